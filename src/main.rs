@@ -1,0 +1,5 @@
+//! The command line.
+
+fn main() {
+    cashout::sys::pin_name_services();
+}

@@ -1,0 +1,323 @@
+//! Amounts of money: integer minor units with a currency. Nothing else in the crate computes
+//! amounts, and nothing here uses floating point.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// An ISO 4217 currency that has a minor unit (or none, like the yen).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The euro.
+    pub const EUR: Self = Self(iso_currency::Currency::EUR);
+
+    /// Reads a three-letter code, in capitals or not. Codes without a number of decimals (gold,
+    /// test codes) are no currency that a seller can be paid in.
+    pub fn from_code(code: &str) -> Result<Self, MoneyError> {
+        iso_currency::Currency::from_code(&code.trim().to_ascii_uppercase())
+            .filter(|currency| currency.exponent().is_some())
+            .map(Self)
+            .ok_or_else(|| MoneyError::UnknownCurrency(code.to_owned()))
+    }
+
+    /// The three-letter code, in capitals.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals an amount has: 2 for most, 0 for the yen, 3 for the dinars.
+    pub fn decimals(self) -> u32 {
+        self.0.exponent().map_or(0, u32::from)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::from_code(&code).map_err(serde::de::Error::custom)
+    }
+}
+
+/// An amount of money in minor units (cents) of its currency. May be negative: a seller can owe.
+///
+/// In the store it is `{"minor": 8300, "currency": "EUR"}`, on pages and in JSON `"83.00"`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Amount {
+    minor: i64,
+    currency: Currency,
+}
+
+/// Why a text is no amount, or two amounts cannot be added.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MoneyError {
+    /// Not an ISO 4217 code with a number of decimals.
+    #[error("'{0}' is not a currency code of ISO 4217 (such as EUR)")]
+    UnknownCurrency(String),
+    /// Not a decimal number.
+    #[error("'{0}' is not a decimal amount (such as 83.00)")]
+    NotDecimal(String),
+    /// More decimals than the currency has; rounding money is not ours to decide.
+    #[error("{text} has more decimals than {currency} has ({})", currency.decimals())]
+    TooPrecise {
+        /// The text as it came.
+        text: String,
+        /// The currency it was to be read in.
+        currency: Currency,
+    },
+    /// Beyond what 64 bits of minor units hold.
+    #[error("the amount is too large")]
+    TooLarge,
+    /// Two currencies in one sum.
+    #[error("{0} and {1} cannot be added")]
+    CurrencyMismatch(Currency, Currency),
+}
+
+impl Amount {
+    /// An amount from minor units (cents).
+    pub fn from_minor(minor: i64, currency: Currency) -> Self {
+        Self { minor, currency }
+    }
+
+    /// Nothing, in `currency`.
+    pub fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    /// The minor units (cents).
+    pub fn minor(self) -> i64 {
+        self.minor
+    }
+
+    /// The currency.
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// Reads decimal text such as `83`, `83.00`, `-0.5`, `.5` or `8.3E+1` (the form in which some
+    /// JSON writers put decimals). Exact: what does not fit the currency's decimals is refused.
+    pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let not_decimal = || MoneyError::NotDecimal(text.to_owned());
+        let trimmed = text.trim();
+        let (mantissa, exponent) = match trimmed.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => {
+                let exponent: i32 = exponent.parse().map_err(|_| not_decimal())?;
+                (mantissa, exponent)
+            }
+            None => (trimmed, 0),
+        };
+        let (negative, digits) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+            return Err(not_decimal());
+        }
+
+        let significant = format!("{whole}{fraction}");
+        let significant = significant.trim_start_matches('0');
+        if significant.is_empty() {
+            return Ok(Self::zero(currency));
+        }
+        // value = significant × 10^(exponent − fraction digits); wanted in units of 10^−decimals.
+        let fraction_digits = i32::try_from(fraction.len()).map_err(|_| not_decimal())?;
+        let decimals = i32::try_from(currency.decimals()).map_err(|_| MoneyError::TooLarge)?;
+        let shift = exponent
+            .checked_sub(fraction_digits)
+            .and_then(|power| power.checked_add(decimals))
+            .ok_or(MoneyError::TooLarge)?;
+        let digits = if let Ok(zeros) = usize::try_from(shift) {
+            // 64 bits hold 19 digits: more than that many zeros can only be too large.
+            if zeros > 19 {
+                return Err(MoneyError::TooLarge);
+            }
+            format!("{significant}{}", "0".repeat(zeros))
+        } else {
+            let too_precise = || MoneyError::TooPrecise { text: trimmed.to_owned(), currency };
+            let dropped = usize::try_from(shift.unsigned_abs()).map_err(|_| too_precise())?;
+            let kept = significant.len().checked_sub(dropped).ok_or_else(too_precise)?;
+            let (kept, rest) = significant.split_at(kept);
+            if rest.bytes().any(|byte| byte != b'0') || kept.is_empty() {
+                return Err(too_precise());
+            }
+            kept.to_owned()
+        };
+        let sign = if negative { "-" } else { "" };
+        let minor = format!("{sign}{digits}").parse().map_err(|_| MoneyError::TooLarge)?;
+        Ok(Self { minor, currency })
+    }
+
+    /// The decimal text with exactly the currency's decimals: `83.00`, `-0.05`, `83` for yen.
+    pub fn decimal(self) -> String {
+        let decimals = usize::try_from(self.currency.decimals()).unwrap_or(0);
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", self.minor.unsigned_abs(), width = decimals.saturating_add(1));
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(decimals));
+        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    }
+
+    /// The sum; both must be of one currency.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?;
+        Ok(Self { minor, currency: self.currency })
+    }
+
+    /// The difference; both must be of one currency.
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        let minor = self.minor.checked_sub(other.minor).ok_or(MoneyError::TooLarge)?;
+        Ok(Self { minor, currency: self.currency })
+    }
+
+    /// Which of two amounts of one currency is the larger.
+    pub fn checked_cmp(self, other: Self) -> Result<Ordering, MoneyError> {
+        self.same_currency(other)?;
+        Ok(self.minor.cmp(&other.minor))
+    }
+
+    /// True where `self`, as a balance, is enough to pay `other`. Never across currencies.
+    pub fn covers(self, other: Self) -> bool {
+        self.currency == other.currency && self.minor >= other.minor
+    }
+
+    /// More than nothing.
+    pub fn is_positive(self) -> bool {
+        self.minor > 0
+    }
+
+    /// Exactly nothing.
+    pub fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
+    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
+        if self.currency == other.currency {
+            Ok(())
+        } else {
+            Err(MoneyError::CurrencyMismatch(self.currency, other.currency))
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.decimal(), self.currency)
+    }
+}
+
+impl fmt::Debug for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn currency(code: &str) -> Currency {
+        Currency::from_code(code).unwrap()
+    }
+
+    #[test]
+    fn reads_every_way_a_decimal_is_written() {
+        for (text, code, minor) in [
+            ("83.00", "EUR", 8300),
+            ("83", "EUR", 8300),
+            ("83.5", "EUR", 8350),
+            ("-0.05", "EUR", -5),
+            (".5", "EUR", 50),
+            ("5.", "EUR", 500),
+            ("+7", "EUR", 700),
+            ("83.000", "EUR", 8300),
+            ("8.3E+1", "EUR", 8300),
+            ("8300e-2", "EUR", 8300),
+            ("0E-10", "EUR", 0),
+            ("-0", "EUR", 0),
+            ("83", "JPY", 83),
+            ("83.0", "JPY", 83),
+            ("1.234", "KWD", 1234),
+            ("92233720368547758.07", "EUR", i64::MAX),
+            ("-92233720368547758.08", "EUR", i64::MIN),
+        ] {
+            assert_eq!(Amount::parse(text, currency(code)).unwrap().minor(), minor, "{text} {code}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_exact_amount() {
+        for text in ["", " ", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e1e1", "0x10", "1 000", "٣"] {
+            assert_eq!(Amount::parse(text, Currency::EUR), Err(MoneyError::NotDecimal(text.to_owned())), "{text}");
+        }
+        for (text, code) in [("83.005", "EUR"), ("0.001", "EUR"), ("83.5", "JPY"), ("1.2345", "KWD"), ("1e-3", "EUR")] {
+            assert!(matches!(Amount::parse(text, currency(code)), Err(MoneyError::TooPrecise { .. })), "{text} {code}");
+        }
+        for text in ["92233720368547758.08", "1e400", "1e2147483647", "99999999999999999999999"] {
+            assert_eq!(Amount::parse(text, Currency::EUR), Err(MoneyError::TooLarge), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_real_currencies() {
+        assert_eq!(currency("eur"), Currency::EUR);
+        assert_eq!((currency("JPY").decimals(), currency("KWD").decimals()), (0, 3));
+        for code in ["", "EURO", "XAU", "ZZZ", "€"] {
+            assert!(Currency::from_code(code).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn never_across_currencies() {
+        let euro = Amount::from_minor(100, Currency::EUR);
+        let yen = Amount::from_minor(1, currency("JPY"));
+        assert!(euro.checked_add(yen).is_err() && euro.checked_sub(yen).is_err() && euro.checked_cmp(yen).is_err());
+        assert!(!euro.covers(yen));
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_amount_are_one(minor: i64, code in prop::sample::select(vec!["EUR", "JPY", "KWD", "USD"])) {
+            let amount = Amount::from_minor(minor, currency(code));
+            prop_assert_eq!(Amount::parse(&amount.decimal(), amount.currency()).unwrap(), amount);
+            let stored = serde_json::to_string(&amount).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Amount>(&stored).unwrap(), amount);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,24}") {
+            let _ = Amount::parse(&text, Currency::EUR);
+        }
+
+        #[test]
+        fn what_is_added_can_be_taken_away(left in -1_000_000_000_i64..1_000_000_000, right in -1_000_000_000_i64..1_000_000_000) {
+            let (left, right) = (Amount::from_minor(left, Currency::EUR), Amount::from_minor(right, Currency::EUR));
+            prop_assert_eq!(left.checked_add(right).unwrap().checked_sub(right).unwrap(), left);
+        }
+    }
+}
