@@ -4,3 +4,14 @@ pub mod clock;
 pub mod money;
 pub mod secret;
 pub mod sys;
+
+pub mod cycle;
+pub mod label;
+
+pub mod operation;
+
+pub mod attempt;
+
+pub mod voucher;
+
+pub mod vendor;

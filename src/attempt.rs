@@ -1,0 +1,429 @@
+//! An attempt at a payment: one reference, one request, one outcome. Here is decided, before
+//! anything is sent, whether HiPay has to be asked first, and what its answer means.
+//!
+//! HiPay executes at most one payment per reference. So an attempt whose outcome is not certain is
+//! only ever repeated with the same reference and the same bytes, and a new reference is made only
+//! when HiPay itself shows the former one as failed for good.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::money::Amount;
+use crate::operation::{Event, PaymentKind};
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// Committed, perhaps sent, outcome unknown.
+    Sending,
+    /// HiPay has it.
+    Requested,
+    /// HiPay executed it.
+    Captured,
+    /// HiPay refused it and does not know its reference: the reference is still unused.
+    Refused,
+    /// HiPay shows it as failed or canceled for good: the reference is used up.
+    Ended,
+    /// Written by a release that we do not know: nothing is sent.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One attempt with everything that its request carries, so that a repetition is the same to the
+/// byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1 for the first, with the plain reference; `_R2`, `_R3`, … after it.
+    pub number: u32,
+    /// HiPay's `merchant_unique_id`.
+    pub reference: String,
+    /// The amount of the request.
+    pub amount: Amount,
+    /// The wallet that receives a transfer, or that a withdrawal leaves from.
+    pub account: u64,
+    /// `public_label` of a transfer, `label` of a withdrawal, rendered.
+    pub public_label: String,
+    /// `private_label` of a transfer, rendered; empty for a withdrawal.
+    #[serde(default)]
+    pub private_label: String,
+    /// When the request was committed (UTC).
+    pub intended_at: Timestamp,
+    /// What is known of it.
+    pub state: AttemptState,
+    /// HiPay's transaction id, once known.
+    #[serde(default)]
+    pub transaction_id: Option<String>,
+    /// HiPay's own word for the transaction's status, as last read.
+    #[serde(default)]
+    pub transaction_status: Option<String>,
+    /// Why it is in that state, in HiPay's words where there are some.
+    #[serde(default)]
+    pub message: String,
+    /// When the state last changed (UTC).
+    pub updated_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// All attempts at one of an operation's two payments, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payment {
+    /// The attempts.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What to do next about a payment that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Look this reference up before anything else.
+    Ask(String),
+    /// Commit a new attempt with this number and send it.
+    Begin(u32),
+    /// Send the last attempt once more, the same to the byte.
+    Resend,
+    /// HiPay has it: take over what it says.
+    Adopt,
+    /// Send nothing: why.
+    Wait(&'static str),
+}
+
+/// What HiPay's word for a transaction's status means
+/// (reference: `transaction_status` of `GET /transaction/{id}`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// On its way.
+    Pending,
+    /// Waits at HiPay; may still go through.
+    Standby,
+    /// Executed.
+    Captured,
+    /// Failed for good: `UNAUTHED`, `ABORTED`, `REJECTED_END`.
+    Failed,
+    /// Canceled for good: `CANCELLED_END`.
+    Canceled,
+}
+
+impl TransactionState {
+    /// Reads HiPay's word; one that is new counts as pending, because paying again what may still
+    /// go through is the one mistake that cannot be mended.
+    pub fn from_word(word: &str) -> Self {
+        match word.trim().to_ascii_uppercase().as_str() {
+            "CAPTURED" => Self::Captured,
+            "UNAUTHED" | "ABORTED" | "REJECTED_END" => Self::Failed,
+            "CANCELLED_END" | "CANCELED_END" => Self::Canceled,
+            "STANDBY" => Self::Standby,
+            _ => Self::Pending,
+        }
+    }
+
+    /// True where HiPay will never execute the transaction.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Failed | Self::Canceled)
+    }
+
+    /// What it means to an operation whose payment of `kind` this is.
+    pub fn event(self, kind: PaymentKind) -> Event {
+        match (self, kind) {
+            (Self::Pending | Self::Standby, _) => Event::Requested(kind),
+            (Self::Captured, _) => Event::Captured(kind),
+            (Self::Failed, _) | (Self::Canceled, PaymentKind::Transfer) => Event::Failed(kind),
+            (Self::Canceled, PaymentKind::Withdrawal) => Event::Canceled,
+        }
+    }
+
+    /// What it means to the attempt.
+    pub fn attempt_state(self) -> AttemptState {
+        match self {
+            Self::Pending | Self::Standby => AttemptState::Requested,
+            Self::Captured => AttemptState::Captured,
+            Self::Failed | Self::Canceled => AttemptState::Ended,
+        }
+    }
+}
+
+/// The reference of attempt `number`.
+pub fn reference(base: &str, number: u32) -> String {
+    if number <= 1 { base.to_owned() } else { format!("{base}_R{number}") }
+}
+
+impl Payment {
+    /// The latest attempt.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The attempt with HiPay's transaction id.
+    pub fn by_transaction(&mut self, transaction_id: &str) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().find(|attempt| attempt.transaction_id.as_deref() == Some(transaction_id))
+    }
+
+    /// The first thing to do. `remembered` is false where the voucher is older than the store's
+    /// memory, so that someone may have paid before it began.
+    pub fn plan(&self, base: &str, remembered: bool) -> Plan {
+        match self.last() {
+            None if remembered => Plan::Begin(1),
+            None => Plan::Ask(reference(base, 1)),
+            Some(last) => match last.state {
+                AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
+                    Plan::Ask(last.reference.clone())
+                }
+                AttemptState::Requested | AttemptState::Captured => Plan::Wait("HiPay has it already"),
+                AttemptState::Unknown => Plan::Wait("a newer release wrote the last attempt"),
+            },
+        }
+    }
+
+    /// What HiPay's answer to [`Plan::Ask`] for attempt `number` means; `found` is the state of
+    /// the transaction with that reference, `None` where HiPay does not know the reference.
+    pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
+        let known = self.attempts.iter().find(|attempt| attempt.number == number);
+        match (found, known.map(|attempt| attempt.state)) {
+            // Read again right before the next attempt: it is used up for good.
+            (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match number.checked_add(1) {
+                Some(next) if remembered => Plan::Begin(next),
+                Some(next) => Plan::Ask(reference(base, next)),
+                None => Plan::Wait("too many attempts"),
+            },
+            (Some(_), _) => Plan::Adopt,
+            (None, None) => Plan::Begin(number),
+            (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
+            (None, Some(AttemptState::Ended)) => Plan::Wait("HiPay no longer shows the ended attempt"),
+            (None, Some(_)) => Plan::Wait("HiPay does not show what it had accepted"),
+        }
+    }
+
+    /// The number of the attempt that `reference` names, from its suffix.
+    pub fn number_of(base: &str, asked: &str) -> u32 {
+        asked
+            .strip_prefix(base)
+            .and_then(|suffix| suffix.strip_prefix("_R"))
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test names only what it looks at")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::Currency;
+
+    /// HiPay, as far as it matters here: one execution per reference, ever.
+    #[derive(Default)]
+    struct Remote {
+        transactions: BTreeMap<String, TransactionState>,
+        executions: u32,
+        reversals: u32,
+    }
+
+    impl Remote {
+        fn post(&mut self, reference: &str) {
+            if !self.transactions.contains_key(reference) {
+                self.transactions.insert(reference.to_owned(), TransactionState::Pending);
+                self.executions += 1;
+            }
+        }
+
+        /// The open transaction, if any, ends as `state`.
+        fn settle(&mut self, state: TransactionState) {
+            for transaction in self.transactions.values_mut() {
+                if *transaction == TransactionState::Pending {
+                    *transaction = state;
+                    if state.is_ended() {
+                        self.reversals += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Chance {
+        Answered,
+        AnswerLost,
+        NeverSent,
+        Refused,
+        CrashBeforeSending,
+        LookUpLags,
+        LookUpFails,
+        Captured,
+        Failed,
+        Synced,
+        MemoryLost,
+    }
+
+    fn chances() -> impl Strategy<Value = Chance> {
+        use Chance::{
+            AnswerLost, Answered, Captured, CrashBeforeSending, Failed, LookUpFails, LookUpLags, MemoryLost, NeverSent,
+            Refused, Synced,
+        };
+        prop::sample::select(vec![
+            Answered,
+            AnswerLost,
+            NeverSent,
+            Refused,
+            CrashBeforeSending,
+            LookUpLags,
+            LookUpFails,
+            Captured,
+            Failed,
+            Synced,
+            MemoryLost,
+        ])
+    }
+
+    fn attempt(number: u32) -> Attempt {
+        let at = Timestamp::UNIX_EPOCH;
+        Attempt {
+            number,
+            reference: reference("T", number),
+            amount: Amount::from_minor(100, Currency::EUR),
+            account: 1,
+            public_label: String::new(),
+            private_label: String::new(),
+            intended_at: at,
+            state: AttemptState::Sending,
+            transaction_id: None,
+            transaction_status: None,
+            message: String::new(),
+            updated_at: at,
+            unknown: Map::new(),
+        }
+    }
+
+    /// One run over one payment with what chance brings, as a batch does it.
+    fn run(payment: &mut Payment, remote: &mut Remote, chance: Chance, remembered: bool) {
+        let mut plan = payment.plan("T", remembered);
+        for _ in 0..20 {
+            match plan {
+                Plan::Ask(ref asked) => {
+                    if matches!(chance, Chance::LookUpFails) {
+                        return;
+                    }
+                    let number = Payment::number_of("T", asked);
+                    let lagging = matches!(chance, Chance::LookUpLags);
+                    let found = remote.transactions.get(asked).copied().filter(|_| !lagging);
+                    plan = payment.after_look_up(number, "T", found, remembered);
+                    if let (Plan::Adopt, Some(state)) = (&plan, found) {
+                        if payment.attempts.iter().all(|known| known.number != number) {
+                            payment.attempts.push(attempt(number));
+                        }
+                        let known = payment.attempts.iter_mut().find(|known| known.number == number).unwrap();
+                        known.state = state.attempt_state();
+                        return;
+                    }
+                }
+                Plan::Begin(number) => {
+                    payment.attempts.push(attempt(number));
+                    plan = Plan::Resend;
+                }
+                Plan::Resend => {
+                    let last = payment.attempts.last_mut().unwrap();
+                    last.state = AttemptState::Sending;
+                    match chance {
+                        Chance::CrashBeforeSending | Chance::NeverSent => {}
+                        Chance::AnswerLost => remote.post(&last.reference),
+                        Chance::Refused => last.state = AttemptState::Refused,
+                        _ if remote.transactions.contains_key(&last.reference) => {
+                            // A repeated reference, refused in words that mean nothing to us.
+                            last.state = AttemptState::Refused;
+                        }
+                        _ => {
+                            remote.post(&last.reference);
+                            last.state = AttemptState::Requested;
+                        }
+                    }
+                    return;
+                }
+                Plan::Adopt | Plan::Wait(_) => return,
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever fails, repeats, lags, crashes or is forgotten: what was executed and not
+        /// given back is at most one payment, and once nothing fails any more exactly one.
+        #[test]
+        fn never_twice_and_never_lost(sequence in prop::collection::vec(chances(), 0..40)) {
+            let mut payment = Payment::default();
+            let mut remote = Remote::default();
+            let mut remembered = true;
+            for chance in sequence {
+                match chance {
+                    Chance::Captured => remote.settle(TransactionState::Captured),
+                    Chance::Failed => remote.settle(TransactionState::Failed),
+                    Chance::Synced => {
+                        if let Some(last) = payment.attempts.last_mut()
+                            && last.state == AttemptState::Requested
+                            && let Some(state) = remote.transactions.get(&last.reference)
+                        {
+                            last.state = state.attempt_state();
+                        }
+                    }
+                    Chance::MemoryLost => {
+                        payment = Payment::default();
+                        remembered = false;
+                    }
+                    other => run(&mut payment, &mut remote, other, remembered),
+                }
+                prop_assert!(remote.executions - remote.reversals <= 1);
+            }
+            for _ in 0..30 {
+                run(&mut payment, &mut remote, Chance::Answered, remembered);
+                remote.settle(TransactionState::Captured);
+                if let Some(last) = payment.attempts.last_mut()
+                    && let Some(state) = remote.transactions.get(&last.reference)
+                {
+                    last.state = state.attempt_state();
+                }
+            }
+            prop_assert_eq!(remote.executions - remote.reversals, 1);
+            prop_assert_eq!(payment.attempts.last().unwrap().state, AttemptState::Captured);
+        }
+    }
+
+    #[test]
+    fn a_suffix_only_after_the_end_was_read_again() {
+        let mut payment = Payment { attempts: vec![attempt(1)] };
+        payment.attempts[0].state = AttemptState::Ended;
+        assert_eq!(payment.plan("T", true), Plan::Ask("T".to_owned()));
+        let ended = Some(TransactionState::Failed);
+        assert_eq!(payment.after_look_up(1, "T", ended, true), Plan::Begin(2));
+        assert_eq!(payment.after_look_up(1, "T", ended, false), Plan::Ask("T_R2".to_owned()));
+        assert_eq!(payment.after_look_up(1, "T", Some(TransactionState::Captured), true), Plan::Adopt);
+        assert!(matches!(payment.after_look_up(1, "T", None, true), Plan::Wait(_)));
+        payment.attempts[0].state = AttemptState::Refused;
+        assert_eq!(payment.after_look_up(1, "T", None, true), Plan::Resend);
+    }
+
+    #[test]
+    fn a_word_that_is_new_counts_as_pending() {
+        for (word, state) in [
+            ("CAPTURED", TransactionState::Captured),
+            ("unauthed", TransactionState::Failed),
+            ("ABORTED", TransactionState::Failed),
+            ("REJECTED_END", TransactionState::Failed),
+            ("CANCELLED_END", TransactionState::Canceled),
+            ("STANDBY", TransactionState::Standby),
+            ("SOMETHING_NEW", TransactionState::Pending),
+            ("", TransactionState::Pending),
+        ] {
+            assert_eq!(TransactionState::from_word(word), state, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_number_is_read_back_from_the_reference() {
+        for number in [1, 2, 17] {
+            assert_eq!(Payment::number_of("A_R2_B", &reference("A_R2_B", number)), number);
+        }
+    }
+}

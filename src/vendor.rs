@@ -1,0 +1,277 @@
+//! A vendor: a seller with a wallet at HiPay, its identification, bank details and documents.
+//!
+//! Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+
+/// What we remember of a vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of Mirakl's and HiPay's")]
+pub struct Vendor {
+    /// Store ID in the Mirakl back office. Never changes.
+    pub mirakl_id: u64,
+    /// The shop's name in Mirakl.
+    #[serde(default)]
+    pub name: String,
+    /// Login of the wallet in the HiPay back office.
+    #[serde(default)]
+    pub login: String,
+    /// The e-mail of the wallet.
+    #[serde(default)]
+    pub email: String,
+    /// ID of the wallet; `None` until it is created. Never changes once known.
+    #[serde(default)]
+    pub hipay_id: Option<u64>,
+    /// HiPay's owner of the wallet; the identification belongs to it.
+    #[serde(default)]
+    pub user_space_id: Option<u64>,
+    /// HiPay has identified the vendor.
+    #[serde(default)]
+    pub identified: bool,
+    /// What HiPay's notices for this wallet are checked with.
+    #[serde(default)]
+    pub callback_salt: Secret,
+    /// VAT number from Mirakl.
+    #[serde(default)]
+    pub vat_number: Option<String>,
+    /// ISO 3166 alpha-2.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// Payments to the shop are blocked in Mirakl.
+    #[serde(default)]
+    pub payment_blocked: bool,
+    /// It was us who blocked them, until HiPay has validated the bank details.
+    #[serde(default)]
+    pub blocked_for_bank_details: bool,
+    /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
+    #[serde(default)]
+    pub bank_status: u8,
+    /// The shop wants to be paid through HiPay (`hipay-process` in Mirakl).
+    pub enabled: bool,
+    /// Documents sent to HiPay so far.
+    #[serde(default)]
+    pub documents_sent: u32,
+    /// What is wrong, a sentence each; empty means success.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// When it was first seen (UTC).
+    pub created_at: Timestamp,
+    /// When it last changed (UTC).
+    pub updated_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The wallet account status of the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WalletStatus {
+    /// There is a wallet and nothing is known of its identification yet.
+    Created,
+    /// There is none.
+    NotCreated,
+    /// HiPay has identified the vendor.
+    Identified,
+    /// Documents were sent, and HiPay has not identified the vendor (yet).
+    NotIdentified,
+}
+
+impl WalletStatus {
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::NotCreated => "not_created",
+            Self::Identified => "identified",
+            Self::NotIdentified => "not_identified",
+        }
+    }
+}
+
+impl Vendor {
+    /// A shop that has just been seen for the first time.
+    pub fn new(mirakl_id: u64, at: Timestamp) -> Self {
+        Self {
+            mirakl_id,
+            name: String::new(),
+            login: String::new(),
+            email: String::new(),
+            hipay_id: None,
+            user_space_id: None,
+            identified: false,
+            callback_salt: Secret::default(),
+            vat_number: None,
+            country: None,
+            payment_blocked: false,
+            blocked_for_bank_details: false,
+            bank_status: 0,
+            enabled: true,
+            documents_sent: 0,
+            warnings: Vec::new(),
+            created_at: at,
+            updated_at: at,
+            unknown: Map::new(),
+        }
+    }
+
+    /// `success`, or `warning` with the reasons in [`Vendor::warnings`].
+    pub fn status(&self) -> &'static str {
+        if self.warnings.is_empty() { "success" } else { "warning" }
+    }
+
+    /// The wallet account status.
+    pub fn wallet_status(&self) -> WalletStatus {
+        match (self.hipay_id, self.identified) {
+            (None, _) => WalletStatus::NotCreated,
+            (Some(_), true) => WalletStatus::Identified,
+            (Some(_), false) if self.documents_sent > 0 => WalletStatus::NotIdentified,
+            (Some(_), false) => WalletStatus::Created,
+        }
+    }
+}
+
+/// A document of Mirakl's that HiPay has been given (or had already), by Mirakl's document id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentDocument {
+    /// Mirakl's document id.
+    pub document_id: u64,
+    /// The shop.
+    pub mirakl_id: u64,
+    /// Mirakl's type code.
+    pub document_type: String,
+    /// HiPay's type number.
+    pub hipay_type: u32,
+    /// The file's name.
+    pub file_name: String,
+    /// HiPay's answer in words.
+    #[serde(default)]
+    pub message: String,
+    /// When (UTC).
+    pub sent_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Login of a new wallet: `mirakl_`, the shop's name reduced to letters and digits, and its id.
+pub fn login(shop_name: &str, shop_id: u64) -> String {
+    let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("mirakl_{name}_{shop_id}")
+}
+
+/// Text for HiPay's bank details, reduced to `[A-Za-z0-9 ]` and at most `limit` characters.
+pub fn bank_text(text: &str, limit: usize) -> String {
+    let reduced: String =
+        text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { ' ' }).collect();
+    let words: Vec<&str> = reduced.split_whitespace().collect();
+    words.join(" ").chars().take(limit).collect::<String>().trim_end().to_owned()
+}
+
+/// Mirakl's alpha-3 country (or an alpha-2 one) as HiPay's alpha-2.
+pub fn country_alpha2(country: &str) -> Option<String> {
+    let code = country.trim().to_ascii_uppercase();
+    isocountry::CountryCode::for_alpha3(&code)
+        .or_else(|_| isocountry::CountryCode::for_alpha2(&code))
+        .ok()
+        .map(|country| country.alpha2().to_owned())
+}
+
+/// HiPay's number for Mirakl's civility: Mr 1, Mrs 2, Miss 3; 1 where it is not given.
+pub fn civility(word: &str) -> u8 {
+    match word.trim().trim_end_matches('.').to_ascii_lowercase().as_str() {
+        "mrs" | "mme" | "madame" => 2,
+        "miss" | "ms" | "mlle" => 3,
+        _ => 1,
+    }
+}
+
+/// An IBAN without spaces in capitals, if its structure and its check digits (mod 97) are right.
+pub fn valid_iban(text: &str) -> Option<String> {
+    use iban::IbanLike;
+    plain_iban(text).parse::<iban::Iban>().ok().map(|iban| iban.electronic_str().to_owned())
+}
+
+/// True where two IBANs are one, whatever their spaces and capitals.
+pub fn same_iban(left: &str, right: &str) -> bool {
+    plain_iban(left) == plain_iban(right)
+}
+
+fn plain_iban(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_whitespace()).map(|letter| letter.to_ascii_uppercase()).collect()
+}
+
+/// True for the extensions that HiPay takes.
+pub fn is_sendable_file(file_name: &str) -> bool {
+    file_name.rsplit_once('.').is_some_and(|(_, extension)| {
+        ["jpg", "jpeg", "png", "gif", "pdf"].contains(&extension.to_ascii_lowercase().as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn logins_keep_only_letters_and_digits() {
+        assert_eq!(login("L'Atelier d'Été & Fils", 2001), "mirakl_LAtelierdtFils_2001");
+        assert_eq!(login("", 7), "mirakl__7");
+    }
+
+    #[test]
+    fn bank_text_is_reduced_and_cut() {
+        assert_eq!(bank_text("  Crédit-Agricole / Paris ", 50), "Cr dit Agricole Paris");
+        assert_eq!(bank_text("ABC DEF", 4), "ABC");
+    }
+
+    #[test]
+    fn countries_become_alpha_2() {
+        assert_eq!(country_alpha2("FRA").as_deref(), Some("FR"));
+        assert_eq!(country_alpha2(" de ").as_deref(), Some("DE"));
+        assert_eq!(country_alpha2("Atlantis"), None);
+    }
+
+    #[test]
+    fn ibans_are_checked_by_structure_and_digits() {
+        assert_eq!(valid_iban("fr14 2004 1010 0505 0001 3M02 606").as_deref(), Some("FR1420041010050500013M02606"));
+        for wrong in ["", "FR1420041010050500013M02607", "FR14 2004", "XX1420041010050500013M02606", "not an iban"] {
+            assert_eq!(valid_iban(wrong), None, "{wrong}");
+        }
+        assert!(same_iban("fr14 2004 1010 0505 0001 3M02 606", "FR1420041010050500013M02606"));
+    }
+
+    #[test]
+    fn civilities_and_files() {
+        assert_eq!(["Mr", "Mrs.", "Miss", "", "Dr"].map(civility), [1, 2, 3, 1, 1]);
+        assert_eq!(["a.PDF", "b.jpeg", "c.docx", "pdf", ""].map(is_sendable_file), [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_a_later_release_wrote_is_kept() {
+        let written = r#"{"mirakl_id":1,"enabled":true,"created_at":"2026-11-01T00:00:00Z","updated_at":"2026-11-01T00:00:00Z","new_field":{"a":1.50}}"#;
+        let vendor: Vendor = serde_json::from_str(written).unwrap();
+        assert!(serde_json::to_string(&vendor).unwrap().contains(r#""new_field":{"a":1.5"#));
+    }
+
+    proptest! {
+        #[test]
+        fn a_single_wrong_digit_is_always_seen(position in 4_usize..27, by in 1_u32..10) {
+            let good = "FR1420041010050500013M02606";
+            let wrong: String = good.chars().enumerate().map(|(index, letter)| match letter.to_digit(10) {
+                Some(digit) if index == position => char::from_digit((digit + by) % 10, 10).unwrap(),
+                _ => letter,
+            }).collect();
+            prop_assert!(wrong == good || valid_iban(&wrong).is_none());
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            let _ = (valid_iban(&text), bank_text(&text, 50), country_alpha2(&text), civility(&text), is_sendable_file(&text), login(&text, 1));
+        }
+    }
+}

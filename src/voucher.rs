@@ -1,0 +1,309 @@
+//! A voucher, Mirakl's statement for one shop and one cycle, and the operations it makes.
+//!
+//! Pure. Negative amounts are netted here, and nothing is lost by it: what the vouchers owed is
+//! what the operations pay plus what is still owed by the vendor.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::money::{Amount, MoneyError};
+use crate::operation::{Beneficiary, Operation, Status};
+
+/// Where vouchers are read from (`mirakl.voucherSource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VoucherSource {
+    /// Mirakl's invoices (IV01).
+    #[serde(rename = "invoices")]
+    Invoices,
+    /// Mirakl's seller billing cycles (SBC11).
+    #[serde(rename = "billingCycles")]
+    BillingCycles,
+}
+
+impl VoucherSource {
+    /// The value in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invoices => "invoices",
+            Self::BillingCycles => "billingCycles",
+        }
+    }
+}
+
+impl fmt::Display for VoucherSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// One voucher as Mirakl tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Voucher {
+    /// The number that goes into the payment reference: the invoice's id, or the billing cycle's
+    /// payment voucher number.
+    pub number: String,
+    /// Where it was read.
+    pub source: VoucherSource,
+    /// The invoice's id, where known.
+    #[serde(default)]
+    pub invoice_id: Option<String>,
+    /// The billing cycle's id, where known.
+    #[serde(default)]
+    pub billing_cycle_id: Option<String>,
+    /// The shop.
+    pub shop_id: u64,
+    /// What the shop is owed; zero or less where it owes.
+    pub vendor_amount: Amount,
+    /// What the operator is owed.
+    pub operator_amount: Amount,
+    /// When Mirakl made it (UTC).
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// Mirakl's word for whether it was paid.
+    #[serde(default)]
+    pub payment_state: Option<String>,
+}
+
+impl Voucher {
+    /// True where Mirakl says that it has been paid already.
+    pub fn is_paid_already(&self) -> bool {
+        self.payment_state.as_deref().is_some_and(|state| state.trim().eq_ignore_ascii_case("PAID"))
+    }
+}
+
+/// Why a voucher has made no operation yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBecause {
+    /// Its shop is no vendor of ours, or has no wallet yet.
+    VendorUnknown,
+    /// Its vendor is disabled.
+    VendorDisabled,
+    /// Mirakl says that it was paid.
+    PaidInMirakl,
+}
+
+impl HeldBecause {
+    /// The reason in words.
+    pub fn sentence(&self) -> &'static str {
+        match self {
+            Self::VendorUnknown => "its vendor has no HiPay account yet; run vendor:process",
+            Self::VendorDisabled => "its vendor is disabled (hipay-process is not true in Mirakl)",
+            Self::PaidInMirakl => "Mirakl says that it has been paid already",
+        }
+    }
+}
+
+/// What we remember of a voucher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VoucherRecord {
+    /// As Mirakl told it when it made its operations, or as last read while it is held.
+    pub voucher: Voucher,
+    /// The cycle's day.
+    pub cycle_date: Date,
+    /// The cycle's cut (UTC).
+    pub cycle_at: Timestamp,
+    /// Why it has made no operation yet; `None` once it has.
+    #[serde(default)]
+    pub held: Option<HeldBecause>,
+    /// The latest amounts that Mirakl showed, where they differ from the first ones.
+    #[serde(default)]
+    pub changed_to: Option<(Amount, Amount)>,
+    /// When it was first seen (UTC).
+    pub first_seen_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// An operation still to be numbered and stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Who is paid.
+    pub beneficiary: Beneficiary,
+    /// What is paid.
+    pub amount: Amount,
+    /// The voucher's amount.
+    pub origin_amount: Amount,
+    /// `CREATED`, or `INVALID_AMOUNT` where there is nothing to pay.
+    pub status: Status,
+    /// The negative operations netted into it.
+    pub adjusts: Vec<u64>,
+}
+
+/// Two currencies or more than 64 bits in one voucher.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("voucher {number}: {cause}")]
+pub struct Unbookable {
+    /// The voucher's number.
+    pub number: String,
+    /// What is wrong with its amounts.
+    pub cause: MoneyError,
+}
+
+/// The operations that `voucher` makes: the vendor's, and the operator's where there is a
+/// commission. `outstanding` are the vendor's negative operations that nothing has made up for
+/// yet, oldest first; empty where netting is switched off.
+///
+/// Each is netted only as long as the rest stays above zero; one that is too large is passed over
+/// for a smaller one behind it.
+pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Draft>, Unbookable> {
+    let unbookable = |cause| Unbookable { number: voucher.number.clone(), cause };
+    let origin_amount = voucher.vendor_amount;
+    let mut drafts = Vec::with_capacity(2);
+    let mut amount = origin_amount;
+    let mut adjusts = Vec::new();
+    if origin_amount.is_positive() {
+        let debts = outstanding.iter().filter(|operation| {
+            operation.status == Status::InvalidAmount && operation.amount.currency() == origin_amount.currency()
+        });
+        for debt in debts {
+            let rest = amount.checked_add(debt.amount).map_err(unbookable)?;
+            if debt.amount.minor() < 0 && rest.is_positive() {
+                amount = rest;
+                adjusts.push(debt.id);
+            }
+        }
+    }
+    let status = if amount.is_positive() { Status::Created } else { Status::InvalidAmount };
+    drafts.push(Draft { beneficiary: Beneficiary::Vendor, amount, origin_amount, status, adjusts });
+
+    let commission = voucher.operator_amount;
+    if commission.currency() != origin_amount.currency() {
+        return Err(unbookable(MoneyError::CurrencyMismatch(origin_amount.currency(), commission.currency())));
+    }
+    if commission.is_positive() {
+        drafts.push(Draft {
+            beneficiary: Beneficiary::Operator,
+            amount: commission,
+            origin_amount: commission,
+            status: Status::Created,
+            adjusts: Vec::new(),
+        });
+    }
+    Ok(drafts)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::Currency;
+
+    fn euro(minor: i64) -> Amount {
+        Amount::from_minor(minor, Currency::EUR)
+    }
+
+    fn voucher(number: usize, vendor: i64, operator: i64) -> Voucher {
+        Voucher {
+            number: format!("{number:06}"),
+            source: VoucherSource::Invoices,
+            invoice_id: None,
+            billing_cycle_id: None,
+            shop_id: 2001,
+            vendor_amount: euro(vendor),
+            operator_amount: euro(operator),
+            created_at: None,
+            payment_state: None,
+        }
+    }
+
+    /// An operation for tests: what matters to netting and sending, plain values elsewhere.
+    pub(crate) fn operation(id: u64, draft: &Draft) -> Operation {
+        Operation {
+            id,
+            voucher: id.to_string(),
+            invoice_id: None,
+            billing_cycle_id: None,
+            beneficiary: draft.beneficiary,
+            mirakl_id: 2001,
+            vendor_hipay_id: 1,
+            recipient_hipay_id: 1,
+            amount: draft.amount,
+            origin_amount: draft.origin_amount,
+            adjusts: draft.adjusts.clone(),
+            adjusted_by: None,
+            cycle_date: date(2026, 11, 11),
+            cycle_at: Timestamp::UNIX_EPOCH,
+            status: draft.status,
+            message: String::new(),
+            held: None,
+            balance: None,
+            shortfall: None,
+            transfer: crate::attempt::Payment::default(),
+            withdrawal: crate::attempt::Payment::default(),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            history: Vec::new(),
+            unknown: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_plain_voucher_pays_the_vendor_and_the_operator() {
+        let drafts = operations(&voucher(1, 10_000, 1_500), &[]).unwrap();
+        assert_eq!(drafts.len(), 2);
+        assert_eq!(
+            (drafts[0].beneficiary, drafts[0].amount, drafts[0].status),
+            (Beneficiary::Vendor, euro(10_000), Status::Created)
+        );
+        assert_eq!((drafts[1].beneficiary, drafts[1].amount), (Beneficiary::Operator, euro(1_500)));
+        assert_eq!(operations(&voucher(1, 10_000, 0), &[]).unwrap().len(), 1);
+        assert_eq!(operations(&voucher(1, 10_000, -5), &[]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn debts_are_netted_oldest_first_while_something_is_left() {
+        let debts: Vec<Operation> = [-4_000, -7_000, -2_000, -4_000]
+            .into_iter()
+            .zip(1..)
+            .map(|(minor, id)| operation(id, &operations(&voucher(1, minor, 0), &[]).unwrap()[0]))
+            .collect();
+        let drafts = operations(&voucher(9, 10_000, 0), &debts).unwrap();
+        // 10000 - 4000 = 6000; -7000 does not fit; - 2000 = 4000; -4000 would leave nothing.
+        assert_eq!((drafts[0].amount, &drafts[0].adjusts), (euro(4_000), &vec![1, 3]));
+        assert_eq!(drafts[0].origin_amount, euro(10_000));
+    }
+
+    #[test]
+    fn another_currency_is_left_alone_and_two_in_one_voucher_are_refused() {
+        let dollar = Amount::from_minor(-500, Currency::from_code("USD").unwrap());
+        let mut debt = operation(1, &operations(&voucher(1, -1, 0), &[]).unwrap()[0]);
+        debt.amount = dollar;
+        assert!(operations(&voucher(2, 1_000, 0), &[debt]).unwrap()[0].adjusts.is_empty());
+        let mut mixed = voucher(3, 1_000, 0);
+        mixed.operator_amount = dollar;
+        assert!(operations(&mixed, &[]).is_err());
+    }
+
+    proptest! {
+        /// What the vouchers owed is what will be paid plus what the vendor still owes, to the cent.
+        #[test]
+        fn netting_conserves_money(amounts in prop::collection::vec(-50_000_i64..50_000, 1..40)) {
+            let mut stored: Vec<Operation> = Vec::new();
+            for (index, minor) in amounts.iter().enumerate() {
+                let outstanding: Vec<Operation> =
+                    stored.iter().filter(|operation| operation.status == Status::InvalidAmount).cloned().collect();
+                let draft = &operations(&voucher(index, *minor, 0), &outstanding).unwrap()[0];
+                prop_assert_eq!(draft.amount.is_positive(), *minor > 0);
+                for id in &draft.adjusts {
+                    let netted = stored.iter_mut().find(|operation| operation.id == *id).unwrap();
+                    prop_assert_eq!(netted.status, Status::InvalidAmount);
+                    netted.status = Status::AdjustedOperations;
+                }
+                stored.push(operation(u64::try_from(index).unwrap() + 1, draft));
+            }
+            let sum = |status| -> i64 {
+                stored.iter().filter(|operation| operation.status == status).map(|operation| operation.amount.minor()).sum()
+            };
+            prop_assert_eq!(sum(Status::Created) + sum(Status::InvalidAmount), amounts.iter().sum::<i64>());
+        }
+    }
+}
