@@ -204,6 +204,18 @@ impl Amount {
         self.currency == other.currency && self.minor >= other.minor
     }
 
+    /// The amount without its sign.
+    #[must_use]
+    pub fn magnitude(self) -> Self {
+        Self { minor: self.minor.saturating_abs(), currency: self.currency }
+    }
+
+    /// The smaller of two amounts of one currency.
+    pub fn checked_min(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        Ok(Self { minor: self.minor.min(other.minor), currency: self.currency })
+    }
+
     /// More than nothing.
     pub fn is_positive(self) -> bool {
         self.minor > 0

@@ -1,0 +1,321 @@
+//! HiPay's marketplace API: the calls that the batches need, named for what they do.
+
+mod refusal;
+mod types;
+mod wire;
+
+use reqwest::{Method, RequestBuilder};
+use serde::de::DeserializeOwned;
+
+use crate::attempt::Attempt;
+use crate::config::HiPayConfig;
+use crate::operation::PaymentKind;
+use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Multipart, Rejection, Remote, Unusable};
+use crate::secret::Secret;
+
+pub use types::*;
+
+/// The way to one HiPay, as the technical account. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct HiPay {
+    remote: Remote,
+    login: String,
+    password: Secret,
+    entity: String,
+    merchant_group: String,
+    locale: String,
+    time_zone: String,
+}
+
+/// On whose account a call acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActingOn<'a> {
+    /// The technical account itself.
+    Technical,
+    /// The wallet with this HiPay ID.
+    Wallet(u64),
+    /// The wallet with this login.
+    Login(&'a str),
+}
+
+impl HiPay {
+    /// The HiPay of the configuration.
+    pub fn new(config: &HiPayConfig, manners: Manners) -> Result<Self, Unusable> {
+        let remote = Remote::new("HiPay", &format!("{}/api", config.base_url), manners)?;
+        Ok(Self {
+            remote,
+            login: config.login.clone(),
+            password: config.password.clone(),
+            entity: config.entity.clone(),
+            merchant_group: config.merchant_group.clone(),
+            locale: config.locale.clone(),
+            time_zone: config.time_zone_name.clone(),
+        })
+    }
+
+    /// How long to wait after `error` before the same payment is sent once more.
+    pub fn wait_after(&self, error: &CallError, tried: u32) -> std::time::Duration {
+        self.remote.wait_after(error, tried)
+    }
+
+    /// True where no account uses `email` yet.
+    pub async fn is_available(&self, email: &str) -> Result<bool, CallError> {
+        let mut form = Multipart::default();
+        form.field("user_email", email);
+        form.field("entity", &self.entity);
+        let request = || self.post("/user-account/is-available", ActingOn::Technical, &form);
+        let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::AvailableAnswer>).await?;
+        answer.is_available.flag().ok_or_else(|| CallError::unknown("HiPay did not say whether the e-mail is free"))
+    }
+
+    /// Creates a wallet.
+    pub async fn create_account(&self, account: &NewAccount) -> Result<CreatedAccount, CallError> {
+        let mut form = Multipart::default();
+        form.field("controle_type", "CREDENTIALS");
+        form.field("credential[wslogin]", &self.login);
+        form.field("credential[wspassword]", self.password.expose());
+        form.field("entity_code", &self.entity);
+        form.field("merchant_group_code", &self.merchant_group);
+        form.field("locale", &self.locale);
+        form.field("timezone", &self.time_zone);
+        account.fill(&mut form);
+        let request = || self.post("/user-account", ActingOn::Technical, &form);
+        let judge = |answer| {
+            let created = decode::<wire::CreatedAnswer>(answer)?.created();
+            created.ok_or_else(|| CallError::unknown("HiPay created an account and did not tell its id"))
+        };
+        self.remote.change(JSON_LIMIT, request, judge).await
+    }
+
+    /// Reads an account; `None` where HiPay knows none (it answers 401 to an unknown login).
+    pub async fn account(&self, on: ActingOn<'_>) -> Result<Option<Account>, CallError> {
+        let request = || self.request(Method::GET, "/user-account", on);
+        let judge = |answer| {
+            let account = decode::<wire::AccountAnswer>(answer)?.account();
+            account.ok_or_else(|| CallError::unknown("HiPay's answer lacks the account's id"))
+        };
+        match self.remote.read(JSON_LIMIT, request, judge).await {
+            Ok(account) => Ok(Some(account)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_credentials() && matches!(on, ActingOn::Login(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes a wallet's e-mail.
+    pub async fn change_email(&self, hipay_id: u64, email: &str) -> Result<(), CallError> {
+        let form = [("email", email)];
+        let request = || self.request(Method::PATCH, "/user-account", ActingOn::Wallet(hipay_id)).form(&form);
+        self.remote.change(JSON_LIMIT, request, judge).await.map(drop)
+    }
+
+    /// An account's balance.
+    pub async fn balance(&self, on: ActingOn<'_>) -> Result<Wallet, CallError> {
+        let request = || self.request(Method::GET, "/user-account/balance", on);
+        let judge = |answer| {
+            let wallet = decode::<wire::BalanceAnswer>(answer)?.wallet();
+            wallet.ok_or_else(|| CallError::unknown("HiPay's answer holds no balance that can be read"))
+        };
+        self.remote.read(JSON_LIMIT, request, judge).await
+    }
+
+    /// A wallet's bank details and their status.
+    pub async fn bank_info(&self, hipay_id: u64) -> Result<BankInfo, CallError> {
+        let path = format!("/user-account/bank-info/{}", self.locale);
+        let request = || self.request(Method::GET, &path, ActingOn::Wallet(hipay_id));
+        self.remote.read(JSON_LIMIT, request, decode::<wire::BankAnswer>).await.map(wire::BankAnswer::bank_info)
+    }
+
+    /// Registers a wallet's bank details with their document.
+    pub async fn register_bank_info(&self, hipay_id: u64, bank: &NewBankInfo) -> Result<(), CallError> {
+        let mut form = Multipart::default();
+        bank.fill(&mut form);
+        let request = || self.post("/user-account/bank-info", ActingOn::Wallet(hipay_id), &form);
+        self.remote.change(JSON_LIMIT, request, judge).await.map(drop)
+    }
+
+    /// Sends an identification document.
+    pub async fn send_document(&self, hipay_id: u64, document: &NewDocument) -> Result<DocumentOutcome, CallError> {
+        let mut form = Multipart::default();
+        document.fill(&mut form);
+        let request = || self.post("/identification", ActingOn::Wallet(hipay_id), &form);
+        match self.remote.change(JSON_LIMIT, request, judge).await {
+            Ok(_) => Ok(DocumentOutcome::Sent),
+            Err(CallError::Rejected(Rejection { code: Some(414), .. })) => Ok(DocumentOutcome::IdentifiedAlready),
+            Err(CallError::Rejected(Rejection { code: Some(415), .. })) => Ok(DocumentOutcome::WaitingAlready),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a payment: a transfer from the technical account, or a withdrawal from a wallet.
+    /// Gives HiPay's transaction id. The same attempt makes the same bytes each time.
+    pub async fn pay(&self, kind: PaymentKind, attempt: &Attempt) -> Result<String, CallError> {
+        let mut form = Multipart::default();
+        form.field("amount", attempt.amount.decimal());
+        form.field("merchant_unique_id", &attempt.reference);
+        let (path, on) = match kind {
+            PaymentKind::Transfer => {
+                form.field("recipient_account_id", attempt.account.to_string());
+                form.field("public_label", &attempt.public_label);
+                form.field("private_label", &attempt.private_label);
+                ("/transfer", ActingOn::Technical)
+            }
+            PaymentKind::Withdrawal => {
+                form.field("label", &attempt.public_label);
+                ("/withdrawal", ActingOn::Wallet(attempt.account))
+            }
+        };
+        let request = || self.post(path, on, &form);
+        let judge = |answer| {
+            let id = match kind {
+                PaymentKind::Transfer => decode::<wire::TransferAnswer>(answer)?.transaction_id,
+                PaymentKind::Withdrawal => decode::<wire::WithdrawalAnswer>(answer)?.transaction_public_id,
+            };
+            let id = id.text().map(str::to_owned);
+            id.ok_or_else(|| CallError::unknown("HiPay accepted the payment and did not tell its transaction"))
+        };
+        self.remote.change(JSON_LIMIT, request, judge).await
+    }
+
+    /// Looks a payment up by HiPay's transaction id or by our reference. A withdrawal is found only
+    /// through its wallet (`account`), a transfer only without. `None` where HiPay does not know it.
+    pub async fn transaction(
+        &self,
+        kind: PaymentKind,
+        account: u64,
+        id: &str,
+    ) -> Result<Option<Transaction>, CallError> {
+        let on = match kind {
+            PaymentKind::Transfer => ActingOn::Technical,
+            PaymentKind::Withdrawal => ActingOn::Wallet(account),
+        };
+        let path = format!("/transaction/{}", path_segment(id));
+        let request = || self.request(Method::GET, &path, on);
+        let judge = |answer| {
+            decode::<wire::TransactionAnswer>(answer)?.transaction().map_err(|reason| {
+                CallError::unknown(format!("HiPay's answer about the transaction cannot be used: {reason}"))
+            })
+        };
+        match self.remote.read(JSON_LIMIT, request, judge).await {
+            Ok(transaction) => Ok(Some(transaction)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All wallets of the marketplace's merchant group.
+    pub async fn merchant_group(&self) -> Result<Vec<GroupMember>, CallError> {
+        const PAGE: usize = 100;
+        let path = format!("/merchant-group/{}", path_segment(&self.merchant_group));
+        let mut members = Vec::new();
+        for page in 1..10_000_usize {
+            let query = [("page", page.to_string()), ("nb_result_per_page", PAGE.to_string())];
+            let request = || self.request(Method::GET, &path, ActingOn::Technical).query(&query);
+            let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::GroupAnswer>).await?;
+            let total = answer.total_merchant.id().and_then(|total| usize::try_from(total).ok());
+            let received = answer.members();
+            let count = received.len();
+            members.extend(received);
+            if count == 0 || total.map_or(count < PAGE, |total| members.len() >= total) {
+                break;
+            }
+        }
+        Ok(members)
+    }
+
+    fn request(&self, method: Method, path: &str, on: ActingOn<'_>) -> RequestBuilder {
+        let url = format!("{}{path}.json", self.remote.base());
+        let request = self.remote.client().request(method, url).basic_auth(&self.login, Some(self.password.expose()));
+        match on {
+            ActingOn::Technical => request,
+            ActingOn::Wallet(hipay_id) => request.header("php-auth-subaccount-id", hipay_id.to_string()),
+            ActingOn::Login(login) => request.header("php-auth-subaccount-login", login),
+        }
+    }
+
+    fn post(&self, path: &str, on: ActingOn<'_>, form: &Multipart) -> RequestBuilder {
+        let (content_type, body) = form.encode();
+        self.request(Method::POST, path, on).header(reqwest::header::CONTENT_TYPE, content_type).body(body)
+    }
+}
+
+/// An id as one segment of a path.
+fn path_segment(id: &str) -> String {
+    let mut segment = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
+        }
+    }
+    segment
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
+fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, CallError> {
+    let answer = judge(answer)?;
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| CallError::unknown(format!("HiPay's answer cannot be read ({}): {error}", answer.describe())))
+}
+
+/// Success, or what kind of failure: HTTP 200 with a code other than 0 is a failure too.
+fn judge(answer: Answer) -> Result<Answer, CallError> {
+    let read = serde_json::from_slice::<wire::Envelope>(&answer.body);
+    let Ok(envelope) = read else {
+        return Err(match answer.status {
+            401 => refused(401, None, &wire::Envelope::default()),
+            // A gateway's own page: whatever it says, it does not speak for the payment behind it.
+            _ => CallError::unknown(format!("HiPay's answer cannot be read ({})", answer.describe())),
+        });
+    };
+    match envelope.code.integer() {
+        Some(0) if answer.is_success() => Ok(answer),
+        Some(13 | 26) => Err(CallError::unknown(sentence(envelope.code.integer(), answer.status, &envelope))),
+        None | Some(0) if answer.is_success() => {
+            Err(CallError::unknown(format!("HiPay's answer has no code ({})", answer.describe())))
+        }
+        code => Err(refused(answer.status, code.filter(|code| *code != 0), &envelope)),
+    }
+}
+
+fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallError {
+    CallError::Rejected(Rejection {
+        http_status: status,
+        code,
+        detail: envelope.error_code_detail.integer(),
+        sentence: sentence(code, status, envelope),
+    })
+}
+
+/// What happened, in our words and in HiPay's.
+fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> String {
+    let detail = envelope.error_code_detail.integer();
+    let numbers = match (code, detail) {
+        (Some(code), Some(detail)) => format!("code {code}, detail {detail}"),
+        (Some(code), None) => format!("code {code}"),
+        (None, Some(detail)) => format!("HTTP {status}, detail {detail}"),
+        (None, None) => format!("HTTP {status}"),
+    };
+    let ours = detail
+        .and_then(refusal::detail_sentence)
+        .or_else(|| refusal::code_sentence(code.unwrap_or_else(|| i64::from(status))))
+        .unwrap_or("HiPay refused");
+    let theirs = [envelope.message.text(), envelope.description.text()].into_iter().flatten().map(str::to_owned);
+    let fields = Some(envelope.fields()).filter(|fields| !fields.is_empty());
+    let words: Vec<String> = theirs.chain(fields).map(|words| shown(&words)).collect();
+    if words.is_empty() { format!("{ours} ({numbers})") } else { format!("{ours} ({numbers}: {})", words.join("; ")) }
+}
+
+/// A remote's words on one line and of bounded length.
+fn shown(words: &str) -> String {
+    const LIMIT: usize = 300;
+    let line: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if line.chars().count() <= LIMIT {
+        return line;
+    }
+    line.chars().take(LIMIT).chain(['…']).collect()
+}

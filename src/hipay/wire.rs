@@ -1,0 +1,251 @@
+//! HiPay's JSON, read leniently.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Account, BankInfo, BankStatus, CreatedAccount, GroupMember, Transaction, Wallet};
+use crate::attempt::TransactionState;
+use crate::lenient::Scalar;
+use crate::money::{Amount, Currency};
+use crate::secret::Secret;
+
+/// What every answer has.
+#[derive(Deserialize, Default)]
+pub(super) struct Envelope {
+    #[serde(default)]
+    pub(super) code: Scalar,
+    #[serde(default)]
+    pub(super) message: Scalar,
+    #[serde(default)]
+    pub(super) description: Scalar,
+    #[serde(default)]
+    pub(super) error_code_detail: Scalar,
+    #[serde(default)]
+    errors: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct FieldError {
+    #[serde(default)]
+    field: Scalar,
+    #[serde(default)]
+    message: Scalar,
+}
+
+impl Envelope {
+    /// The refused fields, each with HiPay's reason; empty where none are named.
+    pub(super) fn fields(&self) -> String {
+        let rows = self.errors.as_deref().and_then(|raw| serde_json::from_str::<Vec<FieldError>>(raw.get()).ok());
+        let row = |row: FieldError| {
+            let parts = [row.field.text_or_empty(), row.message.text_or_empty()];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+        };
+        rows.unwrap_or_default().into_iter().map(row).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AvailableAnswer {
+    #[serde(default)]
+    pub(super) is_available: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CreatedAnswer {
+    #[serde(default)]
+    account_id: Scalar,
+    #[serde(default)]
+    user_space_id: Scalar,
+    #[serde(default)]
+    callback_salt: Scalar,
+}
+
+impl CreatedAnswer {
+    pub(super) fn created(self) -> Option<CreatedAccount> {
+        Some(CreatedAccount {
+            hipay_id: self.account_id.id()?,
+            user_space_id: self.user_space_id.id(),
+            callback_salt: Secret::new(self.callback_salt.text_or_empty()),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AccountAnswer {
+    #[serde(default)]
+    user_account_id: Scalar,
+    #[serde(default)]
+    user_space_id: Scalar,
+    #[serde(default)]
+    identified: Scalar,
+    #[serde(default)]
+    bank_info_validated: Scalar,
+    #[serde(default)]
+    callback_salt: Scalar,
+}
+
+impl AccountAnswer {
+    pub(super) fn account(self) -> Option<Account> {
+        Some(Account {
+            hipay_id: self.user_account_id.id()?,
+            user_space_id: self.user_space_id.id(),
+            identified: self.identified.flag().unwrap_or(false),
+            bank_details_validated: self.bank_info_validated.flag().unwrap_or(false),
+            callback_salt: Secret::new(self.callback_salt.text_or_empty()),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BalanceAnswer {
+    #[serde(default)]
+    balances: Vec<BalanceRow>,
+}
+
+#[derive(Deserialize)]
+struct BalanceRow {
+    #[serde(default)]
+    user_account_type: Scalar,
+    #[serde(default)]
+    balance: Scalar,
+    #[serde(default)]
+    money_available_for_withdrawal: Scalar,
+    #[serde(default)]
+    currency: Scalar,
+}
+
+impl BalanceAnswer {
+    /// The main account's balance (`user_account_type` 1), else the first one's.
+    pub(super) fn wallet(self) -> Option<Wallet> {
+        let main = self.balances.iter().find(|row| row.user_account_type.integer() == Some(1));
+        let row = main.or(self.balances.first())?;
+        let currency = Currency::from_code(row.currency.text()?).ok()?;
+        let balance = row.balance.amount(currency).ok()??;
+        let withdrawable = row.money_available_for_withdrawal.amount(currency).ok()?.unwrap_or(balance);
+        Some(Wallet { balance, withdrawable })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BankAnswer {
+    #[serde(default)]
+    status_code: Scalar,
+    #[serde(default)]
+    iban: Scalar,
+    #[serde(default)]
+    swift: Scalar,
+    #[serde(default)]
+    bank_name: Scalar,
+    #[serde(default)]
+    bank_country: Scalar,
+}
+
+impl BankAnswer {
+    pub(super) fn bank_info(self) -> BankInfo {
+        BankInfo {
+            status: match self.status_code.integer() {
+                Some(3) => BankStatus::Validated,
+                Some(2) => BankStatus::InProgress,
+                _ => BankStatus::None,
+            },
+            iban: self.iban.text_or_empty(),
+            swift: self.swift.text_or_empty(),
+            bank_name: self.bank_name.text_or_empty(),
+            country: self.bank_country.text_or_empty(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransferAnswer {
+    #[serde(default)]
+    pub(super) transaction_id: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WithdrawalAnswer {
+    #[serde(default)]
+    pub(super) transaction_public_id: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransactionAnswer {
+    #[serde(default)]
+    transaction_id: Scalar,
+    #[serde(default)]
+    amount: Scalar,
+    #[serde(default)]
+    currency: Scalar,
+    #[serde(default)]
+    transaction_status: Scalar,
+    #[serde(default)]
+    merchant_reference: Scalar,
+    #[serde(default)]
+    issuer_email: Scalar,
+    #[serde(default)]
+    recipient_email: Scalar,
+    #[serde(default)]
+    refusal_reason: Scalar,
+}
+
+impl TransactionAnswer {
+    pub(super) fn transaction(self) -> Result<Transaction, String> {
+        let word = self.transaction_status.text().ok_or("it has no transaction_status")?.to_owned();
+        let amount = match self.currency.text().map(Currency::from_code) {
+            Some(Ok(currency)) => self.amount.amount(currency).map_err(|error| error.to_string())?,
+            Some(Err(error)) => return Err(error.to_string()),
+            None => None,
+        };
+        Ok(Transaction {
+            transaction_id: self.transaction_id.text().ok_or("it has no transaction_id")?.to_owned(),
+            state: TransactionState::from_word(&word),
+            word,
+            // HiPay may show what left an account with a minus sign.
+            amount: amount.map(Amount::magnitude),
+            reference: self.merchant_reference.text_or_empty(),
+            issuer_email: self.issuer_email.text_or_empty(),
+            recipient_email: self.recipient_email.text_or_empty(),
+            refusal_reason: self.refusal_reason.text_or_empty(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct GroupAnswer {
+    #[serde(default)]
+    merchants_list: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) total_merchant: Scalar,
+}
+
+#[derive(Deserialize, Default)]
+struct MemberRow {
+    #[serde(default)]
+    user_account_id: Scalar,
+    #[serde(default)]
+    account_id: Scalar,
+    #[serde(default)]
+    email: Scalar,
+    #[serde(default)]
+    login: Scalar,
+    #[serde(default)]
+    identified: Scalar,
+}
+
+impl GroupAnswer {
+    /// The members. HiPay's description calls each a text and sends objects: both are taken.
+    pub(super) fn members(self) -> Vec<GroupMember> {
+        let member = |raw: Box<RawValue>| {
+            if let Ok(row) = serde_json::from_str::<MemberRow>(raw.get()) {
+                return GroupMember {
+                    hipay_id: row.user_account_id.id().or(row.account_id.id()),
+                    login: row.email.text().or(row.login.text()).unwrap_or_default().to_owned(),
+                    identified: row.identified.flag(),
+                };
+            }
+            let scalar = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
+            GroupMember { hipay_id: scalar.id(), login: scalar.text_or_empty(), identified: None }
+        };
+        self.merchants_list.into_iter().map(member).collect()
+    }
+}

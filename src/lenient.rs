@@ -1,0 +1,113 @@
+//! Lenient decoding of JSON scalars, in one place: the remotes send numbers as numbers or as text
+//! and booleans as `0/1`, `"0"/"1"`, `true/false` or `yes/no`.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::money::{Amount, Currency, MoneyError};
+
+/// A JSON string, number or boolean as its text, to the letter: a number never passes through a
+/// float. Null, an absent field, an object and an array are all "nothing".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scalar(Option<String>);
+
+impl Scalar {
+    /// The text, unless there is none or only blanks.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The text, empty where there is none.
+    pub fn text_or_empty(&self) -> String {
+        self.text().unwrap_or_default().to_owned()
+    }
+
+    /// A whole number; `12.0` counts as one.
+    pub fn integer(&self) -> Option<i64> {
+        let text = self.text()?;
+        let whole = match text.split_once('.') {
+            Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+            _ => text,
+        };
+        whole.parse().ok()
+    }
+
+    /// An id: a whole number that is not negative.
+    pub fn id(&self) -> Option<u64> {
+        self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// A boolean in any of its spellings; nothing for any other text.
+    pub fn flag(&self) -> Option<bool> {
+        match self.text()?.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "y" | "on" => Some(true),
+            "0" | "false" | "no" | "n" | "off" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// An amount in `currency`; `None` where there is nothing.
+    pub fn amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse(text, currency)).transpose()
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <Box<RawValue>>::deserialize(deserializer)?;
+        let text = raw.get();
+        Ok(Self(match text.as_bytes().first() {
+            None | Some(b'n' | b'{' | b'[') => None,
+            Some(b'"') => Some(serde_json::from_str(text).map_err(serde::de::Error::custom)?),
+            Some(_) => Some(text.to_owned()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scalar(json: &str) -> Scalar {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn booleans_and_numbers_in_every_spelling() {
+        for json in ["true", "1", "\"1\"", "\"yes\"", "\"TRUE\""] {
+            assert_eq!(scalar(json).flag(), Some(true), "{json}");
+        }
+        for json in ["false", "0", "\"0\"", "\"no\""] {
+            assert_eq!(scalar(json).flag(), Some(false), "{json}");
+        }
+        for json in ["null", "{}", "[1]", "\"\"", "\"  \"", "2", "\"maybe\""] {
+            assert_eq!(scalar(json).flag(), None, "{json}");
+        }
+        assert_eq!(
+            ["470153", "\"470153\"", "470153.0", "-1", "1.5", "1e3"].map(|json| scalar(json).id()),
+            [Some(470_153), Some(470_153), Some(470_153), None, None, None]
+        );
+    }
+
+    #[test]
+    fn a_number_never_becomes_a_float() {
+        // As a 64-bit float this would be 9007199254740992.00.
+        assert_eq!(
+            scalar("9007199254740993.01").amount(Currency::EUR).unwrap().unwrap().decimal(),
+            "9007199254740993.01"
+        );
+        assert_eq!(scalar("0.1").amount(Currency::EUR).unwrap().unwrap().minor(), 10);
+        assert_eq!(scalar("null").amount(Currency::EUR), Ok(None));
+        assert!(scalar("\"12,50\"").amount(Currency::EUR).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_back_as_it_was(text: String) {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(scalar(&json).0, Some(text));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Reading a whole list, page after page, each row once, also while rows are added or vanish.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::{Listing, Mirakl, Unreadable, wire};
+use crate::lenient::Scalar;
+use crate::remote::CallError;
+use crate::voucher::Voucher;
+
+/// Rows on a page of an offset list: Mirakl's maximum.
+const PAGE: usize = 100;
+
+/// Rows on a page of billing cycles.
+const CYCLE_PAGE: usize = 1_000;
+
+/// How often a list that changes while it is read is read anew.
+const SWEEPS: u32 = 5;
+
+/// More pages than any marketplace fills: a remote that never ends its list is stopped here.
+const MOST_PAGES: usize = 20_000;
+
+impl Mirakl {
+    /// Reads an offset list to its end. A row added or removed meanwhile shifts all that follow, so
+    /// that a row comes twice (told by its id) or is passed over (told by the count that Mirakl
+    /// sends with each page). Then the list is read once more, and the rows are merged by id.
+    pub(super) async fn sweep<P: DeserializeOwned, T, K: Ord>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        page: impl Fn(P) -> (Vec<Box<RawValue>>, Scalar),
+        read: impl Fn(&RawValue) -> Result<T, Unreadable>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Listing<T>, CallError> {
+        let mut rows: BTreeMap<K, T> = BTreeMap::new();
+        let mut previous: Option<BTreeSet<K>> = None;
+        for _ in 0..SWEEPS {
+            let mut unreadable = Vec::new();
+            let mut seen = BTreeSet::new();
+            let mut totals = BTreeSet::new();
+            let mut offset = 0_usize;
+            for _ in 0..MOST_PAGES {
+                let mut query = query.to_vec();
+                query.extend([
+                    ("paginate", "true".to_owned()),
+                    ("max", PAGE.to_string()),
+                    ("offset", offset.to_string()),
+                ]);
+                let (page_rows, total) = page(self.get(path, &query).await?);
+                let received = page_rows.len();
+                for row in &page_rows {
+                    match read(row) {
+                        Ok(row) => {
+                            seen.insert(key(&row));
+                            rows.insert(key(&row), row);
+                        }
+                        Err(wrong) => unreadable.push(wrong),
+                    }
+                }
+                offset = offset.saturating_add(received);
+                let total = total.id().and_then(|total| usize::try_from(total).ok());
+                totals.insert(total);
+                if received == 0 || total.map_or(received < PAGE, |total| offset >= total) {
+                    break;
+                }
+            }
+            // Whole: one count on all pages, and as many rows as it says (where it says any). Two
+            // sweeps that saw the same rows are as good.
+            let read_rows = seen.len().saturating_add(unreadable.len());
+            let whole =
+                totals.len() == 1 && totals.first().is_none_or(|total| total.is_none_or(|total| read_rows >= total));
+            if whole || previous.as_ref() == Some(&seen) {
+                return Ok(Listing { rows: rows.into_values().collect(), unreadable });
+            }
+            previous = Some(seen);
+        }
+        Err(CallError::unknown(format!("Mirakl's list {path} kept changing while it was read")))
+    }
+
+    /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
+    /// it was when it was begun.
+    pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<Voucher>, CallError> {
+        let mut vouchers = BTreeMap::new();
+        let mut unreadable = Vec::new();
+        let limit = ("limit", CYCLE_PAGE.to_string());
+        let mut query = [query, vec![limit.clone()]].concat();
+        for _ in 0..MOST_PAGES {
+            let page: wire::BillingCyclesPage = self.get("/api/seller-billing-cycles", &query).await?;
+            for row in &page.data {
+                match wire::billing_cycle(row) {
+                    Ok(voucher) => drop(vouchers.insert(voucher.number.clone(), voucher)),
+                    Err(wrong) => unreadable.push(wrong),
+                }
+            }
+            let Some(token) = page.next_page_token.text() else {
+                return Ok(Listing { rows: vouchers.into_values().collect(), unreadable });
+            };
+            query = vec![limit.clone(), ("page_token", token.to_owned())];
+        }
+        Err(CallError::unknown("Mirakl's list of billing cycles does not end"))
+    }
+}

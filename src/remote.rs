@@ -1,0 +1,436 @@
+//! Talking HTTP to a remote: what Mirakl's and HiPay's clients share. Bounded concurrency,
+//! time-outs, size limits, waiting as the remote asks, and errors that say what the caller must do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, StatusCode, Url, header};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Why a call did not give what it was made for, by what its caller must do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// The request did not reach the remote, or the remote said that it did not look at it: try
+    /// again.
+    #[error("{reason}")]
+    NotSent {
+        /// What stood in the way.
+        reason: String,
+        /// How long the remote asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The remote looked and refused: final.
+    #[error("{0}")]
+    Rejected(Rejection),
+    /// Nobody knows whether the remote did it: look it up.
+    #[error("{reason}")]
+    Unknown {
+        /// What was seen instead of an answer.
+        reason: String,
+        /// How long the remote asked to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A remote's refusal, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{sentence}")]
+pub struct Rejection {
+    /// The HTTP status.
+    pub http_status: u16,
+    /// The remote's own code, where it has one.
+    pub code: Option<i64>,
+    /// HiPay's `error_code_detail`, where given.
+    pub detail: Option<i64>,
+    /// What was refused and why, for people.
+    pub sentence: String,
+}
+
+impl CallError {
+    /// An outcome that nobody knows.
+    pub fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown { reason: reason.into(), retry_after: None }
+    }
+
+    /// True where our credentials were refused, so that nothing else will work either.
+    pub fn is_credentials(&self) -> bool {
+        matches!(self, Self::Rejected(rejection) if rejection.http_status == 401 || rejection.code == Some(1))
+    }
+
+    /// True where the remote knows no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Rejected(rejection) if rejection.http_status == 404 || rejection.code == Some(7))
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NotSent { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
+/// How to behave towards a remote.
+#[derive(Debug, Clone)]
+pub struct Manners {
+    /// Requests in flight at the same time.
+    pub max_concurrency: usize,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long to wait for a whole answer.
+    pub timeout: Duration,
+    /// How often a call is tried in all.
+    pub tries: u32,
+    /// The first wait between two tries; it doubles, with jitter.
+    pub first_wait: Duration,
+    /// The longest wait between two tries, also where the remote asks for a longer one.
+    pub longest_wait: Duration,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            max_concurrency: 8,
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_mins(1),
+            tries: 5,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type, in lower case, without parameters.
+    pub content_type: String,
+    /// The body, within the size limit of the call.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// True for 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// How the answer looks, for a message about one that cannot be read: never the body itself,
+    /// which may hold anything.
+    pub fn describe(&self) -> String {
+        let kind = if self.content_type.is_empty() { "no content type" } else { &self.content_type };
+        format!("HTTP {}, {kind}, {} bytes", self.status, self.body.len())
+    }
+}
+
+/// The largest JSON answer that is read, in bytes.
+pub const JSON_LIMIT: usize = 16 * 1024 * 1024;
+
+/// One remote and the way to it. Cloning shares connections, limits and waits.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    name: &'static str,
+    base: String,
+    client: Client,
+    permits: Arc<Semaphore>,
+    not_before: Arc<Mutex<Option<Instant>>>,
+    manners: Manners,
+}
+
+/// The TLS configuration of every client: rustls on ring, with the root certificates compiled in.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// A remote's address or our own TLS set-up is unusable.
+#[derive(Debug, Error)]
+#[error("no connection to {name} can be made at {base}: {reason}")]
+pub struct Unusable {
+    name: &'static str,
+    base: String,
+    reason: String,
+}
+
+impl Remote {
+    /// The remote `name` (for messages) at `base`, a URL without a trailing slash.
+    pub fn new(name: &'static str, base: &str, manners: Manners) -> Result<Self, Unusable> {
+        let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
+        let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
+        let tls = tls().map_err(|error| unusable(error.to_string()))?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("cashout/", env!("CARGO_PKG_VERSION")))
+            // Credentials must never travel along a redirect.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(manners.connect_timeout)
+            .timeout(manners.timeout);
+        if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| unusable(plain(&error)))?;
+        Ok(Self {
+            name,
+            base: base.trim_end_matches('/').to_owned(),
+            client,
+            permits: Arc::new(Semaphore::new(manners.max_concurrency.max(1))),
+            not_before: Arc::default(),
+            manners,
+        })
+    }
+
+    /// The address, without a trailing slash.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The client, to begin a request with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A call that changes nothing: tried again on everything but a refusal.
+    pub async fn read<T>(
+        &self,
+        limit: usize,
+        request: impl Fn() -> RequestBuilder,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.repeat(limit, request, judge, |error| !matches!(error, CallError::Rejected(_))).await
+    }
+
+    /// A call that changes something: tried again only while the remote has not looked at it.
+    pub async fn change<T>(
+        &self,
+        limit: usize,
+        request: impl Fn() -> RequestBuilder,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.repeat(limit, request, judge, |error| matches!(error, CallError::NotSent { .. })).await
+    }
+
+    async fn repeat<T>(
+        &self,
+        limit: usize,
+        request: impl Fn() -> RequestBuilder,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+        again: impl Fn(&CallError) -> bool,
+    ) -> Result<T, CallError> {
+        let mut tried = 1;
+        loop {
+            let error = match self.once(limit, request()).await.and_then(&judge) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !again(&error) || tried >= self.manners.tries {
+                return Err(error);
+            }
+            let wait = self.wait_after(&error, tried);
+            tracing::debug!(remote = self.name, tried, wait_ms = wait.as_millis(), "trying again: {error}");
+            tokio::time::sleep(wait).await;
+            tried = tried.saturating_add(1);
+        }
+    }
+
+    /// How long to wait after try number `tried` ended in `error`: as long as the remote asked,
+    /// else exponentially longer with jitter.
+    pub fn wait_after(&self, error: &CallError, tried: u32) -> Duration {
+        let doubled =
+            self.manners.first_wait.saturating_mul(1_u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX));
+        let most = doubled.min(self.manners.longest_wait);
+        let half = most / 2;
+        let jitter = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+        let waited = half.saturating_add(Duration::from_micros(fastrand::u64(0..=jitter)));
+        match error.retry_after() {
+            Some(asked) => asked.min(self.manners.longest_wait).max(half),
+            None => waited,
+        }
+    }
+
+    async fn once(&self, limit: usize, request: RequestBuilder) -> Result<Answer, CallError> {
+        let closed = |_| CallError::NotSent { reason: "shutting down".to_owned(), retry_after: None };
+        let _permit = self.permits.acquire().await.map_err(closed)?;
+        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(instant) = not_before {
+            tokio::time::sleep_until(instant).await;
+        }
+        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Err(self.overloaded(status, retry_after));
+        }
+        let content_type = media_type(response.headers());
+        let body = self.body(response, limit).await?;
+        Ok(Answer { status: status.as_u16(), content_type, body })
+    }
+
+    /// 429 and every 5xx. All calls to this remote wait as long as it asks.
+    fn overloaded(&self, status: StatusCode, retry_after: Option<Duration>) -> CallError {
+        if let Some(wait) = retry_after {
+            let until = Instant::now() + wait.min(self.manners.longest_wait);
+            let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+            *not_before = Some(not_before.map_or(until, |earlier| earlier.max(until)));
+        }
+        let reason = format!("{} answered HTTP {}", self.name, status.as_u16());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            CallError::NotSent { reason, retry_after }
+        } else {
+            CallError::Unknown { reason, retry_after }
+        }
+    }
+
+    async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, CallError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(CallError::unknown(format!("the answer of {} is larger than {limit} bytes", self.name)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> CallError {
+        let name = self.name;
+        if error.is_connect() || error.is_builder() {
+            return CallError::NotSent {
+                reason: format!("{name} cannot be reached: {}", plain(error)),
+                retry_after: None,
+            };
+        }
+        if error.is_timeout() {
+            let seconds = self.manners.timeout.as_secs();
+            return CallError::unknown(format!("{name} did not answer within {seconds} s"));
+        }
+        CallError::unknown(format!("the connection to {name} broke: {}", plain(error)))
+    }
+}
+
+/// An error and its causes in one line, without the URL: its query may say too much.
+fn plain(error: &reqwest::Error) -> String {
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    let mut last = None;
+    while let Some(inner) = cause {
+        last = Some(inner.to_string());
+        cause = inner.source();
+    }
+    last.unwrap_or_else(|| "request failed".to_owned())
+}
+
+/// `Retry-After` in seconds; a date there is not used by either remote.
+fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn media_type(headers: &header::HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A `multipart/form-data` body that comes out the same, to the byte, each time it is made from
+/// the same fields.
+#[derive(Debug, Clone, Default)]
+pub struct Multipart {
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+impl Multipart {
+    /// Adds a text field.
+    pub fn field(&mut self, name: &str, value: impl Into<String>) {
+        let disposition = format!("Content-Disposition: form-data; name=\"{}\"\r\n\r\n", quotable(name));
+        self.parts.push((disposition, value.into().into_bytes()));
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, name: &str, file_name: &str, bytes: Vec<u8>) {
+        let disposition = format!(
+            "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+            quotable(name),
+            quotable(file_name)
+        );
+        self.parts.push((disposition, bytes));
+    }
+
+    /// The value of the `Content-Type` header, and the body.
+    pub fn encode(&self) -> (String, Vec<u8>) {
+        // A boundary that occurs in no part: count up until one does not.
+        let occurs = |boundary: &str| {
+            self.parts
+                .iter()
+                .any(|(_, value)| value.windows(boundary.len()).any(|window| window == boundary.as_bytes()))
+        };
+        let mut number = 0_u64;
+        let mut boundary = "cashout-form-0".to_owned();
+        while occurs(&boundary) {
+            number = number.wrapping_add(1);
+            boundary = format!("cashout-form-{number}");
+        }
+        let mut body = Vec::new();
+        for (disposition, value) in &self.parts {
+            body.extend_from_slice(format!("--{boundary}\r\n{disposition}").as_bytes());
+            body.extend_from_slice(value);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        (format!("multipart/form-data; boundary={boundary}"), body)
+    }
+}
+
+/// A name for a quoted header parameter, escaped as browsers do.
+fn quotable(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_wait_is_what_the_remote_asks_within_bounds_and_grows_otherwise() {
+        let remote = Remote::new("HiPay", "http://127.0.0.1:1", Manners::default()).unwrap();
+        let asked =
+            |seconds| CallError::NotSent { reason: String::new(), retry_after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(remote.wait_after(&asked(7), 1), Duration::from_secs(7));
+        assert_eq!(remote.wait_after(&asked(86_400), 1), Duration::from_mins(1));
+        let silent = CallError::unknown("");
+        for tried in 1..70 {
+            let wait = remote.wait_after(&silent, tried);
+            assert!(wait >= Duration::from_millis(250) && wait <= Duration::from_mins(1), "{tried}: {wait:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_means_not_sent() {
+        let manners = Manners { tries: 1, ..Manners::default() };
+        let remote = Remote::new("HiPay", "http://127.0.0.1:1", manners).unwrap();
+        let error = remote
+            .change(JSON_LIMIT, || remote.client().get("http://127.0.0.1:1/"), |answer| Ok(answer.status))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CallError::NotSent { .. }), "{error:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_fields_make_the_same_bytes_and_the_boundary_is_nowhere_inside(values in prop::collection::vec("(cashout-form-[0-9]|\r\n--|.){0,20}", 0..6)) {
+            let mut form = Multipart::default();
+            for value in &values {
+                form.field("field", value.clone());
+            }
+            let (content_type, body) = form.encode();
+            prop_assert_eq!(&form.encode().1, &body);
+            let boundary = content_type.split_once("boundary=").unwrap().1.to_owned();
+            prop_assert!(values.iter().all(|value| !value.contains(&boundary)));
+        }
+    }
+}
