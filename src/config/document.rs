@@ -1,0 +1,270 @@
+//! The text of a configuration file as settings with their lines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_yaml::{Mapping, Value};
+
+use super::mistakes::{Mistake, shown};
+
+/// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
+/// No configuration needs this many brackets.
+const MOST_BRACKETS: usize = 2_000;
+
+/// One setting of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    /// The dotted key.
+    pub(super) key: String,
+    /// Its value. A number or a truth value is kept as the text that stands in the file, since only
+    /// the setting knows whether it is one: `0x1F` or `1e5` may be a password.
+    pub(super) value: Value,
+    /// The line on which the key stands, from 1.
+    pub(super) line: usize,
+}
+
+/// Reads the settings below `parameters:`, in their order. `name` is how mistakes name the file.
+pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> {
+    let whole = |problem: &str| vec![Mistake::of_file(name, problem)];
+    if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
+        return Err(whole("the file is empty; expected is 'parameters:' with the settings indented beneath it"));
+    }
+    if let Some(before) = text.split_once('\0').map(|(before, _)| before) {
+        let place = format!("{name}:{}", before.lines().count().max(1));
+        return Err(vec![Mistake::of_file(place, "the file holds a NUL byte: it is damaged, restore it from a copy")]);
+    }
+    if too_nested(text) {
+        return Err(whole(&format!("the file has more than {MOST_BRACKETS} opening brackets; settings need few")));
+    }
+    let outer = read_yaml(text).map_err(|error| vec![syntax_mistake(name, text, &error)])?;
+    entries(name, text, outer)
+}
+
+/// Reads one value of YAML, as a structured setting has it in the environment. The error says where,
+/// and never what stands there.
+pub(super) fn parse_value(text: &str) -> Result<Value, String> {
+    if too_nested(text) {
+        return Err("has too many brackets".to_owned());
+    }
+    serde_yaml::from_str(text).map_err(|error| {
+        let column = error.location().map_or(1, |location| location.column());
+        format!("is not valid YAML (column {column}): {}", yaml_problem(&error))
+    })
+}
+
+fn too_nested(text: &str) -> bool {
+    text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MOST_BRACKETS
+}
+
+/// The file's top level.
+#[derive(Default)]
+struct Outer {
+    parameters: Vec<Pairs>,
+    others: Vec<String>,
+}
+
+/// A map as it stands, with keys that repeat.
+#[derive(Default)]
+struct Pairs(Vec<(Value, Value)>);
+
+impl<'de> Deserialize<'de> for Outer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OuterVisitor;
+        impl<'de> Visitor<'de> for OuterVisitor {
+            type Value = Outer;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("'parameters:' at the top")
+            }
+            fn visit_none<E>(self) -> Result<Outer, E> {
+                Ok(Outer::default())
+            }
+            fn visit_unit<E>(self) -> Result<Outer, E> {
+                Ok(Outer::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outer, A::Error> {
+                let mut outer = Outer::default();
+                while let Some(key) = map.next_key::<Value>()? {
+                    match key.as_str() {
+                        Some("parameters") => outer.parameters.push(map.next_value()?),
+                        other => {
+                            map.next_value::<IgnoredAny>()?;
+                            outer.others.push(other.unwrap_or_default().to_owned());
+                        }
+                    }
+                }
+                Ok(outer)
+            }
+        }
+        deserializer.deserialize_any(OuterVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+        impl<'de> Visitor<'de> for PairsVisitor {
+            type Value = Pairs;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("settings, each as 'key: value'")
+            }
+            fn visit_unit<E>(self) -> Result<Pairs, E> {
+                Ok(Pairs::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Pairs::default();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.0.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_any(PairsVisitor)
+    }
+}
+
+/// Older YAML readers took values that begin with `%`, `@` or a backtick without quotes; so a file
+/// that cannot be read is tried once more with these values quoted.
+fn read_yaml(text: &str) -> Result<Outer, serde_yaml::Error> {
+    serde_yaml::from_str(text).or_else(|error| serde_yaml::from_str(&quote_reserved(text)).map_err(|_| error))
+}
+
+fn quote_reserved(text: &str) -> String {
+    let quoted = |line: &str| {
+        let (key, rest) = line.split_once(": ")?;
+        let value = rest.trim();
+        if !value.starts_with(['%', '@', '`']) {
+            return None;
+        }
+        let (value, comment) = value.split_once(" #").unwrap_or((value, ""));
+        Some(format!("{key}: '{}' #{comment}\n", value.trim_end().replace('\'', "''")))
+    };
+    text.split_inclusive('\n').map(|line| quoted(line).unwrap_or_else(|| line.to_owned())).collect()
+}
+
+fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake {
+    let Some(location) = error.location() else {
+        return Mistake::of_file(name, yaml_problem(error));
+    };
+    let problem = yaml_problem(error);
+    // At the very end nothing is wrong with the line: what should follow is not there.
+    if location.index() >= text.trim_end().len() {
+        let place = format!("{name}:{}", text.trim_end().lines().count());
+        return Mistake::of_file(place, format!("{problem}; this is the end of the file, which looks cut off"));
+    }
+    let place = format!("{name}:{}", location.line().max(1));
+    Mistake::of_file(place, format!("column {}: {problem}", location.column()))
+}
+
+/// The reader's own words, without the position. Where they quote something from the file they are
+/// replaced: it might be a secret.
+fn yaml_problem(error: &serde_yaml::Error) -> String {
+    let message = error.to_string();
+    if message.contains(['"', '`']) || message.contains("invalid type") {
+        return "what stands here is of another kind than expected, or stands here twice; expected are settings, each \
+                as 'key: value'"
+            .to_owned();
+    }
+    let message = message.split(" at line ").next().unwrap_or_default();
+    format!("not valid YAML: {message}")
+}
+
+fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mistake>> {
+    let lines = key_lines(text);
+    let line_of = |key: &str, nth: usize| lines.get(key).and_then(|found| found.get(nth).or(found.last()));
+    let mut blocks = outer.parameters.into_iter();
+    let Some(pairs) = blocks.next() else {
+        return Err(vec![Mistake::of_file(
+            name,
+            "there is no top key 'parameters:'; put it on a line of its own and indent the settings beneath it",
+        )]);
+    };
+    let mut mistakes = Vec::new();
+    if blocks.next().is_some() {
+        let line = line_of("parameters", 1).map_or(1, |(line, _)| *line);
+        mistakes.push(Mistake::of_file(format!("{name}:{line}"), "'parameters:' stands here a second time"));
+    }
+    for other in outer.others {
+        let line = line_of(&other, 0).map_or(1, |(line, _)| *line);
+        let problem = format!("{} stands outside of 'parameters:'; indent it beneath", key_shown(&other));
+        mistakes.push(Mistake::of_file(format!("{name}:{line}"), problem));
+    }
+
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (key, value) in pairs.0 {
+        let Some(key) = scalar(&key) else {
+            mistakes.push(Mistake::of_file(name, "the name of a setting must be a text"));
+            continue;
+        };
+        let times = seen.entry(key.clone()).or_insert(0);
+        let (line, rest) = line_of(&key, *times).copied().unwrap_or((1, ""));
+        if *times > 0 {
+            let place = format!("{name}:{line}");
+            let first = line_of(&key, 0).map_or(1, |(line, _)| *line);
+            let problem = format!("is set twice, first on line {first}; delete one of them");
+            mistakes.push(Mistake::of_key(place, &key_shown(&key), problem));
+        }
+        *times = times.saturating_add(1);
+        found.push(Entry { key, value: as_written(value, rest), line });
+    }
+    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
+}
+
+/// A setting's name as it may be shown: a line that went wrong could have made a secret part of it.
+pub(super) fn key_shown(key: &str) -> String {
+    let harmless = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if key.len() <= 60 && key.chars().all(harmless) { shown(key) } else { "a name that no setting has".to_owned() }
+}
+
+/// The text of a scalar; nothing for lists, maps and nothing.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => None,
+    }
+}
+
+/// Access to the single values of a map that has no others than `allowed`.
+pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, String> {
+    for (name, value) in map {
+        let known = name.as_str().is_some_and(|name| allowed.contains(&name));
+        if !known || matches!(value, Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_)) {
+            return Err(format!("holds something unknown; allowed: {}, each with one value", allowed.join(", ")));
+        }
+    }
+    Ok(move |name: &str| map.get(name).and_then(scalar).filter(|text| !text.trim().is_empty()))
+}
+
+/// Gives numbers and truth values back the text that stands after their key.
+fn as_written(value: Value, rest: &str) -> Value {
+    let Some(text) = scalar(&value) else { return value };
+    let written = rest.split(" #").next().unwrap_or_default().trim();
+    let same = serde_yaml::from_str::<Value>(written).is_ok_and(|read| read == value);
+    Value::String(if same && !value.is_string() { written.to_owned() } else { text })
+}
+
+/// For every word that stands like a key: its lines, and what follows the colon there.
+fn key_lines(text: &str) -> BTreeMap<&str, Vec<(usize, &str)>> {
+    let mut lines: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let content = content.trim_start();
+        let pair = match content.chars().next() {
+            Some(quote @ ('\'' | '"')) => content
+                .strip_prefix(quote)
+                .and_then(|rest| rest.split_once(quote))
+                .and_then(|(key, rest)| Some((key, rest.trim_start().strip_prefix(':')?))),
+            _ => content
+                .split_once(": ")
+                .or_else(|| content.trim_end().strip_suffix(':').map(|key| (key, "")))
+                .map(|(key, rest)| (key.trim_end(), rest)),
+        };
+        if let Some((key, rest)) = pair {
+            lines.entry(key).or_default().push((line, rest));
+        }
+    }
+    lines
+}

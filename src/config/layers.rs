@@ -1,0 +1,256 @@
+//! The layers of a configuration: built-in defaults, then the file, then the environment, then
+//! systemd's credentials. The upper layer wins, setting by setting.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_yaml::Value;
+
+use super::document::{self, Entry};
+use super::mistakes::{Mistake, Notice, Source};
+
+/// The first layer: the only place where settings and their defaults are listed.
+pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
+
+/// No configuration is this large; a larger file is not one.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// Settings whose value is never shown.
+pub(super) const SECRETS: [&str; 12] = [
+    "mirakl.frontKey",
+    "mirakl.operatorKey",
+    "mirakl.bearerToken",
+    "mirakl.clientSecret",
+    "hipay.wsPassword",
+    "hipay.enterprise.passphrase",
+    "mail.password",
+    "github.token",
+    "server.metricsToken",
+    "dashboard.apiToken",
+    "dashboard.users",
+    "db.password",
+];
+
+/// Settings of earlier installations that have no meaning any more.
+const UNUSED: [&str; 8] = [
+    "mirakl.frontKey",
+    "hipay.baseSoapUrl",
+    "hipay.transfer.withdraw.rest",
+    "cashout.transactionFilterRegex",
+    "default.tmp.path",
+    "debug",
+    "secret",
+    "token",
+];
+
+/// True for a setting that is accepted and has no effect.
+pub(super) fn is_unused(key: &str) -> bool {
+    UNUSED.contains(&key) || (key.starts_with("db.") && key != "db.logger.level")
+}
+
+/// The environment variable of a setting.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("CASHOUT_{}", key.to_uppercase().replace('.', "_"))
+}
+
+/// A file as it was read.
+pub(super) struct FileText {
+    pub(super) text: String,
+    pub(super) mode: u32,
+}
+
+/// Reads the file; a missing one is no mistake yet, since everything may come from elsewhere.
+pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
+    let name = path.display();
+    let refuse = |problem: String| Mistake::of_file(&name, problem);
+    let unreadable = |error: io::Error| {
+        refuse(if error.kind() == io::ErrorKind::PermissionDenied {
+            format!("this user may not read the file; mend it with: chown cashout {name} (and chmod 600 {name})")
+        } else {
+            format!("the file cannot be read: {error}")
+        })
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(refuse("this is a folder; name the file in it, such as --config FILE".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_FILE {
+        return Err(refuse("the file is larger than 1 MiB; a configuration is not".to_owned()));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(FileText { text, mode: metadata.permissions().mode() })),
+        Err(error) => {
+            let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+            let line = good.filter(|byte| **byte == b'\n').count().saturating_add(1);
+            Err(Mistake::of_file(format!("{name}:{line}"), "the file is not UTF-8; save it as UTF-8"))
+        }
+    }
+}
+
+/// A setting's value that counts, and where it comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) value: Value,
+    pub(super) source: Source,
+}
+
+/// All layers, laid over each other.
+pub(super) struct Layers {
+    pub(super) settings: BTreeMap<String, Setting>,
+    /// On which line of the file a setting stands, even where another layer wins.
+    pub(super) lines: BTreeMap<String, usize>,
+    pub(super) path: PathBuf,
+    pub(super) file_missing: bool,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) notices: Vec<Notice>,
+    unused: Vec<String>,
+}
+
+impl Layers {
+    /// Lays the layers over each other. A file that cannot be understood at all ends it; other mistakes are collected.
+    pub(super) fn gather(
+        path: &Path,
+        file: Option<&FileText>,
+        environment: &[(String, String)],
+    ) -> Result<Self, Vec<Mistake>> {
+        let settings = document::parse("built-in defaults", DEFAULTS)?
+            .into_iter()
+            .map(|entry| (entry.key, Setting { value: entry.value, source: Source::Default }))
+            .collect();
+        let mut layers = Self {
+            settings,
+            lines: BTreeMap::new(),
+            path: path.to_owned(),
+            file_missing: file.is_none(),
+            mistakes: Vec::new(),
+            notices: Vec::new(),
+            unused: Vec::new(),
+        };
+        if let Some(file) = file {
+            layers.add_file(file)?;
+        }
+        layers.add_environment(environment);
+        layers.add_credentials(environment);
+        layers.note_unused();
+        Ok(layers)
+    }
+
+    fn add_file(&mut self, file: &FileText) -> Result<(), Vec<Mistake>> {
+        let name = self.path.display().to_string();
+        let mut holds_secrets = false;
+        for Entry { key, value, line } in document::parse(&name, &file.text)? {
+            let source = Source::File { path: self.path.clone(), line };
+            if !self.settings.contains_key(&key) && !is_unused(&key) {
+                let problem = self.unknown(&key);
+                self.mistakes.push(Mistake::of_key(source, &document::key_shown(&key), problem));
+                continue;
+            }
+            holds_secrets |= SECRETS.contains(&key.as_str()) && is_set(&key, &value);
+            self.lines.insert(key.clone(), line);
+            self.add(key, value, source);
+        }
+        if holds_secrets && file.mode & 0o004 != 0 {
+            self.notices.push(Notice::warning(format!(
+                "{name} holds secrets and everybody on this machine may read it; mend it with: chmod o-rwx {name}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn add_environment(&mut self, environment: &[(String, String)]) {
+        let keys: BTreeMap<String, String> = self.settings.keys().map(|key| (variable_of(key), key.clone())).collect();
+        for (variable, value) in environment {
+            if !variable.starts_with("CASHOUT_") || matches!(variable.as_str(), "CASHOUT_CONFIG" | "CASHOUT_DATA") {
+                continue;
+            }
+            let Some(key) = keys.get(variable) else {
+                self.notices.push(Notice::warning(format!(
+                    "the environment variable {} stands for no setting and is ignored",
+                    document::key_shown(variable)
+                )));
+                continue;
+            };
+            let source = Source::Environment { variable: variable.clone() };
+            self.add(key.clone(), Value::String(value.clone()), source);
+        }
+    }
+
+    fn add_credentials(&mut self, environment: &[(String, String)]) {
+        let Some((_, folder)) = environment.iter().find(|(variable, _)| variable == "CREDENTIALS_DIRECTORY") else {
+            return;
+        };
+        let keys: Vec<String> = self.settings.keys().cloned().collect();
+        for key in keys {
+            let path = Path::new(folder).join(&key);
+            match read_file(&path) {
+                Ok(None) => {}
+                Ok(Some(FileText { mut text, .. })) => {
+                    if text.ends_with('\n') {
+                        text.pop();
+                        if text.ends_with('\r') {
+                            text.pop();
+                        }
+                    }
+                    self.add(key, Value::String(text), Source::Credential { path });
+                }
+                Err(mistake) => self.mistakes.push(Mistake { key: Some(key), ..mistake }),
+            }
+        }
+    }
+
+    fn add(&mut self, key: String, value: Value, source: Source) {
+        if is_unused(&key) {
+            self.unused.push(key.clone());
+        }
+        if is_set(&key, &value) {
+            self.settings.insert(key, Setting { value, source });
+        }
+    }
+
+    fn note_unused(&mut self) {
+        if !self.unused.is_empty() {
+            self.notices.push(Notice::info(format!(
+                "these settings have no effect and can be deleted: {}",
+                self.unused.join(", ")
+            )));
+        }
+    }
+
+    fn unknown(&self, key: &str) -> String {
+        let lower = key.to_lowercase();
+        let nearest = self
+            .settings
+            .keys()
+            .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
+            .min_by_key(|(distance, _)| *distance)
+            // More than a third of it changed is no slip.
+            .filter(|(distance, known)| distance.saturating_mul(3) <= known.len().max(3));
+        match nearest {
+            Some((_, known)) => format!("there is no such setting; did you mean {known}?"),
+            None => "there is no such setting; the commented example config/parameters.yml lists all".to_owned(),
+        }
+    }
+}
+
+/// Whether a layer says anything: nothing, or an empty text, leaves it to the layer below. Only a
+/// schedule is switched off by being empty.
+fn is_set(key: &str, value: &Value) -> bool {
+    if key.starts_with("schedule.") {
+        return true;
+    }
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => true,
+    }
+}

@@ -1,0 +1,148 @@
+//! Configuration: `parameters.yml`, the environment and systemd's credentials, laid over the
+//! built-in defaults, validated once, with every mistake found at once.
+//!
+//! `config/parameters.yml` is the first layer and the only list of settings and defaults.
+
+mod document;
+mod layers;
+mod mistakes;
+mod reader;
+mod remotes;
+mod sections;
+mod settings;
+mod values;
+mod write_back;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use layers::Layers;
+pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
+use reader::{Read, Reader};
+pub use settings::{
+    AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
+    HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig, MiraklCredentials,
+    NegativeVouchers, RetentionConfig, Role, ScheduleConfig, ServerConfig, TimeWindow, TlsConfig, UpdateAuto,
+    UpdateChannel, UpdateConfig, VoucherSource,
+};
+pub use values::{DurationError, parse_duration};
+pub use write_back::{WriteBackError, write_setting};
+
+/// The commented example: every setting with its default.
+pub const EXAMPLE: &str = layers::DEFAULTS;
+
+/// A valid configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How to reach Mirakl.
+    pub mirakl: MiraklConfig,
+    /// How to reach HiPay.
+    pub hipay: HiPayConfig,
+    /// The account that all sales money arrives on and all transfers leave from.
+    pub technical_account: AccountConfig,
+    /// The account that commissions are paid to.
+    pub operator_account: AccountConfig,
+    /// Templates of the labels of payments.
+    pub labels: Labels,
+    /// When Mirakl settles.
+    pub cycle: CycleConfig,
+    /// Choices of the cash-out.
+    pub cashout: CashoutConfig,
+    /// Only shops of these countries, alpha-3; empty: all.
+    pub country_filter: Vec<String>,
+    /// When each batch runs.
+    pub schedule: ScheduleConfig,
+    /// How pages and notifications are served.
+    pub server: ServerConfig,
+    /// Who may use the dashboard.
+    pub dashboard: DashboardConfig,
+    /// Where alerts are mailed; none: nowhere.
+    pub mail: Option<MailConfig>,
+    /// Which log lines go where.
+    pub logs: LogsConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
+    /// Where new releases come from.
+    pub update: UpdateConfig,
+    /// What is worth knowing about this configuration; to be logged at start.
+    pub notices: Vec<Notice>,
+    sources: BTreeMap<String, Source>,
+}
+
+impl Config {
+    /// Reads the file at `path`, the `CASHOUT_*` variables of `environment` and the folder that its
+    /// `CREDENTIALS_DIRECTORY` names. Where everything required comes from elsewhere, there need be
+    /// no file.
+    pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+        let file = layers::read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        let environment: Vec<_> = environment.into_iter().collect();
+        let layers = Layers::gather(path, file.as_ref(), &environment)?;
+        Self::from_layers(layers)
+    }
+
+    /// Where the value of the setting `key` comes from; nothing for a key that does not exist.
+    pub fn source_of(&self, key: &str) -> Option<&Source> {
+        self.sources.get(key)
+    }
+
+    fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(layers);
+        let made = Self::read(&mut reader);
+        let layers = reader.finish()?;
+        let sources = layers.settings.into_iter().map(|(key, setting)| (key, setting.source)).collect();
+        match made {
+            Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
+            // Whoever returns `Noted` has noted a mistake, so that `finish` has refused before.
+            Err(reader::Noted) => {
+                Err(vec![Mistake::of_file(layers.path.display(), "a setting is wrong, but not said which")].into())
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Read<Self> {
+        let mirakl = remotes::mirakl(reader);
+        let hipay = remotes::hipay(reader);
+        let technical = remotes::account(reader, "account.technical.email", "account.technical.hipayId");
+        let operator = remotes::account(reader, "account.operator.email", "account.operator.hipayId");
+        let labels = sections::labels(reader);
+        let cycle = sections::cycle(reader);
+        let cashout = sections::cashout(reader);
+        let country_filter = sections::country_filter(reader);
+        let schedule = sections::schedule(reader);
+        let server = sections::server(reader);
+        let dashboard = sections::dashboard(reader);
+        let mail = sections::mail(reader, technical.as_ref().ok().map(|account| account.email.as_str()));
+        let logs = sections::logs(reader);
+        let retention = sections::retention(reader);
+        let update = sections::update(reader);
+        Ok(Self {
+            mirakl: mirakl?,
+            hipay: hipay?,
+            technical_account: technical?,
+            operator_account: operator?,
+            labels: labels?,
+            cycle: cycle?,
+            cashout: cashout?,
+            country_filter: country_filter?,
+            schedule: schedule?,
+            server: server?,
+            dashboard: dashboard?,
+            mail: mail?,
+            logs: logs?,
+            retention: retention?,
+            update: update?,
+            notices: Vec::new(),
+            sources: BTreeMap::new(),
+        })
+    }
+}
+
+/// What [`Config::load`] wants to know of this process's environment. Bytes that are no UTF-8 become
+/// replacement characters, which no setting accepts, so that they are refused by name.
+pub fn process_environment() -> Vec<(String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}

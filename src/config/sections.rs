@@ -1,0 +1,234 @@
+//! The typed settings of the program itself, section by section. Every setting of a section is read
+//! before the first mistake ends it, so that all are found at once.
+
+use serde_yaml::Value;
+
+use super::document::known_fields;
+use super::mistakes::shown;
+use super::reader::{Read, Reader};
+use super::settings::{
+    CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig, MailSecurity,
+    NegativeVouchers, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig, UpdateAuto, UpdateChannel,
+    UpdateConfig,
+};
+use super::values;
+use crate::secret::Secret;
+
+/// A token that is guessed by trying must be longer than anybody can try.
+const SHORTEST_TOKEN: usize = 16;
+
+pub(super) fn labels(reader: &mut Reader) -> Read<Labels> {
+    let public = label(reader, "label.public");
+    let private = label(reader, "label.private");
+    let withdraw = label(reader, "label.withdraw");
+    Ok(Labels { public: public?, private: private?, withdraw: withdraw? })
+}
+
+fn label(reader: &mut Reader, key: &str) -> Read<String> {
+    let template = reader.required(key, values::any_text)?;
+    for part in template.split("{{").skip(1) {
+        let name = part.split_once("}}").map(|(name, _)| name);
+        if let Some(name) = name.filter(|name| !Labels::PLACEHOLDERS.contains(name)) {
+            reader.warn(format!(
+                "{key}: there is no placeholder {}; it is left empty. Known are {}",
+                shown(&format!("{{{{{name}}}}}")),
+                Labels::PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ")
+            ));
+        }
+    }
+    Ok(template)
+}
+
+pub(super) fn cycle(reader: &mut Reader) -> Read<CycleConfig> {
+    let days = cycle_days(reader);
+    let hour = reader.required("cycle.hour", values::within(0..=23));
+    let minute = reader.required("cycle.minute", values::within(0..=59));
+    let before = reader.required("cycle.interval.before", values::interval);
+    let after = reader.required("cycle.interval.after", values::interval);
+    Ok(CycleConfig { days: days?, hour: hour?, minute: minute?, before: before?, after: after? })
+}
+
+fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
+    const KEY: &str = "cycle.days";
+    let mut days = reader.list(KEY, values::cycle_day)?;
+    if days.is_empty() {
+        return Err(reader.refuse(KEY, "is empty; allowed: at least one day, 1 to 28"));
+    }
+    days.sort_unstable();
+    let twice = days.iter().zip(days.iter().skip(1)).find(|(day, next)| day == next).map(|(day, _)| *day);
+    match twice {
+        Some(day) => Err(reader.refuse(KEY, format!("{day} stands there twice; allowed: each day once"))),
+        None => Ok(days),
+    }
+}
+
+pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
+    let choices = [("adjust", NegativeVouchers::Adjust), ("ignore", NegativeVouchers::Ignore)];
+    let negative_vouchers = reader.required("cashout.negativeVouchers", values::one_of(&choices));
+    let first_cycle = reader.optional("cashout.firstCycle", |text| {
+        text.trim().parse().map_err(|_| format!("{} is not a date; allowed: such as 2026-11-21", shown(text)))
+    });
+    Ok(CashoutConfig { negative_vouchers: negative_vouchers?, first_cycle: first_cycle? })
+}
+
+pub(super) fn country_filter(reader: &mut Reader) -> Read<Vec<String>> {
+    reader.list("country.filter", values::country)
+}
+
+pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
+    let vendor_process = reader.optional("schedule.vendorProcess", values::cron);
+    let cashout_generate = reader.optional("schedule.cashoutGenerate", values::cron);
+    let cashout_transfer = reader.optional("schedule.cashoutTransfer", values::cron);
+    let cashout_withdraw = reader.optional("schedule.cashoutWithdraw", values::cron);
+    let transaction_status_sync = reader.optional("schedule.transactionStatusSync", values::cron);
+    Ok(ScheduleConfig {
+        vendor_process: vendor_process?,
+        cashout_generate: cashout_generate?,
+        cashout_transfer: cashout_transfer?,
+        cashout_withdraw: cashout_withdraw?,
+        transaction_status_sync: transaction_status_sync?,
+    })
+}
+
+pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
+    let listen = reader.required("server.listen", |text| {
+        let allowed = "allowed: address and port, such as 127.0.0.1:8080 or [::]:8080";
+        text.trim().parse().map_err(|_| format!("{} cannot be listened on; {allowed}", shown(text)))
+    });
+    let public_url = reader.optional("server.publicUrl", values::url);
+    let certificate = reader.optional("server.tls.certificate", values::absolute_path);
+    let key = reader.optional("server.tls.key", values::absolute_path);
+    let trusted_proxies = reader.list("server.trustedProxies", values::network);
+    let metrics_token = reader.optional_secret("server.metricsToken", SHORTEST_TOKEN);
+    let tls = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(reader.refuse("server.tls.key", "is required beside server.tls.certificate")),
+        (None, Some(_)) => Err(reader.refuse("server.tls.certificate", "is required beside server.tls.key")),
+    };
+    Ok(ServerConfig {
+        listen: listen?,
+        public_url: public_url?,
+        tls: tls?,
+        trusted_proxies: trusted_proxies?,
+        metrics_token: metrics_token?,
+    })
+}
+
+pub(super) fn dashboard(reader: &mut Reader) -> Read<DashboardConfig> {
+    let locales = [("en", Locale::English), ("fr", Locale::French)];
+    let locale = reader.optional("dashboard.locale", values::one_of(&locales));
+    let api_token = reader.optional_secret("dashboard.apiToken", SHORTEST_TOKEN);
+    let users = dashboard_users(reader);
+    Ok(DashboardConfig { locale: locale?, api_token: api_token?, users: users? })
+}
+
+fn dashboard_users(reader: &mut Reader) -> Read<Vec<DashboardUser>> {
+    const KEY: &str = "dashboard.users";
+    let Value::Sequence(rows) = reader.structure(KEY)? else {
+        let problem = "is not a list; allowed: a list of { name: …, passwordHash: …, role: viewer }";
+        return Err(reader.refuse(KEY, problem));
+    };
+    let mut users: Vec<DashboardUser> = Vec::new();
+    let mut noted = None;
+    for (number, row) in (1..).zip(&rows) {
+        match dashboard_user(row) {
+            Ok(user) if users.iter().any(|other| other.name == user.name) => {
+                noted = Some(reader.refuse(KEY, format!("user {number}: the name {} is taken", shown(&user.name))));
+            }
+            Ok(user) => users.push(user),
+            Err(problem) => noted = Some(reader.refuse(KEY, format!("user {number}: {problem}"))),
+        }
+    }
+    noted.map_or(Ok(users), Err)
+}
+
+/// The sentences name no value but the role: a slip may have put the password into any other.
+fn dashboard_user(row: &Value) -> Result<DashboardUser, String> {
+    let Value::Mapping(row) = row else {
+        return Err("is not a map; allowed: { name: …, passwordHash: …, role: viewer }".to_owned());
+    };
+    let field = known_fields(row, &["name", "passwordHash", "role"])?;
+    let name = field("name").ok_or("name is missing")?;
+    let password_hash = field("passwordHash").ok_or("passwordHash is missing")?;
+    if !password_hash.starts_with("$argon2id$") || password_hash.split('$').count() != 6 {
+        return Err("passwordHash is not an Argon2id hash; allowed: such as $argon2id$v=19$m=19456,t=2,p=1$…$…".into());
+    }
+    let role = field("role").ok_or("role is missing; allowed: viewer, operator")?;
+    let role = values::one_of(&[("viewer", Role::Viewer), ("operator", Role::Operator)])(&role)
+        .map_err(|_| "role is not known; allowed: viewer, operator")?;
+    Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
+}
+
+/// Without a sender of their own, alerts come from `sender`, where that is known.
+pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<MailConfig>> {
+    let host = reader.optional("mail.host", values::any_text);
+    let port = reader.required("mail.port", values::within(1..=u16::MAX));
+    let securities = [
+        ("none", MailSecurity::None),
+        ("tls", MailSecurity::StartTls),
+        ("starttls", MailSecurity::StartTls),
+        ("ssl", MailSecurity::Tls),
+    ];
+    let security = reader.required("mail.security", values::one_of(&securities));
+    let username = reader.optional("mail.username", values::any_text);
+    let password = reader.optional_secret("mail.password", 1);
+    let subject = reader.required("mail.subject", values::any_text);
+    let to = reader.list("mail.to", values::email);
+    let from = reader.optional("mail.from", values::email);
+    let (host, to, from) = (host?, to?, from?.or(sender.map(str::to_owned)));
+    let (Some(host), Some(from)) = (host, from) else { return Ok(None) };
+    if to.is_empty() {
+        reader.warn("mail.host is set but mail.to is not: no alert is mailed");
+        return Ok(None);
+    }
+    Ok(Some(MailConfig {
+        host,
+        port: port?,
+        security: security?,
+        username: username?,
+        password: password?,
+        subject: subject?,
+        to,
+        from,
+    }))
+}
+
+pub(super) fn logs(reader: &mut Reader) -> Read<LogsConfig> {
+    let alert_level = reader.required("email.logger.alert.level", values::log_level);
+    let store_level = reader.required("db.logger.level", values::log_level);
+    let file = reader.optional("log.file.path", |text| Ok(text.into()));
+    Ok(LogsConfig { alert_level: alert_level?, store_level: store_level?, file: file? })
+}
+
+pub(super) fn retention(reader: &mut Reader) -> Read<RetentionConfig> {
+    let logs_days = reader.required("retention.logs", values::retention_days);
+    let batches_days = reader.required("retention.batches", values::retention_days);
+    let notifications_days = reader.required("retention.notifications", values::retention_days);
+    let personal_data_days = reader.required("retention.personalData", values::retention_days);
+    Ok(RetentionConfig {
+        logs_days: logs_days?,
+        batches_days: batches_days?,
+        notifications_days: notifications_days?,
+        personal_data_days: personal_data_days?,
+    })
+}
+
+pub(super) fn update(reader: &mut Reader) -> Read<UpdateConfig> {
+    let token = reader.optional_secret("github.token", 1);
+    let channels = [("stable", UpdateChannel::Stable), ("beta", UpdateChannel::Beta)];
+    let channel = reader.required("update.channel", values::one_of(&channels));
+    let autos = [("off", UpdateAuto::Off), ("patch", UpdateAuto::Patch)];
+    let auto = reader.required("update.auto", values::one_of(&autos));
+    let window = reader.required("update.window", values::time_window);
+    let repository = reader.optional("update.repository", values::repository);
+    let api_url = reader.required("update.apiUrl", values::url);
+    Ok(UpdateConfig {
+        token: token?,
+        channel: channel?,
+        auto: auto?,
+        window: window?,
+        repository: repository?,
+        api_url: api_url?,
+    })
+}

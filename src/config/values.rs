@@ -1,0 +1,256 @@
+//! How single values are read: each function takes the text of a setting and gives the value, or
+//! the sentence that says what is wrong with it and what is allowed.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use ipnet::IpNet;
+use isocountry::CountryCode;
+use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use thiserror::Error;
+
+use super::mistakes::shown;
+use super::settings::{LogLevel, TimeWindow};
+
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{} is not a duration; allowed: a whole number with seconds, minutes, hours, days or weeks, such as 30 minutes, 12 hours, 12h or 7d", shown(.0))]
+pub struct DurationError(String);
+
+/// Reads `12 hour`, `12 hours`, `12h`, `7d`, `30 minutes`, or several of them in a row (`1 day 6 hours`).
+/// A day has 24 hours.
+pub fn parse_duration(text: &str) -> Result<SignedDuration, DurationError> {
+    let wrong = || DurationError(text.to_owned());
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut seconds: i64 = 0;
+    while !rest.is_empty() {
+        let (number, after) = split_while(rest, |letter| letter.is_ascii_digit());
+        let (unit, after) = split_while(after.trim_start(), |letter| letter.is_ascii_alphabetic());
+        let length = match unit.to_ascii_lowercase().as_str() {
+            "s" | "sec" | "second" | "seconds" => 1,
+            "m" | "min" | "minute" | "minutes" => 60,
+            "h" | "hour" | "hours" => 3_600,
+            "d" | "day" | "days" => 86_400,
+            "w" | "week" | "weeks" => 604_800,
+            _ => return Err(wrong()),
+        };
+        let number: i64 = number.parse().map_err(|_| wrong())?;
+        seconds = number.checked_mul(length).and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = after.trim_start();
+    }
+    Ok(SignedDuration::from_secs(seconds))
+}
+
+fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|letter| !belongs(letter)).unwrap_or(text.len()))
+}
+
+/// A duration of 31 days at most.
+pub(super) fn interval(text: &str) -> Result<SignedDuration, String> {
+    let duration = parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > SignedDuration::from_hours(31 * 24) {
+        return Err(format!("{} is too long; allowed: 31 days at most", shown(text)));
+    }
+    Ok(duration)
+}
+
+/// A whole number within a range.
+pub(super) fn within<T: FromStr + PartialOrd + Display>(
+    allowed: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> {
+    move |text| match text.trim().parse() {
+        Ok(number) if allowed.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (allowed.start(), allowed.end());
+            Err(format!("{} is not allowed; allowed: a whole number from {least} to {most}", shown(text)))
+        }
+    }
+}
+
+/// A day that every month has.
+pub(super) fn cycle_day(text: &str) -> Result<i8, String> {
+    within(1..=28)(text).map_err(|_| format!("{} is not a day of every month; allowed: 1 to 28", shown(text)))
+}
+
+/// A number of days to keep something; 0 is for ever.
+pub(super) fn retention_days(text: &str) -> Result<u32, String> {
+    within(0..=36_500)(text)
+        .ok()
+        .filter(|days| *days == 0 || *days >= 30)
+        .ok_or_else(|| format!("{} is not allowed; allowed: 30 to 36500 days, or 0 for ever", shown(text)))
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        choices.iter().find(|(word, _)| *word == text.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            format!("{} is not known; allowed: {}", shown(text), words.join(", "))
+        })
+    }
+}
+
+/// Any text.
+#[expect(clippy::unnecessary_wraps, reason = "stands where the other readers of values stand")]
+pub(super) fn any_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// An address that others are reached under: https, or http to this machine. Without slash at the end.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let Ok(url) = reqwest::Url::parse(text.trim()) else {
+        // What cannot be read might hold a password before its @.
+        let value = if text.contains('@') { "the value".to_owned() } else { shown(text) };
+        return Err(format!("{value} is not an address; allowed: such as https://host.example.com"));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the address holds a user name or a password; leave them out".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{} goes on after the path; leave out what follows '?' or '#'", shown(text)));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let this_machine = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => {}
+        "http" if this_machine => {}
+        _ => {
+            return Err(format!(
+                "{} is not encrypted; allowed: https://, or http:// to this machine only (localhost, 127.0.0.1, [::1])",
+                shown(text)
+            ));
+        }
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// The address of an API that may have been given with its `/api`.
+pub(super) fn url_before_api(text: &str) -> Result<String, String> {
+    let url = url(text)?;
+    Ok(url.strip_suffix("/api").unwrap_or(&url).trim_end_matches('/').to_owned())
+}
+
+/// An e-mail address: enough to catch a slip, since only the mail server can tell for sure.
+pub(super) fn email(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let good = text.split_once('@').is_some_and(|(local, domain)| {
+        let labels_good = domain
+            .split('.')
+            .all(|label| !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || letter == '-'));
+        let local_good = !local.is_empty()
+            && local
+                .chars()
+                .all(|letter| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter));
+        local_good && labels_good
+    });
+    if good { Ok(text.to_owned()) } else { Err(format!("{} is not an e-mail address (name@example.com)", shown(text))) }
+}
+
+/// A country, alpha-2 or alpha-3; gives alpha-3.
+pub(super) fn country(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    CountryCode::for_alpha3_caseless(text)
+        .or_else(|_| CountryCode::for_alpha2_caseless(text))
+        .map(|country| country.alpha3().to_owned())
+        .map_err(|_| format!("{} is not a country; allowed: the codes of ISO 3166, such as FR or FRA", shown(text)))
+}
+
+/// A language with its country, as HiPay writes it.
+pub(super) fn locale(text: &str) -> Result<String, String> {
+    let part = |part: &str, right: fn(&u8) -> bool| part.len() == 2 && part.bytes().all(|byte| right(&byte));
+    let text = text.trim();
+    match text.split_once('_') {
+        Some((language, country))
+            if part(language, u8::is_ascii_lowercase) && part(country, u8::is_ascii_uppercase) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("{} is not a locale; allowed: language and country, such as fr_FR", shown(text))),
+    }
+}
+
+/// A time zone of the built-in data base, with its name.
+pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), String> {
+    let zone = TimeZone::get(text.trim())
+        .map_err(|_| format!("{} is not a time zone; allowed: IANA names, such as Europe/Paris", shown(text)))?;
+    let name = zone.iana_name().unwrap_or_else(|| text.trim()).to_owned();
+    Ok((zone, name))
+}
+
+/// A cron expression of five fields.
+pub(super) fn cron(text: &str) -> Result<Cron, String> {
+    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).map_err(|error| {
+        format!(
+            "{} is not a cron expression ({error}); allowed: minute, hour, day of the month, month, day of the week, \
+             such as '30 0 * * *'; empty switches the batch off",
+            shown(text)
+        )
+    })
+}
+
+/// An address or a network of addresses.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("{} is not an address or network; allowed: such as 10.0.0.1 or 10.0.0.0/8", shown(text)))
+}
+
+/// A level by number or name; nothing is "none".
+pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, String> {
+    let text = text.trim();
+    if text == "9999" || text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let named = |level: &LogLevel| text == level.number().to_string() || text.eq_ignore_ascii_case(level.name());
+    LogLevel::ALL.into_iter().find(named).map(Some).ok_or_else(|| {
+        let all: Vec<String> =
+            LogLevel::ALL.iter().map(|level| format!("{} ({})", level.number(), level.name())).collect();
+        format!("{} is not a log level; allowed: {}, 9999 (none)", shown(text), all.join(", "))
+    })
+}
+
+/// A time of day to another.
+pub(super) fn time_window(text: &str) -> Result<TimeWindow, String> {
+    let time = |part: &str| {
+        let (hour, minute) = part.trim().split_once(':')?;
+        Time::new(within(0..=23)(hour).ok()?, within(0..=59)(minute).ok()?, 0, 0).ok()
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| Some(TimeWindow { from: time(from)?, to: time(to)? }))
+        .filter(|window| window.from != window.to)
+        .ok_or_else(|| {
+            format!("{} is not a time of day from-to; allowed: such as 03:00-05:00 or 23:30-01:00", shown(text))
+        })
+}
+
+/// A repository as GitHub names it.
+pub(super) fn repository(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let good = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+    };
+    match text.split_once('/') {
+        Some((owner, name)) if good(owner) && good(name) => Ok(text.to_owned()),
+        _ => Err(format!("{} is not a repository; allowed: owner/name", shown(text))),
+    }
+}
+
+/// A path that does not depend on where the program was started.
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err(format!("{} is not an absolute path", shown(text))) }
+}

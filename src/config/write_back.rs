@@ -1,0 +1,399 @@
+//! Writes one changed setting back to the file: everything else in it stays as it is, and the file
+//! is at every instant either the old one or the new one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde_yaml::Value;
+use thiserror::Error;
+use yaml_edit::YamlFile;
+
+use super::Config;
+use super::document::{self, Entry, key_shown};
+use super::layers::{FileText, Layers, is_unused, read_file};
+use super::mistakes::{ConfigErrors, Mistake, Source};
+
+/// Why a setting was not written. The file is as it was.
+#[derive(Debug, Error)]
+pub enum WriteBackError {
+    /// Nothing to write: no such setting, or one without a meaning.
+    #[error("there is no setting {0} that could be changed")]
+    UnknownKey(String),
+    /// To be changed where it is set.
+    #[error("{key} is set by {source_of_value}, which wins over the file; change it there")]
+    SetElsewhere {
+        /// The setting.
+        key: String,
+        /// What sets it.
+        source_of_value: Source,
+    },
+    /// To be corrected: the value, or the file as it already is.
+    #[error("the configuration would not be valid:\n{0}")]
+    Invalid(#[from] ConfigErrors),
+    /// To be done by hand: the file is laid out in a way that cannot be edited safely.
+    #[error("{path} is laid out in a way that cannot be changed from here; edit {key} by hand")]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: String,
+    },
+    /// To be mended on the machine: a right, space on the disk.
+    #[error("{path} cannot be written ({cause}): {mend}")]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+        /// What an administrator can do.
+        mend: String,
+    },
+}
+
+/// Changes or adds one setting in the file at `path`, keeping every other byte, the mode and the
+/// owner (not access lists or other extended attributes). The whole configuration is validated with the change before the file is replaced. An
+/// empty `value` stands for "not set". `environment` is that of [`Config::load`].
+pub fn write_setting(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    key: &str,
+    value: &str,
+) -> Result<(), WriteBackError> {
+    let environment: Vec<_> = environment.into_iter().collect();
+    let cannot_write = |cause| not_writable(path, cause);
+    // Where the path is a link, the file it leads to is replaced, and the link stays.
+    let target = fs::canonicalize(path).map_err(cannot_write)?;
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let folder = File::open(folder).map_err(cannot_write)?;
+    // Two changes at once must not undo each other. Released when the folder is closed.
+    folder.lock().map_err(cannot_write)?;
+
+    let invalid = |mistakes: Vec<Mistake>| WriteBackError::Invalid(ConfigErrors::from(mistakes));
+    let file = read_file(&target).map_err(|mistake| invalid(vec![mistake]))?;
+    let file = file.ok_or_else(|| cannot_write(io::ErrorKind::NotFound.into()))?;
+    let layers = Layers::gather(path, Some(&file), &environment).map_err(invalid)?;
+    match layers.settings.get(key).map(|setting| &setting.source) {
+        None => return Err(WriteBackError::UnknownKey(key_shown(key))),
+        Some(_) if is_unused(key) => return Err(WriteBackError::UnknownKey(key_shown(key))),
+        Some(source @ (Source::Environment { .. } | Source::Credential { .. })) => {
+            return Err(WriteBackError::SetElsewhere { key: key.to_owned(), source_of_value: source.clone() });
+        }
+        Some(Source::Default | Source::File { .. }) => {}
+    }
+
+    let text = changed(&file.text, key, value)
+        .ok_or_else(|| WriteBackError::Layout { path: path.to_owned(), key: key.to_owned() })?;
+    if text == file.text {
+        return Ok(());
+    }
+    let changed = FileText { text, mode: file.mode };
+    Config::from_layers(Layers::gather(path, Some(&changed), &environment).map_err(invalid)?)?;
+    replace(&target, &folder, &changed.text).map_err(cannot_write)
+}
+
+fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
+    let folder = path.parent().unwrap_or(Path::new("/")).display();
+    let mend = if cause.kind() == io::ErrorKind::NotFound {
+        "create it first, from the commented example config/parameters.yml".to_owned()
+    } else if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        format!("free some space in {folder}")
+    } else {
+        format!("let this user write to the folder {folder} (chown cashout {folder}), or change the file by hand")
+    };
+    WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
+}
+
+/// The text with `key` set to `value`. Nothing where the result, read again, would not differ in
+/// exactly that.
+fn changed(text: &str, key: &str, value: &str) -> Option<String> {
+    let before = document::parse("", text).ok()?;
+    let has = |entries: &[Entry]| {
+        entries.iter().any(|entry| entry.key == key && document::scalar(&entry.value).as_deref() == Some(value))
+    };
+    if has(&before) {
+        return Some(text.to_owned());
+    }
+    let file = YamlFile::from_str(text).ok()?;
+    let settings = file.document()?.as_mapping()?.get_mapping("parameters")?;
+    match value.parse::<i64>() {
+        // Written as people write it, without quotes, where it reads back as the same text.
+        Ok(number) if number.to_string() == value => settings.set(key, number),
+        _ => settings.set(key, value),
+    }
+    let text = file.to_string();
+    let after = document::parse("", &text).ok()?;
+    let others = |entries: &[Entry]| -> Vec<(String, Value)> {
+        let others = entries.iter().filter(|entry| entry.key != key);
+        others.map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+    };
+    (has(&after) && others(&before) == others(&after)).then_some(text)
+}
+
+/// Replaces the file in one step. What a crash may leave beside it is removed by the next change.
+fn replace(target: &Path, folder: &File, text: &str) -> io::Result<()> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = target.with_file_name(format!(".{name}.new"));
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = write_like(target, &temporary, text).and_then(|()| fs::rename(&temporary, target));
+    if let Err(error) = written {
+        // The first error is the one to tell; what cannot be removed is removed by the next change.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    folder.sync_all()
+}
+
+/// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`. Until it
+/// has them nobody else may open it: it holds secrets.
+fn write_like(model: &Path, temporary: &Path, text: &str) -> io::Result<()> {
+    let model = fs::metadata(model)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    file.write_all(text.as_bytes())?;
+    let created = file.metadata()?;
+    if (created.uid(), created.gid()) != (model.uid(), model.gid()) {
+        fchown(&file, Some(model.uid()), Some(model.gid()))?;
+    }
+    file.set_permissions(Permissions::from_mode(model.permissions().mode()))?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FILE: &str = "# our cash-out
+parameters:
+    # Mirakl
+    mirakl.baseUrl: https://marketplace.example.com
+    mirakl.operatorKey: 'it''s a key'   # from the back office
+    hipay.wsLogin: login
+    hipay.wsPassword: \"a \\\"password\\\"\"
+    hipay.baseRestUrl: https://test-professional.hipay.com/api
+
+    hipay.entity: ENTITY # the entity
+    hipay.merchantGroupId: 12
+    account.technical.email: technical@example.com
+    account.technical.hipayId: 1001
+    account.operator.email: operator@example.com
+    account.operator.hipayId: 1002
+    cycle.days: [1, 11, 21]
+    email.logger.alert.level: 400 # ERROR
+    mail.subject: >
+        folded
+        text
+    # The end.
+";
+
+    struct Place {
+        folder: TempDir,
+        file: PathBuf,
+    }
+
+    fn place(text: &str) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("parameters.yml");
+        fs::write(&file, text).unwrap();
+        Place { folder, file }
+    }
+
+    impl Place {
+        fn write(&self, key: &str, value: &str) -> Result<(), WriteBackError> {
+            write_setting(&self.file, [], key, value)
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(&self.file).unwrap()
+        }
+
+        /// The old and the new text of every line that differs.
+        fn differences(&self, before: &str) -> Vec<(String, String)> {
+            let after = self.text();
+            assert_eq!(before.lines().count(), after.lines().count());
+            let pairs = before.split('\n').zip(after.split('\n')).filter(|(old, new)| old != new);
+            pairs.map(|(old, new)| (old.to_owned(), new.to_owned())).collect()
+        }
+
+        fn files(&self) -> usize {
+            fs::read_dir(self.folder.path()).unwrap().count()
+        }
+    }
+
+    #[test]
+    fn only_the_changed_line_differs() {
+        for ends in ["\n", "\r\n"] {
+            let text = FILE.replace('\n', ends);
+            for (key, value, line) in [
+                ("email.logger.alert.level", "500", "    email.logger.alert.level: 500 # ERROR"),
+                ("mirakl.operatorKey", "another", "    mirakl.operatorKey: another   # from the back office"),
+                ("mirakl.operatorKey", "a: b # c", "    mirakl.operatorKey: 'a: b # c'   # from the back office"),
+                ("cycle.days", "5, 15", "    cycle.days: 5, 15"),
+            ] {
+                let place = place(&text);
+                place.write(key, value).unwrap();
+                let differences = place.differences(&text);
+                assert_eq!(differences.len(), 1, "{differences:?}");
+                assert_eq!(differences[0].1.trim_end_matches('\r'), line);
+                assert_eq!(differences[0].1.ends_with('\r'), ends == "\r\n");
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_not_there_is_added_and_nothing_else_moves() {
+        for text in
+            [FILE.to_owned(), FILE.replace('\n', "\r\n"), FILE.trim_end().replace("    # The end.", "    debug: ~")]
+        {
+            let place = place(&text);
+            place.write("github.token", "ghp_1").unwrap();
+            let after = place.text();
+            let line = "    github.token: ghp_1";
+            assert!(after.lines().any(|added| added == line), "{after}");
+            let without: String = after.split_inclusive('\n').filter(|added| added.trim_end() != line).collect();
+            assert_eq!(without.trim_end(), text.trim_end());
+            let config = Config::load(&place.file, []).unwrap();
+            assert_eq!(config.update.token.unwrap().expose(), "ghp_1");
+        }
+    }
+
+    #[test]
+    fn the_value_that_stands_there_changes_no_byte_and_no_file() {
+        let place = place(FILE);
+        let before = fs::metadata(&place.file).unwrap().ino();
+        for (key, value) in [
+            ("mirakl.operatorKey", "it's a key"),
+            ("hipay.wsPassword", "a \"password\""),
+            ("hipay.merchantGroupId", "12"),
+            ("mail.subject", "folded text\n"),
+        ] {
+            place.write(key, value).unwrap();
+            assert_eq!(changed(FILE, key, value).as_deref(), Some(FILE), "{key}");
+        }
+        assert_eq!((place.text().as_str(), fs::metadata(&place.file).unwrap().ino()), (FILE, before));
+    }
+
+    #[test]
+    fn what_would_not_be_valid_is_refused_and_the_file_stays() {
+        let place = place(FILE);
+        for (key, value, told) in [
+            ("no.such", "1", "there is no setting no.such"),
+            ("debug", "1", "there is no setting debug"),
+            ("cycle.hour", "24", "cycle.hour: 24 is not allowed"),
+            ("hipay.wsLogin", "", "hipay.wsLogin: is required"),
+            ("mail.subject", "a\nb", "mail.subject: holds a line break"),
+        ] {
+            let error = place.write(key, value).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+            assert_eq!(place.text(), FILE);
+        }
+        let token = place.write("dashboard.apiToken", "cAnArY").unwrap_err();
+        assert!(!format!("{token} {token:?}").contains("cAnArY"), "{token}");
+        assert_eq!(place.files(), 1);
+    }
+
+    #[test]
+    fn what_wins_over_the_file_is_refused_with_its_source() {
+        let place = place(FILE);
+        let environment = [("CASHOUT_GITHUB_TOKEN".to_owned(), "x".to_owned())];
+        let error = write_setting(&place.file, environment, "github.token", "y").unwrap_err();
+        assert!(error.to_string().starts_with("github.token is set by environment variable CASHOUT_GITHUB_TOKEN"));
+        fs::write(place.folder.path().join("github.token"), "x").unwrap();
+        let folder = place.folder.path().to_str().unwrap().to_owned();
+        let environment = [("CREDENTIALS_DIRECTORY".to_owned(), folder)];
+        let error = write_setting(&place.file, environment, "github.token", "y").unwrap_err();
+        assert!(error.to_string().starts_with("github.token is set by credential "), "{error}");
+    }
+
+    #[test]
+    fn mode_and_owner_stay_and_a_link_stays_a_link() {
+        let place = place(FILE);
+        fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
+        // Only root may give files away; as anybody else the owner is one's own all along.
+        let _ = std::os::unix::fs::chown(&place.file, Some(1234), Some(1235));
+        let before = fs::metadata(&place.file).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("parameters.yml");
+        symlink(&place.file, &link).unwrap();
+
+        write_setting(&link, [], "cycle.hour", "3").unwrap();
+        let after = fs::metadata(&place.file).unwrap();
+        assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+        assert!(link.is_symlink() && place.text().contains("cycle.hour: 3\n"));
+        assert_eq!((place.files(), fs::read_dir(elsewhere.path()).unwrap().count()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_stays_and_the_mend_is_told() {
+        let place = place(FILE);
+        // What stands in the way cannot be removed, whoever runs this.
+        let in_the_way = place.folder.path().join(".parameters.yml.new");
+        fs::create_dir(&in_the_way).unwrap();
+        let error = place.write("cycle.hour", "3").unwrap_err().to_string();
+        assert!(error.contains("cannot be written") && error.contains("chown cashout"), "{error}");
+        assert_eq!(place.text(), FILE);
+        fs::remove_dir(&in_the_way).unwrap();
+        // What a crash left behind is no obstacle.
+        fs::write(&in_the_way, "half").unwrap();
+        place.write("cycle.hour", "3").unwrap();
+        assert_eq!(place.files(), 1);
+
+        let missing = write_setting(Path::new("/nonexistent/p.yml"), [], "cycle.hour", "3").unwrap_err().to_string();
+        assert!(missing.contains("create it first"), "{missing}");
+    }
+
+    #[test]
+    fn two_changes_at_once_are_both_kept() {
+        let place = place(FILE);
+        let changes = [("cycle.hour", "3"), ("cycle.minute", "7"), ("github.token", "t"), ("mail.port", "26")];
+        std::thread::scope(|scope| {
+            for (key, value) in changes {
+                let place = &place;
+                scope.spawn(move || place.write(key, value).unwrap());
+            }
+        });
+        for (key, value) in changes {
+            assert!(place.text().contains(&format!("{key}: {value}\n")), "{key}");
+        }
+    }
+
+    fn setting() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec!["hipay.wsPassword", "mirakl.operatorKey", "github.token", "mail.subject", "debug"])
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_that_is_written_is_read_back_equal(
+            key in setting(),
+            value in ".{0,20}|[-~?:,#&*!|>%@`'\" \\[\\]{}a0]{1,8}|[0-9_.exo+-]{1,8}|(yes|no|true|null|~|Off|<<|=)",
+            ends in prop::sample::select(vec!["\n", "\r\n"]),
+        ) {
+            let text = FILE.replace('\n', ends);
+            let after = changed(&text, key, &value).expect("can be written");
+            let read = document::parse("", &after).unwrap();
+            let entry = read.iter().find(|entry| entry.key == key).unwrap();
+            let scalar = document::scalar(&entry.value);
+            prop_assert_eq!(scalar.as_deref(), Some(value.as_str()));
+            // Back to what it was: every other byte is as before.
+            let others = |text: &str| text.lines().filter(|line| !line.contains(key)).map(str::to_owned).collect::<Vec<_>>();
+            if key != "mail.subject" {
+                prop_assert_eq!(others(&after), others(&text));
+            }
+            prop_assert_eq!(changed(&after, key, &value), Some(after));
+        }
+
+        #[test]
+        fn no_file_panics(text in "parameters:\n(    [a-z.]{1,6}: ?[\\PC\n]{0,20}\n){0,6}", value in ".{0,8}") {
+            let _ = changed(&text, "a.b", &value);
+        }
+    }
+}
