@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod money;
+pub mod sandbox;
 pub mod secret;
 pub mod sys;
 

@@ -1,0 +1,285 @@
+//! Transactions: how they live, how they end, and who finds them.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
+
+use super::accounts::count;
+use super::notices::News;
+use super::refusals::Refused;
+use super::{HipayModel, Success};
+use crate::money::Amount;
+use crate::sandbox::call::Call;
+use crate::sandbox::json::{Json, Spelling};
+use crate::sandbox::ledger::{EntryState, Kind};
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The recipient has the money.
+    Captured,
+    /// Not authorised.
+    Unauthed,
+    /// Aborted.
+    Aborted,
+    /// Rejected.
+    RejectedEnd,
+    /// Cancelled.
+    CancelledEnd,
+}
+
+impl Ending {
+    /// HiPay's status for it.
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Captured => "CAPTURED",
+            Self::Unauthed => "UNAUTHED",
+            Self::Aborted => "ABORTED",
+            Self::RejectedEnd => "REJECTED_END",
+            Self::CancelledEnd => "CANCELLED_END",
+        }
+    }
+}
+
+/// How long a transaction stays pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Not at all.
+    AtOnce,
+    /// Until [`HipayModel::settle_transactions`].
+    ByHand,
+    /// Until it was looked up so many times.
+    Lookups(u32),
+    /// For so long.
+    Elapsed(SignedDuration),
+}
+
+/// What becomes of an accepted payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Its status while it is pending: `AUTHORIZED`, `STANDBY`, …
+    pub pending: String,
+    /// How long that is.
+    pub until: Until,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+impl Life {
+    /// Executed as soon as it is accepted.
+    pub fn captured_at_once() -> Self {
+        Self::pending("AUTHORIZED", Until::AtOnce, Ending::Captured)
+    }
+
+    /// Pending under a status for a while.
+    pub fn pending(status: &str, until: Until, ending: Ending) -> Self {
+        Self { pending: status.to_owned(), until, ending }
+    }
+
+    /// Accepted, and failed at once.
+    pub fn failing(ending: Ending) -> Self {
+        Self::pending("AUTHORIZED", Until::AtOnce, ending)
+    }
+}
+
+/// How long look-ups do not find a new transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lag {
+    /// They find it at once.
+    None,
+    /// So many look-ups of it fail first.
+    Lookups(u32),
+    /// They fail for so long.
+    Elapsed(SignedDuration),
+}
+
+/// A transfer or a withdrawal.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// HiPay's id.
+    pub id: String,
+    /// The merchant's reference.
+    pub reference: Option<String>,
+    /// Transfer or withdrawal.
+    pub kind: Kind,
+    /// The account that pays.
+    pub issuer: u64,
+    /// The account that is paid, for a transfer.
+    pub recipient: Option<u64>,
+    /// How much.
+    pub amount: Amount,
+    /// Its label.
+    pub label: String,
+    /// The label that only the issuer sees.
+    pub private_label: String,
+    /// HiPay's status now.
+    pub status: String,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When it was captured.
+    pub captured: Option<Timestamp>,
+    /// How it lives on; settled where `None`.
+    pub life: Option<Life>,
+    /// So many look-ups still do not find it.
+    pub hidden_lookups: u32,
+    /// Not found before.
+    pub visible_from: Timestamp,
+    /// How often it was found.
+    pub lookups: u32,
+}
+
+impl HipayModel {
+    /// Ends every pending transaction as its life says.
+    pub fn settle_transactions(&mut self) {
+        let now = self.clock.now();
+        self.settle_where(now, |_| true);
+    }
+
+    /// Ends the pending transaction with this reference.
+    pub fn settle_transaction(&mut self, reference: &str, ending: Ending) {
+        let now = self.clock.now();
+        for transaction in &mut self.transactions {
+            if let Some(life) =
+                transaction.life.as_mut().filter(|_| transaction.reference.as_deref() == Some(reference))
+            {
+                life.ending = ending;
+            }
+        }
+        self.settle_where(now, |transaction| transaction.reference.as_deref() == Some(reference));
+    }
+
+    /// Ends what is due by the clock or by look-ups.
+    pub(super) fn settle_due(&mut self, now: Timestamp) {
+        self.settle_where(now, |transaction| match transaction.life.as_ref().map(|life| life.until) {
+            Some(Until::AtOnce) => true,
+            Some(Until::Lookups(lookups)) => transaction.lookups >= lookups,
+            Some(Until::Elapsed(delay)) => now.duration_since(transaction.created) >= delay,
+            Some(Until::ByHand) | None => false,
+        });
+    }
+
+    fn settle_where(&mut self, now: Timestamp, due: impl Fn(&Transaction) -> bool) {
+        let mut ended = Vec::new();
+        for transaction in self.transactions.iter_mut().filter(|transaction| transaction.life.is_some()) {
+            if due(transaction)
+                && let Some(life) = transaction.life.take()
+            {
+                life.ending.status().clone_into(&mut transaction.status);
+                transaction.captured = (life.ending == Ending::Captured).then_some(now);
+                ended.push((transaction.clone(), life.ending));
+            }
+        }
+        for (transaction, ending) in ended {
+            let executed = ending == Ending::Captured;
+            // The money goes to the recipient, or back; a withdrawal's leaves HiPay.
+            let credited = if executed { transaction.recipient } else { Some(transaction.issuer) };
+            if let Some(account) = credited.and_then(|id| self.accounts.get_mut(&id)) {
+                account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
+            }
+            let state = if executed { EntryState::Executed } else { EntryState::Reversed };
+            self.ledger.turn(&transaction.id, state);
+            self.announce(&News::ended(&transaction, ending), now);
+        }
+    }
+}
+
+/// By HiPay's id or by reference. Only the account that pays finds it: a withdrawal with its
+/// sub-account header, a transfer without one.
+pub(super) fn look_up(
+    model: &mut HipayModel,
+    call: &Call,
+    acting: u64,
+    now: Timestamp,
+    spelling: &mut Spelling,
+) -> Result<Success, Refused> {
+    let not_found = || Refused::new(404, 7, "Transaction not found");
+    let wanted = |transaction: &Transaction| {
+        let named = transaction.id == call.named || transaction.reference.as_deref() == Some(&call.named);
+        named && transaction.issuer == acting
+    };
+    let transaction = model.transactions.iter_mut().find(|transaction| wanted(transaction)).ok_or_else(not_found)?;
+    if transaction.hidden_lookups > 0 {
+        transaction.hidden_lookups -= 1;
+        return Err(not_found());
+    }
+    if now < transaction.visible_from {
+        return Err(not_found());
+    }
+    transaction.lookups = transaction.lookups.saturating_add(1);
+    // What becomes due by this look-up is shown by it already.
+    model.settle_due(now);
+    let shown = model.transactions.iter().find(|transaction| wanted(transaction)).ok_or_else(not_found)?;
+    Ok(Success(200, fields(model, shown, spelling)))
+}
+
+fn fields(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling) -> Vec<(&'static str, Json)> {
+    let email = |id: u64| model.account(id).map(|account| account.email.clone()).unwrap_or_default();
+    let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let (kind, kind_code) = match transaction.kind {
+        Kind::Transfer => ("Transfer", 6),
+        Kind::Withdrawal => ("Withdrawal", 5),
+        Kind::Funding => ("Feeding", 1),
+    };
+    let kind = if spelling.either() { Json::text(kind) } else { Json::text(&kind_code.to_string()) };
+    let failed = transaction.life.is_none() && transaction.captured.is_none();
+    let mut fields = vec![
+        ("transaction_id", Json::text(&transaction.id)),
+        ("amount", spelling.money(transaction.amount)),
+        ("currency", Json::text(transaction.amount.currency().code())),
+        ("creation_date", Json::text(&time(transaction.created))),
+        ("transaction_status", Json::text(&transaction.status)),
+        ("transaction_label", Json::text(&transaction.label)),
+        ("type", kind),
+        ("issuer_email", Json::text(&email(transaction.issuer))),
+        ("fees", spelling.money(Amount::zero(transaction.amount.currency()))),
+        ("currency_fees", Json::text(transaction.amount.currency().code())),
+    ];
+    spelling.maybe(&mut fields, "merchant_reference", transaction.reference.as_deref());
+    spelling.maybe(&mut fields, "capture_date", transaction.captured.map(time).as_deref());
+    spelling.maybe(&mut fields, "recipient_email", transaction.recipient.map(email).as_deref());
+    spelling.maybe(&mut fields, "refusal_reason", failed.then_some("Refused by the sandbox"));
+    fields
+}
+
+/// The list of an account's transactions between two dates, 92 days apart at most.
+pub(super) fn list(
+    model: &HipayModel,
+    call: &Call,
+    acting: u64,
+    now: Timestamp,
+    spelling: &mut Spelling,
+) -> Result<Success, Refused> {
+    let today = now.to_zoned(TimeZone::UTC).datetime();
+    let end = bound(call, "end-date", (23, 59, 59))?.unwrap_or(today);
+    let a_week_before = end.checked_sub(Span::new().days(7)).unwrap_or(end);
+    let start = bound(call, "start-date", (0, 0, 0))?.unwrap_or(a_week_before);
+    if start > end || end.duration_since(start) > SignedDuration::from_hours(24 * 93) {
+        return Err(Refused::invalid("start-date", "must lie before end-date, 92 days at most"));
+    }
+    let page = count(call, "page", 1, usize::MAX)?;
+    let size = count(call, "nb-result-per-page", 20, 1000)?;
+    let found: Vec<&Transaction> = model
+        .transactions
+        .iter()
+        .filter(|transaction| transaction.issuer == acting)
+        .filter(|transaction| transaction.hidden_lookups == 0 && now >= transaction.visible_from)
+        .filter(|transaction| (start..=end).contains(&transaction.created.to_zoned(TimeZone::UTC).datetime()))
+        .collect();
+    let total = found.len();
+    let skip = page.saturating_sub(1).saturating_mul(size);
+    let rows: Vec<Json> = found
+        .into_iter()
+        .skip(skip)
+        .take(size)
+        .map(|transaction| Json::object(fields(model, transaction, spelling)))
+        .collect();
+    Ok(Success(200, vec![("nb_result", spelling.whole(total)), ("transactions_list", Json::list(rows))]))
+}
+
+/// A date, or a date and a time, in the two forms that HiPay takes.
+fn bound(call: &Call, name: &str, (hour, minute, second): (i8, i8, i8)) -> Result<Option<DateTime>, Refused> {
+    let Some(text) = call.query(name) else { return Ok(None) };
+    let day = || super::forms::date(text).map(|date: Date| date.at(hour, minute, second, 0));
+    let read = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok().or_else(day);
+    read.map(Some).ok_or_else(|| Refused::invalid(name, "must be yyyy-MM-dd or yyyy-MM-dd HH:MM:ss"))
+}
