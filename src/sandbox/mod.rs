@@ -14,6 +14,7 @@ mod ledger;
 mod mirakl;
 mod pause;
 mod server;
+pub mod shops;
 mod spoil;
 mod traffic;
 mod wire;

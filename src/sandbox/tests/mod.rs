@@ -3,6 +3,7 @@
 mod faults;
 mod hipay;
 mod kyc;
+mod market;
 mod mirakl;
 mod money;
 
