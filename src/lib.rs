@@ -5,6 +5,7 @@ pub mod config;
 pub mod money;
 pub mod sandbox;
 pub mod secret;
+pub mod store;
 pub mod sys;
 
 pub mod attempt;

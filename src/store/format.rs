@@ -1,0 +1,259 @@
+//! What the file says about itself, and what an opening does about it: migrate, build the indexes
+//! that differ, and find out since when the store's memory can be trusted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use redb::{Database, ReadableDatabase, ReadableTable, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::StoreError;
+use super::key::Ordered;
+use super::migrate::{Migration, format_of};
+use super::query::Span;
+use super::queue::begin;
+use super::record::{Collection, Declared, Schema, count_prefix, index_table};
+use super::seal::{self, FileIdentity};
+use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
+use super::writer::place;
+
+/// This release.
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+const TABLE: &str = "format";
+const KEY: &[u8] = b"format";
+
+/// The format record. Fields that a later release adds are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Format {
+    /// How many steps the file has been through, counting from 1.
+    #[serde(rename = "format")]
+    number: u32,
+    /// The oldest format whose release may open it.
+    readable_from: u32,
+    /// The first release that may open it, as far as is known: the one that set `readable_from`.
+    readable_by: String,
+    pub(super) created_at: Timestamp,
+    pub(super) memory_since: Timestamp,
+    /// The release that opened it last.
+    written_by: String,
+    /// Raised at each opening and closing; the seal has the same.
+    generation: u64,
+    file: Option<FileIdentity>,
+    indexes: Vec<Kept>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// An index as the last writer kept it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    collection: String,
+    index: String,
+    version: u32,
+    unique: bool,
+    counted: bool,
+    /// Records that could not be read when the index was built, and are missing in it.
+    #[serde(default)]
+    skipped: u64,
+}
+
+impl Kept {
+    fn is(&self, collection: &Collection, index: &Declared) -> bool {
+        (self.collection.as_str(), self.index.as_str()) == (collection.name, index.name)
+            && (self.version, self.unique, self.counted) == (index.version, index.unique, index.counted)
+    }
+}
+
+impl Format {
+    fn read(database: &Database) -> Result<Self, StoreError> {
+        let transaction = database.begin_read()?;
+        let found = match transaction.open_table(table(TABLE)) {
+            Ok(found) => found,
+            Err(TableError::TableDoesNotExist(_)) => return Err(foreign()),
+            Err(other) => return Err(other.into()),
+        };
+        let json = value_in(&found, KEY)?.ok_or_else(foreign)?;
+        serde_json::from_slice(&json)
+            .map_err(|error| StoreError::damaged(format!("its format record cannot be read: {error}")))
+    }
+
+    fn write(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(self).map_err(|error| StoreError::Defect(error.to_string()))?;
+        transaction.open_table(table(TABLE))?.insert(KEY, json.as_slice())?;
+        Ok(())
+    }
+}
+
+fn foreign() -> StoreError {
+    StoreError::damaged("the file is a database, but not one of this program")
+}
+
+/// Writes the first format record into an empty database.
+pub(super) fn initialise(database: &Database, now: Timestamp, migrations: &[Migration]) -> Result<(), StoreError> {
+    let record = Format {
+        number: format_of(migrations),
+        readable_from: migrations.last().map_or(1, |step| step.readable_from),
+        readable_by: RELEASE.to_owned(),
+        created_at: now,
+        memory_since: now,
+        written_by: RELEASE.to_owned(),
+        generation: 0,
+        file: None,
+        indexes: Vec::new(),
+        rest: Map::new(),
+    };
+    let transaction = begin(database)?;
+    record.write(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// Makes the opened database at `path` ready for this release.
+pub(super) fn prepare(
+    database: &Database,
+    path: &Path,
+    now: Timestamp,
+    schema: &Schema,
+    migrations: &[Migration],
+) -> Result<Format, StoreError> {
+    let mut format = Format::read(database)?;
+    let understood = format_of(migrations);
+    if format.readable_from > understood {
+        return Err(StoreError::Newer { format: format.number, understood, release: format.readable_by });
+    }
+    migrate(database, &mut format, migrations)?;
+
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let here = FileIdentity::of(path)?;
+    let left_here = format.file.as_ref() == Some(&here) && seal::generation(folder) == Some(format.generation);
+    // A file that was never opened has nothing to remember.
+    if !left_here && format.generation > 0 {
+        format.memory_since = format.memory_since.max(now);
+    }
+    format.file = Some(here);
+
+    let transaction = begin(database)?;
+    for name in [DOCUMENTS, COUNTS, SEQUENCES] {
+        transaction.open_table(table(name))?;
+    }
+    for collection in schema.collections() {
+        transaction.open_table(table(&collection.table))?;
+        bring_indexes(&transaction, collection, &mut format)?;
+    }
+    RELEASE.clone_into(&mut format.written_by);
+    format.generation += 1;
+    format.write(&transaction)?;
+    transaction.commit()?;
+    // Should the program end right here, the seal disagrees, and memory begins anew: too late
+    // rather than too early.
+    seal::put(folder, format.generation)?;
+    Ok(format)
+}
+
+/// Raises the generation, so that a copy of the file taken while it was open is told from it.
+pub(super) fn leave(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let mut format = Format::read(database)?;
+    format.generation += 1;
+    let transaction = begin(database)?;
+    format.write(&transaction)?;
+    transaction.commit()?;
+    seal::put(path.parent().unwrap_or(Path::new(".")), format.generation)
+}
+
+/// Takes the steps that the file has not been through; each is committed with its number.
+fn migrate(database: &Database, format: &mut Format, migrations: &[Migration]) -> Result<(), StoreError> {
+    let done = usize::try_from(format.number.saturating_sub(1)).unwrap_or(usize::MAX);
+    for step in migrations.iter().skip(done) {
+        let transaction = begin(database)?;
+        let rewritten = (step.run)(&transaction)?;
+        // Indexes are built anew where they are not known to be kept.
+        format.indexes.retain(|kept| !rewritten.contains(&kept.collection.as_str()));
+        format.number += 1;
+        if format.readable_from != step.readable_from {
+            format.readable_from = step.readable_from;
+            RELEASE.clone_into(&mut format.readable_by);
+        }
+        format.write(&transaction)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Brings the indexes of one collection to what is declared: those that are the same stay
+/// untouched, all others are dropped or built anew. Collections that are not declared (a later
+/// release has them) stay as they are: nobody writes them in the meantime.
+fn bring_indexes(
+    transaction: &WriteTransaction,
+    collection: &Collection,
+    format: &mut Format,
+) -> Result<(), StoreError> {
+    // An index in which records are missing is worth another try by another release only.
+    let same_release = format.written_by == RELEASE;
+    let usable = |kept: &Kept| {
+        (kept.skipped == 0 || same_release) && collection.indexes.iter().any(|index| kept.is(collection, index))
+    };
+    let (stay, go): (Vec<_>, Vec<_>) =
+        format.indexes.drain(..).partition(|kept| kept.collection != collection.name || usable(kept));
+    format.indexes = stay;
+    for gone in go {
+        drop_index(transaction, &gone.collection, &gone.index)?;
+    }
+    let wanted = |index: &Declared| !format.indexes.iter().any(|kept| kept.is(collection, index));
+    let missing: Vec<bool> = collection.indexes.iter().map(wanted).collect();
+    if missing.contains(&true) {
+        let skipped = build(transaction, collection, &missing)?;
+        for (index, _) in collection.indexes.iter().zip(&missing).filter(|(_, missing)| **missing) {
+            format.indexes.push(Kept {
+                collection: collection.name.to_owned(),
+                index: index.name.to_owned(),
+                version: index.version,
+                unique: index.unique,
+                counted: index.counted,
+                skipped,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> Result<(), StoreError> {
+    transaction.delete_table(table(&index_table(collection, index)))?;
+    let counts = Span::of_prefix(&count_prefix(collection, index));
+    transaction.open_table(table(COUNTS))?.retain_in::<&[u8], _>(counts.bounds(), |_, _| false)?;
+    Ok(())
+}
+
+/// Builds the `missing` indexes of a collection in one walk through its records. Gives the number
+/// of records that could not be read.
+fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[bool]) -> Result<u64, StoreError> {
+    let mut building = Vec::new();
+    for (at, (index, _)) in collection.indexes.iter().zip(missing).enumerate().filter(|(_, (_, missing))| **missing) {
+        drop_index(transaction, collection.name, index.name)?;
+        building.push((at, index, transaction.open_table(table(&index.table))?));
+    }
+    let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    let mut skipped = 0;
+    let records = transaction.open_table(table(&collection.table))?;
+    for row in records.iter()? {
+        let (key, json) = row?;
+        let Ok(entries) = (collection.entries)(json.value()) else {
+            skipped += 1;
+            continue;
+        };
+        for (at, index, rows) in &mut building {
+            for entry in entries.get(*at).into_iter().flatten() {
+                let (place, start) = place(entry, key.value())?;
+                rows.insert(place.as_slice(), start.as_slice())?;
+                if index.counted {
+                    *counts.entry([index.counts.as_slice(), &entry.group].concat()).or_default() += 1;
+                }
+            }
+        }
+    }
+    let mut kept = transaction.open_table(table(COUNTS))?;
+    for (group, count) in counts {
+        kept.insert(group.as_slice(), count.encoded().as_slice())?;
+    }
+    Ok(skipped)
+}

@@ -1,0 +1,22 @@
+//! The steps from one format of the file to the next.
+
+use redb::WriteTransaction;
+
+use super::error::StoreError;
+
+/// One step to the next format. Once released, a step is never changed or removed.
+pub(super) struct Migration {
+    /// The oldest format whose release can read and write what this step leaves behind.
+    pub(super) readable_from: u32,
+    /// Does the step, all of it in this transaction. Gives the collections whose records it has
+    /// changed: their indexes are built anew.
+    pub(super) run: fn(&WriteTransaction) -> Result<Vec<&'static str>, StoreError>,
+}
+
+/// The steps, in order. The first one leads from format 1 to format 2.
+pub(super) const MIGRATIONS: &[Migration] = &[];
+
+/// The format that a list of steps leads to.
+pub(super) fn format_of(migrations: &[Migration]) -> u32 {
+    u32::try_from(migrations.len()).unwrap_or(u32::MAX).saturating_add(1)
+}

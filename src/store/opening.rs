@@ -1,0 +1,143 @@
+//! Finding the file, or making it: so that a name in the folder always stands for a whole store,
+//! and no file that is there is ever overwritten.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError};
+
+use super::StoreOptions;
+use super::error::StoreError;
+use super::format::{Format, initialise, prepare};
+use super::migrate::Migration;
+use super::queue::panic_text;
+use super::record::Schema;
+use super::seal::flush_folder;
+
+/// What a file is called while it is being made, followed by the process and a random number.
+const DRAFT: &str = "store.redb.new-";
+
+/// The store's file in a data folder.
+pub(super) fn path_of(folder: &Path) -> PathBuf {
+    folder.join("store.redb")
+}
+
+/// Opens the store of `folder`, which is made where there is none.
+pub(super) fn open(
+    folder: &Path,
+    options: &StoreOptions,
+    schema: &Schema,
+    migrations: &[Migration],
+) -> Result<(Database, Format), StoreError> {
+    schema.check()?;
+    let path = path_of(folder);
+    if !exists(&path)? {
+        create(folder, &path, options, migrations)?;
+    }
+    // A damaged file can make the engine panic.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let database = open_file(&path, options)?;
+        let format = prepare(&database, &path, options.clock.now(), schema, migrations)?;
+        Ok((database, format))
+    }));
+    let opened = opened.unwrap_or_else(|panic| Err(StoreError::damaged(panic_text(panic.as_ref()))))?;
+    remove_drafts(folder);
+    Ok(opened)
+}
+
+/// Tries [`open`] again and again while another process has the store, at most for `limit`.
+pub(super) fn open_waiting<T>(limit: Duration, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(StoreError::InUse { .. }) if begun.elapsed() < limit => {
+                // Nothing tells when the other process lets go of the file.
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+/// True where the store is there, false where nothing is. Anything else in its place is an error.
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(StoreError::damaged(format!("{} is not a file", path.display()))),
+        Ok(metadata) if metadata.len() == 0 => Err(StoreError::damaged(format!("{} is empty", path.display()))),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => Ok(false),
+        Err(error) => Err(StoreError::from_io("open the store", path, &error)),
+    }
+}
+
+/// Makes a whole store under a name of its own, then gives it its name if that is still free.
+fn create(folder: &Path, path: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
+    let failed = |error| StoreError::from_io("create the store", path, &error);
+    let draft = folder.join(format!("{DRAFT}{}-{:016x}", std::process::id(), fastrand::u64(..)));
+    let written = write_draft(&draft, options, migrations).and_then(|()| match fs::hard_link(&draft, path) {
+        // Another process was quicker: its store is as good.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // That process has even cleared our draft away.
+        Err(error) if error.kind() == ErrorKind::NotFound && path.exists() => Ok(()),
+        linked => linked.map_err(failed),
+    });
+    // Gone already, or cleared away by a later opening.
+    let _ = fs::remove_file(&draft);
+    written?;
+    flush_folder(folder).map_err(failed)
+}
+
+fn write_draft(draft: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
+    let failed = |error| StoreError::from_io("create the store", draft, &error);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(draft).map_err(failed)?;
+    let flushed = file.try_clone().map_err(failed)?;
+    let refused = |error| from_engine(error, draft);
+    let backend = FileBackend::new(file).map_err(refused)?;
+    let database = builder(options).create_with_backend(backend).map_err(refused)?;
+    initialise(&database, options.clock.now(), migrations)?;
+    database.close().map_err(refused)?;
+    flushed.sync_all().map_err(failed)
+}
+
+fn open_file(path: &Path, options: &StoreOptions) -> Result<Database, StoreError> {
+    builder(options).open(path).map_err(|error| from_engine(error, path))
+}
+
+fn builder(options: &StoreOptions) -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    builder
+}
+
+/// Clears away what openings left behind that were killed while they made the file.
+fn remove_drafts(folder: &Path) {
+    // Left-overs harm nobody: what cannot be removed now is tried again at the next opening.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The engine's error at opening or closing the file at `path`.
+pub(super) fn from_engine(error: DatabaseError, path: &Path) -> StoreError {
+    let text = error.to_string();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::InUse { path: path.display().to_string() }
+        }
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+        {
+            StoreError::from_io("open the store", path, &error)
+        }
+        DatabaseError::Storage(error) => error.into(),
+        DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted | DatabaseError::TransactionInProgress | _ => {
+            StoreError::damaged(text)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Which rows of a list: the question a page answers, and the marker between two pages.
+
+use std::fmt;
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::key::{Ordered, after_prefix};
+
+/// Which rows, in what order, how many at once.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub(super) index: Option<&'static str>,
+    group: Vec<u8>,
+    from: Option<Vec<u8>>,
+    to: Option<Vec<u8>>,
+    pub(super) descending: bool,
+    pub(super) limit: usize,
+    after: Option<Cursor>,
+}
+
+/// How many rows a page has where the query does not say.
+const LIMIT: usize = 50;
+
+impl Query {
+    /// Every record of the collection, by key.
+    pub fn all() -> Self {
+        Self { index: None, group: Vec::new(), from: None, to: None, descending: false, limit: LIMIT, after: None }
+    }
+
+    /// The records that `index` has in `group`, by the index's order.
+    pub fn group(index: &'static str, group: impl Ordered) -> Self {
+        Self { index: Some(index), group: group.encoded(), ..Self::all() }
+    }
+
+    /// Only those whose sort part (or key, without an index) is at least this.
+    #[must_use]
+    pub fn from(mut self, sort: impl Ordered) -> Self {
+        self.from = Some(sort.encoded());
+        self
+    }
+
+    /// Only those whose sort part (or key, without an index) is less than this.
+    #[must_use]
+    pub fn to(mut self, sort: impl Ordered) -> Self {
+        self.to = Some(sort.encoded());
+        self
+    }
+
+    /// The last first.
+    #[must_use]
+    pub fn descending(mut self) -> Self {
+        self.descending = true;
+        self
+    }
+
+    /// At most this many rows; at least one.
+    #[must_use]
+    pub fn limit(mut self, rows: usize) -> Self {
+        self.limit = rows.max(1);
+        self
+    }
+
+    /// The rows behind the page that gave this cursor.
+    #[must_use]
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+        self.after = cursor.into();
+        self
+    }
+
+    /// The group, where the question is for the whole of it.
+    pub(super) fn whole_group(&self) -> Option<&[u8]> {
+        (self.from.is_none() && self.to.is_none()).then_some(self.group.as_slice())
+    }
+
+    /// All keys the question is about, on whatever page.
+    pub(super) fn span(&self) -> Span {
+        let at = |sort: &Vec<u8>| [self.group.as_slice(), sort].concat();
+        Span {
+            start: Bound::Included(self.from.as_ref().map_or_else(|| self.group.clone(), at)),
+            end: match &self.to {
+                Some(to) => Bound::Excluded(at(to)),
+                None => after_prefix(&self.group).map_or(Bound::Unbounded, Bound::Excluded),
+            },
+        }
+    }
+
+    /// The keys that are left from the cursor on.
+    pub(super) fn span_of_page(&self, collection: &str) -> Result<Span, StoreError> {
+        let mut span = self.span();
+        if let Some(cursor) = &self.after {
+            let key = cursor.key(collection, self.index).ok_or(StoreError::BadCursor)?;
+            if !key.starts_with(&self.group) {
+                return Err(StoreError::BadCursor);
+            }
+            let (edge, beyond) = if self.descending {
+                let beyond = matches!(&span.end, Bound::Excluded(end) if key >= *end);
+                (&mut span.end, beyond)
+            } else {
+                let beyond = matches!(&span.start, Bound::Included(start) if key < *start);
+                (&mut span.start, beyond)
+            };
+            if !beyond {
+                *edge = Bound::Excluded(key);
+            }
+        }
+        Ok(span)
+    }
+}
+
+/// A range of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub(super) start: Bound<Vec<u8>>,
+    pub(super) end: Bound<Vec<u8>>,
+}
+
+impl Span {
+    /// Everything that begins with `prefix`.
+    pub(super) fn of_prefix(prefix: &[u8]) -> Self {
+        let end = after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        Self { start: Bound::Included(prefix.to_vec()), end }
+    }
+
+    /// True where no key can be in it; the tree is not to be asked for such a range.
+    pub(super) fn is_empty(&self) -> bool {
+        match (&self.start, &self.end) {
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
+                start >= end
+            }
+            (_, Bound::Unbounded) | (Bound::Unbounded, _) => false,
+        }
+    }
+
+    pub(super) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        (self.start.as_ref().map(Vec::as_slice), self.end.as_ref().map(Vec::as_slice))
+    }
+}
+
+/// Where the next page begins: text that can stand in an address. Only a query of the list that
+/// gave it understands it; any other text is [`StoreError::BadCursor`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// Takes text that came back, such as from an address. It is looked at when it is used.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Marks the row with this key in this list.
+    pub(super) fn of(key: &[u8], collection: &str, index: Option<&str>) -> Self {
+        let mark = mark(key, collection, index).to_be_bytes();
+        let digits = mark.iter().chain(key).flat_map(|byte| [byte >> 4, byte & 15]);
+        Self(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
+    }
+
+    /// The key, where this is a cursor of this list.
+    fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
+        let bytes = unhex(&self.0)?;
+        let (given, key) = bytes.split_first_chunk()?;
+        (u32::from_be_bytes(*given) == mark(key, collection, index)).then(|| key.to_vec())
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    rest.is_empty().then_some(())?;
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+/// Tells a cursor of this list from one of another and from mistyped text (FNV-1a); no secret.
+fn mark(key: &[u8], collection: &str, index: Option<&str>) -> u32 {
+    let list = (collection, index).encoded();
+    list.iter().chain(key).fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_understood_by_its_own_list_alone(key: Vec<u8>) {
+            let cursor = Cursor::of(&key, "operations", Some("status"));
+            prop_assert!(cursor.to_string().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            let returned = Cursor::new(cursor.to_string());
+            prop_assert_eq!(returned.key("operations", Some("status")), Some(key));
+            prop_assert_eq!(returned.key("operations", None), None);
+            prop_assert_eq!(returned.key("vendors", Some("status")), None);
+        }
+
+        #[test]
+        fn other_text_is_refused(text in ".{0,40}") {
+            prop_assert_eq!(Cursor::new(text).key("operations", None), None);
+        }
+    }
+}

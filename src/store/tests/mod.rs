@@ -1,0 +1,120 @@
+//! Tests of the whole store, with records of their own.
+
+mod memory;
+mod model;
+mod opening;
+mod reading;
+mod release;
+mod writing;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A record with every kind of index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Item {
+    id: u64,
+    status: String,
+    at: i64,
+    code: Option<String>,
+    tags: Vec<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl Record for Item {
+    const COLLECTION: &'static str = "items";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            Index::new("status", 1, |item: &Self| vec![Entry::new(&item.status, item.at)]).counted(),
+            Index::new("code", 1, |item: &Self| item.code.iter().map(Entry::of).collect()).unique(),
+            Index::new("tag", 1, |item: &Self| item.tags.iter().map(Entry::of).collect()).counted(),
+            Index::new("at", 1, |item: &Self| vec![Entry::new((), item.at)]),
+        ]
+    }
+}
+
+fn item(id: u64, status: &str, at: i64) -> Item {
+    Item { id, status: status.to_owned(), at, code: None, tags: Vec::new(), rest: Map::new() }
+}
+
+fn schema() -> Schema {
+    Schema::new().with::<Item>()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, &StoreOptions::default(), &schema()).unwrap()
+}
+
+fn put(store: &Store, items: impl IntoIterator<Item = Item>) {
+    let items: Vec<Item> = items.into_iter().collect();
+    store.write_blocking(move |writer| items.iter().try_for_each(|item| writer.put(item))).unwrap();
+}
+
+fn next_number(writer: &mut Writer<'_>) -> Result<u64, StoreError> {
+    writer.next_id::<Item>()
+}
+
+fn get(store: &Store, id: u64) -> Option<Item> {
+    store.read(|view| view.get(&id)).unwrap()
+}
+
+fn ids(page: &Page<Item>) -> Vec<u64> {
+    page.items.iter().map(|item| item.id).collect()
+}
+
+/// All ids of a list, page by page; every page must give the same total.
+fn walk(store: &Store, query: &Query) -> Vec<u64> {
+    let mut found = Vec::new();
+    let mut query = query.clone();
+    loop {
+        let page: Page<Item> = store.read(|view| view.page(&query)).unwrap();
+        assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
+        found.extend(ids(&page));
+        if page.next.is_none() {
+            assert!(page.total_exact);
+            assert_eq!(page.total, u64::try_from(found.len()).unwrap());
+            return found;
+        }
+        query = query.after(page.next);
+    }
+}
+
+/// Runs the jobs in one commit: the writer is held up until all of them are queued.
+fn in_one_group<T: Send + 'static>(store: &Store, jobs: Vec<Job<T>>) -> Vec<Result<T, StoreError>> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let queue = store.queue().unwrap();
+    let (first, _) = super::queue::job(move |_| held.recv().map_err(|_| StoreError::Closed));
+    queue.blocking_send(first).unwrap();
+    let mut answers = Vec::new();
+    for job in jobs {
+        let (job, answer) = super::queue::job(job);
+        queue.blocking_send(job).unwrap();
+        answers.push(answer);
+    }
+    release.send(()).unwrap();
+    answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
+}
+
+type Job<T> = Box<dyn FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send>;
+
+/// Changes the file behind the store's back.
+fn tamper(folder: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
+    let database = Database::open(super::opening::path_of(folder)).unwrap();
+    let transaction = super::queue::begin(&database).unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
+}

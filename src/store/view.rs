@@ -1,0 +1,309 @@
+//! What can be read, alike in a read transaction and in the middle of a write.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::ops::ControlFlow;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use super::key::{Key, Ordered, readable};
+use super::query::{Cursor, Query, Span};
+use super::record::{Collection, Declared, Record, Schema, count_prefix};
+
+/// Every table maps bytes to bytes.
+pub(super) type Bytes = &'static [u8];
+
+/// Documents by name.
+pub(super) const DOCUMENTS: &str = "documents";
+/// How many entries a group, how many records a collection has.
+pub(super) const COUNTS: &str = "counts";
+/// The last number given out, by collection.
+pub(super) const SEQUENCES: &str = "sequences";
+
+/// Where a total is not kept, rows are counted up to this many.
+const COUNTED_AT_MOST: u64 = 10_000;
+
+/// The table of this name.
+pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {
+    TableDefinition::new(name)
+}
+
+/// What a scan is told with each row: go on or stop.
+pub(super) type Step<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// The two questions that everything else is made of.
+pub trait Source {
+    /// The declared collections.
+    fn schema(&self) -> &Schema;
+    /// The value under a key.
+    fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The rows of a range in order, until `step` stops.
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError>;
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<R> {
+    /// The records, in order.
+    pub items: Vec<R>,
+    /// The rows of this page whose record cannot be read. The others are not held up by them.
+    pub unreadable: Vec<StoreError>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+    /// How many rows the whole list has.
+    pub total: u64,
+    /// False where there are more than `total` rows, and counting them was not worth it.
+    pub total_exact: bool,
+}
+
+/// One slice of the keys of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys<K> {
+    /// The keys, in the order of the list.
+    pub keys: Vec<K>,
+    /// Where the next slice begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+/// What can be read, alike by a [`Reader`] and by a [`Writer`](super::Writer).
+pub trait View: Source {
+    /// The record under `key`.
+    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let key = key.encoded();
+        self.value(&collection.table, &key)?.map(|json| decode::<R>(&key, &json)).transpose()
+    }
+
+    /// The document of this name.
+    fn get_document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let unreadable = |error: serde_json::Error| StoreError::Unreadable {
+            collection: DOCUMENTS,
+            key: name.to_owned(),
+            reason: error.to_string(),
+        };
+        let json = self.value(DOCUMENTS, &name.encoded())?;
+        json.map(|json| serde_json::from_slice(&json).map_err(unreadable)).transpose()
+    }
+
+    /// The record that a unique index has in `group`. Should two be there (they were stored before
+    /// the index was declared), that is a [`StoreError::Conflict`]: none of them is picked.
+    fn by_unique<R: Record>(&self, index: &str, group: impl Ordered) -> Result<Option<R>, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let index = collection.index(index)?;
+        if !index.unique {
+            return Err(StoreError::Defect(format!("the index {} of {} is not unique", index.name, collection.name)));
+        }
+        let mut holders = Vec::new();
+        self.scan(&index.table, &Span::of_prefix(&group.encoded()), false, &mut |key, at| {
+            holders.push(primary(key, at).to_vec());
+            if holders.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        match holders.as_slice() {
+            [] => Ok(None),
+            [only] => fetch(self, collection, only).map(Some),
+            [first, other, ..] => Err(conflict::<R>(index, other, first)),
+        }
+    }
+
+    /// How many entries a counted index has in `group`.
+    fn count<R: Record>(&self, index: &str, group: impl Ordered) -> Result<u64, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let index = collection.index(index)?;
+        if !index.counted {
+            return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
+        }
+        number(self, COUNTS, &[index.counts.as_slice(), &group.encoded()].concat())
+    }
+
+    /// How many records the collection has.
+    fn total<R: Record>(&self) -> Result<u64, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        number(self, COUNTS, &count_prefix(collection.name, ""))
+    }
+
+    /// A page of a list. Any page costs what the first costs.
+    fn page<R: Record>(&self, query: &Query) -> Result<Page<R>, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let (rows, next) = rows(self, collection, query)?;
+        let (total, total_exact) = size_of(self, collection, query)?;
+        let mut page = Page { items: Vec::with_capacity(rows.len()), unreadable: Vec::new(), next, total, total_exact };
+        for key in rows {
+            match fetch(self, collection, &key) {
+                Ok(record) => page.items.push(record),
+                Err(error @ StoreError::Unreadable { .. }) => page.unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
+    }
+
+    /// A slice of the keys of a list, without reading the records: how a job walks through a large
+    /// one.
+    fn keys<R: Record>(&self, query: &Query) -> Result<Keys<R::Key>, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let (rows, next) = rows(self, collection, query)?;
+        let decoded = |key: &Vec<u8>| {
+            R::Key::decoded(key).ok_or_else(|| unreadable::<R>(key, &"its key is not of the collection's type"))
+        };
+        Ok(Keys { keys: rows.iter().map(decoded).collect::<Result<_, _>>()?, next })
+    }
+}
+
+impl<S: Source> View for S {}
+
+/// The keys of the records on one page, and where the next begins.
+fn rows(
+    source: &(impl Source + ?Sized),
+    collection: &Collection,
+    query: &Query,
+) -> Result<(Vec<Vec<u8>>, Option<Cursor>), StoreError> {
+    let name = list(collection, query)?;
+    let span = query.span_of_page(collection.name)?;
+    let mut rows = Vec::new();
+    let mut last = Vec::new();
+    let mut more = false;
+    source.scan(name, &span, query.descending, &mut |key, value| {
+        more = rows.len() >= query.limit;
+        if more {
+            return ControlFlow::Break(());
+        }
+        last = key.to_vec();
+        rows.push(if query.index.is_some() { primary(key, value).to_vec() } else { key.to_vec() });
+        ControlFlow::Continue(())
+    })?;
+    Ok((rows, more.then(|| Cursor::of(&last, collection.name, query.index))))
+}
+
+/// How many rows a list has, and whether that is exact.
+fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Query) -> Result<(u64, bool), StoreError> {
+    let counts = match query.index {
+        None => Some(count_prefix(collection.name, "")),
+        Some(index) => Some(collection.index(index)?).filter(|index| index.counted).map(|index| index.counts.clone()),
+    };
+    if let (Some(counts), Some(group)) = (counts, query.whole_group()) {
+        return Ok((number(source, COUNTS, &[counts.as_slice(), group].concat())?, true));
+    }
+    let (mut counted, mut exact) = (0, true);
+    source.scan(list(collection, query)?, &query.span(), false, &mut |_, _| {
+        if counted == COUNTED_AT_MOST {
+            exact = false;
+            return ControlFlow::Break(());
+        }
+        counted += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok((counted, exact))
+}
+
+/// The table that a query goes through.
+fn list<'a>(collection: &'a Collection, query: &Query) -> Result<&'a str, StoreError> {
+    match query.index {
+        None => Ok(&collection.table),
+        Some(index) => Ok(&collection.index(index)?.table),
+    }
+}
+
+/// The record that a list names; one that is not there is as bad as one that cannot be read.
+fn fetch<R: Record>(source: &(impl Source + ?Sized), collection: &Collection, key: &[u8]) -> Result<R, StoreError> {
+    match source.value(&collection.table, key)? {
+        Some(json) => decode(key, &json),
+        None => Err(unreadable::<R>(key, &"an index names it, but it is not there")),
+    }
+}
+
+pub(super) fn decode<R: Record>(key: &[u8], json: &[u8]) -> Result<R, StoreError> {
+    serde_json::from_slice(json).map_err(|error| unreadable::<R>(key, &error))
+}
+
+pub(super) fn unreadable<R: Record>(key: &[u8], reason: &impl ToString) -> StoreError {
+    StoreError::Unreadable { collection: R::COLLECTION, key: readable::<R::Key>(key), reason: reason.to_string() }
+}
+
+pub(super) fn conflict<R: Record>(index: &Declared, key: &[u8], holder: &[u8]) -> StoreError {
+    StoreError::Conflict {
+        collection: R::COLLECTION,
+        index: index.name,
+        key: readable::<R::Key>(key),
+        holder: readable::<R::Key>(holder),
+    }
+}
+
+/// The key of the record that an entry of an index is for: what follows the first `at` bytes.
+pub(super) fn primary<'a>(entry: &'a [u8], at: &[u8]) -> &'a [u8] {
+    let at = u32::decoded(at).and_then(|at| usize::try_from(at).ok());
+    at.and_then(|at| entry.split_at_checked(at)).map_or(&[], |(_, primary)| primary)
+}
+
+/// A kept number; none is zero.
+pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) -> Result<u64, StoreError> {
+    match source.value(name, key)? {
+        None => Ok(0),
+        Some(bytes) => u64::decoded(&bytes).ok_or_else(|| StoreError::damaged(format!("a number of {name} is none"))),
+    }
+}
+
+/// A short look at the store as it was when the look began.
+pub struct Reader<'a> {
+    schema: &'a Schema,
+    transaction: ReadTransaction,
+    tables: RefCell<HashMap<String, ReadOnlyTable<Bytes, Bytes>>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(schema: &'a Schema, transaction: ReadTransaction) -> Self {
+        Self { schema, transaction, tables: RefCell::default() }
+    }
+
+    fn with<T>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut tables = self.tables.borrow_mut();
+        match tables.entry(name.to_owned()) {
+            Slot::Occupied(open) => ask(open.get()),
+            Slot::Vacant(slot) => ask(slot.insert(self.transaction.open_table(table(name))?)),
+        }
+    }
+}
+
+impl Source for Reader<'_> {
+    fn schema(&self) -> &Schema {
+        self.schema
+    }
+
+    fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(name, |table| value_in(table, key))
+    }
+
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+        self.with(name, |table| scan_in(table, span, descending, step))
+    }
+}
+
+pub(super) fn value_in(table: &impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(table.get(key)?.map(|value| value.value().to_vec()))
+}
+
+pub(super) fn scan_in(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    span: &Span,
+    descending: bool,
+    step: Step<'_>,
+) -> Result<(), StoreError> {
+    if span.is_empty() {
+        return Ok(());
+    }
+    let mut range = table.range::<&[u8]>(span.bounds())?;
+    loop {
+        let row = if descending { range.next_back() } else { range.next() };
+        let Some(row) = row else { return Ok(()) };
+        let (key, value) = row?;
+        if step(key.value(), value.value()).is_break() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What can be changed. Every change is written down together with what was there before, so that
+//! a job that fails is taken back while the others of its group stand.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::ops::ControlFlow;
+
+use redb::{Table, WriteTransaction};
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::key::{Ordered, readable};
+use super::query::Span;
+use super::record::{Collection, Declared, Entries, Entry, Record, Schema, count_prefix, entries};
+use super::view::{
+    Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, number, primary, scan_in, table, unreadable, value_in,
+};
+
+/// The store in the middle of a write. Everything read through it includes what this job, and
+/// those committed together with it, have written so far.
+pub struct Writer<'a> {
+    schema: &'a Schema,
+    transaction: &'a WriteTransaction,
+    tables: RefCell<HashMap<String, Table<'a, Bytes, Bytes>>>,
+    /// What the running job has changed, with what was there before.
+    undo: Vec<Change>,
+    /// Set while the tree is being changed: whoever finds it set knows that a change stopped half
+    /// way, and that nothing of the transaction may be kept.
+    trouble: Option<StoreError>,
+}
+
+struct Change {
+    name: String,
+    key: Vec<u8>,
+    before: Option<Vec<u8>>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(schema: &'a Schema, transaction: &'a WriteTransaction) -> Self {
+        Self { schema, transaction, tables: RefCell::default(), undo: Vec::new(), trouble: None }
+    }
+
+    /// Stores `record` under its key, in the place of the one that is there, and keeps the indexes
+    /// and the counts. Where a unique index has its value for another record, nothing is changed.
+    pub fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+        let collection = self.schema.of::<R>()?;
+        let key = record.key().encoded();
+        let json = serde_json::to_vec(record)
+            .map_err(|error| StoreError::Defect(format!("a record of {} is no JSON: {error}", R::COLLECTION)))?;
+        let before = self.value(&collection.table, &key)?;
+        if before.as_ref() == Some(&json) {
+            return Ok(());
+        }
+        let old = stored_entries::<R>(collection, &key, before.as_deref())?;
+        let new = entries(record);
+        self.whole(|writer| {
+            writer.set(&collection.table, &key, Some(&json))?;
+            if before.is_none() {
+                writer.add(COUNTS, &count_prefix(collection.name, ""), 1)?;
+            }
+            writer.keep_indexes::<R>(collection, &key, &old, &new)
+        })
+    }
+
+    /// Removes the record under `key` with its entries, if it is there. True where it was.
+    pub fn delete<R: Record>(&mut self, key: &R::Key) -> Result<bool, StoreError> {
+        let collection = self.schema.of::<R>()?;
+        let key = key.encoded();
+        let Some(json) = self.value(&collection.table, &key)? else { return Ok(false) };
+        let old = stored_entries::<R>(collection, &key, Some(&json))?;
+        let new = vec![Vec::new(); old.len()];
+        self.whole(|writer| {
+            writer.set(&collection.table, &key, None)?;
+            writer.add(COUNTS, &count_prefix(collection.name, ""), -1)?;
+            writer.keep_indexes::<R>(collection, &key, &old, &new)
+        })?;
+        Ok(true)
+    }
+
+    /// The next number of the collection: 1, 2, 3 … A number whose job failed is given out again,
+    /// one that was committed never.
+    pub fn next_id<R: Record>(&mut self) -> Result<u64, StoreError> {
+        self.add(SEQUENCES, &R::COLLECTION.encoded(), 1)
+    }
+
+    /// Stores a document under a name.
+    pub fn put_document<T: Serialize>(&mut self, name: &str, document: &T) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(document)
+            .map_err(|error| StoreError::Defect(format!("the document {name} is no JSON: {error}")))?;
+        self.set(DOCUMENTS, &name.encoded(), Some(&json))
+    }
+
+    /// Whether the running job has changed anything.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    /// Keeps what the running job has changed: the next one begins.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back what the running job has changed: the next one begins.
+    pub(super) fn take_back(&mut self) -> Result<(), StoreError> {
+        self.take_back_to(0)
+    }
+
+    fn take_back_to(&mut self, mark: usize) -> Result<(), StoreError> {
+        while self.undo.len() > mark
+            && let Some(change) = self.undo.pop()
+        {
+            self.write(&change.name, &change.key, change.before.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Several changes of which none is kept where one fails, whatever the job makes of the error.
+    fn whole<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mark = self.undo.len();
+        let outcome = change(self);
+        if outcome.is_err() {
+            self.take_back_to(mark)?;
+        }
+        outcome
+    }
+
+    /// An error where a change stopped half way, and nothing may be committed.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.trouble.clone().map_or(Ok(()), Err)
+    }
+
+    /// The key of the record other than `key` that a unique index has in `group`.
+    fn holder(&self, index: &Declared, group: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut holder = None;
+        self.scan(&index.table, &Span::of_prefix(group), false, &mut |entry, at| {
+            let found = primary(entry, at);
+            if found == key {
+                return ControlFlow::Continue(());
+            }
+            holder = Some(found.to_vec());
+            ControlFlow::Break(())
+        })?;
+        Ok(holder)
+    }
+
+    /// Brings the entries of one record from `old` to `new`.
+    fn keep_indexes<R: Record>(
+        &mut self,
+        collection: &Collection,
+        key: &[u8],
+        old: &[Vec<Entry>],
+        new: &[Vec<Entry>],
+    ) -> Result<(), StoreError> {
+        for ((index, old), new) in collection.indexes.iter().zip(old).zip(new) {
+            for entry in old.iter().filter(|entry| !new.contains(entry)) {
+                let (place, _) = place(entry, key)?;
+                if self.value(&index.table, &place)?.is_none() {
+                    return Err(stale::<R>(index, key));
+                }
+                self.set(&index.table, &place, None)?;
+                self.recount(index, entry, -1)?;
+            }
+            for entry in new.iter().filter(|entry| !old.contains(entry)) {
+                if index.unique
+                    && let Some(holder) = self.holder(index, &entry.group, key)?
+                {
+                    return Err(conflict::<R>(index, key, &holder));
+                }
+                let (place, at) = place(entry, key)?;
+                self.set(&index.table, &place, Some(&at))?;
+                self.recount(index, entry, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn recount(&mut self, index: &Declared, entry: &Entry, step: i64) -> Result<(), StoreError> {
+        if index.counted {
+            self.add(COUNTS, &[index.counts.as_slice(), &entry.group].concat(), step)?;
+        }
+        Ok(())
+    }
+
+    /// Adds to a kept number and gives the sum. Zero is not kept.
+    fn add(&mut self, name: &str, key: &[u8], step: i64) -> Result<u64, StoreError> {
+        let sum = number(self, name, key)?.checked_add_signed(step);
+        let sum = sum.ok_or_else(|| StoreError::damaged(format!("a number of {name} is less than what it counts")))?;
+        let bytes = (sum > 0).then(|| sum.encoded());
+        self.set(name, key, bytes.as_deref())?;
+        Ok(sum)
+    }
+
+    /// Changes one row and remembers what was there.
+    fn set(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        let before = self.write(name, key, value)?;
+        self.undo.push(Change { name: name.to_owned(), key: key.to_vec(), before });
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check()?;
+        self.trouble = Some(StoreError::Defect("a change of the store stopped half way".to_owned()));
+        let written = self.with(name, |table| {
+            let before = match value {
+                Some(value) => table.insert(key, value)?,
+                None => table.remove(key)?,
+            };
+            Ok(before.map(|before| before.value().to_vec()))
+        });
+        self.trouble = written.as_ref().err().cloned();
+        written
+    }
+
+    fn with<T>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(&mut Table<'a, Bytes, Bytes>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut tables = self.tables.borrow_mut();
+        match tables.entry(name.to_owned()) {
+            Slot::Occupied(mut open) => ask(open.get_mut()),
+            Slot::Vacant(slot) => ask(slot.insert(self.transaction.open_table(table(name))?)),
+        }
+    }
+}
+
+impl Source for Writer<'_> {
+    fn schema(&self) -> &Schema {
+        self.schema
+    }
+
+    fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(name, |table| value_in(table, key))
+    }
+
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+        self.with(name, |table| scan_in(table, span, descending, step))
+    }
+}
+
+/// The entries that the stored record has.
+fn stored_entries<R: Record>(collection: &Collection, key: &[u8], json: Option<&[u8]>) -> Result<Entries, StoreError> {
+    match json {
+        None => Ok(vec![Vec::new(); collection.indexes.len()]),
+        Some(json) => (collection.entries)(json).map_err(|error| unreadable::<R>(key, &error)),
+    }
+}
+
+/// The index was written by other rules than it is read by now.
+fn stale<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
+    let (index, key) = (index.name, readable::<R::Key>(key));
+    StoreError::Defect(format!(
+        "the index {index} of {} lacks an entry of '{key}': what the index lists was changed without raising its version",
+        R::COLLECTION
+    ))
+}
+
+/// The row of an entry: group, sort part and the record's key; and where the key begins in it.
+pub(super) fn place(entry: &Entry, key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    let start = entry.group.len() + entry.sort.len();
+    let at = u32::try_from(start).map_err(|_| StoreError::Defect("an entry of an index is too long".to_owned()))?;
+    Ok(([entry.group.as_slice(), &entry.sort, key].concat(), at.encoded()))
+}
