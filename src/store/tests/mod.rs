@@ -1,8 +1,10 @@
 //! Tests of the whole store, with records of their own.
 
+mod crash;
 mod memory;
 mod model;
 mod opening;
+mod power;
 mod reading;
 mod release;
 mod writing;
