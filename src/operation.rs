@@ -91,6 +91,12 @@ impl Status {
         Self::WithdrawVendorDisabled,
     ];
 
+    /// A transfer that has been sent or may have been.
+    pub const TRANSFER_SENT: [Self; 2] = [Self::TransferSending, Self::TransferRequested];
+
+    /// A withdrawal that has been sent or may have been.
+    pub const WITHDRAW_SENT: [Self; 2] = [Self::WithdrawSending, Self::WithdrawRequested];
+
     /// The documented number.
     pub fn code(self) -> i64 {
         match self {
@@ -218,6 +224,24 @@ pub enum Column {
 }
 
 impl Column {
+    /// What people read in the column of `kind`, in the product's own words.
+    pub fn text(self, kind: PaymentKind) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Ok => "OK",
+            Self::Requested => "OK (requested)",
+            Self::Sending => "sending…",
+            Self::Failed if kind == PaymentKind::Transfer => "KO",
+            Self::Failed => "KO (failed)",
+            Self::InsufficientFunds => "KO (insufficient funds)",
+            Self::Canceled => "KO (canceled)",
+            Self::VendorDisabled => "KO (vendor disabled)",
+            Self::PaymentBlocked => "KO (payment blocked)",
+            Self::Adjusted => "OK (adjusted)",
+            Self::InvalidAmount => "OK (nothing to pay)",
+        }
+    }
+
     /// The name in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -323,8 +347,8 @@ pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> 
     use PaymentKind::{Transfer, Withdrawal};
     let transfer_payable = Status::TRANSFER_PAYABLE.contains(&status);
     let withdraw_payable = Status::WITHDRAW_PAYABLE.contains(&status);
-    let transfer_sent = matches!(status, Status::TransferSending | Status::TransferRequested);
-    let withdraw_sent = matches!(status, Status::WithdrawSending | Status::WithdrawRequested);
+    let transfer_sent = Status::TRANSFER_SENT.contains(&status);
+    let withdraw_sent = Status::WITHDRAW_SENT.contains(&status);
     let next = match event {
         Event::Netted => (status == Status::InvalidAmount).then_some(Status::AdjustedOperations),
         Event::AmountInvalid => transfer_payable.then_some(Status::InvalidAmount),

@@ -150,6 +150,9 @@ pub struct SentDocument {
     /// HiPay's answer in words.
     #[serde(default)]
     pub message: String,
+    /// The IBAN that a proof of bank account was sent for.
+    #[serde(default)]
+    pub iban: Option<String>,
     /// When (UTC).
     pub sent_at: Timestamp,
     /// What a later release wrote beside this; kept as it is.

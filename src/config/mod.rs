@@ -26,7 +26,7 @@ pub use settings::{
     AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
     HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig, MiraklCredentials,
     NegativeVouchers, RetentionConfig, Role, ScheduleConfig, ServerConfig, TimeWindow, TlsConfig, UpdateAuto,
-    UpdateChannel, UpdateConfig, VoucherSource,
+    UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
 pub use write_back::{WriteBackError, write_setting};

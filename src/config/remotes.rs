@@ -6,10 +6,9 @@ use serde_yaml::Value;
 use super::document::{known_fields, scalar};
 use super::mistakes::shown;
 use super::reader::{Read, Reader};
-use super::settings::{
-    AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials, VoucherSource,
-};
+use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
+use crate::voucher::VoucherSource;
 
 /// How yes and no are written.
 const TRUTHS: [(&str, bool); 8] = [

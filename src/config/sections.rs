@@ -12,6 +12,7 @@ use super::settings::{
     UpdateConfig,
 };
 use super::values;
+use crate::label::{PLACEHOLDERS, unknown_placeholders};
 use crate::secret::Secret;
 
 /// A token that is guessed by trying must be longer than anybody can try.
@@ -26,15 +27,12 @@ pub(super) fn labels(reader: &mut Reader) -> Read<Labels> {
 
 fn label(reader: &mut Reader, key: &str) -> Read<String> {
     let template = reader.required(key, values::any_text)?;
-    for part in template.split("{{").skip(1) {
-        let name = part.split_once("}}").map(|(name, _)| name);
-        if let Some(name) = name.filter(|name| !Labels::PLACEHOLDERS.contains(name)) {
-            reader.warn(format!(
-                "{key}: there is no placeholder {}; it is left empty. Known are {}",
-                shown(&format!("{{{{{name}}}}}")),
-                Labels::PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ")
-            ));
-        }
+    for name in unknown_placeholders(&template) {
+        reader.warn(format!(
+            "{key}: there is no placeholder {}; it is left empty. Known are {}",
+            shown(&format!("{{{{{name}}}}}")),
+            PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ")
+        ));
     }
     Ok(template)
 }

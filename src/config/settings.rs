@@ -10,6 +10,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::secret::Secret;
+use crate::voucher::VoucherSource;
 
 /// How to reach Mirakl.
 #[derive(Debug, Clone)]
@@ -38,25 +39,6 @@ pub enum MiraklCredentials {
         /// The address that hands out tokens.
         auth_url: String,
     },
-}
-
-/// Which of Mirakl's lists the vouchers are read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VoucherSource {
-    /// Accounting documents (IV01).
-    Invoices,
-    /// Seller billing cycles (SBC11).
-    BillingCycles,
-}
-
-impl VoucherSource {
-    /// The name as it stands in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Invoices => "invoices",
-            Self::BillingCycles => "billingCycles",
-        }
-    }
 }
 
 /// How to reach HiPay, and what it needs to know about new accounts.
@@ -132,23 +114,6 @@ pub struct Labels {
     pub private: String,
     /// Label of a withdrawal.
     pub withdraw: String,
-}
-
-impl Labels {
-    /// What may stand between `{{` and `}}`. Anything else renders empty.
-    pub const PLACEHOLDERS: [&'static str; 11] = [
-        "miraklId",
-        "amount",
-        "hipayId",
-        "cycleDate",
-        "cycleDateTime",
-        "cycleTime",
-        "date",
-        "dateTime",
-        "datetime",
-        "time",
-        "paymentVoucher",
-    ];
 }
 
 /// When Mirakl settles.

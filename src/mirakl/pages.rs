@@ -43,11 +43,7 @@ impl Mirakl {
             let mut offset = 0_usize;
             for _ in 0..MOST_PAGES {
                 let mut query = query.to_vec();
-                query.extend([
-                    ("paginate", "true".to_owned()),
-                    ("max", PAGE.to_string()),
-                    ("offset", offset.to_string()),
-                ]);
+                query.extend([("max", PAGE.to_string()), ("offset", offset.to_string())]);
                 let (page_rows, total) = page(self.get(path, &query).await?);
                 let received = page_rows.len();
                 for row in &page_rows {

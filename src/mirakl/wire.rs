@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
 use crate::lenient::Scalar;
-use crate::money::Currency;
+use crate::money::{Amount, Currency};
 use crate::voucher::{Voucher, VoucherSource};
 
 #[derive(Deserialize)]
@@ -193,7 +193,7 @@ struct ContactRow {
 struct ProRow {
     #[serde(default)]
     corporate_name: Scalar,
-    #[serde(default, rename = "VAT_number", alias = "vat_number")]
+    #[serde(default, rename = "VAT_number")]
     vat_number: Scalar,
 }
 
@@ -281,8 +281,10 @@ struct DocumentRow {
     id: Scalar,
     #[serde(default)]
     shop_id: Scalar,
-    #[serde(default, rename = "type", alias = "type_code")]
+    #[serde(default, rename = "type")]
     kind: Scalar,
+    #[serde(default)]
+    type_code: Scalar,
     #[serde(default)]
     file_name: Scalar,
 }
@@ -294,7 +296,7 @@ pub(super) fn document(row: &RawValue) -> Result<ShopDocument, Unreadable> {
         (Some(id), Some(shop_id)) => Ok(ShopDocument {
             id,
             shop_id,
-            document_type: read.kind.text_or_empty(),
+            document_type: read.kind.text().or(read.type_code.text()).unwrap_or_default().to_owned(),
             file_name: read.file_name.text_or_empty(),
         }),
         (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), "it lacks its id or its shop_id")),
@@ -353,8 +355,10 @@ struct BillingCycleRow {
 
 #[derive(Deserialize)]
 struct ShopRefRow {
-    #[serde(default, alias = "id")]
+    #[serde(default)]
     shop_id: Scalar,
+    #[serde(default)]
+    id: Scalar,
 }
 
 /// What both sources have, before it is checked.
@@ -399,7 +403,7 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<Voucher, Unreadable> {
         number: read.payment_voucher_number.text().map(str::to_owned),
         invoice_id: None,
         billing_cycle_id: read.id.text().map(str::to_owned),
-        shop_id: read.shop.and_then(|shop| shop.shop_id.id()),
+        shop_id: read.shop.and_then(|shop| shop.shop_id.id().or(shop.id.id())),
         currency: read.currency_iso_code,
         vendor_amount: read.amount_transferred_to_seller,
         operator_amount: read.amount_transferred_to_operator,
@@ -416,12 +420,14 @@ fn voucher(parts: VoucherParts) -> Result<Voucher, Unreadable> {
     let shop_id = parts.shop_id.ok_or_else(|| missing("shop_id"))?;
     let code = parts.currency.text().ok_or_else(|| missing("currency_iso_code"))?;
     let currency = Currency::from_code(code).map_err(|error| wrong(error.to_string()))?;
-    let amount = |scalar: &Scalar, field: &str| {
-        scalar.amount(currency).map_err(|error| wrong(format!("{field}: {error}")))?.ok_or_else(|| missing(field))
-    };
+    let amount =
+        |scalar: &Scalar, field: &str| scalar.amount(currency).map_err(|error| wrong(format!("{field}: {error}")));
+    let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
+    let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;
     Ok(Voucher {
-        vendor_amount: amount(&parts.vendor_amount, "amount transferred to the seller")?,
-        operator_amount: amount(&parts.operator_amount, "amount transferred to the operator")?,
+        vendor_amount: vendor_amount.ok_or_else(|| missing("amount transferred to the seller"))?,
+        // Mirakl leaves it out where the operator takes no commission this way.
+        operator_amount: operator_amount.unwrap_or_else(|| Amount::zero(currency)),
         number,
         source: parts.source,
         invoice_id: parts.invoice_id,
