@@ -18,6 +18,7 @@ use redb::{Database, ReadableDatabase};
 
 use crate::clock::Clock;
 
+mod collections;
 mod error;
 mod format;
 mod key;
@@ -32,6 +33,7 @@ mod tests;
 mod view;
 mod writer;
 
+pub use collections::{day_number, schema};
 pub use error::StoreError;
 pub use key::{Key, Ordered};
 pub use query::{Cursor, Query};
@@ -41,6 +43,11 @@ pub use writer::Writer;
 
 use format::Format;
 use migrate::{MIGRATIONS, Migration};
+
+/// The format of the file that this release reads and writes.
+pub fn format() -> u32 {
+    migrate::format_of(MIGRATIONS)
+}
 
 /// How a store is opened.
 #[derive(Debug, Clone)]

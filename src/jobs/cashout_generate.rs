@@ -1,0 +1,448 @@
+//! `cashout:generate`: operations from Mirakl's vouchers.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
+
+use super::{Context, JobError, Run, Subject};
+use crate::config::NegativeVouchers;
+use crate::cycle::{Calendar, Cycle};
+use crate::hipay::ActingOn;
+use crate::money::Amount;
+use crate::operation::{Beneficiary, Event, Operation};
+use crate::store::{Query, View, Writer, day_number};
+use crate::vendor::Vendor;
+use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, VoucherSource, operations};
+
+/// What `cashout:generate` can be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GenerateArguments {
+    /// This cycle only.
+    pub cycle_date: Option<Date>,
+    /// As if run on this day.
+    pub execution_date: Option<Date>,
+    /// In place of `cycle.interval.before`.
+    pub before: Option<SignedDuration>,
+    /// In place of `cycle.interval.after`.
+    pub after: Option<SignedDuration>,
+}
+
+impl fmt::Display for GenerateArguments {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.cycle_date.map(|date| format!("cycle {date}")),
+            self.execution_date.map(|date| format!("as on {date}")),
+            self.before.map(|before| format!("{before:#} before")),
+            self.after.map(|after| format!("{after:#} after")),
+        ];
+        formatter.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What we remember of a cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleRecord {
+    /// Its day.
+    pub date: Date,
+    /// Every voucher of its whole window was read and dealt with, after the window had ended.
+    pub complete: bool,
+    /// The vouchers that Mirakl showed.
+    pub vouchers: u64,
+    /// When Mirakl was last asked (UTC).
+    pub read_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArguments) -> Result<(), JobError> {
+    let configured = context.calendar();
+    let calendar = Calendar {
+        before: arguments.before.unwrap_or(configured.before),
+        after: arguments.after.unwrap_or(configured.after),
+        ..configured.clone()
+    };
+    // A narrower window than the configured one may leave vouchers out.
+    let whole = calendar.before >= configured.before && calendar.after >= configured.after;
+    let operator = OnceCell::new();
+    let generation = Generation { context, run, operator: &operator, dealt_with: Mutex::default() };
+    for date in dates(context, &calendar, arguments).await? {
+        if run.is_stopping() {
+            return Ok(());
+        }
+        let cycle = calendar.cycle(date).map_err(|error| JobError::Refused(error.to_string()))?;
+        generation.cycle(&calendar, cycle, whole).await?;
+    }
+    generation.held().await
+}
+
+/// The cycles to generate: the one asked for, or every one since the first that is not complete.
+async fn dates(context: &Context, calendar: &Calendar, arguments: &GenerateArguments) -> Result<Vec<Date>, JobError> {
+    let now = context.clock.now();
+    let created = calendar.day_of(context.store.created_at());
+    let first = context.config.cashout.first_cycle.unwrap_or(created);
+    if let Some(date) = arguments.cycle_date {
+        if date < first {
+            return Err(JobError::Refused(format!(
+                "the cycle of {date} is before {first}, the first that this installation is responsible for: earlier \
+                 ones were paid by whoever did it before. Set cashout.firstCycle if that is not so"
+            )));
+        }
+        let cycle = calendar.cycle(date).map_err(|error| JobError::Refused(error.to_string()))?;
+        if cycle.start > now {
+            return Err(JobError::Refused(format!(
+                "the cycle of {date} has not begun: its vouchers are made from {} on",
+                cycle.start
+            )));
+        }
+        return Ok(vec![date]);
+    }
+    let execution = arguments.execution_date.unwrap_or_else(|| calendar.day_of(now));
+    let days = calendar.days_between(first, execution);
+    let open = context
+        .store
+        .reading(move |reader| {
+            let mut open = Vec::new();
+            for date in days {
+                let known = reader.get::<CycleRecord>(&day_number(date))?;
+                if !known.is_some_and(|known| known.complete) {
+                    open.push(date);
+                }
+            }
+            Ok(open)
+        })
+        .await?;
+    Ok(open)
+}
+
+/// One run of the generation.
+struct Generation<'a> {
+    context: &'a Context,
+    run: &'a Run,
+    /// The operator account's balance, read once.
+    operator: &'a OnceCell<Option<Amount>>,
+    /// Vouchers dealt with in this run, by shop and number.
+    dealt_with: Mutex<HashSet<(u64, String)>>,
+}
+
+impl Generation<'_> {
+    async fn cycle(&self, calendar: &Calendar, cycle: Cycle, whole: bool) -> Result<(), JobError> {
+        let source = self.context.config.mirakl.voucher_source;
+        self.refuse_other_source(calendar, cycle, source).await?;
+        let read_at = self.context.clock.now();
+        let listing = self.context.mirakl.vouchers(source, cycle.start, cycle.end).await?;
+        let failed_before = self.run.failed();
+        for unreadable in &listing.unreadable {
+            let voucher = unreadable.id.clone();
+            self.run
+                .fail(Subject { mirakl_id: None, voucher }, format!("{unreadable}; it is read again at the next run"));
+        }
+        let vouchers = listing.rows.len();
+        self.run.stage(&format!("vouchers of {}", cycle.date), vouchers);
+        let records = listing.rows.into_iter().map(|voucher| (voucher, cycle.date, cycle.at)).collect();
+        self.all(records).await;
+        let all_well = self.run.failed() == failed_before && !self.run.is_stopping();
+        let record = CycleRecord {
+            date: cycle.date,
+            complete: whole && all_well && read_at >= cycle.end,
+            vouchers: u64::try_from(vouchers).unwrap_or(u64::MAX),
+            read_at,
+            unknown: Map::new(),
+        };
+        self.context.store.write(move |writer| writer.put(&record)).await?;
+        Ok(())
+    }
+
+    /// Two sources number the same vouchers differently: none of a cycle that one of them has
+    /// served is taken from the other.
+    async fn refuse_other_source(
+        &self,
+        calendar: &Calendar,
+        cycle: Cycle,
+        source: VoucherSource,
+    ) -> Result<(), JobError> {
+        let other = match source {
+            VoucherSource::Invoices => VoucherSource::BillingCycles,
+            VoucherSource::BillingCycles => VoucherSource::Invoices,
+        };
+        let out = |_| JobError::Refused(format!("the cycle of {} is outside the calendar", cycle.date));
+        // Every cycle whose own window touches this one's.
+        let from = calendar.day_of(cycle.start.checked_sub(calendar.after).map_err(out)?);
+        let to = calendar.day_of(cycle.end.checked_add(calendar.before).map_err(out)?);
+        let query = Query::group("source", other.name().to_owned())
+            .from(day_number(from))
+            .to(day_number(to).saturating_add(1))
+            .limit(1);
+        let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
+        match page.items.first() {
+            None => Ok(()),
+            Some(known) => Err(JobError::Refused(format!(
+                "vouchers of the cycle of {} were read from {other} already (such as {}); reading them from {source} \
+                 would pay them twice. Set mirakl.voucherSource back to {other} until this cycle is over",
+                known.cycle_date, known.voucher.number
+            ))),
+        }
+    }
+
+    /// Every voucher that is held is tried again, whatever its window.
+    async fn held(&self) -> Result<(), JobError> {
+        let mut cursor = None;
+        loop {
+            let query = Query::group("held", ()).limit(1_000).after(cursor.take());
+            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
+            for error in page.unreadable {
+                self.run.settle(Subject::default(), Err(error.into()));
+            }
+            let records: Vec<_> = {
+                let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
+                let key = |record: &VoucherRecord| (record.voucher.shop_id, record.voucher.number.clone());
+                let waiting = page.items.into_iter().filter(|record| !dealt_with.contains(&key(record)));
+                waiting.map(|record| (record.voucher, record.cycle_date, record.cycle_at)).collect()
+            };
+            if !records.is_empty() {
+                self.run.stage("held vouchers", records.len());
+                self.all(records).await;
+            }
+            cursor = page.next;
+            if cursor.is_none() || self.run.is_stopping() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Many shops at once, one shop's vouchers in their order: a debt comes before what makes up
+    /// for it.
+    async fn all(&self, mut vouchers: Vec<(Voucher, Date, Timestamp)>) {
+        vouchers
+            .sort_by(|(left, ..), (right, ..)| (left.created_at, &left.number).cmp(&(right.created_at, &right.number)));
+        let mut shops: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+        for voucher in vouchers {
+            shops.entry(voucher.0.shop_id).or_default().push(voucher);
+        }
+        stream::iter(shops)
+            .for_each_concurrent(self.context.in_hand(), |(shop_id, vouchers)| async move {
+                let balance = OnceCell::new();
+                for (voucher, date, at) in vouchers {
+                    if self.run.is_stopping() {
+                        return;
+                    }
+                    let subject = Subject::voucher(shop_id, &voucher.number);
+                    self.dealt_with
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert((shop_id, voucher.number.clone()));
+                    self.run.settle(subject, self.voucher(voucher, date, at, &balance).await);
+                    self.run.step();
+                }
+            })
+            .await;
+    }
+
+    async fn voucher(
+        &self,
+        voucher: Voucher,
+        cycle_date: Date,
+        cycle_at: Timestamp,
+        balance: &OnceCell<Option<Amount>>,
+    ) -> Result<(), JobError> {
+        let shop_id = voucher.shop_id;
+        let key = (voucher.source.name().to_owned(), voucher.number.clone());
+        let (known, vendor) = self
+            .context
+            .store
+            .reading(move |reader| Ok((reader.get::<VoucherRecord>(&key)?, reader.get::<Vendor>(&shop_id)?)))
+            .await?;
+        if let Some(known) = known.filter(|known| known.held.is_none()) {
+            return self.unchanged(known, voucher).await;
+        }
+        let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
+        let held = match (&vendor, hipay_id) {
+            _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
+            (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
+            (Some(_), Some(_)) => None,
+            (None, _) | (Some(_), None) => Some(HeldBecause::VendorUnknown),
+        };
+        let (balance, operator_balance) = match (hipay_id, &held) {
+            (Some(hipay_id), None) => (self.balance(balance, hipay_id).await?, self.operator_balance(&voucher).await?),
+            _ => (None, None),
+        };
+        let booking = Booking {
+            voucher,
+            cycle_date,
+            cycle_at,
+            held,
+            vendor_hipay_id: hipay_id.unwrap_or_default(),
+            operator_hipay_id: self.context.config.operator_account.hipay_id,
+            balance,
+            operator_balance,
+            adjust: self.context.config.cashout.negative_vouchers == NegativeVouchers::Adjust,
+            now: self.context.clock.now(),
+        };
+        let subject = Subject::voucher(shop_id, &booking.voucher.number);
+        if let Some(reason) = &booking.held {
+            self.run.count_amount("held", booking.voucher.vendor_amount);
+            self.run.warn(&subject, &format!("the voucher is held: {}", reason.sentence()));
+        }
+        for made in self.context.store.write(move |writer| booking.book(writer)).await? {
+            let what = if made.amount.is_positive() { "created" } else { "nothing to pay" };
+            self.run.count_amount(what, made.amount);
+        }
+        Ok(())
+    }
+
+    /// An amount that Mirakl changed after the operations were made: told, never overwritten.
+    async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
+        self.run.count("known already");
+        let first = (known.voucher.vendor_amount, known.voucher.operator_amount);
+        let shown = (voucher.vendor_amount, voucher.operator_amount);
+        let changed_to = (shown != first).then_some(shown);
+        if changed_to.is_some() {
+            let message = format!(
+                "Mirakl changed the amounts after the operations were made: {} and {} for the operator, now {} and {}; \
+                 the operations stay as they are",
+                first.0, first.1, shown.0, shown.1
+            );
+            self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), &message);
+        }
+        if changed_to == known.changed_to {
+            return Ok(());
+        }
+        let record = VoucherRecord { changed_to, ..known };
+        Ok(self.context.store.write(move |writer| writer.put(&record)).await?)
+    }
+
+    /// A wallet's balance, read once for all its vouchers. One that cannot be read is left out.
+    async fn balance(&self, known: &OnceCell<Option<Amount>>, hipay_id: u64) -> Result<Option<Amount>, JobError> {
+        let read = || async {
+            match self.context.hipay.balance(ActingOn::Wallet(hipay_id)).await {
+                Ok(wallet) => Ok(Some(wallet.balance)),
+                Err(error) if error.is_credentials() => Err(JobError::from(error)),
+                Err(error) => {
+                    tracing::debug!(action = "cashout:generate", hipay_id, "no balance to show: {error}");
+                    Ok(None)
+                }
+            }
+        };
+        known.get_or_try_init(read).await.copied()
+    }
+
+    async fn operator_balance(&self, voucher: &Voucher) -> Result<Option<Amount>, JobError> {
+        if !voucher.operator_amount.is_positive() {
+            return Ok(None);
+        }
+        self.balance(self.operator, self.context.config.operator_account.hipay_id).await
+    }
+}
+
+/// A voucher with everything that is needed to write it down in one transaction.
+struct Booking {
+    voucher: Voucher,
+    cycle_date: Date,
+    cycle_at: Timestamp,
+    held: Option<HeldBecause>,
+    vendor_hipay_id: u64,
+    operator_hipay_id: u64,
+    balance: Option<Amount>,
+    operator_balance: Option<Amount>,
+    adjust: bool,
+    now: Timestamp,
+}
+
+impl Booking {
+    /// Writes the voucher, its operations and what they net. Gives the operations that are new.
+    fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
+        let key = (self.voucher.source.name().to_owned(), self.voucher.number.clone());
+        let known = writer.get::<VoucherRecord>(&key)?;
+        if known.as_ref().is_some_and(|known| known.held.is_none()) {
+            return Ok(Vec::new());
+        }
+        let record = VoucherRecord {
+            voucher: self.voucher.clone(),
+            cycle_date: self.cycle_date,
+            cycle_at: self.cycle_at,
+            held: self.held.clone(),
+            changed_to: None,
+            first_seen_at: known.as_ref().map_or(self.now, |known| known.first_seen_at),
+            unknown: known.map(|known| known.unknown).unwrap_or_default(),
+        };
+        writer.put(&record)?;
+        if self.held.is_some() {
+            return Ok(Vec::new());
+        }
+        let debts = self.debts(writer)?;
+        let drafts = operations(&self.voucher, &debts).map_err(|error| JobError::Remote(error.to_string()))?;
+        let mut made = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let operation = self.operation(writer.next_id::<Operation>()?, draft);
+            // The unique index refuses a second operation for this beneficiary of this voucher.
+            writer.put(&operation)?;
+            for id in &operation.adjusts {
+                self.net(writer, *id, &operation)?;
+            }
+            made.push(operation);
+        }
+        Ok(made)
+    }
+
+    fn debts(&self, writer: &Writer<'_>) -> Result<Vec<Operation>, JobError> {
+        if !self.adjust || !self.voucher.vendor_amount.is_positive() {
+            return Ok(Vec::new());
+        }
+        let query = Query::group("debt", self.voucher.shop_id).limit(10_000);
+        Ok(writer.page::<Operation>(&query)?.items)
+    }
+
+    fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
+        if let Some(mut debt) = writer.get::<Operation>(&id)? {
+            debt.adjusted_by = Some(into.id);
+            let message = format!("netted into voucher {}", into.voucher);
+            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.to_string()))?;
+            writer.put(&debt)?;
+        }
+        Ok(())
+    }
+
+    fn operation(&self, id: u64, draft: Draft) -> Operation {
+        let (recipient_hipay_id, balance) = match draft.beneficiary {
+            Beneficiary::Vendor => (self.vendor_hipay_id, self.balance),
+            Beneficiary::Operator => (self.operator_hipay_id, self.operator_balance),
+        };
+        let mut operation = Operation {
+            id,
+            voucher: self.voucher.number.clone(),
+            invoice_id: self.voucher.invoice_id.clone(),
+            billing_cycle_id: self.voucher.billing_cycle_id.clone(),
+            beneficiary: draft.beneficiary,
+            mirakl_id: self.voucher.shop_id,
+            vendor_hipay_id: self.vendor_hipay_id,
+            recipient_hipay_id,
+            amount: draft.amount,
+            origin_amount: draft.origin_amount,
+            adjusts: draft.adjusts,
+            adjusted_by: None,
+            cycle_date: self.cycle_date,
+            cycle_at: self.cycle_at,
+            status: draft.status,
+            message: String::new(),
+            held: None,
+            balance,
+            shortfall: None,
+            transfer: crate::attempt::Payment::default(),
+            withdrawal: crate::attempt::Payment::default(),
+            created_at: self.now,
+            updated_at: self.now,
+            history: Vec::new(),
+            unknown: Map::new(),
+        };
+        operation.note("made from the voucher", self.now);
+        operation
+    }
+}

@@ -1,0 +1,71 @@
+//! `cashout:transfer`: money from the technical account to the wallets.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::funds::Funds;
+use super::pay::{Paying, subject};
+use super::{Context, JobError, Run, Subject, due, outcome};
+use crate::hipay::ActingOn;
+use crate::operation::{Event, Operation, PaymentKind, Status};
+use crate::store::View;
+use crate::vendor::Vendor;
+
+/// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
+pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let statuses = [[Status::TransferSending].as_slice(), &Status::TRANSFER_PAYABLE].concat();
+    let ids = due::ids(context, &statuses).await?;
+    run.stage("transfers", ids.len());
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
+    stream::iter(ids)
+        .for_each_concurrent(context.in_hand(), |id| {
+            let funds = &funds;
+            async move {
+                if run.is_stopping() {
+                    return;
+                }
+                match due::operation(context, id).await {
+                    Ok(Some(operation)) => {
+                        let subject = subject(&operation);
+                        run.settle(subject, transfer(context, run, funds, operation).await);
+                    }
+                    Ok(None) => {}
+                    Err(error) => run.settle(Subject::default(), Err(error.into())),
+                }
+                run.step();
+            }
+        })
+        .await;
+    Ok(())
+}
+
+async fn transfer(context: &Context, run: &Run, funds: &Funds<'_>, operation: Operation) -> Result<(), JobError> {
+    let may_send = may_be_sent(context, run, &operation).await?;
+    let open = operation.status == Status::TransferSending;
+    if !may_send && !open {
+        return Ok(());
+    }
+    Paying { context, run, kind: PaymentKind::Transfer, funds, may_send }.pay(operation).await
+}
+
+/// The checks before a transfer, in the order of the rules; the operation says which failed.
+async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
+    if !is_enabled(context, operation.mirakl_id).await? {
+        let message = "the vendor is unknown or disabled (hipay-process is not true in Mirakl)".to_owned();
+        outcome::happen(context, operation.id, Event::VendorDisabled, message).await?;
+        run.count_amount("vendor disabled", operation.amount);
+        return Ok(false);
+    }
+    if !operation.amount.is_positive() {
+        outcome::happen(context, operation.id, Event::AmountInvalid, "there is nothing to pay".to_owned()).await?;
+        run.count("nothing to pay");
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// True where the voucher's vendor is known and wants to be paid.
+pub(super) async fn is_enabled(context: &Context, mirakl_id: u64) -> Result<bool, JobError> {
+    let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    Ok(vendor.is_some_and(|vendor| vendor.enabled))
+}

@@ -1,0 +1,163 @@
+//! `cashout:withdraw`: money from the wallets to the bank accounts.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::OnceCell;
+
+use super::funds::Funds;
+use super::pay::{Paying, subject};
+use super::{Context, JobError, Run, Subject, due, outcome};
+use crate::hipay::{Account, ActingOn};
+use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use crate::store::View;
+use crate::vendor::Vendor;
+
+/// Withdraws what is payable. One wallet's operations follow each other, so that its balance is
+/// never promised twice; many wallets go on beside each other.
+pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
+    let ids = due::ids(context, &statuses).await?;
+    run.stage("withdrawals", ids.len());
+    let wallets = by_wallet(context, run, ids).await?;
+    stream::iter(wallets)
+        .for_each_concurrent(context.in_hand(), |(hipay_id, ids)| async move {
+            let wallet = Wallet {
+                context,
+                run,
+                hipay_id,
+                funds: Funds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
+                account: OnceCell::new(),
+            };
+            for id in ids {
+                if run.is_stopping() {
+                    return;
+                }
+                match due::operation(context, id).await {
+                    Ok(Some(operation)) => run.settle(subject(&operation), wallet.withdraw(operation).await),
+                    Ok(None) => {}
+                    Err(error) => run.settle(Subject::default(), Err(error.into())),
+                }
+                run.step();
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// The operations of each wallet in their order, the wallets in the order of their first one.
+async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
+    let mut wallets: Vec<(u64, Vec<u64>)> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    for slice in ids.chunks(500) {
+        let slice = slice.to_vec();
+        let operations = context
+            .store
+            .reading(move |reader| Ok(slice.iter().map(|id| reader.get::<Operation>(id)).collect::<Vec<_>>()))
+            .await?;
+        for operation in operations {
+            let operation = match operation {
+                Ok(Some(operation)) => operation,
+                Ok(None) => continue,
+                Err(error) => {
+                    run.settle(Subject::default(), Err(error.into()));
+                    continue;
+                }
+            };
+            let place = *places.entry(operation.recipient_hipay_id).or_insert_with(|| {
+                wallets.push((operation.recipient_hipay_id, Vec::new()));
+                wallets.len().saturating_sub(1)
+            });
+            if let Some((_, ids)) = wallets.get_mut(place) {
+                ids.push(operation.id);
+            }
+        }
+    }
+    Ok(wallets)
+}
+
+/// Why a withdrawal is not sent.
+struct Obstacle {
+    event: Event,
+    /// For the counts.
+    word: &'static str,
+    message: &'static str,
+}
+
+const DISABLED: Obstacle = Obstacle {
+    event: Event::VendorDisabled,
+    word: "vendor disabled",
+    message: "the vendor is disabled (hipay-process is not true in Mirakl)",
+};
+
+const NO_WALLET: Obstacle =
+    Obstacle { event: Event::WalletNotReady, word: "wallet not ready", message: "HiPay does not know the wallet" };
+
+const NOT_IDENTIFIED: Obstacle = Obstacle {
+    event: Event::WalletNotReady,
+    word: "wallet not ready",
+    message: "HiPay has not identified the account; its documents have to be validated first",
+};
+
+const BLOCKED: Obstacle = Obstacle {
+    event: Event::PaymentBlocked,
+    word: "payment blocked",
+    message: "payments to the vendor are blocked in Mirakl",
+};
+
+const NO_BANK_DETAILS: Obstacle = Obstacle {
+    event: Event::WalletNotReady,
+    word: "wallet not ready",
+    message: "HiPay has not validated the bank details",
+};
+
+/// One wallet during one run: what HiPay says of it is read once, when it is first needed.
+struct Wallet<'a> {
+    context: &'a Context,
+    run: &'a Run,
+    hipay_id: u64,
+    funds: Funds<'a>,
+    account: OnceCell<Option<Account>>,
+}
+
+impl Wallet<'_> {
+    async fn withdraw(&self, operation: Operation) -> Result<(), JobError> {
+        let obstacle = self.obstacle(&operation).await?;
+        let may_send = obstacle.is_none();
+        if let Some(obstacle) = obstacle {
+            self.run.count_amount(obstacle.word, operation.amount);
+            if obstacle.event == Event::WalletNotReady {
+                self.run.fail(subject(&operation), obstacle.message);
+            }
+            outcome::happen(self.context, operation.id, obstacle.event, obstacle.message.to_owned()).await?;
+            if operation.status != Status::WithdrawSending {
+                return Ok(());
+            }
+        }
+        let kind = PaymentKind::Withdrawal;
+        Paying { context: self.context, run: self.run, kind, funds: &self.funds, may_send }.pay(operation).await
+    }
+
+    /// The first check that does not pass, in the order of the rules.
+    async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static Obstacle>, JobError> {
+        let mirakl_id = operation.mirakl_id;
+        let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+        let Some(vendor) = vendor.filter(|vendor| vendor.enabled) else {
+            return Ok(Some(&DISABLED));
+        };
+        let Some(account) = self.account().await? else { return Ok(Some(&NO_WALLET)) };
+        if !account.identified {
+            return Ok(Some(&NOT_IDENTIFIED));
+        }
+        if vendor.payment_blocked && operation.beneficiary == Beneficiary::Vendor {
+            return Ok(Some(&BLOCKED));
+        }
+        Ok((!account.bank_details_validated).then_some(&NO_BANK_DETAILS))
+    }
+
+    async fn account(&self) -> Result<&Option<Account>, JobError> {
+        let read = || async { Ok(self.context.hipay.account(ActingOn::Wallet(self.hipay_id)).await?) };
+        self.account.get_or_try_init(read).await
+    }
+}

@@ -1,0 +1,241 @@
+//! What is committed about a payment: the intent before its request leaves, and what came of it.
+//! Each is one transaction that reads the operation anew, so that whoever was faster is respected.
+
+use jiff::Timestamp;
+use serde_json::Map;
+
+use super::Context;
+use crate::attempt::{Attempt, AttemptState};
+use crate::hipay::Transaction;
+use crate::operation::{Event, Operation, PaymentKind, Status};
+use crate::store::{StoreError, View, Writer};
+
+/// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
+/// anything to store. `None` where there is no such operation.
+pub(super) async fn update(
+    context: &Context,
+    id: u64,
+    change: impl FnOnce(&mut Operation, Timestamp) -> bool + Send + 'static,
+) -> Result<Option<Operation>, StoreError> {
+    let now = context.clock.now();
+    context
+        .store
+        .write(move |writer: &mut Writer<'_>| {
+            let Some(mut operation) = writer.get::<Operation>(&id)? else { return Ok(None) };
+            if change(&mut operation, now) {
+                writer.put(&operation)?;
+            }
+            Ok::<_, StoreError>(Some(operation))
+        })
+        .await
+}
+
+/// An event without a payment: disabled, blocked, short of funds, nothing to pay.
+pub(super) async fn happen(context: &Context, id: u64, event: Event, message: String) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
+}
+
+/// The intent: `attempt` with everything that its request carries. `None` where the operation is no
+/// longer to be paid, or somebody else has begun this attempt.
+pub(super) async fn begin(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    attempt: Attempt,
+) -> Result<Option<Operation>, StoreError> {
+    let number = attempt.number;
+    let begun = update(context, id, move |operation, now| {
+        let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
+        if operation.held.is_some() || taken || operation.happen(Event::Sending(kind), "", now).is_err() {
+            return false;
+        }
+        operation.payment_mut(kind).attempts.push(attempt);
+        true
+    })
+    .await?;
+    Ok(begun.filter(|operation| is_sending(operation, kind, number)))
+}
+
+/// The last attempt is to be sent once more, the same to the byte. `None` where it is not open.
+pub(super) async fn reopen(context: &Context, id: u64, kind: PaymentKind) -> Result<Option<Operation>, StoreError> {
+    let reopened = update(context, id, move |operation, now| {
+        let Some(number) = operation.payment(kind).last().map(|last| last.number) else { return false };
+        if operation.held.is_some() || is_sending(operation, kind, number) {
+            return false;
+        }
+        let open = operation.status == sending(kind);
+        if !open && operation.happen(Event::Sending(kind), "", now).is_err() {
+            return false;
+        }
+        if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            last.state = AttemptState::Sending;
+            last.updated_at = now;
+        }
+        true
+    })
+    .await?;
+    Ok(reopened.filter(|operation| {
+        operation.held.is_none()
+            && operation.payment(kind).last().is_some_and(|last| is_sending(operation, kind, last.number))
+    }))
+}
+
+/// HiPay accepted the attempt with `reference` as `transaction_id`.
+pub(super) async fn accepted(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reference: String,
+    transaction_id: String,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+        if !matches!(attempt.state, AttemptState::Sending | AttemptState::Refused) {
+            return false;
+        }
+        attempt.state = AttemptState::Requested;
+        attempt.transaction_id = Some(transaction_id);
+        attempt.message.clear();
+        attempt.updated_at = now;
+        // Whoever was faster (a look-up beside us) has brought the status further already.
+        let _ = operation.happen(Event::Requested(kind), "", now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay refused the attempt and does not know its reference.
+pub(super) async fn refused(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reference: String,
+    message: String,
+    for_funds: bool,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+        if attempt.state != AttemptState::Sending {
+            return false;
+        }
+        attempt.state = AttemptState::Refused;
+        attempt.message.clone_from(&message);
+        attempt.updated_at = now;
+        let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
+        let _ = operation.happen(event, &message, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Nobody knows what became of the attempt: it stays as it is, with the reason for people to see.
+pub(super) async fn open(context: &Context, id: u64, message: String) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        if operation.message == message {
+            return false;
+        }
+        operation.message.clone_from(&message);
+        operation.updated_at = now;
+        operation.note(&message, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Keeps the operation from being paid until a person has looked.
+pub(super) async fn hold(context: &Context, id: u64, reason: String) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        operation.hold(&reason, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Takes over what HiPay shows of the attempt `number` with `reference`; an attempt that we do not
+/// remember is written down with what HiPay shows of it.
+pub(super) async fn adopt(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    found: Found,
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| {
+        let Found { number, reference, account, transaction } = found;
+        let state = transaction.state.attempt_state();
+        if operation.payment(kind).attempts.iter().all(|attempt| attempt.reference != reference) {
+            let attempt = Attempt {
+                number,
+                reference: reference.clone(),
+                amount: transaction.amount.unwrap_or(operation.amount),
+                account,
+                public_label: String::new(),
+                private_label: String::new(),
+                intended_at: now,
+                state: AttemptState::Sending,
+                transaction_id: None,
+                transaction_status: None,
+                message: "found at HiPay; sent before this store's memory begins".to_owned(),
+                updated_at: now,
+                unknown: Map::new(),
+            };
+            operation.payment_mut(kind).attempts.push(attempt);
+        }
+        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+        let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
+        if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
+            return false;
+        }
+        attempt.state = state;
+        attempt.transaction_id = Some(transaction.transaction_id.clone());
+        attempt.transaction_status = Some(transaction.word.clone());
+        attempt.updated_at = now;
+        let message = transaction_message(&transaction);
+        attempt.message.clone_from(&message);
+        // From a status that is only payable the payment has to be seen as sent first.
+        let _ = operation.happen(Event::Sending(kind), "found at HiPay", now);
+        let _ = operation.happen(transaction.state.event(kind), &message, now);
+        true
+    })
+    .await
+}
+
+/// A transaction of HiPay's and the attempt it belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) number: u32,
+    pub(super) reference: String,
+    pub(super) account: u64,
+    pub(super) transaction: Transaction,
+}
+
+/// Why a transaction stands where it stands, for people; empty where all is well.
+fn transaction_message(transaction: &Transaction) -> String {
+    if !transaction.state.is_ended() {
+        return String::new();
+    }
+    let reason = if transaction.refusal_reason.is_empty() { "no reason given" } else { &transaction.refusal_reason };
+    format!("HiPay shows transaction {} as {}: {reason}", transaction.transaction_id, transaction.word)
+}
+
+fn attempt_mut<'a>(operation: &'a mut Operation, kind: PaymentKind, reference: &str) -> Option<&'a mut Attempt> {
+    operation.payment_mut(kind).attempts.iter_mut().find(|attempt| attempt.reference == reference)
+}
+
+fn sending(kind: PaymentKind) -> Status {
+    match kind {
+        PaymentKind::Transfer => Status::TransferSending,
+        PaymentKind::Withdrawal => Status::WithdrawSending,
+    }
+}
+
+fn is_sending(operation: &Operation, kind: PaymentKind, number: u32) -> bool {
+    operation.status == sending(kind)
+        && operation
+            .payment(kind)
+            .last()
+            .is_some_and(|last| last.number == number && last.state == AttemptState::Sending)
+}

@@ -1,0 +1,81 @@
+//! `cashout:transaction:status:sync`: what became of everything under way. The safety net for a
+//! lost notification, and what resolves an outcome that nobody knows.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::SignedDuration;
+
+use super::funds::Funds;
+use super::outcome::{self, Found};
+use super::pay::{Paying, subject};
+use super::{Context, JobError, Run, Subject, due};
+use crate::attempt::{Attempt, AttemptState, TransactionState};
+use crate::hipay::ActingOn;
+use crate::operation::{Operation, PaymentKind, Status};
+
+/// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
+/// because it may still go through.
+const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let ids = due::ids(context, &[Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat()).await?;
+    run.stage("payments under way", ids.len());
+    stream::iter(ids)
+        .for_each_concurrent(context.in_hand(), |id| async move {
+            if run.is_stopping() {
+                return;
+            }
+            match due::operation(context, id).await {
+                Ok(Some(operation)) => run.settle(subject(&operation), sync(context, run, operation).await),
+                Ok(None) => {}
+                Err(error) => run.settle(Subject::default(), Err(error.into())),
+            }
+            run.step();
+        })
+        .await;
+    Ok(())
+}
+
+async fn sync(context: &Context, run: &Run, operation: Operation) -> Result<(), JobError> {
+    let kind =
+        if Status::TRANSFER_SENT.contains(&operation.status) { PaymentKind::Transfer } else { PaymentKind::Withdrawal };
+    let last = operation.payment(kind).last().cloned();
+    let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
+        // Sent with an unknown outcome: the same look-up as before a new sending, without one.
+        let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
+        return Paying { context, run, kind, funds: &funds, may_send: false }.pay(operation).await;
+    };
+    let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
+    let Some(transaction) = context.hipay.transaction(kind, attempt.account, id).await? else {
+        // It was accepted; a look-up may lag behind.
+        waits(context, run, &operation, &attempt, "HiPay does not show it");
+        return Ok(());
+    };
+    let word = transaction.word.clone();
+    match transaction.state {
+        TransactionState::Captured => run.count_amount("done", attempt.amount),
+        TransactionState::Failed | TransactionState::Canceled => {
+            let reason =
+                if transaction.refusal_reason.is_empty() { "no reason given" } else { &transaction.refusal_reason };
+            run.fail(subject(&operation), format!("HiPay shows the {} as {word}: {reason}", kind.word()));
+        }
+        TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
+    }
+    let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
+    let found =
+        Found { number: attempt.number, reference: attempt.reference.clone(), account: attempt.account, transaction };
+    outcome::adopt(context, operation.id, kind, found).await?;
+    if waiting {
+        waits(context, run, &operation, &attempt, &format!("HiPay shows it as {word}"));
+    }
+    Ok(())
+}
+
+/// Tells a person about a payment that waits for too long.
+fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: &str) {
+    if context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG {
+        let since = attempt.intended_at;
+        let message = format!("a payment of {} waits since {since}: {what}; ask HiPay", attempt.amount);
+        run.warn(&subject(operation), &message);
+    }
+}

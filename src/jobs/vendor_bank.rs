@@ -1,0 +1,176 @@
+//! The bank details of a shop: registered at HiPay with their proof, and payments blocked in
+//! Mirakl until HiPay has validated them.
+
+use super::vendor_process::{change, vendor};
+use super::{Context, JobError, Run};
+use crate::hipay::{BankStatus, NewBankInfo};
+use crate::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
+use crate::remote::CallError;
+use crate::store::View;
+use crate::vendor::{SentDocument, bank_text, country_alpha2, is_sendable_file, same_iban, valid_iban};
+
+/// HiPay's number for a proof of bank account.
+const BANK_DOCUMENT: u32 = 6;
+
+pub(super) async fn settle(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    proof: Option<&ShopDocument>,
+    warnings: &mut Vec<String>,
+) -> Result<(), JobError> {
+    let info = match context.hipay.bank_info(hipay_id).await {
+        Ok(info) => info,
+        Err(error) => return or_warning(error, "the bank details could not be read at HiPay", warnings),
+    };
+    let status = info.status.code();
+    change(context, shop.shop_id, move |vendor| vendor.bank_status = status).await?;
+    let Some(bank) = &shop.bank else {
+        if info.status == BankStatus::None {
+            warnings.push("the shop has no bank details in Mirakl".to_owned());
+        }
+        return Ok(());
+    };
+    if info.status == BankStatus::None || !same_iban(&info.iban, &bank.iban) {
+        return register(context, run, shop, hipay_id, bank, proof, warnings).await;
+    }
+    follow(context, run, shop, info.status, warnings).await
+}
+
+/// HiPay has these bank details: payments stay blocked until it has validated them. Done here as
+/// well as on HiPay's notice, which may be lost.
+async fn follow(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    status: BankStatus,
+    warnings: &mut Vec<String>,
+) -> Result<(), JobError> {
+    let waiting = vendor(context, shop.shop_id).await?.is_some_and(|vendor| vendor.blocked_for_bank_details);
+    match status {
+        BankStatus::Validated if waiting => {
+            if let Err(error) = block(context, shop, false).await {
+                return or_warning(error, "payments could not be unblocked in Mirakl", warnings);
+            }
+            run.count("payments unblocked");
+            change(context, shop.shop_id, |vendor| {
+                vendor.payment_blocked = false;
+                vendor.blocked_for_bank_details = false;
+            })
+            .await
+        }
+        // Cut off between HiPay and Mirakl.
+        BankStatus::InProgress if waiting && !shop.payment_blocked => blocked(context, run, shop, warnings).await,
+        BankStatus::None | BankStatus::InProgress | BankStatus::Validated => Ok(()),
+    }
+}
+
+async fn register(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    bank: &BankDetails,
+    proof: Option<&ShopDocument>,
+    warnings: &mut Vec<String>,
+) -> Result<(), JobError> {
+    let Some(iban) = valid_iban(&bank.iban) else {
+        warnings.push("the IBAN in Mirakl is wrong (its check digits do not fit); correct it there".to_owned());
+        return Ok(());
+    };
+    let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
+        warnings.push("HiPay needs a proof of the bank account with the bank details; upload one in Mirakl".to_owned());
+        return Ok(());
+    };
+    let proof_id = proof.id;
+    let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
+    if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
+        let name = &proof.file_name;
+        warnings
+            .push(format!("HiPay did not accept the bank details with the proof '{name}'; upload another in Mirakl"));
+        return Ok(());
+    }
+    let file = match context.mirakl.download(proof.id).await {
+        Ok(file) => file,
+        Err(error) => return or_warning(error, "the proof of the bank account could not be fetched", warnings),
+    };
+    let new = new_bank_info(bank, &iban, proof, file);
+    // Remembered first: cut off after HiPay has them, the next run still blocks the payments.
+    change(context, shop.shop_id, |vendor| {
+        vendor.payment_blocked = true;
+        vendor.blocked_for_bank_details = true;
+    })
+    .await?;
+    match context.hipay.register_bank_info(hipay_id, &new).await {
+        Ok(()) => {}
+        Err(error) => {
+            if matches!(error, CallError::Rejected(_)) {
+                let was_blocked = shop.payment_blocked;
+                change(context, shop.shop_id, move |vendor| {
+                    vendor.payment_blocked = was_blocked;
+                    vendor.blocked_for_bank_details = false;
+                })
+                .await?;
+            }
+            return or_warning(error, "HiPay did not take the bank details", warnings);
+        }
+    }
+    run.count("bank details sent");
+    remember(context, shop.shop_id, proof, iban).await?;
+    change(context, shop.shop_id, |vendor| vendor.bank_status = BankStatus::InProgress.code()).await?;
+    blocked(context, run, shop, warnings).await
+}
+
+async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<String>) -> Result<(), JobError> {
+    if let Err(error) = block(context, shop, true).await {
+        return or_warning(error, "payments could not be blocked in Mirakl", warnings);
+    }
+    run.count("payments blocked");
+    change(context, shop.shop_id, |vendor| vendor.payment_blocked = true).await
+}
+
+async fn block(context: &Context, shop: &Shop, payment_blocked: bool) -> Result<(), CallError> {
+    let update =
+        ShopUpdate { shop_id: shop.shop_id, kyc_status: "APPROVED", kyc_reason: None, payment_blocked, suspend: false };
+    context.mirakl.update_shop(update).await
+}
+
+async fn remember(context: &Context, mirakl_id: u64, proof: &ShopDocument, iban: String) -> Result<(), JobError> {
+    let sent = SentDocument {
+        document_id: proof.id,
+        mirakl_id,
+        document_type: proof.document_type.clone(),
+        hipay_type: BANK_DOCUMENT,
+        file_name: proof.file_name.clone(),
+        message: "sent with the bank details".to_owned(),
+        iban: Some(iban),
+        sent_at: context.clock.now(),
+        unknown: serde_json::Map::new(),
+    };
+    Ok(context.store.write(move |writer| writer.put(&sent)).await?)
+}
+
+fn new_bank_info(bank: &BankDetails, iban: &str, proof: &ShopDocument, file: Vec<u8>) -> NewBankInfo {
+    let country: String = iban.chars().take(2).collect();
+    NewBankInfo {
+        country: country_alpha2(&country).unwrap_or(country),
+        bank_name: bank_text(&bank.bank_name, 50),
+        address: bank_text(&bank.street, 255),
+        zip_code: bank_text(&bank.zip_code, 20),
+        city: bank_text(&bank.city, 50),
+        iban: iban.to_owned(),
+        swift: bank_text(&bank.bic, 11),
+        file_name: proof.file_name.clone(),
+        file,
+    }
+}
+
+/// A remote's trouble with one vendor is a warning on it; refused credentials concern all.
+fn or_warning(error: CallError, what: &str, warnings: &mut Vec<String>) -> Result<(), JobError> {
+    if error.is_credentials() {
+        return Err(error.into());
+    }
+    warnings.push(format!("{what}: {error}"));
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The identification documents of a shop, from Mirakl to HiPay, each once.
+
+use jiff::ToSpan;
+
+use super::vendor_process::change;
+use super::{Context, JobError, Run};
+use crate::config::DocumentType;
+use crate::hipay::{DocumentOutcome, NewDocument};
+use crate::mirakl::{Shop, ShopDocument};
+use crate::store::{StoreError, View, Writer};
+use crate::vendor::{SentDocument, is_sendable_file};
+
+/// Sends every document of a known type that HiPay has not been given. One that fails is a warning,
+/// and the others go on.
+pub(super) async fn send(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    documents: &[ShopDocument],
+    warnings: &mut Vec<String>,
+) -> Result<(), JobError> {
+    for document in documents {
+        let types = &context.config.hipay.document_types;
+        let Some(kind) = types.iter().find(|kind| kind.mirakl_type == document.document_type) else { continue };
+        if run.is_stopping() {
+            return Ok(());
+        }
+        if was_sent(context, document.id).await? {
+            continue;
+        }
+        if !is_sendable_file(&document.file_name) {
+            let name = &document.file_name;
+            warnings.push(format!("document {}: HiPay takes jpg, jpeg, png, gif and pdf, not '{name}'", document.id));
+            continue;
+        }
+        let back = kind
+            .back
+            .as_deref()
+            .and_then(|code| documents.iter().filter(|other| other.document_type == code).max_by_key(|other| other.id));
+        match one(context, kind, hipay_id, document, back.filter(|back| is_sendable_file(&back.file_name))).await {
+            Ok(outcome) => {
+                run.count("documents sent");
+                let both = [Some(document), back];
+                remember(context, shop.shop_id, kind, both.into_iter().flatten().cloned().collect(), outcome).await?;
+            }
+            Err(JobError::Remote(reason)) => {
+                warnings.push(format!("document {} ({}): {reason}", document.id, document.file_name));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mirakl_id = shop.shop_id;
+    let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
+    let sent = u32::try_from(sent).unwrap_or(u32::MAX);
+    change(context, mirakl_id, move |vendor| vendor.documents_sent = sent).await
+}
+
+async fn one(
+    context: &Context,
+    kind: &DocumentType,
+    hipay_id: u64,
+    document: &ShopDocument,
+    back: Option<&ShopDocument>,
+) -> Result<DocumentOutcome, JobError> {
+    let file = context.mirakl.download(document.id).await?;
+    let back = match back {
+        Some(back) => Some((back.file_name.clone(), context.mirakl.download(back.id).await?)),
+        None => None,
+    };
+    let today = context.calendar().day_of(context.clock.now());
+    let next_year = today.checked_add(1.year()).unwrap_or(today);
+    let new = NewDocument {
+        hipay_type: kind.hipay_type,
+        file_name: document.file_name.clone(),
+        file,
+        back,
+        validity_date: kind.needs_validity_date.then_some(next_year),
+    };
+    Ok(context.hipay.send_document(hipay_id, &new).await?)
+}
+
+async fn was_sent(context: &Context, document_id: u64) -> Result<bool, JobError> {
+    Ok(context.store.reading(move |reader| reader.get::<SentDocument>(&document_id)).await?.is_some())
+}
+
+async fn remember(
+    context: &Context,
+    mirakl_id: u64,
+    kind: &DocumentType,
+    documents: Vec<ShopDocument>,
+    outcome: DocumentOutcome,
+) -> Result<(), JobError> {
+    let (hipay_type, sent_at) = (kind.hipay_type, context.clock.now());
+    let kept = context.store.write(move |writer: &mut Writer<'_>| {
+        for document in documents {
+            writer.put(&SentDocument {
+                document_id: document.id,
+                mirakl_id,
+                document_type: document.document_type,
+                hipay_type,
+                file_name: document.file_name,
+                message: outcome.sentence().to_owned(),
+                iban: None,
+                sent_at,
+                unknown: serde_json::Map::new(),
+            })?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    Ok(kept.await?)
+}

@@ -1,0 +1,136 @@
+//! `vendor:process`: the wallets, documents and bank details of the shops.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use super::setup::{BANK_PROOF, read_setup};
+use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
+use crate::mirakl::{Shop, ShopDocument};
+use crate::store::{StoreError, View, Writer};
+use crate::vendor::{Vendor, country_alpha2};
+
+/// Shops dealt with together: Mirakl gives the documents of this many in one call.
+const CHUNK: usize = 50;
+
+pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<(), JobError> {
+    let setup = read_setup(context, false).await?;
+    let needed: Vec<String> = context.config.hipay.document_types.iter().map(|kind| kind.mirakl_type.clone()).collect();
+    for missing in setup.missing(&needed) {
+        run.critical(Subject::default(), missing);
+    }
+    if setup.lacks_process_field() {
+        // No shop could say that it wants to be paid: all would be taken for disabled.
+        return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
+    }
+    let listing = context.mirakl.shops(since).await?;
+    for unreadable in &listing.unreadable {
+        run.fail(Subject::default(), unreadable.to_string());
+    }
+    let shops: Vec<Shop> = listing.rows.into_iter().filter(|shop| is_ours(context, shop)).collect();
+    run.stage("shops", shops.len());
+    for chunk in shops.chunks(CHUNK) {
+        if run.is_stopping() {
+            return Ok(());
+        }
+        process(context, run, chunk).await?;
+    }
+    Ok(())
+}
+
+/// `country.filter`: only shops of these countries; all where it is empty.
+fn is_ours(context: &Context, shop: &Shop) -> bool {
+    let filter = &context.config.country_filter;
+    let country = country_alpha2(&shop.country);
+    filter.is_empty() || filter.iter().any(|wanted| country_alpha2(wanted) == country)
+}
+
+async fn process(context: &Context, run: &Run, shops: &[Shop]) -> Result<(), JobError> {
+    let ids: Vec<u64> = shops.iter().filter(|shop| shop.wants_hipay).map(|shop| shop.shop_id).collect();
+    let documents = match context.mirakl.documents(&ids).await {
+        Ok(listing) => {
+            for unreadable in &listing.unreadable {
+                run.fail(Subject::default(), unreadable.to_string());
+            }
+            Some(listing.rows)
+        }
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            let message = format!("no documents could be listed, so none are sent to HiPay in this run: {error}");
+            run.fail(Subject::default(), message);
+            None
+        }
+    };
+    stream::iter(shops)
+        .for_each_concurrent(context.in_hand(), |shop| {
+            let documents = documents.as_ref().map(|documents| {
+                documents.iter().filter(|document| document.shop_id == shop.shop_id).cloned().collect::<Vec<_>>()
+            });
+            async move {
+                if run.is_stopping() {
+                    return;
+                }
+                run.settle(Subject::shop(shop.shop_id), one(context, run, shop, documents.as_deref()).await);
+                run.step();
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// One shop from Mirakl to HiPay. What is wrong with it is kept as warnings on the vendor.
+async fn one(context: &Context, run: &Run, shop: &Shop, documents: Option<&[ShopDocument]>) -> Result<(), JobError> {
+    let known = vendor(context, shop.shop_id).await?;
+    if !shop.wants_hipay {
+        return disable(context, run, known).await;
+    }
+    let mut warnings = Vec::new();
+    if known.as_ref().is_some_and(|known| !known.enabled) {
+        run.count("enabled again");
+    }
+    let hipay_id = vendor_wallet::settle(context, run, shop, known, &mut warnings).await?;
+    if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
+        vendor_documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
+        let proof = documents.iter().filter(|document| document.document_type == BANK_PROOF).max_by_key(|one| one.id);
+        vendor_bank::settle(context, run, shop, hipay_id, proof, &mut warnings).await?;
+    }
+    let subject = Subject::shop(shop.shop_id);
+    for warning in &warnings {
+        run.fail(subject.clone(), warning.clone());
+    }
+    change(context, shop.shop_id, move |vendor| vendor.warnings = warnings).await
+}
+
+/// A shop that does not want to be paid through HiPay: its vendor, if there is one, is disabled.
+async fn disable(context: &Context, run: &Run, known: Option<Vendor>) -> Result<(), JobError> {
+    let Some(known) = known.filter(|known| known.enabled) else {
+        run.count("skipped");
+        return Ok(());
+    };
+    run.count("disabled");
+    change(context, known.mirakl_id, |vendor| vendor.enabled = false).await
+}
+
+pub(super) async fn vendor(context: &Context, mirakl_id: u64) -> Result<Option<Vendor>, StoreError> {
+    context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
+}
+
+/// Reads, changes and stores a vendor in one transaction, making it if there is none yet.
+pub(super) async fn change(
+    context: &Context,
+    mirakl_id: u64,
+    change: impl FnOnce(&mut Vendor) + Send + 'static,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let changed = context.store.write(move |writer: &mut Writer<'_>| {
+        let known = writer.get::<Vendor>(&mirakl_id)?;
+        let mut vendor = known.clone().unwrap_or_else(|| Vendor::new(mirakl_id, now));
+        change(&mut vendor);
+        if known.as_ref() != Some(&vendor) {
+            vendor.updated_at = now;
+            writer.put(&vendor)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    Ok(changed.await?)
+}

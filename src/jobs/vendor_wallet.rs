@@ -1,0 +1,195 @@
+//! The wallet of a shop: created, found, or refreshed.
+
+use super::vendor_process::change;
+use super::{Context, JobError, Run};
+use crate::hipay::{Account, ActingOn, NewAccount};
+use crate::mirakl::Shop;
+use crate::remote::CallError;
+use crate::store::{StoreError, View};
+use crate::vendor::{Vendor, civility, country_alpha2, login};
+
+/// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`
+/// with the reason among the warnings.
+pub(super) async fn settle(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    known: Option<Vendor>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<u64>, JobError> {
+    let country = country_alpha2(&shop.country);
+    let (name, vat_number, payment_blocked) = (shop.name.clone(), shop.vat_number.clone(), shop.payment_blocked);
+    let (shop_country, mirakl_id) = (country.clone(), shop.shop_id);
+    change(context, mirakl_id, move |vendor| {
+        vendor.enabled = true;
+        vendor.name = name;
+        vendor.vat_number = vat_number;
+        vendor.payment_blocked = payment_blocked;
+        vendor.country = shop_country;
+    })
+    .await?;
+
+    let hipay_id = known.as_ref().and_then(|known| known.hipay_id);
+    let outcome = match (known, hipay_id) {
+        (Some(known), Some(hipay_id)) => {
+            refresh(context, shop, &known, hipay_id, warnings).await.map(|()| Some(hipay_id))
+        }
+        _ => create(context, run, shop, country, warnings).await,
+    };
+    match outcome {
+        Err(JobError::Remote(reason)) => {
+            warnings.push(format!("the wallet could not be settled: {reason}"));
+            Ok(hipay_id)
+        }
+        other => other,
+    }
+}
+
+/// What HiPay says now of a wallet that we know.
+async fn refresh(
+    context: &Context,
+    shop: &Shop,
+    known: &Vendor,
+    hipay_id: u64,
+    warnings: &mut Vec<String>,
+) -> Result<(), JobError> {
+    let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
+        warnings.push(format!("HiPay does not know the wallet {hipay_id} any more"));
+        return Ok(());
+    };
+    if account.hipay_id != hipay_id {
+        let other = account.hipay_id;
+        warnings.push(format!("HiPay shows the wallet {other} in place of {hipay_id}; {hipay_id} is kept"));
+        return Ok(());
+    }
+    change(context, shop.shop_id, move |vendor| {
+        vendor.identified = account.identified;
+        vendor.callback_salt = account.callback_salt;
+        vendor.user_space_id = account.user_space_id.or(vendor.user_space_id);
+    })
+    .await?;
+    let email = shop.email.clone();
+    if email.is_empty() || email.eq_ignore_ascii_case(&known.email) {
+        return Ok(());
+    }
+    match context.hipay.change_email(hipay_id, &email).await {
+        Ok(()) => change(context, shop.shop_id, move |vendor| vendor.email = email).await,
+        Err(error) if error.is_credentials() => Err(error.into()),
+        Err(error) => {
+            let kept = &known.email;
+            warnings.push(format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}"));
+            Ok(())
+        }
+    }
+}
+
+/// A wallet for a shop that has none yet: a new one where the e-mail is free, else the one there.
+async fn create(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    country: Option<String>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<u64>, JobError> {
+    if shop.email.is_empty() {
+        warnings.push("the shop has no e-mail in Mirakl; HiPay needs one for its wallet".to_owned());
+        return Ok(None);
+    }
+    let Some(country) = country else {
+        warnings
+            .push(format!("'{}' is no country that HiPay knows; correct the shop's address in Mirakl", shop.country));
+        return Ok(None);
+    };
+    let login = login(&shop.name, shop.shop_id);
+    if context.hipay.is_available(&shop.email).await? {
+        match context.hipay.create_account(&new_account(context, shop, &login, country)).await {
+            Ok(created) => {
+                run.count("wallets created");
+                let account = Account {
+                    hipay_id: created.hipay_id,
+                    user_space_id: created.user_space_id,
+                    identified: false,
+                    bank_details_validated: false,
+                    callback_salt: created.callback_salt,
+                };
+                return keep(context, shop, login, account, warnings).await;
+            }
+            // It may have been created all the same: then it is found below.
+            Err(CallError::Unknown { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let found = match context.hipay.account(ActingOn::Login(&login)).await? {
+        Some(account) => Some(account),
+        None => context.hipay.account(ActingOn::Login(&shop.email.to_lowercase())).await?,
+    };
+    let Some(account) = found else {
+        let email = &shop.email;
+        warnings.push(format!("HiPay says that {email} is taken, but shows no account for it or for {login}"));
+        return Ok(None);
+    };
+    run.count("wallets found");
+    keep(context, shop, login, account, warnings).await
+}
+
+/// Saves the wallet, unless it is another vendor's already.
+async fn keep(
+    context: &Context,
+    shop: &Shop,
+    login: String,
+    account: Account,
+    warnings: &mut Vec<String>,
+) -> Result<Option<u64>, JobError> {
+    let hipay_id = account.hipay_id;
+    let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
+    if let Some(owner) = owner.filter(|owner| owner.mirakl_id != shop.shop_id) {
+        let other = owner.mirakl_id;
+        warnings.push(format!(
+            "the wallet {hipay_id} of {} belongs to the shop {other} already; give each shop an e-mail of its own",
+            shop.email
+        ));
+        return Ok(None);
+    }
+    let email = shop.email.clone();
+    let saved = change(context, shop.shop_id, move |vendor| {
+        vendor.hipay_id = Some(hipay_id);
+        vendor.user_space_id = account.user_space_id;
+        vendor.identified = account.identified;
+        vendor.callback_salt = account.callback_salt;
+        vendor.login = login;
+        vendor.email = email;
+    });
+    match saved.await {
+        Ok(()) => Ok(Some(hipay_id)),
+        // Another shop was faster with the same wallet.
+        Err(JobError::Store(StoreError::Conflict { holder, .. })) => {
+            warnings.push(format!("the wallet {hipay_id} belongs to the shop {holder} already"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {
+    let notifications = |url: &String| format!("{}/notifications/wallet", url.trim_end_matches('/'));
+    let address = [shop.street1.as_str(), &shop.street2].into_iter().filter(|line| !line.is_empty());
+    NewAccount {
+        email: shop.email.clone(),
+        login: login.to_owned(),
+        first_name: shop.first_name.clone(),
+        last_name: shop.last_name.clone(),
+        currency: if shop.currency.is_empty() { "EUR".to_owned() } else { shop.currency.clone() },
+        civility: civility(&shop.civility),
+        is_professional: shop.is_professional,
+        company_name: if shop.corporate_name.is_empty() { shop.name.clone() } else { shop.corporate_name.clone() },
+        vat_number: shop.vat_number.clone().unwrap_or_default(),
+        address: address.collect::<Vec<_>>().join(", "),
+        zip_code: shop.zip_code.clone(),
+        city: shop.city.clone(),
+        country,
+        phone: shop.phone.clone(),
+        fax: shop.fax.clone(),
+        external_account_id: shop.shop_id,
+        callback_url: context.config.server.public_url.as_ref().map(notifications),
+    }
+}

@@ -1,0 +1,170 @@
+//! The collections of this release: what is stored, under which key, and the lists that are kept
+//! over it. Adding one is a line in [`schema`] and an implementation of [`Record`].
+
+use jiff::civil::Date;
+
+use super::key::Ordered;
+use super::record::{Entry, Index, Record, Schema};
+use crate::jobs::{BatchRecord, CycleRecord};
+use crate::operation::{Beneficiary, Operation, Status};
+use crate::vendor::{SentDocument, Vendor};
+use crate::voucher::VoucherRecord;
+
+/// All collections.
+pub fn schema() -> Schema {
+    Schema::new()
+        .with::<Operation>()
+        .with::<VoucherRecord>()
+        .with::<CycleRecord>()
+        .with::<Vendor>()
+        .with::<SentDocument>()
+        .with::<BatchRecord>()
+}
+
+/// A day as a number that sorts like it: 20261121.
+pub fn day_number(date: Date) -> i64 {
+    i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
+}
+
+impl Ordered for Beneficiary {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let number: u64 = match self {
+            Self::Vendor => 0,
+            Self::Operator => 1,
+        };
+        number.encode(out);
+    }
+}
+
+impl Record for Operation {
+    const COLLECTION: &'static str = "operations";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // One operation for each beneficiary of a voucher, ever.
+            Index::new("voucher", 1, |operation: &Self| {
+                vec![Entry::of((operation.voucher.clone(), operation.beneficiary))]
+            })
+            .unique(),
+            // For pages: by status, the latest change last.
+            Index::new("status", 1, |operation: &Self| vec![Entry::new(operation.status.code(), operation.updated_at)])
+                .counted(),
+            // For runs: what is due or open in each status, the oldest cycle first.
+            Index::new("due", 1, |operation: &Self| {
+                if operation.held.is_some() || !is_open(operation.status) {
+                    return Vec::new();
+                }
+                vec![Entry::new(operation.status.code(), operation.cycle_at)]
+            })
+            .counted(),
+            // What a vendor still owes, the oldest first.
+            Index::new("debt", 1, |operation: &Self| {
+                let owed = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
+                if owed { vec![Entry::new(operation.mirakl_id, operation.cycle_at)] } else { Vec::new() }
+            }),
+            // What waits for a person, the latest last.
+            Index::new("held", 1, |operation: &Self| {
+                if operation.held.is_some() { vec![Entry::new((), operation.updated_at)] } else { Vec::new() }
+            })
+            .counted(),
+        ]
+    }
+}
+
+/// True while a run has something to do with an operation in this status.
+fn is_open(status: Status) -> bool {
+    Status::TRANSFER_PAYABLE.contains(&status)
+        || Status::WITHDRAW_PAYABLE.contains(&status)
+        || Status::TRANSFER_SENT.contains(&status)
+        || Status::WITHDRAW_SENT.contains(&status)
+}
+
+impl Record for VoucherRecord {
+    const COLLECTION: &'static str = "vouchers";
+    type Key = (String, String);
+
+    fn key(&self) -> (String, String) {
+        (self.voucher.source.name().to_owned(), self.voucher.number.clone())
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // What has made no operation yet, the oldest cycle first.
+            Index::new("held", 1, |record: &Self| {
+                if record.held.is_some() { vec![Entry::new((), record.cycle_at)] } else { Vec::new() }
+            })
+            .counted(),
+            // Which cycles a source has made vouchers for.
+            Index::new("source", 1, |record: &Self| {
+                vec![Entry::new(record.voucher.source.name().to_owned(), day_number(record.cycle_date))]
+            }),
+        ]
+    }
+}
+
+impl Record for CycleRecord {
+    const COLLECTION: &'static str = "cycles";
+    type Key = i64;
+
+    fn key(&self) -> i64 {
+        day_number(self.date)
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        Vec::new()
+    }
+}
+
+impl Record for Vendor {
+    const COLLECTION: &'static str = "vendors";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.mirakl_id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // A wallet belongs to one vendor.
+            Index::new("hipay_id", 1, |vendor: &Self| vendor.hipay_id.map(Entry::of).into_iter().collect()).unique(),
+            Index::new("status", 1, |vendor: &Self| vec![Entry::new(vendor.status().to_owned(), vendor.updated_at)])
+                .counted(),
+        ]
+    }
+}
+
+impl Record for SentDocument {
+    const COLLECTION: &'static str = "documents";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.document_id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            Index::new("vendor", 1, |document: &Self| vec![Entry::new(document.mirakl_id, document.sent_at)]).counted(),
+        ]
+    }
+}
+
+impl Record for BatchRecord {
+    const COLLECTION: &'static str = "batches";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            Index::new("state", 1, |batch: &Self| vec![Entry::new(batch.state.name().to_owned(), batch.started_at)])
+                .counted(),
+        ]
+    }
+}
