@@ -1,21 +1,53 @@
-//! cashout pays the sellers of a Mirakl marketplace through HiPay.
+//! cashout pays the sellers of a Mirakl marketplace through HiPay: wallets, documents and bank
+//! details, operations from vouchers, transfers, withdrawals; each payment exactly once.
+//!
+//! Where a euro is decided: [`voucher`], [`operation`] and [`attempt`], all pure. Where it is moved:
+//! [`jobs`], and nowhere else. Where it is remembered: [`store`].
+//!
+//! What holds everywhere:
+//!
+//! 1. Only [`money`] computes amounts; no floating point touches them, not even through JSON.
+//! 2. Only [`jobs`] changes anything at HiPay or Mirakl.
+//! 3. The nouns import neither store, clients nor command line; clients never import the store.
+//! 4. A payment's reference is committed before its request leaves; an unknown outcome is resolved
+//!    by look-up alone.
+//! 5. Only [`store`] knows the engine behind it; no write is held open across a remote call.
+//! 6. Records keep the fields that they do not know, and an unknown status is held, never paid.
+//! 7. Only [`clock`] reads the time, and only [`sys`] is unsafe.
+//! 8. A client's error says what its caller must do: send again, give up, or look it up.
 
+// The machine's side.
 pub mod clock;
 pub mod config;
-pub mod money;
-pub mod sandbox;
 pub mod secret;
-pub mod store;
 pub mod sys;
 
-pub mod attempt;
-pub mod cycle;
-pub mod label;
-pub mod operation;
-pub mod vendor;
+// The nouns: pure.
+pub mod money;
+
 pub mod voucher;
 
+pub mod operation;
+
+pub mod attempt;
+
+pub mod cycle;
+
+pub mod label;
+
+pub mod vendor;
+
+// The memory and the remotes.
 pub mod hipay;
 pub mod lenient;
 pub mod mirakl;
 pub mod remote;
+pub mod store;
+
+// What is done with all that.
+pub mod app;
+pub mod cli;
+pub mod jobs;
+
+// The remotes as models, for tests and the demo.
+pub mod sandbox;

@@ -1,5 +1,8 @@
-//! The command line.
+//! The command line of cashout.
 
-fn main() {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     cashout::sys::pin_name_services();
+    cashout::cli::main(std::env::args_os())
 }

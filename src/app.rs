@@ -1,0 +1,73 @@
+//! The only wiring: the store, the clients and the clock become what the batches work with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::hipay::HiPay;
+use crate::jobs::{BatchRecord, Context};
+use crate::mirakl::Mirakl;
+use crate::remote::{Manners, Unusable};
+use crate::store::{Store, StoreError, StoreOptions, schema};
+
+/// How the parts are put together.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// The time.
+    pub clock: Clock,
+    /// How long to wait for another process to let go of the store.
+    pub store_wait: Duration,
+    /// How to behave towards the remotes; the concurrency is the configuration's.
+    pub manners: Manners,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        Self { clock: Clock::system(), store_wait: Duration::ZERO, manners: Manners::default() }
+    }
+}
+
+/// Why the parts cannot be put together.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A remote's address is unusable.
+    #[error(transparent)]
+    Remote(#[from] Unusable),
+}
+
+/// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.
+pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, AppError> {
+    let (mirakl, hipay) = clients(&config, &wiring.manners)?;
+    create_private_folder(data)?;
+    let options = StoreOptions { clock: wiring.clock.clone(), ..StoreOptions::default() };
+    let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
+    BatchRecord::close_interrupted(&store, wiring.clock.now())?;
+    Ok(Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone()))
+}
+
+/// The clients of both remotes.
+pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Unusable> {
+    let polite = Manners { max_concurrency: config.hipay.max_concurrency, ..manners.clone() };
+    Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
+}
+
+/// The data folder holds salts and payments: nobody else may look inside.
+fn create_private_folder(data: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if data.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
+        StoreError::Machine(format!(
+            "the data folder {} cannot be created: {error}; create it, or name another with --data",
+            data.display()
+        ))
+    })
+}

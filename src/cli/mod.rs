@@ -1,0 +1,305 @@
+//! The command line: what can be asked for, and what the exit code says.
+
+mod batch;
+mod check;
+mod demo;
+mod output;
+mod owner;
+mod progress;
+mod wallets;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::app::AppError;
+use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
+use crate::jobs::JobError;
+use crate::store::StoreError;
+
+/// Pays the sellers of a Mirakl marketplace through HiPay.
+#[derive(Debug, Parser)]
+#[command(name = "cashout", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Ask,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        env = "CASHOUT_CONFIG",
+        default_value = "/etc/cashout/parameters.yml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// The folder of the store
+    #[arg(long, global = true, env = "CASHOUT_DATA", default_value = "/var/lib/cashout", value_name = "DIR")]
+    data: PathBuf,
+    /// One JSON object in place of words
+    #[arg(long, global = true)]
+    json: bool,
+    /// End at once with code 75 where the store is in use, instead of waiting up to a minute
+    #[arg(long, global = true)]
+    no_wait: bool,
+    /// More of what happens; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// Create the sellers' HiPay wallets, send their documents and bank details
+    #[command(name = "vendor:process")]
+    VendorProcess {
+        /// Only shops updated since then: 2026-11-01, or 24h, 7d
+        since: Option<String>,
+    },
+    /// Turn Mirakl's payment vouchers into operations
+    #[command(name = "cashout:generate", visible_alias = "cashout:generate:process")]
+    CashoutGenerate(GenerateArgs),
+    /// Transfer money from the escrow account to the wallets
+    #[command(name = "cashout:transfer")]
+    CashoutTransfer,
+    /// Withdraw money from the wallets to the bank accounts
+    #[command(name = "cashout:withdraw")]
+    CashoutWithdraw,
+    /// Ask HiPay what became of everything under way
+    #[command(name = "cashout:transaction:status:sync")]
+    TransactionStatusSync,
+    /// List the wallets that HiPay knows of this marketplace
+    #[command(name = "vendor:wallet:list")]
+    WalletList,
+    /// Show the bank details of a wallet at HiPay
+    #[command(name = "vendor:wallet:bankInfos")]
+    WalletBankInfos {
+        /// The wallet's HiPay ID
+        hipay_id: u64,
+    },
+    /// Check the configuration, both remotes and Mirakl's settings
+    Check(CheckArgs),
+    /// Run a whole cycle on an embedded sandbox of Mirakl and HiPay; nothing to configure
+    Demo(DemoArgs),
+    /// Show the version, the target, the commit and the store's format
+    Version,
+}
+
+#[derive(Debug, Args)]
+struct GenerateArgs {
+    /// Only this cycle, such as 2026-11-11; else every cycle since the last complete one
+    cycle_date: Option<Date>,
+    /// As if run on this day
+    #[arg(long = "executionDate", value_name = "DATE")]
+    execution_date: Option<Date>,
+    /// How long before the cycle its window of vouchers begins, such as 12h
+    #[arg(long, value_parser = duration)]
+    before: Option<SignedDuration>,
+    /// How long after the cycle its window of vouchers ends, such as 12h
+    #[arg(long, value_parser = duration)]
+    after: Option<SignedDuration>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Only the configuration and the store; ask neither Mirakl nor HiPay
+    #[arg(long)]
+    offline: bool,
+    /// Bind the store to the Mirakl, HiPay and technical account of the configuration
+    #[arg(long, conflicts_with = "offline")]
+    rebind: bool,
+    /// Confirm --rebind without being asked
+    #[arg(long, requires = "rebind")]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// The same number gives the same marketplace
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many shops
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    shops: u32,
+    /// How long each answer of Mirakl and HiPay takes, in milliseconds
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    latency_ms: u32,
+    /// How many of a hundred calls go wrong on the way
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=90))]
+    fault_rate: u8,
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// How a command ended. The numbers are a contract with scripts and cron jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: done with failures, which were listed.
+    Failures,
+    /// 2: wrong usage or configuration.
+    Usage,
+    /// 3: a remote refused our credentials.
+    Credentials,
+    /// 4: the store or this machine failed.
+    Machine,
+    /// 75: something else has the store or runs the batch.
+    Busy,
+    /// 130: stopped by a person.
+    Stopped,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failures => 1,
+            Self::Usage => 2,
+            Self::Credentials => 3,
+            Self::Machine => 4,
+            Self::Busy => 75,
+            Self::Stopped => 130,
+        }
+    }
+}
+
+/// A command that could not do its work: the sentence and the exit code.
+#[derive(Debug)]
+struct Failed {
+    exit: Exit,
+    sentence: String,
+}
+
+impl Failed {
+    fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+        Self { exit, sentence: sentence.into() }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        let exit = if matches!(error, StoreError::InUse { .. }) { Exit::Busy } else { Exit::Machine };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<JobError> for Failed {
+    fn from(error: JobError) -> Self {
+        let exit = match &error {
+            JobError::Credentials(_) => Exit::Credentials,
+            JobError::Store(_) => Exit::Machine,
+            JobError::Refused(_) => Exit::Usage,
+            JobError::Remote(_) => Exit::Failures,
+            JobError::Busy(_) => Exit::Busy,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<AppError> for Failed {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Store(error) => error.into(),
+            AppError::Remote(error) => Self::new(Exit::Usage, error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Machine, error.to_string())
+    }
+}
+
+/// Does what the arguments ask for. Blocks until it is done.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no mistakes.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
+        }
+    };
+    output::start_log(cli.global.verbose);
+    let json = cli.global.json;
+    let exit = match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(failed) => {
+            output::failed(&failed, json);
+            failed.exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failed> {
+    let Cli { global, command } = cli;
+    match command {
+        Ask::Version => output::version(global.json),
+        Ask::Demo(arguments) => demo::run(&global, &arguments),
+        Ask::Check(arguments) => check::run(&global, &arguments),
+        Ask::WalletList => wallets::list(&global),
+        Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
+        Ask::VendorProcess { since } => batch::run(&global, |config, now| {
+            let since = since.as_deref().map(|text| instant(text, config, now)).transpose()?;
+            Ok(crate::jobs::Command::VendorProcess { since })
+        }),
+        Ask::CashoutGenerate(arguments) => batch::run(&global, |_, _| {
+            Ok(crate::jobs::Command::CashoutGenerate(crate::jobs::GenerateArguments {
+                cycle_date: arguments.cycle_date,
+                execution_date: arguments.execution_date,
+                before: arguments.before,
+                after: arguments.after,
+            }))
+        }),
+        Ask::CashoutTransfer => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutTransfer)),
+        Ask::CashoutWithdraw => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutWithdraw)),
+        Ask::TransactionStatusSync => batch::run(&global, |_, _| Ok(crate::jobs::Command::TransactionStatusSync)),
+    }
+}
+
+/// `2026-11-01` (that day's beginning in the configured zone), `24h`, `7d`, or a whole instant.
+fn instant(text: &str, config: &Config, now: Timestamp) -> Result<Timestamp, Failed> {
+    let wrong = || {
+        Failed::new(Exit::Usage, format!("'{text}' is no point in time; allowed: a day such as 2026-11-01, or 24h, 7d"))
+    };
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    if let Ok(date) = text.parse::<Date>() {
+        let start = date.to_zoned(config.hipay.time_zone.clone()).map_err(|_| wrong())?;
+        return Ok(start.timestamp());
+    }
+    let back = parse_duration(text).map_err(|_| wrong())?;
+    now.checked_sub(back).map_err(|_| wrong())
+}
+
+/// Reads the configuration; its notices go to the error output.
+fn configuration(global: &Global) -> Result<Config, Failed> {
+    let config = Config::load(&global.config, process_environment())
+        .map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
+    for notice in &config.notices {
+        if notice.level == NoticeLevel::Warning || global.verbose > 0 {
+            output::notice(&notice.text);
+        }
+    }
+    Ok(config)
+}
+
+/// The runtime of one command.
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

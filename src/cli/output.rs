@@ -1,0 +1,156 @@
+//! The only place that writes to the terminal: results to the standard output, everything else to
+//! the error output.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, Failed};
+use crate::jobs::BatchRecord;
+use crate::money::Amount;
+use crate::store;
+
+/// Logs to the error output: what must be looked at now, and more where it is asked for. A batch's
+/// single failures are in its summary.
+pub(super) fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "cashout=info,error",
+        2 => "cashout=debug,error",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_new(level).unwrap_or_default();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // A second start in one process (a test) keeps the first one.
+    let _ = subscriber.try_init();
+}
+
+/// A line on the error output. Where that is closed there is nobody to tell.
+pub(super) fn notice(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A command that could not do its work.
+pub(super) fn failed(failed: &Failed, json: bool) {
+    if json {
+        let _ = print_json(&json!({ "error": failed.sentence, "exit": failed.exit.code() }));
+    } else {
+        notice(&format!("cashout: {}", failed.sentence));
+    }
+}
+
+/// Lines on the standard output.
+pub(super) fn print(text: &str) -> Result<(), Failed> {
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever read has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// One JSON object on the standard output.
+pub(super) fn print_json(value: &Value) -> Result<(), Failed> {
+    print(&value.to_string())
+}
+
+/// What came of a batch.
+pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
+    if json {
+        return print_json(&batch_json(record));
+    }
+    let mut lines = vec![format!("{}: {} ({} of {})", record.command, record.state.name(), record.done, record.total)];
+    for (what, count) in &record.counts {
+        lines.push(format!("  {count:>7}  {what}{}", sums(record.amounts.get(what))));
+    }
+    if record.done < record.total {
+        let left = record.total.saturating_sub(record.done);
+        lines.push(format!("  {left:>7}  left; run the same command again to go on"));
+    }
+    if record.failed > 0 {
+        lines.push(format!("  {:>7}  with trouble:", record.failed));
+    }
+    for failure in &record.failures {
+        let shop = failure.subject.mirakl_id.map(|id| format!("shop {id}"));
+        let voucher = failure.subject.voucher.as_ref().map(|number| format!("voucher {number}"));
+        let about: Vec<String> = [shop, voucher].into_iter().flatten().collect();
+        let about = if about.is_empty() { String::new() } else { format!("{}: ", about.join(", ")) };
+        lines.push(format!("           {about}{}", failure.message));
+    }
+    let listed = u64::try_from(record.failures.len()).unwrap_or(u64::MAX);
+    if record.failed > listed {
+        lines.push(format!(
+            "           and {} more; run with --verbose to see all",
+            record.failed.saturating_sub(listed)
+        ));
+    }
+    print(&lines.join("\n"))
+}
+
+fn sums(amounts: Option<&Vec<Amount>>) -> String {
+    match amounts {
+        None => String::new(),
+        Some(amounts) => format!(", {}", amounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")),
+    }
+}
+
+/// A batch as JSON: amounts are texts with the currency's decimals.
+fn batch_json(record: &BatchRecord) -> Value {
+    let amounts: serde_json::Map<String, Value> = record
+        .amounts
+        .iter()
+        .map(|(what, sums)| {
+            let sums = sums.iter().map(|sum| json!({ "amount": sum.decimal(), "currency": sum.currency().code() }));
+            (what.clone(), sums.collect())
+        })
+        .collect();
+    json!({
+        "id": record.id,
+        "command": record.command,
+        "arguments": record.arguments,
+        "state": record.state.name(),
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "done": record.done,
+        "total": record.total,
+        "counts": record.counts,
+        "amounts": amounts,
+        "failed": record.failed,
+        "failures": record.failures,
+        "error": record.error,
+    })
+}
+
+/// What the binary is.
+pub(super) fn version(json: bool) -> Result<Exit, Failed> {
+    let (version, target) = (env!("CARGO_PKG_VERSION"), env!("CASHOUT_TARGET"));
+    let commit = Some(env!("CASHOUT_COMMIT")).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    let format = store::format();
+    if json {
+        let store = json!({ "format": format, "reads": [1, format] });
+        print_json(&json!({ "version": version, "target": target, "commit": commit, "store": store }))?;
+    } else {
+        print(&format!("cashout {version}\ntarget  {target}\ncommit  {commit}\nstore   format {format}"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A table with a header; columns are as wide as their widest cell. `right` marks columns of
+/// numbers.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(header.get(column).map(|name| name.chars().count())).max().unwrap_or(0)
+    };
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().enumerate().map(|(column, cell)| {
+            let width = width(column);
+            if right.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(header.to_vec())];
+    lines.push(line(header.to_vec()).chars().map(|_| '-').collect());
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}

@@ -1,0 +1,76 @@
+//! Looking at HiPay's side: the wallets and their bank details.
+
+use serde_json::json;
+
+use super::output::{print, print_json, table};
+use super::{Exit, Failed, Global, configuration, runtime};
+use crate::app;
+use crate::hipay::HiPay;
+use crate::jobs::JobError;
+use crate::remote::Manners;
+
+fn hipay(global: &Global) -> Result<HiPay, Failed> {
+    let config = configuration(global)?;
+    let clients = app::clients(&config, &Manners::default());
+    Ok(clients.map_err(|error| Failed::new(Exit::Usage, error.to_string()))?.1)
+}
+
+pub(super) fn list(global: &Global) -> Result<Exit, Failed> {
+    let hipay = hipay(global)?;
+    let members = runtime()?.block_on(hipay.merchant_group()).map_err(JobError::from)?;
+    if global.json {
+        let wallets: Vec<_> = members
+            .iter()
+            .map(|one| json!({ "hipay_id": one.hipay_id, "login": one.login, "identified": one.identified }))
+            .collect();
+        print_json(&json!({ "wallets": wallets }))?;
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = members
+        .into_iter()
+        .map(|one| {
+            let id = one.hipay_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+            let identified = match one.identified {
+                Some(true) => "identified",
+                Some(false) => "not identified",
+                None => "",
+            };
+            vec![id, one.login, identified.to_owned()]
+        })
+        .collect();
+    print(&table(&["HiPay ID", "Login", "Identification"], &rows, &[0]))?;
+    print(&format!("{} wallets", rows.len()))?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn bank_infos(global: &Global, hipay_id: u64) -> Result<Exit, Failed> {
+    let hipay = hipay(global)?;
+    let bank = runtime()?.block_on(hipay.bank_info(hipay_id)).map_err(JobError::from)?;
+    let status = match bank.status {
+        crate::hipay::BankStatus::None => "none",
+        crate::hipay::BankStatus::InProgress => "validation in progress",
+        crate::hipay::BankStatus::Validated => "validated",
+    };
+    if global.json {
+        print_json(&json!({
+            "hipay_id": hipay_id,
+            "status_code": bank.status.code(),
+            "status": status,
+            "iban": bank.iban,
+            "swift": bank.swift,
+            "bank_name": bank.bank_name,
+            "bank_country": bank.country,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let rows = [
+        row("Status", format!("{} ({status})", bank.status.code())),
+        row("IBAN", bank.iban),
+        row("BIC", bank.swift),
+        row("Bank", bank.bank_name),
+        row("Country", bank.country),
+    ];
+    print(&table(&["HiPay ID", &hipay_id.to_string()], &rows, &[]))?;
+    Ok(Exit::Done)
+}
