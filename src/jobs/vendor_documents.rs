@@ -2,7 +2,6 @@
 
 use jiff::ToSpan;
 
-use super::vendor_process::change;
 use super::{Context, JobError, Run};
 use crate::config::DocumentType;
 use crate::hipay::{DocumentOutcome, NewDocument};
@@ -50,10 +49,7 @@ pub(super) async fn send(
             Err(error) => return Err(error),
         }
     }
-    let mirakl_id = shop.shop_id;
-    let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
-    let sent = u32::try_from(sent).unwrap_or(u32::MAX);
-    change(context, mirakl_id, move |vendor| vendor.documents_sent = sent).await
+    Ok(())
 }
 
 async fn one(

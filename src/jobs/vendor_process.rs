@@ -8,7 +8,7 @@ use super::setup::{BANK_PROOF, read_setup};
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
 use crate::store::{StoreError, View, Writer};
-use crate::vendor::{Vendor, country_alpha2};
+use crate::vendor::{SentDocument, Vendor, country_alpha2};
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.
 const CHUNK: usize = 50;
@@ -98,7 +98,13 @@ async fn one(context: &Context, run: &Run, shop: &Shop, documents: Option<&[Shop
     for warning in &warnings {
         run.fail(subject.clone(), warning.clone());
     }
-    change(context, shop.shop_id, move |vendor| vendor.warnings = warnings).await
+    let mirakl_id = shop.shop_id;
+    let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
+    change(context, mirakl_id, move |vendor| {
+        vendor.warnings = warnings;
+        vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);
+    })
+    .await
 }
 
 /// A shop that does not want to be paid through HiPay: its vendor, if there is one, is disabled.

@@ -1,0 +1,305 @@
+//! A marketplace to try things in: the sandbox, a store in a folder of its own, a turned clock.
+//! When it goes, HiPay's ledger is compared with what the vouchers owed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command as Process, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cashout::app::{self, Wiring};
+use cashout::clock::Clock;
+use cashout::config::Config;
+use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
+use cashout::money::{Amount, Currency};
+use cashout::operation::{Operation, Status};
+use cashout::remote::Manners;
+use cashout::sandbox::{
+    Account, Endpoint, Entry, Kind, Ledger, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop,
+    Voucher,
+};
+use cashout::store::{Query, View};
+use cashout::vendor::Vendor;
+use jiff::civil::{Date, date};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+/// A right IBAN for every wallet that the tests make.
+pub(crate) const IBAN: &str = "FR1420041010050500013M02606";
+
+/// The cycle that the world's vouchers belong to. The store is made two days before it.
+pub(crate) const CYCLE: Date = date(2026, 11, 11);
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) clock: Clock,
+    pub(crate) context: Context,
+    /// Lines added to the configuration, each `key: value`.
+    settings: Vec<String>,
+    folder: tempfile::TempDir,
+    /// Off where a test makes the ledger differ on purpose.
+    pub(crate) check_ledger: bool,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(SandboxOptions::default(), &[]).await
+    }
+
+    /// A world whose configuration has these lines too (`key: value`).
+    pub(crate) async fn with(options: SandboxOptions, settings: &[&str]) -> Self {
+        let clock = Clock::turned_by_hand("2026-11-09T08:00:00Z".parse().unwrap());
+        let sandbox = Sandbox::start(SandboxOptions { clock: clock.clone(), ..options }).await.unwrap();
+        sandbox.hipay(|hipay| {
+            hipay.reviews = Reviews::AtOnce;
+            // The operator can withdraw its commissions.
+            let operator = sandbox.credentials().operator_id;
+            let known = hipay.account_mut(operator).expect("the operator's account");
+            *known = known.clone().ready(IBAN);
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let settings: Vec<String> = settings.iter().map(|&line| line.to_owned()).collect();
+        let context = open(&sandbox, &folder, &clock, &settings).await;
+        Self { sandbox, clock, context, settings, folder, check_ledger: true }
+    }
+
+    /// The configuration file, written.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        write_configuration(&self.sandbox, &self.folder, &self.settings)
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Closes the store and opens it again, as a new process would.
+    pub(crate) async fn restart(&mut self) {
+        let store = self.context.store.clone();
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
+        self.context = open(&self.sandbox, &self.folder, &self.clock, &self.settings).await;
+    }
+
+    /// Changes one setting and starts again.
+    pub(crate) async fn set(&mut self, line: &str) {
+        self.settings.push(line.to_owned());
+        self.restart().await;
+    }
+
+    /// Closes the store, so that another process can have it.
+    pub(crate) async fn let_go(&self) {
+        let store = self.context.store.clone();
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
+    }
+
+    /// A seller in good order: a shop in Mirakl, an identified wallet with validated bank details.
+    pub(crate) fn seller(&self, id: u64) {
+        let email = format!("seller{id}@shops.example");
+        self.sandbox.mirakl(|mirakl| {
+            let mut shop = Shop::new(id, &format!("Shop {id}"));
+            shop.email = Some(email.clone());
+            shop.hipay_process = Some(true);
+            if let Some(payment) = &mut shop.payment {
+                IBAN.clone_into(&mut payment.iban);
+            }
+            mirakl.shops.push(shop);
+        });
+        self.sandbox.hipay(|hipay| hipay.add(Account::new(wallet_of(id), &email).ready(IBAN)));
+    }
+
+    /// A voucher of [`CYCLE`]; amounts in cents.
+    pub(crate) fn voucher(&self, number: u64, shop_id: u64, vendor: i64, operator: i64) {
+        let created = "2026-11-11T02:00:00Z".parse::<Timestamp>().unwrap()
+            + SignedDuration::from_secs(i64::try_from(number % 1_000).unwrap());
+        self.sandbox.mirakl(|mirakl| {
+            mirakl.vouchers.push(
+                Voucher::new(number, shop_id, &euro(vendor).decimal(), created).commission(&euro(operator).decimal()),
+            );
+        });
+    }
+
+    /// Puts money into the technical account, in cents.
+    pub(crate) fn fund(&self, minor: i64) {
+        let technical = self.sandbox.credentials().technical_id;
+        self.sandbox.hipay(|hipay| hipay.fund(technical, euro(minor))).unwrap();
+    }
+
+    /// Turns the clock to the day after the cycle.
+    pub(crate) fn after_the_cycle(&self) {
+        self.clock.set("2026-11-12T08:00:00Z".parse().unwrap());
+    }
+
+    pub(crate) async fn try_run(&self, command: Command) -> Result<BatchRecord, JobError> {
+        jobs::run(&self.context, &command, "test", Arc::new(Silent), CancellationToken::new()).await
+    }
+
+    pub(crate) async fn run(&self, command: Command) -> BatchRecord {
+        let name = command.name();
+        self.try_run(command).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub(crate) async fn vendors(&self) -> BatchRecord {
+        self.run(Command::VendorProcess { since: None }).await
+    }
+
+    pub(crate) async fn generate(&self) -> BatchRecord {
+        self.run(Command::CashoutGenerate(GenerateArguments::default())).await
+    }
+
+    pub(crate) async fn transfer(&self) -> BatchRecord {
+        self.run(Command::CashoutTransfer).await
+    }
+
+    pub(crate) async fn withdraw(&self) -> BatchRecord {
+        self.run(Command::CashoutWithdraw).await
+    }
+
+    pub(crate) async fn sync(&self) -> BatchRecord {
+        self.run(Command::TransactionStatusSync).await
+    }
+
+    /// Vendors, then the day after the cycle, then operations.
+    pub(crate) async fn up_to_operations(&self) {
+        self.vendors().await;
+        self.after_the_cycle();
+        let generated = self.generate().await;
+        assert_eq!(generated.failed, 0, "{:?}", generated.failures);
+    }
+
+    /// Transfer, sync, withdrawal, sync: as the cron jobs of a day.
+    pub(crate) async fn pay_day(&self) {
+        self.transfer().await;
+        self.sync().await;
+        self.withdraw().await;
+        self.sync().await;
+    }
+
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        self.context.store.read(|reader| Ok(reader.page::<Operation>(&Query::all().limit(100_000))?.items)).unwrap()
+    }
+
+    /// The vendor's operation of a voucher.
+    pub(crate) fn operation(&self, voucher: u64) -> Operation {
+        let number = voucher.to_string();
+        let beneficiary = cashout::operation::Beneficiary::Vendor;
+        let found = self.context.store.read(|reader| reader.by_unique::<Operation>("voucher", (number, beneficiary)));
+        found.unwrap().unwrap_or_else(|| panic!("no operation for voucher {voucher}"))
+    }
+
+    pub(crate) fn status(&self, voucher: u64) -> Status {
+        self.operation(voucher).status
+    }
+
+    pub(crate) fn vendor(&self, mirakl_id: u64) -> Vendor {
+        let found = self.context.store.read(|reader| reader.get::<Vendor>(&mirakl_id)).unwrap();
+        found.unwrap_or_else(|| panic!("no vendor {mirakl_id}"))
+    }
+
+    /// What each wallet has had paid out to its bank by HiPay's own ledger, in cents.
+    pub(crate) fn paid_out(&self) -> BTreeMap<u64, i64> {
+        let wallet = |entry: &Entry| match (entry.kind, &entry.from) {
+            (Kind::Withdrawal, Place::Account(id)) => Some(*id),
+            _ => None,
+        };
+        let sums = self.sandbox.hipay(|hipay| hipay.ledger.sum_by(Currency::EUR, wallet));
+        sums.into_iter().map(|(wallet, sum)| (wallet, sum.minor())).collect()
+    }
+
+    /// The binary with this world's configuration and data folder.
+    pub(crate) fn cashout(&self, arguments: &[&str]) -> Process {
+        let mut process = Process::new(env!("CARGO_BIN_EXE_cashout"));
+        process.env_clear().args(arguments);
+        process.arg("--config").arg(self.configuration()).arg("--data").arg(self.data());
+        process
+    }
+
+    /// Runs the binary to its end. The store must be let go before.
+    pub(crate) async fn output(&self, arguments: &[&str]) -> Output {
+        let mut process = self.cashout(arguments);
+        tokio::task::spawn_blocking(move || process.output().unwrap()).await.unwrap()
+    }
+}
+
+/// A voucher that turns up at the front of Mirakl's list of invoices after one more page of it.
+pub(crate) fn added_in_front(voucher: Voucher) -> PendingAddition {
+    PendingAddition {
+        after_pages: 1,
+        endpoint: Endpoint::Invoices,
+        at_front: true,
+        newcomer: Newcomer::Voucher(Box::new(voucher)),
+    }
+}
+
+/// The wallet that [`World::seller`] gives a shop.
+pub(crate) fn wallet_of(shop_id: u64) -> u64 {
+    500_000 + shop_id
+}
+
+pub(crate) fn euro(minor: i64) -> Amount {
+    Amount::from_minor(minor, Currency::EUR)
+}
+
+/// Quick and impatient: tests wait for nothing that does not happen.
+pub(crate) fn manners() -> Manners {
+    Manners {
+        timeout: Duration::from_secs(2),
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(20),
+        tries: 4,
+        ..Manners::default()
+    }
+}
+
+fn write_configuration(sandbox: &Sandbox, folder: &tempfile::TempDir, settings: &[String]) -> PathBuf {
+    let mut text = sandbox.credentials().parameters_yml();
+    for line in settings {
+        // A later line of the same key would be a duplicate: it replaces the earlier one.
+        let key = line.split_once(':').map_or(line.as_str(), |(key, _)| key);
+        let kept: Vec<&str> = text.lines().filter(|known| !known.trim().starts_with(&format!("{key}:"))).collect();
+        text = format!("{}\n    {line}\n", kept.join("\n"));
+    }
+    let file = folder.path().join("parameters.yml");
+    std::fs::write(&file, text).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).unwrap();
+    file
+}
+
+async fn open(sandbox: &Sandbox, folder: &tempfile::TempDir, clock: &Clock, settings: &[String]) -> Context {
+    let file = write_configuration(sandbox, folder, settings);
+    let (data, clock) = (folder.path().join("data"), clock.clone());
+    tokio::task::spawn_blocking(move || {
+        let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
+        app::open(config, &data, &Wiring { clock, manners: manners(), ..Wiring::default() }).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.check_ledger {
+            return;
+        }
+        if let Err(wrong) = self.sandbox.verify_once() {
+            panic!("HiPay's ledger: {}", wrong.join("; "));
+        }
+        self.sandbox.hipay(|hipay| never_paid_twice(&hipay.ledger));
+    }
+}
+
+/// Whatever the attempts were called: of one payment at most one was executed and not given back.
+fn never_paid_twice(ledger: &Ledger) {
+    let mut paid: BTreeMap<(Kind, String), Vec<String>> = BTreeMap::new();
+    for entry in ledger.paid() {
+        let reference = entry.reference.clone().expect("a payment without a reference");
+        let base = match reference.rsplit_once("_R") {
+            Some((base, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => base.to_owned(),
+            _ => reference.clone(),
+        };
+        paid.entry((entry.kind, base)).or_default().push(reference);
+    }
+    for ((_, base), references) in paid {
+        assert_eq!(references.len(), 1, "{base} was paid as {references:?}");
+    }
+}
