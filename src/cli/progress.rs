@@ -36,7 +36,7 @@ impl Bar {
 
 impl Progress for Bar {
     fn stage(&self, name: &str, total: u64) {
-        let style = ProgressStyle::with_template("{msg:28} [{bar:32}] {pos}/{len} {per_sec} {elapsed_precise}")
+        let style = ProgressStyle::with_template("{msg:28} [{bar:32}] {pos}/{len} {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         let bar = ProgressBar::new(total).with_style(style).with_message(name.to_owned());
