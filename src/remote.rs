@@ -85,8 +85,10 @@ pub struct Manners {
     pub tries: u32,
     /// The first wait between two tries; it doubles, with jitter.
     pub first_wait: Duration,
-    /// The longest wait between two tries, also where the remote asks for a longer one.
+    /// The longest wait between two tries that we choose ourselves.
     pub longest_wait: Duration,
+    /// The longest wait that we obey where the remote asks for one.
+    pub longest_asked: Duration,
 }
 
 impl Default for Manners {
@@ -98,6 +100,7 @@ impl Default for Manners {
             tries: 5,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_mins(1),
+            longest_asked: Duration::from_mins(15),
         }
     }
 }
@@ -249,7 +252,7 @@ impl Remote {
         let jitter = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
         let waited = half.saturating_add(Duration::from_micros(fastrand::u64(0..=jitter)));
         match error.retry_after() {
-            Some(asked) => asked.min(self.manners.longest_wait).max(half),
+            Some(asked) => asked.min(self.manners.longest_asked).max(half),
             None => waited,
         }
     }
@@ -275,7 +278,7 @@ impl Remote {
     /// 429 and every 5xx. All calls to this remote wait as long as it asks.
     fn overloaded(&self, status: StatusCode, retry_after: Option<Duration>) -> CallError {
         if let Some(wait) = retry_after {
-            let until = Instant::now() + wait.min(self.manners.longest_wait);
+            let until = Instant::now() + wait.min(self.manners.longest_asked);
             let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
             *not_before = Some(not_before.map_or(until, |earlier| earlier.max(until)));
         }
@@ -401,7 +404,8 @@ mod tests {
         let asked =
             |seconds| CallError::NotSent { reason: String::new(), retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(remote.wait_after(&asked(7), 1), Duration::from_secs(7));
-        assert_eq!(remote.wait_after(&asked(86_400), 1), Duration::from_mins(1));
+        assert_eq!(remote.wait_after(&asked(300), 1), Duration::from_mins(5));
+        assert_eq!(remote.wait_after(&asked(86_400), 1), Duration::from_mins(15));
         let silent = CallError::unknown("");
         for tried in 1..70 {
             let wait = remote.wait_after(&silent, tried);

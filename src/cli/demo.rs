@@ -151,6 +151,7 @@ async fn connect(sandbox: &Sandbox, folder: &Path, clock: Clock) -> Result<Conte
             timeout: Duration::from_secs(2),
             first_wait: Duration::from_millis(20),
             longest_wait: Duration::from_millis(200),
+            longest_asked: Duration::from_millis(200),
             ..Manners::default()
         };
         Ok(app::open(config, &folder.join("data"), &Wiring { clock, manners, ..Wiring::default() })?)

@@ -109,7 +109,7 @@ impl Mirakl {
     /// S20: all shops, or those updated since.
     pub async fn shops(&self, since: Option<Timestamp>) -> Result<Listing<Shop>, CallError> {
         let mut query = vec![("paginate", "true".to_owned())];
-        query.extend(since.map(|since| ("updated_since", since.to_string())));
+        query.extend(since.map(|since| ("updated_since", seconds(since))));
         let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
         self.sweep("/api/shops", &query, page, wire::shop, |shop| shop.shop_id).await
     }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -93,7 +94,8 @@ fn create(folder: &Path, path: &Path, options: &StoreOptions, migrations: &[Migr
 
 fn write_draft(draft: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_io("create the store", draft, &error);
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(draft).map_err(failed)?;
+    // It holds salts and bank details: nobody else may read it, whatever the folder allows.
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(draft).map_err(failed)?;
     let flushed = file.try_clone().map_err(failed)?;
     let refused = |error| from_engine(error, draft);
     let backend = FileBackend::new(file).map_err(refused)?;

@@ -245,6 +245,7 @@ pub(crate) fn manners() -> Manners {
         timeout: Duration::from_secs(2),
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
+        longest_asked: Duration::from_millis(20),
         tries: 4,
         ..Manners::default()
     }
