@@ -260,24 +260,24 @@ mod tests {
         MemoryLost,
     }
 
+    impl Chance {
+        const ALL: [Self; 11] = [
+            Self::Answered,
+            Self::AnswerLost,
+            Self::NeverSent,
+            Self::Refused,
+            Self::CrashBeforeSending,
+            Self::LookUpLags,
+            Self::LookUpFails,
+            Self::Captured,
+            Self::Failed,
+            Self::Synced,
+            Self::MemoryLost,
+        ];
+    }
+
     fn chances() -> impl Strategy<Value = Chance> {
-        use Chance::{
-            AnswerLost, Answered, Captured, CrashBeforeSending, Failed, LookUpFails, LookUpLags, MemoryLost, NeverSent,
-            Refused, Synced,
-        };
-        prop::sample::select(vec![
-            Answered,
-            AnswerLost,
-            NeverSent,
-            Refused,
-            CrashBeforeSending,
-            LookUpLags,
-            LookUpFails,
-            Captured,
-            Failed,
-            Synced,
-            MemoryLost,
-        ])
+        prop::sample::select(Chance::ALL.to_vec())
     }
 
     fn attempt(number: u32) -> Attempt {

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
+use super::booking::Booking;
 use super::{Context, JobError, Run, Subject};
 use crate::config::NegativeVouchers;
 use crate::cycle::{Calendar, Cycle};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Event, Operation};
-use crate::store::{Query, View, Writer, day_number};
+use crate::store::{Query, View, day_number};
 use crate::vendor::Vendor;
-use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, VoucherSource, operations};
+use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
 
 /// What `cashout:generate` can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -339,110 +339,5 @@ impl Generation<'_> {
             return Ok(None);
         }
         self.balance(self.operator, self.context.config.operator_account.hipay_id).await
-    }
-}
-
-/// A voucher with everything that is needed to write it down in one transaction.
-struct Booking {
-    voucher: Voucher,
-    cycle_date: Date,
-    cycle_at: Timestamp,
-    held: Option<HeldBecause>,
-    vendor_hipay_id: u64,
-    operator_hipay_id: u64,
-    balance: Option<Amount>,
-    operator_balance: Option<Amount>,
-    adjust: bool,
-    now: Timestamp,
-}
-
-impl Booking {
-    /// Writes the voucher, its operations and what they net. Gives the operations that are new.
-    fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
-        let key = (self.voucher.source.name().to_owned(), self.voucher.number.clone());
-        let known = writer.get::<VoucherRecord>(&key)?;
-        if known.as_ref().is_some_and(|known| known.held.is_none()) {
-            return Ok(Vec::new());
-        }
-        let record = VoucherRecord {
-            voucher: self.voucher.clone(),
-            cycle_date: self.cycle_date,
-            cycle_at: self.cycle_at,
-            held: self.held.clone(),
-            changed_to: None,
-            first_seen_at: known.as_ref().map_or(self.now, |known| known.first_seen_at),
-            unknown: known.map(|known| known.unknown).unwrap_or_default(),
-        };
-        writer.put(&record)?;
-        if self.held.is_some() {
-            return Ok(Vec::new());
-        }
-        let debts = self.debts(writer)?;
-        let drafts = operations(&self.voucher, &debts).map_err(|error| JobError::Remote(error.to_string()))?;
-        let mut made = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let operation = self.operation(writer.next_id::<Operation>()?, draft);
-            // The unique index refuses a second operation for this beneficiary of this voucher.
-            writer.put(&operation)?;
-            for id in &operation.adjusts {
-                self.net(writer, *id, &operation)?;
-            }
-            made.push(operation);
-        }
-        Ok(made)
-    }
-
-    fn debts(&self, writer: &Writer<'_>) -> Result<Vec<Operation>, JobError> {
-        if !self.adjust || !self.voucher.vendor_amount.is_positive() {
-            return Ok(Vec::new());
-        }
-        let query = Query::group("debt", self.voucher.shop_id).limit(10_000);
-        Ok(writer.page::<Operation>(&query)?.items)
-    }
-
-    fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
-        if let Some(mut debt) = writer.get::<Operation>(&id)? {
-            debt.adjusted_by = Some(into.id);
-            let message = format!("netted into voucher {}", into.voucher);
-            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.to_string()))?;
-            writer.put(&debt)?;
-        }
-        Ok(())
-    }
-
-    fn operation(&self, id: u64, draft: Draft) -> Operation {
-        let (recipient_hipay_id, balance) = match draft.beneficiary {
-            Beneficiary::Vendor => (self.vendor_hipay_id, self.balance),
-            Beneficiary::Operator => (self.operator_hipay_id, self.operator_balance),
-        };
-        let mut operation = Operation {
-            id,
-            voucher: self.voucher.number.clone(),
-            invoice_id: self.voucher.invoice_id.clone(),
-            billing_cycle_id: self.voucher.billing_cycle_id.clone(),
-            beneficiary: draft.beneficiary,
-            mirakl_id: self.voucher.shop_id,
-            vendor_hipay_id: self.vendor_hipay_id,
-            recipient_hipay_id,
-            amount: draft.amount,
-            origin_amount: draft.origin_amount,
-            adjusts: draft.adjusts,
-            adjusted_by: None,
-            cycle_date: self.cycle_date,
-            cycle_at: self.cycle_at,
-            status: draft.status,
-            message: String::new(),
-            held: None,
-            balance,
-            shortfall: None,
-            transfer: crate::attempt::Payment::default(),
-            withdrawal: crate::attempt::Payment::default(),
-            created_at: self.now,
-            updated_at: self.now,
-            history: Vec::new(),
-            unknown: Map::new(),
-        };
-        operation.note("made from the voucher", self.now);
-        operation
     }
 }

@@ -6,6 +6,7 @@
 
 mod batch;
 mod binding;
+mod booking;
 mod cashout_generate;
 mod cashout_transfer;
 mod cashout_withdraw;

@@ -1,0 +1,117 @@
+//! Writing a voucher down: its record, its operations and what they net, in one transaction.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::Map;
+
+use super::JobError;
+use crate::attempt::Payment;
+use crate::money::Amount;
+use crate::operation::{Beneficiary, Event, Operation};
+use crate::store::{Query, View, Writer};
+use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operations};
+
+/// A voucher with everything that is needed to write it down in one transaction.
+pub(super) struct Booking {
+    pub(super) voucher: Voucher,
+    pub(super) cycle_date: Date,
+    pub(super) cycle_at: Timestamp,
+    pub(super) held: Option<HeldBecause>,
+    pub(super) vendor_hipay_id: u64,
+    pub(super) operator_hipay_id: u64,
+    pub(super) balance: Option<Amount>,
+    pub(super) operator_balance: Option<Amount>,
+    pub(super) adjust: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Booking {
+    /// Writes the voucher, its operations and what they net. Gives the operations that are new.
+    pub(super) fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
+        let key = (self.voucher.source.name().to_owned(), self.voucher.number.clone());
+        let known = writer.get::<VoucherRecord>(&key)?;
+        if known.as_ref().is_some_and(|known| known.held.is_none()) {
+            return Ok(Vec::new());
+        }
+        let record = VoucherRecord {
+            voucher: self.voucher.clone(),
+            cycle_date: self.cycle_date,
+            cycle_at: self.cycle_at,
+            held: self.held.clone(),
+            changed_to: None,
+            first_seen_at: known.as_ref().map_or(self.now, |known| known.first_seen_at),
+            unknown: known.map(|known| known.unknown).unwrap_or_default(),
+        };
+        writer.put(&record)?;
+        if self.held.is_some() {
+            return Ok(Vec::new());
+        }
+        let debts = self.debts(writer)?;
+        let drafts = operations(&self.voucher, &debts).map_err(|error| JobError::Remote(error.to_string()))?;
+        let mut made = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let operation = self.operation(writer.next_id::<Operation>()?, draft);
+            // The unique index refuses a second operation for this beneficiary of this voucher.
+            writer.put(&operation)?;
+            for id in &operation.adjusts {
+                self.net(writer, *id, &operation)?;
+            }
+            made.push(operation);
+        }
+        Ok(made)
+    }
+
+    fn debts(&self, writer: &Writer<'_>) -> Result<Vec<Operation>, JobError> {
+        if !self.adjust || !self.voucher.vendor_amount.is_positive() {
+            return Ok(Vec::new());
+        }
+        let query = Query::group("debt", self.voucher.shop_id).limit(10_000);
+        Ok(writer.page::<Operation>(&query)?.items)
+    }
+
+    fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
+        if let Some(mut debt) = writer.get::<Operation>(&id)? {
+            debt.adjusted_by = Some(into.id);
+            let message = format!("netted into voucher {}", into.voucher);
+            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.to_string()))?;
+            writer.put(&debt)?;
+        }
+        Ok(())
+    }
+
+    fn operation(&self, id: u64, draft: Draft) -> Operation {
+        let (recipient_hipay_id, balance) = match draft.beneficiary {
+            Beneficiary::Vendor => (self.vendor_hipay_id, self.balance),
+            Beneficiary::Operator => (self.operator_hipay_id, self.operator_balance),
+        };
+        let mut operation = Operation {
+            id,
+            voucher: self.voucher.number.clone(),
+            invoice_id: self.voucher.invoice_id.clone(),
+            billing_cycle_id: self.voucher.billing_cycle_id.clone(),
+            beneficiary: draft.beneficiary,
+            mirakl_id: self.voucher.shop_id,
+            vendor_hipay_id: self.vendor_hipay_id,
+            recipient_hipay_id,
+            amount: draft.amount,
+            origin_amount: draft.origin_amount,
+            adjusts: draft.adjusts,
+            adjusted_by: None,
+            cycle_date: self.cycle_date,
+            cycle_at: self.cycle_at,
+            status: draft.status,
+            message: String::new(),
+            held: None,
+            balance,
+            shortfall: None,
+            transfer: Payment::default(),
+            withdrawal: Payment::default(),
+            created_at: self.now,
+            updated_at: self.now,
+            history: Vec::new(),
+            unknown: Map::new(),
+        };
+        operation.note("made from the voucher", self.now);
+        operation
+    }
+}
