@@ -1,8 +1,9 @@
 //! Whether the file on the disk is the one this store was left in: the identity that the file
 //! system gives it, and a number that the store and the seal beside it have in common. A backup
-//! put in its place, or a file brought from elsewhere, disagrees with one of the two.
+//! put in its place, or a file brought from elsewhere, disagrees with one of the two. A whole folder
+//! written over this one agrees with both: so the seal also knows the file that it is itself.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,16 @@ pub(super) struct FileIdentity {
 impl FileIdentity {
     pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let metadata = fs::metadata(path).map_err(|error| StoreError::from_io("look at the store", path, &error))?;
+        Ok(Self::told_by(&metadata))
+    }
+
+    fn told_by(metadata: &Metadata) -> Self {
         let born = metadata.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        Ok(Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             born: born.and_then(|since| u64::try_from(since.as_nanos()).ok()),
-        })
+        }
     }
 }
 
@@ -37,17 +42,21 @@ impl FileIdentity {
 #[derive(Serialize, Deserialize)]
 struct Seal {
     generation: u64,
+    /// The file that this was written into, which is a new one each time.
+    file: FileIdentity,
 }
 
 fn path_of(folder: &Path) -> PathBuf {
     folder.join("store.seal")
 }
 
-/// The generation on the seal; `None` where there is no seal, or none that can be read. Either
-/// way the store cannot be known to be the one that was left here.
+/// The generation on the seal; `None` where there is no seal, none that can be read, or a copy of
+/// one. Either way the store cannot be known to be the one that was left here.
 pub(super) fn generation(folder: &Path) -> Option<u64> {
-    let text = fs::read(path_of(folder)).ok()?;
-    serde_json::from_slice::<Seal>(&text).ok().map(|seal| seal.generation)
+    let path = path_of(folder);
+    let seal: Seal = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let here = FileIdentity::of(&path).ok()?;
+    (seal.file == here).then_some(seal.generation)
 }
 
 /// Seals the store in `folder` with this generation.
@@ -56,7 +65,8 @@ pub(super) fn put(folder: &Path, generation: u64) -> Result<(), StoreError> {
     let write = || -> io::Result<()> {
         let draft = folder.join("store.seal.new");
         let mut file = File::create(&draft)?;
-        file.write_all(&serde_json::to_vec(&Seal { generation })?)?;
+        let seal = Seal { generation, file: FileIdentity::told_by(&file.metadata()?) };
+        file.write_all(&serde_json::to_vec(&seal)?)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;
         flush_folder(folder)

@@ -72,6 +72,14 @@ fn a_backup_in_its_place_begins_a_new_memory() {
     assert!(site.has_forgotten());
     assert!(!site.has_forgotten());
 
+    // Everything in the folder, written over what is there.
+    let (file, seal) = (fs::read(site.file()).unwrap(), fs::read(site.seal()).unwrap());
+    drop(site.open());
+    fs::write(site.file(), file).unwrap();
+    fs::write(site.seal(), seal).unwrap();
+    assert!(site.has_forgotten());
+    assert!(!site.has_forgotten());
+
     // A copy taken while the store was open, put back after it was closed.
     let store = site.open();
     let backup = fs::read(site.file()).unwrap();
