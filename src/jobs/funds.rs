@@ -65,13 +65,17 @@ impl<'a> Funds<'a> {
         Ok(Reserved::Yes(state.balance.unwrap_or(free)))
     }
 
-    /// What is free now, read if it is not known yet.
-    pub(super) async fn free(&self) -> Result<Amount, CallError> {
+    /// How much of `amount` can be taken: what is free where that is less. All of it or nothing
+    /// while another payment's outcome is open: the balance shows that one or does not, and the
+    /// rest of a part that is taken now is never taken later.
+    pub(super) async fn part_of(&self, amount: Amount) -> Result<Amount, CallError> {
         let mut state = self.state.lock().await;
-        match state.free {
-            Some(free) => Ok(free),
-            None => self.read(&mut state).await,
-        }
+        let free = match state.free {
+            Some(free) => free,
+            None => self.read(&mut state).await?,
+        };
+        let part = amount.checked_min(free).ok().filter(|part| part.is_positive());
+        Ok(part.filter(|_| state.in_flight.is_empty()).unwrap_or(amount))
     }
 
     /// Reserves an amount that may have left already: it is not for us to refuse.

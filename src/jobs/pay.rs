@@ -134,12 +134,10 @@ impl Paying<'_> {
         if !takes_what_is_there {
             return self.reserve_exactly(operation, operation.amount).await;
         }
-        let free = match self.funds.free().await {
-            Ok(free) => free,
-            Err(error) => return self.no_balance(operation, &error).map(|()| None),
-        };
-        let amount = operation.amount.checked_min(free).ok().filter(|amount| amount.is_positive());
-        self.reserve_exactly(operation, amount.unwrap_or(operation.amount)).await
+        match self.funds.part_of(operation.amount).await {
+            Ok(amount) => self.reserve_exactly(operation, amount).await,
+            Err(error) => self.no_balance(operation, &error).map(|()| None),
+        }
     }
 
     async fn reserve_exactly(&self, operation: &Operation, amount: Amount) -> Result<Option<Amount>, JobError> {
