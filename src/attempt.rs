@@ -156,11 +156,6 @@ impl Payment {
         self.attempts.last()
     }
 
-    /// The attempt with HiPay's transaction id.
-    pub fn by_transaction(&mut self, transaction_id: &str) -> Option<&mut Attempt> {
-        self.attempts.iter_mut().find(|attempt| attempt.transaction_id.as_deref() == Some(transaction_id))
-    }
-
     /// The first thing to do. `remembered` is false where the voucher is older than the store's
     /// memory, so that someone may have paid before it began.
     pub fn plan(&self, base: &str, remembered: bool) -> Plan {

@@ -9,12 +9,23 @@ use crate::money::{Amount, Currency, MoneyError};
 /// A JSON string, number or boolean as its text, to the letter: a number never passes through a
 /// float. Null, an absent field, an object and an array are all "nothing".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scalar(Option<String>);
+pub enum Scalar {
+    /// Null, absent, an object or an array.
+    #[default]
+    Nothing,
+    /// A string's or a number's text.
+    Text(String),
+    /// `true` or `false`: no text and no number, whatever they look like.
+    Boolean(bool),
+}
 
 impl Scalar {
     /// The text, unless there is none or only blanks.
     pub fn text(&self) -> Option<&str> {
-        self.0.as_deref().map(str::trim).filter(|text| !text.is_empty())
+        match self {
+            Self::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            Self::Nothing | Self::Boolean(_) => None,
+        }
     }
 
     /// The text, empty where there is none.
@@ -32,13 +43,21 @@ impl Scalar {
         whole.parse().ok()
     }
 
-    /// An id: a whole number that is not negative.
-    pub fn id(&self) -> Option<u64> {
+    /// How many: a whole number that is not negative.
+    pub fn count(&self) -> Option<u64> {
         self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// An id: a whole number above zero.
+    pub fn id(&self) -> Option<u64> {
+        self.count().filter(|id| *id > 0)
     }
 
     /// A boolean in any of its spellings; nothing for any other text.
     pub fn flag(&self) -> Option<bool> {
+        if let Self::Boolean(value) = self {
+            return Some(*value);
+        }
         match self.text()?.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "y" | "on" => Some(true),
             "0" | "false" | "no" | "n" | "off" => Some(false),
@@ -56,11 +75,12 @@ impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let text = raw.get();
-        Ok(Self(match text.as_bytes().first() {
-            None | Some(b'n' | b'{' | b'[') => None,
-            Some(b'"') => Some(serde_json::from_str(text).map_err(serde::de::Error::custom)?),
-            Some(_) => Some(text.to_owned()),
-        }))
+        Ok(match text.as_bytes().first() {
+            None | Some(b'n' | b'{' | b'[') => Self::Nothing,
+            Some(b't' | b'f') => Self::Boolean(text == "true"),
+            Some(b'"') => Self::Text(serde_json::from_str(text).map_err(serde::de::Error::custom)?),
+            Some(_) => Self::Text(text.to_owned()),
+        })
     }
 }
 
@@ -92,6 +112,14 @@ mod tests {
     }
 
     #[test]
+    fn a_boolean_is_no_id_and_no_text() {
+        for json in ["true", "false", "0", "\"0\"", "null", "-3"] {
+            assert_eq!(scalar(json).id(), None, "{json}");
+        }
+        assert_eq!((scalar("false").text(), scalar("0").count()), (None, Some(0)));
+    }
+
+    #[test]
     fn a_number_never_becomes_a_float() {
         // As a 64-bit float this would be 9007199254740992.00.
         assert_eq!(
@@ -107,7 +135,7 @@ mod tests {
         #[test]
         fn text_comes_back_as_it_was(text: String) {
             let json = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(scalar(&json).0, Some(text));
+            prop_assert_eq!(scalar(&json), Scalar::Text(text));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Amounts of money: integer minor units with a currency. Nothing else in the crate computes
 //! amounts, and nothing here uses floating point.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -193,12 +192,6 @@ impl Amount {
         Ok(Self { minor, currency: self.currency })
     }
 
-    /// Which of two amounts of one currency is the larger.
-    pub fn checked_cmp(self, other: Self) -> Result<Ordering, MoneyError> {
-        self.same_currency(other)?;
-        Ok(self.minor.cmp(&other.minor))
-    }
-
     /// True where `self`, as a balance, is enough to pay `other`. Never across currencies.
     pub fn covers(self, other: Self) -> bool {
         self.currency == other.currency && self.minor >= other.minor
@@ -219,11 +212,6 @@ impl Amount {
     /// More than nothing.
     pub fn is_positive(self) -> bool {
         self.minor > 0
-    }
-
-    /// Exactly nothing.
-    pub fn is_zero(self) -> bool {
-        self.minor == 0
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
@@ -308,7 +296,7 @@ mod tests {
     fn never_across_currencies() {
         let euro = Amount::from_minor(100, Currency::EUR);
         let yen = Amount::from_minor(1, currency("JPY"));
-        assert!(euro.checked_add(yen).is_err() && euro.checked_sub(yen).is_err() && euro.checked_cmp(yen).is_err());
+        assert!(euro.checked_add(yen).is_err() && euro.checked_sub(yen).is_err() && euro.checked_min(yen).is_err());
         assert!(!euro.covers(yen));
     }
 

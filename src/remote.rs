@@ -61,7 +61,7 @@ impl CallError {
 
     /// True where the remote knows no such thing.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Rejected(rejection) if rejection.http_status == 404 || rejection.code == Some(7))
+        matches!(self, Self::Rejected(rejection) if matches!(rejection.code, Some(7 | 404)))
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -340,7 +340,7 @@ fn media_type(headers: &header::HeaderMap) -> String {
 
 /// A `multipart/form-data` body that comes out the same, to the byte, each time it is made from
 /// the same fields.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Multipart {
     parts: Vec<(String, Vec<u8>)>,
 }

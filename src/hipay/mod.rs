@@ -15,6 +15,9 @@ use crate::secret::Secret;
 
 pub use types::*;
 
+/// The HTTP status of an account that we may not act on.
+const NO_ACCESS: u16 = 403;
+
 /// The way to one HiPay, as the technical account. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct HiPay {
@@ -94,10 +97,12 @@ impl HiPay {
             let account = decode::<wire::AccountAnswer>(answer)?.account();
             account.ok_or_else(|| CallError::unknown("HiPay's answer lacks the account's id"))
         };
-        match self.remote.read(JSON_LIMIT, request, judge).await {
+        match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(account) => Ok(Some(account)),
             Err(error) if error.is_not_found() => Ok(None),
-            Err(error) if error.is_credentials() && matches!(on, ActingOn::Login(_)) => Ok(None),
+            Err(CallError::Rejected(Rejection { http_status: NO_ACCESS, .. })) if matches!(on, ActingOn::Login(_)) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -106,7 +111,8 @@ impl HiPay {
     pub async fn change_email(&self, hipay_id: u64, email: &str) -> Result<(), CallError> {
         let form = [("email", email)];
         let request = || self.request(Method::PATCH, "/user-account", ActingOn::Wallet(hipay_id)).form(&form);
-        self.remote.change(JSON_LIMIT, request, judge).await.map(drop)
+        let changed = self.remote.change(JSON_LIMIT, request, judge).await.map(drop);
+        self.confirmed(ActingOn::Wallet(hipay_id), changed).await
     }
 
     /// An account's balance.
@@ -116,14 +122,19 @@ impl HiPay {
             let wallet = decode::<wire::BalanceAnswer>(answer)?.wallet();
             wallet.ok_or_else(|| CallError::unknown("HiPay's answer holds no balance that can be read"))
         };
-        self.remote.read(JSON_LIMIT, request, judge).await
+        self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
     /// A wallet's bank details and their status.
     pub async fn bank_info(&self, hipay_id: u64) -> Result<BankInfo, CallError> {
         let path = format!("/user-account/bank-info/{}", self.locale);
         let request = || self.request(Method::GET, &path, ActingOn::Wallet(hipay_id));
-        self.remote.read(JSON_LIMIT, request, decode::<wire::BankAnswer>).await.map(wire::BankAnswer::bank_info)
+        let judge = |answer| {
+            let bank = decode::<wire::BankAnswer>(answer)?.bank_info();
+            bank.ok_or_else(|| CallError::unknown("HiPay's answer holds no status of the bank details that we know"))
+        };
+        let on = ActingOn::Wallet(hipay_id);
+        self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
     /// Registers a wallet's bank details with their document.
@@ -131,7 +142,8 @@ impl HiPay {
         let mut form = Multipart::default();
         bank.fill(&mut form);
         let request = || self.post("/user-account/bank-info", ActingOn::Wallet(hipay_id), &form);
-        self.remote.change(JSON_LIMIT, request, judge).await.map(drop)
+        let registered = self.remote.change(JSON_LIMIT, request, judge).await.map(drop);
+        self.confirmed(ActingOn::Wallet(hipay_id), registered).await
     }
 
     /// Sends an identification document.
@@ -139,7 +151,8 @@ impl HiPay {
         let mut form = Multipart::default();
         document.fill(&mut form);
         let request = || self.post("/identification", ActingOn::Wallet(hipay_id), &form);
-        match self.remote.change(JSON_LIMIT, request, judge).await {
+        let sent = self.remote.change(JSON_LIMIT, request, judge).await;
+        match self.confirmed(ActingOn::Wallet(hipay_id), sent).await {
             Ok(_) => Ok(DocumentOutcome::Sent),
             Err(CallError::Rejected(Rejection { code: Some(414), .. })) => Ok(DocumentOutcome::IdentifiedAlready),
             Err(CallError::Rejected(Rejection { code: Some(415), .. })) => Ok(DocumentOutcome::WaitingAlready),
@@ -174,7 +187,7 @@ impl HiPay {
             let id = id.text().map(str::to_owned);
             id.ok_or_else(|| CallError::unknown("HiPay accepted the payment and did not tell its transaction"))
         };
-        self.remote.change(JSON_LIMIT, request, judge).await
+        self.confirmed(on, self.remote.change(JSON_LIMIT, request, judge).await).await
     }
 
     /// Looks a payment up by HiPay's transaction id or by our reference. A withdrawal is found only
@@ -196,7 +209,7 @@ impl HiPay {
                 CallError::unknown(format!("HiPay's answer about the transaction cannot be used: {reason}"))
             })
         };
-        match self.remote.read(JSON_LIMIT, request, judge).await {
+        match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(transaction) => Ok(Some(transaction)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -212,7 +225,7 @@ impl HiPay {
             let query = [("page", page.to_string()), ("nb_result_per_page", PAGE.to_string())];
             let request = || self.request(Method::GET, &path, ActingOn::Technical).query(&query);
             let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::GroupAnswer>).await?;
-            let total = answer.total_merchant.id().and_then(|total| usize::try_from(total).ok());
+            let total = answer.total_merchant.count().and_then(|total| usize::try_from(total).ok());
             let received = answer.members();
             let count = received.len();
             members.extend(received);
@@ -221,6 +234,26 @@ impl HiPay {
             }
         }
         Ok(members)
+    }
+
+    /// HiPay answers 401 to wrong credentials and to an account that it does not let us act on. The
+    /// first concerns everything, the second that account alone: a call of our own tells.
+    async fn confirmed<T>(&self, on: ActingOn<'_>, result: Result<T, CallError>) -> Result<T, CallError> {
+        let error = match result {
+            Err(error) if error.is_credentials() && on != ActingOn::Technical => error,
+            other => return other,
+        };
+        let request = || self.request(Method::GET, "/user-account", ActingOn::Technical);
+        match self.remote.read(JSON_LIMIT, request, judge).await {
+            Ok(_) => Err(CallError::Rejected(Rejection {
+                http_status: NO_ACCESS,
+                code: Some(i64::from(NO_ACCESS)),
+                detail: None,
+                sentence: format!("HiPay does not let us act on this account, or does not know it ({error})"),
+            })),
+            Err(own) if own.is_credentials() => Err(error),
+            Err(own) => Err(own),
+        }
     }
 
     fn request(&self, method: Method, path: &str, on: ActingOn<'_>) -> RequestBuilder {
@@ -275,7 +308,8 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     match envelope.code.integer() {
         Some(0) if answer.is_success() => Ok(answer),
         Some(13 | 26) => Err(CallError::unknown(sentence(envelope.code.integer(), answer.status, &envelope))),
-        None | Some(0) if answer.is_success() => {
+        // Not HiPay's own word, whoever it is that answered.
+        None | Some(0) if answer.status != 401 => {
             Err(CallError::unknown(format!("HiPay's answer has no code ({})", answer.describe())))
         }
         code => Err(refused(answer.status, code.filter(|code| *code != 0), &envelope)),

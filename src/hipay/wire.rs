@@ -141,18 +141,21 @@ pub(super) struct BankAnswer {
 }
 
 impl BankAnswer {
-    pub(super) fn bank_info(self) -> BankInfo {
-        BankInfo {
-            status: match self.status_code.integer() {
-                Some(3) => BankStatus::Validated,
-                Some(2) => BankStatus::InProgress,
-                _ => BankStatus::None,
+    /// The details; `None` where the status is none that we know: bank details are registered
+    /// anew, and payments blocked, only on HiPay's clear word.
+    pub(super) fn bank_info(self) -> Option<BankInfo> {
+        Some(BankInfo {
+            status: match self.status_code.integer()? {
+                1 => BankStatus::None,
+                2 => BankStatus::InProgress,
+                3 => BankStatus::Validated,
+                _ => return None,
             },
             iban: self.iban.text_or_empty(),
             swift: self.swift.text_or_empty(),
             bank_name: self.bank_name.text_or_empty(),
             country: self.bank_country.text_or_empty(),
-        }
+        })
     }
 }
 

@@ -6,12 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, JobError};
+use crate::mirakl::PROCESS_FIELD;
 use crate::store::View;
 
 const DOCUMENT: &str = "mirakl_setup";
-
-/// The custom field by which a shop asks to be paid through HiPay.
-const PROCESS_FIELD: &str = "hipay-process";
 
 /// The two families of document types; a marketplace may have one of them only.
 const FAMILIES: [&str; 2] = ["LEGAL_", "SOLE_MAN_"];

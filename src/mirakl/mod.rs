@@ -18,9 +18,11 @@ use tokio::time::Instant;
 
 use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
+use crate::secret::Secret;
 use crate::voucher::{Voucher, VoucherSource};
 
 pub use types::*;
+pub(crate) use wire::PROCESS_FIELD;
 
 /// A row of a page that cannot be used; the other rows can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +74,7 @@ pub struct ShopUpdate<'a> {
 /// A token of the client-credentials flow.
 #[derive(Debug, Clone)]
 struct Token {
-    header: String,
+    header: Secret,
     until: Instant,
 }
 
@@ -89,6 +91,9 @@ const TOKEN_MARGIN: Duration = Duration::from_mins(1);
 
 /// The largest document that is fetched, in bytes: HiPay takes 15 MB at most.
 const DOCUMENT_LIMIT: usize = 20 * 1024 * 1024;
+
+/// Ids that Mirakl takes in one call.
+const IDS_A_CALL: usize = 100;
 
 /// Shops asked for in one call for documents.
 const SHOPS_A_CALL: usize = 50;
@@ -112,6 +117,20 @@ impl Mirakl {
         query.extend(since.map(|since| ("updated_since", seconds(since))));
         let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
         self.sweep("/api/shops", &query, page, wire::shop, |shop| shop.shop_id).await
+    }
+
+    /// S20: the shops with these ids.
+    pub async fn shops_with(&self, ids: &[u64]) -> Result<Listing<Shop>, CallError> {
+        let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
+        for ids in ids.chunks(IDS_A_CALL) {
+            let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+            let query = [("paginate", "true".to_owned()), ("shop_ids", ids)];
+            let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
+            let part = self.sweep("/api/shops", &query, page, wire::shop, |shop| shop.shop_id).await?;
+            listing.rows.extend(part.rows);
+            listing.unreadable.extend(part.unreadable);
+        }
+        Ok(listing)
     }
 
     /// S30: the documents of `shop_ids`, fifty shops a call.
@@ -166,8 +185,8 @@ impl Mirakl {
             VoucherSource::Invoices => {
                 query.push(("type", "AUTO_INVOICE".to_owned()));
                 let page = |answer: wire::InvoicesPage| (answer.invoices, answer.total_count);
-                let number = |voucher: &Voucher| voucher.number.clone();
-                self.sweep("/api/invoices", &query, page, wire::invoice, number).await
+                let key = |voucher: &Voucher| (voucher.shop_id, voucher.number.clone());
+                self.sweep("/api/invoices", &query, page, wire::invoice, key).await
             }
             VoucherSource::BillingCycles => self.billing_cycles(query).await,
         }
@@ -193,8 +212,10 @@ impl Mirakl {
         // The same change twice is the same change, so it is repeated like a read.
         let answer = self.authorized(JSON_LIMIT, build).await?;
         let returns: wire::ShopReturns = decode(&answer)?;
+        let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
         match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
-            None => Ok(()),
+            None if updated => Ok(()),
+            None => Err(CallError::unknown("Mirakl did not say that it changed the shop")),
             Some(error) => Err(CallError::Rejected(Rejection {
                 http_status: answer.status,
                 code: None,
@@ -254,18 +275,18 @@ impl Mirakl {
         let mut token = self.token.lock().await;
         if let Some(known) = token.as_ref()
             && Instant::now() < known.until
-            && refused != Some(known.header.as_str())
+            && refused != Some(known.header.expose())
         {
-            return Ok(known.header.clone());
+            return Ok(known.header.expose().to_owned());
         }
         let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret.expose())];
         let request = || self.remote.client().post(auth_url).form(&form);
         let answer: wire::TokenAnswer = self.remote.read(JSON_LIMIT, request, |answer| decode(&judge(answer)?)).await?;
         let access = answer.access_token.text().ok_or_else(|| CallError::unknown("Mirakl gave no access token"))?;
-        let lifetime = Duration::from_secs(answer.expires_in.id().unwrap_or(3_600));
+        let lifetime = Duration::from_secs(answer.expires_in.count().unwrap_or(3_600).min(86_400));
         let until = Instant::now() + lifetime.saturating_sub(TOKEN_MARGIN);
         let header = format!("Bearer {access}");
-        *token = Some(Token { header: header.clone(), until });
+        *token = Some(Token { header: Secret::new(header.clone()), until });
         Ok(header)
     }
 }

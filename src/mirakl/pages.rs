@@ -56,18 +56,23 @@ impl Mirakl {
                     }
                 }
                 offset = offset.saturating_add(received);
-                let total = total.id().and_then(|total| usize::try_from(total).ok());
+                let total = total.count().and_then(|total| usize::try_from(total).ok());
                 totals.insert(total);
-                if received == 0 || total.map_or(received < PAGE, |total| offset >= total) {
+                if received == 0 || total.is_some_and(|total| offset >= total) {
                     break;
                 }
             }
-            // Whole: one count on all pages, and as many rows as it says (where it says any). Two
-            // sweeps that saw the same rows are as good.
+            // Whole: one count on all pages, and as many rows as it says (where it says any).
             let read_rows = seen.len().saturating_add(unreadable.len());
-            let whole =
-                totals.len() == 1 && totals.first().is_none_or(|total| total.is_none_or(|total| read_rows >= total));
-            if whole || previous.as_ref() == Some(&seen) {
+            let counted = totals.last().copied().flatten().unwrap_or(read_rows);
+            let whole = totals.len() == 1 && read_rows >= counted;
+            let settled = previous.as_ref() == Some(&seen);
+            if settled && read_rows < counted {
+                // The list stands still and is shorter than Mirakl says: somebody has to know.
+                let reason = format!("Mirakl counts {counted} rows in {path} and shows {read_rows}");
+                unreadable.push(Unreadable::new("list", None, &reason));
+            }
+            if whole || settled {
                 return Ok(Listing { rows: rows.into_values().collect(), unreadable });
             }
             previous = Some(seen);
@@ -86,7 +91,7 @@ impl Mirakl {
             let page: wire::BillingCyclesPage = self.get("/api/seller-billing-cycles", &query).await?;
             for row in &page.data {
                 match wire::billing_cycle(row) {
-                    Ok(voucher) => drop(vouchers.insert(voucher.number.clone(), voucher)),
+                    Ok(voucher) => drop(vouchers.insert((voucher.shop_id, voucher.number.clone()), voucher)),
                     Err(wrong) => unreadable.push(wrong),
                 }
             }

@@ -78,6 +78,8 @@ pub(super) struct ShopReturns {
 pub(super) struct ShopReturn {
     #[serde(default)]
     pub(super) shop_error: Option<ShopError>,
+    #[serde(default)]
+    pub(super) shop_updated: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -232,7 +234,7 @@ struct FieldRow {
 }
 
 /// The custom field by which a shop asks to be paid through HiPay.
-pub(super) const PROCESS_FIELD: &str = "hipay-process";
+pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 
 pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
     let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("shop", row, &error))?;

@@ -116,7 +116,7 @@ fn shortest(plain: &str, least: usize) -> String {
 
 /// `8.3E+1`, as decimal types of some languages print themselves.
 fn scientific(amount: Amount) -> String {
-    if amount.is_zero() {
+    if amount.minor() == 0 {
         return amount.decimal();
     }
     let sign = if amount.minor() < 0 { "-" } else { "" };
