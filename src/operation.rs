@@ -72,6 +72,9 @@ pub struct Operation {
     pub cycle_date: Date,
     /// The cycle's instant (UTC).
     pub cycle_at: Timestamp,
+    /// When Mirakl made the voucher (UTC).
+    #[serde(default)]
+    pub voucher_created_at: Option<Timestamp>,
     /// Where it stands.
     pub status: Status,
     /// Why it stands there, in a sentence; empty where the status says it all.
@@ -108,6 +111,11 @@ pub struct Operation {
 const HISTORY_LIMIT: usize = 200;
 
 impl Operation {
+    /// The earliest moment at which somebody may have paid the voucher.
+    pub fn owed_since(&self) -> Timestamp {
+        self.voucher_created_at.map_or(self.cycle_at, |created| created.min(self.cycle_at))
+    }
+
     /// The attempts at `kind`.
     pub fn payment(&self, kind: PaymentKind) -> &Payment {
         match kind {

@@ -23,6 +23,9 @@ pub struct Vendor {
     /// The e-mail of the wallet.
     #[serde(default)]
     pub email: String,
+    /// E-mails that the wallet had before: HiPay may still show a payment under one of them.
+    #[serde(default)]
+    pub former_emails: Vec<String>,
     /// ID of the wallet; `None` until it is created. Never changes once known.
     #[serde(default)]
     pub hipay_id: Option<u64>,
@@ -100,6 +103,7 @@ impl Vendor {
             name: String::new(),
             login: String::new(),
             email: String::new(),
+            former_emails: Vec::new(),
             hipay_id: None,
             user_space_id: None,
             identified: false,
@@ -116,6 +120,12 @@ impl Vendor {
             updated_at: at,
             unknown: Map::new(),
         }
+    }
+
+    /// True where the next run has something to do for it although its shop has not changed.
+    pub fn needs_attention(&self) -> bool {
+        let ready = self.identified && self.bank_status == 3 && !self.blocked_for_bank_details;
+        self.enabled && (!ready || !self.warnings.is_empty())
     }
 
     /// `success`, or `warning` with the reasons in [`Vendor::warnings`].

@@ -15,7 +15,7 @@ use crate::money::{Amount, MoneyError};
 use crate::operation::{Beneficiary, Operation, Status};
 
 /// Where vouchers are read from (`mirakl.voucherSource`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum VoucherSource {
     /// Mirakl's invoices (IV01).
     #[serde(rename = "invoices")]
@@ -70,6 +70,11 @@ pub struct Voucher {
 }
 
 impl Voucher {
+    /// What names it: the source, the shop and the number.
+    pub fn key(&self) -> (String, u64, String) {
+        (self.source.name().to_owned(), self.shop_id, self.number.clone())
+    }
+
     /// True where Mirakl says that it has been paid already.
     pub fn is_paid_already(&self) -> bool {
         self.payment_state.as_deref().is_some_and(|state| state.trim().eq_ignore_ascii_case("PAID"))
@@ -86,6 +91,10 @@ pub enum HeldBecause {
     VendorDisabled,
     /// Mirakl says that it was paid.
     PaidInMirakl,
+    /// It was made before the first cycle that this installation is responsible for.
+    BeforeFirstCycle,
+    /// Mirakl does not show it any more.
+    NotShown,
 }
 
 impl HeldBecause {
@@ -95,6 +104,11 @@ impl HeldBecause {
             Self::VendorUnknown => "its vendor has no HiPay account yet; run vendor:process",
             Self::VendorDisabled => "its vendor is disabled (hipay-process is not true in Mirakl)",
             Self::PaidInMirakl => "Mirakl says that it has been paid already",
+            Self::BeforeFirstCycle => {
+                "it was made before the first cycle of this installation (cashout.firstCycle), so whoever did it \
+                 before has paid it"
+            }
+            Self::NotShown => "Mirakl does not show it any more, so nobody knows whether it is still owed",
         }
     }
 }
@@ -232,6 +246,7 @@ pub(crate) mod tests {
             adjusted_by: None,
             cycle_date: date(2026, 11, 11),
             cycle_at: Timestamp::UNIX_EPOCH,
+            voucher_created_at: None,
             status: draft.status,
             message: String::new(),
             held: None,

@@ -113,6 +113,9 @@ pub struct BatchRecord {
     /// How many failed in all.
     #[serde(default)]
     pub failed: u64,
+    /// The first of the things to know that are no failures.
+    #[serde(default)]
+    pub warnings: Vec<Failure>,
     /// Why the whole batch ended early.
     #[serde(default)]
     pub error: Option<String>,
@@ -150,6 +153,7 @@ impl BatchRecord {
                     amounts: BTreeMap::new(),
                     failures: Vec::new(),
                     failed: 0,
+                    warnings: Vec::new(),
                     error: None,
                     unknown: Map::new(),
                 };
@@ -173,6 +177,7 @@ impl BatchRecord {
             self.amounts.clone_from(&tally.amounts);
             self.failures.clone_from(&tally.failures);
             self.failed = tally.failed;
+            self.warnings.clone_from(&tally.warnings);
         }
         self.ended_at = Some(context.clock.now());
         self.error = outcome.as_ref().err().map(ToString::to_string);
@@ -189,6 +194,12 @@ impl BatchRecord {
         outcome?;
         kept?;
         Ok(self)
+    }
+
+    /// The batch that began last.
+    pub fn latest(store: &crate::store::Store) -> Result<Option<Self>, StoreError> {
+        let query = Query::all().descending().limit(1);
+        Ok(store.read(|reader| reader.page::<Self>(&query))?.items.pop())
     }
 
     /// Batches that were running when their process died are shown as interrupted.
@@ -247,6 +258,7 @@ struct Tally {
     amounts: BTreeMap<String, Vec<Amount>>,
     failures: Vec<Failure>,
     failed: u64,
+    warnings: Vec<Failure>,
     abort: Option<JobError>,
 }
 
@@ -303,6 +315,10 @@ impl Run {
         let message = message.into();
         let Subject { mirakl_id, voucher } = &subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        self.keep_failure(subject, message);
+    }
+
+    fn keep_failure(&self, subject: Subject, message: String) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
         if tally.failures.len() < FAILURES_KEPT {
@@ -315,6 +331,10 @@ impl Run {
         let Subject { mirakl_id, voucher } = subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.count("warnings");
+        let mut tally = self.tally();
+        if tally.warnings.len() < FAILURES_KEPT {
+            tally.warnings.push(Failure { subject: subject.clone(), message: message.to_owned() });
+        }
     }
 
     /// Something that a person must look at now; a failure of the batch too.
@@ -323,11 +343,7 @@ impl Run {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
         tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, "{message}");
-        let mut tally = self.tally();
-        tally.failed = tally.failed.saturating_add(1);
-        if tally.failures.len() < FAILURES_KEPT {
-            tally.failures.push(Failure { subject, message });
-        }
+        self.keep_failure(subject, message);
     }
 
     /// How many items have failed so far.

@@ -1,11 +1,13 @@
 //! The store belongs to one Mirakl, one HiPay host and one technical account. A configuration that
 //! names others would send one marketplace's money by another's memory.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, JobError};
 use crate::config::Config;
-use crate::store::{StoreError, View};
+use crate::operation::{Operation, Status};
+use crate::store::{Reader, StoreError, View};
 
 const DOCUMENT: &str = "binding";
 
@@ -18,6 +20,20 @@ pub struct Binding {
     pub hipay: String,
     /// HiPay ID of the technical account.
     pub technical_account: u64,
+    /// The marketplace's id in payment references (`hipay.mkp.technical.id`).
+    #[serde(default)]
+    pub marketplace: String,
+}
+
+/// A binding as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    binding: Binding,
+    /// When the store was first bound (UTC): from then on this installation is responsible.
+    first_bound_at: Timestamp,
+    /// When it was last bound (UTC): of what went before under another binding it knows nothing.
+    bound_at: Timestamp,
 }
 
 /// How a store and a configuration go together.
@@ -38,16 +54,16 @@ impl Binding {
             mirakl: config.mirakl.base_url.clone(),
             hipay: config.hipay.base_url.clone(),
             technical_account: config.technical_account.hipay_id,
+            marketplace: marketplace(config),
         }
     }
 
     /// Compares the store with the configuration.
     pub async fn compare(context: &Context) -> Result<Bound, StoreError> {
-        let known = context.store.reading(|reader| reader.get_document::<Self>(DOCUMENT)).await?;
-        Ok(match known {
+        Ok(match stored(context).await? {
             None => Bound::Free,
-            Some(known) if known == Self::of(&context.config) => Bound::Ours,
-            Some(known) => Bound::Foreign(known),
+            Some(known) if known.binding == Self::of(&context.config) => Bound::Ours,
+            Some(known) => Bound::Foreign(known.binding),
         })
     }
 
@@ -58,6 +74,7 @@ impl Binding {
             ("mirakl.baseUrl", &self.mirakl, &configured.mirakl),
             ("hipay.baseRestUrl", &self.hipay, &configured.hipay),
             ("account.technical.hipayId", &technical.0, &technical.1),
+            ("hipay.mkp.technical.id", &self.marketplace, &configured.marketplace),
         ]
         .into_iter()
         .filter(|(_, store, configuration)| store != configuration)
@@ -71,7 +88,7 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     let configured = Binding::of(&context.config);
     match Binding::compare(context).await? {
         Bound::Ours => Ok(()),
-        Bound::Free => Ok(rebind(context).await?),
+        Bound::Free => rebind(context).await,
         Bound::Foreign(known) => Err(JobError::Refused(format!(
             "the store belongs to another installation, so nothing is sent: {}. Correct the configuration, or confirm \
              the change with `cashout check --rebind`",
@@ -80,8 +97,49 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     }
 }
 
-/// Binds the store to what the configuration names. A person has confirmed it.
-pub async fn rebind(context: &Context) -> Result<(), StoreError> {
-    let configured = Binding::of(&context.config);
-    context.store.write(move |writer| writer.put_document(DOCUMENT, &configured)).await
+/// Binds the store to what the configuration names. A person has confirmed it. Refused while a
+/// payment is under way: what it came to could not be asked any more.
+pub async fn rebind(context: &Context) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let binding = Binding::of(&context.config);
+    let known = stored(context).await?;
+    let under_way = context.store.reading(under_way).await?;
+    if known.is_some() && under_way > 0 {
+        return Err(JobError::Refused(format!(
+            "{under_way} payments are under way through the former binding; run `cashout \
+             cashout:transaction:status:sync` with the former configuration until there are none"
+        )));
+    }
+    let first_bound_at = known.map_or(now, |known| known.first_bound_at);
+    let stored = Stored { binding, first_bound_at, bound_at: now };
+    Ok(context.store.write(move |writer| writer.put_document(DOCUMENT, &stored)).await?)
+}
+
+fn under_way(reader: &Reader<'_>) -> Result<u64, StoreError> {
+    let mut payments = 0_u64;
+    for status in [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat() {
+        payments = payments.saturating_add(reader.count::<Operation>("status", status.code())?);
+    }
+    Ok(payments)
+}
+
+/// Since when this store knows everything that was paid under its binding.
+pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
+    let bound = stored(context).await?.map(|known| known.bound_at);
+    Ok(bound.into_iter().fold(context.store.memory_since(), Timestamp::max))
+}
+
+/// Since when this installation is responsible for paying.
+pub(super) async fn responsible_since(context: &Context) -> Result<Timestamp, StoreError> {
+    Ok(stored(context).await?.map_or(context.clock.now(), |known| known.first_bound_at))
+}
+
+/// The marketplace's id in payment references.
+pub(super) fn marketplace(config: &Config) -> String {
+    let technical = || config.technical_account.hipay_id.to_string();
+    config.hipay.technical_marketplace_id.clone().unwrap_or_else(technical)
+}
+
+async fn stored(context: &Context) -> Result<Option<Stored>, StoreError> {
+    context.store.reading(|reader| reader.get_document::<Stored>(DOCUMENT)).await
 }

@@ -28,8 +28,7 @@ pub(super) struct Booking {
 impl Booking {
     /// Writes the voucher, its operations and what they net. Gives the operations that are new.
     pub(super) fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
-        let key = (self.voucher.source.name().to_owned(), self.voucher.number.clone());
-        let known = writer.get::<VoucherRecord>(&key)?;
+        let known = writer.get::<VoucherRecord>(&self.voucher.key())?;
         if known.as_ref().is_some_and(|known| known.held.is_none()) {
             return Ok(Vec::new());
         }
@@ -66,7 +65,9 @@ impl Booking {
             return Ok(Vec::new());
         }
         let query = Query::group("debt", self.voucher.shop_id).limit(10_000);
-        Ok(writer.page::<Operation>(&query)?.items)
+        let page = writer.page::<Operation>(&query)?;
+        // A debt that cannot be read would be forgiven: rather let the voucher wait.
+        page.unreadable.into_iter().next().map_or(Ok(page.items), |error| Err(error.into()))
     }
 
     fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
@@ -99,6 +100,7 @@ impl Booking {
             adjusted_by: None,
             cycle_date: self.cycle_date,
             cycle_at: self.cycle_at,
+            voucher_created_at: self.voucher.created_at,
             status: draft.status,
             message: String::new(),
             held: None,

@@ -1,6 +1,6 @@
 //! `cashout:generate`: operations from Mirakl's vouchers.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,15 +12,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
+use super::binding::responsible_since;
 use super::booking::Booking;
 use super::{Context, JobError, Run, Subject};
 use crate::config::NegativeVouchers;
-use crate::cycle::{Calendar, Cycle};
+use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
-use crate::store::{Query, View, day_number};
+use crate::operation::{Beneficiary, Operation, Status};
+use crate::remote::CallError;
+use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
+
+/// How far apart the two sources may date one voucher.
+const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// What `cashout:generate` can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,25 +76,50 @@ pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
         after: arguments.after.unwrap_or(configured.after),
         ..configured.clone()
     };
-    // A narrower window than the configured one may leave vouchers out.
-    let whole = calendar.before >= configured.before && calendar.after >= configured.after;
-    let operator = OnceCell::new();
-    let generation = Generation { context, run, operator: &operator, dealt_with: Mutex::default() };
-    for date in dates(context, &calendar, arguments).await? {
+    let first = first_cycle(context, &configured).await?;
+    let generation = Generation {
+        context,
+        run,
+        // A narrower window than the configured one may leave vouchers out.
+        whole: calendar.before >= configured.before && calendar.after >= configured.after,
+        earliest: configured.cycle(first).map_err(out_of_calendar)?.start,
+        operator: OnceCell::new(),
+        dealt_with: Mutex::default(),
+    };
+    for date in dates(context, &calendar, arguments, first).await? {
         if run.is_stopping() {
             return Ok(());
         }
-        let cycle = calendar.cycle(date).map_err(|error| JobError::Refused(error.to_string()))?;
-        generation.cycle(&calendar, cycle, whole).await?;
+        let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
+        match generation.cycle(cycle).await {
+            // One cycle's trouble does not stop the others.
+            Err(JobError::Refused(why)) if arguments.cycle_date.is_none() => run.fail(Subject::default(), why),
+            other => other?,
+        }
     }
     generation.held().await
 }
 
+fn out_of_calendar(error: OutOfCalendar) -> JobError {
+    JobError::Refused(error.to_string())
+}
+
+/// The first cycle that this installation is responsible for.
+async fn first_cycle(context: &Context, calendar: &Calendar) -> Result<Date, JobError> {
+    match context.config.cashout.first_cycle {
+        Some(first) => Ok(first),
+        None => Ok(calendar.day_of(responsible_since(context).await?)),
+    }
+}
+
 /// The cycles to generate: the one asked for, or every one since the first that is not complete.
-async fn dates(context: &Context, calendar: &Calendar, arguments: &GenerateArguments) -> Result<Vec<Date>, JobError> {
+async fn dates(
+    context: &Context,
+    calendar: &Calendar,
+    arguments: &GenerateArguments,
+    first: Date,
+) -> Result<Vec<Date>, JobError> {
     let now = context.clock.now();
-    let created = calendar.day_of(context.store.created_at());
-    let first = context.config.cashout.first_cycle.unwrap_or(created);
     if let Some(date) = arguments.cycle_date {
         if date < first {
             return Err(JobError::Refused(format!(
@@ -96,7 +127,7 @@ async fn dates(context: &Context, calendar: &Calendar, arguments: &GenerateArgum
                  ones were paid by whoever did it before. Set cashout.firstCycle if that is not so"
             )));
         }
-        let cycle = calendar.cycle(date).map_err(|error| JobError::Refused(error.to_string()))?;
+        let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
         if cycle.start > now {
             return Err(JobError::Refused(format!(
                 "the cycle of {date} has not begun: its vouchers are made from {} on",
@@ -107,80 +138,75 @@ async fn dates(context: &Context, calendar: &Calendar, arguments: &GenerateArgum
     }
     let execution = arguments.execution_date.unwrap_or_else(|| calendar.day_of(now));
     let days = calendar.days_between(first, execution);
-    let open = context
-        .store
-        .reading(move |reader| {
-            let mut open = Vec::new();
-            for date in days {
-                let known = reader.get::<CycleRecord>(&day_number(date))?;
-                if !known.is_some_and(|known| known.complete) {
-                    open.push(date);
-                }
+    let open = context.store.reading(move |reader| {
+        let mut open = Vec::new();
+        for date in days {
+            let known = reader.get::<CycleRecord>(&day_number(date))?;
+            if !known.is_some_and(|known| known.complete) {
+                open.push(date);
             }
-            Ok(open)
-        })
-        .await?;
-    Ok(open)
+        }
+        Ok(open)
+    });
+    Ok(open.await?)
 }
 
 /// One run of the generation.
 struct Generation<'a> {
     context: &'a Context,
     run: &'a Run,
+    /// The windows of this run are at least as wide as the configured ones.
+    whole: bool,
+    /// The beginning of the first cycle's window: what was made before it is not ours to pay.
+    earliest: Timestamp,
     /// The operator account's balance, read once.
-    operator: &'a OnceCell<Option<Amount>>,
-    /// Vouchers dealt with in this run, by shop and number.
-    dealt_with: Mutex<HashSet<(u64, String)>>,
+    operator: OnceCell<Option<Amount>>,
+    /// Vouchers dealt with in this run.
+    dealt_with: Mutex<HashSet<(String, u64, String)>>,
 }
 
 impl Generation<'_> {
-    async fn cycle(&self, calendar: &Calendar, cycle: Cycle, whole: bool) -> Result<(), JobError> {
+    async fn cycle(&self, cycle: Cycle) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
-        self.refuse_other_source(calendar, cycle, source).await?;
+        self.refuse_other_source(cycle, source).await?;
         let read_at = self.context.clock.now();
         let listing = self.context.mirakl.vouchers(source, cycle.start, cycle.end).await?;
         let failed_before = self.run.failed();
         for unreadable in &listing.unreadable {
             let voucher = unreadable.id.clone();
-            self.run
-                .fail(Subject { mirakl_id: None, voucher }, format!("{unreadable}; it is read again at the next run"));
+            let message = format!("{unreadable}; it is read again at the next run");
+            self.run.fail(Subject { mirakl_id: None, voucher }, message);
         }
         let vouchers = listing.rows.len();
         self.run.stage(&format!("vouchers of {}", cycle.date), vouchers);
-        let records = listing.rows.into_iter().map(|voucher| (voucher, cycle.date, cycle.at)).collect();
-        self.all(records).await;
+        self.all(listing.rows.into_iter().map(|voucher| (voucher, cycle.date, cycle.at)).collect()).await;
         let all_well = self.run.failed() == failed_before && !self.run.is_stopping();
-        let record = CycleRecord {
-            date: cycle.date,
-            complete: whole && all_well && read_at >= cycle.end,
-            vouchers: u64::try_from(vouchers).unwrap_or(u64::MAX),
-            read_at,
-            unknown: Map::new(),
-        };
-        self.context.store.write(move |writer| writer.put(&record)).await?;
-        Ok(())
+        let complete = self.whole && all_well && read_at >= cycle.end;
+        let vouchers = u64::try_from(vouchers).unwrap_or(u64::MAX);
+        let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
+            let known = writer.get::<CycleRecord>(&day_number(cycle.date))?;
+            writer.put(&CycleRecord {
+                date: cycle.date,
+                // Once everything was read, a second look at a part of it takes nothing back.
+                complete: complete || known.as_ref().is_some_and(|known| known.complete),
+                vouchers,
+                read_at,
+                unknown: known.map(|known| known.unknown).unwrap_or_default(),
+            })
+        });
+        Ok(kept.await?)
     }
 
-    /// Two sources number the same vouchers differently: none of a cycle that one of them has
-    /// served is taken from the other.
-    async fn refuse_other_source(
-        &self,
-        calendar: &Calendar,
-        cycle: Cycle,
-        source: VoucherSource,
-    ) -> Result<(), JobError> {
+    /// Two sources number the same vouchers differently: where one of them has given vouchers of a
+    /// time, none of that time is taken from the other.
+    async fn refuse_other_source(&self, cycle: Cycle, source: VoucherSource) -> Result<(), JobError> {
         let other = match source {
             VoucherSource::Invoices => VoucherSource::BillingCycles,
             VoucherSource::BillingCycles => VoucherSource::Invoices,
         };
-        let out = |_| JobError::Refused(format!("the cycle of {} is outside the calendar", cycle.date));
-        // Every cycle whose own window touches this one's.
-        let from = calendar.day_of(cycle.start.checked_sub(calendar.after).map_err(out)?);
-        let to = calendar.day_of(cycle.end.checked_add(calendar.before).map_err(out)?);
-        let query = Query::group("source", other.name().to_owned())
-            .from(day_number(from))
-            .to(day_number(to).saturating_add(1))
-            .limit(1);
+        let from = cycle.start.checked_sub(SOURCES_APART).unwrap_or(Timestamp::MIN);
+        let to = cycle.end.checked_add(SOURCES_APART).unwrap_or(Timestamp::MAX);
+        let query = Query::group("source", other.name().to_owned()).from(from).to(to).limit(1);
         let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
         match page.items.first() {
             None => Ok(()),
@@ -192,8 +218,29 @@ impl Generation<'_> {
         }
     }
 
-    /// Every voucher that is held is tried again, whatever its window.
+    /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
+    /// it may have been paid by hand, or changed.
     async fn held(&self) -> Result<(), JobError> {
+        for ((cycle_date, source), records) in self.waiting().await? {
+            if self.run.is_stopping() {
+                return Ok(());
+            }
+            self.run.stage(&format!("held vouchers of {cycle_date}"), records.len());
+            match self.shown_now(source, &records).await {
+                Ok(shown) => self.again(records, shown).await?,
+                Err(error) if error.is_credentials() => return Err(error.into()),
+                Err(error) => {
+                    let message = format!("the held vouchers of {cycle_date} could not be read again: {error}");
+                    self.run.fail(Subject::default(), message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The held vouchers that this run has not met yet, by cycle and source.
+    async fn waiting(&self) -> Result<BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>>, JobError> {
+        let mut waiting: BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>> = BTreeMap::new();
         let mut cursor = None;
         loop {
             let query = Query::group("held", ()).limit(1_000).after(cursor.take());
@@ -201,21 +248,59 @@ impl Generation<'_> {
             for error in page.unreadable {
                 self.run.settle(Subject::default(), Err(error.into()));
             }
-            let records: Vec<_> = {
-                let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
-                let key = |record: &VoucherRecord| (record.voucher.shop_id, record.voucher.number.clone());
-                let waiting = page.items.into_iter().filter(|record| !dealt_with.contains(&key(record)));
-                waiting.map(|record| (record.voucher, record.cycle_date, record.cycle_at)).collect()
-            };
-            if !records.is_empty() {
-                self.run.stage("held vouchers", records.len());
-                self.all(records).await;
+            let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in page.items {
+                let met = dealt_with.contains(&record.voucher.key());
+                if !met && !self.is_too_early(&record.voucher) {
+                    waiting.entry((record.cycle_date, record.voucher.source)).or_default().push(record);
+                }
             }
             cursor = page.next;
-            if cursor.is_none() || self.run.is_stopping() {
-                return Ok(());
+            if cursor.is_none() {
+                return Ok(waiting);
             }
         }
+    }
+
+    /// What Mirakl shows of the time in which `records` were made.
+    async fn shown_now(
+        &self,
+        source: VoucherSource,
+        records: &[VoucherRecord],
+    ) -> Result<HashMap<(String, u64, String), Voucher>, CallError> {
+        let made = || records.iter().map(|record| record.voucher.created_at.unwrap_or(record.cycle_at));
+        let (Some(first), Some(last)) = (made().min(), made().max()) else { return Ok(HashMap::new()) };
+        let margin = SignedDuration::from_hours(1);
+        let start = first.checked_sub(margin).unwrap_or(first);
+        let end = last.checked_add(margin).unwrap_or(last);
+        let listing = self.context.mirakl.vouchers(source, start, end).await?;
+        Ok(listing.rows.into_iter().map(|voucher| (voucher.key(), voucher)).collect())
+    }
+
+    async fn again(
+        &self,
+        records: Vec<VoucherRecord>,
+        mut shown: HashMap<(String, u64, String), Voucher>,
+    ) -> Result<(), JobError> {
+        let mut current = Vec::new();
+        for record in records {
+            if let Some(voucher) = shown.remove(&record.voucher.key()) {
+                current.push((voucher, record.cycle_date, record.cycle_at));
+                continue;
+            }
+            let subject = Subject::voucher(record.voucher.shop_id, &record.voucher.number);
+            self.run.warn(&subject, &format!("the voucher is held: {}", HeldBecause::NotShown.sentence()));
+            self.run.step();
+            let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
+            self.context.store.write(move |writer| writer.put(&record)).await?;
+        }
+        self.all(current).await;
+        Ok(())
+    }
+
+    /// True for a voucher made before the first cycle that is ours.
+    fn is_too_early(&self, voucher: &Voucher) -> bool {
+        voucher.created_at.is_some_and(|created| created < self.earliest)
     }
 
     /// Many shops at once, one shop's vouchers in their order: a debt comes before what makes up
@@ -235,10 +320,7 @@ impl Generation<'_> {
                         return;
                     }
                     let subject = Subject::voucher(shop_id, &voucher.number);
-                    self.dealt_with
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert((shop_id, voucher.number.clone()));
+                    self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner).insert(voucher.key());
                     self.run.settle(subject, self.voucher(voucher, date, at, &balance).await);
                     self.run.step();
                 }
@@ -254,7 +336,7 @@ impl Generation<'_> {
         balance: &OnceCell<Option<Amount>>,
     ) -> Result<(), JobError> {
         let shop_id = voucher.shop_id;
-        let key = (voucher.source.name().to_owned(), voucher.number.clone());
+        let key = voucher.key();
         let (known, vendor) = self
             .context
             .store
@@ -266,6 +348,7 @@ impl Generation<'_> {
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
         let held = match (&vendor, hipay_id) {
             _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
+            _ if self.is_too_early(&voucher) => Some(HeldBecause::BeforeFirstCycle),
             (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
             (Some(_), Some(_)) => None,
             (None, _) | (Some(_), None) => Some(HeldBecause::VendorUnknown),
@@ -312,11 +395,42 @@ impl Generation<'_> {
             );
             self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), &message);
         }
-        if changed_to == known.changed_to {
+        let paid_meanwhile = voucher.is_paid_already() && !known.voucher.is_paid_already();
+        if changed_to == known.changed_to && !paid_meanwhile {
             return Ok(());
         }
-        let record = VoucherRecord { changed_to, ..known };
+        if paid_meanwhile {
+            self.hold_unsent(&voucher).await?;
+        }
+        let mut record = VoucherRecord { changed_to, ..known };
+        record.voucher.payment_state = voucher.payment_state;
         Ok(self.context.store.write(move |writer| writer.put(&record)).await?)
+    }
+
+    /// Mirakl shows a voucher as paid whose operations have not been sent: somebody else paid it.
+    async fn hold_unsent(&self, voucher: &Voucher) -> Result<(), JobError> {
+        let (shop_id, number) = (voucher.shop_id, voucher.number.clone());
+        let now = self.context.clock.now();
+        let held = self.context.store.write(move |writer: &mut Writer<'_>| {
+            let mut held = Vec::new();
+            for beneficiary in [Beneficiary::Vendor, Beneficiary::Operator] {
+                let group = (shop_id, number.clone(), beneficiary);
+                let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
+                let unsent = operation.transfer.attempts.is_empty();
+                if unsent && Status::TRANSFER_PAYABLE.contains(&operation.status) {
+                    operation.hold("Mirakl shows the voucher as paid, and not by us", now);
+                    writer.put(&operation)?;
+                    held.push(operation.amount);
+                }
+            }
+            Ok::<_, StoreError>(held)
+        });
+        for amount in held.await? {
+            self.run.count_amount("held", amount);
+            let message = format!("{amount} are held: Mirakl shows the voucher as paid, and not by us");
+            self.run.warn(&Subject::voucher(shop_id, &voucher.number), &message);
+        }
+        Ok(())
     }
 
     /// A wallet's balance, read once for all its vouchers. One that cannot be read is left out.
@@ -338,6 +452,6 @@ impl Generation<'_> {
         if !voucher.operator_amount.is_positive() {
             return Ok(None);
         }
-        self.balance(self.operator, self.context.config.operator_account.hipay_id).await
+        self.balance(&self.operator, self.context.config.operator_account.hipay_id).await
     }
 }

@@ -3,6 +3,9 @@
 use futures_util::StreamExt;
 use futures_util::stream;
 
+use jiff::Timestamp;
+
+use super::binding::remembers_since;
 use super::funds::Funds;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, outcome};
@@ -17,6 +20,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &statuses).await?;
     run.stage("transfers", ids.len());
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
+    let memory = remembers_since(context).await?;
     stream::iter(ids)
         .for_each_concurrent(context.in_hand(), |id| {
             let funds = &funds;
@@ -27,7 +31,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
                 match due::operation(context, id).await {
                     Ok(Some(operation)) => {
                         let subject = subject(&operation);
-                        run.settle(subject, transfer(context, run, funds, operation).await);
+                        run.settle(subject, transfer(context, run, (funds, memory), operation).await);
                     }
                     Ok(None) => {}
                     Err(error) => run.settle(Subject::default(), Err(error.into())),
@@ -39,21 +43,27 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     Ok(())
 }
 
-async fn transfer(context: &Context, run: &Run, funds: &Funds<'_>, operation: Operation) -> Result<(), JobError> {
+async fn transfer(
+    context: &Context,
+    run: &Run,
+    (funds, memory): (&Funds<'_>, Timestamp),
+    operation: Operation,
+) -> Result<(), JobError> {
     let may_send = may_be_sent(context, run, &operation).await?;
     let open = operation.status == Status::TransferSending;
     if !may_send && !open {
         return Ok(());
     }
-    Paying { context, run, kind: PaymentKind::Transfer, funds, may_send }.pay(operation).await
+    Paying { context, run, kind: PaymentKind::Transfer, funds, memory, may_send }.pay(operation).await
 }
 
 /// The checks before a transfer, in the order of the rules; the operation says which failed.
 async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
     if !is_enabled(context, operation.mirakl_id).await? {
-        let message = "the vendor is unknown or disabled (hipay-process is not true in Mirakl)".to_owned();
-        outcome::happen(context, operation.id, Event::VendorDisabled, message).await?;
+        let message = "the vendor is unknown or disabled (hipay-process is not true in Mirakl)";
+        outcome::happen(context, operation.id, Event::VendorDisabled, message.to_owned()).await?;
         run.count_amount("vendor disabled", operation.amount);
+        run.warn(&subject(operation), &format!("not transferred: {message}"));
         return Ok(false);
     }
     if !operation.amount.is_positive() {

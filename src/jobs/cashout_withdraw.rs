@@ -6,6 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
+use jiff::Timestamp;
+
+use super::binding::remembers_since;
 use super::funds::Funds;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, outcome};
@@ -21,12 +24,14 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &statuses).await?;
     run.stage("withdrawals", ids.len());
     let wallets = by_wallet(context, run, ids).await?;
+    let memory = remembers_since(context).await?;
     stream::iter(wallets)
         .for_each_concurrent(context.in_hand(), |(hipay_id, ids)| async move {
             let wallet = Wallet {
                 context,
                 run,
                 hipay_id,
+                memory,
                 funds: Funds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
                 account: OnceCell::new(),
             };
@@ -94,6 +99,12 @@ const DISABLED: Obstacle = Obstacle {
 const NO_WALLET: Obstacle =
     Obstacle { event: Event::WalletNotReady, word: "wallet not ready", message: "HiPay does not know the wallet" };
 
+const OTHER_WALLET: Obstacle = Obstacle {
+    event: Event::WalletNotReady,
+    word: "wallet not ready",
+    message: "HiPay shows another account in place of the wallet; ask HiPay",
+};
+
 const NOT_IDENTIFIED: Obstacle = Obstacle {
     event: Event::WalletNotReady,
     word: "wallet not ready",
@@ -117,6 +128,7 @@ struct Wallet<'a> {
     context: &'a Context,
     run: &'a Run,
     hipay_id: u64,
+    memory: Timestamp,
     funds: Funds<'a>,
     account: OnceCell<Option<Account>>,
 }
@@ -129,6 +141,8 @@ impl Wallet<'_> {
             self.run.count_amount(obstacle.word, operation.amount);
             if obstacle.event == Event::WalletNotReady {
                 self.run.fail(subject(&operation), obstacle.message);
+            } else {
+                self.run.warn(&subject(&operation), &format!("not withdrawn: {}", obstacle.message));
             }
             outcome::happen(self.context, operation.id, obstacle.event, obstacle.message.to_owned()).await?;
             if operation.status != Status::WithdrawSending {
@@ -136,7 +150,9 @@ impl Wallet<'_> {
             }
         }
         let kind = PaymentKind::Withdrawal;
-        Paying { context: self.context, run: self.run, kind, funds: &self.funds, may_send }.pay(operation).await
+        Paying { context: self.context, run: self.run, kind, funds: &self.funds, memory: self.memory, may_send }
+            .pay(operation)
+            .await
     }
 
     /// The first check that does not pass, in the order of the rules.
@@ -147,6 +163,9 @@ impl Wallet<'_> {
             return Ok(Some(&DISABLED));
         };
         let Some(account) = self.account().await? else { return Ok(Some(&NO_WALLET)) };
+        if account.hipay_id != self.hipay_id {
+            return Ok(Some(&OTHER_WALLET));
+        }
         if !account.identified {
             return Ok(Some(&NOT_IDENTIFIED));
         }

@@ -36,10 +36,18 @@ struct State {
 /// What came of asking for an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reserved {
-    /// It is reserved; the balance last read.
-    Yes(Amount),
-    /// It is not there; this much is free.
-    Short(Amount),
+    /// It is reserved.
+    Yes {
+        /// The balance last read.
+        balance: Amount,
+    },
+    /// It is not there.
+    Short {
+        /// The balance last read.
+        balance: Amount,
+        /// What of it is not promised to other payments.
+        free: Amount,
+    },
 }
 
 impl<'a> Funds<'a> {
@@ -57,12 +65,13 @@ impl<'a> Funds<'a> {
             (None, Some(free)) if state.read_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) => free,
             (None, _) => self.read(&mut state).await?,
         };
+        let balance = state.balance.unwrap_or(free);
         if !free.covers(amount) {
-            return Ok(Reserved::Short(free));
+            return Ok(Reserved::Short { balance, free });
         }
         state.free = free.checked_sub(amount).ok();
         state.in_flight.push(amount);
-        Ok(Reserved::Yes(state.balance.unwrap_or(free)))
+        Ok(Reserved::Yes { balance })
     }
 
     /// How much of `amount` can be taken: what is free where that is less. All of it or nothing
@@ -88,6 +97,13 @@ impl<'a> Funds<'a> {
     /// The payment was accepted: HiPay's balance shows it from now on.
     pub(super) async fn left(&self, amount: Amount) {
         forget(&mut self.state.lock().await.in_flight, amount);
+    }
+
+    /// The payment was not sent after all: its amount is free again.
+    pub(super) async fn back(&self, amount: Amount) {
+        let mut state = self.state.lock().await;
+        forget(&mut state.in_flight, amount);
+        state.free = state.free.and_then(|free| free.checked_add(amount).ok());
     }
 
     /// The payment was refused for certain: its amount is free again. True where the balance, read

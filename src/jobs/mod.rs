@@ -15,6 +15,7 @@ mod funds;
 mod labels;
 mod outcome;
 mod pay;
+mod retry;
 mod setup;
 mod transaction_sync;
 mod vendor_bank;
@@ -30,6 +31,7 @@ use thiserror::Error;
 pub use batch::{BatchRecord, BatchState, Failure, Progress, Run, Silent, Subject};
 pub use binding::{Binding, Bound, bind, rebind};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
+pub use retry::retry;
 pub use setup::{Setup, read_setup};
 
 use crate::clock::Clock;

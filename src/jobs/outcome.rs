@@ -7,6 +7,7 @@ use serde_json::Map;
 use super::Context;
 use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
+use crate::money::Amount;
 use crate::operation::{Event, Operation, PaymentKind, Status};
 use crate::store::{StoreError, View, Writer};
 
@@ -35,19 +36,25 @@ pub(super) async fn happen(context: &Context, id: u64, event: Event, message: St
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
-/// The intent: `attempt` with everything that its request carries. `None` where the operation is no
+/// The intent: `attempt` with everything that its request carries, and the paying account's balance. `None` where the operation is no
 /// longer to be paid, or somebody else has begun this attempt.
 pub(super) async fn begin(
     context: &Context,
     id: u64,
     kind: PaymentKind,
     attempt: Attempt,
+    balance: Amount,
 ) -> Result<Option<Operation>, StoreError> {
     let number = attempt.number;
     let begun = update(context, id, move |operation, now| {
         let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
         if operation.held.is_some() || taken || operation.happen(Event::Sending(kind), "", now).is_err() {
             return false;
+        }
+        if kind == PaymentKind::Withdrawal {
+            operation.balance = Some(balance);
+            let rest = operation.amount.checked_sub(attempt.amount).ok();
+            operation.shortfall = rest.filter(|rest| rest.is_positive());
         }
         operation.payment_mut(kind).attempts.push(attempt);
         true
@@ -90,7 +97,7 @@ pub(super) async fn accepted(
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
-        if !matches!(attempt.state, AttemptState::Sending | AttemptState::Refused) {
+        if attempt.state != AttemptState::Sending {
             return false;
         }
         attempt.state = AttemptState::Requested;
@@ -189,12 +196,20 @@ pub(super) async fn adopt(
         if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
             return false;
         }
+        // What is over is over: an answer that was long on its way turns nothing back.
+        if matches!(attempt.state, AttemptState::Captured | AttemptState::Ended) && state == AttemptState::Requested {
+            return false;
+        }
         attempt.state = state;
         attempt.transaction_id = Some(transaction.transaction_id.clone());
         attempt.transaction_status = Some(transaction.word.clone());
         attempt.updated_at = now;
         let message = transaction_message(&transaction);
         attempt.message.clone_from(&message);
+        // An earlier attempt says nothing about the operation.
+        if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
+            return true;
+        }
         // From a status that is only payable the payment has to be seen as sent first.
         let _ = operation.happen(Event::Sending(kind), "found at HiPay", now);
         let _ = operation.happen(transaction.state.event(kind), &message, now);

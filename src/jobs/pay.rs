@@ -1,6 +1,9 @@
 //! The only way money moves: one payment of one operation, from whatever is known of it to
 //! whatever can be known now. The rules are those of "Money never moves twice".
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::binding::marketplace;
 use super::funds::{Funds, Reserved};
 use super::outcome::{self, Found};
 use super::{Context, JobError, Run, Subject, labels};
@@ -13,8 +16,15 @@ use crate::remote::CallError;
 /// How often, at most, a request is sent in one run while nobody knows what became of it.
 const SENDS: u32 = 3;
 
+/// What is said of a payment that may have been executed.
+const OUTCOME_UNKNOWN: &str = "may have been made, its outcome is not known yet";
+
 /// More look-ups than any operation has attempts.
 const MOST_STEPS: u32 = 50;
+
+/// How long a look-up may lag behind a payment at the very most. After that a refusal is believed
+/// even where an earlier sending has an outcome that nobody knows.
+const LOOK_UPS_LAG: SignedDuration = SignedDuration::from_hours(24);
 
 /// A payment of one operation in one run.
 pub(super) struct Paying<'a> {
@@ -22,9 +32,18 @@ pub(super) struct Paying<'a> {
     pub(super) run: &'a Run,
     pub(super) kind: PaymentKind,
     pub(super) funds: &'a Funds<'a>,
+    /// Since when the store knows everything that was paid.
+    pub(super) memory: Timestamp,
     /// False where the checks before sending do not pass: then only the outcome of what was sent
     /// before is looked up.
     pub(super) may_send: bool,
+}
+
+/// What was reserved for a payment.
+struct Reservation {
+    amount: Amount,
+    /// The paying account's balance as last read.
+    balance: Amount,
 }
 
 /// The wallet that a payment of `kind` goes to or leaves from: the same one.
@@ -36,20 +55,12 @@ pub(super) fn subject(operation: &Operation) -> Subject {
     Subject::voucher(operation.mirakl_id, &operation.voucher)
 }
 
-/// The base of a payment's references.
-pub(super) fn base_reference(context: &Context, operation: &Operation, kind: PaymentKind) -> String {
-    let config = &context.config;
-    let technical = config.technical_account.hipay_id.to_string();
-    let marketplace = config.hipay.technical_marketplace_id.as_deref().unwrap_or(&technical);
-    operation.base_reference(kind, marketplace)
-}
-
 impl Paying<'_> {
     /// Brings the payment as far as it will go. Only what concerns the whole batch is an error.
     pub(super) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
-        let base = base_reference(self.context, &operation, kind);
-        let remembered = operation.cycle_at >= self.context.store.memory_since();
+        let base = operation.base_reference(kind, &marketplace(&self.context.config));
+        let remembered = operation.owed_since() >= self.memory;
         let mut plan = operation.payment(kind).plan(&base, remembered);
         for _ in 0..MOST_STEPS {
             match plan {
@@ -57,7 +68,7 @@ impl Paying<'_> {
                     let number = Payment::number_of(&base, &reference);
                     let found = match self.look_up(&operation, &reference).await {
                         Ok(found) => found,
-                        Err(error) => return self.leave_open(&operation, &error).await,
+                        Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
                     let state = found.as_ref().map(|transaction| transaction.state);
                     plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
@@ -71,9 +82,16 @@ impl Paying<'_> {
                     self.run.fail(subject(&operation), format!("the {} is not sent: {reason}", kind.word()));
                     return Ok(());
                 }
-                Plan::Begin(_) | Plan::Resend | Plan::Adopt => return Ok(()),
+                Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
+                    self.run.count_amount("outcome open", operation.amount);
+                    let message =
+                        format!("HiPay does not show the {} (yet), and it is not sent again now", kind.word());
+                    self.run.warn(&subject(&operation), &message);
+                    return Ok(());
+                }
             }
         }
+        self.run.fail(subject(&operation), format!("the {} has had too many attempts", kind.word()));
         Ok(())
     }
 
@@ -84,7 +102,7 @@ impl Paying<'_> {
     /// A new attempt: reserve, commit the whole request, send.
     async fn begin(&self, operation: &Operation, base: &str, number: u32) -> Result<(), JobError> {
         let kind = self.kind;
-        let Some(amount) = self.reserve(operation).await? else { return Ok(()) };
+        let Some(Reservation { amount, balance }) = self.reserve(operation).await? else { return Ok(()) };
         let (public_label, private_label) = labels::of(self.context, operation, kind, amount);
         let now = self.context.clock.now();
         let attempt = Attempt {
@@ -102,11 +120,10 @@ impl Paying<'_> {
             updated_at: now,
             unknown: serde_json::Map::new(),
         };
-        let begun = outcome::begin(self.context, operation.id, kind, attempt).await;
-        match begun {
-            Ok(Some(operation)) => self.send(&operation).await,
+        match outcome::begin(self.context, operation.id, kind, attempt, balance).await {
+            Ok(Some(operation)) => self.send(&operation, false).await,
             other => {
-                self.funds.left(amount).await;
+                self.funds.back(amount).await;
                 Ok(other.map(drop)?)
             }
         }
@@ -116,63 +133,64 @@ impl Paying<'_> {
     /// left already is HiPay's to judge.
     async fn resend(&self, operation: &Operation) -> Result<(), JobError> {
         let Some(attempt) = operation.payment(self.kind).last() else { return Ok(()) };
-        if attempt.state == AttemptState::Sending {
-            self.funds.reserve_anyway(attempt.amount).await;
-        } else if self.reserve_exactly(operation, attempt.amount).await?.is_none() {
+        let open = attempt.state == AttemptState::Sending;
+        let amount = attempt.amount;
+        let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
+        if open {
+            self.funds.reserve_anyway(amount).await;
+        } else if self.reserve_exactly(operation, amount).await?.is_none() {
             return Ok(());
         }
         match outcome::reopen(self.context, operation.id, self.kind).await? {
-            Some(operation) => self.send(&operation).await,
-            None => Ok(()),
+            Some(operation) => self.send(&operation, uncertain).await,
+            None => {
+                self.funds.back(amount).await;
+                Ok(())
+            }
         }
     }
 
     /// Reserves what is to be paid. `None` where it is not there; the operation then says so.
-    async fn reserve(&self, operation: &Operation) -> Result<Option<Amount>, JobError> {
+    async fn reserve(&self, operation: &Operation) -> Result<Option<Reservation>, JobError> {
         let takes_what_is_there =
             operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
         if !takes_what_is_there {
             return self.reserve_exactly(operation, operation.amount).await;
         }
-        match self.funds.part_of(operation.amount).await {
-            Ok(amount) => self.reserve_exactly(operation, amount).await,
-            Err(error) => self.no_balance(operation, &error).map(|()| None),
-        }
-    }
-
-    async fn reserve_exactly(&self, operation: &Operation, amount: Amount) -> Result<Option<Amount>, JobError> {
-        let (reserved, balance) = match self.funds.reserve(amount).await {
-            Ok(Reserved::Yes(balance)) => (true, balance),
-            Ok(Reserved::Short(free)) => (false, free),
+        let amount = match self.funds.part_of(operation.amount).await {
+            Ok(amount) => amount,
             Err(error) => return self.no_balance(operation, &error).map(|()| None),
         };
-        self.show_balance(operation, balance, amount).await?;
-        if reserved {
-            return Ok(Some(amount));
+        let reserved = self.reserve_exactly(operation, amount).await?;
+        if reserved.is_some() && amount != operation.amount {
+            let whole = operation.amount;
+            let message =
+                format!("only {amount} of {whole} are withdrawn: that is all that the operator account holds");
+            self.run.warn(&subject(operation), &message);
         }
-        let word = self.kind.word();
-        let message = format!("the account holds {balance}, the {word} needs {amount}");
-        outcome::happen(self.context, operation.id, Event::FundsShort, message).await?;
-        self.run.count_amount("insufficient funds", amount);
-        Ok(None)
+        Ok(reserved)
     }
 
-    /// The wallet's balance at its withdrawal, and what the operator's withdrawal leaves behind.
-    async fn show_balance(&self, operation: &Operation, balance: Amount, amount: Amount) -> Result<(), JobError> {
-        if self.kind != PaymentKind::Withdrawal {
-            return Ok(());
-        }
-        let shortfall = operation.amount.checked_sub(amount).ok().filter(|rest| rest.is_positive());
-        if operation.balance == Some(balance) && operation.shortfall == shortfall {
-            return Ok(());
-        }
-        outcome::update(self.context, operation.id, move |operation, _| {
-            operation.balance = Some(balance);
-            operation.shortfall = shortfall;
-            true
+    async fn reserve_exactly(&self, operation: &Operation, amount: Amount) -> Result<Option<Reservation>, JobError> {
+        let (balance, free) = match self.funds.reserve(amount).await {
+            Ok(Reserved::Yes { balance }) => return Ok(Some(Reservation { amount, balance })),
+            Ok(Reserved::Short { balance, free }) => (balance, free),
+            Err(error) => return self.no_balance(operation, &error).map(|()| None),
+        };
+        let word = self.kind.word();
+        let promised = if free == balance { String::new() } else { format!(" ({free} not promised to others)") };
+        let message = format!("the account holds {balance}{promised}, the {word} needs {amount}");
+        self.run.count_amount("insufficient funds", amount);
+        self.run.fail(subject(operation), message.clone());
+        let kind = self.kind;
+        outcome::update(self.context, operation.id, move |operation, now| {
+            if kind == PaymentKind::Withdrawal {
+                operation.balance = Some(balance);
+            }
+            operation.happen(Event::FundsShort, &message, now).is_ok()
         })
         .await?;
-        Ok(())
+        Ok(None)
     }
 
     fn no_balance(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
@@ -184,10 +202,10 @@ impl Paying<'_> {
     }
 
     /// Sends the last attempt. Whatever is not a plain yes is looked up before it is believed.
-    async fn send(&self, operation: &Operation) -> Result<(), JobError> {
+    /// `uncertain` where an earlier sending of it may have been executed.
+    async fn send(&self, operation: &Operation, mut uncertain: bool) -> Result<(), JobError> {
         let kind = self.kind;
         let Some(attempt) = operation.payment(kind).last().cloned() else { return Ok(()) };
-        let mut uncertain = false;
         for sends in 1..=SENDS {
             let error = match self.context.hipay.pay(kind, &attempt).await {
                 Ok(transaction_id) => return self.accepted(operation, &attempt, transaction_id).await,
@@ -195,10 +213,11 @@ impl Paying<'_> {
             };
             // It has not left, or HiPay talks to us no more: there is nothing to look up.
             if error.is_credentials() || matches!(error, CallError::NotSent { .. }) {
-                return self.leave_open(operation, &error).await;
+                self.funds.back(attempt.amount).await;
+                return self.leave_open(operation, &error, "has not been sent").await;
             }
             match self.look_up(operation, &attempt.reference).await {
-                Err(look_up) => return self.leave_open(operation, &look_up).await,
+                Err(look_up) => return self.leave_open(operation, &look_up, OUTCOME_UNKNOWN).await,
                 Ok(Some(transaction)) => {
                     self.funds.left(attempt.amount).await;
                     return self.adopt(operation, attempt.number, attempt.reference, transaction).await;
@@ -213,7 +232,7 @@ impl Paying<'_> {
             }
             uncertain = true;
             if sends == SENDS || self.run.is_stopping() {
-                return self.leave_open(operation, &error).await;
+                return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
             }
             tokio::time::sleep(self.context.hipay.wait_after(&error, sends)).await;
         }
@@ -232,22 +251,31 @@ impl Paying<'_> {
         let for_funds = self.funds.refused(attempt.amount).await;
         let (id, reference) = (operation.id, attempt.reference.clone());
         outcome::refused(self.context, id, self.kind, reference, sentence.to_owned(), for_funds).await?;
-        if for_funds {
-            self.run.count_amount("insufficient funds", attempt.amount);
-        } else {
-            self.run.count_amount("refused", attempt.amount);
-            self.run.fail(subject(operation), format!("the {} was refused: {sentence}", self.kind.word()));
-        }
+        self.run.count_amount(if for_funds { "insufficient funds" } else { "refused" }, attempt.amount);
+        self.run.fail(subject(operation), format!("the {} was refused: {sentence}", self.kind.word()));
         Ok(())
     }
 
-    /// Nobody knows (or nothing was sent): the operation stays as it is and is taken up again.
-    async fn leave_open(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
+    /// The look-up before a sending failed: what is known of the operation stays as it is.
+    async fn not_looked_up(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
+        if operation.payment(self.kind).last().is_some_and(|last| last.state == AttemptState::Sending) {
+            return self.leave_open(operation, error, OUTCOME_UNKNOWN).await;
+        }
         if error.is_credentials() {
             self.run.abort(JobError::Credentials(error.to_string()));
         }
         let word = self.kind.word();
-        let message = format!("the {word}'s outcome is not known yet: {error}; it is looked up at the next run");
+        let message = format!("the {word} is not sent, because HiPay could not be asked about it first: {error}");
+        self.run.fail(subject(operation), message);
+        Ok(())
+    }
+
+    /// The operation stays as it is, with the reason for people to see, and is taken up again.
+    async fn leave_open(&self, operation: &Operation, error: &CallError, how: &str) -> Result<(), JobError> {
+        if error.is_credentials() {
+            self.run.abort(JobError::Credentials(error.to_string()));
+        }
+        let message = format!("the {} {how}: {error}; it is taken up again at the next run", self.kind.word());
         outcome::open(self.context, operation.id, message.clone()).await?;
         self.run.fail(subject(operation), message);
         Ok(())
@@ -263,7 +291,7 @@ impl Paying<'_> {
     ) -> Result<(), JobError> {
         let (id, word) = (operation.id, self.kind.word());
         match self.mismatch(operation, &reference, &transaction).await {
-            Err(error) => return self.leave_open(operation, &error).await,
+            Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
             Ok(Some(difference)) => {
                 let message = format!(
                     "HiPay shows another payment under the reference {reference} (transaction {}): {difference}. \
@@ -294,6 +322,9 @@ impl Paying<'_> {
         reference: &str,
         transaction: &Transaction,
     ) -> Result<Option<String>, CallError> {
+        if !transaction.reference.is_empty() && transaction.reference != reference {
+            return Ok(Some(format!("it carries the reference {}", transaction.reference)));
+        }
         let attempts = &operation.payment(self.kind).attempts;
         let meant = attempts.iter().find(|attempt| attempt.reference == reference).map(|attempt| attempt.amount);
         let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
@@ -333,6 +364,8 @@ impl Paying<'_> {
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<crate::vendor::Vendor>(&mirakl_id)).await;
         let vendor = vendor.map_err(|error| CallError::unknown(error.to_string()))?;
-        Ok(vendor.is_some_and(|vendor| same(&vendor.email) || same(&vendor.login)))
+        Ok(vendor.is_some_and(|vendor| {
+            same(&vendor.email) || same(&vendor.login) || vendor.former_emails.iter().any(|former| same(former))
+        }))
     }
 }

@@ -3,8 +3,9 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::binding::remembers_since;
 use super::funds::Funds;
 use super::outcome::{self, Found};
 use super::pay::{Paying, subject};
@@ -20,13 +21,14 @@ const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &[Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat()).await?;
     run.stage("payments under way", ids.len());
+    let memory = remembers_since(context).await?;
     stream::iter(ids)
         .for_each_concurrent(context.in_hand(), |id| async move {
             if run.is_stopping() {
                 return;
             }
             match due::operation(context, id).await {
-                Ok(Some(operation)) => run.settle(subject(&operation), sync(context, run, operation).await),
+                Ok(Some(operation)) => run.settle(subject(&operation), sync(context, run, memory, operation).await),
                 Ok(None) => {}
                 Err(error) => run.settle(Subject::default(), Err(error.into())),
             }
@@ -36,18 +38,23 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     Ok(())
 }
 
-async fn sync(context: &Context, run: &Run, operation: Operation) -> Result<(), JobError> {
+async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operation) -> Result<(), JobError> {
     let kind =
         if Status::TRANSFER_SENT.contains(&operation.status) { PaymentKind::Transfer } else { PaymentKind::Withdrawal };
     let last = operation.payment(kind).last().cloned();
     let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
         // Sent with an unknown outcome: the same look-up as before a new sending, without one.
         let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
-        return Paying { context, run, kind, funds: &funds, may_send: false }.pay(operation).await;
+        return Paying { context, run, kind, funds: &funds, memory, may_send: false }.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
-    let Some(transaction) = context.hipay.transaction(kind, attempt.account, id).await? else {
+    let mut found = context.hipay.transaction(kind, attempt.account, id).await?;
+    if found.is_none() && id != attempt.reference {
+        found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
+    }
+    let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
+        run.count_amount("not shown yet", attempt.amount);
         waits(context, run, &operation, &attempt, "HiPay does not show it");
         return Ok(());
     };
@@ -75,7 +82,6 @@ async fn sync(context: &Context, run: &Run, operation: Operation) -> Result<(), 
 fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: &str) {
     if context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG {
         let since = attempt.intended_at;
-        let message = format!("a payment of {} waits since {since}: {what}; ask HiPay", attempt.amount);
-        run.warn(&subject(operation), &message);
+        run.fail(subject(operation), format!("a payment of {} waits since {since}: {what}; ask HiPay", attempt.amount));
     }
 }

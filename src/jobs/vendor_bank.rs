@@ -96,10 +96,13 @@ async fn register(
         Err(error) => return or_warning(error, "the proof of the bank account could not be fetched", warnings),
     };
     let new = new_bank_info(bank, &iban, proof, file);
-    // Remembered first: cut off after HiPay has them, the next run still blocks the payments.
-    change(context, shop.shop_id, |vendor| {
+    // Remembered first: cut off after HiPay has them, the next run still blocks the payments. What
+    // a person has blocked stays blocked until a person unblocks it.
+    let before = vendor(context, shop.shop_id).await?.is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let ours = before || !shop.payment_blocked;
+    change(context, shop.shop_id, move |vendor| {
         vendor.payment_blocked = true;
-        vendor.blocked_for_bank_details = true;
+        vendor.blocked_for_bank_details = ours;
     })
     .await?;
     match context.hipay.register_bank_info(hipay_id, &new).await {
@@ -109,7 +112,7 @@ async fn register(
                 let was_blocked = shop.payment_blocked;
                 change(context, shop.shop_id, move |vendor| {
                     vendor.payment_blocked = was_blocked;
-                    vendor.blocked_for_bank_details = false;
+                    vendor.blocked_for_bank_details = before;
                 })
                 .await?;
             }

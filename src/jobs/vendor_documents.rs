@@ -33,11 +33,11 @@ pub(super) async fn send(
             warnings.push(format!("document {}: HiPay takes jpg, jpeg, png, gif and pdf, not '{name}'", document.id));
             continue;
         }
-        let back = kind
-            .back
-            .as_deref()
-            .and_then(|code| documents.iter().filter(|other| other.document_type == code).max_by_key(|other| other.id));
-        match one(context, kind, hipay_id, document, back.filter(|back| is_sendable_file(&back.file_name))).await {
+        let back = kind.back.as_deref().and_then(|code| {
+            let sides = documents.iter().filter(|other| other.document_type == code);
+            sides.filter(|side| is_sendable_file(&side.file_name)).max_by_key(|side| side.id)
+        });
+        match one(context, kind, hipay_id, document, back).await {
             Ok(outcome) => {
                 run.count("documents sent");
                 let both = [Some(document), back];

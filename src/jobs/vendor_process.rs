@@ -1,5 +1,7 @@
 //! `vendor:process`: the wallets, documents and bank details of the shops.
 
+use std::collections::HashSet;
+
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use super::setup::{BANK_PROOF, read_setup};
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
-use crate::store::{StoreError, View, Writer};
+use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::{SentDocument, Vendor, country_alpha2};
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.
@@ -23,11 +25,10 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         // No shop could say that it wants to be paid: all would be taken for disabled.
         return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
     }
-    let listing = context.mirakl.shops(since).await?;
-    for unreadable in &listing.unreadable {
-        run.fail(Subject::default(), unreadable.to_string());
+    let shops = shops(context, run, since).await?;
+    if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
+        return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
     }
-    let shops: Vec<Shop> = listing.rows.into_iter().filter(|shop| is_ours(context, shop)).collect();
     run.stage("shops", shops.len());
     for chunk in shops.chunks(CHUNK) {
         if run.is_stopping() {
@@ -36,6 +37,23 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         process(context, run, chunk).await?;
     }
     Ok(())
+}
+
+/// The shops to deal with: those that Mirakl names and, where only recent changes were asked for,
+/// also those of our vendors that still need something (HiPay may have validated meanwhile).
+async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
+    let mut listings = vec![context.mirakl.shops(since).await?];
+    if since.is_some() {
+        let named: HashSet<u64> = listings.iter().flat_map(|listing| &listing.rows).map(|shop| shop.shop_id).collect();
+        let query = Query::group("attention", ()).limit(100_000);
+        let waiting = context.store.reading(move |reader| reader.keys::<Vendor>(&query)).await?.keys;
+        let waiting: Vec<u64> = waiting.into_iter().filter(|id| !named.contains(id)).collect();
+        listings.push(context.mirakl.shops_with(&waiting).await?);
+    }
+    for unreadable in listings.iter().flat_map(|listing| &listing.unreadable) {
+        run.fail(Subject::default(), unreadable.to_string());
+    }
+    Ok(listings.into_iter().flat_map(|listing| listing.rows).filter(|shop| is_ours(context, shop)).collect())
 }
 
 /// `country.filter`: only shops of these countries; all where it is empty.

@@ -31,15 +31,13 @@ pub(super) async fn settle(
 
     let hipay_id = known.as_ref().and_then(|known| known.hipay_id);
     let outcome = match (known, hipay_id) {
-        (Some(known), Some(hipay_id)) => {
-            refresh(context, shop, &known, hipay_id, warnings).await.map(|()| Some(hipay_id))
-        }
+        (Some(known), Some(hipay_id)) => refresh(context, shop, &known, hipay_id, warnings).await,
         _ => create(context, run, shop, country, warnings).await,
     };
     match outcome {
         Err(JobError::Remote(reason)) => {
             warnings.push(format!("the wallet could not be settled: {reason}"));
-            Ok(hipay_id)
+            Ok(None)
         }
         other => other,
     }
@@ -52,15 +50,15 @@ async fn refresh(
     known: &Vendor,
     hipay_id: u64,
     warnings: &mut Vec<String>,
-) -> Result<(), JobError> {
+) -> Result<Option<u64>, JobError> {
     let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
         warnings.push(format!("HiPay does not know the wallet {hipay_id} any more"));
-        return Ok(());
+        return Ok(None);
     };
     if account.hipay_id != hipay_id {
         let other = account.hipay_id;
-        warnings.push(format!("HiPay shows the wallet {other} in place of {hipay_id}; {hipay_id} is kept"));
-        return Ok(());
+        warnings.push(format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either"));
+        return Ok(None);
     }
     change(context, shop.shop_id, move |vendor| {
         vendor.identified = account.identified;
@@ -70,17 +68,23 @@ async fn refresh(
     .await?;
     let email = shop.email.clone();
     if email.is_empty() || email.eq_ignore_ascii_case(&known.email) {
-        return Ok(());
+        return Ok(Some(hipay_id));
     }
     match context.hipay.change_email(hipay_id, &email).await {
-        Ok(()) => change(context, shop.shop_id, move |vendor| vendor.email = email).await,
-        Err(error) if error.is_credentials() => Err(error.into()),
+        Ok(()) => {
+            change(context, shop.shop_id, move |vendor| {
+                let former = std::mem::replace(&mut vendor.email, email);
+                vendor.former_emails.push(former);
+            })
+            .await?;
+        }
+        Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
             let kept = &known.email;
             warnings.push(format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}"));
-            Ok(())
         }
     }
+    Ok(Some(hipay_id))
 }
 
 /// A wallet for a shop that has none yet: a new one where the e-mail is free, else the one there.
@@ -141,6 +145,14 @@ async fn keep(
     warnings: &mut Vec<String>,
 ) -> Result<Option<u64>, JobError> {
     let hipay_id = account.hipay_id;
+    if [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id].contains(&hipay_id) {
+        // Its bank details would become the seller's.
+        warnings.push(format!(
+            "the e-mail {} belongs to the marketplace's own HiPay account {hipay_id}; give the shop one of its own",
+            shop.email
+        ));
+        return Ok(None);
+    }
     let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
     if let Some(owner) = owner.filter(|owner| owner.mirakl_id != shop.shop_id) {
         let other = owner.mirakl_id;

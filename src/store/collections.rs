@@ -46,9 +46,9 @@ impl Record for Operation {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // One operation for each beneficiary of a voucher, ever.
+            // One operation for each beneficiary of a shop's voucher, ever.
             Index::new("voucher", 1, |operation: &Self| {
-                vec![Entry::of((operation.voucher.clone(), operation.beneficiary))]
+                vec![Entry::of((operation.mirakl_id, operation.voucher.clone(), operation.beneficiary))]
             })
             .unique(),
             // For pages: by status, the latest change last.
@@ -86,10 +86,11 @@ fn is_open(status: Status) -> bool {
 
 impl Record for VoucherRecord {
     const COLLECTION: &'static str = "vouchers";
-    type Key = (String, String);
+    /// The source, the shop and the number: Mirakl may number each shop's vouchers by itself.
+    type Key = (String, u64, String);
 
-    fn key(&self) -> (String, String) {
-        (self.voucher.source.name().to_owned(), self.voucher.number.clone())
+    fn key(&self) -> Self::Key {
+        self.voucher.key()
     }
 
     fn indexes() -> Vec<Index<Self>> {
@@ -99,9 +100,10 @@ impl Record for VoucherRecord {
                 if record.held.is_some() { vec![Entry::new((), record.cycle_at)] } else { Vec::new() }
             })
             .counted(),
-            // Which cycles a source has made vouchers for.
+            // When the vouchers of a source were made.
             Index::new("source", 1, |record: &Self| {
-                vec![Entry::new(record.voucher.source.name().to_owned(), day_number(record.cycle_date))]
+                let made = record.voucher.created_at.unwrap_or(record.cycle_at);
+                vec![Entry::new(record.voucher.source.name().to_owned(), made)]
             }),
         ]
     }
@@ -134,6 +136,14 @@ impl Record for Vendor {
             Index::new("hipay_id", 1, |vendor: &Self| vendor.hipay_id.map(Entry::of).into_iter().collect()).unique(),
             Index::new("status", 1, |vendor: &Self| vec![Entry::new(vendor.status().to_owned(), vendor.updated_at)])
                 .counted(),
+            // What a run takes up although the shop has not changed.
+            Index::new(
+                "attention",
+                1,
+                |vendor: &Self| {
+                    if vendor.needs_attention() { vec![Entry::of(())] } else { Vec::new() }
+                },
+            ),
         ]
     }
 }
