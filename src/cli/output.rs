@@ -1,7 +1,7 @@
 //! The only place that writes to the terminal: results to the standard output, everything else to
 //! the error output.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
@@ -21,7 +21,12 @@ pub(super) fn start_log(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_new(level).unwrap_or_default();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Colours are for people at a terminal, not for cron's mails and log files.
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
     // A second start in one process (a test) keeps the first one.
     let _ = subscriber.try_init();
 }
