@@ -64,6 +64,12 @@ fn create_private_folder(data: &Path) -> Result<(), StoreError> {
     if data.is_dir() {
         return Ok(());
     }
+    if data.exists() {
+        return Err(StoreError::Machine(format!(
+            "{} is in the place of the data folder and is no folder; move it away, or name a folder with --data",
+            data.display()
+        )));
+    }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
         StoreError::Machine(format!(
             "the data folder {} cannot be created: {error}; create it, or name another with --data",

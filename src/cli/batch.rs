@@ -1,17 +1,12 @@
 //! Running one batch from the command line.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failed, Global, configuration, output, owner, progress, runtime};
-use crate::app::{self, Wiring};
+use super::{Exit, Failed, Global, configuration, open, output, owner, progress, runtime};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::jobs::{self, BatchRecord, BatchState, Command};
-
-/// How long a command waits for another one to be done with the store.
-const STORE_WAIT: Duration = Duration::from_mins(1);
 
 /// Opens the store, runs the batch that `command` makes, and tells what came of it.
 pub(super) fn run(
@@ -20,9 +15,8 @@ pub(super) fn run(
 ) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
-    let wiring = Wiring { store_wait: if global.no_wait { Duration::ZERO } else { STORE_WAIT }, ..Wiring::default() };
-    let command = command(&config, wiring.clock.now())?;
-    let context = app::open(config, &global.data, &wiring)?;
+    let command = command(&config, Clock::system().now())?;
+    let context = open(global, config)?;
     let progress = progress::choose(global.json);
     let outcome = runtime()?.block_on(async {
         let stop = CancellationToken::new();

@@ -5,8 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::json;
 
 use super::output::{notice, print, print_json};
-use super::{CheckArgs, Exit, Failed, Global, configuration, owner, runtime};
-use crate::app::{self, Wiring};
+use super::{CheckArgs, Exit, Failed, Global, configuration, open, owner, runtime};
 use crate::hipay::ActingOn;
 use crate::jobs::{Binding, Bound, Context, read_setup, rebind};
 use crate::remote::CallError;
@@ -38,7 +37,7 @@ impl Findings {
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
-    let context = app::open(config, &global.data, &Wiring::default())?;
+    let context = open(global, config)?;
     let mut findings = Findings::default();
     findings.good("configuration", global.config.display().to_string());
     findings.good("store", global.data.display().to_string());

@@ -11,14 +11,15 @@ mod wallets;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::AppError;
+use crate::app::{self, AppError, Wiring};
 use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
-use crate::jobs::JobError;
+use crate::jobs::{Context, JobError};
 use crate::store::StoreError;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
@@ -297,6 +298,20 @@ fn configuration(global: &Global) -> Result<Config, Failed> {
         }
     }
     Ok(config)
+}
+
+/// How long a command waits for another one to be done with the store.
+const STORE_WAIT: Duration = Duration::from_mins(1);
+
+/// Opens the store and connects everything. Where another process has the store, it says so before
+/// it waits: a command that is silent for a minute looks as if it hung.
+fn open(global: &Global, config: Config) -> Result<Context, Failed> {
+    match app::open(config.clone(), &global.data, &Wiring::default()) {
+        Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait => {}
+        opened => return Ok(opened?),
+    }
+    output::notice("another process has the store; waiting for it, a minute at most");
+    Ok(app::open(config, &global.data, &Wiring { store_wait: STORE_WAIT, ..Wiring::default() })?)
 }
 
 /// The runtime of one command.
