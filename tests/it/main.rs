@@ -2,7 +2,17 @@
 //! One binary, a file a capability.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+mod bad_store;
 mod binary;
+mod checks;
+mod commands;
+mod hipay_refusals;
+mod mirakl_access;
+mod mirakl_answers;
+mod owner;
+mod settings;
+mod stopping;
+mod told;
 mod vendors;
 mod vouchers;
 mod world;

@@ -1,0 +1,132 @@
+//! Running the binary as people and cron jobs do, and judging what it told them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::world::World;
+
+/// What the binary printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Told {
+    fn new(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the binary prints UTF-8");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The exit code.
+    #[track_caller]
+    pub(crate) fn ends(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// These words are somewhere in what was printed.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) -> &Self {
+        assert!(self.out.contains(words) || self.err.contains(words), "'{words}' is missing: {self:#?}");
+        self
+    }
+
+    /// These words are nowhere in what was printed.
+    #[track_caller]
+    pub(crate) fn hides(&self, words: &str) -> &Self {
+        assert!(!self.out.contains(words) && !self.err.contains(words), "'{words}' is told: {self:#?}");
+        self
+    }
+
+    /// The standard output: one JSON object on one line, and nothing else.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "{self:#?}");
+        let value: Value = serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        assert!(value.is_object(), "{self:#?}");
+        value
+    }
+}
+
+/// Runs `process` to its end.
+pub(crate) async fn told(mut process: Command) -> Told {
+    let output = tokio::task::spawn_blocking(move || process.stdin(Stdio::null()).output().unwrap());
+    Told::new(output.await.unwrap())
+}
+
+impl World {
+    /// Runs the binary on this world to its end. The store must be let go before.
+    pub(crate) async fn told(&self, arguments: &[&str]) -> Told {
+        told(self.cashout(arguments)).await
+    }
+}
+
+/// The binary at work.
+pub(crate) struct Running {
+    child: Option<Child>,
+    lines: UnboundedReceiver<String>,
+    seen: String,
+}
+
+impl Running {
+    pub(crate) fn start(mut process: Command) -> Self {
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = unbounded_channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child: Some(child), lines, seen: String::new() }
+    }
+
+    /// Waits until it says these words on its error output.
+    pub(crate) async fn says(&mut self, words: &str) {
+        while let Some(line) = self.lines.recv().await {
+            self.seen.push_str(&line);
+            self.seen.push('\n');
+            if line.contains(words) {
+                return;
+            }
+        }
+        panic!("'{words}' was not said: {}", self.seen);
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> String {
+        self.child.as_ref().unwrap().id().to_string()
+    }
+
+    /// Sends it a signal: `TERM`, `INT`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.id()]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(mut self) -> Told {
+        let child = self.child.take().unwrap();
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+        while let Some(line) = self.lines.recv().await {
+            self.seen.push_str(&line);
+            self.seen.push('\n');
+        }
+        Told { err: std::mem::take(&mut self.seen), ..Told::new(output) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind.
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
