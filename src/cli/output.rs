@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, Failed};
-use crate::jobs::BatchRecord;
+use crate::jobs::{BatchRecord, Failure};
 use crate::money::Amount;
 use crate::store;
 
@@ -74,22 +74,26 @@ pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     }
     if record.failed > 0 {
         lines.push(format!("  {:>7}  with trouble:", record.failed));
-    }
-    for failure in &record.failures {
-        let shop = failure.subject.mirakl_id.map(|id| format!("shop {id}"));
-        let voucher = failure.subject.voucher.as_ref().map(|number| format!("voucher {number}"));
-        let about: Vec<String> = [shop, voucher].into_iter().flatten().collect();
-        let about = if about.is_empty() { String::new() } else { format!("{}: ", about.join(", ")) };
-        lines.push(format!("           {about}{}", failure.message));
+        lines.extend(record.failures.iter().map(line));
     }
     let listed = u64::try_from(record.failures.len()).unwrap_or(u64::MAX);
     if record.failed > listed {
-        lines.push(format!(
-            "           and {} more; run with --verbose to see all",
-            record.failed.saturating_sub(listed)
-        ));
+        lines.push(format!("           and {} more", record.failed.saturating_sub(listed)));
+    }
+    if !record.warnings.is_empty() {
+        lines.push("           to know:".to_owned());
+        lines.extend(record.warnings.iter().map(line));
     }
     print(&lines.join("\n"))
+}
+
+/// One item's trouble.
+fn line(failure: &Failure) -> String {
+    let shop = failure.subject.mirakl_id.map(|id| format!("shop {id}"));
+    let voucher = failure.subject.voucher.as_ref().map(|number| format!("voucher {number}"));
+    let about: Vec<String> = [shop, voucher].into_iter().flatten().collect();
+    let about = if about.is_empty() { String::new() } else { format!("{}: ", about.join(", ")) };
+    format!("           {about}{}", failure.message)
 }
 
 fn sums(amounts: Option<&Vec<Amount>>) -> String {
@@ -122,6 +126,7 @@ fn batch_json(record: &BatchRecord) -> Value {
         "amounts": amounts,
         "failed": record.failed,
         "failures": record.failures,
+        "warnings": record.warnings,
         "error": record.error,
     })
 }
