@@ -16,6 +16,7 @@ pub(super) fn run(
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
     let command = command(&config, Clock::system().now())?;
+    let name = command.name();
     let context = open(global, config)?;
     let progress = progress::choose(global.json);
     let outcome = runtime()?.block_on(async {
@@ -23,8 +24,19 @@ pub(super) fn run(
         listen(stop.clone());
         jobs::run(&context, &command, "command line", progress, stop).await
     });
+    let latest = BatchRecord::latest(&context.store);
     let closed = context.store.close();
-    let record = outcome?;
+    let record = match outcome {
+        Ok(record) => record,
+        Err(error) => {
+            // What was done before the batch broke off is told as well.
+            let broken_off = latest.ok().flatten().filter(|latest| latest.state == BatchState::Failed);
+            if let Some(record) = broken_off.filter(|latest| !global.json && latest.command == name) {
+                output::summary(&record, false)?;
+            }
+            return Err(error.into());
+        }
+    };
     closed?;
     output::summary(&record, global.json)?;
     Ok(exit(&record))

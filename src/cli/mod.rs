@@ -6,6 +6,7 @@ mod demo;
 mod output;
 mod owner;
 mod progress;
+mod retry;
 mod wallets;
 
 use std::ffi::OsString;
@@ -78,6 +79,12 @@ enum Ask {
     /// Ask HiPay what became of everything under way
     #[command(name = "cashout:transaction:status:sync")]
     TransactionStatusSync,
+    /// Let an operation that waits for a person be taken up again by the next run
+    #[command(name = "operation:retry")]
+    OperationRetry {
+        /// The operation's number
+        id: u64,
+    },
     /// List the wallets that HiPay knows of this marketplace
     #[command(name = "vendor:wallet:list")]
     WalletList,
@@ -252,6 +259,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Ask::Version => output::version(global.json),
         Ask::Demo(arguments) => demo::run(&global, &arguments),
         Ask::Check(arguments) => check::run(&global, &arguments),
+        Ask::OperationRetry { id } => retry::run(&global, id),
         Ask::WalletList => wallets::list(&global),
         Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
         Ask::VendorProcess { since } => batch::run(&global, |config, now| {

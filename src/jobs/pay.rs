@@ -141,13 +141,11 @@ impl Paying<'_> {
         } else if self.reserve_exactly(operation, amount).await?.is_none() {
             return Ok(());
         }
-        match outcome::reopen(self.context, operation.id, self.kind).await? {
-            Some(operation) => self.send(&operation, uncertain).await,
-            None => {
-                self.funds.back(amount).await;
-                Ok(())
-            }
-        }
+        let Some(operation) = outcome::reopen(self.context, operation.id, self.kind).await? else {
+            self.funds.back(amount).await;
+            return Ok(());
+        };
+        self.send(&operation, uncertain).await
     }
 
     /// Reserves what is to be paid. `None` where it is not there; the operation then says so.

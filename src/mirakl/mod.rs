@@ -185,11 +185,11 @@ impl Mirakl {
             VoucherSource::Invoices => {
                 query.push(("type", "AUTO_INVOICE".to_owned()));
                 let page = |answer: wire::InvoicesPage| (answer.invoices, answer.total_count);
-                let key = |voucher: &Voucher| (voucher.shop_id, voucher.number.clone());
-                self.sweep("/api/invoices", &query, page, wire::invoice, key).await
+                self.sweep("/api/invoices", &query, page, wire::invoice, pages::identity).await
             }
             VoucherSource::BillingCycles => self.billing_cycles(query).await,
         }
+        .map(pages::without_contradictions)
     }
 
     /// S07: changes one shop. A refusal hidden in the answer is a refusal.

@@ -10,6 +10,34 @@ use crate::lenient::Scalar;
 use crate::remote::CallError;
 use crate::voucher::Voucher;
 
+/// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
+/// that contradict each other are both seen.
+pub(super) fn identity(voucher: &Voucher) -> (u64, String, i64, i64) {
+    (voucher.shop_id, voucher.number.clone(), voucher.vendor_amount.minor(), voucher.operator_amount.minor())
+}
+
+/// Leaves out the vouchers that one reading showed with different amounts: nobody knows which.
+pub(super) fn without_contradictions(listing: Listing<Voucher>) -> Listing<Voucher> {
+    let Listing { rows, mut unreadable } = listing;
+    let mut numbers: BTreeMap<(u64, String), Vec<Voucher>> = BTreeMap::new();
+    for voucher in rows {
+        numbers.entry((voucher.shop_id, voucher.number.clone())).or_default().push(voucher);
+    }
+    let mut kept = Vec::with_capacity(numbers.len());
+    for ((shop_id, number), mut vouchers) in numbers {
+        match (vouchers.pop(), vouchers.pop()) {
+            (Some(one), None) => kept.push(one),
+            (Some(one), Some(other)) => {
+                let (one, other) = (one.vendor_amount, other.vendor_amount);
+                let reason = format!("Mirakl shows it twice for the shop {shop_id}, with {other} and with {one}");
+                unreadable.push(Unreadable::new("voucher", Some(number), &reason));
+            }
+            (None, _) => {}
+        }
+    }
+    Listing { rows: kept, unreadable }
+}
+
 /// Rows on a page of an offset list: Mirakl's maximum.
 const PAGE: usize = 100;
 
@@ -67,9 +95,9 @@ impl Mirakl {
             let counted = totals.last().copied().flatten().unwrap_or(read_rows);
             let whole = totals.len() == 1 && read_rows >= counted;
             let settled = previous.as_ref() == Some(&seen);
-            if settled && read_rows < counted {
+            if settled && offset < counted {
                 // The list stands still and is shorter than Mirakl says: somebody has to know.
-                let reason = format!("Mirakl counts {counted} rows in {path} and shows {read_rows}");
+                let reason = format!("Mirakl counts {counted} rows in {path} and shows {offset}");
                 unreadable.push(Unreadable::new("list", None, &reason));
             }
             if whole || settled {
@@ -91,7 +119,7 @@ impl Mirakl {
             let page: wire::BillingCyclesPage = self.get("/api/seller-billing-cycles", &query).await?;
             for row in &page.data {
                 match wire::billing_cycle(row) {
-                    Ok(voucher) => drop(vouchers.insert((voucher.shop_id, voucher.number.clone()), voucher)),
+                    Ok(voucher) => drop(vouchers.insert(identity(&voucher), voucher)),
                     Err(wrong) => unreadable.push(wrong),
                 }
             }

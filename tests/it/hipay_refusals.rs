@@ -140,7 +140,10 @@ async fn credentials_refused_in_the_middle_end_the_batch_and_lose_nothing() {
         for code in [1, 401] {
             let world = due(kind, 3).await;
             let refusal = Refusal::code(endpoint_of(kind), code).about(&wallet_of(2));
-            world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
+            // And to the technical account itself: it is not this wallet alone.
+            let technical = world.sandbox.credentials().technical_id;
+            let own = Refusal::code(Endpoint::Account, code).about(&technical);
+            world.sandbox.hipay(|hipay| hipay.refusals.extend([refusal, own]));
             let error = world.try_run(batch_of(kind)).await.unwrap_err();
             let words = "check hipay.wsLogin and hipay.wsPassword";
             assert!(matches!(&error, JobError::Credentials(why) if why.contains(words)), "{error}");
@@ -149,6 +152,18 @@ async fn credentials_refused_in_the_middle_end_the_batch_and_lose_nothing() {
             assert_eq!(world.paid_out()[&wallet_of(2)], 1_000);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_401_about_one_wallet_stops_that_wallet_alone() {
+    let world = due(PaymentKind::Withdrawal, 3).await;
+    let refusal = Refusal::code(Endpoint::Withdrawal, 401).about(&wallet_of(2));
+    world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
+    let batch = world.withdraw().await;
+    assert_eq!((batch.failed, batch.counts["requested"]), (1, 2));
+    assert!(batch.failures[0].message.contains("does not let us act on this account"), "{:?}", batch.failures);
+    world.pay_day().await;
+    assert!(world.operations().iter().all(|one| one.status == Status::WithdrawSuccess));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -187,17 +187,27 @@ async fn a_voucher_that_is_listed_twice_is_paid_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_listed_twice_with_two_amounts_is_paid_once_with_the_one_that_was_read_last() {
-    let world = one_voucher().await;
-    world.sandbox.mirakl(|mirakl| {
-        let mut later = mirakl.vouchers[0].clone();
-        later.amount_transferred = Some("250.00".to_owned());
-        mirakl.vouchers.push(later);
-    });
-    world.generate().await;
-    assert_eq!(world.operations().len(), 1);
-    world.pay_day().await;
-    assert_eq!(world.paid_out()[&wallet_of(2001)], 25_000);
+async fn a_number_listed_twice_with_two_amounts_is_told_and_paid_once_mirakl_is_of_one_mind() {
+    for source in ["invoices", "billingCycles"] {
+        let world = World::with(SandboxOptions::default(), &[&format!("mirakl.voucherSource: {source}")]).await;
+        world.seller(2001);
+        world.voucher(1, 2001, 10_000, 0);
+        world.fund(100_000);
+        world.vendors().await;
+        world.after_the_cycle();
+        world.sandbox.mirakl(|mirakl| {
+            let mut later = mirakl.vouchers[0].clone();
+            later.amount_transferred = Some("250.00".to_owned());
+            mirakl.vouchers.push(later);
+        });
+        let batch = world.generate().await;
+        assert_eq!((batch.failed, world.operations().len()), (1, 0), "{source}");
+        assert!(batch.failures[0].message.contains("shows it twice"), "{:?}", batch.failures);
+        world.sandbox.mirakl(|mirakl| mirakl.vouchers.pop());
+        world.generate().await;
+        world.pay_day().await;
+        assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000, "{source}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,6 +99,7 @@ async fn netting_can_be_switched_off() {
 async fn an_unpaid_voucher_waits_for_its_vendor_whatever_its_window() {
     let world = World::new().await;
     world.voucher(1, 2001, 10_000, 0);
+    world.vendors().await;
     world.after_the_cycle();
     assert_eq!(world.generate().await.counts["held"], 1);
     assert!(world.operations().is_empty());

@@ -12,7 +12,7 @@ use cashout::clock::Clock;
 use cashout::config::Config;
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
 use cashout::money::{Amount, Currency};
-use cashout::operation::{Operation, Status};
+use cashout::operation::{Beneficiary, Operation, Status};
 use cashout::remote::Manners;
 use cashout::sandbox::{
     Account, Endpoint, Entry, Kind, Ledger, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop,
@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) context: Context,
     /// Lines added to the configuration, each `key: value`.
     settings: Vec<String>,
+    manners: Manners,
     folder: tempfile::TempDir,
     /// Off where a test makes the ledger differ on purpose.
     pub(crate) check_ledger: bool,
@@ -57,10 +58,11 @@ impl World {
             let known = hipay.account_mut(operator).expect("the operator's account");
             *known = known.clone().ready(IBAN);
         });
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let settings: Vec<String> = settings.iter().map(|&line| line.to_owned()).collect();
-        let context = open(&sandbox, &folder, &clock, &settings).await;
-        Self { sandbox, clock, context, settings, folder, check_ledger: true }
+        let manners = manners();
+        let context = open(&sandbox, &folder, &clock, &settings, &manners).await;
+        Self { sandbox, clock, context, settings, manners, folder, check_ledger: true }
     }
 
     /// The configuration file, written.
@@ -75,9 +77,22 @@ impl World {
 
     /// Closes the store and opens it again, as a new process would.
     pub(crate) async fn restart(&mut self) {
-        let store = self.context.store.clone();
-        tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
-        self.context = open(&self.sandbox, &self.folder, &self.clock, &self.settings).await;
+        self.let_go().await;
+        self.context = open(&self.sandbox, &self.folder, &self.clock, &self.settings, &self.manners).await;
+    }
+
+    /// Starts again with clients that wait for an answer no longer than this.
+    pub(crate) async fn patience(&mut self, timeout: Duration) {
+        self.manners.timeout = timeout;
+        self.restart().await;
+    }
+
+    /// Starts again with a store that cannot know whether it was left just as it is: its memory
+    /// begins now.
+    pub(crate) async fn forget_where_the_store_was(&mut self) {
+        self.let_go().await;
+        std::fs::remove_file(self.data().join("store.seal")).unwrap();
+        self.restart().await;
     }
 
     /// Changes one setting and starts again.
@@ -181,9 +196,8 @@ impl World {
     /// The vendor's operation of a voucher.
     pub(crate) fn operation(&self, voucher: u64) -> Operation {
         let number = voucher.to_string();
-        let beneficiary = cashout::operation::Beneficiary::Vendor;
-        let found = self.context.store.read(|reader| reader.by_unique::<Operation>("voucher", (number, beneficiary)));
-        found.unwrap().unwrap_or_else(|| panic!("no operation for voucher {voucher}"))
+        let of_vendor = |one: &Operation| one.voucher == number && one.beneficiary == Beneficiary::Vendor;
+        self.operations().into_iter().find(of_vendor).unwrap_or_else(|| panic!("no operation for voucher {voucher}"))
     }
 
     pub(crate) fn status(&self, voucher: u64) -> Status {
@@ -251,6 +265,12 @@ pub(crate) fn manners() -> Manners {
     }
 }
 
+/// In the machine's memory where it offers that, because hundreds of worlds would wait for the disk.
+/// What was written survives a kill there too; the store's own tests cut the power.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn write_configuration(sandbox: &Sandbox, folder: &tempfile::TempDir, settings: &[String]) -> PathBuf {
     let mut text = sandbox.credentials().parameters_yml();
     for line in settings {
@@ -266,12 +286,18 @@ fn write_configuration(sandbox: &Sandbox, folder: &tempfile::TempDir, settings: 
     file
 }
 
-async fn open(sandbox: &Sandbox, folder: &tempfile::TempDir, clock: &Clock, settings: &[String]) -> Context {
+async fn open(
+    sandbox: &Sandbox,
+    folder: &tempfile::TempDir,
+    clock: &Clock,
+    settings: &[String],
+    manners: &Manners,
+) -> Context {
     let file = write_configuration(sandbox, folder, settings);
-    let (data, clock) = (folder.path().join("data"), clock.clone());
+    let (data, clock, manners) = (folder.path().join("data"), clock.clone(), manners.clone());
     tokio::task::spawn_blocking(move || {
         let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-        app::open(config, &data, &Wiring { clock, manners: manners(), ..Wiring::default() }).unwrap()
+        app::open(config, &data, &Wiring { clock, manners, ..Wiring::default() }).unwrap()
     })
     .await
     .unwrap()
