@@ -1,9 +1,8 @@
 //! Payments that HiPay accepts and that end badly: the money goes back, and the next attempt goes
 //! under the next reference, or waits for a person.
 
-use cashout::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use cashout::operation::{Beneficiary, Operation, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, EntryState, Life, SandboxOptions, Until};
-use cashout::store::{StoreError, View};
 
 use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};
 use crate::world::{World, euro, wallet_of};
@@ -70,14 +69,7 @@ async fn what_ends_badly_comes_back_and_goes_under_the_next_reference() {
 /// A person asks for canceled withdrawals to be tried again.
 pub(crate) async fn retry_canceled(world: &World) {
     for canceled in world.operations().iter().filter(|one| one.status == Status::WithdrawCanceled) {
-        let (id, now) = (canceled.id, world.clock.now());
-        let asked = world.context.store.write(move |writer| {
-            let mut operation = writer.get::<Operation>(&id)?.expect("the operation");
-            operation.happen(Event::RetryAsked, "asked for by a person", now).expect("a canceled withdrawal");
-            writer.put(&operation)?;
-            Ok::<_, StoreError>(())
-        });
-        asked.await.unwrap();
+        cashout::jobs::retry(&world.context, canceled.id, "a person").await.unwrap();
     }
 }
 

@@ -20,6 +20,7 @@ mod schedules;
 mod settings;
 mod stopping;
 mod told;
+mod traps;
 mod vendors;
 mod vouchers;
 mod world;

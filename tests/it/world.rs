@@ -312,6 +312,37 @@ impl Drop for World {
             panic!("HiPay's ledger: {}", wrong.join("; "));
         }
         self.sandbox.hipay(|hipay| never_paid_twice(&hipay.ledger));
+        self.only_what_is_owed();
+    }
+}
+
+impl World {
+    /// Every transfer to a seller is for a voucher of its shop, at most as large, and not paid by
+    /// somebody else.
+    fn only_what_is_owed(&self) {
+        let transfers: Vec<(String, u64, Amount)> = self.sandbox.hipay(|hipay| {
+            let sales = hipay.ledger.paid().filter(|entry| entry.kind == Kind::Transfer);
+            let parts = sales.filter_map(|entry| match (entry.reference.as_deref()?.split('_').nth(2), &entry.to) {
+                (Some(number), Place::Account(to)) if entry.reference.as_deref()?.contains("_SALES_") => {
+                    Some((number.to_owned(), *to, entry.amount))
+                }
+                _ => None,
+            });
+            parts.collect()
+        });
+        for (number, to, amount) in transfers {
+            let owner = self.sandbox.hipay(|hipay| hipay.account(to).and_then(|account| account.external_id.clone()));
+            let shop = owner.and_then(|id| id.parse().ok()).unwrap_or(to.saturating_sub(500_000));
+            let owed = self.sandbox.mirakl(|mirakl| {
+                mirakl.vouchers.iter().any(|voucher| {
+                    let named = voucher.number.to_string() == number || voucher.payment_voucher_number == number;
+                    let whole = voucher.amount_transferred.as_deref().map(|text| Amount::parse(text, voucher.currency));
+                    let covers = matches!(whole, Some(Ok(whole)) if whole.covers(amount));
+                    named && voucher.shop_id == shop && covers && voucher.state != "PAID"
+                })
+            });
+            assert!(owed, "{amount} went to the account {to} for the voucher {number}, which does not owe it");
+        }
     }
 }
 
