@@ -4,6 +4,7 @@
 
 mod bad_store;
 mod binary;
+mod calls;
 mod checks;
 mod commands;
 mod endings;
