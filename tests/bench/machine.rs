@@ -1,0 +1,44 @@
+//! What the figures depend on: cores, other work, the disk; and what this process uses.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::table::{milliseconds, percentile};
+
+/// Prints the machine's facts.
+pub(crate) fn describe() {
+    let cores = std::thread::available_parallelism().unwrap();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?");
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = File::create(folder.path().join("sync")).unwrap();
+    let mut times: Vec<Duration> = (0..500)
+        .map(|_| {
+            let begun = Instant::now();
+            file.write_all(&[7; 512]).unwrap();
+            file.sync_data().unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    let (middle, high) = (percentile(&mut times, 50), percentile(&mut times, 99));
+    println!("{cores} cores, load of the last minute {load}, files in {}", std::env::temp_dir().display());
+    println!("append of 512 bytes and fdatasync: p50 {}, p99 {}", milliseconds(middle), milliseconds(high));
+}
+
+/// The memory that this process holds, in MiB.
+pub(crate) fn resident_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap().div_euclid(1024)
+}
+
+/// The processor time of this process so far, all threads together.
+pub(crate) fn processor_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // The fields behind the program's name, which is in brackets; the times are the 14th and 15th of all.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // Linux counts hundredths of a second here, whatever its own tick.
+    Duration::from_millis(ticks * 10)
+}

@@ -1,0 +1,57 @@
+//! How fast it is: figures beside the floor that the remotes, the disk or the machine set.
+//!
+//! `cargo bench` runs all of it, `cargo bench -- million` one part, `--quick` with a tenth of the
+//! work. Times are printed, never asserted; what was paid and stored is asserted.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that is wrong says so by failing")]
+#![expect(clippy::print_stdout, reason = "the figures are what this prints")]
+#![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
+
+mod machine;
+mod million;
+mod payments;
+mod records;
+mod store;
+mod table;
+
+/// How much of the whole work is done.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    quick: bool,
+}
+
+impl Scale {
+    fn of(self, whole: u64) -> u64 {
+        if self.quick { whole.div_euclid(10).max(1) } else { whole }
+    }
+}
+
+/// What can be run alone.
+struct Part {
+    name: &'static str,
+    measure: fn(Scale),
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, role, folder] = arguments.as_slice()
+        && child == million::CHILD
+    {
+        return million::child(role, folder.as_ref());
+    }
+    let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
+    // Cargo adds an option of its own.
+    let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|one| !one.starts_with("--")).collect();
+    let parts = [
+        Part { name: "store", measure: store::measure },
+        Part { name: "million", measure: million::measure },
+        Part { name: "payments", measure: payments::measure },
+    ];
+    let names = parts.each_ref().map(|part| part.name);
+    assert!(wanted.iter().all(|name| names.contains(name)), "the parts are {names:?}, not {wanted:?}");
+    machine::describe();
+    for part in parts {
+        if wanted.is_empty() || wanted.contains(&part.name) {
+            (part.measure)(scale);
+        }
+    }
+}

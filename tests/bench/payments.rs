@@ -1,0 +1,235 @@
+//! Operations paid each second through transfer, sync, withdrawal and sync, against the sandbox,
+//! beside the least that HiPay's latency allows and beside calls that do nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cashout::app::{self, Wiring};
+use cashout::clock::Clock;
+use cashout::config::Config;
+use cashout::hipay::ActingOn;
+use cashout::jobs::{self, Command, Context, Silent};
+use cashout::money::{Amount, Currency};
+use cashout::operation::{Beneficiary, Operation, PaymentKind, Status};
+use cashout::sandbox::{Account, Endpoint, Kind, Place, Remote, Sandbox, SandboxOptions};
+use cashout::store::{StoreError, View};
+use cashout::vendor::Vendor;
+use futures_util::{StreamExt, stream};
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use crate::records::{amount_of, created, cycle, wallet_of};
+use crate::table::{number, rate};
+use crate::{Scale, machine, table};
+
+/// HiPay's calls in flight; the setting's default.
+const IN_FLIGHT: u32 = 8;
+
+const IBAN: &str = "FR1420041010050500013M02606";
+
+/// Prints what each batch takes, at once and at HiPay's pace, and the calls of an operation.
+pub(crate) fn measure(scale: Scale) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for (latency, vouchers, with_commissions) in [(0, 5_000, false), (20, 5_000, false), (20, 400, true)] {
+        let vouchers = scale.of(vouchers);
+        let market = runtime.block_on(Market::new(Duration::from_millis(latency), vouchers, with_commissions));
+        runtime.block_on(market.measure());
+    }
+}
+
+/// A sandbox with sellers, and a store that knows them and what they are owed.
+struct Market {
+    sandbox: Sandbox,
+    context: Context,
+    latency: Duration,
+    vouchers: u64,
+    operations: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Market {
+    async fn new(latency: Duration, vouchers: u64, with_commissions: bool) -> Self {
+        let clock = Clock::turned_by_hand(cycle() - SignedDuration::from_hours(24));
+        let options = SandboxOptions { clock: clock.clone(), latency, ..SandboxOptions::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("parameters.yml");
+        let settings = format!("{}    hipay.maxConcurrency: {IN_FLIGHT}\n", sandbox.credentials().parameters_yml());
+        std::fs::write(&file, settings).unwrap();
+        let (data, wiring) = (folder.path().join("data"), Wiring { clock: clock.clone(), ..Wiring::default() });
+        let context = tokio::task::spawn_blocking(move || {
+            let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
+            app::open(config, &data, &wiring).unwrap()
+        });
+        let context = context.await.unwrap();
+        // The day after the cycle, for which the store was there in time.
+        clock.advance(SignedDuration::from_hours(48));
+        let operations = if with_commissions { 2 * vouchers } else { vouchers };
+        let market = Self { sandbox, context, latency, vouchers, operations, _folder: folder };
+        market.fill(with_commissions).await;
+        market
+    }
+
+    /// One voucher a seller, so that no wallet's balance or account serves two withdrawals.
+    async fn fill(&self, with_commissions: bool) {
+        let (technical, operator) = (self.sandbox.credentials().technical_id, self.sandbox.credentials().operator_id);
+        self.sandbox.hipay(|hipay| {
+            for shop in 1..=self.vouchers {
+                hipay.add(Account::new(wallet_of(shop), &format!("seller{shop}@shops.example")).ready(IBAN));
+            }
+            hipay.fund(technical, Amount::from_minor(1_000_000_000_000, Currency::EUR)).unwrap();
+        });
+        let (now, vouchers) = (self.context.clock.now(), self.vouchers);
+        let filled = self.context.store.write(move |writer| {
+            for shop in 1..=vouchers {
+                let mut vendor = Vendor::new(shop, now);
+                vendor.email = format!("seller{shop}@shops.example");
+                vendor.hipay_id = Some(wallet_of(shop));
+                vendor.identified = true;
+                writer.put(&vendor)?;
+                let id = writer.next_id::<Operation>()?;
+                writer.put(&created(id, shop, Beneficiary::Vendor, wallet_of(shop), now))?;
+                if with_commissions {
+                    let id = writer.next_id::<Operation>()?;
+                    writer.put(&created(id, shop, Beneficiary::Operator, operator, now))?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        });
+        filled.await.unwrap();
+    }
+
+    /// The day's batches, one after the other.
+    async fn measure(&self) {
+        let before = self.bare_call().await;
+        let mut stages = Vec::new();
+        for command in [
+            Command::CashoutTransfer,
+            Command::TransactionStatusSync,
+            Command::CashoutWithdraw,
+            Command::TransactionStatusSync,
+        ] {
+            stages.push(self.stage(command).await);
+        }
+        self.verify();
+        // The sandbox answers more slowly the more it has executed.
+        let bare = (before + self.bare_call().await) / 2;
+        let commissions = self.operations - self.vouchers;
+        let title = format!(
+            "payments: {} operations, {commissions} of them commissions; latency {} ms, {IN_FLIGHT} in flight",
+            self.operations,
+            self.latency.as_millis()
+        );
+        let head = ["", "time", "operations /s", "calls", "floor", "ratio", "bare calls", "ratio", "processors"];
+        let rows: Vec<Vec<String>> = stages.iter().map(|stage| self.row(stage, bare)).collect();
+        table::print(&title, &head, &rows);
+        let each = |stages: &mut dyn Iterator<Item = &Stage>| {
+            number(stages.map(|stage| stage.calls).sum()) / number(self.operations)
+        };
+        let paying = |stage: &&Stage| !matches!(stage.command, Command::TransactionStatusSync);
+        let (all, paid) = (each(&mut stages.iter()), each(&mut stages.iter().filter(paying)));
+        println!("  HiPay calls an operation: {all:.3}, without the two syncs {paid:.3}");
+    }
+
+    async fn stage(&self, command: Command) -> Stage {
+        let calls = self.sandbox.traffic(|traffic| traffic.total());
+        let (begun, processor) = (Instant::now(), machine::processor_time());
+        let batch =
+            jobs::run(&self.context, &command, "benchmark", Arc::new(Silent), CancellationToken::new()).await.unwrap();
+        let (time, processor) = (begun.elapsed(), machine::processor_time().saturating_sub(processor));
+        let calls = self.sandbox.traffic(|traffic| traffic.total()) - calls;
+        assert_eq!((batch.done, batch.failed), (self.operations, 0), "{:?}", batch.failures);
+        assert!(self.sandbox.traffic(|traffic| traffic.most_in_flight(Remote::Hipay)) <= IN_FLIGHT);
+        Stage { command, time, processor, calls }
+    }
+
+    /// The least that the latency allows: so many in flight, but the operator's withdrawals one after
+    /// the other.
+    fn floor(&self, stage: &Stage, call: Duration) -> Duration {
+        let alone = match stage.command {
+            Command::CashoutWithdraw => self.operations - self.vouchers,
+            Command::VendorProcess { .. }
+            | Command::CashoutGenerate(_)
+            | Command::CashoutTransfer
+            | Command::TransactionStatusSync => 0,
+        };
+        let times = |calls: u64| call * u32::try_from(calls).unwrap();
+        times(alone).max(times(stage.calls) / IN_FLIGHT)
+    }
+
+    fn row(&self, stage: &Stage, bare_call: Duration) -> Vec<String> {
+        let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
+        let (floor, bare) = (self.floor(stage, self.latency), self.floor(stage, bare_call));
+        let ratio = |to: Duration| {
+            if to.is_zero() { "–".to_owned() } else { format!("{:.2}", stage.time.as_secs_f64() / to.as_secs_f64()) }
+        };
+        vec![
+            stage.command.name().to_owned(),
+            seconds(stage.time),
+            format!("{:.0}", rate(self.operations, stage.time)),
+            stage.calls.to_string(),
+            seconds(floor),
+            ratio(floor),
+            seconds(bare),
+            ratio(bare),
+            format!("{:.2}", stage.processor.as_secs_f64() / stage.time.as_secs_f64()),
+        ]
+    }
+
+    /// What a call takes that asks for a balance and does nothing else, while as many are in flight.
+    async fn bare_call(&self) -> Duration {
+        let calls = 2_000;
+        let begun = Instant::now();
+        stream::iter(0..calls)
+            .for_each_concurrent(usize::try_from(IN_FLIGHT).unwrap(), |_| async {
+                self.context.hipay.balance(ActingOn::Technical).await.unwrap();
+            })
+            .await;
+        begun.elapsed() * IN_FLIGHT / calls
+    }
+
+    /// HiPay's ledger has each operation once, to the cent, and the store agrees.
+    fn verify(&self) {
+        self.sandbox.verify_once().unwrap();
+        let done = self.context.store.read(|reader| {
+            let id = Status::WithdrawSuccess.code();
+            reader.count::<Operation>("status", id)
+        });
+        assert_eq!(done.unwrap(), self.operations);
+        for endpoint in [Endpoint::Transfer, Endpoint::Withdrawal] {
+            assert_eq!(self.sandbox.traffic(|traffic| traffic.count(endpoint)), self.operations);
+        }
+        let owed = self.owed();
+        for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
+            let paid = self.sandbox.hipay(|hipay| {
+                hipay.ledger.sum_by(Currency::EUR, |entry| match (kind, entry.kind, &entry.from, &entry.to) {
+                    (PaymentKind::Transfer, Kind::Transfer, _, Place::Account(wallet))
+                    | (PaymentKind::Withdrawal, Kind::Withdrawal, Place::Account(wallet), _) => Some(*wallet),
+                    _ => None,
+                })
+            });
+            assert!(paid == owed, "the {}s are not what was owed", kind.word());
+        }
+    }
+
+    /// What each wallet was owed.
+    fn owed(&self) -> BTreeMap<u64, Amount> {
+        let mut owed = BTreeMap::new();
+        for id in 1..=self.operations {
+            let operation = self.context.store.read(|reader| reader.get::<Operation>(&id)).unwrap().unwrap();
+            assert_eq!(operation.amount, amount_of(id));
+            let sum = owed.entry(operation.recipient_hipay_id).or_insert(Amount::zero(Currency::EUR));
+            *sum = sum.checked_add(operation.amount).unwrap();
+        }
+        owed
+    }
+}
+
+/// What one batch took.
+struct Stage {
+    command: Command,
+    time: Duration,
+    processor: Duration,
+    calls: u64,
+}
