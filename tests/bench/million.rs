@@ -124,7 +124,7 @@ pub(crate) fn child(role: &str, folder: &Path) {
     }
 }
 
-/// Names each operation once it is stored.
+/// Names each operation once it is stored, as long as somebody listens.
 fn write_without_end(folder: &Path) {
     let store = open(folder);
     let mut out = std::io::stdout().lock();
@@ -134,8 +134,10 @@ fn write_without_end(folder: &Path) {
             .write_blocking(move |writer| writer.put(&operation))
             .map_err(|error: StoreError| panic!("{error}"))
             .unwrap();
-        // The reader goes away with the last line it wants; the kill is on its way.
-        let _ = writeln!(out, "{id}").and_then(|()| out.flush());
+        // Nobody reads any more: whoever was to kill this process is gone itself.
+        if writeln!(out, "{id}").and_then(|()| out.flush()).is_err() {
+            return;
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         adjusted_by: None,
         cycle_date: date(2026, 11, 11),
         cycle_at: cycle(),
+        voucher_created_at: Some(cycle()),
         status: Status::Created,
         message: String::new(),
         held: None,
