@@ -65,6 +65,11 @@ impl Scalar {
         }
     }
 
+    /// An amount that its writer may have computed with floats; `None` where there is nothing.
+    pub fn computed_amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse_computed(text, currency)).transpose()
+    }
+
     /// An amount in `currency`; `None` where there is nothing.
     pub fn amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
         self.text().map(|text| Amount::parse(text, currency)).transpose()

@@ -68,6 +68,9 @@ pub struct Amount {
     currency: Currency,
 }
 
+/// How many digits behind the currency's decimals must all be 0 or all be 9 to be a float's noise.
+const FLOAT_NOISE: usize = 8;
+
 /// Why a text is no amount, or two amounts cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoneyError {
@@ -167,6 +170,27 @@ impl Amount {
         let sign = if negative { "-" } else { "" };
         let minor = format!("{sign}{digits}").parse().map_err(|_| MoneyError::TooLarge)?;
         Ok(Self { minor, currency })
+    }
+
+    /// Reads decimal text that its writer may have computed with floats: `19.899999999999999` is
+    /// 19.90, because what is off is far below anything that can be meant. Anything else that does
+    /// not fit the currency's decimals is refused, as by [`Amount::parse`].
+    pub fn parse_computed(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let exact = Self::parse(text, currency);
+        let Err(MoneyError::TooPrecise { .. }) = &exact else { return exact };
+        let decimals = usize::try_from(currency.decimals()).unwrap_or(0);
+        let Some((whole, fraction)) = text.trim().split_once('.') else { return exact };
+        let (Some(kept), Some(rest)) = (fraction.get(..decimals), fraction.get(decimals..)) else { return exact };
+        let off = |digit: char| rest.len() >= FLOAT_NOISE && rest.chars().take(FLOAT_NOISE).all(|one| one == digit);
+        let below = Self::parse(&format!("{whole}.{kept}"), currency)?;
+        if off('0') {
+            return Ok(below);
+        }
+        if !off('9') {
+            return exact;
+        }
+        let one = Self { minor: if whole.starts_with('-') { -1 } else { 1 }, currency };
+        below.checked_add(one)
     }
 
     /// The decimal text with exactly the currency's decimals: `83.00`, `-0.05`, `83` for yen.
@@ -284,6 +308,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_float_left_behind_is_not_money() {
+        for (text, code, minor) in [
+            ("19.899999999999999", "EUR", 1990),
+            ("19.900000000000002", "EUR", 1990),
+            ("-0.29999999999999999", "EUR", -30),
+            ("-0.30000000000000004", "EUR", -30),
+            ("99.99999999999999", "EUR", 10_000),
+            ("82.9999999999", "JPY", 83),
+            ("83.00", "EUR", 8300),
+        ] {
+            assert_eq!(Amount::parse_computed(text, currency(code)).unwrap().minor(), minor, "{text}");
+        }
+        for text in ["19.895", "19.8999", "19.8989999999999", "19.89999x9999", ".", "1e-3"] {
+            assert!(Amount::parse_computed(text, Currency::EUR).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn only_real_currencies() {
         assert_eq!(currency("eur"), Currency::EUR);
         assert_eq!((currency("JPY").decimals(), currency("KWD").decimals()), (0, 3));
@@ -311,7 +353,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in ".{0,24}") {
-            let _ = Amount::parse(&text, Currency::EUR);
+            let _ = (Amount::parse(&text, Currency::EUR), Amount::parse_computed(&text, Currency::EUR));
         }
 
         #[test]

@@ -120,8 +120,8 @@ impl BalanceAnswer {
         let main = self.balances.iter().find(|row| row.user_account_type.integer() == Some(1));
         let row = main.or(self.balances.first())?;
         let currency = Currency::from_code(row.currency.text()?).ok()?;
-        let balance = row.balance.amount(currency).ok()??;
-        let withdrawable = row.money_available_for_withdrawal.amount(currency).ok()?.unwrap_or(balance);
+        let balance = row.balance.computed_amount(currency).ok()??;
+        let withdrawable = row.money_available_for_withdrawal.computed_amount(currency).ok()?.unwrap_or(balance);
         Some(Wallet { balance, withdrawable })
     }
 }
@@ -195,7 +195,7 @@ impl TransactionAnswer {
     pub(super) fn transaction(self) -> Result<Transaction, String> {
         let word = self.transaction_status.text().ok_or("it has no transaction_status")?.to_owned();
         let amount = match self.currency.text().map(Currency::from_code) {
-            Some(Ok(currency)) => self.amount.amount(currency).map_err(|error| error.to_string())?,
+            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| error.to_string())?,
             Some(Err(error)) => return Err(error.to_string()),
             None => None,
         };
