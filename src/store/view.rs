@@ -24,7 +24,7 @@ pub(super) const COUNTS: &str = "counts";
 pub(super) const SEQUENCES: &str = "sequences";
 
 /// Where a total is not kept, rows are counted up to this many.
-const COUNTED_AT_MOST: u64 = 10_000;
+const COUNTED_AT_MOST: u64 = 5_000;
 
 /// The table of this name.
 pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {

@@ -61,8 +61,8 @@ pub(crate) fn measure(scale: Scale) {
     });
     table::print("million: opening after", &["", "fastest", "p50", "slowest"], &rows);
 
-    let read = child_of(this_program("read", folder.path()).stdout(Stdio::inherit()));
-    assert!(read.wait_with_output().unwrap().status.success());
+    let read = this_program("read", folder.path()).status().unwrap();
+    assert!(read.success());
 }
 
 fn build(folder: &Path, count: u64) {
@@ -86,7 +86,7 @@ fn opened(folder: &Path) -> (Duration, Store) {
 
 /// Lets another process write, kills it in the middle, and opens what it left.
 fn opened_after_kill(folder: &Path) -> Duration {
-    let mut child = child_of(this_program("write", folder).stdout(Stdio::piped()));
+    let mut child = this_program("write", folder).stdout(Stdio::piped()).spawn().unwrap();
     let mut stored = Vec::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         if let Ok(id) = line.unwrap().parse::<u64>() {
@@ -109,10 +109,6 @@ fn this_program(role: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([CHILD, role]).arg(folder);
     command
-}
-
-fn child_of(command: &mut Command) -> std::process::Child {
-    command.spawn().unwrap()
 }
 
 /// What a process does that [`measure`] has started.

@@ -63,7 +63,8 @@ impl Market {
             app::open(config, &data, &wiring).unwrap()
         });
         let context = context.await.unwrap();
-        // The day after the cycle, for which the store was there in time.
+        cashout::jobs::bind(&context).await.unwrap();
+        // The day after the cycle, for which the store was there and bound in time.
         clock.advance(SignedDuration::from_hours(48));
         let operations = if with_commissions { 2 * vouchers } else { vouchers };
         let market = Self { sandbox, context, latency, vouchers, operations, _folder: folder };

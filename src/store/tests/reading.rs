@@ -56,11 +56,11 @@ fn what_is_not_counted_is_counted_up_to_a_limit() {
     let store = open(folder.path());
     put(&store, (0..10_001).map(|id| item(id, "open", 1)));
     let page: Page<Item> = store.read(|view| view.page(&Query::group("at", ()).limit(1))).unwrap();
-    assert_eq!((page.total, page.total_exact), (10_000, false));
+    assert_eq!((page.total, page.total_exact), (5_000, false));
     let page: Page<Item> = store.read(|view| view.page(&Query::group("status", "open").limit(1))).unwrap();
     assert_eq!((page.total, page.total_exact), (10_001, true));
-    let page: Page<Item> = store.read(|view| view.page(&Query::all().to(10_000_u64).limit(1))).unwrap();
-    assert_eq!((page.total, page.total_exact), (10_000, true));
+    let page: Page<Item> = store.read(|view| view.page(&Query::all().to(5_000_u64).limit(1))).unwrap();
+    assert_eq!((page.total, page.total_exact), (5_000, true));
 }
 
 #[test]
