@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, StatusCode, Url, header};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -141,6 +142,7 @@ pub struct Remote {
     client: Client,
     permits: Arc<Semaphore>,
     not_before: Arc<Mutex<Option<Instant>>>,
+    their_time: Arc<Mutex<Option<Timestamp>>>,
     manners: Manners,
 }
 
@@ -185,6 +187,7 @@ impl Remote {
             client,
             permits: Arc::new(Semaphore::new(manners.max_concurrency.max(1))),
             not_before: Arc::default(),
+            their_time: Arc::default(),
             manners,
         })
     }
@@ -192,6 +195,11 @@ impl Remote {
     /// The address, without a trailing slash.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The remote's own clock as of its last answer, to the second; `None` before the first.
+    pub fn their_time(&self) -> Option<Timestamp> {
+        *self.their_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client, to begin a request with.
@@ -267,6 +275,9 @@ impl Remote {
         let response = request.send().await.map_err(|error| self.failure(&error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
+        if let Some(date) = date(response.headers()) {
+            *self.their_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+        }
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(self.overloaded(status, retry_after));
         }
@@ -331,6 +342,12 @@ fn plain(error: &reqwest::Error) -> String {
 /// `Retry-After` in seconds; a date there is not used by either remote.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The `Date` header.
+fn date(headers: &header::HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 fn media_type(headers: &header::HeaderMap) -> String {

@@ -169,8 +169,11 @@ impl Generation<'_> {
     async fn cycle(&self, cycle: Cycle) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
         self.refuse_other_source(cycle, source).await?;
-        let read_at = self.context.clock.now();
+        let now = self.context.clock.now();
         let listing = self.context.mirakl.vouchers(source, cycle.start, cycle.end).await?;
+        // By Mirakl's clock too: ahead of time, this machine would close a cycle before its vouchers
+        // are there, and never ask for them again.
+        let read_at = self.context.mirakl.their_time().map_or(now, |theirs| theirs.min(now));
         let failed_before = self.run.failed();
         for unreadable in &listing.unreadable {
             let voucher = unreadable.id.clone();

@@ -1,14 +1,11 @@
 //! `cashout:transfer`: money from the technical account to the wallets.
 
-use futures_util::StreamExt;
-use futures_util::stream;
-
 use jiff::Timestamp;
 
 use super::binding::remembers_since;
 use super::funds::Funds;
 use super::pay::{Paying, subject};
-use super::{Context, JobError, Run, Subject, due, outcome};
+use super::{Context, JobError, Run, due, outcome};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Operation, PaymentKind, Status};
 use crate::store::View;
@@ -21,25 +18,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     run.stage("transfers", ids.len());
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
     let memory = remembers_since(context).await?;
-    stream::iter(ids)
-        .for_each_concurrent(context.in_hand(), |id| {
-            let funds = &funds;
-            async move {
-                if run.is_stopping() {
-                    return;
-                }
-                match due::operation(context, id).await {
-                    Ok(Some(operation)) => {
-                        let subject = subject(&operation);
-                        run.settle(subject, transfer(context, run, (funds, memory), operation).await);
-                    }
-                    Ok(None) => {}
-                    Err(error) => run.settle(Subject::default(), Err(error.into())),
-                }
-                run.step();
-            }
-        })
-        .await;
+    due::each(context, run, ids, |operation| transfer(context, run, (&funds, memory), operation)).await;
     Ok(())
 }
 

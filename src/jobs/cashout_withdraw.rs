@@ -36,15 +36,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
                 account: OnceCell::new(),
             };
             for id in ids {
-                if run.is_stopping() {
-                    return;
-                }
-                match due::operation(context, id).await {
-                    Ok(Some(operation)) => run.settle(subject(&operation), wallet.withdraw(operation).await),
-                    Ok(None) => {}
-                    Err(error) => run.settle(Subject::default(), Err(error.into())),
-                }
-                run.step();
+                due::one(context, run, id, |operation| wallet.withdraw(operation)).await;
             }
         })
         .await;

@@ -1,6 +1,10 @@
 //! What a run has to do: the operations in given statuses, the oldest cycle first.
 
-use super::Context;
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::pay::subject;
+use super::{Context, JobError, Run, Subject};
 use crate::operation::{Operation, Status};
 use crate::store::{Query, StoreError, View};
 
@@ -26,7 +30,31 @@ pub(super) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
     Ok(ids)
 }
 
-/// Operation `id` as it is now.
-pub(super) async fn operation(context: &Context, id: u64) -> Result<Option<Operation>, StoreError> {
-    context.store.reading(move |reader| reader.get::<Operation>(&id)).await
+/// Does `work` on each of the operations, many at once, and tells what came of each.
+pub(super) async fn each<F: Future<Output = Result<(), JobError>>>(
+    context: &Context,
+    run: &Run,
+    ids: Vec<u64>,
+    work: impl Fn(Operation) -> F,
+) {
+    let work = &work;
+    stream::iter(ids).for_each_concurrent(context.in_hand(), |id| one(context, run, id, work)).await;
+}
+
+/// Does `work` on operation `id` as it is now, unless the run is stopping.
+pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
+    context: &Context,
+    run: &Run,
+    id: u64,
+    work: impl Fn(Operation) -> F,
+) {
+    if run.is_stopping() {
+        return;
+    }
+    match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
+        Ok(Some(operation)) => run.settle(subject(&operation), work(operation).await),
+        Ok(None) => {}
+        Err(error) => run.settle(Subject::default(), Err(error.into())),
+    }
+    run.step();
 }

@@ -1,15 +1,13 @@
 //! `cashout:transaction:status:sync`: what became of everything under way. The safety net for a
 //! lost notification, and what resolves an outcome that nobody knows.
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
 use super::binding::remembers_since;
 use super::funds::Funds;
 use super::outcome::{self, Found};
 use super::pay::{Paying, subject};
-use super::{Context, JobError, Run, Subject, due};
+use super::{Context, JobError, Run, due};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
 use crate::operation::{Operation, PaymentKind, Status};
@@ -22,19 +20,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &[Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat()).await?;
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
-    stream::iter(ids)
-        .for_each_concurrent(context.in_hand(), |id| async move {
-            if run.is_stopping() {
-                return;
-            }
-            match due::operation(context, id).await {
-                Ok(Some(operation)) => run.settle(subject(&operation), sync(context, run, memory, operation).await),
-                Ok(None) => {}
-                Err(error) => run.settle(Subject::default(), Err(error.into())),
-            }
-            run.step();
-        })
-        .await;
+    due::each(context, run, ids, |operation| sync(context, run, memory, operation)).await;
     Ok(())
 }
 

@@ -105,6 +105,11 @@ impl Mirakl {
         Ok(Self { remote, credentials: config.credentials.clone(), token: Arc::default() })
     }
 
+    /// Mirakl's own clock as of its last answer, to the second.
+    pub fn their_time(&self) -> Option<Timestamp> {
+        self.remote.their_time()
+    }
+
     /// V01: Mirakl's version; shows that it can be reached and takes our credentials.
     pub async fn version(&self) -> Result<String, CallError> {
         let answer: wire::VersionAnswer = self.get("/api/version", &[]).await?;

@@ -83,13 +83,19 @@ async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switc
         switch.cut();
         return plain(500, "Cut.");
     };
-    if let Some((kind, moment)) = struck {
+    let mut response = if let Some((kind, moment)) = struck {
         ticket.close(Outcome::Spoiled(kind, moment));
         spoil::spoil(kind, answer, &switch, &shared.stop).await
     } else {
         ticket.close(Outcome::Answered(answer.status));
         respond(answer)
+    };
+    // The remotes' own time, which is not the machine's where the clock is turned.
+    let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shared.clock.now());
+    if let Some(date) = now.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(axum::http::header::DATE, date);
     }
+    response
 }
 
 /// What became of a request inside the remote.

@@ -193,3 +193,20 @@ async fn a_wider_window_takes_in_no_voucher_of_somebody_elses_time() {
     assert_eq!((batch.counts["created"], batch.counts["held"]), (1, 1));
     assert!(batch.warnings[0].message.contains("cashout.firstCycle"), "{:?}", batch.warnings);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_loses_no_cycle() {
+    let mut world = World::new().await;
+    world.seller(2001);
+    world.vendors().await;
+    world.restart_with_the_clock_at("2027-03-05T08:00:00Z".parse().unwrap()).await;
+    world.generate().await;
+    // The clock is right again, and now the cycle comes.
+    world.restart().await;
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.after_the_cycle();
+    world.generate().await;
+    world.pay_day().await;
+    assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
+}

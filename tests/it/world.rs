@@ -95,6 +95,13 @@ impl World {
         self.restart().await;
     }
 
+    /// Starts again with a clock of our own that says `at`; the remotes keep theirs.
+    pub(crate) async fn restart_with_the_clock_at(&mut self, at: Timestamp) {
+        self.let_go().await;
+        let wrong = Clock::turned_by_hand(at);
+        self.context = open(&self.sandbox, &self.folder, &wrong, &self.settings, &self.manners).await;
+    }
+
     /// Changes one setting and starts again.
     pub(crate) async fn set(&mut self, line: &str) {
         self.settings.push(line.to_owned());
