@@ -41,6 +41,7 @@ pub mod vendor;
 pub mod hipay;
 pub mod lenient;
 pub mod mirakl;
+pub mod multipart;
 pub mod remote;
 pub mod store;
 

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
 use crate::config::HiPayConfig;
+use crate::multipart::Multipart;
 use crate::operation::PaymentKind;
-use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Multipart, Rejection, Remote, Unusable};
+use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
 
 pub use types::*;

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::attempt::TransactionState;
 use crate::money::Amount;
-use crate::remote::Multipart;
+use crate::multipart::Multipart;
 use crate::secret::Secret;
 
 /// A wallet to be created. Empty texts are not sent.

@@ -1,6 +1,6 @@
 //! `cashout:generate`: operations from Mirakl's vouchers.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,6 @@ use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Operation, Status};
-use crate::remote::CallError;
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
@@ -152,9 +151,9 @@ async fn dates(
 }
 
 /// One run of the generation.
-struct Generation<'a> {
-    context: &'a Context,
-    run: &'a Run,
+pub(super) struct Generation<'a> {
+    pub(super) context: &'a Context,
+    pub(super) run: &'a Run,
     /// The windows of this run are at least as wide as the configured ones.
     whole: bool,
     /// The beginning of the first cycle's window: what was made before it is not ours to pay.
@@ -162,7 +161,7 @@ struct Generation<'a> {
     /// The operator account's balance, read once.
     operator: OnceCell<Option<Amount>>,
     /// Vouchers dealt with in this run.
-    dealt_with: Mutex<HashSet<(String, u64, String)>>,
+    pub(super) dealt_with: Mutex<HashSet<(String, u64, String)>>,
 }
 
 impl Generation<'_> {
@@ -221,94 +220,14 @@ impl Generation<'_> {
         }
     }
 
-    /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
-    /// it may have been paid by hand, or changed.
-    async fn held(&self) -> Result<(), JobError> {
-        for ((cycle_date, source), records) in self.waiting().await? {
-            if self.run.is_stopping() {
-                return Ok(());
-            }
-            self.run.stage(&format!("held vouchers of {cycle_date}"), records.len());
-            match self.shown_now(source, &records).await {
-                Ok(shown) => self.again(records, shown).await?,
-                Err(error) if error.is_credentials() => return Err(error.into()),
-                Err(error) => {
-                    let message = format!("the held vouchers of {cycle_date} could not be read again: {error}");
-                    self.run.fail(Subject::default(), message);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The held vouchers that this run has not met yet, by cycle and source.
-    async fn waiting(&self) -> Result<BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>>, JobError> {
-        let mut waiting: BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>> = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query = Query::group("held", ()).limit(1_000).after(cursor.take());
-            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
-            for error in page.unreadable {
-                self.run.settle(Subject::default(), Err(error.into()));
-            }
-            let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
-            for record in page.items {
-                let met = dealt_with.contains(&record.voucher.key());
-                if !met && !self.is_too_early(&record.voucher) {
-                    waiting.entry((record.cycle_date, record.voucher.source)).or_default().push(record);
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(waiting);
-            }
-        }
-    }
-
-    /// What Mirakl shows of the time in which `records` were made.
-    async fn shown_now(
-        &self,
-        source: VoucherSource,
-        records: &[VoucherRecord],
-    ) -> Result<HashMap<(String, u64, String), Voucher>, CallError> {
-        let made = || records.iter().map(|record| record.voucher.created_at.unwrap_or(record.cycle_at));
-        let (Some(first), Some(last)) = (made().min(), made().max()) else { return Ok(HashMap::new()) };
-        let margin = SignedDuration::from_hours(1);
-        let start = first.checked_sub(margin).unwrap_or(first);
-        let end = last.checked_add(margin).unwrap_or(last);
-        let listing = self.context.mirakl.vouchers(source, start, end).await?;
-        Ok(listing.rows.into_iter().map(|voucher| (voucher.key(), voucher)).collect())
-    }
-
-    async fn again(
-        &self,
-        records: Vec<VoucherRecord>,
-        mut shown: HashMap<(String, u64, String), Voucher>,
-    ) -> Result<(), JobError> {
-        let mut current = Vec::new();
-        for record in records {
-            if let Some(voucher) = shown.remove(&record.voucher.key()) {
-                current.push((voucher, record.cycle_date, record.cycle_at));
-                continue;
-            }
-            let subject = Subject::voucher(record.voucher.shop_id, &record.voucher.number);
-            self.run.warn(&subject, &format!("the voucher is held: {}", HeldBecause::NotShown.sentence()));
-            self.run.step();
-            let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
-            self.context.store.write(move |writer| writer.put(&record)).await?;
-        }
-        self.all(current).await;
-        Ok(())
-    }
-
     /// True for a voucher made before the first cycle that is ours.
-    fn is_too_early(&self, voucher: &Voucher) -> bool {
+    pub(super) fn is_too_early(&self, voucher: &Voucher) -> bool {
         voucher.created_at.is_some_and(|created| created < self.earliest)
     }
 
     /// Many shops at once, one shop's vouchers in their order: a debt comes before what makes up
     /// for it.
-    async fn all(&self, mut vouchers: Vec<(Voucher, Date, Timestamp)>) {
+    pub(super) async fn all(&self, mut vouchers: Vec<(Voucher, Date, Timestamp)>) {
         vouchers
             .sort_by(|(left, ..), (right, ..)| (left.created_at, &left.number).cmp(&(right.created_at, &right.number)));
         let mut shops: BTreeMap<u64, Vec<_>> = BTreeMap::new();

@@ -12,6 +12,7 @@ mod cashout_transfer;
 mod cashout_withdraw;
 mod due;
 mod funds;
+mod held_vouchers;
 mod labels;
 mod outcome;
 mod pay;
