@@ -157,7 +157,7 @@ impl Mirakl {
     /// S31: one document's bytes.
     pub async fn download(&self, document_id: u64) -> Result<Vec<u8>, CallError> {
         let query = [("document_ids", document_id.to_string())];
-        let answer = self.call(DOCUMENT_LIMIT, "/api/shops/documents/download", &query).await?;
+        let answer = self.fetch(DOCUMENT_LIMIT, "/api/shops/documents/download", &query, judge).await?;
         if answer.content_type == "text/html" || answer.body.is_empty() {
             return Err(CallError::unknown(format!("Mirakl sent no file ({})", answer.describe())));
         }
@@ -215,7 +215,7 @@ impl Mirakl {
             self.remote.client().put(&url).header(header::AUTHORIZATION, authorization).json(&body)
         };
         // The same change twice is the same change, so it is repeated like a read.
-        let answer = self.authorized(JSON_LIMIT, build).await?;
+        let answer = self.authorized(JSON_LIMIT, build, judge).await?;
         let returns: wire::ShopReturns = decode(&answer)?;
         let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
         match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
@@ -231,28 +231,26 @@ impl Mirakl {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, CallError> {
-        let url = format!("{}{path}", self.remote.base());
-        let build = |authorization: &str| {
-            self.remote.client().get(&url).query(query).header(header::AUTHORIZATION, authorization)
-        };
         // Decoding belongs to the try: a proxy's page or half an answer is worth another one.
-        self.authorized_as(JSON_LIMIT, build, |answer| decode(&judge(answer)?)).await
+        self.fetch(JSON_LIMIT, path, query, |answer| decode(&judge(answer)?)).await
     }
 
-    async fn call(&self, limit: usize, path: &str, query: &[(&str, String)]) -> Result<Answer, CallError> {
+    async fn fetch<T>(
+        &self,
+        limit: usize,
+        path: &str,
+        query: &[(&str, String)],
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let url = format!("{}{path}", self.remote.base());
         let build = |authorization: &str| {
             self.remote.client().get(&url).query(query).header(header::AUTHORIZATION, authorization)
         };
-        self.authorized(limit, build).await
-    }
-
-    async fn authorized(&self, limit: usize, build: impl Fn(&str) -> RequestBuilder) -> Result<Answer, CallError> {
-        self.authorized_as(limit, build, judge).await
+        self.authorized(limit, build, judge).await
     }
 
     /// Sends with our credentials; a token that Mirakl no longer takes is renewed once.
-    async fn authorized_as<T>(
+    async fn authorized<T>(
         &self,
         limit: usize,
         build: impl Fn(&str) -> RequestBuilder,
