@@ -136,7 +136,7 @@ pub struct CycleConfig {
 pub struct CashoutConfig {
     /// What happens to negative vouchers.
     pub negative_vouchers: NegativeVouchers,
-    /// First cycle this installation is responsible for; none: the day the store was created.
+    /// First cycle this installation is responsible for; none: the day of its first batch on a new store.
     pub first_cycle: Option<Date>,
 }
 
