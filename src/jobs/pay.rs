@@ -211,6 +211,9 @@ impl Paying<'_> {
             };
             // It has not left, or HiPay talks to us no more: there is nothing to look up.
             if error.is_credentials() || matches!(error, CallError::NotSent { .. }) {
+                if uncertain {
+                    return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
+                }
                 self.funds.back(attempt.amount).await;
                 return self.leave_open(operation, &error, "has not been sent").await;
             }

@@ -3,7 +3,8 @@
 use cashout::jobs::{Command, GenerateArguments, JobError};
 use cashout::operation::Status;
 use cashout::sandbox::{
-    Document, Endpoint, Fault, HipayModel, Lag, Life, RepeatAnswer, Repeats, Reviews, SandboxOptions, Shop, Until,
+    Document, Endpoint, Fault, FaultKind, HipayModel, Lag, Life, RepeatAnswer, Repeats, Reviews, SandboxOptions, Shop,
+    Until,
 };
 use jiff::SignedDuration;
 
@@ -207,6 +208,24 @@ async fn a_clock_that_was_ahead_loses_no_cycle() {
     world.fund(100_000);
     world.after_the_cycle();
     world.generate().await;
+    world.pay_day().await;
+    assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_made_is_not_called_unsent_because_a_repetition_was_not() {
+    let world = World::new().await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world.sandbox.hipay(|hipay| hipay.lag = Lag::Lookups(1));
+    world.sandbox.strike(Fault::lost_answer(Endpoint::Transfer));
+    world.sandbox.strike(Fault::new(FaultKind::TooMany(0)).at(Endpoint::Transfer).times(50));
+    world.transfer().await;
+    let message = world.operation(1).message;
+    assert!(message.contains("may have been made"), "{message}");
+    world.sandbox.faults(|plan| plan.rules.clear());
     world.pay_day().await;
     assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
 }
