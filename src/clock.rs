@@ -2,14 +2,26 @@
 //! sandbox and the demo can turn it by hand.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 /// A source of the present instant (UTC). Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    turned: Option<Arc<Mutex<Timestamp>>>,
+    turned: Option<Arc<Hand>>,
 }
+
+#[derive(Debug)]
+struct Hand {
+    at: Mutex<Timestamp>,
+    turned: Notify,
+}
+
+/// How long a wait goes on before it looks at the machine's clock again, which may have jumped or
+/// stood still while the machine slept.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Clock {
     /// The machine's clock.
@@ -19,13 +31,13 @@ impl Clock {
 
     /// A clock that stands still at `at` until it is turned by [`Clock::set`] or [`Clock::advance`].
     pub fn turned_by_hand(at: Timestamp) -> Self {
-        Self { turned: Some(Arc::new(Mutex::new(at))) }
+        Self { turned: Some(Arc::new(Hand { at: Mutex::new(at), turned: Notify::new() })) }
     }
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         match &self.turned {
-            Some(hand) => *hand.lock().unwrap_or_else(PoisonError::into_inner),
+            Some(hand) => *hand.at.lock().unwrap_or_else(PoisonError::into_inner),
             #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
             None => Timestamp::now(),
         }
@@ -34,13 +46,42 @@ impl Clock {
     /// Turns the clock to `at`. The machine's clock cannot be turned and stays as it is.
     pub fn set(&self, at: Timestamp) {
         if let Some(hand) = &self.turned {
-            *hand.lock().unwrap_or_else(PoisonError::into_inner) = at;
+            *hand.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+            hand.turned.notify_waiters();
         }
     }
 
     /// Turns the clock on by `by`, at most to the end of representable time.
     pub fn advance(&self, by: SignedDuration) {
         self.set(self.now().checked_add(by).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Waits until the clock says `at` or later. A clock that is turned or jumps past it ends the
+    /// wait at once, or within some seconds where the machine's clock does.
+    pub async fn until(&self, at: Timestamp) {
+        loop {
+            if let Some(hand) = &self.turned {
+                let turned = hand.turned.notified();
+                tokio::pin!(turned);
+                // Registered before the look, so that a turn in between is not missed.
+                turned.as_mut().enable();
+                if self.now() >= at {
+                    return;
+                }
+                turned.await;
+            } else {
+                let left = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+            }
+        }
+    }
+
+    /// Waits for `span` from now on, as [`Clock::until`] does.
+    pub async fn pass(&self, span: SignedDuration) {
+        self.until(self.now().checked_add(span).unwrap_or(Timestamp::MAX)).await;
     }
 }
 
@@ -56,5 +97,24 @@ mod tests {
         clock.advance(SignedDuration::from_hours(2));
         assert_eq!(shared.now().to_string(), "2026-11-21T12:00:00Z");
         assert_eq!(shared.now(), clock.now());
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_when_the_clock_is_turned_far_enough_and_not_before() {
+        let clock = Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap());
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                clock.pass(SignedDuration::from_mins(10)).await;
+                clock.now()
+            }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(SignedDuration::from_mins(9));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.advance(SignedDuration::from_mins(1));
+        assert_eq!(waiting.await.unwrap().to_string(), "2026-11-21T10:10:00Z");
+        Clock::system().until(Timestamp::UNIX_EPOCH).await;
     }
 }

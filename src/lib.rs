@@ -37,6 +37,8 @@ pub mod label;
 
 pub mod vendor;
 
+pub mod inbox;
+
 // The memory and the remotes.
 pub mod hipay;
 pub mod lenient;
@@ -49,6 +51,8 @@ pub mod store;
 pub mod app;
 pub mod cli;
 pub mod jobs;
+pub mod serve;
+pub mod web;
 
 // The remotes as models, for tests and the demo.
 pub mod sandbox;

@@ -20,6 +20,20 @@ pub fn pin_name_services() {
     }
 }
 
+/// The listening socket that was handed in, by systemd or by another process that speaks its
+/// protocol (`LISTEN_PID`, `LISTEN_FDS`); `None` where there is none. To be called once.
+pub fn handed_in_listener() -> std::io::Result<Option<std::net::TcpListener>> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    let Some(number) = sd_notify::listen_fds()?.next() else { return Ok(None) };
+    // SAFETY: the protocol says that this descriptor is open and ours, it is taken once, and nothing
+    // else in this process knows its number.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    let listener = std::net::TcpListener::from(descriptor);
+    // Fails where what was handed in is no such socket, before anything relies on it.
+    listener.local_addr()?;
+    Ok(Some(listener))
+}
+
 /// Nothing to pin where the C library has no such modules.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn pin_name_services() {}

@@ -7,6 +7,7 @@ mod output;
 mod owner;
 mod progress;
 mod retry;
+mod serve;
 mod wallets;
 
 use std::ffi::OsString;
@@ -61,6 +62,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Ask {
+    /// Run unattended: the batches by their schedule, HiPay's notifications, the dashboard
+    Serve,
     /// Create the sellers' HiPay wallets, send their documents and bank details
     #[command(name = "vendor:process")]
     VendorProcess {
@@ -256,6 +259,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
+        Ask::Serve => serve::run(&global),
         Ask::Version => output::version(global.json),
         Ask::Demo(arguments) => demo::run(&global, &arguments),
         Ask::Check(arguments) => check::run(&global, &arguments),

@@ -5,6 +5,7 @@
 
 mod document;
 mod layers;
+mod live;
 mod mistakes;
 mod reader;
 mod remotes;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use layers::Layers;
+pub use live::Settings;
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 pub use settings::{

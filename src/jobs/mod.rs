@@ -10,6 +10,7 @@ mod booking;
 mod cashout_generate;
 mod cashout_transfer;
 mod cashout_withdraw;
+mod drain_inbox;
 mod due;
 mod funds;
 mod held_vouchers;
@@ -32,6 +33,7 @@ use thiserror::Error;
 pub use batch::{BatchRecord, BatchState, Failure, Progress, Run, Silent, Subject};
 pub use binding::{Binding, Bound, bind, rebind};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
+pub use drain_inbox::drain_inbox;
 pub use retry::retry;
 pub use setup::{Setup, read_setup};
 

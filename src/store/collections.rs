@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::key::Ordered;
 use super::record::{Entry, Index, Record, Schema};
+use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::vendor::{SentDocument, Vendor};
@@ -19,6 +20,7 @@ pub fn schema() -> Schema {
         .with::<Vendor>()
         .with::<SentDocument>()
         .with::<BatchRecord>()
+        .with::<Notification>()
 }
 
 /// A day as a number that sorts like it: 20261121.

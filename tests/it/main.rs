@@ -18,6 +18,7 @@ mod mirakl_access;
 mod mirakl_answers;
 mod owner;
 mod schedules;
+mod serving;
 mod settings;
 mod stopping;
 mod told;

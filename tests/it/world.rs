@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cashout::app::{self, Wiring};
 use cashout::clock::Clock;
-use cashout::config::Config;
+use cashout::config::{Config, Settings};
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
 use cashout::money::{Amount, Currency};
 use cashout::operation::{Beneficiary, Operation, Status};
@@ -18,6 +18,7 @@ use cashout::sandbox::{
     Account, Endpoint, Entry, Kind, Ledger, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop,
     Voucher,
 };
+use cashout::serve::Appliance;
 use cashout::store::{Query, View};
 use cashout::vendor::Vendor;
 use jiff::civil::{Date, date};
@@ -151,6 +152,14 @@ impl World {
         self.clock.set("2026-11-12T08:00:00Z".parse().unwrap());
     }
 
+    /// The appliance at work on this world, on a port of its own. The world's context goes on working
+    /// on the same store.
+    pub(crate) async fn serve(&self) -> Appliance {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let settings = Settings::new(&self.configuration(), Arc::clone(&self.context.config));
+        Appliance::start(self.context.clone(), settings, listener, self.data()).await.unwrap()
+    }
+
     pub(crate) async fn try_run(&self, command: Command) -> Result<BatchRecord, JobError> {
         jobs::run(&self.context, &command, "test", Arc::new(Silent), CancellationToken::new()).await
     }
@@ -258,6 +267,13 @@ pub(crate) fn wallet_of(shop_id: u64) -> u64 {
 
 pub(crate) fn euro(minor: i64) -> Amount {
     Amount::from_minor(minor, Currency::EUR)
+}
+
+/// A client for our own pages and webhooks: follows no redirect, keeps nothing.
+pub(crate) fn http() -> reqwest::Client {
+    // Refused where another test of this process was faster; both ask for the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// Quick and impatient: tests wait for nothing that does not happen.

@@ -1,0 +1,262 @@
+//! The durable inbox: every notification of HiPay's that passed its check, from before it is
+//! answered to what came of it.
+//!
+//! A notification is stored once, however often it is sent, and is dealt with after it has been
+//! answered: in the order of arrival, until it has come to an end.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::store::{Entry, Index, Record, Store, StoreError, View, Writer};
+
+/// Which of HiPay's platforms sent it, and about what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    /// Marketplace: accounts, documents, transfers, withdrawals.
+    Wallet,
+    /// Enterprise: a customer's payment.
+    Payment,
+    /// Enterprise: a settlement.
+    Settlement,
+    /// A kind of a release that we do not know: kept, not dealt with.
+    #[serde(other)]
+    Unknown,
+}
+
+impl NotificationKind {
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Payment => "payment",
+            Self::Settlement => "settlement",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How far a notification has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationState {
+    /// Stored and answered; not dealt with yet.
+    Received,
+    /// What it is about is not known (yet), or a remote has to be told and cannot be reached: tried
+    /// again.
+    Waiting,
+    /// It had its effect.
+    Applied,
+    /// It changes nothing: late, or of no meaning to us.
+    Ignored,
+    /// What it is about never became known.
+    Unmatched,
+    /// A state of a release that we do not know: kept as it is.
+    #[serde(other)]
+    Unknown,
+}
+
+impl NotificationState {
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Waiting => "waiting",
+            Self::Applied => "applied",
+            Self::Ignored => "ignored",
+            Self::Unmatched => "unmatched",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// True while there is something to do about it.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Received | Self::Waiting)
+    }
+}
+
+/// What a handler has verified and wants to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewNotification {
+    /// Which platform, and about what.
+    pub kind: NotificationKind,
+    /// What it says, in the sender's word: `capture`, `118`.
+    pub action: String,
+    /// What it is about, in HiPay's words: a transaction id, a transaction reference; empty where
+    /// it is about an account only.
+    pub subject: String,
+    /// The HiPay account that it is about.
+    pub account_id: Option<u64>,
+    /// What was sent, as it was verified, with what must not be kept masked.
+    pub body: String,
+}
+
+/// What came of dealing with a notification, each with a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It had its effect.
+    Applied(String),
+    /// It changes nothing.
+    Ignored(String),
+    /// It cannot be dealt with yet, and why.
+    Waiting(String),
+}
+
+/// A notification in the inbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Our own number, from 1, in the order of arrival.
+    pub id: u64,
+    /// Which platform, and about what.
+    pub kind: NotificationKind,
+    /// How far it has come.
+    pub state: NotificationState,
+    /// Tells repetitions: what was sent, hashed.
+    pub digest: String,
+    /// What it says, in the sender's word.
+    #[serde(default)]
+    pub action: String,
+    /// What it is about, in HiPay's words; empty where it is about an account only.
+    #[serde(default)]
+    pub subject: String,
+    /// The HiPay account that it is about.
+    #[serde(default)]
+    pub account_id: Option<u64>,
+    /// The shop that it turned out to be about.
+    #[serde(default)]
+    pub mirakl_id: Option<u64>,
+    /// What was sent, masked where it must be; empty once its time to be kept is over.
+    #[serde(default)]
+    pub body: String,
+    /// What came of it, in a sentence.
+    #[serde(default)]
+    pub message: String,
+    /// When it came first (UTC).
+    pub received_at: Timestamp,
+    /// How often it came again.
+    #[serde(default)]
+    pub repeats: u64,
+    /// When it came last (UTC), where it was repeated.
+    #[serde(default)]
+    pub repeated_at: Option<Timestamp>,
+    /// How often it was tried without coming to an end.
+    #[serde(default)]
+    pub tries: u32,
+    /// Not before then is it tried again (UTC).
+    #[serde(default)]
+    pub try_at: Option<Timestamp>,
+    /// When it came to an end (UTC).
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// How long a notification waits before it is tried again: longer each time, up to this.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// For how long what a notification is about may remain unknown.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+impl Notification {
+    /// True where it is to be dealt with now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.state.is_open() && self.try_at.is_none_or(|at| at <= now)
+    }
+
+    /// Writes down what came of dealing with it.
+    pub fn settle(&mut self, outcome: Outcome, now: Timestamp) {
+        let (state, message) = match outcome {
+            Outcome::Applied(message) => (NotificationState::Applied, message),
+            Outcome::Ignored(message) => (NotificationState::Ignored, message),
+            Outcome::Waiting(message) if now.duration_since(self.received_at) >= GIVEN_UP_AFTER => {
+                (NotificationState::Unmatched, message)
+            }
+            Outcome::Waiting(message) => (NotificationState::Waiting, message),
+        };
+        self.state = state;
+        self.message = message;
+        self.try_at = None;
+        if state.is_open() {
+            let wait = SignedDuration::from_secs(1_i64 << self.tries.min(20)).min(LONGEST_WAIT);
+            self.tries = self.tries.saturating_add(1);
+            self.try_at = now.checked_add(wait).ok();
+        } else {
+            self.ended_at = Some(now);
+        }
+    }
+}
+
+impl Record for Notification {
+    const COLLECTION: &'static str = "notifications";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // A notification counts once, however often it is sent.
+            Index::new("digest", 1, |one: &Self| vec![Entry::of(one.digest.clone())]).unique(),
+            // What is to be dealt with, in the order of arrival.
+            Index::new("open", 1, |one: &Self| if one.state.is_open() { vec![Entry::of(())] } else { Vec::new() })
+                .counted(),
+        ]
+    }
+}
+
+/// Stores `new` once: on the disk when this returns. Gives its number and whether it is a
+/// repetition of one that is there.
+pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
+    let digest = digest(&new);
+    store.write(move |writer| keep(writer, new, digest, now)).await
+}
+
+fn keep(
+    writer: &mut Writer<'_>,
+    new: NewNotification,
+    digest: String,
+    now: Timestamp,
+) -> Result<(u64, bool), StoreError> {
+    if let Some(mut known) = writer.by_unique::<Notification>("digest", digest.clone())? {
+        known.repeats = known.repeats.saturating_add(1);
+        known.repeated_at = Some(now);
+        writer.put(&known)?;
+        return Ok((known.id, true));
+    }
+    let id = writer.next_id::<Notification>()?;
+    let NewNotification { kind, action, subject, account_id, body } = new;
+    writer.put(&Notification {
+        id,
+        kind,
+        state: NotificationState::Received,
+        digest,
+        action,
+        subject,
+        account_id,
+        mirakl_id: None,
+        body,
+        message: String::new(),
+        received_at: now,
+        repeats: 0,
+        repeated_at: None,
+        tries: 0,
+        try_at: None,
+        ended_at: None,
+        unknown: Map::new(),
+    })?;
+    Ok((id, false))
+}
+
+/// Half of a SHA-256: two different notifications do not share it.
+fn digest(new: &NewNotification) -> String {
+    let hash = Sha256::new().chain_update(new.kind.name()).chain_update([0]).chain_update(&new.body).finalize();
+    hash.iter()
+        .take(16)
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! The appliance: one process that runs the batches, hears HiPay, and answers over HTTP, until it
+//! is asked to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Settings;
+use crate::jobs::{self, Context};
+use crate::store::StoreError;
+use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
+
+/// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
+/// closed. Whoever waits longer may end the process: nothing is lost by that either.
+pub const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often what waits in the inbox is looked at, beside what has just come.
+const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// How often the certificate's files are looked at.
+const CERTIFICATE_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
+
+/// Why the appliance does not start, by what to mend.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The certificate's files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listening socket.
+    #[error("the listening socket cannot be used: {0}")]
+    Listener(#[from] std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The appliance at work.
+pub struct Appliance {
+    web: Web,
+    address: SocketAddr,
+    /// Ends the conversation with the world: no connection and no batch is begun any more.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Appliance {
+    /// Starts everything on an open store; requests are answered on `listener`. `data` is the folder
+    /// of the store.
+    pub async fn start(
+        context: Context,
+        settings: Settings,
+        listener: std::net::TcpListener,
+        data: PathBuf,
+    ) -> Result<Self, ServeError> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        let certificate = certificate(&settings).await?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let readiness = Readiness::waiting_for("starting");
+        let web = Web { context, settings, readiness, inbox: Arc::new(Notify::new()) };
+        let _ = data;
+
+        if let Some(certificate) = certificate.clone() {
+            tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
+        }
+        tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
+        let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
+        tasks.spawn(connections.serve(listener, stop.clone()));
+        web.readiness.ready();
+        tracing::info!(action = "serve", "answers on {address}");
+        Ok(Self { web, address, stop, tasks })
+    }
+
+    /// Where requests are answered.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the handlers work with.
+    pub fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// The orderly stop: nothing new is begun, requests finish, batches come to a safe point, and
+    /// the store is closed. Returns when that is done.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.web.readiness.unready("stopping");
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let store = self.web.context.store.clone();
+        drop(self.web);
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+async fn certificate(settings: &Settings) -> Result<Option<Certificate>, ServeError> {
+    let Some(files) = settings.get().server.tls.clone() else { return Ok(None) };
+    let read = tokio::task::spawn_blocking(move || Certificate::read(&files)).await;
+    Ok(Some(read.map_err(|_| StoreError::Closed)??))
+}
+
+/// Uses a renewed certificate without a restart.
+async fn keep_fresh(certificate: Certificate) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_LOOKED_AT_EVERY).await;
+        let looking = certificate.clone();
+        match tokio::task::spawn_blocking(move || looking.refresh()).await {
+            Ok(Ok(true)) => tracing::info!(action = "serve", "the renewed certificate is in use"),
+            Ok(Err(error)) => tracing::error!(action = "serve", "{error}; the former certificate stays in use"),
+            Ok(Ok(false)) | Err(_) => {}
+        }
+    }
+}
+
+/// Deals with notifications as they come, and again with those that wait.
+async fn work_off_inbox(web: Web) {
+    loop {
+        let stored = web.inbox.notified();
+        if let Err(error) = jobs::drain_inbox(&web.context).await {
+            tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
+        }
+        tokio::select! {
+            () = stored => {}
+            () = web.context.clock.pass(INBOX_LOOKED_AT_EVERY) => {}
+        }
+    }
+}

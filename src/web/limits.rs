@@ -1,0 +1,59 @@
+//! What holds for every request: an id, a time limit, a size limit, and a panic that stays in it.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use super::problem::Problem;
+use super::{Peer, Web};
+
+/// How large a body may be where its route does not say otherwise, in bytes.
+pub(super) const BODY_LIMIT: usize = 64 * 1024;
+/// How long a request may take from its head to the head of its answer.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes with what holds for all of them around.
+pub(super) fn around(routes: Router<Web>, web: &Web) -> Router<Web> {
+    routes
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(web.clone(), Peer::find))
+        .layer(middleware::from_fn(named))
+}
+
+/// Gives the request an id that stands in every log line about it and in its answer.
+async fn named(request: Request, next: Next) -> Response {
+    let id = format!("{:016x}", fastrand::u64(..));
+    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let mut response = next.run(request).instrument(span).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID.clone(), id);
+    }
+    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response(),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+    tracing::error!(action = "web", "a request stopped in the middle ({text}): this is a defect of the program");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of the program; it was logged").into_response()
+}

@@ -1,0 +1,52 @@
+//! What is answered over HTTP. The whole route table is [`router`].
+//!
+//! A handler reads the store and answers, or commits what was asked for and answers. None changes
+//! anything at HiPay or Mirakl.
+
+mod connections;
+mod health;
+mod limits;
+mod peer;
+mod problem;
+mod tls;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::sync::Notify;
+
+pub use connections::{Connections, Limits};
+pub use health::Readiness;
+pub use peer::Peer;
+pub use problem::Problem;
+pub use tls::{Certificate, TlsError};
+
+use crate::config::Settings;
+use crate::jobs::Context;
+
+/// What handlers work with. Cloning shares it.
+#[derive(Clone)]
+pub struct Web {
+    /// The store, the remotes and the clock.
+    pub context: Context,
+    /// The settings as they are now.
+    pub settings: Settings,
+    /// Whether work is taken on.
+    pub readiness: Readiness,
+    /// Told when a notification has been stored.
+    pub inbox: Arc<Notify>,
+}
+
+/// Every route.
+pub fn router(web: Web) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
+        });
+    limits::around(routes, &web).with_state(web)
+}

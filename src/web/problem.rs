@@ -1,0 +1,53 @@
+//! Errors as people and programs read them: `application/problem+json` (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::store::StoreError;
+
+/// An answer that says what is wrong.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    title: String,
+    retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    /// An answer of this status whose title says, to a person, what is wrong and how to mend it.
+    pub fn new(status: StatusCode, title: impl Into<String>) -> Self {
+        Self { status, title: title.into(), retry_after_seconds: None }
+    }
+
+    /// 503: the sender is to try again after so many seconds.
+    pub fn unavailable(title: impl Into<String>, retry_after_seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, title) }
+    }
+}
+
+/// The store's trouble concerns the operator, not whoever calls: it is logged in its own words, and
+/// the caller is asked to come again.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::BadCursor) {
+            return Self::new(StatusCode::BAD_REQUEST, error.to_string());
+        }
+        tracing::error!(action = "web", "{error}");
+        Self::unavailable("the store cannot be used at the moment; try again", 30)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body: Value = json!({ "type": "about:blank", "status": self.status.as_u16(), "title": self.title });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
