@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -32,6 +33,8 @@ pub struct Limits {
     /// How long the head of a request, or the TLS handshake before it, may take; also how long a
     /// connection may be idle.
     pub head: Duration,
+    /// How long a client may leave an answer unread.
+    pub unread: Duration,
     /// How large the head of a request may be, in bytes.
     pub head_bytes: usize,
     /// How many headers a request may have.
@@ -40,7 +43,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 2_000, head: Duration::from_secs(15), head_bytes: 32 * 1024, headers: 64 }
+        Self {
+            connections: 2_000,
+            head: Duration::from_secs(15),
+            unread: Duration::from_secs(30),
+            head_bytes: 32 * 1024,
+            headers: 64,
+        }
     }
 }
 
@@ -166,12 +175,14 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             answer.map(|answer| answer.map(|body| Body::new(Counted { body, _busy: busy })))
         }
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.unread));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
         .max_headers(limits.headers)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut serving = pin!(serving);
     tokio::select! {
         // Who breaks off, or speaks no HTTP, is no trouble of ours.

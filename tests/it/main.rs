@@ -7,6 +7,7 @@ mod binary;
 mod calls;
 mod checks;
 mod commands;
+mod connections;
 mod endings;
 mod faults;
 mod hipay_refusals;
