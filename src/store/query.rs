@@ -158,7 +158,7 @@ impl Cursor {
     }
 
     /// The key, where this is a cursor of this list.
-    fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
+    pub(super) fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
         let bytes = unhex(&self.0)?;
         let (given, key) = bytes.split_first_chunk()?;
         (u32::from_be_bytes(*given) == mark(key, collection, index)).then(|| key.to_vec())

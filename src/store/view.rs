@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
+use super::Listing;
 use super::error::StoreError;
 use super::key::{Key, Ordered, readable};
 use super::query::{Cursor, Query, Span};
@@ -24,7 +25,7 @@ pub(super) const COUNTS: &str = "counts";
 pub(super) const SEQUENCES: &str = "sequences";
 
 /// Where a total is not kept, rows are counted up to this many.
-const COUNTED_AT_MOST: u64 = 5_000;
+pub(super) const COUNTED_AT_MOST: u64 = 5_000;
 
 /// The table of this name.
 pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {
@@ -140,6 +141,11 @@ pub trait View: Source {
         Ok(page)
     }
 
+    /// A page of a list by several filters. It costs what its rows cost in each of their indexes.
+    fn list<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
+        super::listing::page(self, self.schema().of::<R>()?, listing)
+    }
+
     /// A slice of the keys of a list, without reading the records: how a job walks through a large
     /// one.
     fn keys<R: Record>(&self, query: &Query) -> Result<Keys<R::Key>, StoreError> {
@@ -207,7 +213,11 @@ fn list<'a>(collection: &'a Collection, query: &Query) -> Result<&'a str, StoreE
 }
 
 /// The record that a list names; one that is not there is as bad as one that cannot be read.
-fn fetch<R: Record>(source: &(impl Source + ?Sized), collection: &Collection, key: &[u8]) -> Result<R, StoreError> {
+pub(super) fn fetch<R: Record>(
+    source: &(impl Source + ?Sized),
+    collection: &Collection,
+    key: &[u8],
+) -> Result<R, StoreError> {
     match source.value(&collection.table, key)? {
         Some(json) => decode(key, &json),
         None => Err(unreadable::<R>(key, &"an index names it, but it is not there")),
