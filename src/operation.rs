@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::attempt::Payment;
 use crate::money::Amount;
@@ -16,7 +17,7 @@ use crate::money::Amount;
 pub use status::{Column, Event, IllegalTransition, PaymentKind, Status, apply};
 
 /// Who is paid by an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Beneficiary {
     /// The seller.

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::secret::Secret;
 
@@ -71,7 +72,8 @@ pub struct Vendor {
 }
 
 /// The wallet account status of the dashboard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum WalletStatus {
     /// There is a wallet and nothing is known of its identification yet.
     Created,
@@ -84,6 +86,9 @@ pub enum WalletStatus {
 }
 
 impl WalletStatus {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Created, Self::NotCreated, Self::Identified, Self::NotIdentified];
+
     /// The name in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -23,8 +23,8 @@ use crate::operation::{Operation, PaymentKind, Status};
 use crate::remote::Manners;
 use crate::sandbox::shops::{Market, populate};
 use crate::sandbox::{HipayModel, Life, Reviews, Sandbox, SandboxOptions};
-use crate::store::{Query, StoreError, View};
-use crate::vendor::Vendor;
+use crate::store::{Listing, Query, StoreError, View};
+use crate::vendor::{Vendor, WalletStatus};
 
 /// How often what chance spoiled is run again.
 const ROUNDS: usize = 4;
@@ -244,7 +244,8 @@ async fn look(context: &Context) -> Result<Looked, StoreError> {
                 statuses.push((status, count, sums));
             }
         }
-        let warned = reader.page::<Vendor>(&Query::group("status", "warning".to_owned()).limit(5_000))?.items;
+        let warning = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
+        let warned = reader.list::<Vendor>(&Listing::any_of("status", warning).limit(5_000))?.items;
         let mut vendors: Vec<_> = warned
             .into_iter()
             .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.warnings.join("; ")))

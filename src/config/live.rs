@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Config, WriteBackError, process_environment, write_setting};
+use super::{Config, WriteBackError, process_environment, write_settings};
 
 /// The configuration in use and where it came from. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -23,10 +23,11 @@ impl Settings {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes one setting to the file, validates the whole, and uses it from now on. Blocks.
-    pub fn change(&self, key: &str, value: &str) -> Result<Arc<Config>, WriteBackError> {
+    /// Writes settings (name, value) to the file, all or none, validates the whole, and uses it from
+    /// now on. Blocks.
+    pub fn change(&self, wanted: &[(&str, &str)]) -> Result<Arc<Config>, WriteBackError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        write_setting(&self.path, process_environment(), key, value)?;
+        write_settings(&self.path, process_environment(), wanted)?;
         let changed = Arc::new(Config::load(&self.path, process_environment())?);
         *current = Arc::clone(&changed);
         Ok(changed)

@@ -31,7 +31,7 @@ pub use settings::{
     UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{WriteBackError, write_setting};
+pub use write_back::{WriteBackError, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;

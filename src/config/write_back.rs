@@ -53,14 +53,13 @@ pub enum WriteBackError {
     },
 }
 
-/// Changes or adds one setting in the file at `path`, keeping every other byte, the mode and the
+/// Changes or adds settings (name, value) in the file at `path`, all or none, keeping every other byte, the mode and the
 /// owner (not access lists or other extended attributes). The whole configuration is validated with the change before the file is replaced. An
 /// empty `value` stands for "not set". `environment` is that of [`Config::load`].
-pub fn write_setting(
+pub fn write_settings(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
-    key: &str,
-    value: &str,
+    wanted: &[(&str, &str)],
 ) -> Result<(), WriteBackError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let cannot_write = |cause| not_writable(path, cause);
@@ -75,17 +74,19 @@ pub fn write_setting(
     let file = read_file(&target).map_err(|mistake| invalid(vec![mistake]))?;
     let file = file.ok_or_else(|| cannot_write(io::ErrorKind::NotFound.into()))?;
     let layers = Layers::gather(path, Some(&file), &environment).map_err(invalid)?;
-    match layers.settings.get(key).map(|setting| &setting.source) {
-        None => return Err(WriteBackError::UnknownKey(key_shown(key))),
-        Some(_) if is_unused(key) => return Err(WriteBackError::UnknownKey(key_shown(key))),
-        Some(source @ (Source::Environment { .. } | Source::Credential { .. })) => {
-            return Err(WriteBackError::SetElsewhere { key: key.to_owned(), source_of_value: source.clone() });
+    let mut text = file.text.clone();
+    for &(key, value) in wanted {
+        match layers.settings.get(key).map(|setting| &setting.source) {
+            None => return Err(WriteBackError::UnknownKey(key_shown(key))),
+            Some(_) if is_unused(key) => return Err(WriteBackError::UnknownKey(key_shown(key))),
+            Some(source @ (Source::Environment { .. } | Source::Credential { .. })) => {
+                return Err(WriteBackError::SetElsewhere { key: key.to_owned(), source_of_value: source.clone() });
+            }
+            Some(Source::Default | Source::File { .. }) => {}
         }
-        Some(Source::Default | Source::File { .. }) => {}
+        text = changed(&text, key, value)
+            .ok_or_else(|| WriteBackError::Layout { path: path.to_owned(), key: key.to_owned() })?;
     }
-
-    let text = changed(&file.text, key, value)
-        .ok_or_else(|| WriteBackError::Layout { path: path.to_owned(), key: key.to_owned() })?;
     if text == file.text {
         return Ok(());
     }
@@ -209,7 +210,7 @@ parameters:
 
     impl Place {
         fn write(&self, key: &str, value: &str) -> Result<(), WriteBackError> {
-            write_setting(&self.file, [], key, value)
+            write_settings(&self.file, [], &[(key, value)])
         }
 
         fn text(&self) -> String {
@@ -305,12 +306,12 @@ parameters:
     fn what_wins_over_the_file_is_refused_with_its_source() {
         let place = place(FILE);
         let environment = [("CASHOUT_GITHUB_TOKEN".to_owned(), "x".to_owned())];
-        let error = write_setting(&place.file, environment, "github.token", "y").unwrap_err();
+        let error = write_settings(&place.file, environment, &[("github.token", "y")]).unwrap_err();
         assert!(error.to_string().starts_with("github.token is set by environment variable CASHOUT_GITHUB_TOKEN"));
         fs::write(place.folder.path().join("github.token"), "x").unwrap();
         let folder = place.folder.path().to_str().unwrap().to_owned();
         let environment = [("CREDENTIALS_DIRECTORY".to_owned(), folder)];
-        let error = write_setting(&place.file, environment, "github.token", "y").unwrap_err();
+        let error = write_settings(&place.file, environment, &[("github.token", "y")]).unwrap_err();
         assert!(error.to_string().starts_with("github.token is set by credential "), "{error}");
     }
 
@@ -325,7 +326,7 @@ parameters:
         let link = elsewhere.path().join("parameters.yml");
         symlink(&place.file, &link).unwrap();
 
-        write_setting(&link, [], "cycle.hour", "3").unwrap();
+        write_settings(&link, [], &[("cycle.hour", "3")]).unwrap();
         let after = fs::metadata(&place.file).unwrap();
         assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
         assert!(link.is_symlink() && place.text().contains("cycle.hour: 3\n"));
@@ -347,7 +348,8 @@ parameters:
         place.write("cycle.hour", "3").unwrap();
         assert_eq!(place.files(), 1);
 
-        let missing = write_setting(Path::new("/nonexistent/p.yml"), [], "cycle.hour", "3").unwrap_err().to_string();
+        let missing =
+            write_settings(Path::new("/nonexistent/p.yml"), [], &[("cycle.hour", "3")]).unwrap_err().to_string();
         assert!(missing.contains("create it first"), "{missing}");
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// Where an operation stands. The numbers are those of the product's documentation; stores and
 /// exports keep them.
@@ -188,7 +189,8 @@ impl<'de> Deserialize<'de> for Status {
 }
 
 /// One of the two status columns of the dashboard, with the names that its filters use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Column {
     /// Nothing has happened yet.
     None,
@@ -252,7 +254,7 @@ impl Column {
 }
 
 /// The two payments in an operation's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentKind {
     /// Technical account to wallet.

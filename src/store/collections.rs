@@ -69,6 +69,14 @@ impl Record for Operation {
                 let owed = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
                 if owed { vec![Entry::new(operation.mirakl_id, operation.cycle_at)] } else { Vec::new() }
             }),
+            // For pages: all of them, the latest change last.
+            Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)]).counted(),
+            // What people look for: shop, wallet, payment order.
+            Index::new("search", 1, |operation: &Self| {
+                let ids = [operation.mirakl_id, operation.vendor_hipay_id, operation.recipient_hipay_id];
+                let texts = ids.iter().map(ToString::to_string).chain([operation.voucher.to_lowercase()]);
+                texts.map(|text| Entry::new((), text)).collect()
+            }),
             // What waits for a person, the latest last.
             Index::new("held", 1, |operation: &Self| {
                 if operation.held.is_some() { vec![Entry::new((), operation.updated_at)] } else { Vec::new() }
@@ -136,8 +144,24 @@ impl Record for Vendor {
         vec![
             // A wallet belongs to one vendor.
             Index::new("hipay_id", 1, |vendor: &Self| vendor.hipay_id.map(Entry::of).into_iter().collect()).unique(),
-            Index::new("status", 1, |vendor: &Self| vec![Entry::new(vendor.status().to_owned(), vendor.updated_at)])
-                .counted(),
+            // For pages: by both of its statuses, the latest change last.
+            Index::new("status", 2, |vendor: &Self| {
+                vec![Entry::new(
+                    (vendor.status().to_owned(), vendor.wallet_status().name().to_owned()),
+                    vendor.updated_at,
+                )]
+            })
+            .counted(),
+            // For pages: by country.
+            Index::new("country", 1, |vendor: &Self| {
+                vec![Entry::new(vendor.country.clone().unwrap_or_default(), vendor.updated_at)]
+            })
+            .counted(),
+            // What people look for: shop, wallet, login.
+            Index::new("search", 1, |vendor: &Self| {
+                let ids = [Some(vendor.mirakl_id), vendor.hipay_id].into_iter().flatten().map(|id| id.to_string());
+                ids.chain([vendor.login.to_lowercase()]).map(|text| Entry::new((), text)).collect()
+            }),
             // What a run takes up although the shop has not changed.
             Index::new(
                 "attention",

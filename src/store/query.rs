@@ -48,6 +48,17 @@ impl Query {
         self
     }
 
+    /// Only those whose sort part (or key, without an index) is a text that begins with this.
+    #[must_use]
+    pub fn beginning_with(mut self, text: &str) -> Self {
+        let mut from = text.encoded();
+        // Without its end, the text's bytes begin those of every longer one.
+        from.pop();
+        self.to = after_prefix(&from);
+        self.from = Some(from);
+        self
+    }
+
     /// The last first.
     #[must_use]
     pub fn descending(mut self) -> Self {

@@ -3,9 +3,12 @@
 //! A handler reads the store and answers, or commits what was asked for and answers. None changes
 //! anything at HiPay or Mirakl.
 
+mod api;
+mod auth;
 mod connections;
 mod health;
 mod limits;
+mod lists;
 mod peer;
 mod problem;
 mod tls;
@@ -44,6 +47,7 @@ pub fn router(web: Web) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .nest("/api/v1", api::router(&web))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")

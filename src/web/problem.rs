@@ -1,8 +1,10 @@
 //! Errors as people and programs read them: `application/problem+json` (RFC 9457).
 
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
@@ -26,6 +28,17 @@ impl Problem {
     }
 }
 
+/// What such an answer says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemBody {
+    /// Always `about:blank`: the title says it all.
+    r#type: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and how to mend it.
+    title: String,
+}
+
 /// The store's trouble concerns the operator, not whoever calls: it is logged in its own words, and
 /// the caller is asked to come again.
 impl From<StoreError> for Problem {
@@ -40,8 +53,8 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body: Value = json!({ "type": "about:blank", "status": self.status.as_u16(), "title": self.title });
-        let mut response = (self.status, body.to_string()).into_response();
+        let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.title };
+        let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -2,6 +2,7 @@
 //! One binary, a file a capability.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+mod api;
 mod bad_store;
 mod binary;
 mod calls;

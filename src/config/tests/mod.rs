@@ -278,7 +278,7 @@ parameters:
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parameters.yml");
     fs::write(&file, text).unwrap();
-    write_setting(&file, [], "email.logger.alert.level", "500").unwrap();
+    write_settings(&file, [], &[("email.logger.alert.level", "500")]).unwrap();
     let changed = text.replace("alert.level: 400", "alert.level: 500");
     assert_eq!(fs::read_to_string(&file).unwrap(), changed);
 

@@ -1,0 +1,62 @@
+//! The lists and their rows, to look at.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::extract::Id;
+use super::lists::{
+    self, Asked, List, OperationDetail, OperationFilter, OperationItem, Paging, VendorDetail, VendorFilter, VendorItem,
+};
+use crate::operation::Operation;
+use crate::store::{Record, View};
+use crate::vendor::Vendor;
+use crate::web::Web;
+use crate::web::problem::{Problem, ProblemBody};
+
+type Listed<T> = Result<Json<List<T>>, Problem>;
+
+/// The record under `key`, or 404.
+async fn one<R: Record>(web: &Web, key: R::Key, what: &str) -> Result<R, Problem> {
+    let found = web.context.store.reading(move |reader| reader.get::<R>(&key)).await?;
+    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no such {what}")))
+}
+
+/// Vendors, those that changed last first.
+#[utoipa::path(get, path = "/vendors", params(Paging, VendorFilter), responses(
+    (status = 200, body = List<VendorItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn vendors(State(web): State<Web>, Asked(paging, filter): Asked<VendorFilter>) -> Listed<VendorItem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// A vendor.
+#[utoipa::path(get, path = "/vendors/{mirakl_id}", params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
+    (status = 200, body = VendorDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<Json<VendorDetail>, Problem> {
+    Ok(Json(one::<Vendor>(&web, mirakl_id, "vendor").await?.into()))
+}
+
+/// Transfers and withdrawals, those that changed last first.
+#[utoipa::path(get, path = "/operations", params(Paging, OperationFilter), responses(
+    (status = 200, body = List<OperationItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn operations(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<OperationFilter>,
+) -> Listed<OperationItem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// An operation with its whole story.
+#[utoipa::path(get, path = "/operations/{id}", params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
+    Ok(Json(one::<Operation>(&web, id, "operation").await?.into()))
+}

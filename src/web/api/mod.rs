@@ -1,0 +1,51 @@
+//! `/api/v1`: what the pages show, as JSON, for scripts and other systems. Its description is made
+//! from this code.
+
+mod batches;
+mod extract;
+mod listings;
+mod settings;
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::auth;
+use super::problem::Problem;
+use super::{Web, lists};
+
+/// Every route of the API, behind its token.
+pub(super) fn router(web: &Web) -> Router<Web> {
+    Router::new()
+        .route("/vendors", get(listings::vendors))
+        .route("/vendors/{mirakl_id}", get(listings::vendor))
+        .route("/operations", get(listings::operations))
+        .route("/operations/{id}", get(listings::operation))
+        .route("/settings", get(settings::settings).patch(settings::change))
+        .route("/openapi.json", get(async || Json(Description::openapi())))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "the API has nothing at this address"))
+        .layer(middleware::from_fn_with_state(web.clone(), auth::let_in))
+}
+
+/// The description of the API.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "cashout", description = "What cashout knows of vendors, operations, payments and itself."),
+    servers((url = "/api/v1")),
+    paths(listings::vendors, listings::vendor, listings::operations, listings::operation, settings::settings, settings::change),
+    modifiers(&Token),
+    security(("token" = []))
+)]
+struct Description;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("dashboard.apiToken"));
+        let components = description.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    }
+}

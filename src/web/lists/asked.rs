@@ -1,0 +1,166 @@
+//! What an address asks a list for: which page, in which order, by which filters.
+
+use std::ops::Range;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which page of a list, in which order.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Paging {
+    /// The number of the page, from 1. Only the first 100,000 rows are reached so; use `cursor` beyond.
+    #[param(minimum = 1, maximum = 100_000)]
+    page: Option<u32>,
+    /// How many rows a page has, 1 to 200. Default: 50.
+    #[param(minimum = 1, maximum = 200)]
+    per_page: Option<u16>,
+    /// The order: `-date` (the latest first, the default) or `date`.
+    sort: Option<Order>,
+    /// Only what has an id or a login that begins with this.
+    #[param(max_length = 200)]
+    q: Option<String>,
+    /// Goes on where the page that gave this as `next` ended. It needs the same filters and order.
+    #[param(max_length = 2_000)]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+enum Order {
+    #[serde(rename = "-date")]
+    LatestFirst,
+    #[serde(rename = "date")]
+    EarliestFirst,
+}
+
+impl Paging {
+    const KEYS: [&'static str; 5] = ["page", "per_page", "sort", "q", "cursor"];
+
+    pub(super) fn page(&self) -> u32 {
+        self.page.unwrap_or(1)
+    }
+
+    pub(super) fn per_page(&self) -> u16 {
+        self.per_page.unwrap_or(50)
+    }
+
+    pub(super) fn descending(&self) -> bool {
+        self.sort != Some(Order::EarliestFirst)
+    }
+
+    pub(super) fn q(&self) -> Option<&str> {
+        self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.page == Some(0) {
+            return Err("page: pages are counted from 1".to_owned());
+        }
+        if !(1..=200).contains(&self.per_page()) {
+            return Err("per_page: allowed are 1 to 200".to_owned());
+        }
+        if self.cursor.is_some() && self.page.is_some_and(|page| page > 1) {
+            return Err("page and cursor exclude each other: a cursor says where to go on".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The extractor: paging and filters, each checked; a parameter without a value counts as absent.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Asked<F>(pub(in crate::web) Paging, pub(in crate::web) F);
+
+impl<F: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let wrong = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
+        let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
+            .map_err(|error| wrong(error.to_string()))?;
+        pairs.retain(|(_, value)| !value.is_empty());
+        let (paging, filters): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(key, _)| Paging::KEYS.contains(&key.as_str()));
+        let paging: Paging = read(&paging).map_err(wrong)?;
+        paging.check().map_err(wrong)?;
+        let filters = read(&filters).map_err(|error| wrong(format!("{error}; or {}", Paging::KEYS.join(", "))))?;
+        Ok(Self(paging, filters))
+    }
+}
+
+fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
+    let text = serde_urlencoded::to_string(pairs).map_err(|error| error.to_string())?;
+    let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
+    // Its errors begin with the name of the parameter.
+    serde_path_to_error::deserialize(reader).map_err(|error| error.to_string())
+}
+
+/// A point in time as people write it: a day in the configured zone, or an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(example = "2026-11-21")]
+pub(in crate::web) struct Moment(String);
+
+impl Moment {
+    /// The time that it stands for: the whole day, or the instant alone.
+    fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
+        let text = self.0.trim();
+        let wrong = || {
+            let allowed = "allowed: a day such as 2026-11-21, or an instant such as 2026-11-21T10:00:00+01:00";
+            Problem::new(StatusCode::BAD_REQUEST, format!("{key}: this is no point in time; {allowed}"))
+        };
+        if let Ok(instant) = text.parse::<Timestamp>() {
+            return Ok(instant..instant);
+        }
+        let day: Date = text.parse().map_err(|_| wrong())?;
+        let begins = |day: Date| day.to_zoned(zone.clone()).map(|zoned| zoned.timestamp());
+        let next = day.tomorrow().map_err(|_| wrong())?;
+        Ok(begins(day).map_err(|_| wrong())?..begins(next).map_err(|_| wrong())?)
+    }
+}
+
+/// From when to when a list is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Period {
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl Period {
+    /// The days of both ends are in it.
+    pub(super) fn new(from: Option<&Moment>, to: Option<&Moment>, zone: &TimeZone) -> Result<Self, Problem> {
+        let from = from.map(|from| from.range("from", zone)).transpose()?;
+        let to = to.map(|to| to.range("to", zone)).transpose()?;
+        Ok(Self { from: from.map(|range| range.start), to: to.map(|range| range.end) })
+    }
+
+    /// The part of a list by time that lies in it.
+    pub(super) fn limit(self, mut listing: Listing) -> Listing {
+        if let Some(from) = self.from {
+            listing = listing.from(from);
+        }
+        if let Some(to) = self.to {
+            listing = listing.to(to);
+        }
+        listing
+    }
+
+    /// True where `at` lies in it.
+    pub(super) fn holds(self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
+    }
+}

@@ -1,0 +1,138 @@
+//! The lists that pages and the API show: their filters, their order, their search, and what a row
+//! of each says. Alike for both.
+
+mod asked;
+mod operations;
+mod vendors;
+
+use axum::http::StatusCode;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) use asked::{Asked, Paging};
+use asked::{Moment, Period};
+pub(super) use operations::{OperationDetail, OperationFilter, OperationItem};
+pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
+
+use super::Web;
+use super::problem::Problem;
+use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
+
+/// How many rows may be passed over by `page`; a cursor goes on from anywhere.
+const FURTHEST_ROW: usize = 100_000;
+/// How many records a search looks at.
+const FOUND_AT_MOST: usize = 1_000;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct List<T: ToSchema> {
+    /// The rows.
+    pub(super) items: Vec<T>,
+    /// How many rows the whole list has; at least so many where `total_exact` is false.
+    pub(super) total: u64,
+    /// Whether `total` is exact: it is not where counting would take too long.
+    pub(super) total_exact: bool,
+    /// The number of this page, from 1. After a cursor it is 1: the list is taken up where it was left.
+    pub(super) page: u32,
+    /// How many rows a page has at most.
+    pub(super) per_page: u16,
+    /// What `cursor` takes to go on from here; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
+
+/// The filters of one list.
+pub(super) trait Filter: Send + Sync + 'static {
+    /// What is listed.
+    type Record: Record;
+    /// What a row says.
+    type Item: Serialize + ToSchema + Send + 'static;
+
+    /// The rows that pass all filters, the earliest first.
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem>;
+
+    /// The same for one record that a search has found.
+    fn passes(&self, record: &Self::Record, zone: &TimeZone) -> Result<bool, Problem>;
+
+    /// What the list is sorted by, for records that a search has found.
+    fn date(record: &Self::Record) -> jiff::Timestamp;
+
+    /// What a row says.
+    fn item(record: Self::Record) -> Self::Item;
+}
+
+/// The page of a list that was asked for.
+pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
+    let zone = web.settings.get().hipay.time_zone.clone();
+    let (number, per_page) = (paging.page(), paging.per_page());
+    let rows = usize::from(per_page);
+    let skip = rows.saturating_mul(usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX));
+    if skip > FURTHEST_ROW {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "page: only the first {FURTHEST_ROW} rows can be reached by number; go on with 'cursor' from 'next'"
+            ),
+        ));
+    }
+    let descending = paging.descending();
+    if let Some(text) = paging.q() {
+        return search(web, filter, &zone, text, skip, (number, per_page), descending).await;
+    }
+    let mut listing = filter.listing(&zone)?.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
+    if descending {
+        listing = listing.descending();
+    }
+    let found = web.context.store.reading(move |reader| reader.list::<F::Record>(&listing)).await?;
+    for unreadable in &found.unreadable {
+        tracing::error!(action = "web", "{unreadable}");
+    }
+    Ok(List {
+        items: found.items.into_iter().map(F::item).collect(),
+        total: found.total,
+        total_exact: found.total_exact,
+        page: number,
+        per_page,
+        next: found.next.map(|cursor| cursor.to_string()),
+    })
+}
+
+/// Ids and logins that begin with `text`: so few that they are sorted and filtered here.
+async fn search<F: Filter>(
+    web: &Web,
+    filter: F,
+    zone: &TimeZone,
+    text: &str,
+    skip: usize,
+    (page, per_page): (u32, u16),
+    descending: bool,
+) -> Result<List<F::Item>, Problem> {
+    let query = Query::group("search", ()).beginning_with(&text.to_lowercase()).limit(FOUND_AT_MOST);
+    let found = web.context.store.reading(move |reader| {
+        let found = reader.keys::<F::Record>(&query)?;
+        let (mut keys, all) = (found.keys, found.next.is_none());
+        // Found by two of its texts, it is one record all the same.
+        keys.sort_by_cached_key(Ordered::encoded);
+        keys.dedup_by_key(|key| key.encoded());
+        let mut records = Vec::with_capacity(keys.len());
+        for key in &keys {
+            records.extend(reader.get::<F::Record>(key)?);
+        }
+        Ok((records, all))
+    });
+    let (mut records, all) = found.await?;
+    records.sort_by_key(F::date);
+    if descending {
+        records.reverse();
+    }
+    let mut passed = Vec::with_capacity(records.len());
+    for record in records {
+        if filter.passes(&record, zone)? {
+            passed.push(record);
+        }
+    }
+    let total = u64::try_from(passed.len()).unwrap_or(u64::MAX);
+    let items = passed.into_iter().skip(skip).take(usize::from(per_page)).map(F::item).collect();
+    Ok(List { items, total, total_exact: all, page, per_page, next: None })
+}

@@ -1,0 +1,220 @@
+//! Transfers and withdrawals.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period};
+use crate::money::Amount;
+use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which operations.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct OperationFilter {
+    /// What has become of the transfer.
+    transfer_status: Option<Column>,
+    /// What has become of the withdrawal.
+    withdraw_status: Option<Column>,
+    /// Only those that changed last on this day or later, or at this instant or later.
+    #[param(value_type = Option<String>)]
+    from: Option<Moment>,
+    /// Only those that changed last on this day or before, or before this instant.
+    #[param(value_type = Option<String>)]
+    to: Option<Moment>,
+}
+
+/// One operation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct OperationItem {
+    /// Our own number.
+    id: u64,
+    /// Store ID in the Mirakl back office.
+    mirakl_id: u64,
+    /// ID of the wallet that is paid.
+    hipay_id: u64,
+    /// Number of the voucher in Mirakl.
+    payment_order_id: String,
+    /// `vendor`, or `operator` for a commission.
+    beneficiary: Beneficiary,
+    /// What is paid, with the currency's decimals.
+    #[schema(example = "83.00")]
+    amount: String,
+    /// The voucher's amount, before negative ones were netted.
+    #[schema(example = "90.00")]
+    origin_amount: String,
+    /// ISO 4217.
+    #[schema(example = "EUR")]
+    currency: String,
+    /// The status by its name in the product's documentation.
+    #[schema(example = "TRANSFER_REQUESTED")]
+    status: String,
+    /// The transfer.
+    transfer_status: Column,
+    /// The withdrawal.
+    withdraw_status: Column,
+    /// Balance of the wallet, as last read for this operation.
+    balance: Option<String>,
+    /// A person has to look first, and why: it is not paid until then.
+    held: Option<String>,
+    /// When it changed last.
+    date: Timestamp,
+    /// Why it stands where it stands; empty where the status says it all.
+    message: String,
+}
+
+/// One operation with its whole story.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct OperationDetail {
+    #[serde(flatten)]
+    item: OperationItem,
+    /// Day of the cycle.
+    #[schema(value_type = String, format = Date)]
+    cycle_date: Date,
+    /// Number of the invoice in Mirakl, where known.
+    invoice_id: Option<String>,
+    /// Id of the billing cycle in Mirakl, where known.
+    billing_cycle_id: Option<String>,
+    /// What a withdrawal could not take because the balance was smaller.
+    shortfall: Option<String>,
+    /// The negative operations that were netted into this one.
+    adjusts: Vec<u64>,
+    /// The operation that this negative one was netted into.
+    adjusted_by: Option<u64>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// Every attempt at paying, transfers first.
+    attempts: Vec<AttemptItem>,
+    /// Every change, oldest first.
+    history: Vec<ChangeItem>,
+}
+
+/// One attempt at a payment.
+#[derive(Debug, Serialize, ToSchema)]
+struct AttemptItem {
+    /// `transfer` or `withdrawal`.
+    payment: PaymentKind,
+    /// The reference that HiPay executes at most once.
+    reference: String,
+    /// What was sent.
+    amount: String,
+    /// HiPay's transaction id, once known.
+    transaction_id: Option<String>,
+    /// HiPay's word for its status, as last heard.
+    transaction_status: Option<String>,
+    /// When the request was committed.
+    sent_at: Timestamp,
+    /// When its state changed last.
+    updated_at: Timestamp,
+    /// Why it is in that state.
+    message: String,
+}
+
+/// One change.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangeItem {
+    /// When.
+    at: Timestamp,
+    /// The status from then on.
+    status: String,
+    /// Why.
+    message: String,
+}
+
+impl OperationFilter {
+    /// The statuses that pass; `None` where all do.
+    fn statuses(&self) -> Option<Vec<i64>> {
+        if self.transfer_status.is_none() && self.withdraw_status.is_none() {
+            return None;
+        }
+        let passes = |status: &Status| {
+            let (transfer, withdraw) = status.columns();
+            self.transfer_status.is_none_or(|wanted| wanted == transfer)
+                && self.withdraw_status.is_none_or(|wanted| wanted == withdraw)
+        };
+        Some(Status::ALL.iter().filter(|status| passes(status)).map(|status| status.code()).collect())
+    }
+}
+
+impl Filter for OperationFilter {
+    type Record = Operation;
+    type Item = OperationItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        let listing = match self.statuses() {
+            Some(codes) => Listing::any_of("status", codes),
+            None => Listing::any_of("date", [()]),
+        };
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, operation: &Operation, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.statuses().is_none_or(|codes| codes.contains(&operation.status.code()))
+            && period.holds(operation.updated_at))
+    }
+
+    fn date(operation: &Operation) -> Timestamp {
+        operation.updated_at
+    }
+
+    fn item(operation: Operation) -> OperationItem {
+        let (transfer, withdraw) = operation.status.columns();
+        OperationItem {
+            id: operation.id,
+            mirakl_id: operation.mirakl_id,
+            hipay_id: operation.recipient_hipay_id,
+            payment_order_id: operation.voucher,
+            beneficiary: operation.beneficiary,
+            amount: operation.amount.decimal(),
+            origin_amount: operation.origin_amount.decimal(),
+            currency: operation.amount.currency().code().to_owned(),
+            status: operation.status.to_string(),
+            transfer_status: transfer,
+            withdraw_status: withdraw,
+            balance: operation.balance.map(Amount::decimal),
+            held: operation.held,
+            date: operation.updated_at,
+            message: operation.message,
+        }
+    }
+}
+
+impl From<Operation> for OperationDetail {
+    fn from(operation: Operation) -> Self {
+        let attempts = [PaymentKind::Transfer, PaymentKind::Withdrawal].into_iter().flat_map(|payment| {
+            operation.payment(payment).attempts.iter().map(move |attempt| AttemptItem {
+                payment,
+                reference: attempt.reference.clone(),
+                amount: attempt.amount.decimal(),
+                transaction_id: attempt.transaction_id.clone(),
+                transaction_status: attempt.transaction_status.clone(),
+                sent_at: attempt.intended_at,
+                updated_at: attempt.updated_at,
+                message: attempt.message.clone(),
+            })
+        });
+        let change = |change: &crate::operation::Change| ChangeItem {
+            at: change.at,
+            status: change.status.to_string(),
+            message: change.message.clone(),
+        };
+        Self {
+            attempts: attempts.collect(),
+            history: operation.history.iter().map(change).collect(),
+            cycle_date: operation.cycle_date,
+            invoice_id: operation.invoice_id.clone(),
+            billing_cycle_id: operation.billing_cycle_id.clone(),
+            shortfall: operation.shortfall.map(Amount::decimal),
+            adjusts: operation.adjusts.clone(),
+            adjusted_by: operation.adjusted_by,
+            created_at: operation.created_at,
+            item: OperationFilter::item(operation),
+        }
+    }
+}

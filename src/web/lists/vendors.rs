@@ -1,0 +1,173 @@
+//! Vendors.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period};
+use crate::store::Listing;
+use crate::vendor::{Vendor, WalletStatus, country_alpha2};
+use crate::web::problem::Problem;
+
+/// Which vendors.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct VendorFilter {
+    /// Whether the last run had something to say about them.
+    status: Option<VendorStatus>,
+    /// How their wallet stands.
+    wallet_status: Option<WalletStatus>,
+    /// Their country, ISO 3166 (`FR` or `FRA`).
+    #[param(min_length = 2, max_length = 3)]
+    country: Option<String>,
+    /// Only those that changed last on this day or later, or at this instant or later.
+    #[param(value_type = Option<String>)]
+    from: Option<Moment>,
+    /// Only those that changed last on this day or before, or before this instant.
+    #[param(value_type = Option<String>)]
+    to: Option<Moment>,
+}
+
+/// Whether a vendor needs attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum VendorStatus {
+    /// Nothing to say.
+    Success,
+    /// `message` says what is wrong.
+    Warning,
+}
+
+impl VendorStatus {
+    const ALL: [Self; 2] = [Self::Success, Self::Warning];
+
+    fn of(vendor: &Vendor) -> Self {
+        if vendor.warnings.is_empty() { Self::Success } else { Self::Warning }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One vendor.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VendorItem {
+    /// Store ID in the Mirakl back office.
+    mirakl_id: u64,
+    /// The shop's name.
+    name: String,
+    /// Login in the HiPay back office; empty where there is no wallet.
+    login: String,
+    /// Whether it needs attention.
+    status: VendorStatus,
+    /// How its wallet stands.
+    wallet_status: WalletStatus,
+    /// ID of the wallet.
+    hipay_id: Option<u64>,
+    /// It is paid through HiPay.
+    enabled: bool,
+    /// Payments to it are blocked.
+    payment_blocked: bool,
+    /// ISO 3166 alpha-2.
+    country: Option<String>,
+    /// When it changed last.
+    date: Timestamp,
+    /// Documents sent to HiPay.
+    documents: u32,
+    /// What is wrong; empty where nothing is.
+    message: String,
+}
+
+/// One vendor with what is known of its wallet.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VendorDetail {
+    #[serde(flatten)]
+    item: VendorItem,
+    /// E-mail of the wallet.
+    email: String,
+    /// VAT number.
+    vat_number: Option<String>,
+    /// HiPay has identified it.
+    identified: bool,
+    /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
+    bank_status: u8,
+    /// When it was first seen.
+    created_at: Timestamp,
+}
+
+impl VendorFilter {
+    fn country(&self) -> Option<String> {
+        let asked = self.country.as_deref()?;
+        // What is no country is nobody's.
+        Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned()))
+    }
+}
+
+impl Filter for VendorFilter {
+    type Record = Vendor;
+    type Item = VendorItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        let mut groups = Vec::new();
+        for status in VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one)) {
+            let wallets = WalletStatus::ALL.into_iter();
+            let wallets = wallets.filter(|one| self.wallet_status.is_none_or(|wanted| wanted == *one));
+            groups.extend(wallets.map(|wallet| (status.name().to_owned(), wallet.name().to_owned())));
+        }
+        let both = self.status.is_some() || self.wallet_status.is_some();
+        let listing = match self.country() {
+            Some(country) if both => Listing::any_of("status", groups).and("country", [country]),
+            Some(country) => Listing::any_of("country", [country]),
+            None => Listing::any_of("status", groups),
+        };
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, vendor: &Vendor, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.status.is_none_or(|wanted| wanted == VendorStatus::of(vendor))
+            && self.wallet_status.is_none_or(|wanted| wanted == vendor.wallet_status())
+            && self.country().is_none_or(|country| vendor.country.as_deref() == Some(&country))
+            && period.holds(vendor.updated_at))
+    }
+
+    fn date(vendor: &Vendor) -> Timestamp {
+        vendor.updated_at
+    }
+
+    fn item(vendor: Vendor) -> VendorItem {
+        VendorItem {
+            status: VendorStatus::of(&vendor),
+            wallet_status: vendor.wallet_status(),
+            mirakl_id: vendor.mirakl_id,
+            name: vendor.name,
+            login: vendor.login,
+            hipay_id: vendor.hipay_id,
+            enabled: vendor.enabled,
+            payment_blocked: vendor.payment_blocked,
+            country: vendor.country,
+            date: vendor.updated_at,
+            documents: vendor.documents_sent,
+            message: vendor.warnings.join("; "),
+        }
+    }
+}
+
+impl From<Vendor> for VendorDetail {
+    fn from(vendor: Vendor) -> Self {
+        Self {
+            email: vendor.email.clone(),
+            vat_number: vendor.vat_number.clone(),
+            identified: vendor.identified,
+            bank_status: vendor.bank_status,
+            created_at: vendor.created_at,
+            item: VendorFilter::item(vendor),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The JSON API: what scripts and other systems see and do.
+
+use cashout::sandbox::SandboxOptions;
+use cashout::serve::Appliance;
+use serde_json::{Value, json};
+
+use crate::world::{World, http};
+
+const TOKEN: &str = "a-token-for-the-tests";
+
+pub(crate) struct Api {
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    pub(crate) fn of(appliance: &Appliance) -> Self {
+        Self { base: format!("http://{}/api/v1", appliance.address()), client: http() }
+    }
+
+    async fn ask(&self, path: &str) -> (u16, Value) {
+        let answer = self.client.get(format!("{}/{path}", self.base)).bearer_auth(TOKEN).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    async fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.client.patch(format!("{}/{path}", self.base)).bearer_auth(TOKEN).json(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn refused(&self, path: &str) -> (u16, String) {
+        let (status, body) = self.ask(path).await;
+        assert_eq!(body.get("status"), Some(&json!(status)));
+        (status, body.get("title").and_then(Value::as_str).unwrap().to_owned())
+    }
+}
+
+/// A world with a token, three sellers and their paid operations.
+pub(crate) async fn paid_world() -> World {
+    let token = format!("dashboard.apiToken: {TOKEN}");
+    let world = World::with(SandboxOptions::default(), &[token.as_str()]).await;
+    world.fund(100_000);
+    for id in 1..=3 {
+        world.seller(id);
+        world.voucher(100 + id, id, 8_300, 0);
+    }
+    world.up_to_operations().await;
+    world.transfer().await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_get_nothing() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let base = format!("http://{}/api/v1", appliance.address());
+    for path in ["vendors", "operations", "operations/1", "openapi.json", "no-such-thing"] {
+        for token in [None, Some(""), Some("a-token-for-the-test"), Some("a-token-for-the-tests ")] {
+            let mut request = http().get(format!("{base}/{path}"));
+            if let Some(token) = token {
+                request = request.header("authorization", format!("Bearer {token}x"));
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 401, "{path} with {token:?}");
+            assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+        }
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_listed_filtered_searched_and_told_whole() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+
+    let all = api.get("operations").await;
+    assert_eq!(
+        (&all["total"], &all["total_exact"], &all["page"], &all["per_page"]),
+        (&json!(3), &json!(true), &json!(1), &json!(50))
+    );
+    let first = &all["items"][0];
+    assert_eq!((&first["amount"], &first["currency"]), (&json!("83.00"), &json!("EUR")));
+    assert_eq!((&first["transfer_status"], &first["withdraw_status"]), (&json!("requested"), &json!("none")));
+
+    assert_eq!(api.get("operations?transfer_status=requested").await["total"], json!(3));
+    assert_eq!(api.get("operations?transfer_status=failed").await["total"], json!(0));
+    // An empty field of a form filters nothing.
+    assert_eq!(api.get("operations?transfer_status=&from=").await["total"], json!(3));
+    let found = api.get("operations?q=102").await;
+    assert_eq!((&found["total"], &found["items"][0]["payment_order_id"]), (&json!(1), &json!("102")));
+    assert_eq!(api.get("operations?q=102&transfer_status=failed").await["total"], json!(0));
+
+    // Whole days in the configured zone, both ends included; the clock says 2026-11-12.
+    for (period, total) in [
+        ("from=2026-11-12", 3),
+        ("to=2026-11-12", 3),
+        ("from=2026-11-13", 0),
+        ("to=2026-11-11", 0),
+        ("from=2026-11-12T08:00:00Z", 3),
+        ("from=2026-11-12T09:00:01%2B01:00", 0),
+    ] {
+        assert_eq!(api.get(&format!("operations?{period}")).await["total"], json!(total), "{period}");
+    }
+
+    // Page by page: by number and by cursor.
+    let page = api.get("operations?per_page=2&sort=date").await;
+    let cursor = page["next"].as_str().unwrap().to_owned();
+    let rest = api.get(&format!("operations?per_page=2&sort=date&cursor={cursor}")).await;
+    assert_eq!(rest["items"], api.get("operations?per_page=2&sort=date&page=2").await["items"]);
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+
+    let id = first["id"].as_u64().unwrap();
+    let whole = api.get(&format!("operations/{id}")).await;
+    assert_eq!(whole["attempts"][0]["payment"], json!("transfer"));
+    assert!(whole["attempts"][0]["reference"].as_str().unwrap().starts_with("TRANSFER_SALES_"));
+    assert_eq!(whole["history"].as_array().unwrap().last().unwrap()["status"], json!("TRANSFER_REQUESTED"));
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_are_listed_by_their_statuses_and_country() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    let all = api.get("vendors?sort=date").await;
+    assert_eq!(all["total"], json!(3));
+    assert_eq!(all["items"][0]["wallet_status"], json!("identified"));
+    assert_eq!(api.get("vendors?status=warning").await["total"], json!(0));
+    assert_eq!(api.get("vendors?status=success&wallet_status=identified&country=FRA").await["total"], json!(3));
+    assert_eq!(api.get("vendors?country=DE").await["total"], json!(0));
+    let hipay_id = all["items"][1]["hipay_id"].as_u64().unwrap();
+    let found = api.get(&format!("vendors?q={hipay_id}")).await;
+    assert_eq!((&found["total"], &found["items"][0]["hipay_id"]), (&json!(1), &json!(hipay_id)));
+    assert_eq!(api.get("vendors/2").await["mirakl_id"], json!(2));
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_said_with_its_place() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    for (path, status, said) in [
+        ("vendors/99", 404, "no such vendor"),
+        ("vendors/abc", 404, "no number"),
+        ("nothing", 404, "nothing at this address"),
+        ("operations?page=0", 400, "page"),
+        ("operations?page=abc", 400, "page"),
+        ("operations?per_page=201", 400, "1 to 200"),
+        ("operations?page=1000000", 400, "cursor"),
+        ("operations?transfer_status=paid", 400, "transfer_status"),
+        ("operations?transferstatus=ok", 400, "transfer_status"),
+        ("operations?from=yesterday", 400, "2026-11-21"),
+        ("operations?sort=amount", 400, "sort"),
+        ("operations?cursor=rubbish", 400, "first page"),
+    ] {
+        let (answered, title) = api.refused(path).await;
+        assert_eq!(answered, status, "{path}: {title}");
+        assert!(title.contains(said), "{path}: {title}");
+    }
+    // A cursor of another list.
+    let cursor = api.get("vendors?per_page=1").await["next"].as_str().unwrap().to_owned();
+    assert_eq!(api.refused(&format!("operations?cursor={cursor}")).await.0, 400);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_describes_itself() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let described = Api::of(&appliance).get("openapi.json").await;
+    assert!(described["openapi"].as_str().unwrap().starts_with("3."));
+    let parameters = described["paths"]["/operations"]["get"]["parameters"].as_array().unwrap();
+    let names: Vec<&str> = parameters.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["page", "per_page", "sort", "q", "cursor", "transfer_status", "withdraw_status", "from", "to"]);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_setting_is_written_to_the_file_and_takes_effect_at_once() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    let settings = api.get("settings").await;
+    let level = &settings["items"][1];
+    assert_eq!((&level["key"], &level["value"]), (&json!("email.logger.alert.level"), &json!("400")));
+    assert_eq!((&level["source"], &level["changeable"]), (&json!("built-in default"), &json!(true)));
+
+    let (status, changed) =
+        api.patch("settings", &json!({ "email.logger.alert.level": "500", "github.token": "a-secret" })).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!(changed["items"][1]["value"], json!("500"));
+    // Nobody is told a secret.
+    assert_eq!((&changed["items"][0]["value"], &changed["items"][0]["is_set"]), (&Value::Null, &json!(true)));
+    assert_eq!(appliance.web().settings.get().logs.alert_level.unwrap().number(), 500);
+    let path = world.data().parent().unwrap().join("parameters.yml");
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written.contains("email.logger.alert.level: 500"), "{written}");
+
+    for (changes, status, said) in [
+        (json!({ "email.logger.alert.level": "loud", "github.token": "" }), 400, "email.logger.alert.level"),
+        (json!({ "hipay.wsPassword": "mine" }), 400, "cannot be changed here"),
+        (json!(["no"]), 422, "map"),
+    ] {
+        let (answered, body) = api.patch("settings", &changes).await;
+        assert_eq!(answered, status, "{changes}: {body}");
+        assert!(body["title"].as_str().unwrap().contains(said), "{changes}: {body}");
+    }
+    // All or none.
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    appliance.stop().await.unwrap();
+}
