@@ -4,11 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::metrics::{counter, histogram};
 use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, StatusCode, Url, header};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use crate::metrics;
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -236,7 +239,7 @@ impl Remote {
     ) -> Result<T, CallError> {
         let mut tried = 1;
         loop {
-            let error = match self.once(limit, request()).await.and_then(&judge) {
+            let error = match self.counted(limit, request(), &judge).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -248,6 +251,26 @@ impl Remote {
             tokio::time::sleep(wait).await;
             tried = tried.saturating_add(1);
         }
+    }
+
+    /// One try, counted by what came of it.
+    async fn counted<T>(
+        &self,
+        limit: usize,
+        request: RequestBuilder,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let begun = Instant::now();
+        let outcome = self.once(limit, request).await.and_then(judge);
+        let word = match &outcome {
+            Ok(_) => "ok",
+            Err(CallError::NotSent { .. }) => "not_sent",
+            Err(CallError::Rejected(_)) => "rejected",
+            Err(CallError::Unknown { .. }) => "unknown",
+        };
+        counter!(metrics::REMOTE_CALLS, "remote" => self.name, "outcome" => word).increment(1);
+        histogram!(metrics::REMOTE_CALL_SECONDS, "remote" => self.name).record(begun.elapsed());
+        outcome
     }
 
     /// How long to wait after try number `tried` ended in `error`: as long as the remote asked,

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
 use crate::jobs::{self, Context};
+use crate::metrics;
 use crate::store::StoreError;
 use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
 
@@ -24,6 +25,9 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often what waits in the inbox is looked at, beside what has just come.
 const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// How often the buffers of the metrics are emptied.
+const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the certificate's files are looked at.
 const CERTIFICATE_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
@@ -72,6 +76,8 @@ impl Appliance {
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
         }
+        metrics::start();
+        tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
         tasks.spawn(connections.serve(listener, stop.clone()));
@@ -133,5 +139,13 @@ async fn work_off_inbox(web: Web) {
             () = stored => {}
             () = web.context.clock.pass(INBOX_LOOKED_AT_EVERY) => {}
         }
+    }
+}
+
+/// Times gather in buffers that have to be emptied, also where nobody asks for them.
+async fn tidy_metrics() {
+    loop {
+        tokio::time::sleep(METRICS_TIDIED_EVERY).await;
+        metrics::tidy();
     }
 }

@@ -71,6 +71,12 @@ impl Record for Operation {
             }),
             // For pages: all of them, the latest change last.
             Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)]).counted(),
+            // For totals: how many in each status, and how much of each currency.
+            Index::new("amount", 1, |operation: &Self| {
+                let group = (operation.status.code(), operation.amount.currency().code().to_owned());
+                vec![Entry::of(group).weighing(operation.amount.minor())]
+            })
+            .counted(),
             // What people look for: shop, wallet, payment order.
             Index::new("search", 1, |operation: &Self| {
                 let ids = [operation.mirakl_id, operation.vendor_hipay_id, operation.recipient_hipay_id];

@@ -14,7 +14,7 @@ use super::key::Ordered;
 use super::migrate::{Migration, format_of};
 use super::query::Span;
 use super::queue::begin;
-use super::record::{Collection, Declared, Schema, count_prefix, index_table};
+use super::record::{Collection, Declared, Schema, count_prefix, index_table, sum_prefix};
 use super::seal::{self, FileIdentity};
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
@@ -219,8 +219,10 @@ fn bring_indexes(
 
 fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> Result<(), StoreError> {
     transaction.delete_table(table(&index_table(collection, index)))?;
-    let counts = Span::of_prefix(&count_prefix(collection, index));
-    transaction.open_table(table(COUNTS))?.retain_in::<&[u8], _>(counts.bounds(), |_, _| false)?;
+    let mut kept = transaction.open_table(table(COUNTS))?;
+    for prefix in [count_prefix(collection, index), sum_prefix(collection, index)] {
+        kept.retain_in::<&[u8], _>(Span::of_prefix(&prefix).bounds(), |_, _| false)?;
+    }
     Ok(())
 }
 
@@ -233,6 +235,7 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
         building.push((at, index, transaction.open_table(table(&index.table))?));
     }
     let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    let mut sums: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     let mut skipped = 0;
     let records = transaction.open_table(table(&collection.table))?;
     for row in records.iter()? {
@@ -248,12 +251,19 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
                 if index.counted {
                     *counts.entry([index.counts.as_slice(), &entry.group].concat()).or_default() += 1;
                 }
+                if index.counted && entry.weight != 0 {
+                    let sum = sums.entry([index.sums.as_slice(), &entry.group].concat()).or_default();
+                    *sum = sum.saturating_add(entry.weight);
+                }
             }
         }
     }
     let mut kept = transaction.open_table(table(COUNTS))?;
     for (group, count) in counts {
         kept.insert(group.as_slice(), count.encoded().as_slice())?;
+    }
+    for (group, sum) in sums {
+        kept.insert(group.as_slice(), sum.encoded().as_slice())?;
     }
     Ok(skipped)
 }

@@ -3,13 +3,16 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
+use ::metrics::{counter, histogram};
 use redb::Database;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
 use super::record::Schema;
 use super::writer::Writer;
+use crate::metrics;
 
 /// How many jobs may wait. Who brings one more waits until there is room.
 const WAITING_AT_MOST: usize = 1024;
@@ -88,6 +91,7 @@ pub(super) fn work_off(database: &Database, schema: &Schema, mut queued: Queued)
 
 /// Runs the jobs in one transaction, each as if alone, and commits it.
 fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    counter!(metrics::STORE_WRITES).increment(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
     let transaction = begin(database)?;
     let mut changed = false;
     let mut writer = Writer::new(schema, &transaction);
@@ -102,7 +106,11 @@ fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Re
     }
     drop(writer);
     if changed {
-        transaction.commit()?;
+        let begun = Instant::now();
+        let committed = transaction.commit();
+        histogram!(metrics::STORE_COMMIT_SECONDS).record(begun.elapsed());
+        counter!(metrics::STORE_COMMITS, "outcome" => if committed.is_ok() { "ok" } else { "failed" }).increment(1);
+        committed?;
     } else {
         transaction.abort()?;
     }

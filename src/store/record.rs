@@ -46,7 +46,8 @@ impl<R> Index<R> {
         self
     }
 
-    /// The number of entries of each group is kept, so that asking for it costs nothing.
+    /// The number of entries of each group, and the sum of their weights, are kept, so that asking for
+    /// them costs nothing.
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = true;
@@ -59,12 +60,19 @@ impl<R> Index<R> {
 pub struct Entry {
     pub(super) group: Vec<u8>,
     pub(super) sort: Vec<u8>,
+    pub(super) weight: i64,
 }
 
 impl Entry {
     /// In `group`, sorted by `sort`, then by key.
     pub fn new(group: impl Ordered, sort: impl Ordered) -> Self {
-        Self { group: group.encoded(), sort: sort.encoded() }
+        Self { group: group.encoded(), sort: sort.encoded(), weight: 0 }
+    }
+
+    /// With this much to add to the sum that a counted index keeps of its group.
+    #[must_use]
+    pub fn weighing(self, weight: i64) -> Self {
+        Self { weight, ..self }
     }
 
     /// In `group`, sorted by key.
@@ -106,6 +114,7 @@ impl Schema {
                 counted: index.counted,
                 table: index_table(R::COLLECTION, index.name),
                 counts: count_prefix(R::COLLECTION, index.name),
+                sums: sum_prefix(R::COLLECTION, index.name),
             });
         }
         if self.collections.insert(R::COLLECTION, collection).is_some() {
@@ -131,6 +140,11 @@ impl Schema {
         self.find(R::COLLECTION)
             .ok_or_else(|| StoreError::Defect(format!("no collection {} is declared", R::COLLECTION)))
     }
+}
+
+/// What the keys of an index's kept sums begin with; they lie beside the counts.
+pub(super) fn sum_prefix(collection: &str, index: &str) -> Vec<u8> {
+    (collection, format!("{index} sum")).encoded()
 }
 
 /// The entries of a record: one list an index, in the order in which they are declared.
@@ -167,6 +181,8 @@ pub(super) struct Declared {
     pub(super) table: String,
     /// What the keys of its kept counts begin with; the group follows.
     pub(super) counts: Vec<u8>,
+    /// The same of its kept sums.
+    pub(super) sums: Vec<u8>,
 }
 
 /// The table of an index's entries.

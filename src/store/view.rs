@@ -119,6 +119,30 @@ pub trait View: Source {
         number(self, COUNTS, &[index.counts.as_slice(), &group.encoded()].concat())
     }
 
+    /// The sum of the weights that a counted index has in `group`.
+    fn sum<R: Record>(&self, index: &str, group: impl Ordered) -> Result<i64, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let index = collection.index(index)?;
+        if !index.counted {
+            return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
+        }
+        kept_sum(self, &[index.sums.as_slice(), &group.encoded()].concat())
+    }
+
+    /// Every group of a counted index that is not empty, with the number of its entries. For indexes of
+    /// few groups.
+    fn groups<R: Record, G: Key>(&self, index: &str) -> Result<Vec<(G, u64)>, StoreError> {
+        let collection = self.schema().of::<R>()?;
+        let index = collection.index(index)?;
+        let mut groups = Vec::new();
+        self.scan(COUNTS, &Span::of_prefix(&index.counts), false, &mut |key, count| {
+            let group = key.get(index.counts.len()..).and_then(G::decoded);
+            groups.extend(group.zip(u64::decoded(count)));
+            ControlFlow::Continue(())
+        })?;
+        Ok(groups)
+    }
+
     /// How many records the collection has.
     fn total<R: Record>(&self) -> Result<u64, StoreError> {
         let collection = self.schema().of::<R>()?;
@@ -252,6 +276,14 @@ pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) ->
     match source.value(name, key)? {
         None => Ok(0),
         Some(bytes) => u64::decoded(&bytes).ok_or_else(|| StoreError::damaged(format!("a number of {name} is none"))),
+    }
+}
+
+/// A kept sum.
+pub(super) fn kept_sum(source: &(impl Source + ?Sized), key: &[u8]) -> Result<i64, StoreError> {
+    match source.value(COUNTS, key)? {
+        None => Ok(0),
+        Some(bytes) => i64::decoded(&bytes).ok_or_else(|| StoreError::damaged("a kept sum is none")),
     }
 }
 

@@ -14,7 +14,8 @@ use super::key::{Ordered, readable};
 use super::query::Span;
 use super::record::{Collection, Declared, Entries, Entry, Record, Schema, count_prefix, entries};
 use super::view::{
-    Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, number, primary, scan_in, table, unreadable, value_in,
+    Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, kept_sum, number, primary, scan_in, table, unreadable,
+    value_in,
 };
 
 /// The store in the middle of a write. Everything read through it includes what this job, and
@@ -178,6 +179,11 @@ impl<'a> Writer<'a> {
     fn recount(&mut self, index: &Declared, entry: &Entry, step: i64) -> Result<(), StoreError> {
         if index.counted {
             self.add(COUNTS, &[index.counts.as_slice(), &entry.group].concat(), step)?;
+        }
+        if index.counted && entry.weight != 0 {
+            let key = [index.sums.as_slice(), &entry.group].concat();
+            let sum = kept_sum(self, &key)?.saturating_add(entry.weight.saturating_mul(step));
+            self.set(COUNTS, &key, Some(&sum.encoded()))?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What holds for every request: an id, a time limit, a size limit, and a panic that stays in it.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ::metrics::{counter, histogram};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -13,6 +14,7 @@ use tracing::Instrument;
 
 use super::problem::Problem;
 use super::{Peer, Web};
+use crate::metrics;
 
 /// How large a body may be where its route does not say otherwise, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -35,7 +37,10 @@ pub(super) fn around(routes: Router<Web>, web: &Web) -> Router<Web> {
 async fn named(request: Request, next: Next) -> Response {
     let id = format!("{:016x}", fastrand::u64(..));
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let begun = Instant::now();
     let mut response = next.run(request).instrument(span).await;
+    counter!(metrics::REQUESTS, "status" => response.status().as_str().to_owned()).increment(1);
+    histogram!(metrics::REQUEST_SECONDS).record(begun.elapsed());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID.clone(), id);
     }

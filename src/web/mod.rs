@@ -9,6 +9,7 @@ mod connections;
 mod health;
 mod limits;
 mod lists;
+mod metrics;
 mod peer;
 mod problem;
 mod tls;
@@ -47,6 +48,7 @@ pub fn router(web: Web) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::text))
         .nest("/api/v1", api::router(&web))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {

@@ -53,3 +53,41 @@ async fn the_binary_serves_until_it_is_told_to_stop() {
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(status.code(), Some(0), "{rest}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_can_be_read_here_and_elsewhere_only_with_the_token() {
+    let mut world = World::new().await;
+    world.fund(100_000);
+    for id in 1..=3 {
+        world.seller(id);
+        world.voucher(100 + id, id, 8_300, 0);
+    }
+    world.up_to_operations().await;
+    let appliance = world.serve().await;
+    let url = format!("http://{}/metrics", appliance.address());
+    world.transfer().await;
+    let text = http().get(&url).send().await.unwrap().text().await.unwrap();
+    for line in [
+        "cashout_operations{status=\"TRANSFER_REQUESTED\"} 3",
+        "cashout_operations_amount_minor_units{status=\"TRANSFER_REQUESTED\",currency=\"EUR\"} 24900",
+        "cashout_vendors{status=\"success\",wallet_status=\"identified\"} 3",
+        "cashout_remote_calls_total{remote=\"HiPay\",outcome=\"ok\"}",
+        "cashout_remote_call_seconds_count{remote=\"HiPay\"}",
+        "cashout_store_commits_total{outcome=\"ok\"}",
+        "cashout_build_info{version=",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    // Through a proxy it is not this machine that asks.
+    let proxied = http().get(&url).header("x-forwarded-for", "127.0.0.1").send().await.unwrap();
+    assert_eq!(proxied.status(), 401);
+    appliance.stop().await.unwrap();
+
+    world.set("server.metricsToken: a-token-of-some-length").await;
+    let appliance = world.serve().await;
+    let url = format!("http://{}/metrics", appliance.address());
+    assert_eq!(http().get(&url).send().await.unwrap().status(), 401);
+    let shown = http().get(&url).bearer_auth("a-token-of-some-length").send().await.unwrap();
+    assert_eq!(shown.status(), 200);
+    appliance.stop().await.unwrap();
+}

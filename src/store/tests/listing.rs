@@ -25,7 +25,7 @@ impl Record for Row {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at)]).counted(),
+            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).counted(),
             Index::new("size", 1, |row: &Self| vec![Entry::new(row.size, row.at)]),
             Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]),
         ]
@@ -125,6 +125,10 @@ proptest! {
             prop_assert_eq!(&walked(&store, &asked.listing(), limit), &by_hand, "{:?}", asked);
             let skipped: Page<Row> = store.read(|view| view.list(&asked.listing().skip(limit).limit(limit))).unwrap();
             let ids: Vec<u64> = skipped.items.iter().map(|row| row.id).collect();
+            for colour in 0..3 {
+                let by_hand: i64 = rows.iter().filter(|row| row.colour == colour).map(|row| row.at).sum();
+                prop_assert_eq!(store.read(|view| view.sum::<Row>("colour", colour)).unwrap(), by_hand);
+            }
             prop_assert_eq!(ids, by_hand.into_iter().skip(limit).take(limit).collect::<Vec<_>>());
         }
     }

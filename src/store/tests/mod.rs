@@ -38,7 +38,8 @@ impl Record for Item {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("status", 1, |item: &Self| vec![Entry::new(&item.status, item.at)]).counted(),
+            Index::new("status", 1, |item: &Self| vec![Entry::new(&item.status, item.at).weighing(item.at * 3)])
+                .counted(),
             Index::new("code", 1, |item: &Self| item.code.iter().map(Entry::of).collect()).unique(),
             Index::new("tag", 1, |item: &Self| item.tags.iter().map(Entry::of).collect()).counted(),
             Index::new("at", 1, |item: &Self| vec![Entry::new((), item.at)]),

@@ -115,6 +115,8 @@ fn compare(store: &Store, model: &Model) {
         assert_eq!(walk(store, &query.clone().from(-1_i64).to(2_i64)), ids(&bounded));
         let count = store.read(|view| view.count::<Item>("status", status)).unwrap();
         assert_eq!(count, u64::try_from(expected.len()).unwrap());
+        let sum: i64 = expected.iter().map(|(at, _)| at * 3).sum();
+        assert_eq!(store.read(|view| view.sum::<Item>("status", status)).unwrap(), sum);
         expected.reverse();
         assert_eq!(walk(store, &query.descending()), ids(&expected));
     }

@@ -23,7 +23,8 @@ impl Record for Changed {
             Index::new("status", 2, |item: &Self| vec![Entry::of(item.0.status.to_uppercase())]).counted(),
             Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(Entry::of).collect()).counted(),
             Index::new("code", 1, |item: &Self| item.0.code.iter().map(Entry::of).collect()),
-            Index::new("parity", 1, |item: &Self| vec![Entry::of(item.0.id % 2)]).counted(),
+            Index::new("parity", 1, |item: &Self| vec![Entry::of(item.0.id % 2).weighing(item.0.id.cast_signed())])
+                .counted(),
         ]
     }
 }
@@ -66,6 +67,8 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     assert_eq!((counts("status", "a"), counts("status", "A"), counts("status", "B")), (0, 2, 3));
     let even: Page<Changed> = store.read(|view| view.page(&Query::group("parity", 0_u64))).unwrap();
     assert_eq!((even.items.len(), even.total), (3, 3));
+    let sums = store.read(|view| Ok((view.sum::<Changed>("parity", 0_u64)?, view.sum::<Changed>("status", "B")?)));
+    assert_eq!(sums, Ok((2 + 4, 0)));
     // What was unique no longer is.
     let twice = Changed(Item { code: Some("1".to_owned()), ..item(9, "a", 0) });
     store.write_blocking(move |writer| writer.put(&twice)).unwrap();

@@ -1,0 +1,112 @@
+//! What is counted for those who watch: names, what they mean, and the text that Prometheus reads.
+//!
+//! Any part raises its counters by the macros of the `metrics` crate, under a name that stands here.
+//! They live as long as the process; what is in the store is read when it is asked for.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Batches by command and state, as they end.
+pub const BATCHES: &str = "cashout_batches_total";
+/// Operations by status, now.
+pub const OPERATIONS: &str = "cashout_operations";
+/// Amounts of operations by status and currency, in minor units, now.
+pub const OPERATIONS_AMOUNT: &str = "cashout_operations_amount_minor_units";
+/// Operations that wait for a person, now.
+pub const OPERATIONS_HELD: &str = "cashout_operations_held";
+/// Vendors by status and wallet status, now.
+pub const VENDORS: &str = "cashout_vendors";
+/// Notifications by kind and outcome: stored, repeated, refused and why.
+pub const NOTIFICATIONS: &str = "cashout_notifications_total";
+/// Notifications that are not dealt with yet, now.
+pub const NOTIFICATIONS_OPEN: &str = "cashout_notifications_open";
+/// Calls to a remote by outcome.
+pub const REMOTE_CALLS: &str = "cashout_remote_calls_total";
+/// How long a remote took to answer, in seconds.
+pub const REMOTE_CALL_SECONDS: &str = "cashout_remote_call_seconds";
+/// Commits of the store by outcome.
+pub const STORE_COMMITS: &str = "cashout_store_commits_total";
+/// How long a commit of the store took, in seconds.
+pub const STORE_COMMIT_SECONDS: &str = "cashout_store_commit_seconds";
+/// Writes that were committed together.
+pub const STORE_WRITES: &str = "cashout_store_writes_total";
+/// E-mails by outcome.
+pub const MAILS: &str = "cashout_mails_total";
+/// Lines of the log by level.
+pub const LOG_LINES: &str = "cashout_log_lines_total";
+/// Lines that the store could not keep up with, by level.
+pub const LOG_LINES_LOST: &str = "cashout_log_lines_lost_total";
+/// Requests by status of the answer.
+pub const REQUESTS: &str = "cashout_http_requests_total";
+/// How long a request took to the head of its answer, in seconds.
+pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
+
+/// What this binary is.
+pub const BUILD: &str = "cashout_build_info";
+
+/// Name and meaning of everything that is counted.
+const MEANINGS: [(&str, &str); 18] = [
+    (BATCHES, "Batches that ended, by command and state"),
+    (OPERATIONS, "Operations by status"),
+    (OPERATIONS_AMOUNT, "Amounts of operations by status and currency, in minor units"),
+    (OPERATIONS_HELD, "Operations that wait for a person"),
+    (VENDORS, "Vendors by status and wallet status"),
+    (NOTIFICATIONS, "Notifications received, by kind and outcome"),
+    (NOTIFICATIONS_OPEN, "Notifications that are not dealt with yet"),
+    (REMOTE_CALLS, "Calls to Mirakl and HiPay, by outcome"),
+    (REMOTE_CALL_SECONDS, "Time that Mirakl and HiPay took to answer"),
+    (STORE_COMMITS, "Commits of the store, by outcome"),
+    (STORE_COMMIT_SECONDS, "Time that a commit of the store took"),
+    (STORE_WRITES, "Writes to the store; those that come together share a commit"),
+    (MAILS, "E-mails, by outcome"),
+    (LOG_LINES, "Lines of the log, by level"),
+    (LOG_LINES_LOST, "Lines of the log that the store could not keep up with, by level"),
+    (REQUESTS, "HTTP requests, by status of the answer"),
+    (REQUEST_SECONDS, "Time from the head of a request to the head of its answer"),
+    (BUILD, "Version, target and commit of this binary; always 1"),
+];
+
+/// Times, in seconds: from a flush of the disk to a remote's patience.
+const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Begins to count in this process. Further calls change nothing.
+pub fn start() {
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+        let recorder = builder.ok()?.build_recorder();
+        let handle = recorder.handle();
+        // Refused where another part of this process counts already: then there is nothing to show.
+        metrics::set_global_recorder(recorder).ok()?;
+        for (name, meaning) in MEANINGS {
+            if name.ends_with("_total") {
+                metrics::describe_counter!(name, meaning);
+            }
+            if name.ends_with("_seconds") {
+                metrics::describe_histogram!(name, meaning);
+            }
+        }
+        Some(handle)
+    });
+}
+
+/// Everything counted so far, in Prometheus's text form; `None` where nothing is counted here.
+pub fn text() -> Option<String> {
+    let handle = HANDLE.get()?.as_ref()?;
+    Some(handle.render())
+}
+
+/// Empties the buffers in which times gather. To be called every few seconds, whether somebody asks
+/// for the text or not.
+pub fn tidy() {
+    if let Some(Some(handle)) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// What `name` means.
+pub fn meaning(name: &str) -> &'static str {
+    MEANINGS.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning)
+}
