@@ -346,10 +346,11 @@ pub(super) fn page<R: Record>(
     source: &(impl Source + ?Sized),
     collection: &Collection,
     listing: &Listing,
+    counted: bool,
 ) -> Result<Page<R>, StoreError> {
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let (mut skip, limit) = (listing.skip, listing.limit);
-    let slice = limit.saturating_add(1).clamp(8, 256);
+    let slice = limit.saturating_add(1).clamp(8, 1_024);
     let mut last = None;
     let end = walk(source, collection, listing, slice, |place, key| {
         if skip > 0 {
@@ -368,7 +369,7 @@ pub(super) fn page<R: Record>(
         End::Enough => last,
         End::Tired(place) => Some(place),
     };
-    let (total, total_exact) = size_of(source, collection, listing)?;
+    let (total, total_exact) = if counted { size_of(source, collection, listing)? } else { (0, false) };
     let next = next.map(|place: Vec<u8>| Cursor::of(&place, collection.name, Some(&listing.name())));
     let mut page = Page { items: Vec::with_capacity(keys.len()), unreadable: Vec::new(), next, total, total_exact };
     for key in keys {

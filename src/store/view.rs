@@ -167,7 +167,12 @@ pub trait View: Source {
 
     /// A page of a list by several filters. It costs what its rows cost in each of their indexes.
     fn list<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
-        super::listing::page(self, self.schema().of::<R>()?, listing)
+        super::listing::page(self, self.schema().of::<R>()?, listing, true)
+    }
+
+    /// The same without its total, for whoever walks through the whole list.
+    fn list_uncounted<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
+        super::listing::page(self, self.schema().of::<R>()?, listing, false)
     }
 
     /// A slice of the keys of a list, without reading the records: how a job walks through a large

@@ -118,6 +118,18 @@ async fn operations_are_listed_filtered_searched_and_told_whole() {
     assert_eq!(rest["items"], api.get("operations?per_page=2&sort=date&page=2").await["items"]);
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
 
+    let csv = http().get(format!("{}/operations.csv?transfer_status=requested&sort=date", api.base)).bearer_auth(TOKEN);
+    let csv = csv.send().await.unwrap();
+    assert_eq!(csv.headers()["content-disposition"], "attachment; filename=\"operations.csv\"");
+    let csv = csv.text().await.unwrap();
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert!(lines[0].starts_with("id,mirakl_id,hipay_id,payment_order_id,"), "{csv}");
+    assert!(
+        lines.len() == 4 && lines[1].contains(",vendor,83.00,83.00,EUR,TRANSFER_REQUESTED,requested,none,"),
+        "{csv}"
+    );
+    assert_eq!(api.refused("operations.csv?page=2").await.0, 400);
+
     let id = first["id"].as_u64().unwrap();
     let whole = api.get(&format!("operations/{id}")).await;
     assert_eq!(whole["attempts"][0]["payment"], json!("transfer"));

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::extract::Id;
 use super::lists::{
@@ -50,6 +51,18 @@ pub(super) async fn operations(
     Asked(paging, filter): Asked<OperationFilter>,
 ) -> Listed<OperationItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// The same as CSV, the whole list. `page`, `per_page`, `q` and `cursor` are refused.
+#[utoipa::path(get, path = "/operations.csv", params(Paging, OperationFilter), responses(
+    (status = 200, body = String, content_type = "text/csv"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn operations_csv(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<OperationFilter>,
+) -> Result<Response, Problem> {
+    lists::csv(&web, &paging, &filter).await
 }
 
 /// An operation with its whole story.

@@ -22,6 +22,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .route("/vendors", get(listings::vendors))
         .route("/vendors/{mirakl_id}", get(listings::vendor))
         .route("/operations", get(listings::operations))
+        .route("/operations.csv", get(listings::operations_csv))
         .route("/operations/{id}", get(listings::operation))
         .route("/settings", get(settings::settings).patch(settings::change))
         .route("/openapi.json", get(async || Json(Description::openapi())))
@@ -34,7 +35,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
 #[openapi(
     info(title = "cashout", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
-    paths(listings::vendors, listings::vendor, listings::operations, listings::operation, settings::settings, settings::change),
+    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, settings::settings, settings::change),
     modifiers(&Token),
     security(("token" = []))
 )]

@@ -67,6 +67,12 @@ impl Paging {
         self.cursor.as_deref()
     }
 
+    /// The first parameter that asks for a part of the list.
+    pub(super) fn names_a_page(&self) -> Option<&'static str> {
+        let asked = [self.page.is_some(), self.per_page.is_some(), false, self.q.is_some(), self.cursor.is_some()];
+        Self::KEYS.into_iter().zip(asked).find(|(_, asked)| *asked).map(|(key, _)| key)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.page == Some(0) {
             return Err("page: pages are counted from 1".to_owned());

@@ -2,6 +2,7 @@
 //! of each says. Alike for both.
 
 mod asked;
+mod export;
 mod operations;
 mod vendors;
 
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 
 pub(super) use asked::{Asked, Paging};
 use asked::{Moment, Period};
+pub(super) use export::csv;
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 

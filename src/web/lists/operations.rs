@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
@@ -182,6 +183,50 @@ impl Filter for OperationFilter {
             date: operation.updated_at,
             message: operation.message,
         }
+    }
+}
+
+impl Export for OperationFilter {
+    const NAME: &'static str = "operations";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "mirakl_id",
+        "hipay_id",
+        "payment_order_id",
+        "beneficiary",
+        "amount",
+        "origin_amount",
+        "currency",
+        "status",
+        "transfer_status",
+        "withdraw_status",
+        "balance",
+        "date",
+        "message",
+    ];
+
+    fn cells(operation: Operation) -> Vec<String> {
+        let (transfer, withdraw) = operation.status.columns();
+        let beneficiary = match operation.beneficiary {
+            Beneficiary::Vendor => "vendor",
+            Beneficiary::Operator => "operator",
+        };
+        vec![
+            operation.id.to_string(),
+            operation.mirakl_id.to_string(),
+            operation.recipient_hipay_id.to_string(),
+            operation.voucher,
+            beneficiary.to_owned(),
+            operation.amount.decimal(),
+            operation.origin_amount.decimal(),
+            operation.amount.currency().code().to_owned(),
+            operation.status.to_string(),
+            transfer.name().to_owned(),
+            withdraw.name().to_owned(),
+            operation.balance.map(Amount::decimal).unwrap_or_default(),
+            operation.updated_at.to_string(),
+            operation.message,
+        ]
     }
 }
 
