@@ -44,7 +44,7 @@ pub(super) struct ProblemBody {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::BadCursor) {
-            return Self::new(StatusCode::BAD_REQUEST, error.to_string());
+            return Self::new(StatusCode::CONFLICT, error.to_string());
         }
         tracing::error!(action = "web", "{error}");
         Self::unavailable("the store cannot be used at the moment; try again", 30)

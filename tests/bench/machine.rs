@@ -11,19 +11,27 @@ pub(crate) fn describe() {
     let cores = std::thread::available_parallelism().unwrap();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("?");
-    let folder = tempfile::tempdir().unwrap();
-    let mut file = File::create(folder.path().join("sync")).unwrap();
-    let mut times: Vec<Duration> = (0..500)
-        .map(|_| {
-            let begun = Instant::now();
-            file.write_all(&[7; 512]).unwrap();
-            file.sync_data().unwrap();
-            begun.elapsed()
-        })
-        .collect();
+    let mut times = flushes();
     let (middle, high) = (percentile(&mut times, 50), percentile(&mut times, 99));
     println!("{cores} cores, load of the last minute {load}, files in {}", std::env::temp_dir().display());
     println!("append of 512 bytes and fdatasync: p50 {}, p99 {}", milliseconds(middle), milliseconds(high));
+}
+
+/// How long an append of 512 bytes and fdatasync take, in the middle.
+pub(crate) fn flush() -> Duration {
+    percentile(&mut flushes(), 50)
+}
+
+fn flushes() -> Vec<Duration> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = File::create(folder.path().join("sync")).unwrap();
+    let flush = |_| {
+        let begun = Instant::now();
+        file.write_all(&[7; 512]).unwrap();
+        file.sync_data().unwrap();
+        begun.elapsed()
+    };
+    (0..500).map(flush).collect()
 }
 
 /// The memory that this process holds, in MiB.

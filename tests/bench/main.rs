@@ -8,6 +8,7 @@
 
 mod machine;
 mod million;
+mod notifications;
 mod payments;
 mod records;
 mod store;
@@ -45,6 +46,7 @@ fn main() {
         Part { name: "store", measure: store::measure },
         Part { name: "million", measure: million::measure },
         Part { name: "payments", measure: payments::measure },
+        Part { name: "notifications", measure: notifications::measure },
     ];
     let names = parts.each_ref().map(|part| part.name);
     assert!(wanted.iter().all(|name| names.contains(name)), "the parts are {names:?}, not {wanted:?}");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod api;
+mod api_tester;
 mod bad_store;
 mod binary;
 mod calls;

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::web::problem::Problem;
 
@@ -29,8 +30,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
+        // An object by its names: a list would be taken for one, value by value.
+        match axum::Json::<Map<String, Value>>::from_request(request, state).await {
+            Ok(axum::Json(body)) => serde_json::from_value(Value::Object(body))
+                .map(Self)
+                .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be JSON, with the header 'Content-Type: application/json'",

@@ -7,7 +7,8 @@ use axum::response::Response;
 
 use super::extract::Id;
 use super::lists::{
-    self, Asked, List, OperationDetail, OperationFilter, OperationItem, Paging, VendorDetail, VendorFilter, VendorItem,
+    self, Asked, List, OperationDetail, OperationFilter, OperationItem, Ordering, Paging, VendorDetail, VendorFilter,
+    VendorItem,
 };
 use crate::operation::Operation;
 use crate::store::{Record, View};
@@ -53,16 +54,16 @@ pub(super) async fn operations(
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// The same as CSV, the whole list. `page`, `per_page`, `q` and `cursor` are refused.
-#[utoipa::path(get, path = "/operations.csv", params(Paging, OperationFilter), responses(
+/// The same as CSV, the whole list.
+#[utoipa::path(get, path = "/operations.csv", params(Ordering, OperationFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operations_csv(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<OperationFilter>,
+    Asked(order, filter): Asked<OperationFilter, Ordering>,
 ) -> Result<Response, Problem> {
-    lists::csv(&web, &paging, &filter).await
+    lists::csv(&web, &order, &filter).await
 }
 
 /// An operation with its whole story.

@@ -1,11 +1,9 @@
 //! The settings, to look at and to change.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
@@ -40,11 +38,60 @@ pub(super) struct Settings {
     items: Vec<SettingItem>,
 }
 
-/// New values by the name of the setting; `null` or an empty text stands for "not set".
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(transparent)]
-#[schema(example = json!({ "email.logger.alert.level": "500" }))]
-pub(super) struct Changes(BTreeMap<String, Option<String>>);
+/// New values; `null` stands for "not set", and what is not named stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    /// GitHub personal access token, with which new releases are looked for.
+    #[serde(rename = "github.token", default)]
+    #[schema(value_type = Option<String>, pattern = "^[!-~]{1,255}$")]
+    github_token: Change,
+    /// Least level of a log line that is mailed; 9999: none is.
+    #[serde(rename = "email.logger.alert.level", default)]
+    #[schema(value_type = Option<String>, pattern = "^(100|200|250|300|400|500|550|600|9999)$")]
+    alert_level: Change,
+}
+
+/// What is to become of one setting.
+#[derive(Debug, Default)]
+enum Change {
+    /// It was not named.
+    #[default]
+    Keep,
+    /// To be this, or not set.
+    Set(Option<String>),
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Set)
+    }
+}
+
+impl Changes {
+    /// Each change by the name of its setting; empty stands for "not set".
+    fn named(self) -> Result<Vec<(&'static str, String)>, Problem> {
+        let mut named = Vec::new();
+        for (key, change) in CHANGEABLE.into_iter().zip([self.github_token, self.alert_level]) {
+            match change {
+                Change::Keep => {}
+                Change::Set(None) => named.push((key, String::new())),
+                Change::Set(Some(value)) if (1..=255).contains(&value.len()) && is_plain(&value) => {
+                    named.push((key, value));
+                }
+                Change::Set(Some(_)) => {
+                    let allowed = "allowed: 1 to 255 letters, digits and signs without spaces, or null for 'not set'";
+                    return Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key}: {allowed}")));
+                }
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 /// The settings that can be changed here.
 #[utoipa::path(get, path = "/settings", responses(
@@ -64,19 +111,13 @@ pub(super) async fn settings(State(web): State<Web>) -> Json<Settings> {
 pub(super) async fn change(
     State(web): State<Web>,
     caller: Caller,
-    Body(Changes(wanted)): Body<Changes>,
+    Body(wanted): Body<Changes>,
 ) -> Result<Json<Settings>, Problem> {
-    if let Some(key) = wanted.keys().find(|key| !CHANGEABLE.contains(&key.as_str())) {
-        let short: String = key.chars().take(60).collect();
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("'{short}' cannot be changed here; {} can", CHANGEABLE.join(" and ")),
-        ));
-    }
-    let (settings, names) = (web.settings.clone(), wanted.keys().cloned().collect::<Vec<_>>().join(", "));
+    let wanted = wanted.named()?;
+    let names: Vec<&str> = wanted.iter().map(|(key, _)| *key).collect();
+    let (settings, names) = (web.settings.clone(), names.join(", "));
     let changing = tokio::task::spawn_blocking(move || {
-        let wanted: Vec<(&str, &str)> =
-            wanted.iter().map(|(key, value)| (key.as_str(), value.as_deref().unwrap_or_default())).collect();
+        let wanted: Vec<(&str, &str)> = wanted.iter().map(|(key, value)| (*key, value.as_str())).collect();
         settings.change(&wanted)
     });
     let changed = changing

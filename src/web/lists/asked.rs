@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::store::Listing;
@@ -20,19 +21,20 @@ use crate::web::problem::Problem;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Paging {
-    /// The number of the page, from 1. Only the first 100,000 rows are reached so; use `cursor` beyond.
-    #[param(minimum = 1, maximum = 100_000)]
+    /// The number of the page, 1 to 500; `cursor` goes further, and then the number is not looked at.
+    #[param(minimum = 1, maximum = 500)]
     page: Option<u32>,
     /// How many rows a page has, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
     /// The order: `-date` (the latest first, the default) or `date`.
+    #[param(inline)]
     sort: Option<Order>,
     /// Only what has an id or a login that begins with this.
     #[param(max_length = 200)]
     q: Option<String>,
     /// Goes on where the page that gave this as `next` ended. It needs the same filters and order.
-    #[param(max_length = 2_000)]
+    #[param(max_length = 2_000, pattern = "^[0-9a-f]*$")]
     cursor: Option<String>,
 }
 
@@ -44,9 +46,40 @@ enum Order {
     EarliestFirst,
 }
 
-impl Paging {
-    const KEYS: [&'static str; 5] = ["page", "per_page", "sort", "q", "cursor"];
+/// The order of an export, which is always the whole list.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Ordering {
+    /// The order: `-date` (the latest first, the default) or `date`.
+    #[param(inline)]
+    sort: Option<Order>,
+}
 
+impl Ordering {
+    pub(super) fn descending(&self) -> bool {
+        self.sort != Some(Order::EarliestFirst)
+    }
+}
+
+/// What an address can ask beside the filters.
+pub(in crate::web) trait Parameters: DeserializeOwned {
+    /// The names.
+    const KEYS: &'static [&'static str];
+
+    /// What is wrong with the values, if anything.
+    fn check(&self) -> Result<(), String>;
+}
+
+impl Parameters for Ordering {
+    const KEYS: &'static [&'static str] = &["sort"];
+
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Paging {
     pub(super) fn page(&self) -> u32 {
         self.page.unwrap_or(1)
     }
@@ -66,44 +99,46 @@ impl Paging {
     pub(super) fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
+}
 
-    /// The first parameter that asks for a part of the list.
-    pub(super) fn names_a_page(&self) -> Option<&'static str> {
-        let asked = [self.page.is_some(), self.per_page.is_some(), false, self.q.is_some(), self.cursor.is_some()];
-        Self::KEYS.into_iter().zip(asked).find(|(_, asked)| *asked).map(|(key, _)| key)
-    }
+impl Parameters for Paging {
+    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "q", "cursor"];
 
     fn check(&self) -> Result<(), String> {
-        if self.page == Some(0) {
-            return Err("page: pages are counted from 1".to_owned());
+        if !(1..=500).contains(&self.page()) {
+            return Err("page: allowed are 1 to 500; go on with 'cursor' from 'next'".to_owned());
+        }
+        let too_long = |text: &Option<String>, limit| text.as_ref().is_some_and(|text| text.chars().count() > limit);
+        if too_long(&self.q, 200) {
+            return Err("q: allowed are 200 characters".to_owned());
         }
         if !(1..=200).contains(&self.per_page()) {
             return Err("per_page: allowed are 1 to 200".to_owned());
         }
-        if self.cursor.is_some() && self.page.is_some_and(|page| page > 1) {
-            return Err("page and cursor exclude each other: a cursor says where to go on".to_owned());
+        let is_cursor = |text: &String| text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !self.cursor.as_ref().is_none_or(is_cursor) {
+            return Err("cursor: this is none; take it from 'next' as it stands there".to_owned());
         }
         Ok(())
     }
 }
 
-/// The extractor: paging and filters, each checked; a parameter without a value counts as absent.
+/// The extractor: paging and filters, each checked.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Asked<F>(pub(in crate::web) Paging, pub(in crate::web) F);
+pub(in crate::web) struct Asked<F, P = Paging>(pub(in crate::web) P, pub(in crate::web) F);
 
-impl<F: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<F> {
+impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for Asked<F, P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let wrong = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
-        let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
             .map_err(|error| wrong(error.to_string()))?;
-        pairs.retain(|(_, value)| !value.is_empty());
         let (paging, filters): (Vec<_>, Vec<_>) =
-            pairs.into_iter().partition(|(key, _)| Paging::KEYS.contains(&key.as_str()));
-        let paging: Paging = read(&paging).map_err(wrong)?;
+            pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
+        let paging: P = read(&paging).map_err(wrong)?;
         paging.check().map_err(wrong)?;
-        let filters = read(&filters).map_err(|error| wrong(format!("{error}; or {}", Paging::KEYS.join(", "))))?;
+        let filters = read(&filters).map_err(|error| wrong(format!("{error}; or {}", P::KEYS.join(", "))))?;
         Ok(Self(paging, filters))
     }
 }
@@ -116,10 +151,15 @@ fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
 }
 
 /// A point in time as people write it: a day in the configured zone, or an instant.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-#[schema(example = "2026-11-21")]
 pub(in crate::web) struct Moment(String);
+
+/// How the description shows a [`Moment`].
+pub(super) fn moment() -> Schema {
+    let text = |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+    OneOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
+}
 
 impl Moment {
     /// The time that it stands for: the whole day, or the instant alone.
@@ -134,8 +174,8 @@ impl Moment {
         }
         let day: Date = text.parse().map_err(|_| wrong())?;
         let begins = |day: Date| day.to_zoned(zone.clone()).map(|zoned| zoned.timestamp());
-        let next = day.tomorrow().map_err(|_| wrong())?;
-        Ok(begins(day).map_err(|_| wrong())?..begins(next).map_err(|_| wrong())?)
+        let next = day.tomorrow().and_then(begins).unwrap_or(Timestamp::MAX);
+        Ok(begins(day).map_err(|_| wrong())?..next)
     }
 }
 

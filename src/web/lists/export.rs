@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::{Filter, Paging};
+use super::{Filter, Ordering};
 use crate::store::{Cursor, Listing, StoreError, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -25,15 +25,9 @@ pub(in crate::web) trait Export: Filter {
 }
 
 /// The whole list: RFC 4180, UTF-8, with a header.
-pub(in crate::web) async fn csv<F: Export>(web: &Web, paging: &Paging, filter: &F) -> Result<Response, Problem> {
-    if let Some(parameter) = paging.names_a_page() {
-        return Err(Problem::new(
-            axum::http::StatusCode::BAD_REQUEST,
-            format!("{parameter}: the export is the whole list; filters and 'sort' hold"),
-        ));
-    }
+pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: &F) -> Result<Response, Problem> {
     let mut listing = filter.listing(&web.settings.get().hipay.time_zone)?.limit(SLICE);
-    if paging.descending() {
+    if order.descending() {
         listing = listing.descending();
     }
     let store = web.context.store.clone();

@@ -6,13 +6,12 @@ mod export;
 mod operations;
 mod vendors;
 
-use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use asked::{Asked, Paging};
-use asked::{Moment, Period};
+pub(super) use asked::{Asked, Ordering, Paging};
+use asked::{Moment, Period, moment};
 pub(super) use export::csv;
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
@@ -21,8 +20,6 @@ use super::Web;
 use super::problem::Problem;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
-/// How many rows may be passed over by `page`; a cursor goes on from anywhere.
-const FURTHEST_ROW: usize = 100_000;
 /// How many records a search looks at.
 const FOUND_AT_MOST: usize = 1_000;
 
@@ -35,7 +32,7 @@ pub(super) struct List<T: ToSchema> {
     pub(super) total: u64,
     /// Whether `total` is exact: it is not where counting would take too long.
     pub(super) total_exact: bool,
-    /// The number of this page, from 1. After a cursor it is 1: the list is taken up where it was left.
+    /// The number of this page, as it was asked for.
     pub(super) page: u32,
     /// How many rows a page has at most.
     pub(super) per_page: u16,
@@ -69,20 +66,16 @@ pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Res
     let zone = web.settings.get().hipay.time_zone.clone();
     let (number, per_page) = (paging.page(), paging.per_page());
     let rows = usize::from(per_page);
-    let skip = rows.saturating_mul(usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX));
-    if skip > FURTHEST_ROW {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!(
-                "page: only the first {FURTHEST_ROW} rows can be reached by number; go on with 'cursor' from 'next'"
-            ),
-        ));
-    }
+    // A cursor says by itself where to go on.
+    let passed = if paging.cursor().is_some() { 0 } else { number.saturating_sub(1) };
+    let skip = rows.saturating_mul(usize::try_from(passed).unwrap_or(usize::MAX));
     let descending = paging.descending();
+    // Whatever way is taken, what is wrong with the filters is said.
+    let listing = filter.listing(&zone)?;
     if let Some(text) = paging.q() {
         return search(web, filter, &zone, text, skip, (number, per_page), descending).await;
     }
-    let mut listing = filter.listing(&zone)?.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
+    let mut listing = listing.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
     if descending {
         listing = listing.descending();
     }

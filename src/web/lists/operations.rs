@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period};
+use super::{Filter, Moment, Period, moment};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::store::Listing;
@@ -23,10 +23,10 @@ pub(in crate::web) struct OperationFilter {
     /// What has become of the withdrawal.
     withdraw_status: Option<Column>,
     /// Only those that changed last on this day or later, or at this instant or later.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = moment)]
     from: Option<Moment>,
     /// Only those that changed last on this day or before, or before this instant.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = moment)]
     to: Option<Moment>,
 }
 

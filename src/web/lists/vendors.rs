@@ -1,11 +1,12 @@
 //! Vendors.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Filter, Moment, Period};
+use super::{Filter, Moment, Period, moment};
 use crate::store::Listing;
 use crate::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::web::problem::Problem;
@@ -20,13 +21,13 @@ pub(in crate::web) struct VendorFilter {
     /// How their wallet stands.
     wallet_status: Option<WalletStatus>,
     /// Their country, ISO 3166 (`FR` or `FRA`).
-    #[param(min_length = 2, max_length = 3)]
+    #[param(pattern = "^[A-Za-z]{2,3}$")]
     country: Option<String>,
     /// Only those that changed last on this day or later, or at this instant or later.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = moment)]
     from: Option<Moment>,
     /// Only those that changed last on this day or before, or before this instant.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = moment)]
     to: Option<Moment>,
 }
 
@@ -102,10 +103,13 @@ pub(in crate::web) struct VendorDetail {
 }
 
 impl VendorFilter {
-    fn country(&self) -> Option<String> {
-        let asked = self.country.as_deref()?;
+    fn country(&self) -> Result<Option<String>, Problem> {
+        let Some(asked) = self.country.as_deref() else { return Ok(None) };
+        if !(2..=3).contains(&asked.len()) || !asked.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "country: allowed are codes such as FR or FRA"));
+        }
         // What is no country is nobody's.
-        Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned()))
+        Ok(Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned())))
     }
 }
 
@@ -121,7 +125,7 @@ impl Filter for VendorFilter {
             groups.extend(wallets.map(|wallet| (status.name().to_owned(), wallet.name().to_owned())));
         }
         let both = self.status.is_some() || self.wallet_status.is_some();
-        let listing = match self.country() {
+        let listing = match self.country()? {
             Some(country) if both => Listing::any_of("status", groups).and("country", [country]),
             Some(country) => Listing::any_of("country", [country]),
             None => Listing::any_of("status", groups),
@@ -133,7 +137,7 @@ impl Filter for VendorFilter {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.status.is_none_or(|wanted| wanted == VendorStatus::of(vendor))
             && self.wallet_status.is_none_or(|wanted| wanted == vendor.wallet_status())
-            && self.country().is_none_or(|country| vendor.country.as_deref() == Some(&country))
+            && self.country()?.is_none_or(|country| vendor.country.as_deref() == Some(&country))
             && period.holds(vendor.updated_at))
     }
 
