@@ -38,6 +38,8 @@ pub mod label;
 
 pub mod vendor;
 
+pub mod notification;
+
 pub mod inbox;
 
 // The memory and the remotes.

@@ -1,6 +1,7 @@
 //! HiPay's marketplace API: the calls that the batches need, named for what they do.
 
 mod refusal;
+pub mod signature;
 mod types;
 mod wire;
 

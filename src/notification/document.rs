@@ -1,0 +1,390 @@
+//! The XML around a wallet notice: read within bounds, and the texts that its checksum may have been
+//! computed over.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use thiserror::Error;
+
+/// How deep elements may lie in one another. Real notices have three levels.
+const DEEPEST: usize = 32;
+/// How many elements, texts and the like there may be. Real notices have some forty.
+const MOST_PIECES: usize = 4_096;
+
+/// Why a document cannot be read, for whoever sent it: what is wrong and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unreadable(Cow<'static, str>);
+
+impl Unreadable {
+    pub(super) fn because(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// A notice as it came, well-formed and not verified: nobody may act on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    checksum: [u8; 16],
+    forms: Vec<String>,
+    is_latin: bool,
+    account_id: u64,
+}
+
+impl Document {
+    /// Reads a document: `<notification>` with `<md5content>` and `<result>`.
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let (text, is_latin) = decode(bytes)?;
+        let pieces = pieces(&text)?;
+        let parts = Parts::find(&text, &pieces)?;
+        let stands = compact(parts.result);
+        let account_id = super::WalletNotice::read(&stands)?.account_id;
+        let mut forms = vec![stands];
+        let written = compact(&parts.written);
+        let escaped = ascii(&written);
+        for form in [written, escaped] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        Ok(Self { checksum: checksum(&parts.checksum)?, forms, is_latin, account_id })
+    }
+
+    /// The checksum that it claims.
+    pub fn checksum(&self) -> &[u8; 16] {
+        &self.checksum
+    }
+
+    /// The account that it claims to be about.
+    pub fn account_id(&self) -> u64 {
+        self.account_id
+    }
+
+    /// The texts that the checksum may have been computed over: the element as it stands, as an XML
+    /// library writes it back, and the same from a document that names no encoding. Each without
+    /// newlines and tabs, and without the spaces between elements.
+    pub fn forms(&self) -> &[String] {
+        &self.forms
+    }
+
+    /// The bytes of one of the forms in the document's own encoding, where that is not UTF-8.
+    pub fn original_bytes(&self, form: &str) -> Option<Vec<u8>> {
+        self.is_latin.then(|| form.chars().map(|letter| u8::try_from(letter).ok()).collect())?
+    }
+}
+
+/// The text of a document in one of the two encodings that are read; true where it is not UTF-8.
+fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
+    if bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]) || bytes.contains(&0) {
+        return Err(Unreadable::because("the document is not in UTF-8; allowed: UTF-8 and ISO-8859-1"));
+    }
+    let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    let declared = declared_encoding(bytes).unwrap_or_else(|| "utf-8".to_owned());
+    let (text, is_latin) = match declared.as_str() {
+        "utf-8" | "utf8" | "us-ascii" | "ascii" => {
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| Unreadable::because("the document is not in the encoding that it declares, UTF-8"))?;
+            (Cow::Borrowed(text), false)
+        }
+        "iso-8859-1" | "latin1" | "latin-1" => (Cow::Owned(bytes.iter().copied().map(char::from).collect()), true),
+        _ => return Err(Unreadable::because("the document declares an encoding other than UTF-8 and ISO-8859-1")),
+    };
+    if text.chars().all(is_xml) { Ok((text, is_latin)) } else { Err(Unreadable::because(NO_CHARACTER)) }
+}
+
+const NO_CHARACTER: &str = "the document holds a character that XML does not allow";
+
+/// The encoding that the first line names, in lower case. The line is ASCII in every encoding that
+/// is read.
+fn declared_encoding(bytes: &[u8]) -> Option<String> {
+    let line = bytes.strip_prefix(b"<?xml")?;
+    let end = line.windows(2).take(200).position(|pair| pair == b"?>")?;
+    let line = std::str::from_utf8(line.get(..end)?).ok()?;
+    let (_, value) = line.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let (name, _) = value.get(1..)?.split_once(quote)?;
+    Some(name.trim().to_ascii_lowercase())
+}
+
+/// The characters of XML 1.0.
+fn is_xml(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// A piece of a document, entities resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// An element begins, at this byte of the text.
+    Open { name: String, attributes: Vec<(String, String)>, at: usize },
+    /// Text. One text may come in several pieces.
+    Text(String),
+    /// A section that is text as it stands.
+    Literal(String),
+    /// A comment.
+    Comment(Cow<'a, str>),
+    /// The element that was opened last ends, before this byte of the text.
+    Close { end: usize },
+}
+
+/// The pieces of a whole, well-formed document. Nothing is expanded but the five entities that every
+/// document has and character references, nothing is fetched, and nothing recurses.
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unreadable> {
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
+    let (mut pieces, mut depth, mut roots) = (Vec::new(), 0_usize, 0_usize);
+    loop {
+        let at = position(&reader)?;
+        let event = reader.read_event().map_err(|_| Unreadable::because("the document is not well-formed XML"))?;
+        let end = position(&reader)?;
+        let outside = depth == 0;
+        match event {
+            Event::Start(start) => {
+                depth = depth.saturating_add(1);
+                roots = roots.saturating_add(usize::from(outside));
+                pieces.push(open(&start, at)?);
+            }
+            Event::Empty(start) => {
+                roots = roots.saturating_add(usize::from(outside));
+                pieces.extend([open(&start, at)?, Piece::Close { end }]);
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                pieces.push(Piece::Close { end });
+            }
+            Event::Text(text) if outside => {
+                if !text.trim().is_empty() {
+                    return Err(Unreadable::because("the document has text outside of its elements"));
+                }
+            }
+            Event::Text(text) => pieces.push(Piece::Text(text.xml10_content().into_owned())),
+            Event::CData(text) => pieces.push(Piece::Literal(text.xml10_content().into_owned())),
+            Event::GeneralRef(reference) => {
+                let letter = match &*reference {
+                    "lt" => '<',
+                    "gt" => '>',
+                    "amp" => '&',
+                    "quot" => '"',
+                    "apos" => '\'',
+                    _ => reference.resolve_char_ref().ok().flatten().filter(|letter| is_xml(*letter)).ok_or_else(
+                        || Unreadable::because("the document uses an entity; allowed are the five of XML itself"),
+                    )?,
+                };
+                pieces.push(Piece::Text(letter.to_string()));
+            }
+            Event::Comment(text) => pieces.push(Piece::Comment(text.into_inner())),
+            Event::Decl(_) => {
+                if at != 0 {
+                    return Err(Unreadable::because("the document declares itself in the middle"));
+                }
+            }
+            Event::DocType(_) => return Err(Unreadable::because("a document type is not allowed here")),
+            Event::PI(_) => return Err(Unreadable::because("a processing instruction is not allowed here")),
+            Event::Eof => break,
+        }
+        if depth > DEEPEST || pieces.len() > MOST_PIECES || roots > 1 {
+            return Err(Unreadable::because(format!(
+                "the document is not a notice: it has more than one root, more than {DEEPEST} levels or more than \
+                 {MOST_PIECES} pieces"
+            )));
+        }
+    }
+    if depth == 0 && roots == 1 { Ok(pieces) } else { Err(Unreadable::because("the document ends too early")) }
+}
+
+fn position(reader: &Reader<&[u8]>) -> Result<usize, Unreadable> {
+    usize::try_from(reader.buffer_position()).map_err(|_| Unreadable::because("the document is too large"))
+}
+
+fn open<'a>(start: &BytesStart<'_>, at: usize) -> Result<Piece<'a>, Unreadable> {
+    let wrong = || Unreadable::because("an attribute in the document is not well-formed");
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|_| wrong())?;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| wrong())?;
+        if !value.chars().all(is_xml) {
+            return Err(Unreadable::because(NO_CHARACTER));
+        }
+        attributes.push((attribute.key.into_inner().to_owned(), value.into_owned()));
+    }
+    Ok(Piece::Open { name: start.name().into_inner().to_owned(), attributes, at })
+}
+
+/// The parts of a notice's document.
+struct Parts<'a> {
+    checksum: String,
+    /// The signed element as it stands.
+    result: &'a str,
+    /// The signed element as an XML library writes it back.
+    written: String,
+}
+
+impl<'a> Parts<'a> {
+    fn find(text: &'a str, pieces: &[Piece<'_>]) -> Result<Self, Unreadable> {
+        let Some(Piece::Open { name, .. }) = pieces.iter().find(|piece| matches!(piece, Piece::Open { .. })) else {
+            return Err(Unreadable::because("the document is empty"));
+        };
+        if name != "notification" {
+            return Err(Unreadable::because("the document is no notice: its root is not <notification>"));
+        }
+        let (mut checksum, mut result) = (None, None);
+        for child in children(pieces) {
+            let twice = match child.name {
+                "md5content" => checksum.replace(child.text()).is_some(),
+                "result" => result.replace(child).is_some(),
+                _ => false,
+            };
+            if twice {
+                return Err(Unreadable::because("<md5content> or <result> stands there twice"));
+            }
+        }
+        let checksum = checksum.ok_or_else(|| Unreadable::because("<md5content> is missing"))?;
+        let result = result.ok_or_else(|| Unreadable::because("<result> is missing"))?;
+        let stands = text.get(result.at..result.end).ok_or_else(|| Unreadable::because("<result> is cut off"))?;
+        Ok(Self { checksum, result: stands, written: written_back(result.pieces) })
+    }
+}
+
+/// An element directly below the root.
+pub(super) struct Child<'p> {
+    pub(super) name: &'p str,
+    at: usize,
+    end: usize,
+    /// All of it, from its opening to its end.
+    pieces: &'p [Piece<'p>],
+}
+
+impl Child<'_> {
+    /// All text in it, without the blanks around.
+    pub(super) fn text(&self) -> String {
+        let mut whole = String::new();
+        for piece in self.pieces {
+            match piece {
+                Piece::Text(text) | Piece::Literal(text) => whole.push_str(text),
+                Piece::Open { .. } | Piece::Comment(_) | Piece::Close { .. } => {}
+            }
+        }
+        whole.trim().to_owned()
+    }
+}
+
+/// The elements directly below the root, in their order.
+pub(super) fn children<'p>(pieces: &'p [Piece<'p>]) -> Vec<Child<'p>> {
+    let (mut children, mut depth, mut opened) = (Vec::new(), 0_usize, None);
+    for (index, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Open { name, at, .. } => {
+                depth = depth.saturating_add(1);
+                if depth == 2 {
+                    opened = Some((index, name, *at));
+                }
+            }
+            Piece::Close { end } => {
+                depth = depth.saturating_sub(1);
+                if depth == 1
+                    && let Some((first, name, at)) = opened.take()
+                    && let Some(pieces) = pieces.get(first..=index)
+                {
+                    children.push(Child { name, at, end: *end, pieces });
+                }
+            }
+            Piece::Text(_) | Piece::Literal(_) | Piece::Comment(_) => {}
+        }
+    }
+    children
+}
+
+/// An element as an XML library writes it: short empty elements, double quotes, no entity that is
+/// not needed.
+fn written_back(pieces: &[Piece<'_>]) -> String {
+    let mut written = String::new();
+    let mut open: Vec<&str> = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Open { name, attributes, .. } => {
+                written.push('<');
+                written.push_str(name);
+                for (key, value) in attributes {
+                    written.extend([" ", key, "=\""]);
+                    write_escaped(&mut written, value, true);
+                    written.push('"');
+                }
+                if matches!(pieces.get(index.saturating_add(1)), Some(Piece::Close { .. })) {
+                    written.push_str("/>");
+                } else {
+                    written.push('>');
+                }
+                open.push(name);
+            }
+            Piece::Close { .. } => {
+                let name = open.pop().unwrap_or_default();
+                if !matches!(index.checked_sub(1).and_then(|before| pieces.get(before)), Some(Piece::Open { .. })) {
+                    written.extend(["</", name, ">"]);
+                }
+            }
+            Piece::Text(text) => write_escaped(&mut written, text, false),
+            Piece::Literal(text) => written.extend(["<![CDATA[", text, "]]>"]),
+            Piece::Comment(text) => written.extend(["<!--", text, "-->"]),
+        }
+    }
+    written
+}
+
+fn write_escaped(written: &mut String, text: &str, in_attribute: bool) {
+    for letter in text.chars() {
+        match letter {
+            '<' => written.push_str("&lt;"),
+            '>' => written.push_str("&gt;"),
+            '&' => written.push_str("&amp;"),
+            '\r' => written.push_str("&#13;"),
+            '"' if in_attribute => written.push_str("&quot;"),
+            '\n' if in_attribute => written.push_str("&#10;"),
+            '\t' if in_attribute => written.push_str("&#9;"),
+            plain => written.push(plain),
+        }
+    }
+}
+
+/// Without newlines and tabs, and without the spaces between `>` and `<`.
+fn compact(text: &str) -> String {
+    let mut compact = String::with_capacity(text.len());
+    // Spaces right behind a `>`: what comes next decides about them.
+    let mut spaces = None;
+    for letter in text.chars().filter(|letter| !matches!(letter, '\n' | '\r' | '\t')) {
+        match (letter, spaces) {
+            (' ', Some(count)) => {
+                spaces = Some(u32::saturating_add(count, 1));
+                continue;
+            }
+            ('<', _) | (_, None) => {}
+            (_, Some(count)) => compact.extend((0..count).map(|_| ' ')),
+        }
+        compact.push(letter);
+        spaces = (letter == '>').then_some(0);
+    }
+    compact
+}
+
+/// With every other letter as a reference by number, as it is written where no encoding is named.
+fn ascii(text: &str) -> String {
+    let mut ascii = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            ascii.push(letter);
+        } else {
+            ascii.extend(["&#x", &format!("{:X}", u32::from(letter)), ";"]);
+        }
+    }
+    ascii
+}
+
+fn checksum(text: &str) -> Result<[u8; 16], Unreadable> {
+    let wrong = || Unreadable::because("<md5content> is not a checksum of 32 hexadecimal digits");
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    let bytes = bytes.filter(|_| rest.is_empty()).ok_or_else(wrong)?;
+    bytes.try_into().map_err(|_| wrong())
+}
