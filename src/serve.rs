@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -70,7 +69,8 @@ impl Appliance {
         let certificate = certificate(&settings).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let readiness = Readiness::waiting_for("starting");
-        let web = Web { context, settings, readiness, inbox: Arc::new(Notify::new()) };
+        let inbox = Arc::clone(&context.inbox);
+        let web = Web { context, settings, readiness, inbox };
         let _ = data;
 
         if let Some(certificate) = certificate.clone() {
@@ -79,6 +79,7 @@ impl Appliance {
         metrics::start();
         tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
@@ -126,6 +127,11 @@ async fn keep_fresh(certificate: Certificate) {
             Ok(Ok(false)) | Err(_) => {}
         }
     }
+}
+
+/// Reads what the notices about our own accounts are checked with.
+async fn read_salts(web: Web) {
+    jobs::read_own_callback_salts(&web.context).await;
 }
 
 /// Deals with notifications as they come, and again with those that wait.

@@ -7,6 +7,7 @@
 mod batch;
 mod binding;
 mod booking;
+mod callback_salts;
 mod cashout_generate;
 mod cashout_transfer;
 mod cashout_withdraw;
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 pub use batch::{BatchRecord, BatchState, Failure, Progress, Run, Silent, Subject};
 pub use binding::{Binding, Bound, bind, rebind};
+pub use callback_salts::{callback_salt, callback_salt_other_than, read_own_callback_salts};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use drain_inbox::drain_inbox;
 pub use retry::retry;
@@ -44,6 +46,7 @@ use crate::hipay::HiPay;
 use crate::mirakl::Mirakl;
 use crate::remote::CallError;
 use crate::store::{Store, StoreError};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What a batch works with.
@@ -59,14 +62,19 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
+    /// Told when there is something to do in the inbox: a notification has been stored, or what one
+    /// waits for has become known.
+    pub inbox: Arc<Notify>,
     /// The batches that run in this process.
     running: Arc<Mutex<BTreeSet<&'static str>>>,
+    read_again: Arc<callback_salts::ReadAgain>,
 }
 
 impl Context {
     /// A context of these parts.
     pub fn new(store: Store, mirakl: Mirakl, hipay: HiPay, config: Arc<Config>, clock: Clock) -> Self {
-        Self { store, mirakl, hipay, config, clock, running: Arc::default() }
+        let (inbox, running, read_again) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, mirakl, hipay, config, clock, inbox, running, read_again }
     }
 
     /// The settlement calendar of the configuration.

@@ -13,6 +13,7 @@ mod metrics;
 mod peer;
 mod problem;
 mod tls;
+mod wallet_notifications;
 
 use std::sync::Arc;
 
@@ -45,11 +46,16 @@ pub struct Web {
 
 /// Every route.
 pub fn router(web: Web) -> Router {
+    let wallet = wallet_notifications::route();
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::text))
         .nest("/api/v1", api::router(&web))
+        .route("/notifications/wallet", wallet.clone())
+        .route("/", wallet.clone())
+        .route("/index.php", wallet.clone())
+        .route("/index.php/", wallet)
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
