@@ -5,12 +5,16 @@
 //! only ever repeated with the same reference and the same bytes, and a new reference is made only
 //! when HiPay itself shows the former one as failed for good.
 
+mod news;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::money::Amount;
 use crate::operation::{Event, PaymentKind};
+
+pub use news::News;
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,9 @@ pub struct Attempt {
     /// HiPay's own word for the transaction's status, as last read.
     #[serde(default)]
     pub transaction_status: Option<String>,
+    /// As of when HiPay said so (UTC), by its own clock where it told in a notice.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
     /// Why it is in that state, in HiPay's words where there are some.
     #[serde(default)]
     pub message: String,
@@ -288,6 +295,7 @@ mod tests {
             state: AttemptState::Sending,
             transaction_id: None,
             transaction_status: None,
+            as_of: None,
             message: String::new(),
             updated_at: at,
             unknown: Map::new(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::store::{Entry, Index, Record, Store, StoreError, View, Writer};
+use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
 
 /// Which of HiPay's platforms sent it, and about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +100,10 @@ pub enum Outcome {
     Applied(String),
     /// It changes nothing.
     Ignored(String),
-    /// It cannot be dealt with yet, and why.
+    /// What it is about is not known (yet): given up after a week.
     Waiting(String),
+    /// It cannot be dealt with now, because of a remote or of a record: tried again until it can.
+    Postponed(String),
 }
 
 /// A notification in the inbox.
@@ -157,6 +159,8 @@ pub struct Notification {
 
 /// How long a notification waits before it is tried again: longer each time, up to this.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// More notifications than there are about one thing.
+const RELEASED_AT_ONCE: usize = 1_000;
 /// For how long what a notification is about may remain unknown.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -164,6 +168,13 @@ impl Notification {
     /// True where it is to be dealt with now.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.state.is_open() && self.try_at.is_none_or(|at| at <= now)
+    }
+
+    /// True where it concerns the vendor as such: dealt with one after the other for each vendor, with
+    /// calls to Mirakl.
+    pub fn is_about_vendor(&self) -> bool {
+        const ACTIONS: [&str; 3] = ["identification", "bank_info_validation", "document_validation"];
+        self.kind == NotificationKind::Wallet && ACTIONS.contains(&self.action.as_str())
     }
 
     /// Writes down what came of dealing with it.
@@ -174,7 +185,7 @@ impl Notification {
             Outcome::Waiting(message) if now.duration_since(self.received_at) >= GIVEN_UP_AFTER => {
                 (NotificationState::Unmatched, message)
             }
-            Outcome::Waiting(message) => (NotificationState::Waiting, message),
+            Outcome::Waiting(message) | Outcome::Postponed(message) => (NotificationState::Waiting, message),
         };
         self.state = state;
         self.message = message;
@@ -186,6 +197,14 @@ impl Notification {
         } else {
             self.ended_at = Some(now);
         }
+    }
+}
+
+impl Notification {
+    /// Entries for pages. What has just come has none yet: it is there for a moment only, and whoever
+    /// waits for an answer is not to wait for lists.
+    fn listed(&self, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
+        if self.state == NotificationState::Received { Vec::new() } else { entries() }
     }
 }
 
@@ -201,9 +220,41 @@ impl Record for Notification {
         vec![
             // A notification counts once, however often it is sent.
             Index::new("digest", 1, |one: &Self| vec![Entry::of(one.digest.clone())]).unique(),
-            // What is to be dealt with, in the order of arrival.
-            Index::new("open", 1, |one: &Self| if one.state.is_open() { vec![Entry::of(())] } else { Vec::new() })
-                .counted(),
+            // What is to be dealt with, apart for what concerns vendors: what has just come in the order
+            // of arrival, then what is to be tried again.
+            Index::new("open", 2, |one: &Self| {
+                if one.state.is_open() { vec![Entry::new(one.is_about_vendor(), one.try_at)] } else { Vec::new() }
+            })
+            .counted(),
+            // What waits for something to become known, or did so in vain.
+            Index::new("awaited", 1, |one: &Self| match one.state {
+                NotificationState::Waiting | NotificationState::Unmatched if !one.subject.is_empty() => {
+                    vec![Entry::of((one.kind.name().to_owned(), one.subject.clone()))]
+                }
+                NotificationState::Received
+                | NotificationState::Waiting
+                | NotificationState::Applied
+                | NotificationState::Ignored
+                | NotificationState::Unmatched
+                | NotificationState::Unknown => Vec::new(),
+            }),
+            // For pages, the latest last: all, by kind, by state, by both; empty stands for any.
+            Index::new("list", 1, |one: &Self| {
+                let kinds = ["", one.kind.name()];
+                let states = ["", one.state.name()];
+                let groups = kinds.into_iter().flat_map(|kind| states.map(|state| (kind.to_owned(), state.to_owned())));
+                one.listed(|| groups.map(|group| Entry::new(group, one.received_at)).collect())
+            })
+            .counted(),
+            // By the beginning of the transaction.
+            Index::new("subject", 1, |one: &Self| {
+                let subject = Some(&one.subject).filter(|subject| !subject.is_empty());
+                one.listed(|| subject.map(|subject| Entry::new((), subject)).into_iter().collect())
+            }),
+            // By account, the latest last.
+            Index::new("account", 1, |one: &Self| {
+                one.listed(|| one.account_id.map(|id| Entry::new(id, one.received_at)).into_iter().collect())
+            }),
         ]
     }
 }
@@ -249,6 +300,26 @@ fn keep(
         unknown: Map::new(),
     })?;
     Ok((id, false))
+}
+
+/// What notifications of `kind` about `subject` have waited for is known: they are dealt with now,
+/// also those that had been given up. True where there are any.
+pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -> Result<bool, StoreError> {
+    let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(RELEASED_AT_ONCE);
+    let mut any = false;
+    for id in writer.keys::<Notification>(&query)?.keys {
+        let Ok(Some(mut one)) = writer.get::<Notification>(&id) else { continue };
+        // Its time to be kept may be over.
+        if one.body.is_empty() {
+            continue;
+        }
+        one.state = NotificationState::Received;
+        one.try_at = None;
+        one.ended_at = None;
+        writer.put(&one)?;
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Half of a SHA-256: two different notifications do not share it.

@@ -40,6 +40,8 @@ pub mod vendor;
 
 pub mod notification;
 
+pub mod movement;
+
 pub mod inbox;
 
 // The memory and the remotes.

@@ -133,6 +133,12 @@ impl Operation {
         }
     }
 
+    /// HiPay's ids of all its transactions, as far as they are known.
+    pub fn transaction_ids(&self) -> impl Iterator<Item = &str> {
+        let attempts = self.transfer.attempts.iter().chain(&self.withdrawal.attempts);
+        attempts.filter_map(|attempt| attempt.transaction_id.as_deref())
+    }
+
     /// Lets `event` happen: the status by [`apply`], `message` as the reason. A run that finds
     /// what the one before it found leaves no second line in the story.
     pub fn happen(&mut self, event: Event, message: &str, at: Timestamp) -> Result<(), IllegalTransition> {

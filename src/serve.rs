@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -134,18 +135,32 @@ async fn read_salts(web: Web) {
     jobs::read_own_callback_salts(&web.context).await;
 }
 
-/// Deals with notifications as they come, and again with those that wait.
+/// Deals with notifications as they come, and again with those that wait. What concerns vendors waits
+/// for remotes now and then: it has a task of its own, which nobody else waits for.
 async fn work_off_inbox(web: Web) {
-    loop {
-        let stored = web.inbox.notified();
-        if let Err(error) = jobs::drain_inbox(&web.context).await {
-            tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
+    let vendors = Notify::new();
+    let payments = async {
+        loop {
+            let stored = web.inbox.notified();
+            if let Err(error) = jobs::drain_inbox(&web.context).await {
+                tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
+            }
+            vendors.notify_one();
+            tokio::select! {
+                () = stored => {}
+                () = web.context.clock.pass(INBOX_LOOKED_AT_EVERY) => {}
+            }
         }
-        tokio::select! {
-            () = stored => {}
-            () = web.context.clock.pass(INBOX_LOOKED_AT_EVERY) => {}
+    };
+    let about_vendors = async {
+        loop {
+            vendors.notified().await;
+            if let Err(error) = jobs::drain_vendor_notices(&web.context).await {
+                tracing::error!(action = "inbox", "notifications about vendors are kept and wait: {error}");
+            }
         }
-    }
+    };
+    tokio::join!(payments, about_vendors);
 }
 
 /// Times gather in buffers that have to be emptied, also where nobody asks for them.

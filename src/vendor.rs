@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 /// What we remember of a vendor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts of Mirakl's and HiPay's")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts of Mirakl's and HiPay's")]
 pub struct Vendor {
     /// Store ID in the Mirakl back office. Never changes.
     pub mirakl_id: u64,
@@ -51,6 +51,21 @@ pub struct Vendor {
     /// It was us who blocked them, until HiPay has validated the bank details.
     #[serde(default)]
     pub blocked_for_bank_details: bool,
+    /// It was us who suspended the shop in Mirakl, because HiPay refused the bank details.
+    #[serde(default)]
+    pub suspended_for_bank_details: bool,
+    /// Why HiPay has not identified the vendor, in a sentence, where it told so in a notice.
+    #[serde(default)]
+    pub identification_refusal: Option<String>,
+    /// As of when it is known whether HiPay has identified the vendor (UTC, by HiPay's clock).
+    #[serde(default)]
+    pub identified_as_of: Option<Timestamp>,
+    /// What is wrong with the bank details, in a sentence, where HiPay told so in a notice.
+    #[serde(default)]
+    pub bank_refusal: Option<String>,
+    /// As of when the status of the bank details is known (UTC, by HiPay's clock).
+    #[serde(default)]
+    pub bank_as_of: Option<Timestamp>,
     /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
     #[serde(default)]
     pub bank_status: u8,
@@ -59,7 +74,7 @@ pub struct Vendor {
     /// Documents sent to HiPay so far.
     #[serde(default)]
     pub documents_sent: u32,
-    /// What is wrong, a sentence each; empty means success.
+    /// What the last run found wrong, a sentence each. See [`Vendor::reasons`] for all that is wrong.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// When it was first seen (UTC).
@@ -117,6 +132,11 @@ impl Vendor {
             country: None,
             payment_blocked: false,
             blocked_for_bank_details: false,
+            suspended_for_bank_details: false,
+            identification_refusal: None,
+            identified_as_of: None,
+            bank_refusal: None,
+            bank_as_of: None,
             bank_status: 0,
             enabled: true,
             documents_sent: 0,
@@ -133,9 +153,37 @@ impl Vendor {
         self.enabled && (!ready || !self.warnings.is_empty())
     }
 
-    /// `success`, or `warning` with the reasons in [`Vendor::warnings`].
+    /// What is wrong, a sentence each: what HiPay's notices said, then what the last run found.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let told = self.identification_refusal.iter().chain(&self.bank_refusal);
+        told.chain(&self.warnings).map(String::as_str)
+    }
+
+    /// `success`, or `warning` with the reasons in [`Vendor::reasons`].
     pub fn status(&self) -> &'static str {
-        if self.warnings.is_empty() { "success" } else { "warning" }
+        if self.reasons().next().is_none() { "success" } else { "warning" }
+    }
+
+    /// HiPay shows whether the owner is identified, as of then.
+    pub fn identification_read(&mut self, identified: bool, as_of: Timestamp) {
+        self.identified = identified;
+        self.identified_as_of = Some(as_of);
+        if identified {
+            self.identification_refusal = None;
+        }
+    }
+
+    /// Mirakl has been told that the bank details are in order; payments remain blocked there only
+    /// where somebody else has blocked them.
+    pub fn bank_details_approved(&mut self, still_blocked: bool) {
+        self.payment_blocked = still_blocked;
+        self.blocked_for_bank_details = false;
+        self.suspended_for_bank_details = false;
+    }
+
+    /// True where a notice of `at` speaks of a time before `known`. Notices tell whole seconds.
+    pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>) -> bool {
+        matches!((at, known), (Some(at), Some(known)) if at.as_second() < known.as_second())
     }
 
     /// The wallet account status.
@@ -147,6 +195,22 @@ impl Vendor {
             (Some(_), false) => WalletStatus::Created,
         }
     }
+}
+
+/// What HiPay thinks of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentValidation {
+    /// It has not told yet.
+    #[default]
+    Waiting,
+    /// It is valid.
+    Valid,
+    /// It is not.
+    Invalid,
+    /// Written by a release that we do not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A document of Mirakl's that HiPay has been given (or had already), by Mirakl's document id.
@@ -165,6 +229,15 @@ pub struct SentDocument {
     /// HiPay's answer in words.
     #[serde(default)]
     pub message: String,
+    /// What HiPay told of it later.
+    #[serde(default)]
+    pub validation: DocumentValidation,
+    /// Why it is not valid, in HiPay's words.
+    #[serde(default)]
+    pub validation_message: String,
+    /// As of when HiPay said so (UTC, by its clock).
+    #[serde(default)]
+    pub validation_as_of: Option<Timestamp>,
     /// The IBAN that a proof of bank account was sent for.
     #[serde(default)]
     pub iban: Option<String>,

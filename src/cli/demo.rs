@@ -248,7 +248,7 @@ async fn look(context: &Context) -> Result<Looked, StoreError> {
         let warned = reader.list::<Vendor>(&Listing::any_of("status", warning).limit(5_000))?.items;
         let mut vendors: Vec<_> = warned
             .into_iter()
-            .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.warnings.join("; ")))
+            .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.reasons().collect::<Vec<_>>().join("; ")))
             .collect();
         vendors.sort_unstable();
         Ok((statuses, vendors))

@@ -58,6 +58,12 @@ impl HiPay {
         })
     }
 
+    /// As of when an answer speaks that was asked for at `asked_at`: by HiPay's own clock, where ours
+    /// is ahead of it.
+    pub fn as_of(&self, asked_at: jiff::Timestamp) -> jiff::Timestamp {
+        self.remote.their_time().map_or(asked_at, |theirs| theirs.min(asked_at))
+    }
+
     /// How long to wait after `error` before the same payment is sent once more.
     pub fn wait_after(&self, error: &CallError, tried: u32) -> std::time::Duration {
         self.remote.wait_after(error, tried)

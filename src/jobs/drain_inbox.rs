@@ -2,33 +2,29 @@
 //! that marks it as dealt with, so that each counts once.
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::wallet_notices::{self, Dealt, OwnAccounts};
 use super::{Context, JobError};
 use crate::inbox::{Notification, NotificationKind, Outcome};
-use crate::store::{Query, StoreError, View, Writer};
+use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
 /// How many notifications are in hand at once; their writes share a flush of the disk.
 const IN_HAND: usize = 200;
 
-/// Deals with every notification that is due, in the order of arrival. One that cannot be dealt with
-/// holds up no other.
+/// Deals with every notification that is due and does not concern a vendor as such: what has just
+/// come in the order of arrival, then what is to be tried again. One that cannot be dealt with holds
+/// up no other.
 pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
+    let own = OwnAccounts::of(&context.config);
     let mut cursor = None;
     loop {
-        let query = Query::group("open", ()).limit(IN_HAND).after(cursor);
-        let slice = context.store.reading(move |reader| reader.keys::<Notification>(&query)).await?;
-        let now = context.clock.now();
+        let slice = due(context, false, cursor).await?;
         // Queued in the order of arrival, and that is the order in which the writer runs them.
-        let dealt = slice.keys.into_iter().map(|id| context.store.write(move |writer| deal(writer, id, now)));
+        let dealt =
+            slice.keys.into_iter().map(|id| settle(context, id, move |writer, one, now| deal(writer, one, own, now)));
         for outcome in join_all(dealt).await {
-            match outcome {
-                Ok(()) => {}
-                Err(error @ StoreError::Unreadable { .. }) => {
-                    tracing::error!(severity = "CRITICAL", action = "inbox", "{error}");
-                }
-                Err(error) => return Err(error.into()),
-            }
+            outcome?;
         }
         cursor = slice.next;
         if cursor.is_none() {
@@ -37,17 +33,79 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
     }
 }
 
-fn deal(writer: &mut Writer<'_>, id: u64, now: Timestamp) -> Result<(), StoreError> {
-    let Some(mut notification) = writer.get::<Notification>(&id)? else { return Ok(()) };
-    if !notification.is_due(now) {
-        return Ok(());
-    }
-    let outcome = match notification.kind {
-        NotificationKind::Wallet | NotificationKind::Payment | NotificationKind::Settlement => {
-            Outcome::Waiting("nobody deals with it yet".to_owned())
+fn deal(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    match notification.kind {
+        NotificationKind::Wallet => wallet_notices::deal(writer, notification, own, now),
+        NotificationKind::Payment | NotificationKind::Settlement => {
+            Ok(Dealt::silently(Outcome::Waiting("nobody deals with it yet".to_owned())))
         }
-        NotificationKind::Unknown => Outcome::Ignored("of a kind that this release does not know".to_owned()),
-    };
-    notification.settle(outcome, now);
-    writer.put(&notification)
+        NotificationKind::Unknown => {
+            Ok(Dealt::silently(Outcome::Ignored("of a kind that this release does not know".to_owned())))
+        }
+    }
+}
+
+/// A slice of what is due now; `about_vendors` tells which part of the inbox.
+pub(super) async fn due(
+    context: &Context,
+    about_vendors: bool,
+    cursor: Option<Cursor>,
+) -> Result<Keys<u64>, StoreError> {
+    let end = context.clock.now().checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
+    let query = Query::group("open", about_vendors).to(Some(end)).limit(IN_HAND).after(cursor);
+    context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
+}
+
+/// Does `work` on a notification that is due, and writes down what came of it in the same
+/// transaction. True where it came to an end.
+pub(super) async fn settle(
+    context: &Context,
+    id: u64,
+    work: impl FnOnce(&mut Writer<'_>, &mut Notification, Timestamp) -> Result<Dealt, StoreError> + Send + 'static,
+) -> Result<bool, JobError> {
+    let now = context.clock.now();
+    let settled = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut notification) = writer.get::<Notification>(&id)? else { return Ok((true, None)) };
+        if !notification.is_due(now) {
+            return Ok((!notification.state.is_open(), None));
+        }
+        let Dealt { outcome, line } = work(writer, &mut notification, now)?;
+        notification.settle(outcome, now);
+        writer.put(&notification)?;
+        Ok::<_, StoreError>((!notification.state.is_open(), line))
+    });
+    match settled.await {
+        Ok((ended, line)) => {
+            if let Some(line) = line {
+                line.log(id);
+            }
+            Ok(ended)
+        }
+        // What one record is wrong with is no reason to keep the others waiting.
+        Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
+            tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
+            put_off(context, id, error.to_string()).await;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tries a notification again later whose own effect cannot be stored.
+async fn put_off(context: &Context, id: u64, reason: String) {
+    let now = context.clock.now();
+    let put_off = context.store.write(move |writer: &mut Writer<'_>| {
+        if let Some(mut notification) = writer.get::<Notification>(&id)? {
+            notification.settle(Outcome::Postponed(reason), now);
+            writer.put(&notification)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    // Where even that fails it is due at once, and the next look says so.
+    let _ = put_off.await;
 }

@@ -23,8 +23,11 @@ mod setup;
 mod transaction_sync;
 mod vendor_bank;
 mod vendor_documents;
+mod vendor_notices;
 mod vendor_process;
+mod vendor_turns;
 mod vendor_wallet;
+mod wallet_notices;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +41,7 @@ pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use drain_inbox::drain_inbox;
 pub use retry::retry;
 pub use setup::{Setup, read_setup};
+pub use vendor_notices::drain_vendor_notices;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -68,13 +72,23 @@ pub struct Context {
     /// The batches that run in this process.
     running: Arc<Mutex<BTreeSet<&'static str>>>,
     read_again: Arc<callback_salts::ReadAgain>,
+    vendor_turns: Arc<vendor_turns::VendorTurns>,
 }
 
 impl Context {
     /// A context of these parts.
     pub fn new(store: Store, mirakl: Mirakl, hipay: HiPay, config: Arc<Config>, clock: Clock) -> Self {
-        let (inbox, running, read_again) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, mirakl, hipay, config, clock, inbox, running, read_again }
+        Self {
+            store,
+            mirakl,
+            hipay,
+            config,
+            clock,
+            inbox: Arc::default(),
+            running: Arc::default(),
+            read_again: Arc::default(),
+            vendor_turns: Arc::default(),
+        }
     }
 
     /// The settlement calendar of the configuration.

@@ -7,6 +7,7 @@ use serde_json::Map;
 use super::Context;
 use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
+use crate::inbox::{self, NotificationKind};
 use crate::money::Amount;
 use crate::operation::{Event, Operation, PaymentKind, Status};
 use crate::store::{StoreError, View, Writer};
@@ -19,16 +20,24 @@ pub(super) async fn update(
     change: impl FnOnce(&mut Operation, Timestamp) -> bool + Send + 'static,
 ) -> Result<Option<Operation>, StoreError> {
     let now = context.clock.now();
-    context
-        .store
-        .write(move |writer: &mut Writer<'_>| {
-            let Some(mut operation) = writer.get::<Operation>(&id)? else { return Ok(None) };
-            if change(&mut operation, now) {
-                writer.put(&operation)?;
+    let updated = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(before) = writer.get::<Operation>(&id)? else { return Ok(None) };
+        let mut operation = before.clone();
+        let mut heard = false;
+        if change(&mut operation, now) {
+            writer.put(&operation)?;
+            // A notice may have overtaken the answer to our own request.
+            for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
+                heard |= inbox::release(writer, NotificationKind::Wallet, id)?;
             }
-            Ok::<_, StoreError>(Some(operation))
-        })
-        .await
+        }
+        Ok::<_, StoreError>(Some((operation, heard)))
+    });
+    let Some((operation, heard)) = updated.await? else { return Ok(None) };
+    if heard {
+        context.inbox.notify_one();
+    }
+    Ok(Some(operation))
 }
 
 /// An event without a payment: disabled, blocked, short of funds, nothing to pay.
@@ -170,52 +179,56 @@ pub(super) async fn adopt(
     kind: PaymentKind,
     found: Found,
 ) -> Result<Option<Operation>, StoreError> {
-    update(context, id, move |operation, now| {
-        let Found { number, reference, account, transaction } = found;
-        let state = transaction.state.attempt_state();
-        if operation.payment(kind).attempts.iter().all(|attempt| attempt.reference != reference) {
-            let attempt = Attempt {
-                number,
-                reference: reference.clone(),
-                amount: transaction.amount.unwrap_or(operation.amount),
-                account,
-                public_label: String::new(),
-                private_label: String::new(),
-                intended_at: now,
-                state: AttemptState::Sending,
-                transaction_id: None,
-                transaction_status: None,
-                message: "found at HiPay; sent before this store's memory begins".to_owned(),
-                updated_at: now,
-                unknown: Map::new(),
-            };
-            operation.payment_mut(kind).attempts.push(attempt);
-        }
-        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
-        let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
-        if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
-            return false;
-        }
-        // What is over is over: an answer that was long on its way turns nothing back.
-        if matches!(attempt.state, AttemptState::Captured | AttemptState::Ended) && state == AttemptState::Requested {
-            return false;
-        }
-        attempt.state = state;
-        attempt.transaction_id = Some(transaction.transaction_id.clone());
-        attempt.transaction_status = Some(transaction.word.clone());
-        attempt.updated_at = now;
-        let message = transaction_message(&transaction);
-        attempt.message.clone_from(&message);
-        // An earlier attempt says nothing about the operation.
-        if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
-            return true;
-        }
-        // From a status that is only payable the payment has to be seen as sent first.
-        let _ = operation.happen(Event::Sending(kind), "found at HiPay", now);
-        let _ = operation.happen(transaction.state.event(kind), &message, now);
-        true
-    })
-    .await
+    update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
+}
+
+/// Takes over what HiPay shows or tells of a payment. True where anything has changed by it.
+pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Found, now: Timestamp) -> bool {
+    let Found { number, reference, account, transaction, as_of } = found;
+    let state = transaction.state.attempt_state();
+    if operation.payment(kind).attempts.iter().all(|attempt| attempt.reference != reference) {
+        let attempt = Attempt {
+            number,
+            reference: reference.clone(),
+            amount: transaction.amount.unwrap_or(operation.amount),
+            account,
+            public_label: String::new(),
+            private_label: String::new(),
+            intended_at: now,
+            state: AttemptState::Sending,
+            transaction_id: None,
+            transaction_status: None,
+            as_of: None,
+            message: "found at HiPay; sent before this store's memory begins".to_owned(),
+            updated_at: now,
+            unknown: Map::new(),
+        };
+        operation.payment_mut(kind).attempts.push(attempt);
+    }
+    let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+    let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
+    if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
+        return false;
+    }
+    // What is over is over: an answer that was long on its way turns nothing back.
+    if matches!(attempt.state, AttemptState::Captured | AttemptState::Ended) && state == AttemptState::Requested {
+        return false;
+    }
+    attempt.state = state;
+    attempt.transaction_id = Some(transaction.transaction_id.clone());
+    attempt.transaction_status = Some(transaction.word.clone());
+    attempt.as_of = Some(as_of);
+    attempt.updated_at = now;
+    let message = transaction_message(&transaction);
+    attempt.message.clone_from(&message);
+    // An earlier attempt says nothing about the operation.
+    if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
+        return true;
+    }
+    // From a status that is only payable the payment has to be seen as sent first.
+    let _ = operation.happen(Event::Sending(kind), "found at HiPay", now);
+    let _ = operation.happen(transaction.state.event(kind), &message, now);
+    true
 }
 
 /// A transaction of HiPay's and the attempt it belongs to.
@@ -225,6 +238,8 @@ pub(super) struct Found {
     pub(super) reference: String,
     pub(super) account: u64,
     pub(super) transaction: Transaction,
+    /// As of when HiPay says so (UTC).
+    pub(super) as_of: Timestamp,
 }
 
 /// Why a transaction stands where it stands, for people; empty where all is well.

@@ -116,6 +116,7 @@ impl Paying<'_> {
             state: AttemptState::Sending,
             transaction_id: None,
             transaction_status: None,
+            as_of: None,
             message: String::new(),
             updated_at: now,
             unknown: serde_json::Map::new(),
@@ -307,7 +308,8 @@ impl Paying<'_> {
         }
         let ended = transaction.state.is_ended().then(|| transaction.word.clone());
         let amount = transaction.amount.unwrap_or(operation.amount);
-        let found = Found { number, reference, account: account(operation), transaction };
+        let as_of = self.context.hipay.as_of(self.context.clock.now());
+        let found = Found { number, reference, account: account(operation), transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
             None => self.run.count_amount("found at HiPay", amount),

@@ -34,6 +34,7 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
         return Paying { context, run, kind, funds: &funds, memory, may_send: false }.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
+    let as_of = context.hipay.as_of(context.clock.now());
     let mut found = context.hipay.transaction(kind, attempt.account, id).await?;
     if found.is_none() && id != attempt.reference {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
@@ -55,8 +56,8 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
         TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
     }
     let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
-    let found =
-        Found { number: attempt.number, reference: attempt.reference.clone(), account: attempt.account, transaction };
+    let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
+    let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
         waits(context, run, &operation, &attempt, &format!("HiPay shows it as {word}"));

@@ -7,7 +7,9 @@ use crate::hipay::{BankStatus, NewBankInfo};
 use crate::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
 use crate::remote::CallError;
 use crate::store::View;
-use crate::vendor::{SentDocument, bank_text, country_alpha2, is_sendable_file, same_iban, valid_iban};
+use crate::vendor::{
+    DocumentValidation, SentDocument, bank_text, country_alpha2, is_sendable_file, same_iban, valid_iban,
+};
 
 /// HiPay's number for a proof of bank account.
 const BANK_DOCUMENT: u32 = 6;
@@ -20,12 +22,20 @@ pub(super) async fn settle(
     proof: Option<&ShopDocument>,
     warnings: &mut Vec<String>,
 ) -> Result<(), JobError> {
+    let asked_at = context.clock.now();
     let info = match context.hipay.bank_info(hipay_id).await {
         Ok(info) => info,
         Err(error) => return or_warning(error, "the bank details could not be read at HiPay", warnings),
     };
-    let status = info.status.code();
-    change(context, shop.shop_id, move |vendor| vendor.bank_status = status).await?;
+    let (status, as_of) = (info.status, context.hipay.as_of(asked_at));
+    change(context, shop.shop_id, move |vendor| {
+        vendor.bank_status = status.code();
+        vendor.bank_as_of = Some(as_of);
+        if status == BankStatus::Validated {
+            vendor.bank_refusal = None;
+        }
+    })
+    .await?;
     let Some(bank) = &shop.bank else {
         if info.status == BankStatus::None {
             warnings.push("the shop has no bank details in Mirakl".to_owned());
@@ -47,18 +57,18 @@ async fn follow(
     status: BankStatus,
     warnings: &mut Vec<String>,
 ) -> Result<(), JobError> {
-    let waiting = vendor(context, shop.shop_id).await?.is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let known = vendor(context, shop.shop_id).await?;
+    let waiting = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let suspended = known.is_some_and(|vendor| vendor.suspended_for_bank_details);
     match status {
-        BankStatus::Validated if waiting => {
-            if let Err(error) = block(context, shop, false).await {
+        BankStatus::Validated if waiting || suspended => {
+            // What somebody else has blocked stays blocked.
+            let still_blocked = shop.payment_blocked && !waiting;
+            if let Err(error) = block(context, shop, still_blocked).await {
                 return or_warning(error, "payments could not be unblocked in Mirakl", warnings);
             }
             run.count("payments unblocked");
-            change(context, shop.shop_id, |vendor| {
-                vendor.payment_blocked = false;
-                vendor.blocked_for_bank_details = false;
-            })
-            .await
+            change(context, shop.shop_id, move |vendor| vendor.bank_details_approved(still_blocked)).await
         }
         // Cut off between HiPay and Mirakl.
         BankStatus::InProgress if waiting && !shop.payment_blocked => blocked(context, run, shop, warnings).await,
@@ -121,7 +131,11 @@ async fn register(
     }
     run.count("bank details sent");
     remember(context, shop.shop_id, proof, iban).await?;
-    change(context, shop.shop_id, |vendor| vendor.bank_status = BankStatus::InProgress.code()).await?;
+    change(context, shop.shop_id, |vendor| {
+        vendor.bank_status = BankStatus::InProgress.code();
+        vendor.bank_refusal = None;
+    })
+    .await?;
     blocked(context, run, shop, warnings).await
 }
 
@@ -130,7 +144,11 @@ async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<S
         return or_warning(error, "payments could not be blocked in Mirakl", warnings);
     }
     run.count("payments blocked");
-    change(context, shop.shop_id, |vendor| vendor.payment_blocked = true).await
+    change(context, shop.shop_id, |vendor| {
+        vendor.payment_blocked = true;
+        vendor.suspended_for_bank_details = false;
+    })
+    .await
 }
 
 async fn block(context: &Context, shop: &Shop, payment_blocked: bool) -> Result<(), CallError> {
@@ -147,6 +165,9 @@ async fn remember(context: &Context, mirakl_id: u64, proof: &ShopDocument, iban:
         hipay_type: BANK_DOCUMENT,
         file_name: proof.file_name.clone(),
         message: "sent with the bank details".to_owned(),
+        validation: DocumentValidation::default(),
+        validation_message: String::new(),
+        validation_as_of: None,
         iban: Some(iban),
         sent_at: context.clock.now(),
         unknown: serde_json::Map::new(),

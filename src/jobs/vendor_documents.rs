@@ -7,7 +7,7 @@ use crate::config::DocumentType;
 use crate::hipay::{DocumentOutcome, NewDocument};
 use crate::mirakl::{Shop, ShopDocument};
 use crate::store::{StoreError, View, Writer};
-use crate::vendor::{SentDocument, is_sendable_file};
+use crate::vendor::{DocumentValidation, SentDocument, is_sendable_file};
 
 /// Sends every document of a known type that HiPay has not been given. One that fails is a warning,
 /// and the others go on.
@@ -97,6 +97,9 @@ async fn remember(
                 hipay_type,
                 file_name: document.file_name,
                 message: outcome.sentence().to_owned(),
+                validation: DocumentValidation::default(),
+                validation_message: String::new(),
+                validation_as_of: None,
                 iban: None,
                 sent_at,
                 unknown: serde_json::Map::new(),

@@ -98,6 +98,7 @@ async fn process(context: &Context, run: &Run, shops: &[Shop]) -> Result<(), Job
 
 /// One shop from Mirakl to HiPay. What is wrong with it is kept as warnings on the vendor.
 async fn one(context: &Context, run: &Run, shop: &Shop, documents: Option<&[ShopDocument]>) -> Result<(), JobError> {
+    let _turn = context.vendor_turns.take(shop.shop_id, &context.inbox).await;
     let known = vendor(context, shop.shop_id).await?;
     if !shop.wants_hipay {
         return disable(context, run, known).await;

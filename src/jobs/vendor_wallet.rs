@@ -51,6 +51,7 @@ async fn refresh(
     hipay_id: u64,
     warnings: &mut Vec<String>,
 ) -> Result<Option<u64>, JobError> {
+    let asked_at = context.clock.now();
     let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
         warnings.push(format!("HiPay does not know the wallet {hipay_id} any more"));
         return Ok(None);
@@ -60,8 +61,9 @@ async fn refresh(
         warnings.push(format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either"));
         return Ok(None);
     }
+    let as_of = context.hipay.as_of(asked_at);
     change(context, shop.shop_id, move |vendor| {
-        vendor.identified = account.identified;
+        vendor.identification_read(account.identified, as_of);
         vendor.callback_salt = account.callback_salt;
         vendor.user_space_id = account.user_space_id.or(vendor.user_space_id);
     })

@@ -7,6 +7,7 @@ use super::key::Ordered;
 use super::record::{Entry, Index, Record, Schema};
 use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
+use crate::movement::Movement;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
@@ -21,6 +22,7 @@ pub fn schema() -> Schema {
         .with::<SentDocument>()
         .with::<BatchRecord>()
         .with::<Notification>()
+        .with::<Movement>()
 }
 
 /// A day as a number that sorts like it: 20261121.
@@ -82,6 +84,10 @@ impl Record for Operation {
                 let ids = [operation.mirakl_id, operation.vendor_hipay_id, operation.recipient_hipay_id];
                 let texts = ids.iter().map(ToString::to_string).chain([operation.voucher.to_lowercase()]);
                 texts.map(|text| Entry::new((), text)).collect()
+            }),
+            // Which one a transaction of HiPay's belongs to.
+            Index::new("transaction", 1, |operation: &Self| {
+                operation.transaction_ids().map(|id| Entry::of(id.to_owned())).collect()
             }),
             // What waits for a person, the latest last.
             Index::new("held", 1, |operation: &Self| {
@@ -192,6 +198,21 @@ impl Record for SentDocument {
         vec![
             Index::new("vendor", 1, |document: &Self| vec![Entry::new(document.mirakl_id, document.sent_at)]).counted(),
         ]
+    }
+}
+
+impl Record for Movement {
+    const COLLECTION: &'static str = "movements";
+    /// The account and the transaction: a movement between two of ours is told for each.
+    type Key = (u64, String);
+
+    fn key(&self) -> Self::Key {
+        (self.account_id, self.transaction_id.clone())
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        // The latest last.
+        vec![Index::new("account", 1, |movement: &Self| vec![Entry::new(movement.account_id, movement.at)]).counted()]
     }
 }
 

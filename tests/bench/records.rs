@@ -101,6 +101,7 @@ fn attempt(operation: &Operation, kind: PaymentKind, at: Timestamp) -> Attempt {
         state: AttemptState::Captured,
         transaction_id: Some(format!("6912a8f0{:08x}{:02x}", operation.id.wrapping_mul(2_654_435_761), operation.id)),
         transaction_status: Some("CAPTURED".to_owned()),
+        as_of: None,
         message: String::new(),
         updated_at: at,
         unknown: Map::new(),

@@ -1,0 +1,274 @@
+//! Wallet notices that need nobody but the store: about transfers and withdrawals, about other money
+//! that moved, and what means nothing to us.
+//!
+//! A notice belongs to an attempt, by its transaction. What it tells ends where a look-up of the same
+//! transaction ends too.
+
+use jiff::Timestamp;
+
+use super::outcome::{Found, take_over};
+use crate::attempt::{Attempt, News, TransactionState};
+use crate::config::Config;
+use crate::hipay::Transaction;
+use crate::inbox::{Notification, Outcome};
+use crate::money::Amount;
+use crate::movement::Movement;
+use crate::notification::{Meaning, WalletNotice};
+use crate::operation::{Column, Operation, PaymentKind};
+use crate::store::{Query, StoreError, View, Writer};
+
+/// How much of HiPay's words stands in a sentence of ours, in characters.
+const WORDS: usize = 300;
+
+/// HiPay IDs of the marketplace's own accounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnAccounts {
+    pub(super) technical: u64,
+    pub(super) operator: u64,
+}
+
+impl OwnAccounts {
+    pub(super) fn of(config: &Config) -> Self {
+        Self { technical: config.technical_account.hipay_id, operator: config.operator_account.hipay_id }
+    }
+}
+
+/// What came of a notice, and what the log is to say of it once that is on the disk.
+pub(super) struct Dealt {
+    pub(super) outcome: Outcome,
+    pub(super) line: Option<Line>,
+}
+
+/// A line for the log.
+pub(super) struct Line {
+    severity: Severity,
+    mirakl_id: Option<u64>,
+    voucher: Option<String>,
+    message: String,
+}
+
+/// How much it matters, by the names of the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    Notice,
+    Warning,
+    Error,
+    Critical,
+}
+
+impl Line {
+    pub(super) fn about_shop(severity: Severity, mirakl_id: u64, message: impl Into<String>) -> Self {
+        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.into() }
+    }
+
+    fn about(severity: Severity, operation: &Operation, message: impl Into<String>) -> Self {
+        let voucher = Some(operation.voucher.clone());
+        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.into() }
+    }
+
+    fn plain(severity: Severity, message: impl Into<String>) -> Self {
+        Self { severity, mirakl_id: None, voucher: None, message: message.into() }
+    }
+
+    /// Writes it.
+    pub(super) fn log(&self, notification: u64) {
+        let Self { severity, mirakl_id, voucher, message } = self;
+        let action = "notification";
+        match severity {
+            Severity::Notice => {
+                tracing::info!(severity = "NOTICE", action, notification, mirakl_id, voucher, "{message}");
+            }
+            Severity::Warning => tracing::warn!(action, notification, mirakl_id, voucher, "{message}"),
+            Severity::Error => tracing::error!(action, notification, mirakl_id, voucher, "{message}"),
+            Severity::Critical => {
+                tracing::error!(severity = "CRITICAL", action, notification, mirakl_id, voucher, "{message}");
+            }
+        }
+    }
+}
+
+impl Dealt {
+    pub(super) fn silently(outcome: Outcome) -> Self {
+        Self { outcome, line: None }
+    }
+
+    pub(super) fn told(outcome: Outcome, line: Line) -> Self {
+        Self { outcome, line: Some(line) }
+    }
+}
+
+/// HiPay's words on one line and of bounded length; what is said where there are none.
+pub(super) fn words(text: Option<&str>) -> String {
+    let Some(text) = text else { return "no reason given".to_owned() };
+    let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
+}
+
+/// Deals with a notice that needs nobody but the store.
+pub(super) fn deal(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let notice = match WalletNotice::read(&notification.body) {
+        Ok(notice) => notice,
+        Err(error) => return Ok(unreadable(&error.to_string())),
+    };
+    match notice.meaning() {
+        Meaning::Payment { kind, state } => payment(writer, notification, &notice, kind, state, own, now),
+        Meaning::OtherTransaction => {
+            let movement = Movement::told(&notice, notification.id, notification.received_at);
+            writer.put(&movement)?;
+            let amount = movement.amount.map_or_else(|| "an amount unknown".to_owned(), |amount| amount.to_string());
+            let (account, status) = (movement.account_id, words(Some(&movement.status)));
+            let message = format!("{amount} moved on the account {account} ({status})");
+            Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, message)))
+        }
+        // Dealt with elsewhere where it can be read; here it cannot.
+        Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
+            let (operation, status) = (words(Some(&notice.operation)), words(Some(&notice.status)));
+            let message = format!("'{operation}' ({status}) means nothing to this release; it is kept");
+            Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, message)))
+        }
+    }
+}
+
+pub(super) fn unreadable(reason: &str) -> Dealt {
+    let message = format!("cannot be read: {reason}");
+    Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, message))
+}
+
+fn payment(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    notice: &WalletNotice,
+    kind: PaymentKind,
+    state: Option<TransactionState>,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let Some(transaction_id) = &notice.transaction_id else {
+        let message = format!("a notice about a {} names no transaction", kind.word());
+        return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, message)));
+    };
+    let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
+    if let Some(error) = page.unreadable.first() {
+        let line = Line::plain(Severity::Critical, error.to_string());
+        return Ok(Dealt::told(Outcome::Postponed(error.to_string()), line));
+    }
+    let Some(mut operation) = page.items.into_iter().next() else {
+        return Ok(Dealt::silently(match state {
+            None => Outcome::Ignored("authorised; nothing changes by that".to_owned()),
+            Some(_) => Outcome::Waiting("no operation has this transaction (yet)".to_owned()),
+        }));
+    };
+    notification.mirakl_id = Some(operation.mirakl_id);
+    let attempts = &operation.payment(kind).attempts;
+    let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
+        let message = format!("HiPay speaks of a {}, and the transaction is none", kind.word());
+        let line = Line::about(Severity::Warning, &operation, message.clone());
+        return Ok(Dealt::told(Outcome::Ignored(message), line));
+    };
+    if let Some(difference) = mismatch(notice, &attempt, kind, own) {
+        let message = format!(
+            "HiPay tells of another payment as transaction {transaction_id}: {difference}. Nothing is paid until a \
+             person has looked"
+        );
+        return hold(writer, operation, message, now);
+    }
+    let Some(state) = state else {
+        return Ok(Dealt::silently(Outcome::Ignored("authorised; nothing changes by that".to_owned())));
+    };
+    let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
+    let news = attempt.judge(state, notice.at);
+    match news {
+        News::Known => return Ok(ignored("known already")),
+        News::Late => return Ok(ignored("late: HiPay has said something newer")),
+        News::NotOurs => return Ok(ignored("a newer release wrote the attempt; it is left alone")),
+        News::Revoked => {
+            let message = format!(
+                "HiPay had executed the {} {transaction_id} and now tells that it is not executed ({}). Nothing is \
+                 paid until a person has asked HiPay",
+                kind.word(),
+                words(notice.text("message"))
+            );
+            return hold(writer, operation, message, now);
+        }
+        News::New | News::Revived => {}
+    }
+    let as_of = notice.at.unwrap_or(notification.received_at);
+    take_over(&mut operation, kind, found(notice, &attempt, state, as_of), now);
+    let column = match kind {
+        PaymentKind::Transfer => operation.status.columns().0,
+        PaymentKind::Withdrawal => operation.status.columns().1,
+    };
+    if news == News::Revived && (!is_last || column != Column::Ok) {
+        let message = format!(
+            "HiPay executed the {} {transaction_id} after it had shown it as failed: the money may have moved twice. \
+             Nothing more is paid until a person has looked",
+            kind.word()
+        );
+        return hold(writer, operation, message, now);
+    }
+    writer.put(&operation)?;
+    let word = kind.word();
+    if state == TransactionState::Captured {
+        return Ok(Dealt::silently(Outcome::Applied(format!("the {word} is executed"))));
+    }
+    let message = format!("HiPay has not executed the {word}: {}", words(notice.text("message")));
+    let line = Line::about(Severity::Warning, &operation, message.clone());
+    Ok(Dealt::told(Outcome::Applied(message), line))
+}
+
+fn ignored(reason: &str) -> Dealt {
+    Dealt::silently(Outcome::Ignored(reason.to_owned()))
+}
+
+fn hold(
+    writer: &mut Writer<'_>,
+    mut operation: Operation,
+    message: String,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    operation.hold(&message, now);
+    writer.put(&operation)?;
+    let line = Line::about(Severity::Critical, &operation, message.clone());
+    Ok(Dealt::told(Outcome::Applied(message), line))
+}
+
+/// What differs between the payment that HiPay tells of and the one that we meant, as far as the
+/// notice says. A transfer's notices name the account that pays or the one that is paid.
+fn mismatch(notice: &WalletNotice, attempt: &Attempt, kind: PaymentKind, own: OwnAccounts) -> Option<String> {
+    let named = notice.account_id;
+    let is_payer = kind == PaymentKind::Transfer && named == own.technical;
+    if named != attempt.account && !is_payer {
+        return Some(format!("it is about the account {named}, we meant the account {}", attempt.account));
+    }
+    match notice.amount(attempt.amount.currency())? {
+        Ok(told) if told == attempt.amount => None,
+        Ok(told) => Some(format!("it is about {told}, we meant {}", attempt.amount)),
+        Err(error) => Some(format!("its amount cannot be read ({error}), we meant {}", attempt.amount)),
+    }
+}
+
+/// The transaction as a look-up would show it.
+fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> Found {
+    let amount: Amount = attempt.amount;
+    Found {
+        number: attempt.number,
+        reference: attempt.reference.clone(),
+        account: attempt.account,
+        transaction: Transaction {
+            transaction_id: attempt.transaction_id.clone().unwrap_or_default(),
+            state,
+            word: format!("{} {}", notice.operation, notice.status),
+            amount: Some(amount),
+            reference: attempt.reference.clone(),
+            issuer_email: String::new(),
+            recipient_email: String::new(),
+            refusal_reason: notice.text("message").map(|text| words(Some(text))).unwrap_or_default(),
+        },
+        as_of,
+    }
+}
