@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -138,17 +138,19 @@ async fn read_salts(web: Web) {
 /// Deals with notifications as they come, and again with those that wait. What concerns vendors waits
 /// for remotes now and then: it has a task of its own, which nobody else waits for.
 async fn work_off_inbox(web: Web) {
-    let vendors = Notify::new();
+    let (vendors, clock) = (Notify::new(), &web.context.clock);
     let payments = async {
         loop {
             let stored = web.inbox.notified();
+            // Taken before the look: what becomes due while it lasts is looked at in time.
+            let look_again = clock.now().checked_add(INBOX_LOOKED_AT_EVERY).unwrap_or(Timestamp::MAX);
             if let Err(error) = jobs::drain_inbox(&web.context).await {
                 tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
             }
             vendors.notify_one();
             tokio::select! {
                 () = stored => {}
-                () = web.context.clock.pass(INBOX_LOOKED_AT_EVERY) => {}
+                () = clock.until(look_again) => {}
             }
         }
     };

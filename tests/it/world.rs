@@ -155,7 +155,11 @@ impl World {
     /// The appliance at work on this world, on a port of its own. The world's context goes on working
     /// on the same store.
     pub(crate) async fn serve(&self) -> Appliance {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        self.serve_on(std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap()).await
+    }
+
+    /// The same on a socket of the test's.
+    pub(crate) async fn serve_on(&self, listener: std::net::TcpListener) -> Appliance {
         let settings = Settings::new(&self.configuration(), Arc::clone(&self.context.config));
         Appliance::start(self.context.clone(), settings, listener, self.data()).await.unwrap()
     }

@@ -1,0 +1,183 @@
+//! HiPay's wallet notices as tests send, await and judge them.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cashout::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::jobs;
+use cashout::sandbox::{Document, Sending, Shop};
+use cashout::serve::Appliance;
+use cashout::store::{Query, View};
+use md5::{Digest, Md5};
+
+use crate::world::{IBAN, World, http};
+
+/// Longer than anything takes; only a test that would wait for ever meets it.
+const FOR_EVER: Duration = Duration::from_mins(1);
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub(crate) fn until<'a>(what: &'a str, mut condition: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
+    async move {
+        let waiting = async {
+            while !condition() {
+                // A look costs the machine something; what is looked for is done elsewhere meanwhile.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        assert!(tokio::time::timeout(FOR_EVER, waiting).await.is_ok(), "in vain: {what}");
+    }
+}
+
+/// A port for the appliance, known before it starts.
+pub(crate) fn port() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// A shop with all its documents and no wallet yet; `proof` is the file that goes with its bank details.
+pub(crate) fn newcomer(world: &World, id: u64, proof: &str) {
+    world.sandbox.mirakl(|mirakl| {
+        let mut shop = Shop::new(id, "Newcomer");
+        shop.email = Some(format!("contact{id}@shops.example"));
+        if let Some(payment) = &mut shop.payment {
+            IBAN.clone_into(&mut payment.iban);
+        }
+        mirakl.shops.push(shop);
+        let documents = [
+            ("LEGAL_IDENTITY_OF_REPRESENTATIVE", "identity.pdf"),
+            ("LEGAL_PROOF_OF_REGISTRATION_NUMBER", "register.pdf"),
+            ("ALL_PROOF_OF_BANK_ACCOUNT", proof),
+        ];
+        for (number, (kind, file)) in (id * 10..).zip(documents) {
+            mirakl.documents.push(Document::new(number, id, kind, file));
+        }
+    });
+}
+
+impl World {
+    /// Starts the appliance and has HiPay tell it about every account that there is.
+    pub(crate) async fn heard(&self) -> Appliance {
+        let (listener, url) = port();
+        self.heard_on(listener, &url).await
+    }
+
+    /// The same on a port of the test's.
+    pub(crate) async fn heard_on(&self, listener: std::net::TcpListener, url: &str) -> Appliance {
+        let appliance = self.serve_on(listener).await;
+        let (technical, operator) = (self.sandbox.credentials().technical_id, self.sandbox.credentials().operator_id);
+        for account in [technical, operator] {
+            let known = async {
+                while jobs::callback_salt(&self.context, account).await.unwrap().is_none() {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            assert!(tokio::time::timeout(FOR_EVER, known).await.is_ok(), "the salt of {account} is not read");
+        }
+        self.tell(&format!("{url}/notifications/wallet"));
+        appliance
+    }
+
+    /// HiPay sends notices about every account that there is to this address.
+    pub(crate) fn tell(&self, url: &str) {
+        self.sandbox.hipay(|hipay| {
+            hipay.notify.sending = Sending::On;
+            for account in hipay.accounts.values_mut() {
+                account.callback_url = Some(url.to_owned());
+            }
+        });
+    }
+
+    /// Waits until every notice has been sent, and dealt with as far as it can be now.
+    pub(crate) async fn all_heard(&self) {
+        self.sandbox.notices_delivered().await;
+        until("every notification dealt with", || {
+            let now = self.clock.now();
+            self.notifications().iter().all(|one| !one.is_due(now))
+        })
+        .await;
+    }
+
+    /// Everything in the inbox, in the order of arrival.
+    pub(crate) fn notifications(&self) -> Vec<Notification> {
+        let query = Query::all().limit(100_000);
+        self.context.store.read(|reader| Ok(reader.page::<Notification>(&query)?.items)).unwrap()
+    }
+
+    /// The notifications of one word of HiPay's.
+    pub(crate) fn notifications_of(&self, action: &str) -> Vec<Notification> {
+        self.notifications().into_iter().filter(|one| one.action == action).collect()
+    }
+
+    /// How far each notification has come, and what came of it.
+    pub(crate) fn told_of(&self, action: &str) -> Vec<(NotificationState, String)> {
+        self.notifications_of(action).into_iter().map(|one| (one.state, one.message)).collect()
+    }
+
+    /// How many are of this state, by the index.
+    pub(crate) fn count_of(&self, state: NotificationState) -> u64 {
+        let group = (NotificationKind::Wallet.name().to_owned(), state.name().to_owned());
+        self.context.store.read(|reader| reader.count::<Notification>("list", group)).unwrap()
+    }
+}
+
+/// A notice as a test writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Notice {
+    elements: Vec<(&'static str, String)>,
+    salt: String,
+}
+
+impl Notice {
+    /// About `account`, signed with the salt that the sandbox gives it.
+    pub(crate) fn new(operation: &str, status: &str, account: u64) -> Self {
+        let elements = vec![
+            ("operation", operation.to_owned()),
+            ("status", status.to_owned()),
+            ("date", "2026-11-12".to_owned()),
+            ("time", "08:00:00 UTC+0000".to_owned()),
+            ("account_id", account.to_string()),
+        ];
+        Self { elements, salt: format!("salt-of-{account}") }
+    }
+
+    /// With one element more, or another text in it.
+    pub(crate) fn with(mut self, name: &'static str, text: &str) -> Self {
+        self.elements.retain(|(known, _)| *known != name);
+        self.elements.push((name, text.to_owned()));
+        self
+    }
+
+    /// About a transaction of so much.
+    pub(crate) fn of(self, transaction_id: &str, amount: &str) -> Self {
+        self.with("transid", transaction_id).with("amount", amount).with("currency", "EUR")
+    }
+
+    /// The document.
+    pub(crate) fn xml(&self) -> String {
+        let mut result = "<result>".to_owned();
+        for (name, text) in &self.elements {
+            write!(result, "<{name}>{text}</{name}>").unwrap();
+        }
+        result.push_str("</result>");
+        let digits: Vec<String> =
+            Md5::digest(format!("{result}{}", self.salt)).iter().map(|byte| format!("{byte:02x}")).collect();
+        let checksum = digits.concat();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><notification><md5content>{checksum}</md5content>{result}</notification>"
+        )
+    }
+
+    /// Sends it to the appliance; the HTTP status of the answer.
+    pub(crate) async fn send(&self, to: SocketAddr) -> u16 {
+        post(to, "/notifications/wallet", &self.xml()).await.0
+    }
+}
+
+/// Sends a document as HiPay does; status and body of the answer.
+pub(crate) async fn post(to: SocketAddr, path: &str, xml: &str) -> (u16, String) {
+    let answer = http().post(format!("http://{to}{path}")).form(&[("xml", xml)]).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}

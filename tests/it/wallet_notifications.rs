@@ -1,0 +1,298 @@
+//! What HiPay tells about transfers, withdrawals and money that moved, and what becomes of it.
+
+use cashout::inbox::NotificationState as State;
+use cashout::movement::Movement;
+use cashout::operation::{PaymentKind, Status};
+use cashout::sandbox::{Delivery, Ending, Endpoint, Fault, Lag, Life, Moment, Reviews, SandboxOptions, Sending, Until};
+use cashout::store::{Query, View};
+use cashout::vendor::WalletStatus;
+use jiff::SignedDuration;
+
+use crate::notices::{Notice, newcomer, port};
+use crate::world::{World, euro, wallet_of};
+
+/// One seller with one voucher of 100.00, up to its operation; what HiPay accepts stays pending.
+async fn one_operation() -> World {
+    let world = World::new().await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured));
+    world
+}
+
+/// The id of the last attempt's transaction.
+fn transaction(world: &World, kind: PaymentKind) -> String {
+    world.operation(1).payment(kind).last().unwrap().transaction_id.clone().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_cycle_runs_on_notices_alone() {
+    let (listener, url) = port();
+    let world = World::with(SandboxOptions::default(), &[&format!("server.publicUrl: {url}/")]).await;
+    let appliance = world.heard_on(listener, &url).await;
+    world.sandbox.hipay(|hipay| {
+        hipay.reviews = Reviews::ByHand;
+        hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
+        // Each three times and in any order, half of them encoded once more.
+        hipay.notify.copies = 3;
+        hipay.notify.shuffle = true;
+    });
+    for id in 2001..=2004 {
+        newcomer(&world, id, "rib.pdf");
+        world.voucher(id, id, 10_000, 500);
+    }
+
+    assert_eq!(world.vendors().await.failed, 0);
+    assert!(world.sandbox.mirakl(|mirakl| mirakl.shops.iter().all(|shop| shop.payment_blocked)));
+    world.sandbox.hipay(cashout::sandbox::HipayModel::settle_reviews);
+    world.all_heard().await;
+    for id in 2001..=2004 {
+        let vendor = world.vendor(id);
+        assert_eq!((vendor.wallet_status(), vendor.status()), (WalletStatus::Identified, "success"));
+        assert_eq!((vendor.bank_status, vendor.payment_blocked, vendor.blocked_for_bank_details), (3, false, false));
+        let shop = world.sandbox.mirakl(|mirakl| mirakl.shop(id).unwrap().clone());
+        assert_eq!((shop.kyc_status.as_str(), shop.payment_blocked, shop.suspended), ("APPROVED", false, false));
+    }
+
+    world.sandbox.hipay(|hipay| hipay.notify.encoded_twice = true);
+    world.fund(1_000_000);
+    world.after_the_cycle();
+    world.generate().await;
+    world.transfer().await;
+    world.all_heard().await;
+    assert!(world.operations().iter().all(|one| one.status == Status::TransferRequested));
+    for expected in [Status::TransferSuccess, Status::WithdrawSuccess] {
+        world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
+        world.all_heard().await;
+        assert!(world.operations().iter().all(|one| one.status == expected), "{:#?}", world.operations());
+        world.withdraw().await;
+    }
+    let operator = world.sandbox.credentials().operator_id;
+    assert_eq!(world.paid_out().get(&operator), Some(&2_000));
+    assert_eq!(world.paid_out().len(), 5);
+    assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transaction)), 0, "HiPay was asked");
+
+    let technical = world.sandbox.credentials().technical_id;
+    let movements = world.context.store.read(|reader| reader.page::<Movement>(&Query::group("account", technical)));
+    let movements = movements.unwrap().items;
+    assert_eq!(movements.len(), 1);
+    assert_eq!((movements[0].amount, movements[0].settlement_type.as_deref()), (Some(euro(1_000_000)), Some("sales")));
+    assert!(movements[0].settlement_id.is_some());
+
+    // Three copies of each, all answered, each counted once.
+    let (sent, ok) = world.sandbox.hipay(|hipay| {
+        let ok = |delivery: &Delivery| *delivery == Delivery::Answered(204);
+        (hipay.notifications.len(), hipay.notifications.iter().all(|notice| ok(&notice.delivery)))
+    });
+    let heard = world.notifications();
+    assert!(ok);
+    assert_eq!(heard.len(), sent);
+    assert!(heard.iter().all(|one| one.repeats == 2 && !one.state.is_open()), "{heard:#?}");
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_overtakes_our_own_answer_waits_for_it() {
+    let world = one_operation().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+    let appliance = world.heard().await;
+    for (endpoint, done) in
+        [(Endpoint::Transfer, Status::TransferSuccess), (Endpoint::Withdrawal, Status::WithdrawSuccess)]
+    {
+        let mut answer = world.sandbox.pause_at(endpoint, Moment::After, 1);
+        let batch =
+            async { if endpoint == Endpoint::Transfer { world.transfer().await } else { world.withdraw().await } };
+        let overtaken = async {
+            assert!(answer.reached().await);
+            world.all_heard().await;
+            assert_eq!(world.count_of(State::Waiting), 1, "{:#?}", world.notifications());
+            answer.release();
+        };
+        let (batch, ()) = tokio::join!(batch, overtaken);
+        assert_eq!(batch.failed, 0);
+        // At once: the clock stands still.
+        world.all_heard().await;
+        assert_eq!((world.status(1), world.count_of(State::Waiting)), (done, 0));
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_address_takes_a_notice_and_no_other_method() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    for (number, path) in ["/notifications/wallet", "/", "/index.php", "/index.php/"].into_iter().enumerate() {
+        let notice = Notice::new("something_new", "ok", wallet_of(2001)).with("label", &number.to_string());
+        let (status, body) = crate::notices::post(appliance.address(), path, &notice.xml()).await;
+        assert_eq!((status, body.as_str()), (204, ""), "{path}");
+        let got = crate::world::http().get(format!("http://{}{path}", appliance.address())).send().await.unwrap();
+        assert_eq!(got.status(), 405);
+    }
+    world.all_heard().await;
+    assert!(world.notifications().iter().all(|one| one.state == State::Ignored), "{:#?}", world.notifications());
+    assert_eq!(world.notifications().len(), 4);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_notice_of_an_earlier_attempt_says_nothing_about_the_next() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    world.sandbox.hipay(|hipay| hipay.notify.sending = Sending::Held);
+    let first = {
+        world.transfer().await;
+        transaction(&world, PaymentKind::Transfer)
+    };
+    let reference = world.operation(1).transfer.last().unwrap().reference.clone();
+    world.sandbox.hipay(|hipay| hipay.settle_transaction(&reference, Ending::Aborted));
+    world.sync().await;
+    assert_eq!(world.status(1), Status::TransferFailed);
+    world.transfer().await;
+    assert_ne!(transaction(&world, PaymentKind::Transfer), first);
+    assert_eq!(world.status(1), Status::TransferRequested);
+
+    world.sandbox.hipay(|hipay| hipay.notify.sending = Sending::On);
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferRequested);
+    assert_eq!(world.told_of("capture"), [(State::Ignored, "known already".to_owned())]);
+
+    world.clock.advance(SignedDuration::from_secs(5));
+    world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    // The first attempt came to nothing, and now HiPay says that it did not.
+    let revived = Notice::new("capture", "ok", wallet_of(2001)).of(&first, "100.00").with("time", "09:00:00 UTC+0000");
+    assert_eq!(revived.send(appliance.address()).await, 204);
+    world.all_heard().await;
+    let operation = world.operation(1);
+    assert!(operation.held.as_ref().is_some_and(|held| held.contains("moved twice")), "{operation:#?}");
+    assert_eq!(operation.status, Status::TransferSuccess);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_news_fails_a_transfer_and_cancels_a_withdrawal() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::failing(Ending::Unauthed));
+    world.transfer().await;
+    world.all_heard().await;
+    let operation = world.operation(1);
+    assert_eq!(operation.status, Status::TransferFailed, "{operation:#?}");
+    assert!(operation.message.contains("authorization nok"), "{operation:#?}");
+    // Nothing is paid under a new name before HiPay has been asked; then it goes on.
+    world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+    world.transfer().await;
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    assert!(world.operation(1).transfer.last().unwrap().reference.ends_with("_R2"));
+
+    world.sandbox.hipay(|hipay| hipay.life = Life::failing(Ending::CancelledEnd));
+    world.withdraw().await;
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::WithdrawCanceled);
+    assert_eq!(world.withdraw().await.total, 0, "a canceled withdrawal waits for a person");
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_amount_or_another_account_is_held_for_a_person() {
+    let world = one_operation().await;
+    world.seller(2002);
+    world.vendors().await;
+    let appliance = world.heard().await;
+    world.transfer().await;
+    world.all_heard().await;
+    let id = transaction(&world, PaymentKind::Transfer);
+    for (notice, words) in [
+        (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100.01"), "it is about 100.01 EUR, we meant 100.00"),
+        (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "ten"), "cannot be read"),
+        (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100").with("currency", "USD"), "100.00 USD"),
+        (Notice::new("capture", "ok", wallet_of(2002)).of(&id, "100.00"), "about the account 502002"),
+    ] {
+        assert_eq!(notice.send(appliance.address()).await, 204);
+        world.all_heard().await;
+        let operation = world.operation(1);
+        assert_eq!(operation.status, Status::TransferRequested);
+        assert!(operation.held.as_ref().is_some_and(|held| held.contains(words)), "{words}: {operation:#?}");
+        cashout::jobs::retry(&world.context, operation.id, "a person").await.unwrap();
+    }
+    // The right one, from either side of the transfer.
+    let right = Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100");
+    assert_eq!(right.send(appliance.address()).await, 204);
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
+    world.all_heard().await;
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_executed_is_not_turned_back_without_a_person() {
+    let world = one_operation().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+    let appliance = world.heard().await;
+    world.transfer().await;
+    world.all_heard().await;
+    world.withdraw().await;
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+    let id = transaction(&world, PaymentKind::Withdrawal);
+    let nok =
+        |time: &str| Notice::new("withdrawal_validation", "nok", wallet_of(2001)).of(&id, "100.00").with("time", time);
+    // HiPay executed it at 8: what it said before is late, what it says after contradicts.
+    assert_eq!(nok("09:59:59 Europe/Berlin+0200").send(appliance.address()).await, 204);
+    world.all_heard().await;
+    assert_eq!((world.status(1), world.operation(1).held), (Status::WithdrawSuccess, None));
+    assert_eq!(world.told_of("withdrawal_validation")[0].0, State::Ignored);
+    assert_eq!(nok("10:30:00 Europe/Berlin+0100").send(appliance.address()).await, 204);
+    world.all_heard().await;
+    let operation = world.operation(1);
+    assert_eq!(operation.status, Status::WithdrawSuccess);
+    assert!(operation.held.is_some_and(|held| held.contains("now tells that it is not executed")));
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_matches_is_kept_and_matched_all_the_same_once_it_can_be() {
+    let mut world = one_operation().await;
+    world.sandbox.hipay(|hipay| {
+        hipay.life = Life::captured_at_once();
+        // Nobody knows what became of it: the answer is lost and look-ups find nothing.
+        hipay.lag = Lag::Elapsed(SignedDuration::from_hours(24 * 30));
+    });
+    world.sandbox.strike(Fault::lost_answer(Endpoint::Transfer));
+    let appliance = world.heard().await;
+    world.transfer().await;
+    world.all_heard().await;
+    assert_eq!((world.status(1), world.count_of(State::Waiting)), (Status::TransferSending, 1));
+    let stranger = Notice::new("capture", "ok", wallet_of(2001)).of("somebodyelses", "1.00");
+    assert_eq!(stranger.send(appliance.address()).await, 204);
+    world.all_heard().await;
+    // It is tried again at longer and longer intervals, and given up after a week.
+    let mut tries = 0;
+    for _ in 0..24 * 9 {
+        world.clock.advance(SignedDuration::from_hours(1));
+        world.all_heard().await;
+        tries = tries.max(world.notifications_of("capture")[0].tries);
+    }
+    assert!(tries > 100, "{tries}");
+    assert_eq!(world.count_of(State::Unmatched), 2);
+    let message = "no operation has this transaction (yet)";
+    assert!(world.told_of("capture").iter().all(|told| told == &(State::Unmatched, message.to_owned())));
+    appliance.stop().await.unwrap();
+
+    // A restart changes nothing; once HiPay shows the transaction, its notice is matched.
+    world.restart().await;
+    let appliance = world.heard().await;
+    world.clock.advance(SignedDuration::from_hours(24 * 30));
+    world.sync().await;
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    let mut told: Vec<State> = world.told_of("capture").into_iter().map(|(state, _)| state).collect();
+    told.sort_by_key(|state| state.name());
+    assert_eq!(told, [State::Ignored, State::Unmatched]);
+    appliance.stop().await.unwrap();
+}
