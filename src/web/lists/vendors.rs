@@ -45,7 +45,7 @@ impl VendorStatus {
     const ALL: [Self; 2] = [Self::Success, Self::Warning];
 
     fn of(vendor: &Vendor) -> Self {
-        if vendor.warnings.is_empty() { Self::Success } else { Self::Warning }
+        if vendor.reasons().next().is_none() { Self::Success } else { Self::Warning }
     }
 
     fn name(self) -> &'static str {
@@ -148,6 +148,7 @@ impl Filter for VendorFilter {
     fn item(vendor: Vendor) -> VendorItem {
         VendorItem {
             status: VendorStatus::of(&vendor),
+            message: vendor.reasons().collect::<Vec<_>>().join("; "),
             wallet_status: vendor.wallet_status(),
             mirakl_id: vendor.mirakl_id,
             name: vendor.name,
@@ -158,7 +159,6 @@ impl Filter for VendorFilter {
             country: vendor.country,
             date: vendor.updated_at,
             documents: vendor.documents_sent,
-            message: vendor.warnings.join("; "),
         }
     }
 }
