@@ -44,6 +44,12 @@ pub mod movement;
 
 pub mod inbox;
 
+pub mod enterprise;
+
+pub mod payment;
+
+pub mod settlement;
+
 // The memory and the remotes.
 pub mod hipay;
 pub mod lenient;

@@ -1,5 +1,6 @@
 //! HiPay's marketplace API: the calls that the batches need, named for what they do.
 
+pub mod payment_signature;
 mod refusal;
 pub mod signature;
 mod types;

@@ -1,0 +1,142 @@
+//! A notification of HiPay Enterprise as it is sent: a form with brackets in its names, XML or
+//! JSON, read into fields by name.
+//!
+//! All three become the names of the form: `<order><id>` and `{"order": {"id": …}}` are
+//! `order[id]`. Which of the three a body is, its first character tells; what the header says about
+//! it is not asked.
+//!
+//! Pure.
+
+mod card_data;
+mod form;
+mod json;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// How many fields a notification may have; HiPay's have about sixty.
+const FIELDS_AT_MOST: usize = 500;
+/// How deep they may be nested; HiPay's are two deep.
+const DEPTH_AT_MOST: usize = 16;
+/// How long a field's name may be, in bytes.
+const NAME_AT_MOST: usize = 200;
+/// How much of what HiPay sent a sentence quotes, in characters.
+const QUOTED_AT_MOST: usize = 60;
+
+/// Why a notification cannot be read, in a sentence that goes on from "cannot be read:".
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unreadable(pub(crate) String);
+
+/// What a notification is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A customer's payment.
+    Payment(Fields),
+    /// A settlement.
+    Settlement(Fields),
+}
+
+/// The fields of a notification by name, such as `order[id]`. They may be about a person, so that
+/// they are stored and shown, but `Debug` prints their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// The value of the first of `names` that has one, without blanks around it.
+    pub fn first(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.get(name))
+    }
+
+    /// The value under `name` without blanks around it; nothing where it is missing or blank.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Every field, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True where there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes the fields that `keep` does not want.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| keep(name));
+    }
+
+    /// Adds a field. Of two with one name the later counts, as in PHP.
+    fn insert(&mut self, name: &str, value: &str) -> Result<(), Unreadable> {
+        if name.len() > NAME_AT_MOST {
+            return Err(Unreadable(format!("the name of a field has more than {NAME_AT_MOST} bytes")));
+        }
+        if self.0.len() >= FIELDS_AT_MOST && !self.0.contains_key(name) {
+            return Err(Unreadable(format!("it has more than {FIELDS_AT_MOST} fields")));
+        }
+        self.0.insert(name.to_owned(), card_data::mask_field(name, value));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The text of a body, with card numbers and security codes masked: all that may be kept of it.
+/// What is no UTF-8 is read as Latin-1, in which every byte is a character, so that none is lost.
+pub fn masked_text(body: &[u8]) -> String {
+    card_data::mask(&text_of(body.to_vec()))
+}
+
+/// Reads a text that [`masked_text`] made.
+pub fn read(text: &str) -> Result<Message, Unreadable> {
+    let body = text.trim_start_matches('\u{feff}').trim();
+    let (root, fields) = match body.chars().next() {
+        None => return Err(Unreadable("it is empty".to_owned())),
+        Some('<') => xml::read(body)?,
+        Some('{') => json::read(body)?,
+        Some(_) => (String::new(), form::read(body)?),
+    };
+    let says_so = fields.get("notification_type").is_some_and(|kind| kind.eq_ignore_ascii_case("settlement"));
+    Ok(if root == "settlement" || says_so { Message::Settlement(fields) } else { Message::Payment(fields) })
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect())
+}
+
+/// The name of `inner` inside of `outer`: `order` and `id` are `order[id]`.
+fn nested(outer: &str, inner: &str) -> String {
+    if outer.is_empty() { inner.to_owned() } else { format!("{outer}[{inner}]") }
+}
+
+fn too_deep() -> Unreadable {
+    Unreadable(format!("its fields are nested more than {DEPTH_AT_MOST} deep"))
+}
+
+/// The beginning of what HiPay sent, for a sentence.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().take(QUOTED_AT_MOST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("'{}'", shown.escape_debug())
+}
+
+#[cfg(test)]
+mod tests;

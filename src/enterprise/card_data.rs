@@ -1,0 +1,261 @@
+//! Card numbers and security codes, found and masked wherever they stand.
+//!
+//! A body is searched as the text that it stands for: percent-encoding, XML's character references
+//! and JSON's escapes are seen through, and what is masked is masked in the text as it was sent. So
+//! one search does for all three forms, and for what is none of them.
+
+use std::cmp::Reverse;
+
+/// What looks like a card number has so many digits.
+const SHORTEST: usize = 13;
+const LONGEST: usize = 19;
+/// So many of a card number's digits are left at its beginning and at its end.
+const SHOWN_BEFORE: usize = 6;
+const SHOWN_AFTER: usize = 4;
+/// How many characters (blanks, dashes) may stand between two groups of digits.
+const GAP: usize = 6;
+/// Encodings inside of encodings are seen through so many times.
+const LAYERS: usize = 3;
+/// How far behind its name a security code may begin, in characters.
+const NAME_TO_CODE: usize = 12;
+/// HiPay's own number of a payment. It tells payments from each other, and masked it would not.
+const EXEMPT: &str = "transaction_reference";
+
+const MASK: char = '*';
+
+/// A character as it is meant, and the bytes of the text that it was written as.
+#[derive(Clone, Copy)]
+struct Seen {
+    char: char,
+    start: usize,
+    end: usize,
+}
+
+/// Digits of one number: the places of its characters, and which of them are masked.
+struct Found {
+    start: usize,
+    end: usize,
+    masked: Vec<(usize, usize)>,
+}
+
+/// `text` with every card number and every security code masked.
+pub(super) fn mask(text: &str) -> String {
+    let as_written = |(start, char): (usize, char)| Seen { char, start, end: start + char.len_utf8() };
+    let mut seen: Vec<Seen> = text.char_indices().map(as_written).collect();
+    let mut found = Vec::new();
+    for _ in 0..=LAYERS {
+        found.extend(card_numbers(&seen));
+        found.extend(security_codes(&seen));
+        let decoded = decode(&seen);
+        if decoded.len() == seen.len() {
+            break;
+        }
+        seen = decoded;
+    }
+    found.sort_by_key(|one| (one.start, Reverse(one.end)));
+    rewrite(text, &found)
+}
+
+/// The value of a field without what must not be kept: once more after a body was taken apart, since
+/// what was apart in it may have come together.
+pub(super) fn mask_field(name: &str, value: &str) -> String {
+    let inner = name.rsplit('[').next().unwrap_or(name).trim_end_matches(']');
+    if is_security_code(inner) && !value.is_empty() {
+        return MASK.to_string().repeat(3);
+    }
+    if name == EXEMPT { value.to_owned() } else { mask(value) }
+}
+
+/// A name such as `cvc`, `cvv2` or `card_security_code`, but not `cvc_result`.
+fn is_security_code(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+    let parts = ["cvc", "cvv", "securitycode", "verificationcode", "verificationvalue"];
+    !name.contains("result") && (name == "csc" || name == "cvn" || parts.iter().any(|part| name.contains(part)))
+}
+
+/// Takes one layer of encoding away.
+fn decode(seen: &[Seen]) -> Vec<Seen> {
+    let mut decoded = Vec::with_capacity(seen.len());
+    let mut rest = seen;
+    while let Some((first, behind)) = rest.split_first() {
+        let (char, taken) = match first.char {
+            '%' => number(behind, 16, 2, 2).map_or((first.char, 0), |(char, _)| (char, 2)),
+            '\\' => escape(behind).unwrap_or((first.char, 0)),
+            '&' => reference(behind).unwrap_or((first.char, 0)),
+            other => (other, 0),
+        };
+        let end = behind.get(..taken).and_then(<[Seen]>::last).map_or(first.end, |last| last.end);
+        decoded.push(Seen { char, start: first.start, end });
+        rest = behind.get(taken..).unwrap_or_default();
+    }
+    decoded
+}
+
+/// JSON's `u0034`, behind the backslash.
+fn escape(seen: &[Seen]) -> Option<(char, usize)> {
+    let (first, digits) = seen.split_first()?;
+    (first.char == 'u').then(|| number(digits, 16, 4, 4)).flatten().map(|(char, taken)| (char, taken + 1))
+}
+
+/// XML's `#52;` and `#x34;`, behind the ampersand.
+fn reference(seen: &[Seen]) -> Option<(char, usize)> {
+    let digits = seen.split_first().filter(|(first, _)| first.char == '#')?.1;
+    let (digits, radix, before) = match digits.split_first() {
+        Some((x, digits)) if matches!(x.char, 'x' | 'X') => (digits, 16, 2),
+        _ => (digits, 10, 1),
+    };
+    let (char, taken) = number(digits, radix, 1, 7)?;
+    (digits.get(taken)?.char == ';').then_some((char, before + taken + 1))
+}
+
+/// The character whose number stands at the beginning, and how many digits that has.
+fn number(seen: &[Seen], radix: u32, least: usize, most: usize) -> Option<(char, usize)> {
+    let digits = seen.iter().take(most).map_while(|one| one.char.to_digit(radix));
+    let (value, taken) = digits.fold((0_u32, 0), |(value, taken), digit| (value * radix + digit, taken + 1));
+    (taken >= least).then(|| char::from_u32(value)).flatten().map(|char| (char, taken))
+}
+
+/// What may stand between the groups of a card number.
+fn separates(char: char) -> bool {
+    matches!(char, '-' | '+') || char.is_whitespace() || char.is_control() || !char.is_ascii()
+}
+
+/// Every run of 13 to 19 digits that has a card number's check digit. Blanks and dashes may divide
+/// it into groups; it begins and ends with a group.
+fn card_numbers(seen: &[Seen]) -> Vec<Found> {
+    let mut found = Vec::new();
+    // Where the groups of digits are that only blanks and dashes divide.
+    let mut groups: Vec<(usize, usize)> = Vec::new();
+    let mut at = 0;
+    while let Some(one) = seen.get(at) {
+        if !one.char.is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let length = seen.iter().skip(at).take_while(|one| one.char.is_ascii_digit()).count();
+        let gap = groups.last().and_then(|&(_, end)| seen.get(end..at));
+        if gap.is_none_or(|gap| gap.len() > GAP || !gap.iter().all(|one| separates(one.char))) {
+            search(seen, &groups, &mut found);
+            groups.clear();
+        }
+        groups.push((at, at + length));
+        at += length;
+    }
+    search(seen, &groups, &mut found);
+    found
+}
+
+fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<Found>) {
+    let mut first = 0;
+    while let Some(&(start, _)) = groups.get(first) {
+        let mut digits: Vec<Seen> = Vec::new();
+        let mut next = first + 1;
+        for (number, &(from, to)) in groups.iter().enumerate().skip(first) {
+            digits.extend(seen.get(from..to).unwrap_or_default().iter().take(LONGEST + 1));
+            if digits.len() > LONGEST {
+                break;
+            }
+            if digits.len() >= SHORTEST && has_check_digit(&digits) && !is_exempt(seen, start) {
+                found.push(number_of(&digits));
+                next = number + 1;
+                break;
+            }
+        }
+        first = next;
+    }
+}
+
+fn number_of(digits: &[Seen]) -> Found {
+    let hidden = digits.len().saturating_sub(SHOWN_AFTER);
+    let masked = digits.iter().take(hidden).skip(SHOWN_BEFORE).map(|one| (one.start, one.end)).collect();
+    let place = |one: Option<&Seen>| one.map_or((0, 0), |one| (one.start, one.end));
+    Found { start: place(digits.first()).0, end: place(digits.last()).1, masked }
+}
+
+/// Luhn's: from the right every second digit doubled, the sum of all a multiple of ten.
+fn has_check_digit(digits: &[Seen]) -> bool {
+    let digits = digits.iter().rev().filter_map(|one| one.char.to_digit(10));
+    let sum: u32 = digits
+        .enumerate()
+        .map(|(place, digit)| match (place % 2, digit) {
+            (0, digit) => digit,
+            (_, digit) if digit > 4 => digit * 2 - 9,
+            (_, digit) => digit * 2,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// True where the field that begins at `start` is the payment's own number.
+fn is_exempt(seen: &[Seen], start: usize) -> bool {
+    let before = seen.get(..start).unwrap_or_default().iter().rev().map(|one| one.char);
+    let mut name = before.skip_while(|char| matches!(char, '=' | '>' | '"' | ':' | ' '));
+    EXEMPT.chars().rev().all(|char| name.next() == Some(char)) && !name.next().is_some_and(is_of_a_name)
+}
+
+fn is_of_a_name(char: char) -> bool {
+    char.is_ascii_alphanumeric() || char == '_'
+}
+
+/// Every three or four digits that stand behind the name of a security code.
+fn security_codes(seen: &[Seen]) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < seen.len() {
+        let rest = seen.get(at..).unwrap_or_default();
+        let length = rest.iter().take_while(|one| is_of_a_name(one.char)).count();
+        if length == 0 {
+            at += 1;
+            continue;
+        }
+        at += length;
+        let name: String = rest.iter().take(length).map(|one| one.char).collect();
+        if !is_security_code(&name) {
+            continue;
+        }
+        let behind = seen.get(at..).unwrap_or_default();
+        let gap = behind.iter().take(NAME_TO_CODE).take_while(|one| !is_of_a_name(one.char) && one.char != '/');
+        // Another field may follow at once, where this one is empty.
+        let gap: String = gap.map(|one| one.char).take_while(|char| !matches!(char, '&' | ',')).collect();
+        let mut code = behind.get(gap.chars().count()..).unwrap_or_default();
+        if gap.ends_with("<![") {
+            code = code.get("CDATA[".len()..).unwrap_or_default();
+        }
+        let digits: Vec<&Seen> = code.iter().take_while(|one| one.char.is_ascii_digit()).collect();
+        if let (3..=4, Some(first), Some(last)) = (digits.len(), digits.first(), digits.last()) {
+            let masked = digits.iter().map(|one| (one.start, one.end)).collect();
+            found.push(Found { start: first.start, end: last.end, masked });
+        }
+    }
+    found
+}
+
+/// `text` with what was found masked. A number that stands by itself in JSON is put into quotes,
+/// since it is a number no longer.
+fn rewrite(text: &str, found: &[Found]) -> String {
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let mut masked = String::with_capacity(text.len() + found.len() * 2);
+    let (mut done, mut in_quotes, mut escaped) = (0, false, false);
+    for one in found.iter().filter(|one| !one.masked.is_empty()) {
+        // Found in one layer already, or a part of what was.
+        let Some(before) = text.get(done..one.start) else { continue };
+        for char in before.chars() {
+            in_quotes ^= char == '"' && !escaped;
+            escaped = char == '\\' && !escaped;
+        }
+        let quote = if is_json && !in_quotes { "\"" } else { "" };
+        masked.push_str(before);
+        masked.push_str(quote);
+        let mut at = one.start;
+        for &(start, end) in &one.masked {
+            masked.push_str(text.get(at..start).unwrap_or_default());
+            masked.push(MASK);
+            at = end;
+        }
+        masked.push_str(text.get(at..one.end).unwrap_or_default());
+        masked.push_str(quote);
+        done = one.end;
+    }
+    masked.push_str(text.get(done..).unwrap_or_default());
+    masked
+}

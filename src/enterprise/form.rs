@@ -1,0 +1,91 @@
+//! The form: names and values, percent-encoded, with a `+` for a space; mostly.
+
+use std::collections::BTreeMap;
+
+use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
+
+/// Reads a form. A name that ends in `[]` gets the next number of its list, as in PHP.
+///
+/// A `+` stands for a space where spaces were encoded, and for itself where they were not. HiPay
+/// sends dates with their offset unescaped (`13:57:43+0000`), so that it is a plus there, whatever
+/// it is elsewhere; in an e-mail too, which has no space.
+pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
+    let mut fields = Fields::default();
+    let mut lists: BTreeMap<String, u64> = BTreeMap::new();
+    // Whoever encodes spaces leaves none; where one stands, nothing was put in the place of any.
+    let spaces_encoded = !body.contains(' ');
+    let mut is_form = false;
+    for pair in body.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        is_form |= pair.contains('=');
+        let name = Decoded::of(name).text(|_, _| spaces_encoded);
+        let name = name.trim();
+        if name.matches('[').count() >= DEPTH_AT_MOST {
+            return Err(too_deep());
+        }
+        let decoded = Decoded::of(value);
+        let is_email = name.ends_with("email") || name.ends_with("email]");
+        let value = decoded.text(|bytes, at| spaces_encoded && !is_email && !is_before_offset(bytes, at));
+        if let Some(list) = name.strip_suffix("[]") {
+            let number = lists.entry(list.to_owned()).or_default();
+            fields.insert(&format!("{list}[{number}]"), &value)?;
+            *number = number.saturating_add(1);
+        } else {
+            fields.insert(name, &value)?;
+        }
+    }
+    if is_form { Ok(fields) } else { Err(Unreadable("it is neither a form, nor XML, nor JSON".to_owned())) }
+}
+
+/// Bytes after percent-decoding, and which of them were a `+` of the form itself.
+struct Decoded {
+    bytes: Vec<u8>,
+    plus: Vec<usize>,
+}
+
+impl Decoded {
+    /// A `%` without two hexadecimal digits behind it stands for itself.
+    fn of(text: &str) -> Self {
+        let (mut bytes, mut plus) = (Vec::with_capacity(text.len()), Vec::new());
+        let mut rest = text.as_bytes();
+        while let Some((&byte, behind)) = rest.split_first() {
+            rest = behind;
+            let digit = |at: usize| behind.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+            match (byte, digit(0), digit(1)) {
+                (b'%', Some(high), Some(low)) => {
+                    bytes.extend(u8::try_from(high * 16 + low));
+                    rest = behind.get(2..).unwrap_or_default();
+                }
+                (b'+', ..) => {
+                    plus.push(bytes.len());
+                    bytes.push(b'+');
+                }
+                (other, ..) => bytes.push(other),
+            }
+        }
+        Self { bytes, plus }
+    }
+
+    /// The text; `is_space` tells of each `+` of the form whether it is one.
+    fn text(mut self, is_space: impl Fn(&[u8], usize) -> bool) -> String {
+        let spaces: Vec<usize> = self.plus.iter().copied().filter(|&at| is_space(&self.bytes, at)).collect();
+        for at in spaces {
+            if let Some(byte) = self.bytes.get_mut(at) {
+                *byte = b' ';
+            }
+        }
+        text_of(self.bytes)
+    }
+}
+
+/// True where what begins at `at` is the offset at the end of a time: `:43+0000`, `:43.25+00:00`.
+fn is_before_offset(bytes: &[u8], at: usize) -> bool {
+    let (Some(before), Some(offset)) = (bytes.get(..at), bytes.get(at..)) else { return false };
+    let offset = match offset {
+        [b'+', a, b, c, d] | [b'+', a, b, b':', c, d] => [*a, *b, *c, *d],
+        _ => return false,
+    };
+    let seconds = before.iter().rev().skip_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+    let digits = before.last().is_some_and(u8::is_ascii_digit);
+    digits && offset.iter().all(u8::is_ascii_digit) && seconds.copied().next() == Some(b':')
+}

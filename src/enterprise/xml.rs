@@ -1,0 +1,93 @@
+//! The XML: elements in a root that says what it is about.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+
+use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
+
+/// An element that is open.
+struct Open {
+    /// Its name as a field; empty for the root.
+    name: String,
+    text: String,
+    has_elements: bool,
+}
+
+/// Reads a document: the root's name, and the elements in it as fields. Attributes and comments are
+/// not read. A document type is refused, so that no entity can be declared; only those that XML has
+/// of its own are known.
+pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
+    let mut reader = Reader::from_str(body);
+    let mut fields = Fields::default();
+    let mut root: Option<String> = None;
+    let mut open: Vec<Open> = Vec::new();
+    loop {
+        let event = reader.read_event().map_err(|error| Unreadable(format!("it is no well-formed XML ({error})")))?;
+        match event {
+            Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
+            Event::Empty(tag) => {
+                begin(tag.name().0, &mut root, &mut open)?;
+                end(&mut open, &mut fields)?;
+            }
+            Event::End(_) => end(&mut open, &mut fields)?,
+            Event::Text(text) => add(&mut open, &text.xml10_content())?,
+            Event::CData(text) => add(&mut open, &text.xml10_content())?,
+            Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
+            Event::DocType(_) => return Err(Unreadable("its XML has a document type, which is refused".to_owned())),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Eof => break,
+        }
+    }
+    match root {
+        Some(root) if open.is_empty() => Ok((root, fields)),
+        Some(_) => Err(Unreadable("its XML ends in the middle".to_owned())),
+        None => Err(Unreadable("its XML has no element".to_owned())),
+    }
+}
+
+fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(), Unreadable> {
+    if open.len() > DEPTH_AT_MOST {
+        return Err(too_deep());
+    }
+    let name = match open.last_mut() {
+        Some(outer) => {
+            outer.has_elements = true;
+            nested(&outer.name, tag)
+        }
+        None if root.is_some() => return Err(Unreadable("its XML has more than one root".to_owned())),
+        None => {
+            *root = Some(tag.to_owned());
+            String::new()
+        }
+    };
+    open.push(Open { name, text: String::new(), has_elements: false });
+    Ok(())
+}
+
+fn end(open: &mut Vec<Open>, fields: &mut Fields) -> Result<(), Unreadable> {
+    let Some(element) = open.pop() else { return Ok(()) };
+    let is_field = !element.name.is_empty() && (!element.has_elements || !element.text.trim().is_empty());
+    if is_field { fields.insert(&element.name, &element.text) } else { Ok(()) }
+}
+
+fn add(open: &mut [Open], text: &str) -> Result<(), Unreadable> {
+    match open.last_mut() {
+        Some(element) => element.text.push_str(text),
+        None if text.trim().is_empty() => {}
+        None => return Err(Unreadable("its XML has text outside of the root".to_owned())),
+    }
+    Ok(())
+}
+
+fn resolved(entity: &BytesRef<'_>) -> Result<char, Unreadable> {
+    let name: &str = entity;
+    let unknown = || Unreadable(format!("its XML names the entity {}, which does not exist", quoted(name)));
+    match name {
+        "amp" => Ok('&'),
+        "lt" => Ok('<'),
+        "gt" => Ok('>'),
+        "quot" => Ok('"'),
+        "apos" => Ok('\''),
+        _ => entity.resolve_char_ref().ok().flatten().ok_or_else(unknown),
+    }
+}

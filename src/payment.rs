@@ -1,0 +1,235 @@
+//! A customer's payment: what HiPay Enterprise's notifications say of it, in order.
+//!
+//! Notifications come repeated, late and in any order; the payment and its history are the same in
+//! whatever order they came.
+//!
+//! Pure.
+
+mod notice;
+mod status;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use notice::{PaymentNotice, transaction_reference};
+pub use status::{PaymentOutcome, PaymentStatus};
+
+pub(crate) use notice::Reading;
+
+use crate::money::Amount;
+
+/// What we know of a customer's payment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomerPayment {
+    /// HiPay's number of the payment. Never changes.
+    pub transaction_reference: String,
+    /// What the last notification of the history says: how the payment stands.
+    pub latest: PaymentNotice,
+    /// When the payment last changed (UTC): `date_updated` of that notification, or its arrival.
+    pub date: Timestamp,
+    /// Every notification, in order.
+    #[serde(default)]
+    pub history: Vec<PaymentStep>,
+    /// When what is about a person was removed (UTC).
+    #[serde(default)]
+    pub erased_at: Option<Timestamp>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// One notification in the history of a payment. Says nothing about a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PaymentStep {
+    /// Its number in the inbox, where all of it is kept.
+    pub notification: u64,
+    /// When it came first (UTC).
+    pub received_at: Timestamp,
+    /// When the payment changed (UTC), by the notification.
+    #[serde(default)]
+    pub date_updated: Option<Timestamp>,
+    /// Which attempt to pay it is about.
+    #[serde(default)]
+    pub attempt_id: Option<u64>,
+    /// The status then.
+    #[serde(default)]
+    pub status: Option<PaymentStatus>,
+    /// HiPay's word for it.
+    #[serde(default)]
+    pub message: String,
+    /// Why it was declined: HiPay's number of the reason.
+    #[serde(default)]
+    pub reason_code: String,
+    /// Why it was declined, in words.
+    #[serde(default)]
+    pub reason_message: String,
+    /// What the customer had agreed to.
+    #[serde(default)]
+    pub authorized_amount: Option<Amount>,
+    /// What was asked to be captured by then.
+    #[serde(default)]
+    pub captured_amount: Option<Amount>,
+    /// What was asked to be refunded by then.
+    #[serde(default)]
+    pub refunded_amount: Option<Amount>,
+    /// What was done (capture, refund, cancel), where HiPay tells.
+    #[serde(default)]
+    pub operation_type: String,
+    /// The merchant's id of that.
+    #[serde(default)]
+    pub operation_id: String,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// When and as what a notification came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its number in the inbox: the order of arrival.
+    pub notification: u64,
+    /// When it came first (UTC).
+    pub received_at: Timestamp,
+}
+
+/// What a notification did to a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The payment stands as it says.
+    Latest,
+    /// It came late: it is in the history, and the payment has gone on since.
+    Late,
+    /// It was there already.
+    Repeated,
+}
+
+impl PaymentStep {
+    fn of(notice: &PaymentNotice, arrival: Arrival) -> Self {
+        let text = |name| notice.field(&[name]).unwrap_or_default().to_owned();
+        Self {
+            notification: arrival.notification,
+            received_at: arrival.received_at,
+            date_updated: notice.date_updated,
+            attempt_id: notice.attempt_id,
+            status: notice.status,
+            message: notice.message.clone(),
+            reason_code: notice.reason_code.clone(),
+            reason_message: notice.reason_message.clone(),
+            authorized_amount: notice.authorized_amount,
+            captured_amount: notice.captured_amount,
+            refunded_amount: notice.refunded_amount,
+            operation_type: text("operation[type]"),
+            operation_id: text("operation[id]"),
+            unknown: Map::new(),
+        }
+    }
+
+    /// When the payment changed; where HiPay does not say, when we heard of it.
+    pub fn date(&self) -> Timestamp {
+        self.date_updated.unwrap_or(self.received_at)
+    }
+
+    /// What the order of the history goes by.
+    fn rank(&self) -> (Timestamp, u64, u64) {
+        (self.date(), self.attempt_id.unwrap_or(0), self.notification)
+    }
+}
+
+impl CustomerPayment {
+    /// A payment of which the first notification has come.
+    pub fn new(notice: PaymentNotice, arrival: Arrival) -> Self {
+        let step = PaymentStep::of(&notice, arrival);
+        Self {
+            transaction_reference: notice.transaction_reference.clone(),
+            date: step.date(),
+            latest: notice,
+            history: vec![step],
+            erased_at: None,
+            unknown: Map::new(),
+        }
+    }
+
+    /// Takes another notification into the history. The last of the history says how the payment
+    /// stands, whichever came last.
+    pub fn take(&mut self, notice: PaymentNotice, arrival: Arrival) -> Taken {
+        if self.history.iter().any(|step| step.notification == arrival.notification) {
+            return Taken::Repeated;
+        }
+        let step = PaymentStep::of(&notice, arrival);
+        let place = self.history.partition_point(|other| other.rank() < step.rank());
+        let is_last = place == self.history.len();
+        let date = step.date();
+        self.history.insert(place, step);
+        if !is_last {
+            return Taken::Late;
+        }
+        self.date = date;
+        self.latest = notice;
+        self.erased_at = None;
+        Taken::Latest
+    }
+
+    /// What became of it.
+    pub fn outcome(&self) -> PaymentOutcome {
+        self.latest.status.map_or(PaymentOutcome::Unknown, PaymentStatus::outcome)
+    }
+
+    /// True while it may hold something about a person.
+    pub fn is_personal(&self) -> bool {
+        self.erased_at.is_none()
+    }
+
+    /// Removes what is about a person, or may be: every field but those known to be about none.
+    pub fn erase_personal(&mut self, now: Timestamp) {
+        self.latest.fields.retain(|name| IMPERSONAL.contains(&name));
+        self.erased_at = Some(now);
+    }
+}
+
+/// The fields that are about no person.
+const IMPERSONAL: [&str; 40] = [
+    "state",
+    "reason[code]",
+    "reason[message]",
+    "test",
+    "mid",
+    "attempt_id",
+    "authorization_code",
+    "transaction_reference",
+    "acquirer_transaction_reference",
+    "date_created",
+    "date_updated",
+    "date_authorized",
+    "status",
+    "message",
+    "authorized_amount",
+    "captured_amount",
+    "real_captured_amount",
+    "refunded_amount",
+    "real_refunded_amount",
+    "decimals",
+    "currency",
+    "eci",
+    "payment_product",
+    "payment_method[brand]",
+    "payment_method[issuer]",
+    "payment_method[country]",
+    "orderid",
+    "order[id]",
+    "order[date_created]",
+    "order[attempts]",
+    "order[amount]",
+    "order[shipping]",
+    "order[tax]",
+    "order[decimals]",
+    "order[currency]",
+    "operation[type]",
+    "operation[id]",
+    "operation[reference]",
+    "operation[amount]",
+    "operation[date]",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The statuses of a payment at HiPay Enterprise, and what each means to a merchant.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A status by its number. It decides what became of a payment; the field `state` does not.
+/// A number that is not known is kept and shown as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PaymentStatus(pub u32);
+
+/// What a status means to a merchant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PaymentOutcome {
+    /// The customer pays, or has paid; it may have been refunded since.
+    Accepted,
+    /// Not decided yet.
+    Pending,
+    /// The customer does not pay.
+    Declined,
+    /// The customer had the money taken back by the bank.
+    Disputed,
+    /// The number says nothing to this release, or there was none.
+    Unknown,
+}
+
+impl PaymentOutcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Pending, Self::Declined, Self::Disputed, Self::Unknown];
+
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Pending => "pending",
+            Self::Declined => "declined",
+            Self::Disputed => "disputed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl PaymentStatus {
+    /// HiPay's name for it; nothing where the number is not known.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            101 => "Created",
+            103 => "Cardholder Enrolled",
+            104 => "Cardholder Not Enrolled",
+            105 => "Unable to Authenticate",
+            106 => "Cardholder Authenticated",
+            107 => "Authentication Attempted",
+            108 => "Could Not Authenticate",
+            109 => "Authentication Failed",
+            110 => "Blocked",
+            111 => "Denied",
+            112 => "Authorized and Pending",
+            113 => "Refused",
+            114 => "Expired",
+            115 => "Cancelled",
+            116 => "Authorized",
+            117 => "Capture Requested",
+            118 => "Captured",
+            119 => "Partially Captured",
+            120 => "Collected",
+            121 => "Partially Collected",
+            122 => "Settled",
+            123 => "Partially Settled",
+            124 => "Refund Requested",
+            125 => "Refunded",
+            126 => "Partially Refunded",
+            129 => "Charged Back",
+            131 => "Debited",
+            132 => "Partially Debited",
+            140 => "Authentication Requested",
+            141 => "Authenticated",
+            142 => "Authorization Requested",
+            143 => "Authorization Cancelled",
+            150 => "Acquirer Found",
+            151 => "Acquirer Not Found",
+            160 => "Cardholder Enrollment Unknown",
+            161 => "Risk Accepted",
+            163 => "Authorization Refused",
+            165 => "Refund Refused",
+            166 => "Issuer Credited",
+            173 => "Capture Refused",
+            174 => "Awaiting Terminal",
+            175 => "Authorization Cancellation Requested",
+            200 => "Pending Payment",
+            _ => return None,
+        })
+    }
+
+    /// What it means to a merchant.
+    pub fn outcome(self) -> PaymentOutcome {
+        match self.0 {
+            // Refunds, refused ones too, are of a payment that was captured.
+            116..=126 | 131 | 132 | 165 | 166 => PaymentOutcome::Accepted,
+            101 | 103..=107 | 112 | 140..=142 | 150 | 160 | 161 | 174 | 175 | 200 => PaymentOutcome::Pending,
+            108..=111 | 113..=115 | 143 | 151 | 163 | 173 => PaymentOutcome::Declined,
+            129 => PaymentOutcome::Disputed,
+            _ => PaymentOutcome::Unknown,
+        }
+    }
+}
+
+/// The number with its name: `118 Captured`.
+impl fmt::Display for PaymentStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(formatter, "{} {name}", self.0),
+            None => write!(formatter, "{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers_of(outcome: PaymentOutcome) -> Vec<u32> {
+        (0..1_000).filter(|&number| PaymentStatus(number).outcome() == outcome).collect()
+    }
+
+    #[test]
+    fn each_number_means_what_the_reference_says() {
+        let accepted = [116, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126, 131, 132, 165, 166];
+        let pending = [101, 103, 104, 105, 106, 107, 112, 140, 141, 142, 150, 160, 161, 174, 175, 200];
+        assert_eq!(numbers_of(PaymentOutcome::Accepted), accepted);
+        assert_eq!(numbers_of(PaymentOutcome::Pending), pending);
+        assert_eq!(numbers_of(PaymentOutcome::Declined), [108, 109, 110, 111, 113, 114, 115, 143, 151, 163, 173]);
+        assert_eq!(numbers_of(PaymentOutcome::Disputed), [129]);
+    }
+
+    #[test]
+    fn what_has_a_meaning_has_a_name() {
+        for number in 0..1_000 {
+            let status = PaymentStatus(number);
+            assert_eq!(status.name().is_some(), status.outcome() != PaymentOutcome::Unknown, "{number}");
+        }
+        assert_eq!(PaymentStatus(118).to_string(), "118 Captured");
+        assert_eq!(PaymentStatus(777).to_string(), "777");
+    }
+}
