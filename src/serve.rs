@@ -28,6 +28,8 @@ const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How often the buffers of the metrics are emptied.
 const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
+/// How often what is not to be kept for ever is looked for.
+const RETENTION_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How often the certificate's files are looked at.
 const CERTIFICATE_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
@@ -81,6 +83,7 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
@@ -170,5 +173,15 @@ async fn tidy_metrics() {
     loop {
         tokio::time::sleep(METRICS_TIDIED_EVERY).await;
         metrics::tidy();
+    }
+}
+
+/// Removes what is not to be kept for ever: at the start, and daily.
+async fn keep_retention(web: Web) {
+    loop {
+        if let Err(error) = jobs::retention(&web.context).await {
+            tracing::error!(action = "retention", "what is to be removed stays until tomorrow: {error}");
+        }
+        web.context.clock.pass(RETENTION_EVERY).await;
     }
 }

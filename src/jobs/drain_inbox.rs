@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::wallet_notices::{self, Dealt, OwnAccounts};
-use super::{Context, JobError};
+use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
@@ -42,7 +42,7 @@ fn deal(
     match notification.kind {
         NotificationKind::Wallet => wallet_notices::deal(writer, notification, own, now),
         NotificationKind::Payment | NotificationKind::Settlement => {
-            Ok(Dealt::silently(Outcome::Waiting("nobody deals with it yet".to_owned())))
+            Ok(Dealt::silently(payments::apply(writer, notification)?))
         }
         NotificationKind::Unknown => {
             Ok(Dealt::silently(Outcome::Ignored("of a kind that this release does not know".to_owned())))

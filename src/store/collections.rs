@@ -9,6 +9,8 @@ use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
 use crate::movement::Movement;
 use crate::operation::{Beneficiary, Operation, Status};
+use crate::payment::CustomerPayment;
+use crate::settlement::Settlement;
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
 
@@ -23,6 +25,8 @@ pub fn schema() -> Schema {
         .with::<BatchRecord>()
         .with::<Notification>()
         .with::<Movement>()
+        .with::<CustomerPayment>()
+        .with::<Settlement>()
 }
 
 /// A day as a number that sorts like it: 20261121.
@@ -229,5 +233,67 @@ impl Record for BatchRecord {
             Index::new("state", 1, |batch: &Self| vec![Entry::new(batch.state.name().to_owned(), batch.started_at)])
                 .counted(),
         ]
+    }
+}
+
+/// How much of a merchant's order number is searched by, in characters.
+const ORDER_ID_SEARCHED: usize = 100;
+
+fn searched(order_id: &str) -> String {
+    order_id.chars().take(ORDER_ID_SEARCHED).collect()
+}
+
+impl Record for CustomerPayment {
+    const COLLECTION: &'static str = "payments";
+    /// The transaction reference.
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.transaction_reference.clone()
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // For pages, the latest change last: all, by outcome, by status, tests and real ones.
+            Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).counted(),
+            Index::new("outcome", 1, |payment: &Self| {
+                vec![Entry::new(payment.outcome().name().to_owned(), payment.date)]
+            })
+            .counted(),
+            Index::new("status", 1, |payment: &Self| {
+                vec![Entry::new(payment.latest.status.map(|status| status.0), payment.date)]
+            })
+            .counted(),
+            Index::new("test", 1, |payment: &Self| vec![Entry::new(payment.latest.test, payment.date)]).counted(),
+            // An order may have several payments, the latest last.
+            Index::new("order", 1, |payment: &Self| match searched(&payment.latest.order_id) {
+                order if order.is_empty() => Vec::new(),
+                order => vec![Entry::new(order, payment.date)],
+            }),
+            // By the beginning of the transaction reference or of the order number.
+            Index::new("search", 1, |payment: &Self| {
+                let order = Some(searched(&payment.latest.order_id)).filter(|order| !order.is_empty());
+                let texts = std::iter::once(payment.transaction_reference.clone()).chain(order);
+                texts.map(|text| Entry::new((), text)).collect()
+            }),
+            // What still holds something about a person, the oldest first.
+            Index::new("personal", 1, |payment: &Self| {
+                if payment.is_personal() { vec![Entry::new((), payment.date)] } else { Vec::new() }
+            }),
+        ]
+    }
+}
+
+impl Record for Settlement {
+    const COLLECTION: &'static str = "settlements";
+    /// The account and the reference: each account may have its own numbers.
+    type Key = (String, String);
+
+    fn key(&self) -> Self::Key {
+        (self.account.clone(), self.reference.clone())
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![Index::new("date", 1, |settlement: &Self| vec![Entry::new((), settlement.received_at)]).counted()]
     }
 }

@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 mod connections;
+mod enterprise_notifications;
 mod health;
 mod limits;
 mod lists;
@@ -56,6 +57,7 @@ pub fn router(web: Web) -> Router {
         .route("/", wallet.clone())
         .route("/index.php", wallet.clone())
         .route("/index.php/", wallet)
+        .route("/notifications/enterprise", enterprise_notifications::route())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")

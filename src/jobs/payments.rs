@@ -1,0 +1,61 @@
+//! Notifications about customers' payments and settlements, applied to what we know of them. No
+//! money of ours is moved by any.
+
+use crate::enterprise::{self, Message, Unreadable};
+use crate::inbox::{Notification, Outcome};
+use crate::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
+use crate::settlement::Settlement;
+use crate::store::{StoreError, View, Writer};
+
+/// Applies a notification to the payment or settlement that it is about.
+pub(super) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<Outcome, StoreError> {
+    let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
+    let applied = match enterprise::read(&notification.body) {
+        Ok(Message::Payment(fields)) => match PaymentNotice::read(fields) {
+            Ok(notice) => Ok(take(writer, notice, arrival)?),
+            Err(error) => Err(error),
+        },
+        Ok(Message::Settlement(fields)) => match Settlement::read(fields, arrival) {
+            Ok(settlement) => Ok(settle(writer, settlement)?),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(format!("cannot be read: {reason}"))))
+}
+
+fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<Outcome, StoreError> {
+    let reference = notice.transaction_reference.clone();
+    let said = notice.status.map_or_else(|| "no status that can be read".to_owned(), |status| status.to_string());
+    let unreadable = notice.unreadable.clone();
+    let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
+        None => (CustomerPayment::new(notice, arrival), Taken::Latest),
+        Some(mut known) => {
+            let taken = known.take(notice, arrival);
+            (known, taken)
+        }
+    };
+    writer.put(&payment)?;
+    let mut message = match taken {
+        Taken::Latest => format!("payment {reference}: {said}"),
+        Taken::Late => format!("payment {reference}: {said}; it came late and is in the history"),
+        Taken::Repeated => return Ok(Outcome::Ignored(format!("payment {reference}: {said}; it was known already"))),
+    };
+    for sentence in unreadable {
+        message.push_str("; ");
+        message.push_str(&sentence);
+    }
+    Ok(Outcome::Applied(message))
+}
+
+fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, StoreError> {
+    let key = (settlement.account.clone(), settlement.reference.clone());
+    let amount = settlement.amount.map_or_else(|| "no amount that can be read".to_owned(), |amount| amount.to_string());
+    let message = format!("settlement {}: {amount}", settlement.reference);
+    let settlement = match writer.get::<Settlement>(&key)? {
+        None => settlement,
+        Some(known) => known.corrected_by(settlement),
+    };
+    writer.put(&settlement)?;
+    Ok(Outcome::Applied(message))
+}

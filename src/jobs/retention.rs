@@ -1,0 +1,150 @@
+//! What is not to be kept for ever, removed once its time is over: notifications as they were
+//! received, and in customers' payments what is about a person.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Context, JobError};
+use crate::inbox::{Notification, NotificationKind};
+use crate::payment::CustomerPayment;
+use crate::store::{Query, StoreError, View, Writer};
+
+/// How many records one write goes through.
+const SLICE: usize = 200;
+/// The document that says how far earlier runs have come.
+const PROGRESS: &str = "retention";
+
+/// What a run has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Notifications whose body was emptied.
+    pub notifications: u64,
+    /// Payments in which nothing is left about a person.
+    pub payments: u64,
+}
+
+/// How far earlier runs have come. Notifications are numbered in the order of arrival, so that the
+/// next run goes on where the last has stopped.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    /// The last notification whose body is emptied, whatever its kind.
+    #[serde(default)]
+    notifications: u64,
+    /// The last notification of HiPay Enterprise whose body is emptied.
+    #[serde(default)]
+    payments: u64,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+/// Which notifications a walk empties.
+#[derive(Debug, Clone, Copy)]
+enum Bodies {
+    All,
+    /// Those about customers: they hold what their payments do.
+    Customers,
+}
+
+/// Removes what is older than the configuration's `retention` has it, in slices.
+pub async fn retention(context: &Context) -> Result<Erased, JobError> {
+    let now = context.clock.now();
+    let kept = context.config.retention;
+    let mut erased = Erased::default();
+    if let Some(before) = days_before(now, kept.personal_data_days) {
+        while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {
+            erased.payments += slice;
+        }
+        erased.notifications += empty_bodies(context, Bodies::Customers, before).await?;
+    }
+    if let Some(before) = days_before(now, kept.notifications_days) {
+        erased.notifications += empty_bodies(context, Bodies::All, before).await?;
+    }
+    if erased != Erased::default() {
+        let Erased { notifications, payments } = erased;
+        tracing::info!(
+            action = "retention",
+            "{notifications} notifications were emptied, and personal data was removed from {payments} payments"
+        );
+    }
+    Ok(erased)
+}
+
+/// That many days ago; nothing where 0 says: for ever.
+fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
+    if days == 0 {
+        return None;
+    }
+    now.checked_sub(SignedDuration::from_hours(i64::from(days).saturating_mul(24))).ok()
+}
+
+/// Erases one slice of payments that have not changed since `before`; nothing where none is left.
+fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) -> Result<Option<u64>, StoreError> {
+    let due = writer.keys::<CustomerPayment>(&Query::group("personal", ()).to(before).limit(SLICE))?;
+    let mut erased = 0;
+    for key in due.keys {
+        match writer.get::<CustomerPayment>(&key) {
+            Ok(Some(mut payment)) => {
+                payment.erase_personal(now);
+                writer.put(&payment)?;
+                erased += 1;
+            }
+            Ok(None) => {}
+            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((erased > 0).then_some(erased))
+}
+
+async fn empty_bodies(context: &Context, bodies: Bodies, before: Timestamp) -> Result<u64, StoreError> {
+    let mut emptied = 0;
+    while let Some(slice) = context.store.write(move |writer| empty_slice(writer, bodies, before)).await? {
+        emptied += slice;
+    }
+    Ok(emptied)
+}
+
+/// Empties one slice of bodies that came before `before`; nothing where none is left.
+fn empty_slice(writer: &mut Writer<'_>, bodies: Bodies, before: Timestamp) -> Result<Option<u64>, StoreError> {
+    let mut progress: Progress = writer.get_document(PROGRESS)?.unwrap_or_default();
+    let done = match bodies {
+        Bodies::All => &mut progress.notifications,
+        Bodies::Customers => &mut progress.payments,
+    };
+    let slice = writer.keys::<Notification>(&Query::all().from(done.saturating_add(1)).limit(SLICE))?;
+    let start = *done;
+    let mut emptied = 0;
+    for id in slice.keys {
+        match writer.get::<Notification>(&id) {
+            // What is not dealt with yet keeps its body; so do those behind it, until the next run.
+            Ok(Some(one)) if one.received_at >= before || one.state.is_open() => break,
+            Ok(Some(mut one)) => {
+                let is_meant = match bodies {
+                    Bodies::All => true,
+                    Bodies::Customers => {
+                        matches!(one.kind, NotificationKind::Payment | NotificationKind::Settlement)
+                    }
+                };
+                if is_meant && !one.body.is_empty() {
+                    one.body.clear();
+                    writer.put(&one)?;
+                    emptied += 1;
+                }
+            }
+            Ok(None) => {}
+            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+            Err(error) => return Err(error),
+        }
+        *done = id;
+    }
+    if *done == start {
+        return Ok(None);
+    }
+    writer.put_document(PROGRESS, &progress)?;
+    Ok(Some(emptied))
+}
+
+fn unreadable(error: &StoreError) {
+    tracing::error!(action = "retention", "{error}; it is left as it is");
+}

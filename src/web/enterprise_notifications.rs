@@ -1,0 +1,130 @@
+//! `POST /notifications/enterprise`: HiPay Enterprise tells what became of customers' payments.
+//!
+//! A handler can only get a notification that has passed its check: the check is the extractor.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, post};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Problem, Web};
+use crate::enterprise::{self, Message, Unreadable};
+use crate::hipay::payment_signature::{PaymentSignature, SignatureError};
+use crate::inbox::{self, NewNotification, NotificationKind};
+use crate::payment::transaction_reference;
+use crate::settlement::settlement_reference;
+
+/// The header that a notification is signed in.
+const SIGNATURE: &str = "x-allopass-signature";
+/// How often a line of the log tells of refused notifications. Anybody can send those, and nobody is
+/// to fill the log with them.
+const REFUSALS_TOLD_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// The route.
+pub(super) fn route() -> MethodRouter<Web> {
+    post(receive).layer(Extension(Arc::<Refusals>::default()))
+}
+
+/// The body of a notification, as it was signed by whoever knows the passphrase.
+struct Signed(Bytes);
+
+impl FromRequest<Web> for Signed {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, Problem> {
+        let refusals = request.extensions().get::<Arc<Refusals>>().cloned().unwrap_or_default();
+        let refused = |error| refusals.refuse(web, error);
+        let config = web.settings.get();
+        let mut headers = request.headers().get_all(SIGNATURE).iter();
+        let header = match (headers.next(), headers.next()) {
+            (Some(header), None) => header.as_bytes(),
+            _ => &[],
+        };
+        // What can be refused without its body is.
+        let signature =
+            PaymentSignature::new(header, config.hipay.enterprise_hash, &config.hipay.enterprise_passphrase)
+                .map_err(refused)?;
+        let body = Bytes::from_request(request, web).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a notification has at most 64 KiB")
+            }
+            status => Problem::new(status, "the body could not be received"),
+        })?;
+        signature.check(&body).map_err(refused)?;
+        Ok(Self(body))
+    }
+}
+
+/// Stores the notification, once; what it means is found out afterwards. One that HiPay has signed
+/// and we cannot read is kept too, and told in the log: answered with an error it would be lost.
+async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusCode, Problem> {
+    if body.trim_ascii().is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is empty"));
+    }
+    let text = enterprise::masked_text(&body);
+    let (kind, read) = match enterprise::read(&text) {
+        Ok(Message::Payment(fields)) => {
+            let status = fields.get("status").unwrap_or_default().chars().take(20).collect();
+            (NotificationKind::Payment, transaction_reference(&fields).map(|subject| (status, subject)))
+        }
+        Ok(Message::Settlement(fields)) => {
+            let said = "settlement".to_owned();
+            (NotificationKind::Settlement, settlement_reference(&fields).map(|subject| (said, subject)))
+        }
+        Err(error) => (NotificationKind::Payment, Err(error)),
+    };
+    let (read, unreadable) = match read {
+        Ok(read) => (read, None),
+        Err(Unreadable(reason)) => (Default::default(), Some(reason)),
+    };
+    let (action, subject) = read;
+    let new = NewNotification { kind, action, subject, account_id: None, body: text };
+    let (id, repeated) = inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
+    if let Some(reason) = unreadable.filter(|_| !repeated) {
+        tracing::error!(
+            action = "notification",
+            notification = id,
+            "notification {id} of HiPay Enterprise is signed rightly and cannot be read: {reason}; it is kept"
+        );
+    }
+    web.inbox.notify_one();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is told about refused notifications: not each, but each in number.
+#[derive(Default)]
+struct Refusals(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    no_passphrase: bool,
+    last: Option<Timestamp>,
+    untold: u64,
+}
+
+impl Refusals {
+    /// The answer to a notification that is not believed; it is the same for all. The log says why.
+    fn refuse(&self, web: &Web, error: SignatureError) -> Problem {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = web.context.clock.now();
+        if error == SignatureError::NoPassphrase {
+            if !std::mem::replace(&mut told.no_passphrase, true) {
+                tracing::error!(action = "notification", "payment notifications are refused: {error}");
+            }
+        } else if told.last.is_none_or(|last| now.duration_since(last).abs() >= REFUSALS_TOLD_EVERY) {
+            let others = std::mem::take(&mut told.untold);
+            told.last = Some(now);
+            tracing::warn!(
+                action = "notification",
+                "a payment notification was refused: {error} ({others} others were refused since the last such line)"
+            );
+        } else {
+            told.untold = told.untold.saturating_add(1);
+        }
+        Problem::new(StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
+    }
+}
