@@ -40,6 +40,19 @@ struct Found {
 
 /// `text` with every card number and every security code masked.
 pub(super) fn mask(text: &str) -> String {
+    let mut masked = text.to_owned();
+    loop {
+        // What is left of one number may begin another, and one layer may hide in the next.
+        let found = search_layers(&masked);
+        if found.is_empty() {
+            return masked;
+        }
+        masked = rewrite(&masked, &found);
+    }
+}
+
+/// What is to be masked, in the order of the text.
+fn search_layers(text: &str) -> Vec<Found> {
     let as_written = |(start, char): (usize, char)| Seen { char, start, end: start + char.len_utf8() };
     let mut seen: Vec<Seen> = text.char_indices().map(as_written).collect();
     let mut found = Vec::new();
@@ -53,7 +66,7 @@ pub(super) fn mask(text: &str) -> String {
         seen = decoded;
     }
     found.sort_by_key(|one| (one.start, Reverse(one.end)));
-    rewrite(text, &found)
+    found
 }
 
 /// The value of a field without what must not be kept: once more after a body was taken apart, since
@@ -236,7 +249,7 @@ fn rewrite(text: &str, found: &[Found]) -> String {
     let is_json = text.trim_start().starts_with(['{', '[']);
     let mut masked = String::with_capacity(text.len() + found.len() * 2);
     let (mut done, mut in_quotes, mut escaped) = (0, false, false);
-    for one in found.iter().filter(|one| !one.masked.is_empty()) {
+    for one in found {
         // Found in one layer already, or a part of what was.
         let Some(before) = text.get(done..one.start) else { continue };
         for char in before.chars() {

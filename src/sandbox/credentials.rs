@@ -39,6 +39,8 @@ pub struct SandboxCredentials {
     pub operator_id: u64,
     /// E-mail of the operator account.
     pub operator_email: String,
+    /// What HiPay Enterprise signs its notifications with, by SHA-256.
+    pub enterprise_passphrase: Secret,
     /// `cashout.firstCycle` of the rendered configuration, if it is to have one.
     pub first_cycle: Option<Date>,
 }
@@ -61,6 +63,7 @@ impl SandboxCredentials {
             technical_email: "technical@marketplace.example".to_owned(),
             operator_id: 400_002,
             operator_email: "operator@marketplace.example".to_owned(),
+            enterprise_passphrase: Secret::new("sandbox-enterprise-passphrase"),
             first_cycle: None,
         }
     }
@@ -80,6 +83,7 @@ impl SandboxCredentials {
             ("hipay.merchantGroupId", quoted(&self.merchant_group)),
             ("hipay.locale", "fr_FR".to_owned()),
             ("hipay.timezone", "Europe/Paris".to_owned()),
+            ("hipay.enterprise.passphrase", quoted(self.enterprise_passphrase.expose())),
             ("account.technical.email", quoted(&self.technical_email)),
             ("account.technical.hipayId", self.technical_id.to_string()),
             ("account.operator.email", quoted(&self.operator_email)),

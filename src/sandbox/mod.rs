@@ -7,6 +7,7 @@
 mod call;
 mod chance;
 mod credentials;
+pub mod enterprise;
 mod fault;
 mod hipay;
 mod json;

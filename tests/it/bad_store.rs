@@ -142,7 +142,7 @@ async fn two_commands_at_once_take_turns() {
 
 /// The binary for a limit on the size of files, which is what a full disk is to a process. The
 /// signal that comes with the limit, and not with a full disk, is switched off.
-fn limitable(world: &World, arguments: &[&str]) -> Command {
+pub(crate) fn limitable(world: &World, arguments: &[&str]) -> Command {
     let plain = world.cashout(arguments);
     let mut limited = Command::new("sh");
     limited.env_clear().args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);

@@ -87,13 +87,13 @@ impl Running {
         Self { child: Some(child), lines, seen: String::new() }
     }
 
-    /// Waits until it says these words on its error output.
-    pub(crate) async fn says(&mut self, words: &str) {
+    /// Waits until it says these words on its error output; gives the line.
+    pub(crate) async fn says(&mut self, words: &str) -> String {
         while let Some(line) = self.lines.recv().await {
             self.seen.push_str(&line);
             self.seen.push('\n');
             if line.contains(words) {
-                return;
+                return line;
             }
         }
         panic!("'{words}' was not said: {}", self.seen);

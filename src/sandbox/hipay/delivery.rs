@@ -59,8 +59,9 @@ pub(in crate::sandbox) async fn deliver(shared: Arc<Shared>) {
 async fn send(url: &str, xml: &str, encoded_twice: bool) -> Delivery {
     let Some((authority, path)) = on_this_machine(url) else { return Delivery::NotAllowed };
     let value = if encoded_twice { percent_encode(&percent_encode(xml)) } else { percent_encode(xml) };
+    let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
     let request = format!("xml={value}");
-    match tokio::time::timeout(PATIENCE, post(&authority, &path, &request)).await {
+    match tokio::time::timeout(PATIENCE, post(&authority, &path, headers, request.as_bytes())).await {
         Ok(Ok(status)) => Delivery::Answered(status),
         Ok(Err(error)) => Delivery::Failed(error.to_string()),
         Err(_) => Delivery::Failed("no answer in time".to_owned()),
@@ -68,7 +69,7 @@ async fn send(url: &str, xml: &str, encoded_twice: bool) -> Delivery {
 }
 
 /// `host:port` and path of a plain HTTP URL that leads to the loopback interface.
-fn on_this_machine(url: &str) -> Option<(String, String)> {
+pub(in crate::sandbox) fn on_this_machine(url: &str) -> Option<(String, String)> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?.trim_matches(['[', ']']);
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -80,14 +81,14 @@ fn on_this_machine(url: &str) -> Option<(String, String)> {
     Some((format!("{host}:{}", uri.port_u16().unwrap_or(80)), path))
 }
 
-/// One POST on a connection of its own; the status of the answer.
-async fn post(authority: &str, path: &str, form: &str) -> io::Result<u16> {
+/// One POST with these header lines on a connection of its own; the status of the answer.
+pub(in crate::sandbox) async fn post(authority: &str, path: &str, headers: &str, body: &[u8]) -> io::Result<u16> {
     let mut stream = TcpStream::connect(authority).await?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{form}",
-        form.len()
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {authority}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
     );
-    stream.write_all(request.as_bytes()).await?;
+    stream.write_all(&[head.as_bytes(), body].concat()).await?;
     let mut head = Vec::new();
     stream.take(4096).read_to_end(&mut head).await?;
     let status = String::from_utf8_lossy(&head).split(' ').nth(1).and_then(|status| status.parse().ok());

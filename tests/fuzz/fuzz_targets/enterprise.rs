@@ -1,0 +1,24 @@
+//! Whatever HiPay Enterprise might send: `cargo +nightly fuzz run --fuzz-dir tests/fuzz enterprise`.
+//! The corpus also runs as a plain test (`tests/it/enterprise_bodies.rs`).
+#![no_main]
+
+use cashout::enterprise::{Message, masked_text, read};
+use cashout::payment::{Arrival, CustomerPayment, PaymentNotice};
+use cashout::settlement::Settlement;
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let text = masked_text(body);
+    assert_eq!(masked_text(text.as_bytes()), text);
+    let arrival = Arrival { notification: 1, received_at: Timestamp::UNIX_EPOCH };
+    match read(&text) {
+        Ok(Message::Payment(fields)) => {
+            if let Ok(notice) = PaymentNotice::read(fields) {
+                let _ = CustomerPayment::new(notice, arrival).outcome();
+            }
+        }
+        Ok(Message::Settlement(fields)) => drop(Settlement::read(fields, arrival)),
+        Err(error) => drop(error.to_string()),
+    }
+});
