@@ -58,6 +58,9 @@ pub mod multipart;
 pub mod remote;
 pub mod store;
 
+// Who is told.
+pub mod logs;
+
 // What is done with all that.
 pub mod app;
 pub mod cli;

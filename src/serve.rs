@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Settings;
+use crate::config::{NoticeLevel, Settings};
 use crate::jobs::{self, Context};
+use crate::logs::{self, Logs};
 use crate::metrics;
 use crate::store::StoreError;
 use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
@@ -55,6 +56,8 @@ pub struct Appliance {
     /// Ends the conversation with the world: no connection and no batch is begun any more.
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// The log of this process; none where nobody logs, as in some tests.
+    logs: Option<Logs>,
 }
 
 impl Appliance {
@@ -71,6 +74,19 @@ impl Appliance {
         let address = listener.local_addr()?;
         let certificate = certificate(&settings).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let logs = Logs::current();
+        if let Some(logs) = &logs {
+            logs.follow(settings.clone());
+            logs.keep_in(&context.store)?;
+        }
+        for notice in &settings.get().notices {
+            match notice.level {
+                NoticeLevel::Warning => tracing::warn!(action = "configuration", "{}", notice.text),
+                NoticeLevel::Info => tracing::info!(action = "configuration", "{}", notice.text),
+            }
+        }
+        let (store, clock) = (context.store.clone(), context.clock.clone());
+        tasks.spawn(logs::retain(store, clock, settings.clone(), stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
         let web = Web { context, settings, readiness, inbox };
@@ -88,7 +104,7 @@ impl Appliance {
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
         tracing::info!(action = "serve", "answers on {address}");
-        Ok(Self { web, address, stop, tasks })
+        Ok(Self { web, address, stop, tasks, logs })
     }
 
     /// Where requests are answered.
@@ -108,9 +124,17 @@ impl Appliance {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let store = self.web.context.store.clone();
+        tracing::info!(action = "serve", "stops");
+        let (store, logs) = (self.web.context.store.clone(), self.logs);
         drop(self.web);
-        tokio::task::spawn_blocking(move || store.close()).await.unwrap_or(Err(StoreError::Closed))
+        let closed = tokio::task::spawn_blocking(move || {
+            // The last lines, before there is no store for them.
+            if let Some(logs) = logs {
+                logs.let_go();
+            }
+            store.close()
+        });
+        closed.await.unwrap_or(Err(StoreError::Closed))
     }
 }
 

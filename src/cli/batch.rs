@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failed, Global, configuration, open, output, owner, progress, runtime};
+use super::{Exit, Failed, Global, close, configuration, open, output, owner, progress, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::jobs::{self, BatchRecord, BatchState, Command};
@@ -25,7 +25,7 @@ pub(super) fn run(
         jobs::run(&context, &command, "command line", progress, stop).await
     });
     let latest = BatchRecord::latest(&context.store);
-    let closed = context.store.close();
+    let closed = close(context);
     let record = match outcome {
         Ok(record) => record,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::json;
 
 use super::output::{notice, print, print_json};
-use super::{CheckArgs, Exit, Failed, Global, configuration, open, owner, runtime};
+use super::{CheckArgs, Exit, Failed, Global, close, configuration, open, owner, runtime};
 use crate::hipay::ActingOn;
 use crate::jobs::{Binding, Bound, Context, read_setup, rebind};
 use crate::remote::CallError;
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
         Ok::<_, Failed>(confirmed)
     })?;
     tell(&findings, global.json)?;
-    context.store.close()?;
+    close(context)?;
     Ok(if findings.any_bad() || !confirmed { Exit::Failures } else { Exit::Done })
 }
 

@@ -13,15 +13,17 @@ mod wallets;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::{self, AppError, Wiring};
-use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
+use crate::config::{Config, NoticeLevel, Settings, parse_duration, process_environment};
 use crate::jobs::{Context, JobError};
+use crate::logs::Logs;
 use crate::store::StoreError;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
@@ -58,6 +60,18 @@ struct Global {
     /// More of what happens; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How log lines are written. Not given: as text, or as the journal wants it where it listens
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,7 +258,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
         }
     };
-    output::start_log(cli.global.verbose);
+    let serves = matches!(cli.command, Ask::Serve);
+    let logs = if serves { output::start_serving_log(&cli.global) } else { output::start_log(&cli.global) };
     let json = cli.global.json;
     let exit = match dispatch(cli) {
         Ok(exit) => exit,
@@ -253,6 +268,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failed.exit
         }
     };
+    logs.flush();
     ExitCode::from(exit.code())
 }
 
@@ -318,12 +334,27 @@ const STORE_WAIT: Duration = Duration::from_mins(1);
 /// Opens the store and connects everything. Where another process has the store, it says so before
 /// it waits: a command that is silent for a minute looks as if it hung.
 fn open(global: &Global, config: Config) -> Result<Context, Failed> {
-    match app::open(config.clone(), &global.data, &Wiring::default()) {
-        Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait => {}
-        opened => return Ok(opened?),
+    let settings = Settings::new(&global.config, Arc::new(config.clone()));
+    let context = match app::open(config.clone(), &global.data, &Wiring::default()) {
+        Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait => {
+            output::notice("another process has the store; waiting for it, a minute at most");
+            app::open(config, &global.data, &Wiring { store_wait: STORE_WAIT, ..Wiring::default() })?
+        }
+        opened => opened?,
+    };
+    if let Some(logs) = Logs::current() {
+        logs.follow(settings);
+        logs.keep_in(&context.store)?;
     }
-    output::notice("another process has the store; waiting for it, a minute at most");
-    Ok(app::open(config, &global.data, &Wiring { store_wait: STORE_WAIT, ..Wiring::default() })?)
+    Ok(context)
+}
+
+/// Lets go of the store once what was logged is in it.
+fn close(context: Context) -> Result<(), StoreError> {
+    if let Some(logs) = Logs::current() {
+        logs.let_go();
+    }
+    context.store.close()
 }
 
 /// The runtime of one command.

@@ -4,31 +4,54 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Failed};
+use super::{Exit, Failed, Global, LogFormat};
+use crate::clock::Clock;
+use crate::config::LogLevel;
 use crate::jobs::{BatchRecord, Failure};
+use crate::logs::{Logs, Options, Stream, Style};
 use crate::money::Amount;
 use crate::store;
 
-/// Logs to the error output: what must be looked at now, and more where it is asked for. A batch's
-/// single failures are in its summary.
-pub(super) fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => "error",
-        1 => "cashout=info,error",
-        2 => "cashout=debug,error",
-        _ => "debug",
+/// Begins the log of a command: on the error output, what must be looked at now, and more where it is
+/// asked for. A batch's single failures are in its summary.
+pub(super) fn start_log(global: &Global) -> Logs {
+    let (level, foreign_level) = match global.verbose {
+        0 => (LogLevel::Error, LogLevel::Error),
+        1 => (LogLevel::Info, LogLevel::Error),
+        2 => (LogLevel::Debug, LogLevel::Error),
+        _ => (LogLevel::Debug, LogLevel::Debug),
     };
-    let filter = EnvFilter::try_new(level).unwrap_or_default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // Colours are for people at a terminal, not for cron's mails and log files.
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
+    // Colours are for people at a terminal, not for cron's mails and log files.
+    let style = style(global, io::stderr().is_terminal());
+    start(Options { stream: Stream::Error, style, level, foreign_level, hand_over: false })
+}
+
+/// Begins the log of a process that serves: on the standard output.
+pub(super) fn start_serving_log(global: &Global) -> Logs {
+    let (level, foreign_level) = match global.verbose {
+        0 => (LogLevel::Info, LogLevel::Warning),
+        1 => (LogLevel::Debug, LogLevel::Warning),
+        _ => (LogLevel::Debug, LogLevel::Debug),
+    };
+    let style = style(global, io::stdout().is_terminal());
+    start(Options { stream: Stream::Output, style, level, foreign_level, hand_over: true })
+}
+
+fn start(options: Options) -> Logs {
+    let logs = Logs::new(options, Clock::system());
     // A second start in one process (a test) keeps the first one.
-    let _ = subscriber.try_init();
+    logs.install();
+    logs
+}
+
+fn style(global: &Global, terminal: bool) -> Style {
+    match global.log_format {
+        Some(LogFormat::Json) => Style::Json,
+        // Set by systemd where the stream goes to the journal.
+        None if std::env::var_os("JOURNAL_STREAM").is_some() && !terminal => Style::Journal,
+        Some(LogFormat::Text) | None => Style::Text { colours: terminal },
+    }
 }
 
 /// A line on the error output. Where that is closed there is nobody to tell.

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::{Exit, Failed, Global, configuration, open, owner, runtime};
+use super::{Exit, Failed, Global, close, configuration, open, owner, runtime};
 use crate::jobs;
 
 pub(super) fn run(global: &Global, id: u64) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let context = open(global, configuration(global)?)?;
     let outcome = runtime()?.block_on(jobs::retry(&context, id, "a person on the command line"));
-    let closed = context.store.close();
+    let closed = close(context);
     let operation = outcome?;
     closed?;
     let (voucher, amount, status) = (&operation.voucher, operation.amount, operation.status);

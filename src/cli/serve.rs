@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::output::notice;
 use super::{Exit, Failed, Global, configuration, open, owner};
 use crate::config::{Config, Settings};
+use crate::logs::Logs;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
 use crate::store::{Store, StoreError};
 use crate::sys;
@@ -41,6 +42,14 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failed> {
                 _ = interrupt.recv() => {}
             }
         };
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                if let Some(logs) = Logs::current() {
+                    logs.reopen();
+                }
+            }
+        });
         let appliance = Appliance::start(context, settings, listener, global.data.clone()).await?;
         notice(&format!("cashout {} answers on {}", env!("CARGO_PKG_VERSION"), appliance.address()));
         tell(&[NotifyState::Ready]);

@@ -24,6 +24,9 @@ use layers::Layers;
 pub use live::Settings;
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
+
+use crate::secret::Secret;
+
 pub use settings::{
     AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
     HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig, MiraklCredentials,
@@ -88,6 +91,19 @@ impl Config {
     /// Where the value of the setting `key` comes from; nothing for a key that does not exist.
     pub fn source_of(&self, key: &str) -> Option<&Source> {
         self.sources.get(key)
+    }
+
+    /// Every secret that is set, so that none can slip into a log.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let mirakl = match &self.mirakl.credentials {
+            MiraklCredentials::Key(secret)
+            | MiraklCredentials::Bearer(secret)
+            | MiraklCredentials::Client { secret, .. } => secret,
+        };
+        let always = [mirakl, &self.hipay.password, &self.hipay.enterprise_passphrase];
+        let mail = self.mail.as_ref().and_then(|mail| mail.password.as_ref());
+        let others = [&self.server.metrics_token, &self.dashboard.api_token, &self.update.token];
+        always.into_iter().chain(others.into_iter().flatten()).chain(mail)
     }
 
     fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {

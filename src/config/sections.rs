@@ -174,6 +174,8 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
     let subject = reader.required("mail.subject", values::any_text);
     let to = reader.list("mail.to", values::email);
     let from = reader.optional("mail.from", values::email);
+    let ca_file = reader.optional("mail.tls.caFile", values::absolute_path);
+    let digest = reader.optional("mail.digest", values::time_of_day);
     let (host, to, from) = (host?, to?, from?.or(sender.map(str::to_owned)));
     let (Some(host), Some(from)) = (host, from) else { return Ok(None) };
     if to.is_empty() {
@@ -189,6 +191,8 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
         subject: subject?,
         to,
         from,
+        ca_file: ca_file?,
+        digest: digest?,
     }))
 }
 
@@ -201,11 +205,13 @@ pub(super) fn logs(reader: &mut Reader) -> Read<LogsConfig> {
 
 pub(super) fn retention(reader: &mut Reader) -> Read<RetentionConfig> {
     let logs_days = reader.required("retention.logs", values::retention_days);
+    let log_lines = reader.required("retention.logLines", values::log_lines);
     let batches_days = reader.required("retention.batches", values::retention_days);
     let notifications_days = reader.required("retention.notifications", values::retention_days);
     let personal_data_days = reader.required("retention.personalData", values::retention_days);
     Ok(RetentionConfig {
         logs_days: logs_days?,
+        log_lines: log_lines?,
         batches_days: batches_days?,
         notifications_days: notifications_days?,
         personal_data_days: personal_data_days?,

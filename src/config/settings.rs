@@ -247,6 +247,10 @@ pub struct MailConfig {
     pub to: Vec<String>,
     /// Sender.
     pub from: String,
+    /// More certificate authorities that may vouch for the mail server: a file in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// When the digest of the day before is mailed, in the configured zone; none: never.
+    pub digest: Option<Time>,
 }
 
 /// Encryption on the way to the mail server.
@@ -319,6 +323,16 @@ impl LogLevel {
         }
     }
 
+    /// The level of this number, or the next one below it: another release may know more.
+    pub fn of_number(number: u16) -> Self {
+        Self::ALL.into_iter().rev().find(|level| level.number() <= number).unwrap_or(Self::Debug)
+    }
+
+    /// The level of this name, in whatever case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
+    }
+
     /// Its name, in capitals.
     pub fn name(self) -> &'static str {
         match self {
@@ -339,6 +353,8 @@ impl LogLevel {
 pub struct RetentionConfig {
     /// Log lines.
     pub logs_days: u32,
+    /// How many log lines there may be; 0 is any number.
+    pub log_lines: u64,
     /// Executed batches.
     pub batches_days: u32,
     /// Notifications as they were received.

@@ -90,6 +90,13 @@ pub(super) fn retention_days(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{} is not allowed; allowed: 30 to 36500 days, or 0 for ever", shown(text)))
 }
 
+/// A number of log lines.
+pub(super) fn log_lines(text: &str) -> Result<u64, String> {
+    let lines = within(0..=100_000_000)(text).ok().filter(|lines| *lines == 0 || *lines >= 1_000);
+    lines
+        .ok_or_else(|| format!("{} is not allowed; allowed: 1000 to 100000000 lines, or 0 for any number", shown(text)))
+}
+
 /// One of a few words.
 pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
@@ -221,14 +228,20 @@ pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, String> {
     })
 }
 
+/// A time of day.
+pub(super) fn time_of_day(text: &str) -> Result<Time, String> {
+    hour_and_minute(text).ok_or_else(|| format!("{} is not a time of day; allowed: such as 07:00", shown(text)))
+}
+
+fn hour_and_minute(text: &str) -> Option<Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    Time::new(within(0..=23)(hour).ok()?, within(0..=59)(minute).ok()?, 0, 0).ok()
+}
+
 /// A time of day to another.
 pub(super) fn time_window(text: &str) -> Result<TimeWindow, String> {
-    let time = |part: &str| {
-        let (hour, minute) = part.trim().split_once(':')?;
-        Time::new(within(0..=23)(hour).ok()?, within(0..=59)(minute).ok()?, 0, 0).ok()
-    };
     text.split_once('-')
-        .and_then(|(from, to)| Some(TimeWindow { from: time(from)?, to: time(to)? }))
+        .and_then(|(from, to)| Some(TimeWindow { from: hour_and_minute(from)?, to: hour_and_minute(to)? }))
         .filter(|window| window.from != window.to)
         .ok_or_else(|| {
             format!("{} is not a time of day from-to; allowed: such as 03:00-05:00 or 23:30-01:00", shown(text))

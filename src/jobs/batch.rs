@@ -188,7 +188,19 @@ impl BatchRecord {
         };
         run.progress.end();
         let (action, batch, state) = (run.action, self.id, self.state.name());
-        tracing::info!(action, batch, done = self.done, total = self.total, failed = self.failed, "ends: {state}");
+        match &outcome {
+            Ok(()) => {
+                tracing::info!(
+                    action,
+                    batch,
+                    done = self.done,
+                    total = self.total,
+                    failed = self.failed,
+                    "ends: {state}"
+                );
+            }
+            Err(error) => tracing::error!(action, batch, done = self.done, total = self.total, "ended early: {error}"),
+        }
         let record = self.clone();
         let kept = context.store.write(move |writer| writer.put(&record)).await;
         outcome?;

@@ -8,6 +8,7 @@ use super::record::{Entry, Index, Record, Schema};
 use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
 use crate::movement::Movement;
+use crate::logs::LogLine;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::payment::CustomerPayment;
 use crate::settlement::Settlement;
@@ -27,6 +28,7 @@ pub fn schema() -> Schema {
         .with::<Movement>()
         .with::<CustomerPayment>()
         .with::<Settlement>()
+        .with::<LogLine>()
 }
 
 /// A day as a number that sorts like it: 20261121.

@@ -1,0 +1,265 @@
+//! Lines that a person is to be told about, gathered: a storm of ten thousand lines is a handful
+//! of sentences with counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+
+use super::LogLine;
+
+/// So many different sentences are told apart; the lines of others are counted by their level.
+const MOST_SENTENCES: usize = 100;
+/// So many shops and vouchers are named with a sentence.
+const MOST_EXAMPLES: usize = 5;
+
+/// Lines gathered by what they say. No more than some hundred sentences, however many lines.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// What was said.
+    #[serde(default)]
+    pub sentences: Vec<Sentence>,
+    /// Lines of sentences that were too many to be told apart, by level.
+    #[serde(default)]
+    pub others: BTreeMap<u16, u64>,
+    /// The time of the first line (UTC).
+    #[serde(default)]
+    pub first_at: Option<Timestamp>,
+    /// The time of the last line (UTC).
+    #[serde(default)]
+    pub last_at: Option<Timestamp>,
+}
+
+/// Lines that say the same but for the numbers in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// 100 DEBUG to 600 EMERGENCY.
+    pub level: u16,
+    /// What was being done.
+    #[serde(default)]
+    pub action: String,
+    /// The first of the lines.
+    #[serde(default)]
+    pub message: String,
+    /// How many lines.
+    pub count: u64,
+    /// The time of the first (UTC).
+    pub first_at: Timestamp,
+    /// The time of the last (UTC).
+    pub last_at: Timestamp,
+    /// Some of the shops that they are about.
+    #[serde(default)]
+    pub mirakl_ids: Vec<u64>,
+    /// Some of the vouchers that they are about.
+    #[serde(default)]
+    pub vouchers: Vec<String>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Sentence {
+    fn of(line: &LogLine) -> Self {
+        Self {
+            level: line.level,
+            action: line.action.clone(),
+            message: line.message.clone(),
+            count: 1,
+            first_at: line.at,
+            last_at: line.at,
+            mirakl_ids: line.mirakl_id.into_iter().collect(),
+            vouchers: line.fields.get("voucher").and_then(Value::as_str).map(str::to_owned).into_iter().collect(),
+            unknown: Map::new(),
+        }
+    }
+
+    /// True where the other says the same of something else.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.level, self.action.as_str()) == (other.level, other.action.as_str())
+            && without_numbers(&self.message).eq(without_numbers(&other.message))
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.first_at = self.first_at.min(other.first_at);
+        self.last_at = self.last_at.max(other.last_at);
+        add_examples(&mut self.mirakl_ids, other.mirakl_ids);
+        add_examples(&mut self.vouchers, other.vouchers);
+    }
+}
+
+fn add_examples<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>) {
+    for one in new {
+        if known.len() < MOST_EXAMPLES && !known.contains(&one) {
+            known.push(one);
+        }
+    }
+}
+
+/// The letters of a text, each run of digits as one sign.
+fn without_numbers(text: &str) -> impl Iterator<Item = char> {
+    let mut in_number = false;
+    text.chars().filter_map(move |letter| {
+        let again = in_number && letter.is_ascii_digit();
+        in_number = letter.is_ascii_digit();
+        if again { None } else { Some(if in_number { '#' } else { letter }) }
+    })
+}
+
+impl Summary {
+    /// True where no line was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.sentences.is_empty() && self.others.is_empty()
+    }
+
+    /// How many lines were gathered.
+    pub fn lines(&self) -> u64 {
+        let told = self.sentences.iter().map(|sentence| sentence.count);
+        told.chain(self.others.values().copied()).fold(0, u64::saturating_add)
+    }
+
+    /// How many lines there are of each level, the most severe first.
+    pub fn by_level(&self) -> Vec<(u16, u64)> {
+        let mut levels = self.others.clone();
+        for sentence in &self.sentences {
+            let count = levels.entry(sentence.level).or_default();
+            *count = count.saturating_add(sentence.count);
+        }
+        levels.into_iter().rev().collect()
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, line: &LogLine) {
+        self.add_sentence(Sentence::of(line));
+    }
+
+    /// Adds everything that was gathered elsewhere.
+    pub fn absorb(&mut self, other: Self) {
+        for sentence in other.sentences {
+            self.add_sentence(sentence);
+        }
+        for (level, count) in other.others {
+            self.count(level, count);
+        }
+        self.span(other.first_at, other.last_at);
+    }
+
+    fn add_sentence(&mut self, sentence: Sentence) {
+        self.span(Some(sentence.first_at), Some(sentence.last_at));
+        if let Some(known) = self.sentences.iter_mut().find(|known| known.is_like(&sentence)) {
+            return known.absorb(sentence);
+        }
+        if self.sentences.len() < MOST_SENTENCES {
+            return self.sentences.push(sentence);
+        }
+        // The least severe gives way.
+        match self.sentences.iter_mut().min_by_key(|known| known.level) {
+            Some(least) if least.level < sentence.level => {
+                let gone = std::mem::replace(least, sentence);
+                self.count(gone.level, gone.count);
+            }
+            _ => self.count(sentence.level, sentence.count),
+        }
+    }
+
+    fn count(&mut self, level: u16, lines: u64) {
+        let count = self.others.entry(level).or_default();
+        *count = count.saturating_add(lines);
+    }
+
+    fn span(&mut self, first: Option<Timestamp>, last: Option<Timestamp>) {
+        self.first_at = [self.first_at, first].into_iter().flatten().min();
+        self.last_at = self.last_at.max(last);
+    }
+}
+
+/// Where lines are gathered until somebody mails them.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    gathered: Mutex<Summary>,
+    came: Notify,
+}
+
+impl Alerts {
+    pub(super) fn add(&self, line: &LogLine) {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).add(line);
+        self.came.notify_one();
+    }
+
+    /// Adds what was gathered elsewhere, or could not be mailed.
+    pub fn give_back(&self, summary: Summary) {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = std::mem::replace(&mut *gathered, summary);
+        gathered.absorb(since);
+    }
+
+    /// Everything gathered so far.
+    pub fn take(&self) -> Summary {
+        std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// True where nothing is gathered.
+    pub fn is_empty(&self) -> bool {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Waits until something has been gathered since it was waited for last.
+    pub async fn came(&self) {
+        self.came.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::line;
+    use super::*;
+    use crate::config::LogLevel;
+
+    #[test]
+    fn a_storm_is_a_few_sentences_with_counts() {
+        let mut summary = Summary::default();
+        for number in 0..10_000_u64 {
+            let mut one = line(LogLevel::Error, &format!("transfer {number} of {}.00 EUR failed", number * 7));
+            one.mirakl_id = Some(number);
+            summary.add(&one);
+        }
+        summary.add(&line(LogLevel::Critical, "the ledger differs"));
+        assert_eq!(summary.sentences.len(), 2);
+        assert_eq!((summary.sentences[0].count, summary.lines()), (10_000, 10_001));
+        assert_eq!(summary.sentences[0].mirakl_ids, [0, 1, 2, 3, 4]);
+        assert_eq!(summary.by_level(), [(500, 1), (400, 10_000)]);
+    }
+
+    #[test]
+    fn the_worst_sentence_is_told_however_many_there_are() {
+        let mut summary = Summary::default();
+        for number in 0..300_u32 {
+            let words: String = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
+            summary.add(&line(LogLevel::Error, &words));
+        }
+        summary.add(&line(LogLevel::Emergency, "fire"));
+        assert_eq!((summary.sentences.len(), summary.lines()), (MOST_SENTENCES, 301));
+        assert!(summary.sentences.iter().any(|sentence| sentence.message == "fire"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_lost_or_counted_twice_by_merging(levels in prop::collection::vec((0..8_usize, 0..40_u32), 0..250), at in 0..250_usize) {
+            let lines: Vec<LogLine> = levels
+                .iter()
+                .map(|(level, words)| line(LogLevel::ALL[*level], &"x".repeat(usize::try_from(*words).unwrap())))
+                .collect();
+            let (first, second) = lines.split_at(at.min(lines.len()));
+            let gather = |lines: &[LogLine]| lines.iter().fold(Summary::default(), |mut all, one| { all.add(one); all });
+            let mut merged = gather(first);
+            merged.absorb(gather(second));
+            prop_assert_eq!(merged.lines(), u64::try_from(lines.len()).unwrap());
+            prop_assert_eq!(merged.by_level(), gather(&lines).by_level());
+        }
+    }
+}

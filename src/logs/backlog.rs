@@ -1,0 +1,255 @@
+//! Lines on their way to somewhere slow: bounded, and full for the least important ones first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::LogLine;
+use crate::config::LogLevel;
+
+/// How many lines may wait in all.
+const MOST_LINES: usize = 20_000;
+/// How much memory they may take in all, in bytes.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a pause is at most while somebody waits.
+const IN_A_HURRY: Duration = Duration::from_millis(50);
+
+/// How full, in hundredths, the backlog may be for a line of this level to be taken. What is beyond
+/// belongs to more important ones; the last half is kept for warnings and worse.
+fn room_for(level: LogLevel) -> usize {
+    match level {
+        LogLevel::Debug => 25,
+        LogLevel::Info | LogLevel::Notice => 50,
+        LogLevel::Warning | LogLevel::Error | LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => 100,
+    }
+}
+
+/// How many lines of each level found no room.
+pub(super) type Lost = BTreeMap<LogLevel, u64>;
+
+/// Lines that wait for one thread to take them.
+pub(super) struct Backlog {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Arc<LogLine>>,
+    bytes: usize,
+    lost: Lost,
+    /// Lines that were taken and are not dealt with yet.
+    in_hand: usize,
+    /// Somebody waits for the backlog to be empty: nothing is gathered any more.
+    hurry: bool,
+    closed: bool,
+}
+
+impl State {
+    fn fullness(&self) -> usize {
+        let lines = self.lines.len().saturating_mul(100).div_euclid(MOST_LINES);
+        lines.max(self.bytes.saturating_mul(100).div_euclid(MOST_BYTES))
+    }
+}
+
+impl Backlog {
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Takes a line in where there is room for it; counts it where there is none. Does not wait.
+    pub(super) fn push(&self, line: Arc<LogLine>) {
+        let level = line.severity();
+        let mut state = self.lock();
+        if state.fullness() >= room_for(level) {
+            let lost = state.lost.entry(level).or_default();
+            *lost = lost.saturating_add(1);
+            metrics::counter!("cashout_log_lines_lost_total", "level" => level.name()).increment(1);
+            return;
+        }
+        state.bytes = state.bytes.saturating_add(line.size());
+        state.lines.push_back(line);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits for lines, lets more come for `gather`, and gives at most `most` of them. `None` once the
+    /// backlog is closed and empty.
+    pub(super) fn take(&self, most: usize, gather: Duration) -> Option<Vec<Arc<LogLine>>> {
+        let mut state = self.lock();
+        let mut since: Option<Instant> = None;
+        loop {
+            if state.lines.is_empty() {
+                if state.closed {
+                    return None;
+                }
+                since = None;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = since.get_or_insert_with(Instant::now).elapsed();
+            if state.closed || state.hurry || state.lines.len() >= most || waited >= gather {
+                break;
+            }
+            state = self.wait(state, gather.saturating_sub(waited));
+        }
+        let count = state.lines.len().min(most);
+        let group: Vec<_> = state.lines.drain(..count).collect();
+        state.bytes = state.bytes.saturating_sub(group.iter().map(|line| line.size()).sum());
+        state.in_hand = group.len();
+        Some(group)
+    }
+
+    /// The lines taken last are dealt with.
+    pub(super) fn done(&self) {
+        self.lock().in_hand = 0;
+        self.changed.notify_all();
+    }
+
+    /// The lines taken last could not be dealt with: they are the next ones again. They had found room
+    /// before, so they have it still.
+    pub(super) fn give_back(&self, group: Vec<Arc<LogLine>>) {
+        let mut state = self.lock();
+        state.in_hand = 0;
+        state.bytes = state.bytes.saturating_add(group.iter().map(|line| line.size()).sum());
+        for line in group.into_iter().rev() {
+            state.lines.push_front(line);
+        }
+    }
+
+    /// What found no room since it was asked last, once there is plenty of room again; empty before.
+    pub(super) fn lost(&self) -> Lost {
+        let mut state = self.lock();
+        if state.fullness() * 2 > room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
+    }
+
+    /// Waits until nothing is left, at most for `limit`. True where nothing is.
+    pub(super) fn drained(&self, limit: Duration) -> bool {
+        let begun = Instant::now();
+        let mut state = self.lock();
+        state.hurry = true;
+        self.changed.notify_all();
+        while !(state.lines.is_empty() && state.in_hand == 0) {
+            let left = limit.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            state = self.wait(state, left);
+        }
+        state.hurry = false;
+        state.lines.is_empty() && state.in_hand == 0
+    }
+
+    /// Waits for `span`; less where somebody is in a hurry, and not at all once the backlog is closed.
+    pub(super) fn pause(&self, span: Duration) {
+        let begun = Instant::now();
+        let mut state = self.lock();
+        loop {
+            let span = if state.hurry { span.min(IN_A_HURRY) } else { span };
+            let left = span.saturating_sub(begun.elapsed());
+            if state.closed || left.is_zero() {
+                return;
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    /// Whoever takes the lines ends once they are dealt with.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// True once it was closed and not opened again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Lines are taken again.
+    pub(super) fn open(&self) {
+        self.lock().closed = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::line;
+    use super::*;
+
+    fn fill(backlog: &Backlog, level: LogLevel, count: usize) {
+        for _ in 0..count {
+            backlog.push(Arc::new(line(level, "x")));
+        }
+    }
+
+    fn levels(backlog: &Backlog) -> BTreeMap<LogLevel, usize> {
+        let mut levels = BTreeMap::new();
+        for line in &backlog.lock().lines {
+            *levels.entry(line.severity()).or_default() += 1;
+        }
+        levels
+    }
+
+    #[test]
+    fn the_least_important_lines_find_no_room_first_and_warnings_last() {
+        let backlog = Backlog::new();
+        fill(&backlog, LogLevel::Debug, 30_000);
+        assert_eq!(levels(&backlog), [(LogLevel::Debug, 5_000)].into());
+        fill(&backlog, LogLevel::Info, 30_000);
+        fill(&backlog, LogLevel::Warning, 9_000);
+        fill(&backlog, LogLevel::Error, 1_005);
+        let kept =
+            [(LogLevel::Debug, 5_000), (LogLevel::Info, 5_000), (LogLevel::Warning, 9_000), (LogLevel::Error, 1_000)];
+        assert_eq!(levels(&backlog), kept.into());
+        // Nothing is said while there is no room to say it.
+        assert_eq!(backlog.lost(), Lost::new());
+        while backlog.take(1_000, Duration::ZERO).is_some_and(|group| group.len() == 1_000) {
+            if backlog.lock().lines.is_empty() {
+                break;
+            }
+        }
+        let lost = [(LogLevel::Debug, 25_000), (LogLevel::Info, 25_000), (LogLevel::Error, 5)];
+        assert_eq!(backlog.lost(), lost.into());
+        assert_eq!(backlog.lost(), Lost::new());
+    }
+
+    #[test]
+    fn long_lines_count_by_the_memory_that_they_take() {
+        let backlog = Backlog::new();
+        let long = "x".repeat(4_000);
+        for _ in 0..20_000 {
+            backlog.push(Arc::new(line(LogLevel::Error, &long)));
+        }
+        let state = backlog.lock();
+        assert!(state.bytes <= MOST_BYTES + 2 * long.len() && state.lines.len() > 5_000, "{}", state.bytes);
+        assert_eq!(state.lines.len() + usize::try_from(state.lost[&LogLevel::Error]).unwrap(), 20_000);
+    }
+
+    #[test]
+    fn what_is_given_back_comes_first_again_and_nothing_is_left_out() {
+        let backlog = Backlog::new();
+        for number in 0..10 {
+            backlog.push(Arc::new(line(LogLevel::Info, &number.to_string())));
+        }
+        let group = backlog.take(4, Duration::ZERO).unwrap();
+        assert!(!backlog.drained(Duration::ZERO));
+        backlog.give_back(group);
+        backlog.close();
+        let mut seen = Vec::new();
+        while let Some(group) = backlog.take(3, Duration::from_mins(1)) {
+            seen.extend(group.iter().map(|line| line.message.clone()));
+            backlog.done();
+        }
+        assert_eq!(seen, (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
+        assert!(backlog.drained(Duration::ZERO));
+    }
+}

@@ -1,0 +1,170 @@
+//! From an event of `tracing` to a line.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::line::Said;
+use super::{LogLine, Logs, masked};
+use crate::config::{Config, LogLevel};
+use crate::secret::Secret;
+
+/// Shorter secrets are part of too many words.
+const SHORTEST_SECRET: usize = 6;
+
+/// Makes lines of events and of the spans around them.
+pub(super) struct Collector {
+    logs: Logs,
+}
+
+impl Collector {
+    pub(super) fn new(logs: Logs) -> Self {
+        Self { logs }
+    }
+
+    pub(super) fn logs(&self) -> Logs {
+        self.logs.clone()
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        // What is wanted changes with the settings, but never beyond this.
+        if *metadata.level() > Level::DEBUG { Interest::never() } else { Interest::sometimes() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        if *metadata.level() > Level::DEBUG {
+            return false;
+        }
+        if metadata.is_span() {
+            return is_own(metadata.target());
+        }
+        let wanted = self.logs.wanted();
+        let most = most_severe(*metadata.level());
+        if is_own(metadata.target()) {
+            [Some(wanted.shown), wanted.kept(), wanted.mailed()].into_iter().flatten().any(|least| most >= least)
+        } else {
+            *metadata.level() <= Level::WARN || most >= wanted.shown_foreign
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::DEBUG)
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut said = Said::default();
+            attributes.record(&mut said);
+            span.extensions_mut().insert(said);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(said) = span.extensions_mut().get_mut::<Said>()
+        {
+            values.record(said);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut said = Said::default();
+        event.record(&mut said);
+        let mut fields: Map<String, Value> =
+            said.fields.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
+        // From the innermost outwards: what is nearer to the event counts.
+        for span in context.event_scope(event).into_iter().flatten() {
+            let extensions = span.extensions();
+            let Some(around) = extensions.get::<Said>() else { continue };
+            said.action = said.action.or_else(|| around.action.clone());
+            said.mirakl_id = said.mirakl_id.or(around.mirakl_id);
+            said.batch = said.batch.or(around.batch);
+            for (name, value) in &around.fields {
+                fields.entry(format!("{}_{name}", span.name())).or_insert_with(|| value.clone());
+            }
+        }
+        let own = is_own(metadata.target());
+        let level = level_of(*metadata.level());
+        let line = LogLine {
+            id: 0,
+            at: self.logs.shared.clock.now(),
+            level: said.severity.map_or(level, |raised| raised.max(level)).number(),
+            action: said.action.unwrap_or_default(),
+            mirakl_id: said.mirakl_id,
+            batch: said.batch,
+            message: said.message,
+            target: if own { String::new() } else { metadata.target().to_owned() },
+            fields,
+            unknown: Map::new(),
+        };
+        self.logs.emit(line, &self.logs.wanted());
+    }
+}
+
+/// A line about the log itself.
+pub(super) fn own_line(at: Timestamp, level: LogLevel, message: String) -> LogLine {
+    LogLine {
+        id: 0,
+        at,
+        level: level.number(),
+        action: "logs".to_owned(),
+        mirakl_id: None,
+        batch: None,
+        message,
+        target: String::new(),
+        fields: Map::new(),
+        unknown: Map::new(),
+    }
+}
+
+/// Takes out of every text what must not be seen.
+pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
+    let cleaned = |text: &str| {
+        let mut text = masked(text);
+        let secrets = config.into_iter().flat_map(Config::secrets).map(Secret::expose);
+        for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
+            if text.contains(secret) {
+                text = text.replace(secret, "[secret]");
+            }
+        }
+        text
+    };
+    line.message = cleaned(&line.message);
+    for value in line.fields.values_mut() {
+        if let Value::String(text) = value {
+            *text = cleaned(text);
+        }
+    }
+}
+
+fn is_own(target: &str) -> bool {
+    target == "cashout" || target.starts_with("cashout::")
+}
+
+fn level_of(level: Level) -> LogLevel {
+    match level {
+        Level::ERROR => LogLevel::Error,
+        Level::WARN => LogLevel::Warning,
+        Level::INFO => LogLevel::Info,
+        Level::DEBUG | Level::TRACE => LogLevel::Debug,
+    }
+}
+
+/// The level that `severity` may raise an event of this level to.
+fn most_severe(level: Level) -> LogLevel {
+    match level {
+        Level::ERROR => LogLevel::Emergency,
+        Level::WARN => LogLevel::Warning,
+        Level::INFO => LogLevel::Notice,
+        Level::DEBUG | Level::TRACE => LogLevel::Debug,
+    }
+}

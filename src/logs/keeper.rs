@@ -1,0 +1,77 @@
+//! The one who stores lines: takes what waits, and puts it into the store in groups.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{LogLine, Logs};
+use crate::config::LogLevel;
+use crate::store::{Store, StoreError};
+
+/// How many lines are stored together, at most: a group must not hold up other writes for long.
+const GROUP: usize = 250;
+/// How long more lines may come before a group is stored.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long to wait after a failed write; it doubles each time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Starts the thread that stores lines, until the log lets go of it or the store is closed.
+pub(super) fn start(logs: Logs, store: Store) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name("log-keeper".to_owned())
+        .spawn(move || keep(&logs, &store))
+        .map_err(|error| StoreError::Machine(format!("no thread can be started to store the log: {error}")))
+}
+
+fn keep(logs: &Logs, store: &Store) {
+    let backlog = &logs.shared.to_keep;
+    let mut wait = FIRST_WAIT;
+    while let Some(group) = backlog.take(GROUP, GATHER) {
+        match put(store, group.clone()) {
+            Ok(()) => {
+                if wait > FIRST_WAIT {
+                    logs.say(LogLevel::Notice, "log lines are stored again".to_owned());
+                }
+                wait = FIRST_WAIT;
+                say_what_was_lost(logs);
+                // Now, so that whoever waits for the log to be stored waits for these lines too.
+                backlog.done();
+            }
+            // Another opening will store them.
+            Err(StoreError::Closed) => return backlog.give_back(group),
+            Err(error) => {
+                backlog.give_back(group);
+                // Said once: it waits for the store like any other line.
+                if wait == FIRST_WAIT {
+                    logs.say(LogLevel::Error, format!("log lines cannot be stored and wait in memory: {error}"));
+                }
+                if backlog.is_closed() {
+                    return;
+                }
+                backlog.pause(wait);
+                wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+            }
+        }
+    }
+}
+
+fn put(store: &Store, group: Vec<Arc<LogLine>>) -> Result<(), StoreError> {
+    store.write_blocking(move |writer| {
+        for line in group {
+            let line = LogLine { id: writer.next_id::<LogLine>()?, ..LogLine::clone(&line) };
+            writer.put(&line)?;
+        }
+        Ok(())
+    })
+}
+
+fn say_what_was_lost(logs: &Logs) {
+    let lost = logs.shared.to_keep.lost();
+    if lost.is_empty() {
+        return;
+    }
+    let counts: Vec<String> = lost.iter().map(|(level, count)| format!("{count} {}", level.name())).collect();
+    let text = format!("the store could not keep up with the log: {} lines are missing in it", counts.join(", "));
+    logs.say(LogLevel::Warning, text);
+}

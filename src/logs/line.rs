@@ -1,0 +1,163 @@
+//! A log line: what is made of an event of `tracing`, and how it is found again.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+
+use crate::config::LogLevel;
+use crate::store::{Entry, Index, Record};
+
+/// Longer texts are cut, in characters: a line is no dump.
+const LONGEST_MESSAGE: usize = 4_000;
+const LONGEST_FIELD: usize = 1_000;
+/// More fields than this are left out.
+const MOST_FIELDS: usize = 40;
+
+/// A line of the log as it is kept. The latest has the highest key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Our own number; 0 until the line is stored.
+    pub id: u64,
+    /// When it was logged (UTC).
+    pub at: Timestamp,
+    /// 100 DEBUG to 600 EMERGENCY, as in the configuration; see [`LogLine::severity`].
+    pub level: u16,
+    /// What was being done: a batch's command, or a part of the appliance such as `mail`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
+    /// The shop that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirakl_id: Option<u64>,
+    /// The batch that was running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u64>,
+    /// The sentence.
+    #[serde(default)]
+    pub message: String,
+    /// Where it comes from; empty for our own lines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
+    /// Everything else that was said with it, such as `voucher` or `request_id`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl LogLine {
+    /// The level by its name.
+    pub fn severity(&self) -> LogLevel {
+        LogLevel::of_number(self.level)
+    }
+
+    /// True where our own code says it, and not a library.
+    pub fn is_own(&self) -> bool {
+        self.target.is_empty()
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + size_of_value(value) + 64).sum();
+        size_of::<Self>() + self.action.len() + self.message.len() + self.target.len() + fields
+    }
+}
+
+fn size_of_value(value: &Value) -> usize {
+    value.as_str().map_or(16, str::len)
+}
+
+/// The key is the time and then the number, so that every list is in the order of time without an
+/// index for it. The level and the action have few groups, shops and batches many small ones.
+impl Record for LogLine {
+    const COLLECTION: &'static str = "logs";
+    type Key = (Timestamp, u64);
+
+    fn key(&self) -> Self::Key {
+        (self.at, self.id)
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).counted(),
+            Index::new("action", 1, |line: &Self| {
+                if line.action.is_empty() { Vec::new() } else { vec![Entry::of(line.action.clone())] }
+            })
+            .counted(),
+            Index::new("mirakl_id", 1, |line: &Self| line.mirakl_id.map(Entry::of).into_iter().collect()).counted(),
+            Index::new("batch", 1, |line: &Self| line.batch.map(Entry::of).into_iter().collect()).counted(),
+        ]
+    }
+}
+
+/// What an event or a span says about itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    pub(super) message: String,
+    pub(super) severity: Option<LogLevel>,
+    pub(super) action: Option<String>,
+    pub(super) mirakl_id: Option<u64>,
+    pub(super) batch: Option<u64>,
+    pub(super) fields: Vec<(&'static str, Value)>,
+}
+
+impl Said {
+    fn say(&mut self, field: &Field, value: Value) {
+        match (field.name(), &value) {
+            ("message", Value::String(text)) => self.message = shortened(text, LONGEST_MESSAGE),
+            ("severity", Value::String(text)) => self.severity = LogLevel::named(text),
+            ("action", Value::String(text)) => self.action = Some(text.clone()),
+            ("mirakl_id", Value::Number(id)) if id.is_u64() => self.mirakl_id = id.as_u64(),
+            ("batch", Value::Number(id)) if id.is_u64() => self.batch = id.as_u64(),
+            (_, Value::String(text)) => self.keep(field.name(), Value::String(shortened(text, LONGEST_FIELD))),
+            _ => self.keep(field.name(), value),
+        }
+    }
+
+    fn keep(&mut self, name: &'static str, value: Value) {
+        self.fields.retain(|(known, _)| *known != name);
+        if self.fields.len() < MOST_FIELDS {
+            self.fields.push((name, value));
+        }
+    }
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.say(field, Value::String(format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.say(field, Value::String(value.to_owned()));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.say(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.say(field, value.into());
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.say(field, u64::try_from(value).map_or_else(|_| value.to_string().into(), Value::from));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.say(field, value.into());
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.say(field, Value::String(value.to_string()));
+    }
+}
+
+fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,182 @@
+//! The last net: what looks like a card number, an IBAN or an e-mail address is masked, whoever
+//! wrote it into a line.
+
+use std::str::FromStr;
+
+use iban::Iban;
+
+/// Fewer digits than this are neither a card number nor an IBAN.
+const FEWEST_DIGITS: usize = 8;
+
+/// `text` with card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
+/// (`s…@shop.example`) masked.
+pub fn masked(text: &str) -> String {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits < FEWEST_DIGITS && !text.contains('@') {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = letters.as_slice();
+    let mut within_word = false;
+    while let Some((&letter, others)) = rest.split_first() {
+        let found = if within_word { None } else { card(rest).or_else(|| iban(rest)).or_else(|| email(rest)) };
+        if let Some((taken, mask)) = found {
+            masked.push_str(&mask);
+            rest = rest.get(taken..).unwrap_or_default();
+            within_word = true;
+        } else {
+            masked.push(letter);
+            rest = others;
+            within_word = letter.is_alphanumeric();
+        }
+    }
+    masked
+}
+
+/// What `rest` begins with: how many characters it takes, and what stands there instead.
+type Found = Option<(usize, String)>;
+
+/// A card number: 13 to 19 digits with the right check digit, in one piece or in the groups that
+/// are printed on cards.
+fn card(rest: &[char]) -> Found {
+    let mut digits = String::new();
+    let mut groups = vec![0_usize];
+    let mut taken = 0;
+    for (at, &letter) in rest.iter().enumerate() {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            taken = at + 1;
+            if let Some(group) = groups.last_mut() {
+                *group += 1;
+            }
+        } else if (letter == ' ' || letter == '-') && groups.last().is_some_and(|group| *group > 0) {
+            groups.push(0);
+        } else {
+            break;
+        }
+    }
+    groups.retain(|group| *group > 0);
+    let ends = rest.get(taken).is_none_or(|next| !next.is_alphanumeric());
+    let printed = matches!(groups.as_slice(), [_] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
+    if !(ends && printed && (13..=19).contains(&digits.len()) && passes_luhn(&digits)) {
+        return None;
+    }
+    let (first, last) = (digits.get(..6)?, digits.get(digits.len().checked_sub(4)?..)?);
+    Some((taken, format!("{first}******{last}")))
+}
+
+fn passes_luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .chars()
+        .rev()
+        .filter_map(|digit| digit.to_digit(10))
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit) {
+            (0, digit) => digit,
+            (_, digit) if digit > 4 => 2 * digit - 9,
+            (_, digit) => 2 * digit,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// An IBAN, in one piece or in groups: what a country's bank could have given out.
+fn iban(rest: &[char]) -> Found {
+    let starts = matches!(rest, [a, b, c, d, ..]
+        if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_digit() && d.is_ascii_digit());
+    if !starts {
+        return None;
+    }
+    let mut text = String::new();
+    let mut ends = Vec::new();
+    for (at, &letter) in rest.iter().enumerate() {
+        match letter {
+            ' ' if rest.get(at + 1).is_some_and(char::is_ascii_alphanumeric) => ends.push((at, text.len())),
+            letter if letter.is_ascii_alphanumeric() && text.len() < 34 => text.push(letter.to_ascii_uppercase()),
+            letter => {
+                if !letter.is_alphanumeric() {
+                    ends.push((at, text.len()));
+                }
+                break;
+            }
+        }
+        if at + 1 == rest.len() {
+            ends.push((rest.len(), text.len()));
+        }
+    }
+    // The longest wins: a word that follows an IBAN does not belong to it.
+    ends.into_iter().rev().find_map(|(taken, length)| {
+        let candidate = text.get(..length)?;
+        Iban::from_str(candidate).ok()?;
+        let (first, last) = (candidate.get(..4)?, candidate.get(length.checked_sub(4)?..)?);
+        Some((taken, format!("{first}…{last}")))
+    })
+}
+
+fn email(rest: &[char]) -> Found {
+    let local = rest.iter().take_while(|letter| letter.is_alphanumeric() || "._%+-".contains(**letter)).count();
+    let (&first, _) = rest.split_first()?;
+    if local == 0 || rest.get(local) != Some(&'@') {
+        return None;
+    }
+    let domain: String =
+        rest.iter().skip(local + 1).take_while(|letter| letter.is_alphanumeric() || ".-".contains(**letter)).collect();
+    let domain = domain.trim_end_matches(['.', '-']);
+    if domain.is_empty() {
+        return None;
+    }
+    Some((local + 1 + domain.chars().count(), format!("{first}…@{domain}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_must_not_be_seen_is_masked_and_the_rest_is_left() {
+        for (text, seen) in [
+            ("card 4000000000000002 refused", "card 400000******0002 refused"),
+            ("card 4000 0000 0000 0002, refused", "card 400000******0002, refused"),
+            ("3782-822463-10005", "378282******0005"),
+            ("bank FR1420041010050500013M02606.", "bank FR14…2606."),
+            ("bank FR14 2004 1010 0505 0001 3M02 606 is not it", "bank FR14…2606 is not it"),
+            ("fr1420041010050500013m02606", "FR14…2606"),
+            ("seller.one+x@shops.example has", "s…@shops.example has"),
+            ("<seller@shops.example>", "<s…@shops.example>"),
+            ("smtp://user:hunter22@host", "smtp://user:h…@host"),
+        ] {
+            assert_eq!(masked(text), seen);
+        }
+        for plain in [
+            "voucher 1000001 of shop 2001, 83.00 EUR",
+            "TRANSFER_SALES_1000001_498152_1002001",
+            "transaction 5d935783d9cd316415 at 2026-11-21T10:00:00.123456Z",
+            "4000000000000003 has a wrong check digit",
+            "DE00123456781234567890",
+            "a @ b",
+            "between 12345678 and 87654321",
+            "é à ü 12345678",
+        ] {
+            assert_eq!(masked(plain), plain);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_gets_through(local in "[a-z][a-z0-9.+-]{1,9}", around in "[0-9 @.FRa-c-]{0,20}|.{0,20}") {
+            let text = format!("{around} {local}@shops.example {around}");
+            prop_assert!(!masked(&text).contains(&format!("{local}@")), "{}", masked(&text));
+        }
+
+        #[test]
+        fn no_card_number_gets_through(head in "[0-9]{12,18}", before in "[ :=(,]?", after in "[ ).,]?") {
+            let digit = (0..10).find(|digit| passes_luhn(&format!("{head}{digit}"))).unwrap();
+            let number = format!("{head}{digit}");
+            let text = format!("{before}{number}{after}");
+            prop_assert!(!masked(&text).contains(&number), "{}", text);
+        }
+    }
+}

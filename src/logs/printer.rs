@@ -1,0 +1,155 @@
+//! The lines that leave the process: a stream of ours, and the log file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{LogLine, Style};
+
+/// One of the streams that a process begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The standard output.
+    Output,
+    /// The error output.
+    Error,
+}
+
+/// What is to be said about the log file itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// It cannot be written, and why; said once until it can be again.
+    Lost(String),
+    /// It can be written again, after so many lines that are missing in it.
+    Back(u64),
+}
+
+/// Writes lines to the stream and the file.
+pub(super) struct Printer {
+    stream: Stream,
+    style: Style,
+    file: Option<LogFile>,
+}
+
+/// A file that lines are added to.
+struct LogFile {
+    path: PathBuf,
+    open: Option<File>,
+    /// Lines that are missing in it since it failed; none while it works.
+    missing: Option<u64>,
+}
+
+impl Printer {
+    pub(super) fn new(stream: Stream, style: Style) -> Self {
+        Self { stream, style, file: None }
+    }
+
+    /// Opens the file anew with the next line.
+    pub(super) fn reopen(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.open = None;
+        }
+    }
+
+    /// Writes lines; `path` is the log file where there is one, which gets all of them. Each line says
+    /// whether the stream shows it.
+    pub(super) fn print(&mut self, lines: &[(Arc<LogLine>, bool)], path: Option<&Path>) -> Option<News> {
+        let shown: String = lines.iter().filter(|(_, shown)| *shown).map(|(line, _)| self.style.write(line)).collect();
+        if !shown.is_empty() {
+            // Where nobody listens any more, there is nobody to tell.
+            let _ = match self.stream {
+                Stream::Output => io::stdout().lock().write_all(shown.as_bytes()).and_then(|()| io::stdout().flush()),
+                Stream::Error => io::stderr().lock().write_all(shown.as_bytes()),
+            };
+        }
+        if self.file.as_ref().map(|file| file.path.as_path()) != path {
+            self.file = path.map(|path| LogFile { path: path.to_owned(), open: None, missing: None });
+        }
+        let style = if self.style == Style::Json { Style::Json } else { Style::Text { colours: false } };
+        let file = self.file.as_mut()?;
+        file.add(&lines.iter().map(|(line, _)| style.write(line)).collect::<Vec<_>>())
+    }
+}
+
+impl LogFile {
+    fn add(&mut self, lines: &[String]) -> Option<News> {
+        let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        match self.write(&lines.concat()) {
+            Ok(()) => self.missing.take().map(News::Back),
+            Err(error) => {
+                self.open = None;
+                let news = self.missing.is_none().then(|| {
+                    let path = self.path.display();
+                    News::Lost(format!(
+                        "the log file {path} cannot be written ({error}): make room or correct its rights, or change \
+                         log.file.path; until then lines are missing in it"
+                    ))
+                });
+                self.missing = Some(self.missing.unwrap_or(0).saturating_add(count));
+                news
+            }
+        }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        // Moved away or removed, as logrotate does: the lines belong into a new one under that name.
+        if self.open.as_ref().is_some_and(|file| !is_at(file, &self.path)) {
+            self.open = None;
+        }
+        if self.open.is_none() {
+            // Lines name shops and vouchers: not for everybody on the machine.
+            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
+            self.open = Some(file);
+        }
+        self.open.as_mut().map_or(Ok(()), |file| file.write_all(text.as_bytes()))
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::line;
+    use super::*;
+    use crate::config::LogLevel;
+
+    fn lines(message: &str) -> Vec<(Arc<LogLine>, bool)> {
+        vec![(Arc::new(line(LogLevel::Info, message)), false)]
+    }
+
+    #[test]
+    fn the_file_goes_on_under_its_name_when_it_was_moved_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("cashout.log"), folder.path().join("cashout.log.1"));
+        let mut printer = Printer::new(Stream::Error, Style::Journal);
+        printer.print(&lines("before"), Some(&path));
+        std::fs::rename(&path, &moved).unwrap();
+        printer.print(&lines("after"), Some(&path));
+        let text = |path| std::fs::read_to_string(path).unwrap();
+        assert_eq!(text(&moved), "2026-11-21T10:00:00.000Z INFO      before\n");
+        assert_eq!(text(&path), "2026-11-21T10:00:00.000Z INFO      after\n");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_said_once_and_so_is_its_return() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("cashout.log");
+        let mut printer = Printer::new(Stream::Error, Style::Journal);
+        let said = printer.print(&lines("one"), Some(&path));
+        assert!(matches!(&said, Some(News::Lost(text)) if text.contains("missing/cashout.log")), "{said:?}");
+        assert_eq!(printer.print(&lines("two"), Some(&path)), None);
+        std::fs::create_dir(folder.path().join("missing")).unwrap();
+        assert_eq!(printer.print(&lines("three"), Some(&path)), Some(News::Back(2)));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+        // A disk that is full.
+        let said = printer.print(&lines("four"), Some(Path::new("/dev/full")));
+        assert!(matches!(said, Some(News::Lost(_))), "{said:?}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Old lines go: by their age and by their number, in small slices, so that nobody waits for it.
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::LogLine;
+use crate::clock::Clock;
+use crate::config::{RetentionConfig, Settings};
+use crate::store::{Query, Store, StoreError, View};
+
+/// How often it is looked whether lines must go.
+const EVERY: SignedDuration = SignedDuration::from_mins(30);
+/// How many lines go in one write.
+const SLICE: usize = 200;
+
+/// Deletes what is older or more than the settings say, again and again, until `stop` is cancelled.
+pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let retention = settings.get().retention;
+        match trim(&store, &clock, retention, &stop).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(action = "logs", "{gone} log lines were deleted: they were too old or too many"),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(action = "logs", "old log lines could not be deleted: {error}"),
+        }
+        tokio::select! {
+            () = clock.pass(EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Deletes what is older or more than `retention` says. Gives how many lines that were.
+pub async fn trim(
+    store: &Store,
+    clock: &Clock,
+    retention: RetentionConfig,
+    stop: &CancellationToken,
+) -> Result<u64, StoreError> {
+    let age = SignedDuration::from_hours(24).saturating_mul(i32::try_from(retention.logs_days).unwrap_or(i32::MAX));
+    let oldest = clock.now().checked_sub(age).ok().filter(|_| retention.logs_days > 0);
+    let mut gone: u64 = 0;
+    while !stop.is_cancelled() {
+        let deleted = store
+            .write(move |writer| {
+                let mut old = Vec::new();
+                if let Some(oldest) = oldest {
+                    old = writer.keys::<LogLine>(&Query::all().to(oldest).limit(SLICE))?.keys;
+                }
+                if old.is_empty() && retention.log_lines > 0 {
+                    let over = writer.total::<LogLine>()?.saturating_sub(retention.log_lines);
+                    let over = usize::try_from(over).unwrap_or(usize::MAX).min(SLICE);
+                    if over > 0 {
+                        old = writer.keys::<LogLine>(&Query::all().limit(over))?.keys;
+                    }
+                }
+                for key in &old {
+                    writer.delete::<LogLine>(key)?;
+                }
+                Ok::<_, StoreError>(old.len())
+            })
+            .await?;
+        if deleted == 0 {
+            break;
+        }
+        gone = gone.saturating_add(u64::try_from(deleted).unwrap_or(u64::MAX));
+    }
+    Ok(gone)
+}

@@ -1,0 +1,147 @@
+//! How a line is written: for people, for journald, as JSON.
+
+use serde_json::{Map, Value, json};
+
+use super::LogLine;
+use crate::config::LogLevel;
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Time (UTC), level, action, sentence, fields; in colours where there is a terminal.
+    Text {
+        /// With the escape sequences of terminals.
+        colours: bool,
+    },
+    /// As journald wants it: the priority in front, no time.
+    Journal,
+    /// One JSON object a line, with every field.
+    Json,
+}
+
+impl Style {
+    /// The line, with the line break.
+    pub fn write(self, line: &LogLine) -> String {
+        let mut text = match self {
+            Self::Text { colours } => text(line, colours),
+            Self::Journal => format!("<{}>{}", priority(line.severity()), sentence(line)),
+            Self::Json => json(line).to_string(),
+        };
+        text.push('\n');
+        text
+    }
+}
+
+fn text(line: &LogLine, colours: bool) -> String {
+    let level = line.severity();
+    let name = format!("{:<9}", level.name());
+    let name = if colours { format!("\u{1b}[{}m{name}\u{1b}[0m", colour(level)) } else { name };
+    format!("{} {name} {}", line.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"), sentence(line))
+}
+
+/// Action, sentence and fields on one line: whatever stands in them cannot pass for another line.
+fn sentence(line: &LogLine) -> String {
+    let mut text = String::new();
+    if !line.action.is_empty() {
+        text = format!("{}: ", line.action);
+    } else if !line.is_own() {
+        text = format!("{}: ", line.target);
+    }
+    text.push_str(&line.message);
+    let known = [("mirakl_id", line.mirakl_id), ("batch", line.batch)];
+    let known = known.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.to_string())));
+    let others = line.fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), if value.contains([' ', '"']) { format!("{value:?}") } else { value })
+    });
+    for (name, value) in known.chain(others) {
+        text.extend([" ", &name, "=", &value]);
+    }
+    if text.contains(char::is_control) {
+        text = text
+            .chars()
+            .map(|letter| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() })
+            .collect();
+    }
+    text
+}
+
+fn json(line: &LogLine) -> Value {
+    let mut all = Map::new();
+    all.insert("date".to_owned(), json!(line.at));
+    all.insert("level".to_owned(), json!(line.severity().name()));
+    all.insert("action".to_owned(), json!(line.action));
+    all.insert("mirakl_id".to_owned(), json!(line.mirakl_id));
+    all.insert("batch".to_owned(), json!(line.batch));
+    all.insert("message".to_owned(), json!(line.message));
+    if !line.is_own() {
+        all.insert("target".to_owned(), json!(line.target));
+    }
+    for (name, value) in &line.fields {
+        all.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    Value::Object(all)
+}
+
+/// The priority of syslog, as sd-daemon(3) has it.
+fn priority(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Emergency => 0,
+        LogLevel::Alert => 1,
+        LogLevel::Critical => 2,
+        LogLevel::Error => 3,
+        LogLevel::Warning => 4,
+        LogLevel::Notice => 5,
+        LogLevel::Info => 6,
+        LogLevel::Debug => 7,
+    }
+}
+
+fn colour(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "2",
+        LogLevel::Info => "32",
+        LogLevel::Notice => "36",
+        LogLevel::Warning => "33",
+        LogLevel::Error => "31",
+        LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "1;31",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::line;
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line_whatever_it_says() {
+        let mut forged = line(LogLevel::Warning, "first\n<0>second\u{1b}[2J");
+        forged.fields.insert("voucher".to_owned(), json!("1\r\n2"));
+        for style in [Style::Text { colours: false }, Style::Journal, Style::Json] {
+            let written = style.write(&forged);
+            assert_eq!(written.lines().count(), 1, "{written}");
+            assert!(!written.trim_end().contains(char::is_control), "{written}");
+        }
+    }
+
+    #[test]
+    fn each_style_says_all_of_it() {
+        let mut one = line(LogLevel::Critical, "the ledger differs");
+        one.action = "cashout:transfer".to_owned();
+        one.mirakl_id = Some(2001);
+        one.batch = Some(7);
+        one.fields.insert("voucher".to_owned(), json!("1000001"));
+        one.fields.insert("reason".to_owned(), json!("two words"));
+        let rest = r#"cashout:transfer: the ledger differs mirakl_id=2001 batch=7 reason="two words" voucher=1000001"#;
+        assert_eq!(Style::Journal.write(&one), format!("<2>{rest}\n"));
+        let text = Style::Text { colours: false }.write(&one);
+        assert_eq!(text, format!("2026-11-21T10:00:00.000Z CRITICAL  {rest}\n"));
+        assert!(Style::Text { colours: true }.write(&one).contains("\u{1b}[1;31mCRITICAL"));
+        let object: Value = serde_json::from_str(&Style::Json.write(&one)).unwrap();
+        let expected = json!({
+            "date": "2026-11-21T10:00:00Z", "level": "CRITICAL", "action": "cashout:transfer", "mirakl_id": 2001,
+            "batch": 7, "message": "the ledger differs", "voucher": "1000001", "reason": "two words",
+        });
+        assert_eq!(object, expected);
+    }
+}

@@ -1,0 +1,259 @@
+//! What an operator finds in the log, with a store and a file behind it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::config::{Config, RetentionConfig};
+use crate::store::{Query, StoreOptions, View, schema};
+
+/// A line at a fixed time.
+pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
+    LogLine {
+        id: 0,
+        at: "2026-11-21T10:00:00Z".parse().unwrap(),
+        level: level.number(),
+        action: String::new(),
+        mirakl_id: None,
+        batch: None,
+        message: message.to_owned(),
+        target: String::new(),
+        fields: serde_json::Map::new(),
+        unknown: serde_json::Map::new(),
+    }
+}
+
+/// A log that shows nothing, by the settings given as variables.
+fn logs(variables: &[(&str, &str)]) -> Logs {
+    let always = [
+        ("CASHOUT_MIRAKL_BASEURL", "https://marketplace.example.com"),
+        ("CASHOUT_MIRAKL_OPERATORKEY", "key-of-the-operator"),
+        ("CASHOUT_HIPAY_WSLOGIN", "login"),
+        ("CASHOUT_HIPAY_WSPASSWORD", "hunter2-hunter2"),
+        ("CASHOUT_HIPAY_BASERESTURL", "https://test-professional.hipay.com"),
+        ("CASHOUT_HIPAY_ENTITY", "ENTITY"),
+        ("CASHOUT_HIPAY_MERCHANTGROUPID", "12"),
+        ("CASHOUT_ACCOUNT_TECHNICAL_EMAIL", "technical@example.com"),
+        ("CASHOUT_ACCOUNT_TECHNICAL_HIPAYID", "1001"),
+        ("CASHOUT_ACCOUNT_OPERATOR_EMAIL", "operator@example.com"),
+        ("CASHOUT_ACCOUNT_OPERATOR_HIPAYID", "1002"),
+    ];
+    let variables = always.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let path = Path::new("/nonexistent/parameters.yml");
+    let config = Config::load(path, variables.collect::<Vec<_>>()).unwrap();
+    let options = Options {
+        stream: Stream::Error,
+        style: Style::Text { colours: false },
+        level: LogLevel::Emergency,
+        foreign_level: LogLevel::Emergency,
+        hand_over: false,
+    };
+    let logs = Logs::new(options, Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap()));
+    logs.follow(Settings::new(path, Arc::new(config)));
+    logs
+}
+
+fn open() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
+    (folder, store)
+}
+
+/// Stores what was logged, and gives the lines, the latest first.
+fn stored(logs: &Logs, store: &Store, filter: &LogFilter) -> Vec<LogLine> {
+    assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
+    store.read(|reader| filter.page(reader, 10_000, None)).unwrap().lines
+}
+
+fn said(lines: &[LogLine]) -> Vec<&str> {
+    lines.iter().rev().map(|line| line.message.as_str()).collect()
+}
+
+#[test]
+fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
+    use LogLevel::{Alert, Critical, Emergency, Error, Info, Notice, Warning};
+    let (_folder, store) = open();
+    let logs = logs(&[]);
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        // Logged before there is a store.
+        tracing::info!("begins");
+        tracing::debug!("not kept by default");
+        logs.keep_in(&store).unwrap();
+        let request = tracing::info_span!("request", id = "abc", path = "/healthz");
+        request.in_scope(|| {
+            let batch = tracing::info_span!("batch", action = "cashout:transfer", batch = 7_u64);
+            batch.in_scope(|| tracing::warn!(mirakl_id = 2001_u64, voucher = "17", "refused"));
+        });
+        tracing::info!(severity = "NOTICE", action = "web", "of note");
+        for severity in ["CRITICAL", "ALERT", "EMERGENCY"] {
+            tracing::error!(severity, "raised");
+        }
+        tracing::error!(severity = "INFO", "never lowered");
+        tracing::info!(target: "hyper", "chatter of a library");
+        tracing::warn!(target: "hyper", "warning of a library");
+    });
+    let lines = stored(&logs, &store, &LogFilter::default());
+    let levels: Vec<LogLevel> = lines.iter().rev().map(LogLine::severity).collect();
+    assert_eq!(levels, [Info, Warning, Notice, Critical, Alert, Emergency, Error, Warning]);
+    let refused = &lines[6];
+    assert_eq!((refused.action.as_str(), refused.mirakl_id, refused.batch), ("cashout:transfer", Some(2001), Some(7)));
+    let fields = serde_json::json!({ "voucher": "17", "request_id": "abc", "request_path": "/healthz" });
+    assert_eq!(serde_json::Value::from(refused.fields.clone()), fields);
+    assert_eq!((lines[0].target.as_str(), lines[0].message.as_str()), ("hyper", "warning of a library"));
+    assert!(logs.let_go());
+    store.close().unwrap();
+}
+
+#[test]
+fn no_secret_and_no_personal_data_gets_into_a_line() {
+    let (_folder, store) = open();
+    let logs = logs(&[("CASHOUT_MAIL_PASSWORD", "the mail's password")]);
+    logs.keep_in(&store).unwrap();
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        let note = "pan 4000000000000002";
+        tracing::error!(
+            note,
+            "login failed with hunter2-hunter2 for seller@shops.example, FR1420041010050500013M02606"
+        );
+    });
+    let lines = stored(&logs, &store, &LogFilter::default());
+    assert_eq!(lines[0].message, "login failed with [secret] for s…@shops.example, FR14…2606");
+    assert_eq!(lines[0].fields["note"], "pan 400000******0002");
+    logs.let_go();
+}
+
+#[test]
+fn lines_are_found_by_every_filter_and_all_of_them_together() {
+    let (_folder, store) = open();
+    let logs = logs(&[("CASHOUT_DB_LOGGER_LEVEL", "debug")]);
+    logs.keep_in(&store).unwrap();
+    let clock = logs.shared.clock.clone();
+    let begun = clock.now();
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        for number in 0..600_u64 {
+            let (mirakl_id, batch) = (number % 10, number % 7);
+            let action = if number % 2 == 0 { "cashout:transfer" } else { "vendor:process" };
+            match number % 3 {
+                0 => tracing::debug!(action, mirakl_id, batch, "{number}"),
+                1 => tracing::info!(action, mirakl_id, batch, "{number}"),
+                _ => tracing::error!(action, mirakl_id, batch, "{number}"),
+            }
+            clock.advance(SignedDuration::from_secs(1));
+        }
+    });
+    let expected = |takes: &dyn Fn(u64) -> bool| {
+        (0..600).filter(|&number| takes(number)).map(|number| number.to_string()).collect::<Vec<_>>()
+    };
+    let at = |second| Some(begun + SignedDuration::from_secs(second));
+    let all = LogFilter::default();
+    let cases: [(LogFilter, &dyn Fn(u64) -> bool); 6] = [
+        (all.clone(), &|_| true),
+        (LogFilter { level: Some(LogLevel::Error), ..all.clone() }, &|number| number % 3 == 2),
+        (LogFilter { mirakl_id: Some(4), from: at(100), to: at(200), ..all.clone() }, &|number| {
+            number % 10 == 4 && (100..200).contains(&number)
+        }),
+        (LogFilter { action: Some("vendor:process".to_owned()), batch: Some(3), ..all.clone() }, &|number| {
+            number % 2 == 1 && number % 7 == 3
+        }),
+        (LogFilter { level: Some(LogLevel::Debug), mirakl_id: Some(3), batch: Some(3), ..all.clone() }, &|number| {
+            number % 3 == 0 && number % 10 == 3 && number % 7 == 3
+        }),
+        (LogFilter { mirakl_id: Some(77), level: Some(LogLevel::Info), ..all.clone() }, &|_| false),
+    ];
+    assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
+    for (filter, takes) in cases {
+        assert_eq!(said(&stored(&logs, &store, &filter)), expected(takes), "{filter:?}");
+        // Page by page it is the same.
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.read(|reader| filter.page(reader, 7, after.take())).unwrap();
+            assert!(page.lines.len() <= 7);
+            found.extend(page.lines);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(said(&found), expected(takes), "{filter:?}");
+    }
+    logs.let_go();
+}
+
+#[test]
+fn what_the_store_had_no_room_for_is_counted_and_said_once_there_is_room() {
+    let (_folder, store) = open();
+    let logs = logs(&[("CASHOUT_DB_LOGGER_LEVEL", "100")]);
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        for number in 0..6_000 {
+            tracing::debug!("{number}");
+        }
+        for number in 0..6_000 {
+            tracing::info!("{number}");
+        }
+        for number in 0..5_000 {
+            tracing::warn!("{number}");
+        }
+    });
+    logs.keep_in(&store).unwrap();
+    let count = |level| stored(&logs, &store, &LogFilter { level: Some(level), ..LogFilter::default() }).len();
+    assert_eq!((count(LogLevel::Debug), count(LogLevel::Info)), (5_000, 5_000));
+    // The warnings, and the line about what is missing.
+    let warnings = stored(&logs, &store, &LogFilter { level: Some(LogLevel::Warning), ..LogFilter::default() });
+    assert_eq!(warnings.len(), 5_001);
+    let told = warnings.iter().find(|line| line.action == "logs").unwrap();
+    assert!(told.message.contains("1000 DEBUG, 1000 INFO lines are missing"), "{told:?}");
+    logs.let_go();
+}
+
+#[test]
+fn lines_wait_for_the_next_opening_where_the_store_was_closed() {
+    let (folder, store) = open();
+    let logs = logs(&[]);
+    logs.keep_in(&store).unwrap();
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        tracing::info!("one");
+        assert!(logs.let_go());
+        store.close().unwrap();
+        tracing::info!("two");
+    });
+    let store = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
+    logs.keep_in(&store).unwrap();
+    assert_eq!(said(&stored(&logs, &store, &LogFilter::default())), ["one", "two"]);
+    logs.let_go();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_lines_go_by_age_and_by_number_and_the_indexes_with_them() {
+    let (_folder, store) = open();
+    let clock = Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap());
+    let put = async |count: u64, at: Timestamp| {
+        let lines = move |number: u64| LogLine { at, mirakl_id: Some(number % 3), ..line(LogLevel::Info, "x") };
+        let write = store.write(move |writer| {
+            (0..count).try_for_each(|number| {
+                let line = LogLine { id: writer.next_id::<LogLine>()?, ..lines(number) };
+                writer.put(&line)
+            })
+        });
+        write.await.map_err(|error: StoreError| panic!("{error}")).unwrap();
+    };
+    put(700, clock.now() - SignedDuration::from_hours(24 * 40)).await;
+    put(900, clock.now() - SignedDuration::from_hours(24 * 20)).await;
+    let retention = |logs_days, log_lines| RetentionConfig {
+        logs_days,
+        log_lines,
+        batches_days: 0,
+        notifications_days: 0,
+        personal_data_days: 0,
+    };
+    let total =
+        || store.read(|reader| Ok((reader.total::<LogLine>()?, reader.count::<LogLine>("mirakl_id", 1_u64)?))).unwrap();
+    let trimmed = async |retention| trim(&store, &clock, retention, &CancellationToken::new()).await.unwrap();
+    assert_eq!((trimmed(retention(0, 0)).await, total()), (0, (1_600, 533)));
+    assert_eq!((trimmed(retention(30, 0)).await, total()), (700, (900, 300)));
+    assert_eq!((trimmed(retention(30, 500)).await, total().0), (400, 500));
+    // The oldest of them are gone.
+    let first = store.read(|reader| Ok(reader.keys::<LogLine>(&Query::all().limit(1))?.keys)).unwrap();
+    assert_eq!(first[0].1, 1_101);
+}
