@@ -255,6 +255,11 @@ impl Record for Notification {
             Index::new("account", 1, |one: &Self| {
                 one.listed(|| one.account_id.map(|id| Entry::new(id, one.received_at)).into_iter().collect())
             }),
+            // What never found what it is about, by when that was given up.
+            Index::new("unmatched", 1, |one: &Self| {
+                let ended = one.ended_at.filter(|_| one.state == NotificationState::Unmatched);
+                ended.map(|at| Entry::new((), at)).into_iter().collect()
+            }),
         ]
     }
 }

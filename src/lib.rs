@@ -59,7 +59,9 @@ pub mod remote;
 pub mod store;
 
 // Who is told.
+pub mod locale;
 pub mod logs;
+pub mod mail;
 
 // What is done with all that.
 pub mod app;

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{NoticeLevel, Settings};
 use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
+use crate::mail::Mailer;
 use crate::metrics;
 use crate::store::StoreError;
 use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
@@ -86,7 +87,8 @@ impl Appliance {
             }
         }
         let (store, clock) = (context.store.clone(), context.clock.clone());
-        tasks.spawn(logs::retain(store, clock, settings.clone(), stop.clone()));
+        tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
+        tasks.spawn(Mailer::new(store, clock, settings.clone(), logs.clone()).run(stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
         let web = Web { context, settings, readiness, inbox };

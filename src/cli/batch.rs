@@ -25,7 +25,7 @@ pub(super) fn run(
         jobs::run(&context, &command, "command line", progress, stop).await
     });
     let latest = BatchRecord::latest(&context.store);
-    let closed = close(context);
+    let closed = close(global, context);
     let record = match outcome {
         Ok(record) => record,
         Err(error) => {

@@ -8,6 +8,7 @@ use super::output::{notice, print, print_json};
 use super::{CheckArgs, Exit, Failed, Global, close, configuration, open, owner, runtime};
 use crate::hipay::ActingOn;
 use crate::jobs::{Binding, Bound, Context, read_setup, rebind};
+use crate::mail;
 use crate::remote::CallError;
 
 /// One thing that was looked at.
@@ -46,11 +47,12 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
         if !arguments.offline {
             mirakl(&context, &mut findings).await;
             hipay(&context, &mut findings).await;
+            mail(&context, &mut findings).await;
         }
         Ok::<_, Failed>(confirmed)
     })?;
     tell(&findings, global.json)?;
-    close(context)?;
+    close(global, context)?;
     Ok(if findings.any_bad() || !confirmed { Exit::Failures } else { Exit::Done })
 }
 
@@ -161,6 +163,18 @@ async fn hipay(context: &Context, findings: &mut Findings) {
             format!("HiPay has not validated the bank details of the account {operator}: commissions stay there"),
         ),
         Ok(Some(_)) => findings.good("operator account", operator.to_string()),
+    }
+}
+
+/// Whether the mail server would take an alert. Nothing is sent.
+async fn mail(context: &Context, findings: &mut Findings) {
+    let Some(config) = &context.config.mail else { return };
+    match mail::try_out(config).await {
+        Ok(()) => findings.good("mail server", format!("{}:{}", config.host, config.port)),
+        Err(error) => findings.bad(
+            "mail server",
+            format!("{error}; check mail.host, mail.port and mail.security, and whether it takes mail from here"),
+        ),
     }
 }
 

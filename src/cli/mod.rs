@@ -24,6 +24,7 @@ use crate::app::{self, AppError, Wiring};
 use crate::config::{Config, NoticeLevel, Settings, parse_duration, process_environment};
 use crate::jobs::{Context, JobError};
 use crate::logs::Logs;
+use crate::mail::Mailer;
 use crate::store::StoreError;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
@@ -349,12 +350,22 @@ fn open(global: &Global, config: Config) -> Result<Context, Failed> {
     Ok(context)
 }
 
-/// Lets go of the store once what was logged is in it.
-fn close(context: Context) -> Result<(), StoreError> {
-    if let Some(logs) = Logs::current() {
+/// How long a command that is done stays for a mail server that does not answer.
+const MAILED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Lets go of the store once what was logged is mailed and kept.
+fn close(global: &Global, context: Context) -> Result<(), Failed> {
+    let Context { store, config, clock, .. } = context;
+    let logs = Logs::current();
+    if config.mail.is_some() {
+        let settings = Settings::new(&global.config, config);
+        let mailer = Mailer::new(store.clone(), clock, settings, logs.clone()).with_patience(MAILED_WITHIN);
+        runtime()?.block_on(mailer.once());
+    }
+    if let Some(logs) = logs {
         logs.let_go();
     }
-    context.store.close()
+    Ok(store.close()?)
 }
 
 /// The runtime of one command.

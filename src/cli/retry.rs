@@ -10,7 +10,7 @@ pub(super) fn run(global: &Global, id: u64) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let context = open(global, configuration(global)?)?;
     let outcome = runtime()?.block_on(jobs::retry(&context, id, "a person on the command line"));
-    let closed = close(context);
+    let closed = close(global, context);
     let operation = outcome?;
     closed?;
     let (voucher, amount, status) = (&operation.voucher, operation.amount, operation.status);

@@ -9,6 +9,7 @@ use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
 use crate::movement::Movement;
 use crate::logs::LogLine;
+use crate::mail::Mail;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::payment::CustomerPayment;
 use crate::settlement::Settlement;
@@ -29,6 +30,7 @@ pub fn schema() -> Schema {
         .with::<CustomerPayment>()
         .with::<Settlement>()
         .with::<LogLine>()
+        .with::<Mail>()
 }
 
 /// A day as a number that sorts like it: 20261121.

@@ -1,0 +1,123 @@
+//! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails use
+//! them, and pages can.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use unic_langid::LanguageIdentifier;
+
+use crate::config::Locale;
+
+/// The files of each language.
+const ENGLISH: &[&str] = &[include_str!("../ui/locales/en/mail.ftl")];
+const FRENCH: &[&str] = &[include_str!("../ui/locales/fr/mail.ftl")];
+
+static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));
+static FRENCH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::French));
+
+/// A value that a message has a place for: `("count", 3.into())`.
+pub type Value<'a> = (&'a str, FluentValue<'a>);
+
+/// The messages of one language.
+pub struct Texts {
+    bundle: FluentBundle<FluentResource>,
+}
+
+impl Texts {
+    /// The messages in this language; English where none is asked for.
+    pub fn of(locale: Option<Locale>) -> &'static Self {
+        match locale {
+            None | Some(Locale::English) => &ENGLISH_TEXTS,
+            Some(Locale::French) => &FRENCH_TEXTS,
+        }
+    }
+
+    fn read(locale: Locale) -> Self {
+        let (language, files) = match locale {
+            Locale::English => ("en", ENGLISH),
+            Locale::French => ("fr", FRENCH),
+        };
+        let mut bundle = FluentBundle::new_concurrent(vec![language.parse::<LanguageIdentifier>().unwrap_or_default()]);
+        // The signs that keep directions apart are of no use in plain text of these languages.
+        bundle.set_use_isolating(false);
+        for file in files {
+            // What can be read counts; a test sees to it that this is all of it.
+            let resource = FluentResource::try_new((*file).to_owned()).unwrap_or_else(|(resource, _)| resource);
+            bundle.add_resource_overriding(resource);
+        }
+        Self { bundle }
+    }
+
+    /// The message `id` with these values. A message that is not there is shown by its name.
+    pub fn text(&self, id: &str, values: &[Value<'_>]) -> String {
+        let Some(pattern) = self.bundle.get_message(id).and_then(|message| message.value()) else {
+            return id.to_owned();
+        };
+        let arguments: FluentArgs<'_> = values.iter().cloned().collect();
+        self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// The messages of a file with the variables that each names.
+    fn messages(file: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut current = String::new();
+        for line in file.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((id, _)) = line.split_once(" = ").filter(|_| !line.starts_with(' ')) {
+                id.clone_into(&mut current);
+            }
+            let variables = messages.entry(current.clone()).or_default();
+            for part in line.split('$').skip(1) {
+                variables
+                    .insert(part.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect());
+            }
+        }
+        messages.remove("");
+        messages
+    }
+
+    #[test]
+    fn every_language_has_the_same_messages_with_the_same_variables() {
+        for (english, french) in ENGLISH.iter().zip(FRENCH) {
+            assert_eq!(messages(english), messages(french));
+            for file in [english, french] {
+                let read = FluentResource::try_new((*file).to_owned());
+                assert!(read.is_ok(), "{:?}", read.err().map(|(_, errors)| errors));
+            }
+        }
+        assert_eq!(ENGLISH.len(), FRENCH.len());
+    }
+
+    #[test]
+    fn every_message_can_be_written_with_its_variables() {
+        for (locale, files) in [(Locale::English, ENGLISH), (Locale::French, FRENCH)] {
+            let texts = Texts::of(Some(locale));
+            for (id, variables) in files.iter().flat_map(|file| messages(file)) {
+                for number in [0, 1, 2, 1_000] {
+                    let values: Vec<Value<'_>> =
+                        variables.iter().map(|name| (name.as_str(), FluentValue::from(number))).collect();
+                    let text = texts.text(&id, &values);
+                    assert!(!text.is_empty() && !text.contains('{') && !text.contains('$'), "{id}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_take_the_forms_of_the_language() {
+        let count = |locale, count: u64| {
+            Texts::of(Some(locale)).text("alert-count", &[("count", count.into()), ("last", "8:00".into())])
+        };
+        assert_eq!(count(Locale::English, 1), "once, at 8:00");
+        assert_eq!(count(Locale::English, 12), "12 times, last at 8:00");
+        assert_eq!(count(Locale::French, 1), "une fois, à 8:00");
+        assert_eq!(Texts::of(None).text("no-such-message", &[]), "no-such-message");
+    }
+}

@@ -1,0 +1,246 @@
+//! The words of a mail, in the reader's language, as plain text and as HTML.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::digest::Digest;
+use super::{Letter, Mail};
+use crate::config::{Config, Locale, LogLevel};
+use crate::locale::Texts;
+use crate::logs::{Sentence, Summary, masked};
+
+/// So many sentences are told; how many more there are is said.
+const MOST_SENTENCES: usize = 20;
+/// A longer sentence is cut, in characters.
+const LONGEST_SENTENCE: usize = 500;
+
+/// A part of a mail.
+enum Part {
+    Paragraph(String),
+    Heading(String),
+    /// A sentence and what is to know about it.
+    Item(String, Vec<String>),
+}
+
+/// Writes a mail in the language and with the addresses of `config`.
+pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
+    let writer = Scribe { texts: Texts::of(config.dashboard.locale), config };
+    let (subject, parts) = match (&mail.summary, &mail.digest) {
+        (_, Some(digest)) => writer.digest(digest),
+        (Some(summary), None) => writer.alert(summary),
+        (None, None) => writer.alert(&Summary::default()),
+    };
+    Letter { subject, text: as_text(&parts), html: as_html(&parts), token: mail.token.clone(), at: mail.created_at }
+}
+
+struct Scribe<'a> {
+    texts: &'static Texts,
+    config: &'a Config,
+}
+
+impl Scribe<'_> {
+    fn subject(&self) -> &str {
+        self.config.mail.as_ref().map_or("cashout", |mail| &mail.subject)
+    }
+
+    fn level(&self, level: u16) -> String {
+        self.texts.text(&format!("level-{}", LogLevel::of_number(level).name().to_ascii_lowercase()), &[])
+    }
+
+    fn time(&self, at: Option<Timestamp>) -> String {
+        let pattern = match self.config.dashboard.locale {
+            Some(Locale::French) => "%d/%m/%Y %H:%M",
+            Some(Locale::English) | None => "%Y-%m-%d %H:%M",
+        };
+        let zone = self.config.hipay.time_zone.clone();
+        at.map(|at| at.to_zoned(zone).strftime(pattern).to_string()).unwrap_or_default()
+    }
+
+    fn day(&self, day: Date) -> String {
+        match self.config.dashboard.locale {
+            Some(Locale::French) => day.strftime("%d/%m/%Y").to_string(),
+            Some(Locale::English) | None => day.to_string(),
+        }
+    }
+
+    fn link(&self, page: &str) -> Option<Part> {
+        let url = format!("{}/dashboard{page}", self.config.server.public_url.as_ref()?);
+        Some(Part::Paragraph(self.texts.text("dashboard-link", &[("url", url.into())])))
+    }
+
+    fn alert(&self, summary: &Summary) -> (String, Vec<Part>) {
+        let levels = summary.by_level();
+        let worst = levels.first().map(|(level, _)| self.level(*level)).unwrap_or_default();
+        let subject = self.texts.text(
+            "alert-subject",
+            &[("subject", self.subject().into()), ("worst", worst.into()), ("lines", summary.lines().into())],
+        );
+        let intro = self.texts.text(
+            "alert-intro",
+            &[
+                ("host", host(self.config).into()),
+                ("lines", summary.lines().into()),
+                ("first", self.time(summary.first_at).into()),
+                ("last", self.time(summary.last_at).into()),
+            ],
+        );
+        let levels: Vec<String> =
+            levels.iter().map(|(level, count)| format!("{} {count}", self.level(*level))).collect();
+        let levels = self.texts.text("alert-by-level", &[("levels", levels.join(", ").into())]);
+        let mut parts = vec![Part::Paragraph(intro), Part::Paragraph(levels)];
+
+        let mut sentences: Vec<&Sentence> = summary.sentences.iter().collect();
+        sentences.sort_by_key(|sentence| std::cmp::Reverse((sentence.level, sentence.count)));
+        let (told, untold) = sentences.split_at(sentences.len().min(MOST_SENTENCES));
+        parts.extend(told.iter().map(|sentence| self.sentence(sentence)));
+        let others: u64 = summary.others.values().sum();
+        let lines = untold.iter().map(|sentence| sentence.count).fold(others, u64::saturating_add);
+        if lines > 0 {
+            // Those that were not told apart are one more at least.
+            let more = untold.len() + usize::from(others > 0);
+            let values = [("sentences", more.into()), ("lines", lines.into())];
+            parts.push(Part::Paragraph(self.texts.text("alert-more", &values)));
+        }
+        let minutes = super::BETWEEN_ALERTS.as_mins();
+        parts.push(Part::Paragraph(self.texts.text("alert-outro", &[("minutes", minutes.into())])));
+        parts.extend(self.link("/logs"));
+        (subject, parts)
+    }
+
+    fn sentence(&self, sentence: &Sentence) -> Part {
+        let message: String = masked(&sentence.message).chars().take(LONGEST_SENTENCE).collect();
+        let about = if sentence.action.is_empty() { String::new() } else { format!("{}: ", sentence.action) };
+        let last = self.time(Some(sentence.last_at));
+        let mut facts =
+            vec![self.texts.text("alert-count", &[("count", sentence.count.into()), ("last", last.into())])];
+        let listed = |known: Vec<String>| {
+            let full = u64::try_from(known.len()).unwrap_or(u64::MAX) < sentence.count && known.len() > 4;
+            format!("{}{}", known.join(", "), if full { ", …" } else { "" })
+        };
+        if !sentence.mirakl_ids.is_empty() {
+            let shops = listed(sentence.mirakl_ids.iter().map(ToString::to_string).collect());
+            facts.push(self.texts.text("alert-shops", &[("shops", shops.into())]));
+        }
+        if !sentence.vouchers.is_empty() {
+            let vouchers = listed(sentence.vouchers.clone());
+            facts.push(self.texts.text("alert-vouchers", &[("vouchers", vouchers.into())]));
+        }
+        Part::Item(format!("{} {about}{message}", self.level(sentence.level)), facts)
+    }
+
+    fn digest(&self, digest: &Digest) -> (String, Vec<Part>) {
+        let text = |id: &str| self.texts.text(id, &[]);
+        let day = self.day(digest.day);
+        let subject =
+            self.texts.text("digest-subject", &[("subject", self.subject().into()), ("day", day.clone().into())]);
+        let intro = self.texts.text("digest-intro", &[("host", host(self.config).into()), ("day", day.into())]);
+        let mut parts = vec![Part::Paragraph(intro)];
+        let mut section = |heading: &str, none: &str, lines: Vec<String>| {
+            parts.push(Part::Heading(text(heading)));
+            if lines.is_empty() {
+                parts.push(Part::Paragraph(text(none)));
+            }
+            parts.extend(lines.into_iter().map(|line| Part::Item(line, Vec::new())));
+        };
+        let batches = digest.batches.iter().map(|(command, runs)| {
+            let values = [
+                ("command", command.as_str().into()),
+                ("runs", runs.runs.into()),
+                ("ended_early", runs.ended_early.into()),
+                ("failed", runs.failed.into()),
+            ];
+            self.texts.text("digest-batch", &values)
+        });
+        section("digest-batches", "digest-no-batches", batches.collect());
+        let operations = digest.operations.iter().map(|of_status| {
+            let sums: Vec<String> = of_status.sums.iter().map(ToString::to_string).collect();
+            let values = [
+                ("status", of_status.status.as_str().into()),
+                ("count", of_status.count.into()),
+                ("sums", sums.join(" + ").into()),
+            ];
+            self.texts.text("digest-operation", &values)
+        });
+        section("digest-operations", "digest-no-operations", operations.collect());
+        let mut vendors = Vec::new();
+        if digest.vendors > 0 {
+            let mut shops: Vec<String> = digest.shops.iter().map(ToString::to_string).collect();
+            if u64::try_from(shops.len()).unwrap_or(u64::MAX) < digest.vendors {
+                shops.push(text("digest-more"));
+            }
+            let values = [("count", digest.vendors.into()), ("shops", shops.join(", ").into())];
+            vendors.push(self.texts.text("digest-vendor-count", &values));
+        }
+        section("digest-vendors", "digest-no-vendors", vendors);
+        let levels = digest.levels.iter().map(|of_level| {
+            let count = if of_level.exact {
+                of_level.count.to_string()
+            } else {
+                self.texts.text("digest-at-least", &[("count", of_level.count.into())])
+            };
+            self.texts
+                .text("digest-log-level", &[("level", self.level(of_level.level).into()), ("count", count.into())])
+        });
+        section("digest-log", "digest-no-log", levels.collect());
+        parts.push(Part::Heading(text("digest-notifications")));
+        let values = [("unmatched", digest.unmatched.into()), ("waiting", digest.waiting.into())];
+        parts.push(Part::Paragraph(self.texts.text("digest-notifications-text", &values)));
+        parts.extend(self.link(""));
+        (subject, parts)
+    }
+}
+
+/// What this installation is called: by its public address, else by its machine.
+fn host(config: &Config) -> String {
+    let public = config.server.public_url.as_deref().and_then(|url| url.split_once("://"));
+    if let Some((_, host)) = public {
+        return host.to_owned();
+    }
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if machine.trim().is_empty() { "localhost".to_owned() } else { machine.trim().to_owned() }
+}
+
+fn as_text(parts: &[Part]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            Part::Paragraph(words) => text.extend([words, "\n\n"]),
+            Part::Heading(words) => text.extend(["\n", words, "\n\n"]),
+            Part::Item(words, facts) => {
+                text.extend(["- ", words, "\n"]);
+                for fact in facts {
+                    text.extend(["  ", fact, "\n"]);
+                }
+                if !facts.is_empty() {
+                    text.push('\n');
+                }
+            }
+        }
+    }
+    text
+}
+
+fn as_html(parts: &[Part]) -> String {
+    let mut html = String::from(
+        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head>\n<body style=\"font-family: sans-serif\">\n",
+    );
+    for part in parts {
+        match part {
+            Part::Paragraph(words) => html.extend(["<p>", &escaped(words), "</p>\n"]),
+            Part::Heading(words) => html.extend(["<h3>", &escaped(words), "</h3>\n"]),
+            Part::Item(words, facts) => {
+                html.extend(["<p><strong>", &escaped(words), "</strong>"]);
+                for fact in facts {
+                    html.extend(["<br>", &escaped(fact)]);
+                }
+                html.push_str("</p>\n");
+            }
+        }
+    }
+    html.push_str("</body></html>\n");
+    html
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,365 @@
+//! A mail server as the stories need it: real SMTP, with every way to take a mail or not to.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How it speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Speech {
+    #[default]
+    Plain,
+    /// Offers STARTTLS.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// Takes the connection and says nothing.
+    Silence,
+}
+
+/// How it treats who comes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct House {
+    pub(crate) speech: Speech,
+    /// Takes mail only from this user with this password.
+    pub(crate) login: Option<(&'static str, &'static str)>,
+    /// What it answers to a recipient in place of 250, for the recipients that begin so.
+    pub(crate) refuses: Vec<(&'static str, &'static str)>,
+    /// What it answers to the next mails in place of 250.
+    pub(crate) next: VecDeque<&'static str>,
+    /// Breaks the connection once it has the mail, before it says so.
+    pub(crate) breaks: bool,
+}
+
+/// A mail that was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) to: String,
+    /// The mail as it came.
+    pub(crate) raw: String,
+    /// It came through TLS.
+    pub(crate) encrypted: bool,
+    /// Who had signed in.
+    pub(crate) user: Option<String>,
+}
+
+impl Taken {
+    /// A header, with encoded words read.
+    pub(crate) fn header(&self, name: &str) -> String {
+        let unfolded = self.raw.replace("\r\n ", " ");
+        let line = unfolded.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned));
+        decoded_words(&line.unwrap_or_else(|| panic!("no {name} in {}", self.raw)))
+    }
+
+    /// The part of this type, decoded.
+    pub(crate) fn part(&self, kind: &str) -> String {
+        let at = self.raw.find(&format!("Content-Type: {kind}")).unwrap_or_else(|| panic!("no {kind}: {}", self.raw));
+        let part = self.raw.split_at(at).1;
+        let (head, body) = part.split_once("\r\n\r\n").unwrap();
+        let body = body.split("\r\n--").next().unwrap();
+        let bytes = if head.contains("quoted-printable") {
+            from_quoted_printable(body)
+        } else if head.contains("base64") {
+            base64::engine::general_purpose::STANDARD.decode(body.replace("\r\n", "")).unwrap()
+        } else {
+            body.as_bytes().to_vec()
+        };
+        String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.part("text/plain")
+    }
+}
+
+fn decoded_words(text: &str) -> String {
+    let mut decoded = String::new();
+    for (at, part) in text.split("=?utf-8?b?").enumerate() {
+        match part.split_once("?=") {
+            Some((word, rest)) if at > 0 => {
+                let bytes = base64::engine::general_purpose::STANDARD.decode(word).unwrap();
+                decoded.push_str(&String::from_utf8(bytes).unwrap());
+                decoded.push_str(if rest.trim().is_empty() { "" } else { rest });
+            }
+            _ => decoded.push_str(part),
+        }
+    }
+    decoded
+}
+
+fn from_quoted_printable(text: &str) -> Vec<u8> {
+    let joined = text.replace("=\r\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = joined.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'=' {
+            let digits = [rest.next().unwrap(), rest.next().unwrap()];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+        } else {
+            bytes.push(byte);
+        }
+    }
+    bytes
+}
+
+#[derive(Default)]
+struct Books {
+    house: House,
+    taken: Vec<Taken>,
+    /// Conversations that were begun.
+    visits: usize,
+}
+
+/// The server; it is gone when this is dropped, and its port free.
+pub(crate) struct PostOffice {
+    port: u16,
+    books: Arc<Mutex<Books>>,
+    changed: Arc<Notify>,
+    certificate: Arc<rustls::ServerConfig>,
+    pub(crate) authority: PathBuf,
+    open: Option<AbortOnDropHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl PostOffice {
+    pub(crate) async fn open(house: House) -> Self {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = folder.path().join("authority.pem");
+        std::fs::write(&authority, issued.cert.pem()).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certificate = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.cert.der().clone()], key.into())
+            .unwrap();
+        let mut office = Self {
+            port: 0,
+            books: Arc::new(Mutex::new(Books { house, ..Books::default() })),
+            changed: Arc::new(Notify::new()),
+            certificate: Arc::new(certificate),
+            authority,
+            open: None,
+            _folder: folder,
+        };
+        office.reopen().await;
+        office
+    }
+
+    /// Nobody can connect any more.
+    pub(crate) async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.abort();
+            // Until the port is free.
+            let _ = open.await;
+        }
+    }
+
+    /// Open again, on the same port.
+    pub(crate) async fn reopen(&mut self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        self.port = listener.local_addr().unwrap().port();
+        let (books, changed, tls) =
+            (Arc::clone(&self.books), Arc::clone(&self.changed), TlsAcceptor::from(Arc::clone(&self.certificate)));
+        self.open = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut visitors = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                books.lock().unwrap().visits += 1;
+                changed.notify_waiters();
+                visitors.spawn(receive(stream, Arc::clone(&books), Arc::clone(&changed), tls.clone()));
+            }
+        })));
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut House)) {
+        change(&mut self.books.lock().unwrap().house);
+    }
+
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        self.books.lock().unwrap().taken.clone()
+    }
+
+    pub(crate) fn visits(&self) -> usize {
+        self.books.lock().unwrap().visits
+    }
+
+    /// Waits until so many mails were taken in all.
+    pub(crate) async fn takes(&self, count: usize) -> Vec<Taken> {
+        self.until(&format!("{count} mails"), |books| books.taken.len() >= count).await;
+        self.taken()
+    }
+
+    async fn until(&self, what: &str, reached: impl Fn(&Books) -> bool) {
+        let waited = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if reached(&self.books.lock().unwrap()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), waited).await;
+        assert!(waited.is_ok(), "no {what}, but {:#?}", self.taken());
+    }
+
+    /// The lines of the configuration that lead here.
+    pub(crate) fn settings(&self, more: &[&str]) -> Vec<String> {
+        let mut lines = vec![
+            "mail.host: localhost".to_owned(),
+            format!("mail.port: {}", self.port),
+            "mail.to: ops@example.com".to_owned(),
+            "mail.from: cashout@example.com".to_owned(),
+        ];
+        lines.extend(more.iter().map(|&line| line.to_owned()));
+        lines
+    }
+
+    /// The line of the configuration that has its certificate trusted.
+    pub(crate) fn trusted(&self) -> String {
+        trusting(&self.authority)
+    }
+}
+
+fn trusting(authority: &Path) -> String {
+    format!("mail.tls.caFile: {}", authority.display())
+}
+
+async fn receive(stream: TcpStream, books: Arc<Mutex<Books>>, changed: Arc<Notify>, tls: TlsAcceptor) {
+    let house = books.lock().unwrap().house.clone();
+    if house.speech == Speech::Silence {
+        return std::future::pending().await;
+    }
+    // Who breaks off is no trouble of ours.
+    let _: io::Result<()> = async {
+        if house.speech == Speech::Tls {
+            let stream = tls.accept(stream).await?;
+            converse(&mut BufReader::new(stream), true, &books, &changed).await?;
+            return Ok(());
+        }
+        let mut stream = BufReader::new(stream);
+        if converse(&mut stream, false, &books, &changed).await? {
+            let stream = tls.accept(stream.into_inner()).await?;
+            converse(&mut BufReader::new(stream), true, &books, &changed).await?;
+        }
+        Ok(())
+    }
+    .await;
+}
+
+/// Speaks until the end, or until TLS is to begin: true then.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut BufReader<S>,
+    encrypted: bool,
+    books: &Mutex<Books>,
+    changed: &Notify,
+) -> io::Result<bool> {
+    let house = books.lock().unwrap().house.clone();
+    let (mut user, mut to) = (None, Vec::new());
+    // After STARTTLS the server does not greet again.
+    let offers_tls = house.speech == Speech::StartTls;
+    if !(encrypted && offers_tls) {
+        say(stream, "220 office.example ESMTP").await?;
+    }
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(false);
+        }
+        let command = line.trim_end();
+        let verb: String = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+        match verb.as_str() {
+            "EHLO" => {
+                let mut offers = vec!["250-office.example"];
+                if offers_tls && !encrypted {
+                    offers.push("250-STARTTLS");
+                }
+                if house.login.is_some() {
+                    offers.push("250-AUTH PLAIN LOGIN");
+                }
+                offers.push("250 8BITMIME");
+                say(stream, &offers.join("\r\n")).await?;
+            }
+            "STARTTLS" if offers_tls && !encrypted => {
+                say(stream, "220 go ahead").await?;
+                return Ok(true);
+            }
+            "AUTH" => {
+                let given = command.strip_prefix("AUTH PLAIN ").unwrap_or_default();
+                let given = base64::engine::general_purpose::STANDARD.decode(given).unwrap_or_default();
+                let given = String::from_utf8(given).unwrap();
+                let right = house.login.is_some_and(|(name, password)| given == format!("\0{name}\0{password}"));
+                user = house.login.filter(|_| right).map(|(name, _)| name.to_owned());
+                say(stream, if right { "235 welcome" } else { "535 5.7.8 wrong name or password" }).await?;
+            }
+            "MAIL" if house.login.is_some() && user.is_none() => say(stream, "530 sign in first").await?,
+            "MAIL" => {
+                to.clear();
+                say(stream, "250 ok").await?;
+            }
+            "RCPT" => {
+                let name = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                let refusal = house.refuses.iter().find(|(begins, _)| name.starts_with(begins));
+                say(stream, refusal.map_or("250 ok", |(_, answer)| answer)).await?;
+                if refusal.is_none() {
+                    to.push(name);
+                }
+            }
+            "DATA" => {
+                say(stream, "354 go on").await?;
+                let raw = data(stream).await?;
+                let answer = books.lock().unwrap().house.next.pop_front().unwrap_or("250 taken");
+                if answer.starts_with("250") {
+                    let mails =
+                        to.iter().map(|to| Taken { to: to.clone(), raw: raw.clone(), encrypted, user: user.clone() });
+                    books.lock().unwrap().taken.extend(mails);
+                    changed.notify_waiters();
+                }
+                if house.breaks {
+                    return Ok(false);
+                }
+                say(stream, answer).await?;
+            }
+            "NOOP" | "RSET" => say(stream, "250 ok").await?,
+            "QUIT" => {
+                say(stream, "221 bye").await?;
+                return Ok(false);
+            }
+            _ => say(stream, "502 not here").await?,
+        }
+    }
+}
+
+async fn data<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
+    let mut raw = String::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == ".\r\n" {
+            return Ok(raw);
+        }
+        raw.push_str(line.strip_prefix('.').unwrap_or(&line));
+    }
+}
+
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, text: &str) -> io::Result<()> {
+    stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).await?;
+    stream.get_mut().flush().await
+}
