@@ -190,26 +190,27 @@ impl Logs {
         self.shared.printer.lock().unwrap_or_else(PoisonError::into_inner).reopen();
     }
 
-    /// Stores and shows what is on its way, at most for some seconds, and lets go of the store. True
-    /// where nothing was left. Blocks.
-    pub fn let_go(&self) -> bool {
-        let kept = match self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(keeper) => {
-                let kept = self.shared.to_keep.drained(FLUSHED_WITHIN);
-                self.shared.to_keep.close();
-                // It ends by itself; a panic in it was its own.
-                let _ = keeper.join();
-                self.shared.to_keep.open();
-                kept
-            }
-            None => true,
+    /// Stores and shows what is on its way, at most for some seconds. True where nothing is left.
+    /// Blocks.
+    pub fn flush(&self) -> bool {
+        let keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match keeping.as_ref() {
+            Some(keeper) if !keeper.is_finished() => self.shared.to_keep.drained(FLUSHED_WITHIN),
+            Some(_) | None => true,
         };
-        kept & self.flush()
+        kept & (!self.shared.options.hand_over || self.shared.to_print.drained(FLUSHED_WITHIN))
     }
 
-    /// Shows what is on its way, at most for some seconds. True where nothing was left. Blocks.
-    pub fn flush(&self) -> bool {
-        !self.shared.options.hand_over || self.shared.to_print.drained(FLUSHED_WITHIN)
+    /// [`Logs::flush`], and then lets go of the store: what is logged from now on waits for the next one.
+    pub fn let_go(&self) -> bool {
+        let flushed = self.flush();
+        if let Some(keeper) = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.shared.to_keep.close();
+            // It ends by itself; a panic in it was its own.
+            let _ = keeper.join();
+            self.shared.to_keep.open();
+        }
+        flushed
     }
 
     /// Lines that a person is to be told about.

@@ -215,6 +215,8 @@ impl Mailer {
         });
         match queued.await {
             Ok(()) => self.mark = mark,
+            // The next one finds the lines in the store.
+            Err(StoreError::Closed) => {}
             Err(error) => {
                 report("keep an alert", Some(&error));
                 self.mark.made_at = Some(at);

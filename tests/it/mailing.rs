@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use cashout::config::LogLevel;
 use cashout::logs::{Logs, Options, Stream, Style};
-use cashout::mail::{Mail, MailState};
+use cashout::mail::{Letter, Mail, MailState, Post, PostError};
 use cashout::sandbox::SandboxOptions;
 use cashout::store::{Query, View};
 use jiff::SignedDuration;
+use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
 use crate::post_office::{House, PostOffice, Speech, Taken};
@@ -297,4 +298,175 @@ async fn a_wrong_password_loses_no_mail() {
     office.change(|house| house.login = Some(("cashout", "old")));
     after(&world, &office, SignedDuration::from_mins(1), 1).await;
     appliance.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_one() {
+    let office = PostOffice::open(House::default()).await;
+    let mut world = world(&office, &[]).await;
+    // A runtime that is dropped ends its tasks wherever they are, as a kill does.
+    std::thread::scope(|scope| {
+        let world = &world;
+        scope.spawn(move || {
+            let _log = log(world);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let _appliance = world.serve().await;
+                let store = &world.context.store;
+                while store.read(|reader| reader.get_document::<Value>("mail/alerts")).unwrap().is_none() {
+                    tokio::task::yield_now().await;
+                }
+                world.clock.advance(SignedDuration::from_secs(1));
+                tracing::error!(action = "cashout:transfer", "said right before the end");
+                assert!(Logs::current().unwrap().flush());
+            });
+        });
+    });
+    for _ in 0..2 {
+        world.clock.advance(SignedDuration::from_mins(1));
+        let _log = log(&world);
+        world.restart().await;
+        let appliance = world.serve().await;
+        let taken = after(&world, &office, HALF_A_MINUTE, 1).await;
+        assert!(taken[0].text().contains("said right before the end"), "{}", taken[0].text());
+        for _ in 0..20 {
+            world.clock.advance(SignedDuration::from_mins(1));
+            settle().await;
+        }
+        appliance.stop().await.unwrap();
+    }
+    // By the next one, and by that one only.
+    assert_eq!(office.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn the_digest_tells_the_day_before_in_numbers() {
+    let office = PostOffice::open(House::default()).await;
+    for (locale, lines) in [
+        (
+            "en",
+            [
+                "Cash-out alert: digest of 2026-11-12",
+                "cashout:transfer: one run, none ended early, no item failed",
+                "TRANSFER_REQUESTED: 2, 166.00 EUR",
+                "One vendor: 2003",
+                "ERROR: 1",
+                "None stayed without a match; none waits.",
+            ],
+        ),
+        (
+            "fr",
+            [
+                "Cash-out alert : résumé du 12/11/2026",
+                "cashout:transfer : une exécution, aucune interrompue, aucun élément en échec",
+                "TRANSFER_REQUESTED : 2, 166.00 EUR",
+                "Un vendeur : 2003",
+                "ERREUR : 1",
+                "Aucune n’est restée sans correspondance ; aucune n’attend.",
+            ],
+        ),
+    ] {
+        let (before, locale) = (office.taken().len(), format!("dashboard.locale: {locale}"));
+        let settings = ["mail.digest: '07:00'", "email.logger.alert.level: none", &locale];
+        let world = world(&office, &settings).await;
+        for id in [2001, 2002] {
+            world.seller(id);
+            world.voucher(id, id, 8_300, 0);
+        }
+        // A shop whose bank details cannot be right.
+        world.seller(2003);
+        world.sandbox.mirakl(|mirakl| {
+            let payment = mirakl.shops.iter_mut().find(|shop| shop.id == 2003).unwrap().payment.as_mut().unwrap();
+            payment.iban = "FR0000000000".to_owned();
+        });
+        world.fund(100_000);
+        world.up_to_operations().await;
+        let _log = log(&world);
+        // It is 9 o'clock: this day's time for a digest has passed.
+        let appliance = world.serve().await;
+        settle().await;
+        world.transfer().await;
+        tracing::error!("counted");
+        assert!(Logs::current().unwrap().flush());
+        world.clock.advance(SignedDuration::from_hours(21));
+        settle().await;
+        assert_eq!(office.taken().len(), before);
+        let taken = after(&world, &office, SignedDuration::from_hours(1), before + 1).await;
+        let mail = taken.last().unwrap();
+        let text = format!("{}\n{}", mail.header("Subject"), mail.text());
+        for line in lines {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
+        assert!(!text.contains("FR0000000000") && !text.contains("Shop 2003"), "{text}");
+        // Once a day, also after a day without any process.
+        appliance.stop().await.unwrap();
+        assert_eq!(office.taken().len(), before + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_mails_what_went_wrong_in_it() {
+    let office = PostOffice::open(House::default()).await;
+    let world = world(&office, &["mirakl.operatorKey: wrong-key"]).await;
+    world.let_go().await;
+    let output = world.output(&["vendor:process"]).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let taken = office.takes(1).await;
+    let text = taken[0].text();
+    assert!(text.contains("ERROR vendor:process: ended early"), "{text}");
+    // While nobody takes it, it waits for the next command; the command itself is not held up.
+    let mut office = office;
+    office.close().await;
+    assert_eq!(world.output(&["vendor:process"]).await.status.code(), Some(3));
+    assert_eq!(office.taken().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tries_the_mail_server_and_sends_nothing() {
+    let house = House { speech: Speech::StartTls, login: Some(("cashout", "right-password")), ..House::default() };
+    let mut office = PostOffice::open(house).await;
+    let trusted = office.trusted();
+    let settings = ["mail.security: tls", &trusted, "mail.username: cashout", "mail.password: right-password"];
+    let mut world = world(&office, &settings).await;
+    world.let_go().await;
+    world.told(&["check"]).await.ends(0).says("ok     mail server");
+    world.told(&["check", "--offline"]).await.ends(0).hides("mail server");
+    world.restart().await;
+    world.set("mail.password: wrong-password").await;
+    world.let_go().await;
+    world
+        .told(&["check"])
+        .await
+        .ends(1)
+        .says("WRONG  mail server")
+        .says("535")
+        .says("check mail.username and mail.password");
+    office.close().await;
+    world.told(&["check"]).await.ends(1).says("WRONG  mail server").says("check mail.host, mail.port");
+    assert!(office.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_goes_silent_or_breaks_off_is_tried_again_with_the_same_mail() {
+    let office = PostOffice::open(House { speech: Speech::Silence, ..House::default() }).await;
+    let world = world(&office, &[]).await;
+    let config = world.context.config.mail.clone().unwrap();
+    let letter = Letter {
+        subject: "À l’aide".to_owned(),
+        text: "é\n.\nend".to_owned(),
+        html: "<p>é</p>".to_owned(),
+        token: "0123".to_owned(),
+        at: world.clock.now(),
+    };
+    let post = Post::new(&config, Duration::from_millis(300)).await.unwrap();
+    let silent = post.send(&letter, "ops@example.com").await.unwrap_err();
+    assert!(matches!(&silent, PostError::Unreachable(reason) if reason.contains("did not answer")), "{silent}");
+    office.change(|house| (house.speech, house.breaks) = (Speech::Plain, true));
+    let broken = post.send(&letter, "ops@example.com").await.unwrap_err();
+    assert!(matches!(broken, PostError::Unreachable(_)), "{broken}");
+    office.change(|house| house.breaks = false);
+    post.send(&letter, "ops@example.com").await.unwrap();
+    let taken = office.takes(2).await;
+    assert_eq!(taken[0].header("Message-ID"), taken[1].header("Message-ID"));
+    assert_eq!((taken[1].header("Subject").as_str(), taken[1].text().trim_end()), ("À l’aide", "é\n.\nend"));
 }

@@ -15,6 +15,7 @@ mod enterprise_bodies;
 mod faults;
 mod hipay_refusals;
 mod kills;
+mod logging;
 mod lost_answers;
 mod mailing;
 mod market;
