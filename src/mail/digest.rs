@@ -109,7 +109,7 @@ impl Digest {
                     shops: reader.keys::<Vendor>(&warned)?.keys,
                     levels,
                     unmatched: 0,
-                    waiting: reader.count::<Notification>("open", ())?,
+                    waiting: reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
                 })
             })
             .await?;
