@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Failed, Global, close, configuration, open, output, owner, progress, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::jobs::{self, BatchRecord, BatchState, Command};
+use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
 
 /// Opens the store, runs the batch that `command` makes, and tells what came of it.
 pub(super) fn run(
@@ -16,27 +16,22 @@ pub(super) fn run(
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
     let command = command(&config, Clock::system().now())?;
-    let name = command.name();
     let context = open(global, config)?;
     let progress = progress::choose(global.json);
     let outcome = runtime()?.block_on(async {
         let stop = CancellationToken::new();
         listen(stop.clone());
-        jobs::run(&context, &command, "command line", progress, stop).await
+        jobs::run_at_once(&context, &command, "command line", progress, stop).await
     });
-    let latest = BatchRecord::latest(&context.store);
     let closed = close(global, context);
-    let record = match outcome {
-        Ok(record) => record,
-        Err(error) => {
-            // What was done before the batch broke off is told as well.
-            let broken_off = latest.ok().flatten().filter(|latest| latest.state == BatchState::Failed);
-            if let Some(record) = broken_off.filter(|latest| !global.json && latest.command == name) {
-                output::summary(&record, false)?;
-            }
-            return Err(error.into());
+    let Ended { record, error } = outcome?;
+    if let Some(error) = error {
+        // What was done before the batch broke off is told as well.
+        if record.total > 0 && !global.json {
+            output::summary(&record, false)?;
         }
-    };
+        return Err(error.into());
+    }
     closed?;
     output::summary(&record, global.json)?;
     Ok(exit(&record))
@@ -47,7 +42,9 @@ pub(super) fn exit(record: &BatchRecord) -> Exit {
     match record.state {
         BatchState::Interrupted => Exit::Stopped,
         _ if record.failed > 0 => Exit::Failures,
-        BatchState::Done | BatchState::Running | BatchState::Failed | BatchState::Unknown => Exit::Done,
+        BatchState::Done | BatchState::Queued | BatchState::Running | BatchState::Failed | BatchState::Unknown => {
+            Exit::Done
+        }
     }
 }
 

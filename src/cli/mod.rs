@@ -228,7 +228,6 @@ impl From<JobError> for Failed {
             JobError::Store(_) => Exit::Machine,
             JobError::Refused(_) => Exit::Usage,
             JobError::Remote(_) => Exit::Failures,
-            JobError::Busy(_) => Exit::Busy,
         };
         Self::new(exit, error.to_string())
     }

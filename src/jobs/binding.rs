@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Context, JobError};
 use crate::config::Config;
 use crate::operation::{Operation, Status};
-use crate::store::{Reader, StoreError, View};
+use crate::store::{StoreError, View, Writer};
 
 const DOCUMENT: &str = "binding";
 
@@ -88,7 +88,7 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     let configured = Binding::of(&context.config);
     match Binding::compare(context).await? {
         Bound::Ours => Ok(()),
-        Bound::Free => rebind(context).await,
+        Bound::Free => rebind_from(context, None).await,
         Bound::Foreign(known) => Err(JobError::Refused(format!(
             "the store belongs to another installation, so nothing is sent: {}. Correct the configuration, or confirm \
              the change with `cashout check --rebind`",
@@ -100,25 +100,37 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
 /// Binds the store to what the configuration names. A person has confirmed it. Refused while a
 /// payment is under way: what it came to could not be asked any more.
 pub async fn rebind(context: &Context) -> Result<(), JobError> {
-    let now = context.clock.now();
-    let binding = Binding::of(&context.config);
     let known = stored(context).await?;
-    let under_way = context.store.reading(under_way).await?;
-    if known.is_some() && under_way > 0 {
-        return Err(JobError::Refused(format!(
-            "{under_way} payments are under way through the former binding; run `cashout \
-             cashout:transaction:status:sync` with the former configuration until there are none"
-        )));
-    }
-    let first_bound_at = known.map_or(now, |known| known.first_bound_at);
-    let stored = Stored { binding, first_bound_at, bound_at: now };
-    Ok(context.store.write(move |writer| writer.put_document(DOCUMENT, &stored)).await?)
+    rebind_from(context, known).await
 }
 
-fn under_way(reader: &Reader<'_>) -> Result<u64, StoreError> {
+/// Binds the store, unless somebody else has bound it since it was looked at: of two batches that
+/// find a new store, one binds it.
+async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let binding = Binding::of(&context.config);
+    let bound = context.store.write(move |writer: &mut Writer<'_>| {
+        let found = writer.get_document::<Stored>(DOCUMENT)?;
+        if found != known {
+            return Ok(());
+        }
+        let under_way = under_way(writer)?;
+        if found.is_some() && under_way > 0 {
+            return Err(JobError::Refused(format!(
+                "{under_way} payments are under way through the former binding; run `cashout \
+                 cashout:transaction:status:sync` with the former configuration until there are none"
+            )));
+        }
+        let first_bound_at = found.map_or(now, |found| found.first_bound_at);
+        Ok(writer.put_document(DOCUMENT, &Stored { binding, first_bound_at, bound_at: now })?)
+    });
+    bound.await
+}
+
+fn under_way(view: &impl View) -> Result<u64, StoreError> {
     let mut payments = 0_u64;
     for status in [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat() {
-        payments = payments.saturating_add(reader.count::<Operation>("status", status.code())?);
+        payments = payments.saturating_add(view.count::<Operation>("status", status.code())?);
     }
     Ok(payments)
 }

@@ -28,7 +28,8 @@ use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
 const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// What `cashout:generate` can be asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GenerateArguments {
     /// This cycle only.
     pub cycle_date: Option<Date>,

@@ -11,6 +11,7 @@ mod callback_salts;
 mod cashout_generate;
 mod cashout_transfer;
 mod cashout_withdraw;
+mod command;
 mod drain_inbox;
 mod due;
 mod funds;
@@ -19,6 +20,7 @@ mod labels;
 mod outcome;
 mod pay;
 mod payments;
+mod record;
 mod retention;
 mod retry;
 mod setup;
@@ -29,22 +31,29 @@ mod vendor_notices;
 mod vendor_process;
 mod vendor_turns;
 mod vendor_wallet;
+mod waiting;
 mod wallet_notices;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-pub use batch::{BatchRecord, BatchState, Failure, Progress, Run, Silent, Subject};
+pub use batch::{Progress, Run, Silent};
 pub use binding::{Binding, Bound, bind, rebind};
 pub use callback_salts::{callback_salt, callback_salt_other_than, read_own_callback_salts};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
+pub use command::Command;
 pub use drain_inbox::drain_inbox;
+pub use record::{BatchRecord, BatchState, Ended, Failure, Subject};
 pub use retention::{Erased, retention};
 pub use retry::retry;
 pub use setup::{Setup, read_setup};
 pub use vendor_notices::drain_vendor_notices;
+pub use waiting::{Asked, ask, last_whole_vendor_process, schedule, waiting, withdraw};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,7 +63,8 @@ use crate::mirakl::Mirakl;
 use crate::remote::CallError;
 use crate::store::{Store, StoreError};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+
+use record::NewBatch;
 
 /// What a batch works with.
 #[derive(Clone)]
@@ -72,8 +82,8 @@ pub struct Context {
     /// Told when there is something to do in the inbox: a notification has been stored, or what one
     /// waits for has become known.
     pub inbox: Arc<Notify>,
-    /// The batches that run in this process.
-    running: Arc<Mutex<BTreeSet<&'static str>>>,
+    /// Two batches of one name never run at once.
+    turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
     vendor_turns: Arc<vendor_turns::VendorTurns>,
 }
@@ -88,7 +98,7 @@ impl Context {
             config,
             clock,
             inbox: Arc::default(),
-            running: Arc::default(),
+            turns: Turns::default(),
             read_again: Arc::default(),
             vendor_turns: Arc::default(),
         }
@@ -114,49 +124,6 @@ impl Context {
     }
 }
 
-/// A batch and what it is asked for.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Wallets, documents and bank details of all shops, or of those updated since.
-    VendorProcess {
-        /// Only shops updated since then (UTC).
-        since: Option<jiff::Timestamp>,
-    },
-    /// Operations from vouchers.
-    CashoutGenerate(GenerateArguments),
-    /// Money from the escrow account to the wallets.
-    CashoutTransfer,
-    /// Money from the wallets to the banks.
-    CashoutWithdraw,
-    /// What became of everything that is under way.
-    TransactionStatusSync,
-}
-
-impl Command {
-    /// The name on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::VendorProcess { .. } => "vendor:process",
-            Self::CashoutGenerate(_) => "cashout:generate",
-            Self::CashoutTransfer => "cashout:transfer",
-            Self::CashoutWithdraw => "cashout:withdraw",
-            Self::TransactionStatusSync => "cashout:transaction:status:sync",
-        }
-    }
-
-    /// What it was asked for beside its name, in words; empty where nothing was.
-    fn arguments(&self) -> String {
-        match self {
-            Self::VendorProcess { since: Some(since) } => format!("since {since}"),
-            Self::CashoutGenerate(arguments) => arguments.to_string(),
-            Self::VendorProcess { since: None }
-            | Self::CashoutTransfer
-            | Self::CashoutWithdraw
-            | Self::TransactionStatusSync => String::new(),
-        }
-    }
-}
-
 /// Why a whole batch ended early, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JobError {
@@ -172,9 +139,6 @@ pub enum JobError {
     /// A remote cannot be used now. Run the batch again later.
     #[error("{0}")]
     Remote(String),
-    /// The same batch is running. Wait for it.
-    #[error("{0} is running already; wait until it is done")]
-    Busy(&'static str),
 }
 
 impl From<CallError> for JobError {
@@ -184,7 +148,7 @@ impl From<CallError> for JobError {
 }
 
 /// Runs a batch to its end, or to a safe point once `stop` is cancelled, and keeps a record of it.
-/// Two of the same never run at once.
+/// Two of the same never run at once: it waits for its turn.
 pub async fn run(
     context: &Context,
     command: &Command,
@@ -192,37 +156,91 @@ pub async fn run(
     progress: Arc<dyn Progress>,
     stop: CancellationToken,
 ) -> Result<BatchRecord, JobError> {
-    let _turn = Turn::take(context, command.name())?;
-    bind(context).await?;
-    let record = BatchRecord::begin(context, command.name(), command.arguments(), asked_by).await?;
-    let run = Run::new(command.name(), record.id, progress, stop);
-    tracing::info!(action = command.name(), batch = record.id, "begins");
-    let outcome = match command {
-        Command::VendorProcess { since } => vendor_process::run(context, &run, *since).await,
-        Command::CashoutGenerate(arguments) => cashout_generate::run(context, &run, arguments).await,
-        Command::CashoutTransfer => cashout_transfer::run(context, &run).await,
-        Command::CashoutWithdraw => cashout_withdraw::run(context, &run).await,
-        Command::TransactionStatusSync => transaction_sync::run(context, &run).await,
+    run_at_once(context, command, asked_by, progress, stop).await?.into_result()
+}
+
+/// The same, and gives the record of a batch that ended early too.
+pub async fn run_at_once(
+    context: &Context,
+    command: &Command,
+    asked_by: &str,
+    progress: Arc<dyn Progress>,
+    stop: CancellationToken,
+) -> Result<Ended, StoreError> {
+    let _turn = context.turns.take(command.name()).await;
+    let (asked, now) = (command.clone(), context.clock.now());
+    let asked_by = asked_by.to_owned();
+    let record = context.store.write(move |writer| {
+        let state = BatchState::Running;
+        BatchRecord::make(writer, NewBatch { command: asked, asked_by, state, scheduled_for: None, after: None }, now)
+    });
+    Ok(carry_out(context, command, record.await?, progress, stop).await)
+}
+
+/// Runs the queued batch `record` as [`run`] does; `None` where it does not wait any more.
+pub async fn run_queued(
+    context: &Context,
+    record: &BatchRecord,
+    progress: Arc<dyn Progress>,
+    stop: CancellationToken,
+) -> Result<Option<Ended>, StoreError> {
+    let Some(command) = record.request() else {
+        let mut record = record.clone();
+        let error = format!("this release knows no batch {}; install the one that queued it", record.command);
+        record.state = BatchState::Failed;
+        record.ended_at = Some(context.clock.now());
+        record.error = Some(error.clone());
+        let kept = record.clone();
+        context.store.write(move |writer| writer.put(&kept)).await?;
+        return Ok(Some(Ended { record, error: Some(JobError::Refused(error)) }));
     };
-    let outcome = outcome.and_then(|()| run.aborted());
-    record.end(context, &run, outcome).await
+    let _turn = context.turns.take(command.name()).await;
+    let Some(record) = waiting::begin(&context.store, record.id, context.clock.now()).await? else { return Ok(None) };
+    Ok(Some(carry_out(context, &command, record, progress, stop).await))
 }
 
-/// The right to run a batch, given back when it is dropped.
-struct Turn<'a> {
-    context: &'a Context,
-    name: &'static str,
+async fn carry_out(
+    context: &Context,
+    command: &Command,
+    record: BatchRecord,
+    progress: Arc<dyn Progress>,
+    stop: CancellationToken,
+) -> Ended {
+    let (action, batch) = (command.name(), record.id);
+    let run = Run::new(action, batch, progress, stop);
+    tracing::info!(action, batch, "begins");
+    let work = async {
+        bind(context).await?;
+        match command {
+            Command::VendorProcess { since } => vendor_process::run(context, &run, *since).await?,
+            Command::CashoutGenerate(arguments) => cashout_generate::run(context, &run, arguments).await?,
+            Command::CashoutTransfer => cashout_transfer::run(context, &run).await?,
+            Command::CashoutWithdraw => cashout_withdraw::run(context, &run).await?,
+            Command::TransactionStatusSync => transaction_sync::run(context, &run).await?,
+        }
+        run.aborted()
+    };
+    // A defect ends this batch, not the process and what else it has in hand.
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        Err(JobError::Store(StoreError::Defect(format!("the batch stopped in the middle ({text})"))))
+    });
+    let ended = record.end(context, &run, outcome).await;
+    let BatchRecord { done, total, failed, state, .. } = ended.record;
+    tracing::info!(action, batch, done, total, failed, "ends: {}", state.name());
+    ended
 }
 
-impl<'a> Turn<'a> {
-    fn take(context: &'a Context, name: &'static str) -> Result<Self, JobError> {
-        let mut running = context.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.insert(name) { Ok(Self { context, name }) } else { Err(JobError::Busy(name)) }
-    }
-}
+/// The rights to run a batch, one for each name.
+#[derive(Clone, Default)]
+struct Turns(Arc<Mutex<BTreeMap<&'static str, Arc<tokio::sync::Mutex<()>>>>>);
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.context.running.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
+impl Turns {
+    /// Waits until no batch of this name runs. The right is given back when it is dropped.
+    async fn take(&self, name: &'static str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        turn.lock_owned().await
     }
 }

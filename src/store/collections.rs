@@ -236,6 +236,8 @@ impl Record for BatchRecord {
         vec![
             Index::new("state", 1, |batch: &Self| vec![Entry::new(batch.state.name().to_owned(), batch.started_at)])
                 .counted(),
+            Index::new("command", 1, |batch: &Self| vec![Entry::new(batch.command.clone(), batch.started_at)])
+                .counted(),
         ]
     }
 }

@@ -138,12 +138,11 @@ pub(crate) async fn day(world: &World) {
     world.clock.advance(SignedDuration::from_hours(1));
 }
 
-/// Runs one batch. Only a remote in trouble, or the same batch at work, is an excuse for its ending
-/// early.
+/// Runs one batch. Only a remote in trouble is an excuse for its ending early.
 pub(crate) async fn whatever_the_remotes_do(world: &World, command: Command) {
     let name = command.name();
     match world.try_run(command).await {
-        Ok(_) | Err(JobError::Remote(_) | JobError::Busy(_)) => {}
+        Ok(_) | Err(JobError::Remote(_)) => {}
         Err(error) => panic!("{name}: {error}"),
     }
 }

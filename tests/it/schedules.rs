@@ -17,7 +17,7 @@ use crate::world::World;
 #[derive(Debug, Clone)]
 enum Step {
     Batch(Command),
-    /// Two batches beside each other; the second of two alike is told to wait.
+    /// Two batches beside each other; the second of two alike waits for its turn.
     Batches(Command, Command),
     Fault {
         kind: FaultKind,

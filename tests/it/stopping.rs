@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cashout::jobs::{self, BatchRecord, BatchState, Command, JobError, Silent};
+use cashout::jobs::{self, BatchRecord, BatchState, Command, Silent};
 use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Moment, SandboxOptions};
 use cashout::store::{Query, View};
@@ -132,26 +132,29 @@ async fn a_batch_killed_after_a_payment_was_executed_is_shown_as_interrupted_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_batch_twice_in_one_process_is_refused_and_another_one_is_not() {
+async fn the_same_batch_twice_in_one_process_waits_for_its_turn_and_another_one_does_not() {
     let world = World::new().await;
     world.seller(2001);
     world.voucher(1, 2001, 1_000, 0);
     world.fund(10_000);
     world.up_to_operations().await;
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 1);
-    let context = world.context.clone();
-    let first = tokio::spawn(async move {
-        jobs::run(&context, &Command::CashoutTransfer, "test", Arc::new(Silent), CancellationToken::new()).await
-    });
+    let transfer = || {
+        let context = world.context.clone();
+        tokio::spawn(async move {
+            jobs::run(&context, &Command::CashoutTransfer, "test", Arc::new(Silent), CancellationToken::new()).await
+        })
+    };
+    let first = transfer();
     assert!(held.reached().await);
-    let before = batches(&world).len();
-    let refused = world.try_run(Command::CashoutTransfer).await.unwrap_err();
-    assert_eq!(refused, JobError::Busy("cashout:transfer"));
-    assert!(refused.to_string().contains("cashout:transfer is running already; wait until it is done"), "{refused}");
-    assert_eq!(batches(&world).len(), before, "a batch that did not run leaves no record");
+    let second = transfer();
     assert_eq!(world.sync().await.state, BatchState::Done);
+    assert!(!second.is_finished());
     held.release();
-    assert_eq!(first.await.unwrap().unwrap().state, BatchState::Done);
+    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+    assert_eq!((first.state, second.state), (BatchState::Done, BatchState::Done));
+    assert!(first.id < second.id, "the second one began when the first had ended");
+    assert_eq!((first.total, second.total), (1, 0));
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)), 1);
     world.pay_day().await;
     assert_eq!(world.paid_out()[&wallet_of(2001)], 1_000);

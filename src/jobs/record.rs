@@ -1,0 +1,241 @@
+//! What stays of a batch: who asked for what, how it stands, and what came of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::batch::Run;
+use super::{Command, Context, JobError};
+use crate::money::Amount;
+use crate::store::{Query, Store, StoreError, View, Writer};
+
+/// How a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchState {
+    /// Waits for its turn; survives a restart.
+    Queued,
+    /// At work.
+    Running,
+    /// Went through; single items may have failed.
+    Done,
+    /// Ended early by an error.
+    Failed,
+    /// Stopped by a person or cut off by a crash.
+    Interrupted,
+    /// A state of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl BatchState {
+    /// True once nothing more comes of it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Interrupted)
+    }
+
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What one item's trouble is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirakl_id: Option<u64>,
+    /// The voucher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher: Option<String>,
+}
+
+impl Subject {
+    /// About a shop.
+    pub fn shop(mirakl_id: u64) -> Self {
+        Self { mirakl_id: Some(mirakl_id), voucher: None }
+    }
+
+    /// About a voucher of a shop.
+    pub fn voucher(mirakl_id: u64, voucher: &str) -> Self {
+        Self { mirakl_id: Some(mirakl_id), voucher: Some(voucher.to_owned()) }
+    }
+}
+
+/// One item that failed; the others went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it is about.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// What happened, and what to do.
+    pub message: String,
+}
+
+/// What stays of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRecord {
+    /// Our own number, from 1.
+    pub id: u64,
+    /// The command's name.
+    pub command: String,
+    /// What it was asked for beside its name, in words.
+    #[serde(default)]
+    pub arguments: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub asked_by: String,
+    /// How it stands.
+    pub state: BatchState,
+    /// When it began (UTC); of one that is queued, when it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended (UTC).
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// Items dealt with.
+    #[serde(default)]
+    pub done: u64,
+    /// Items in all.
+    #[serde(default)]
+    pub total: u64,
+    /// How many items came to what.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// How much money came to what.
+    #[serde(default)]
+    pub amounts: BTreeMap<String, Vec<Amount>>,
+    /// The first of the items that failed.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+    /// How many failed in all.
+    #[serde(default)]
+    pub failed: u64,
+    /// The first of the things to know that are no failures.
+    #[serde(default)]
+    pub warnings: Vec<Failure>,
+    /// Why the whole batch ended early.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// What it was asked for, to be read again by [`BatchRecord::request`].
+    #[serde(default)]
+    pub request: Option<Value>,
+    /// When it was asked for (UTC), where it had to be queued.
+    #[serde(default)]
+    pub queued_at: Option<Timestamp>,
+    /// How many asked for the same while it was queued, beside the first.
+    #[serde(default)]
+    pub joined: u32,
+    /// The due moment of the schedule that it was made for (UTC).
+    #[serde(default)]
+    pub scheduled_for: Option<Timestamp>,
+    /// It begins only when this batch is over.
+    #[serde(default)]
+    pub after: Option<u64>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// How a run ended: what stays of it, and why it ended early where it did.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The record as it is stored; as it should be where the error is the store's.
+    pub record: BatchRecord,
+    /// Why the whole batch ended early.
+    pub error: Option<JobError>,
+}
+
+impl Ended {
+    /// The record of a batch that went through or was stopped, the error of any other.
+    pub fn into_result(self) -> Result<BatchRecord, JobError> {
+        self.error.map_or(Ok(self.record), Err)
+    }
+}
+
+/// What a new record says of a batch before it runs.
+pub(super) struct NewBatch {
+    pub(super) command: Command,
+    pub(super) asked_by: String,
+    pub(super) state: BatchState,
+    pub(super) scheduled_for: Option<Timestamp>,
+    pub(super) after: Option<u64>,
+}
+
+impl BatchRecord {
+    /// Stores a new record.
+    pub(super) fn make(writer: &mut Writer<'_>, new: NewBatch, now: Timestamp) -> Result<Self, StoreError> {
+        let request = serde_json::to_value(&new.command)
+            .map_err(|error| StoreError::Defect(format!("{} is no JSON: {error}", new.command.name())))?;
+        let record = Self {
+            id: writer.next_id::<Self>()?,
+            command: new.command.name().to_owned(),
+            arguments: new.command.arguments(),
+            asked_by: new.asked_by,
+            state: new.state,
+            started_at: now,
+            ended_at: None,
+            done: 0,
+            total: 0,
+            counts: BTreeMap::new(),
+            amounts: BTreeMap::new(),
+            failures: Vec::new(),
+            failed: 0,
+            warnings: Vec::new(),
+            error: None,
+            request: Some(request),
+            queued_at: (new.state == BatchState::Queued).then_some(now),
+            joined: 0,
+            scheduled_for: new.scheduled_for,
+            after: new.after,
+            unknown: Map::new(),
+        };
+        writer.put(&record)?;
+        Ok(record)
+    }
+
+    /// What it was asked for; `None` where this release does not know such a batch.
+    pub fn request(&self) -> Option<Command> {
+        self.request.as_ref().and_then(|request| Command::deserialize(request).ok())
+    }
+
+    /// Ends the record by what came of `run`.
+    pub(super) async fn end(mut self, context: &Context, run: &Run, outcome: Result<(), JobError>) -> Ended {
+        let mut error = outcome.err();
+        run.write_down(&mut self, error.as_ref());
+        self.ended_at = Some(context.clock.now());
+        let record = self.clone();
+        if let Err(unkept) = context.store.write(move |writer| writer.put(&record)).await {
+            error.get_or_insert(unkept.into());
+        }
+        Ended { record: self, error }
+    }
+
+    /// Batches that were running when their process died are shown as interrupted; those that were
+    /// queued go on waiting.
+    pub fn close_interrupted(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let query = Query::group("state", BatchState::Running.name().to_owned()).limit(1_000);
+        let page = store.read(|reader| reader.page::<Self>(&query))?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        store.write_blocking(move |writer| {
+            for mut batch in page.items {
+                batch.state = BatchState::Interrupted;
+                batch.ended_at = Some(now);
+                batch.error = Some("the process ended before the batch did".to_owned());
+                writer.put(&batch)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! The batches that wait for their turn. They are kept in the store, so that a restart loses none.
+
+use jiff::Timestamp;
+
+use super::record::NewBatch;
+use super::{BatchRecord, BatchState, Command, JobError};
+use crate::store::{Query, Store, StoreError, View, Writer};
+
+/// How many batches may wait. More of them are no use to anybody.
+const WAITING_AT_MOST: usize = 50;
+
+/// What came of asking for a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// It is queued, and begins as soon as no other of its kind runs.
+    Queued(BatchRecord),
+    /// The same was queued already: one run serves all who asked.
+    Joined(BatchRecord),
+    /// It would have to wait for this one, which was not wanted. Nothing is queued.
+    Busy(BatchRecord),
+}
+
+/// Queues `command`, or joins the one that is queued already. Where it would have to wait for
+/// another of its kind and `may_wait` is false, nothing is queued.
+pub async fn ask(
+    store: &Store,
+    command: &Command,
+    asked_by: &str,
+    may_wait: bool,
+    now: Timestamp,
+) -> Result<Asked, JobError> {
+    let (command, asked_by) = (command.clone(), asked_by.to_owned());
+    let asked = store.write(move |writer: &mut Writer<'_>| {
+        let waiting = waiting(writer)?;
+        let ahead = match waiting.iter().find(|other| other.command == command.name()) {
+            Some(ahead) => Some(ahead.clone()),
+            None => running(writer, command.name())?,
+        };
+        if let Some(ahead) = ahead.filter(|_| !may_wait) {
+            return Ok(Asked::Busy(ahead));
+        }
+        if let Some(mut known) = waiting.iter().find(|other| other.request().as_ref() == Some(&command)).cloned() {
+            known.joined = known.joined.saturating_add(1);
+            writer.put(&known)?;
+            return Ok(Asked::Joined(known));
+        }
+        if waiting.len() >= WAITING_AT_MOST {
+            return Err(JobError::Refused(format!(
+                "{WAITING_AT_MOST} batches are waiting already; ask again when some of them are done"
+            )));
+        }
+        let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
+        Ok::<_, JobError>(Asked::Queued(BatchRecord::make(writer, new, now)?))
+    });
+    asked.await
+}
+
+/// Queues `command` for its due moment, behind the batch `after`; `None` where one of its kind runs
+/// or waits already.
+pub fn schedule(
+    writer: &mut Writer<'_>,
+    command: Command,
+    due: Timestamp,
+    after: Option<u64>,
+    now: Timestamp,
+) -> Result<Option<BatchRecord>, StoreError> {
+    let name = command.name();
+    let is_waiting = waiting(writer)?.iter().any(|other| other.command == name);
+    if is_waiting || running(writer, name)?.is_some() {
+        return Ok(None);
+    }
+    let asked_by = "schedule".to_owned();
+    let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: Some(due), after };
+    BatchRecord::make(writer, new, now).map(Some)
+}
+
+/// All that wait, in the order in which they were asked for.
+pub fn waiting(view: &impl View) -> Result<Vec<BatchRecord>, StoreError> {
+    let mut waiting = in_state(view, BatchState::Queued)?;
+    // Not by time: a clock that was set back would turn the order round.
+    waiting.sort_unstable_by_key(|record| record.id);
+    Ok(waiting)
+}
+
+/// The batch of this name that runs.
+fn running(view: &impl View, name: &str) -> Result<Option<BatchRecord>, StoreError> {
+    Ok(in_state(view, BatchState::Running)?.into_iter().find(|record| record.command == name))
+}
+
+fn in_state(view: &impl View, state: BatchState) -> Result<Vec<BatchRecord>, StoreError> {
+    Ok(view.page::<BatchRecord>(&Query::group("state", state.name().to_owned()).limit(1_000))?.items)
+}
+
+/// The scheduled or unlimited `vendor:process` that went through last: what was updated before it
+/// began has been dealt with.
+pub fn last_whole_vendor_process(view: &impl View) -> Result<Option<BatchRecord>, StoreError> {
+    let mut cursor = None;
+    loop {
+        let query = Query::group("command", "vendor:process".to_owned()).descending().limit(50).after(cursor);
+        let page = view.page::<BatchRecord>(&query)?;
+        let whole = |record: &BatchRecord| {
+            // A scheduled one begins where the one before it left off.
+            let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
+            record.state == BatchState::Done && gapless
+        };
+        if let Some(found) = page.items.into_iter().find(whole) {
+            return Ok(Some(found));
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Takes batch `id` out of the queue. True where it was there.
+pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<bool, StoreError> {
+    let withdrawn = store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut record) = queued(writer, id)? else { return Ok(false) };
+        record.state = BatchState::Interrupted;
+        record.ended_at = Some(now);
+        record.error = Some("taken out of the queue before it began".to_owned());
+        writer.put(&record)?;
+        Ok::<_, StoreError>(true)
+    });
+    withdrawn.await
+}
+
+/// Batch `id` begins; `None` where it does not wait any more.
+pub(super) async fn begin(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
+    let begun = store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut record) = queued(writer, id)? else { return Ok(None) };
+        record.state = BatchState::Running;
+        record.started_at = now;
+        writer.put(&record)?;
+        Ok::<_, StoreError>(Some(record))
+    });
+    begun.await
+}
+
+fn queued(writer: &Writer<'_>, id: u64) -> Result<Option<BatchRecord>, StoreError> {
+    Ok(writer.get::<BatchRecord>(&id)?.filter(|record| record.state == BatchState::Queued))
+}
