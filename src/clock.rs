@@ -59,21 +59,31 @@ impl Clock {
     /// Waits until the clock says `at` or later. A clock that is turned or jumps past it ends the
     /// wait at once, or within some seconds where the machine's clock does.
     pub async fn until(&self, at: Timestamp) {
+        self.until_or_set_back(at, Timestamp::MIN).await;
+    }
+
+    /// Waits until the clock says `at` or later, or is set back before `seen`, the moment at which the
+    /// waiter looked last: what it is waiting for may then be further off, or nearer, than it thought.
+    pub async fn until_or_set_back(&self, at: Timestamp, seen: Timestamp) {
+        let over = || {
+            let now = self.now();
+            now >= at || now < seen
+        };
         loop {
             if let Some(hand) = &self.turned {
                 let turned = hand.turned.notified();
                 tokio::pin!(turned);
                 // Registered before the look, so that a turn in between is not missed.
                 turned.as_mut().enable();
-                if self.now() >= at {
+                if over() {
                     return;
                 }
                 turned.await;
             } else {
-                let left = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
-                if left.is_zero() {
+                if over() {
                     return;
                 }
+                let left = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
                 tokio::time::sleep(left.min(LOOK_AGAIN)).await;
             }
         }
@@ -116,5 +126,22 @@ mod tests {
         clock.advance(SignedDuration::from_mins(1));
         assert_eq!(waiting.await.unwrap().to_string(), "2026-11-21T10:10:00Z");
         Clock::system().until(Timestamp::UNIX_EPOCH).await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_ends_the_wait_of_who_asked_to_be_told() {
+        let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        let clock = Clock::turned_by_hand(start);
+        let later = start + SignedDuration::from_hours(1);
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.until_or_set_back(later, start).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(SignedDuration::from_mins(30));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.set(start - SignedDuration::from_hours(24));
+        waiting.await.unwrap();
     }
 }

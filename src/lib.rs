@@ -67,6 +67,7 @@ pub mod mail;
 pub mod app;
 pub mod cli;
 pub mod jobs;
+pub mod scheduler;
 pub mod serve;
 pub mod web;
 

@@ -18,6 +18,7 @@ use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
 use crate::mail::Mailer;
 use crate::metrics;
+use crate::scheduler::Scheduler;
 use crate::store::StoreError;
 use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
 
@@ -91,7 +92,9 @@ impl Appliance {
         tasks.spawn(Mailer::new(store, clock, settings.clone(), logs.clone()).run(stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
-        let web = Web { context, settings, readiness, inbox };
+        let scheduler = Scheduler::new(context.clone(), settings.clone());
+        scheduler.catch_up().await?;
+        let web = Web { context, settings, readiness, inbox, scheduler };
         let _ = data;
 
         if let Some(certificate) = certificate.clone() {
@@ -102,6 +105,7 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
+        tasks.spawn(web.scheduler.clone().work(stop.clone()));
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();

@@ -233,9 +233,12 @@ async fn carry_out(
     ended
 }
 
+/// The right to run a batch.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The rights to run a batch, one for each name.
 #[derive(Clone, Default)]
-struct Turns(Arc<Mutex<BTreeMap<&'static str, Arc<tokio::sync::Mutex<()>>>>>);
+struct Turns(Arc<Mutex<BTreeMap<&'static str, Turn>>>);
 
 impl Turns {
     /// Waits until no batch of this name runs. The right is given back when it is dropped.

@@ -113,15 +113,15 @@ pub fn last_whole_vendor_process(view: &impl View) -> Result<Option<BatchRecord>
     }
 }
 
-/// Takes batch `id` out of the queue. True where it was there.
-pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<bool, StoreError> {
+/// Takes batch `id` out of the queue; `None` where it was not there.
+pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let withdrawn = store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut record) = queued(writer, id)? else { return Ok(false) };
+        let Some(mut record) = queued(writer, id)? else { return Ok(None) };
         record.state = BatchState::Interrupted;
         record.ended_at = Some(now);
         record.error = Some("taken out of the queue before it began".to_owned());
         writer.put(&record)?;
-        Ok::<_, StoreError>(true)
+        Ok::<_, StoreError>(Some(record))
     });
     withdrawn.await
 }

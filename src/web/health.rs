@@ -50,6 +50,9 @@ pub(super) async fn ready(State(web): State<Web>) -> Result<Response, Problem> {
     if let Some(reason) = web.readiness.reason() {
         return Err(Problem::unavailable(reason, 5));
     }
+    if !web.scheduler.is_at_work() {
+        return Err(Problem::unavailable("the scheduler does not run, so no batch does: restart the service", 30));
+    }
     web.context.store.reading(|_| Ok(())).await?;
     Ok(Json(json!({ "status": "ready" })).into_response())
 }

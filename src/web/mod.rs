@@ -31,6 +31,7 @@ pub use tls::{Certificate, TlsError};
 
 use crate::config::Settings;
 use crate::jobs::Context;
+use crate::scheduler::Scheduler;
 
 /// What handlers work with. Cloning shares it.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Web {
     pub readiness: Readiness,
     /// Told when a notification has been stored.
     pub inbox: Arc<Notify>,
+    /// Runs the batches, and takes requests for them.
+    pub scheduler: Scheduler,
 }
 
 /// Every route.

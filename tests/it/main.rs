@@ -30,6 +30,7 @@ mod payments_refused;
 mod personal_data;
 mod post_office;
 mod schedules;
+mod scheduling;
 mod serving;
 mod settings;
 mod stopping;

@@ -1,0 +1,415 @@
+//! The scheduler: runs each batch when it is due or asked for, one of each kind at a time, and says
+//! how far they are.
+//!
+//! It takes no input but the store, the settings and the clock. What is to run is queued in the store
+//! first, in the same transaction that remembers the due moment: whatever happens to the process, a
+//! moment counts once.
+
+mod due;
+mod live;
+mod timetable;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use due::{Decision, Remembered, Schedule, jitter};
+pub use live::{LiveBatch, LiveBatches, Stage};
+pub use timetable::Timetable;
+
+use crate::config::Settings;
+use crate::jobs::{self, Asked, BatchRecord, Command, Context, Ended, GenerateArguments, JobError};
+use crate::store::{StoreError, View, Writer};
+use live::Reporter;
+
+/// How long at most until the settings are looked at again.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// How long to wait before a store in trouble is tried again.
+const TROUBLE_WAIT: Duration = Duration::from_secs(5);
+/// A batch that comes later than this was missed: those that were missed together follow each
+/// other, so that what one makes is there for the next.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
+/// What a scheduled `vendor:process` looks back at.
+const VENDORS_OF: SignedDuration = SignedDuration::from_hours(24);
+/// How much Mirakl's clock and ours may differ.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
+/// How many endings a watcher may be behind.
+const ENDINGS: usize = 64;
+
+/// The batches of a day, in the order in which those that were missed are caught up: what HiPay has
+/// executed is known before it is withdrawn.
+const DAY: [&str; 5] =
+    ["vendor:process", "cashout:generate", "cashout:transfer", "cashout:transaction:status:sync", "cashout:withdraw"];
+
+/// Runs the batches, and answers whoever asks for one. Cloning shares it.
+#[derive(Clone)]
+pub struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    context: Context,
+    settings: Settings,
+    /// Told when the queue has changed.
+    wake: Notify,
+    /// The batches that run, each with what stops it.
+    running: Mutex<BTreeMap<u64, Running>>,
+    live: watch::Sender<LiveBatches>,
+    endings: broadcast::Sender<Arc<Ended>>,
+    at_work: AtomicBool,
+}
+
+struct Running {
+    command: String,
+    stop: CancellationToken,
+}
+
+/// When a batch runs next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextRun {
+    /// The command's name.
+    pub command: &'static str,
+    /// Its cron expression, in `hipay.timezone`; empty where it is switched off.
+    pub expression: String,
+    /// When (UTC).
+    pub at: Option<Timestamp>,
+}
+
+/// What came of wanting to stop a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopping {
+    /// It ends at its next safe point.
+    AtSafePoint,
+    /// It was queued, and will not begin.
+    Withdrawn,
+    /// It was over already.
+    Over,
+}
+
+impl Scheduler {
+    /// A scheduler that runs nothing until [`Scheduler::work`] is awaited.
+    pub fn new(context: Context, settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                context,
+                settings,
+                wake: Notify::new(),
+                running: Mutex::default(),
+                live: watch::channel(LiveBatches::new()).0,
+                endings: broadcast::channel(ENDINGS).0,
+                at_work: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Queues `command`, or joins the same one that is queued already; it begins as soon as no other
+    /// of its kind runs. Where it would have to wait and `may_wait` is false, nothing is queued.
+    /// Whoever wants to know its end subscribes to [`Scheduler::endings`] before.
+    pub async fn ask(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Asked, JobError> {
+        let context = &self.shared.context;
+        let asked = jobs::ask(&context.store, command, asked_by, may_wait, context.clock.now()).await;
+        self.shared.changed();
+        asked
+    }
+
+    /// Stops batch `id`: at its next safe point where it runs, for good where it is queued.
+    pub async fn stop(&self, id: u64) -> Result<Stopping, StoreError> {
+        // A queued one may begin between the two looks; then the second round finds it running.
+        for _ in 0..2 {
+            if let Some(running) = self.shared.running().get(&id) {
+                running.stop.cancel();
+                return Ok(Stopping::AtSafePoint);
+            }
+            let context = &self.shared.context;
+            if let Some(record) = jobs::withdraw(&context.store, id, context.clock.now()).await? {
+                self.shared.tell(Ended { record, error: None });
+                return Ok(Stopping::Withdrawn);
+            }
+        }
+        Ok(Stopping::Over)
+    }
+
+    /// What runs now and how far it is. Changes with every item, and when the queue does.
+    pub fn live(&self) -> watch::Receiver<LiveBatches> {
+        self.shared.live.subscribe()
+    }
+
+    /// The batches that end from now on.
+    pub fn endings(&self) -> broadcast::Receiver<Arc<Ended>> {
+        self.shared.endings.subscribe()
+    }
+
+    /// When each batch runs next, in the order of a day.
+    pub async fn next_runs(&self) -> Result<Vec<NextRun>, StoreError> {
+        let (schedules, now) = (self.shared.schedules(), self.shared.context.clock.now());
+        self.shared
+            .context
+            .store
+            .reading(move |reader| {
+                let next = schedules.into_iter().map(|(command, schedule)| {
+                    let remembered = reader.get_document::<Remembered>(&document(command))?;
+                    let decision = schedule.decide(remembered.as_ref(), now);
+                    let at = if decision.due.is_some() { Some(now) } else { decision.next };
+                    Ok(NextRun { command, expression: schedule.expression, at })
+                });
+                next.collect()
+            })
+            .await
+    }
+
+    /// False where nothing is run: before [`Scheduler::work`] and after its end, whatever ended it.
+    pub fn is_at_work(&self) -> bool {
+        self.shared.at_work.load(Ordering::Acquire)
+    }
+
+    /// Queues what was missed while nothing ran. From then on every due moment counts, even one that
+    /// comes before [`Scheduler::work`] is awaited.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        self.shared.queue_what_is_due(self.shared.context.clock.now()).await.map(drop)
+    }
+
+    /// Runs what is due and what was asked for until `stop` is cancelled; then brings what runs to a
+    /// safe point. What is queued stays so for the next start.
+    pub fn work(self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let at_work = AtWork::new(Arc::clone(&self.shared));
+        async move {
+            let batches = TaskTracker::new();
+            while !stop.is_cancelled() {
+                at_work.0.turn(&stop, &batches).await;
+            }
+            batches.close();
+            batches.wait().await;
+        }
+    }
+}
+
+/// The document that remembers a batch's schedule.
+fn document(command: &str) -> String {
+    format!("schedule {command}")
+}
+
+impl Shared {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue has changed: for the scheduler to act on, and for others to see.
+    fn changed(&self) {
+        self.wake.notify_one();
+        self.live.send_modify(|_| ());
+    }
+
+    fn tell(&self, ended: Ended) {
+        // Nobody may be listening.
+        let _ = self.endings.send(Arc::new(ended));
+        self.changed();
+    }
+
+    /// The schedules of all batches as they are configured now, in the order of a day.
+    fn schedules(&self) -> Vec<(&'static str, Schedule)> {
+        let config = self.settings.get();
+        let zone = &config.hipay.time_zone;
+        let time_zone = zone.iana_name().unwrap_or("UTC");
+        let created_at = self.context.store.created_at();
+        let schedule = |command| {
+            let cron = match command {
+                "vendor:process" => &config.schedule.vendor_process,
+                "cashout:generate" => &config.schedule.cashout_generate,
+                "cashout:transfer" => &config.schedule.cashout_transfer,
+                "cashout:withdraw" => &config.schedule.cashout_withdraw,
+                _ => &config.schedule.transaction_status_sync,
+            };
+            Schedule {
+                expression: cron.as_ref().map(|cron| cron.as_str().to_owned()).unwrap_or_default(),
+                time_zone: time_zone.to_owned(),
+                timetable: cron.clone().map(|cron| Timetable::new(cron, zone.clone())),
+                jitter: jitter(created_at, command),
+            }
+        };
+        DAY.into_iter().map(|command| (command, schedule(command))).collect()
+    }
+
+    /// One look at what is to be done, and the wait for the next.
+    async fn turn(self: &Arc<Self>, stop: &CancellationToken, batches: &TaskTracker) {
+        let now = self.context.clock.now();
+        let latest = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
+        match self.look(now, stop, batches).await {
+            Ok(next) => {
+                let next = next.unwrap_or(latest).min(latest);
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.wake.notified() => {}
+                    () = self.context.clock.until_or_set_back(next, now) => {}
+                }
+            }
+            Err(error) => {
+                tracing::error!(action = "scheduler", "batches wait, because the store cannot be used: {error}");
+                let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
+            }
+        }
+    }
+
+    /// Queues what is due and begins what can begin. Gives the next due moment.
+    async fn look(
+        self: &Arc<Self>,
+        now: Timestamp,
+        stop: &CancellationToken,
+        batches: &TaskTracker,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (queue, next) = self.queue_what_is_due(now).await?;
+        self.begin_what_can(&queue, stop, batches);
+        Ok(next)
+    }
+
+    /// Gives the queue as it is then, and the next due moment.
+    async fn queue_what_is_due(&self, now: Timestamp) -> Result<(Vec<BatchRecord>, Option<Timestamp>), StoreError> {
+        let schedules = self.schedules();
+        let (looked, queue) = self
+            .context
+            .store
+            .reading(move |reader| {
+                let looked = schedules.into_iter().map(|(command, schedule)| {
+                    let remembered = reader.get_document::<Remembered>(&document(command))?;
+                    let decision = schedule.decide(remembered.as_ref(), now);
+                    Ok(Looked { command, changed: remembered.as_ref() != Some(&decision.remembered), decision })
+                });
+                Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::waiting(reader)?))
+            })
+            .await?;
+        let next = looked.iter().filter_map(|one| one.decision.next).min();
+        let changed: Vec<Looked> = looked.into_iter().filter(|one| one.changed).collect();
+        if changed.is_empty() {
+            return Ok((queue, next));
+        }
+        Ok((self.context.store.write(move |writer| remember(writer, changed, now)).await?, next))
+    }
+
+    /// Begins every queued batch of which no other of its kind runs, and for which none that it
+    /// follows is left.
+    fn begin_what_can(self: &Arc<Self>, queue: &[BatchRecord], stop: &CancellationToken, batches: &TaskTracker) {
+        if stop.is_cancelled() {
+            return;
+        }
+        let mut running = self.running();
+        for record in queue {
+            let busy = running.values().any(|other| other.command == record.command);
+            let follows =
+                record.after.is_some_and(|id| running.contains_key(&id) || queue.iter().any(|one| one.id == id));
+            if busy || follows || running.contains_key(&record.id) {
+                continue;
+            }
+            let stop = stop.child_token();
+            running.insert(record.id, Running { command: record.command.clone(), stop: stop.clone() });
+            batches.spawn(Arc::clone(self).run(record.clone(), stop));
+        }
+    }
+
+    async fn run(self: Arc<Self>, record: BatchRecord, stop: CancellationToken) {
+        let (id, command) = (record.id, record.command.clone());
+        self.live.send_modify(|live| {
+            live.insert(id, LiveBatch { id, command, stages: Vec::new() });
+        });
+        let reporter = Arc::new(Reporter { id, live: self.live.clone() });
+        let ended = jobs::run_queued(&self.context, &record, reporter, stop.clone()).await;
+        if let Err(error) = &ended {
+            let (action, error) = (record.command.as_str(), error.to_string());
+            tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
+            let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
+        }
+        self.running().remove(&id);
+        self.live.send_modify(|live| {
+            live.remove(&id);
+        });
+        match ended {
+            Ok(Some(ended)) => {
+                log_failure(&ended);
+                self.tell(ended);
+            }
+            Ok(None) | Err(_) => self.changed(),
+        }
+    }
+}
+
+/// What a look at one batch's schedule found.
+struct Looked {
+    command: &'static str,
+    decision: Decision,
+    /// There is something to remember.
+    changed: bool,
+}
+
+/// Remembers what was looked at and queues what is due, in one transaction: a due moment counts
+/// once. Gives the queue as it is then.
+fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Result<Vec<BatchRecord>, StoreError> {
+    let mut missed_before = None;
+    for Looked { command, decision, .. } in looked {
+        writer.put_document(&document(command), &decision.remembered)?;
+        let Some(due) = decision.due else { continue };
+        let missed = now.duration_since(due) > LATE;
+        let after = missed_before.filter(|_| missed);
+        match jobs::schedule(writer, scheduled(writer, command, now)?, due, after, now)? {
+            Some(record) if missed => missed_before = Some(record.id),
+            Some(_) => {}
+            None => tracing::info!(action = command, "is due, but still runs or waits: it is not run a second time"),
+        }
+    }
+    jobs::waiting(writer)
+}
+
+/// What the schedule asks of a batch.
+fn scheduled(view: &impl View, command: &str, now: Timestamp) -> Result<Command, StoreError> {
+    Ok(match command {
+        "vendor:process" => {
+            // Since the run before, however long ago that was; all shops where there was none.
+            let before = jobs::last_whole_vendor_process(view)?.map(|record| record.started_at);
+            let since = before.map(|before| {
+                let day_ago = now.checked_sub(VENDORS_OF).unwrap_or(Timestamp::MIN);
+                before.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN).min(day_ago)
+            });
+            Command::VendorProcess { since }
+        }
+        "cashout:generate" => Command::CashoutGenerate(GenerateArguments::default()),
+        "cashout:transfer" => Command::CashoutTransfer,
+        "cashout:withdraw" => Command::CashoutWithdraw,
+        _ => Command::TransactionStatusSync,
+    })
+}
+
+/// A scheduled batch has nobody who waits for it: its failure is told in the log.
+fn log_failure(ended: &Ended) {
+    let BatchRecord { id, command, scheduled_for, .. } = &ended.record;
+    if let (Some(error), Some(_)) = (&ended.error, scheduled_for) {
+        let action = command.as_str();
+        tracing::error!(
+            action,
+            batch = id,
+            "the scheduled batch {command} failed: {error}; it runs again when it is next due"
+        );
+    }
+}
+
+/// Says that the scheduler works, and takes it back however it ends.
+struct AtWork(Arc<Shared>);
+
+impl AtWork {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.at_work.store(true, Ordering::Release);
+        Self(shared)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.store(false, Ordering::Release);
+        if std::thread::panicking() {
+            let defect = "the scheduler stopped in the middle, and no batch runs until a restart: this is a defect";
+            tracing::error!(severity = "CRITICAL", action = "scheduler", "{defect} of the program, please report it");
+        }
+    }
+}
