@@ -109,7 +109,9 @@ impl Digest {
                     shops: reader.keys::<Vendor>(&warned)?.keys,
                     levels,
                     unmatched: 0,
-                    waiting: reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
+                    waiting: reader
+                        .count::<Notification>("open", false)?
+                        .saturating_add(reader.count::<Notification>("open", true)?),
                 })
             })
             .await?;

@@ -54,7 +54,10 @@ fn gauges(reader: &Reader<'_>) -> Result<String, StoreError> {
         text.line(&[("status", &status), ("wallet_status", &wallet)], &count);
     }
     text.begin(names::NOTIFICATIONS_OPEN);
-    text.line(&[], &reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?));
+    text.line(
+        &[],
+        &reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
+    );
     text.begin(names::BUILD);
     let (version, target, commit) = (env!("CARGO_PKG_VERSION"), env!("CASHOUT_TARGET"), env!("CASHOUT_COMMIT"));
     text.line(&[("version", version), ("target", target), ("commit", commit)], &1);

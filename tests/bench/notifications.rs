@@ -272,7 +272,9 @@ impl Served {
             let look = |reader: &cashout::store::Reader<'_>| {
                 Ok((
                     reader.total::<Notification>()?,
-                    reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
+                    reader
+                        .count::<Notification>("open", false)?
+                        .saturating_add(reader.count::<Notification>("open", true)?),
                     reader.count::<Operation>("status", Status::TransferSuccess.code())?,
                 ))
             };

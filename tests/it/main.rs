@@ -4,6 +4,7 @@
 
 mod api;
 mod api_tester;
+mod at_once;
 mod bad_store;
 mod binary;
 mod calls;
