@@ -188,7 +188,7 @@ impl CustomerPayment {
 }
 
 /// The fields that are about no person.
-const IMPERSONAL: [&str; 40] = [
+const IMPERSONAL: [&str; 41] = [
     "state",
     "reason[code]",
     "reason[message]",
@@ -228,6 +228,7 @@ const IMPERSONAL: [&str; 40] = [
     "operation[id]",
     "operation[reference]",
     "operation[amount]",
+    "operation[currency]",
     "operation[date]",
 ];
 

@@ -359,7 +359,7 @@ pub struct RetentionConfig {
     pub batches_days: u32,
     /// Notifications as they were received.
     pub notifications_days: u32,
-    /// Personal data of vendors that Mirakl no longer returns.
+    /// Personal data of customers in their payments, and of vendors that Mirakl no longer returns.
     pub personal_data_days: u32,
 }
 

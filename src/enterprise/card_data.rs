@@ -59,6 +59,9 @@ fn search_layers(text: &str) -> Vec<Found> {
     for _ in 0..=LAYERS {
         found.extend(card_numbers(&seen));
         found.extend(security_codes(&seen));
+        if !seen.windows(2).any(|pair| matches!(pair, [first, second] if begins_encoded(first.char, second.char))) {
+            break;
+        }
         let decoded = decode(&seen);
         if decoded.len() == seen.len() {
             break;
@@ -72,18 +75,35 @@ fn search_layers(text: &str) -> Vec<Found> {
 /// The value of a field without what must not be kept: once more after a body was taken apart, since
 /// what was apart in it may have come together.
 pub(super) fn mask_field(name: &str, value: &str) -> String {
-    let inner = name.rsplit('[').next().unwrap_or(name).trim_end_matches(']');
-    if is_security_code(inner) && !value.is_empty() {
+    let inner = name.rsplit('[').next().unwrap_or(name);
+    if !value.is_empty() && is_security_code(inner.chars()) {
         return MASK.to_string().repeat(3);
     }
-    if name == EXEMPT { value.to_owned() } else { mask(value) }
+    // No encoding has fewer digits than what it stands for.
+    let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(SHORTEST - 1).is_some();
+    if may_be_number && name != EXEMPT { mask(value) } else { value.to_owned() }
 }
 
 /// A name such as `cvc`, `cvv2` or `card_security_code`, but not `cvc_result`.
-fn is_security_code(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+fn is_security_code(name: impl Iterator<Item = char> + Clone) -> bool {
+    // Each of them has one of these letters: most names are ruled out without a copy.
+    if !name.clone().any(|char| matches!(char, 'v' | 'V' | 's' | 'S')) {
+        return false;
+    }
+    let letters = name.filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
+    let name: String = letters.collect();
     let parts = ["cvc", "cvv", "securitycode", "verificationcode", "verificationvalue"];
     !name.contains("result") && (name == "csc" || name == "cvn" || parts.iter().any(|part| name.contains(part)))
+}
+
+/// Where an encoded character may begin.
+fn begins_encoded(first: char, second: char) -> bool {
+    match first {
+        '%' => second.is_ascii_hexdigit(),
+        '&' => second == '#',
+        '\\' => second == 'u',
+        _ => false,
+    }
 }
 
 /// Takes one layer of encoding away.
@@ -161,14 +181,20 @@ fn card_numbers(seen: &[Seen]) -> Vec<Found> {
 fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<Found>) {
     let mut first = 0;
     while let Some(&(start, _)) = groups.get(first) {
-        let mut digits: Vec<Seen> = Vec::new();
+        let mut length = 0;
         let mut next = first + 1;
         for (number, &(from, to)) in groups.iter().enumerate().skip(first) {
-            digits.extend(seen.get(from..to).unwrap_or_default().iter().take(LONGEST + 1));
-            if digits.len() > LONGEST {
+            length += to - from;
+            if length > LONGEST {
                 break;
             }
-            if digits.len() >= SHORTEST && has_check_digit(&digits) && !is_exempt(seen, start) {
+            if length < SHORTEST {
+                continue;
+            }
+            let groups = groups.get(first..=number).unwrap_or_default().iter();
+            let digits = groups.flat_map(|&(from, to)| seen.get(from..to).unwrap_or_default()).copied();
+            let digits: Vec<Seen> = digits.collect();
+            if has_check_digit(&digits) && !is_exempt(seen, start) {
                 found.push(number_of(&digits));
                 next = number + 1;
                 break;
@@ -222,8 +248,7 @@ fn security_codes(seen: &[Seen]) -> Vec<Found> {
             continue;
         }
         at += length;
-        let name: String = rest.iter().take(length).map(|one| one.char).collect();
-        if !is_security_code(&name) {
+        if !is_security_code(rest.iter().take(length).map(|one| one.char)) {
             continue;
         }
         let behind = seen.get(at..).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The form: names and values, percent-encoded, with a `+` for a space; mostly.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
@@ -18,14 +19,13 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
     for pair in body.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         is_form |= pair.contains('=');
-        let name = Decoded::of(name).text(|_, _| spaces_encoded);
+        let name = decoded(name, |_, _| spaces_encoded);
         let name = name.trim();
         if name.matches('[').count() >= DEPTH_AT_MOST {
             return Err(too_deep());
         }
-        let decoded = Decoded::of(value);
         let is_email = name.ends_with("email") || name.ends_with("email]");
-        let value = decoded.text(|bytes, at| spaces_encoded && !is_email && !is_before_offset(bytes, at));
+        let value = decoded(value, |bytes, at| spaces_encoded && !is_email && !is_before_offset(bytes, at));
         if let Some(list) = name.strip_suffix("[]") {
             let number = lists.entry(list.to_owned()).or_default();
             fields.insert(&format!("{list}[{number}]"), &value)?;
@@ -37,45 +37,37 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
     if is_form { Ok(fields) } else { Err(Unreadable("it is neither a form, nor XML, nor JSON".to_owned())) }
 }
 
-/// Bytes after percent-decoding, and which of them were a `+` of the form itself.
-struct Decoded {
-    bytes: Vec<u8>,
-    plus: Vec<usize>,
-}
-
-impl Decoded {
-    /// A `%` without two hexadecimal digits behind it stands for itself.
-    fn of(text: &str) -> Self {
-        let (mut bytes, mut plus) = (Vec::with_capacity(text.len()), Vec::new());
-        let mut rest = text.as_bytes();
-        while let Some((&byte, behind)) = rest.split_first() {
-            rest = behind;
-            let digit = |at: usize| behind.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-            match (byte, digit(0), digit(1)) {
-                (b'%', Some(high), Some(low)) => {
-                    bytes.extend(u8::try_from(high * 16 + low));
-                    rest = behind.get(2..).unwrap_or_default();
-                }
-                (b'+', ..) => {
-                    plus.push(bytes.len());
-                    bytes.push(b'+');
-                }
-                (other, ..) => bytes.push(other),
-            }
-        }
-        Self { bytes, plus }
+/// The text that `text` stands for; `is_space` tells of each `+` whether it is one, by the decoded
+/// bytes and its place in them. A `%` without two hexadecimal digits behind it stands for itself.
+fn decoded(text: &str, is_space: impl Fn(&[u8], usize) -> bool) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
     }
-
-    /// The text; `is_space` tells of each `+` of the form whether it is one.
-    fn text(mut self, is_space: impl Fn(&[u8], usize) -> bool) -> String {
-        let spaces: Vec<usize> = self.plus.iter().copied().filter(|&at| is_space(&self.bytes, at)).collect();
-        for at in spaces {
-            if let Some(byte) = self.bytes.get_mut(at) {
-                *byte = b' ';
+    let (mut bytes, mut plus) = (Vec::with_capacity(text.len()), Vec::new());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        let digit = |at: usize| behind.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.extend(u8::try_from(high * 16 + low));
+                rest = behind.get(2..).unwrap_or_default();
             }
+            (b'+', ..) => {
+                plus.push(bytes.len());
+                bytes.push(b'+');
+            }
+            (other, ..) => bytes.push(other),
         }
-        text_of(self.bytes)
     }
+    for at in plus {
+        if is_space(&bytes, at)
+            && let Some(byte) = bytes.get_mut(at)
+        {
+            *byte = b' ';
+        }
+    }
+    Cow::Owned(text_of(bytes))
 }
 
 /// True where what begins at `at` is the offset at the end of a time: `:43+0000`, `:43.25+00:00`.
