@@ -17,17 +17,14 @@ use crate::world::{IBAN, World, http};
 const FOR_EVER: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds.
-#[track_caller]
-pub(crate) fn until<'a>(what: &'a str, mut condition: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
-    async move {
-        let waiting = async {
-            while !condition() {
-                // A look costs the machine something; what is looked for is done elsewhere meanwhile.
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        assert!(tokio::time::timeout(FOR_EVER, waiting).await.is_ok(), "in vain: {what}");
-    }
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            // A look costs the machine something; what is looked for is done elsewhere meanwhile.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(FOR_EVER, waiting).await.is_ok(), "in vain: {what}");
 }
 
 /// A port for the appliance, known before it starts.
@@ -153,6 +150,12 @@ impl Notice {
     /// About a transaction of so much.
     pub(crate) fn of(self, transaction_id: &str, amount: &str) -> Self {
         self.with("transid", transaction_id).with("amount", amount).with("currency", "EUR")
+    }
+
+    /// Signed with another salt.
+    pub(crate) fn salted(mut self, salt: &str) -> Self {
+        salt.clone_into(&mut self.salt);
+        self
     }
 
     /// The document.

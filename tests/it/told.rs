@@ -87,7 +87,7 @@ impl Running {
         Self { child: Some(child), lines, seen: String::new() }
     }
 
-    /// Waits until it says these words on its error output; gives the line.
+    /// Waits until it says these words on its error output, and gives the line.
     pub(crate) async fn says(&mut self, words: &str) -> String {
         while let Some(line) = self.lines.recv().await {
             self.seen.push_str(&line);

@@ -1,0 +1,174 @@
+//! What was acknowledged is kept and counts once: killed at any moment, or without room on the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cashout::movement::Movement;
+use cashout::operation::{PaymentKind, Status};
+use cashout::sandbox::{Ending, Life, SandboxOptions, Until};
+use cashout::store::{Query, View};
+use reqwest::Client;
+
+use crate::notices::{Notice, until};
+use crate::told::Running;
+use crate::world::{World, http, wallet_of};
+
+/// Sends until an answer comes; the HTTP status and `Retry-After`, or nothing where the connection broke.
+async fn send(client: &Client, notice: &Notice, to: SocketAddr) -> Option<(u16, Option<String>)> {
+    let request = client.post(format!("http://{to}/")).form(&[("xml", notice.xml())]).timeout(Duration::from_secs(10));
+    let answer = request.send().await.ok()?;
+    let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+    Some((answer.status().as_u16(), retry))
+}
+
+fn movements(world: &World) -> BTreeSet<String> {
+    let query = Query::all().limit(100_000);
+    let page = world.context.store.read(|reader| reader.page::<Movement>(&query)).unwrap();
+    page.items.into_iter().map(|one| one.transaction_id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
+    const SELLERS: u64 = 40;
+    let mut world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    for id in 1..=SELLERS {
+        world.seller(id);
+        world.voucher(id, id, 1_000, 0);
+    }
+    world.fund(10_000_000);
+    world.up_to_operations().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured));
+    world.transfer().await;
+    let captures: Vec<Notice> = (1..=SELLERS)
+        .map(|id| {
+            let transaction = world.operation(id).transfer.last().unwrap().transaction_id.clone().unwrap();
+            Notice::new("capture", "ok", wallet_of(id)).of(&transaction, "10.00")
+        })
+        .collect();
+    world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
+
+    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut unanswered = 0;
+    for round in 0..12_u64 {
+        world.let_go().await;
+        let mut running = Running::start(world.cashout(&["serve"]));
+        let line = running.says("answers on").await;
+        let to: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> = (0..8_u64)
+            .map(|sender| {
+                let (acknowledged, captures, over) = (Arc::clone(&acknowledged), captures.clone(), Arc::clone(&over));
+                let mut rng = fastrand::Rng::with_seed(round * 8 + sender);
+                tokio::spawn(async move {
+                    let (client, mut broken) = (http(), 0_u64);
+                    for number in 0_u64.. {
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let id = format!("m{round}-{sender}-{number}");
+                        let movement = Notice::new("other_transaction", "ok", wallet_of(1)).of(&id, "1.00");
+                        match send(&client, &movement, to).await {
+                            Some((204, _)) => drop(acknowledged.lock().unwrap().insert(id)),
+                            Some((status, _)) => panic!("{status}"),
+                            None => broken += 1,
+                        }
+                        // Any of the transfers, again and again.
+                        let capture = rng.usize(..captures.len());
+                        let _ = send(&client, &captures[capture], to).await;
+                    }
+                    broken
+                })
+            })
+            .collect();
+        let before = acknowledged.lock().unwrap().len();
+        let enough = before + rng.usize(1..80);
+        until("some are acknowledged", || acknowledged.lock().unwrap().len() >= enough).await;
+        running.signal("KILL");
+        over.store(true, Ordering::Relaxed);
+        for sender in senders {
+            unanswered += sender.await.unwrap();
+        }
+        drop(running);
+        world.restart().await;
+        let stored: BTreeMap<String, u64> = world.notifications().into_iter().fold(BTreeMap::new(), |mut seen, one| {
+            *seen.entry(one.subject).or_default() += 1;
+            seen
+        });
+        for id in acknowledged.lock().unwrap().iter() {
+            assert_eq!(stored.get(id), Some(&1), "{id} was acknowledged");
+        }
+        assert!(stored.values().all(|count| *count == 1), "{stored:?}");
+    }
+    assert!(unanswered > 0, "no kill came in the middle of a request");
+
+    // In peace everything is dealt with, and the transfers that were not told of are told again.
+    let appliance = world.serve().await;
+    for capture in &captures {
+        assert_eq!(capture.send(appliance.address()).await, 204);
+    }
+    until("everything is dealt with", || world.notifications().iter().all(|one| !one.state.is_open())).await;
+    appliance.stop().await.unwrap();
+    world.restart().await;
+    let (moved, acknowledged) = (movements(&world), acknowledged.lock().unwrap().clone());
+    assert!(acknowledged.len() >= 12);
+    assert!(acknowledged.is_subset(&moved));
+    for id in 1..=SELLERS {
+        let operation = world.operation(id);
+        let done = operation.history.iter().filter(|change| change.status == Status::TransferSuccess).count();
+        assert_eq!((operation.status, done, operation.held.as_ref()), (Status::TransferSuccess, 1, None));
+        assert_eq!(operation.payment(PaymentKind::Transfer).attempts.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledged_is_lost() {
+    let mut world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    world.seller(2001);
+    world.vendors().await;
+    world.let_go().await;
+    // A limit on the size of files is what a full disk is to a process; the signal that comes with
+    // the limit, and not with a full disk, is switched off.
+    let plain = world.cashout(&["serve"]);
+    let mut limitable = Command::new("sh");
+    limitable.env_clear().args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
+    limitable.arg(plain.get_program()).args(plain.get_args());
+    let mut running = Running::start(limitable);
+    let line = running.says("answers on").await;
+    let to: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
+
+    let client = http();
+    let notice =
+        |number: u64| Notice::new("other_transaction", "ok", wallet_of(2001)).of(&format!("m{number}"), "1.00");
+    let mut acknowledged = BTreeSet::new();
+    for number in 0..20 {
+        assert_eq!(send(&client, &notice(number), to).await, Some((204, None)));
+        acknowledged.insert(format!("m{number}"));
+    }
+    assert!(Command::new("prlimit").args(["--fsize=0", "--pid", &running.id()]).status().unwrap().success());
+    for number in 20..30 {
+        let (status, retry) = send(&client, &notice(number), to).await.unwrap();
+        assert_eq!((status, retry.is_some()), (503, true), "{number}");
+    }
+    // A repeat of what is stored cannot be stored as a repeat, so it is not acknowledged either.
+    assert_eq!(send(&client, &notice(0), to).await.unwrap().0, 503);
+    let forged = Notice::new("other_transaction", "ok", wallet_of(2001)).salted("guess");
+    assert_eq!(send(&client, &forged, to).await.unwrap().0, 401);
+    running.signal("KILL");
+    drop(running);
+
+    world.restart().await;
+    let stored: BTreeSet<String> = world.notifications().into_iter().map(|one| one.subject).collect();
+    assert!(acknowledged.is_subset(&stored), "{stored:?}");
+    // With room again, what was not acknowledged is sent again.
+    let appliance = world.serve().await;
+    for number in 0..30 {
+        assert_eq!(notice(number).send(appliance.address()).await, 204);
+    }
+    until("everything is dealt with", || movements(&world).len() == 30).await;
+    appliance.stop().await.unwrap();
+}
