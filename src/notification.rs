@@ -11,6 +11,7 @@ mod tests;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
+use percent_encoding::percent_decode;
 
 pub use document::{Document, Unreadable};
 
@@ -149,6 +150,23 @@ impl WalletNotice {
             _ => Meaning::Unknown,
         }
     }
+}
+
+/// The form field `xml` of a body, decoded. Some senders encode it once more.
+pub fn form_field(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    let mut values = body.split(|byte| *byte == b'&').filter_map(|pair| pair.strip_prefix(b"xml="));
+    let value = values.next().ok_or_else(|| Unreadable::because("the form field xml is missing"))?;
+    if values.next().is_some() {
+        return Err(Unreadable::because("the form field xml is there twice"));
+    }
+    let once = decoded(value);
+    // XML begins with `<`, perhaps behind a byte order mark; encoded, neither is left.
+    Ok(if once.trim_ascii_start().first() == Some(&b'%') { decoded(&once) } else { once })
+}
+
+fn decoded(value: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).collect()
 }
 
 /// `2019-10-01` and `13:41:28 UTC+0000` or `16:39:42 Europe/Paris+0200`: the offset counts.

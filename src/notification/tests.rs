@@ -61,6 +61,24 @@ fn the_offset_counts_in_every_spelling_of_the_time() {
     }
 }
 
+#[test]
+fn the_field_is_decoded_once_or_twice_as_it_needs() {
+    for body in [
+        "xml=%3Ca%3E1%2B1%3D2+%26%3C%2Fa%3E",
+        "first=1&xml=%3Ca%3E1%2B1%3D2%20%26%3C%2Fa%3E&last",
+        "xml=%253Ca%253E1%252B1%253D2%2520%2526%253C%252Fa%253E",
+        "xml=%253Ca%253E1%252B1%253D2%2B%2526%253C%252Fa%253E",
+    ] {
+        assert_eq!(form_field(body.as_bytes()).unwrap(), b"<a>1+1=2 &</a>", "{body}");
+    }
+    assert_eq!(form_field(b"xml=%3Ca%3E%2541%3C/a%3E").unwrap(), b"<a>%41</a>");
+    assert_eq!(form_field(b"xml=%EF%BB%BF%3Ca/%3E").unwrap(), b"\xef\xbb\xbf<a/>");
+    assert_eq!(form_field(b"xml=%25EF%25BB%25BF%253Ca/%253E").unwrap(), b"\xef\xbb\xbf<a/>");
+    for body in ["", "xm=1", "xml", "xml=1&xml=2"] {
+        assert!(form_field(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
 fn meaning(operation: &str, status: &str, more: &str) -> Meaning {
     let xml = format!(
         "<result><account_id>1</account_id>{more}<status>{status}</status><operation>{operation}</operation></result>"

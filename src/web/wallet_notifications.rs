@@ -11,7 +11,6 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{MethodRouter, post};
-use percent_encoding::percent_decode;
 use tokio::sync::Semaphore;
 
 use super::limits::BODY_LIMIT;
@@ -19,7 +18,7 @@ use super::{Problem, Web};
 use crate::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::inbox::{self, NewNotification, NotificationKind};
 use crate::jobs;
-use crate::notification::Document;
+use crate::notification::{Document, form_field};
 
 /// How many notices may wait for the disk at once.
 const STORING_AT_ONCE: usize = 512;
@@ -48,7 +47,8 @@ impl FromRequest<Web> for Verified {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
             _ => unreadable("the body could not be received as a whole"),
         })?;
-        let document = Document::read(&field(&body)?).map_err(|error| unreadable(error.to_string()))?;
+        let document = form_field(&body).and_then(|xml| Document::read(&xml));
+        let document = document.map_err(|error| unreadable(error.to_string()))?;
         // Nothing that leaves this machine before here. An account that we do not know costs a look
         // into the store, and is answered like any other notice that does not fit.
         let account = document.account_id();
@@ -94,23 +94,6 @@ fn is_form(headers: &HeaderMap) -> Result<(), Problem> {
     if length.is_some_and(|length| length > BODY_LIMIT) { Err(too_large()) } else { Ok(()) }
 }
 
-/// The form field `xml`, decoded. Some senders encode it once more.
-fn field(body: &[u8]) -> Result<Vec<u8>, Problem> {
-    let mut values = body.split(|byte| *byte == b'&').filter_map(|pair| pair.strip_prefix(b"xml="));
-    let value = values.next().ok_or_else(|| unreadable("the form field xml is missing"))?;
-    if values.next().is_some() {
-        return Err(unreadable("the form field xml is there twice"));
-    }
-    let once = decoded(value);
-    // XML begins with `<`, perhaps behind a byte order mark; encoded, neither is left.
-    Ok(if once.trim_ascii_start().first() == Some(&b'%') { decoded(&once) } else { once })
-}
-
-fn decoded(value: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
-}
-
 fn unreadable(reason: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, reason)
 }
@@ -122,27 +105,4 @@ fn too_large() -> Problem {
 /// The same answer whoever is named in it and whatever is wrong.
 fn does_not_fit() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "the checksum does not fit")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_field_is_decoded_once_or_twice_as_it_needs() {
-        for body in [
-            "xml=%3Ca%3E1%2B1%3D2+%26%3C%2Fa%3E",
-            "first=1&xml=%3Ca%3E1%2B1%3D2%20%26%3C%2Fa%3E&last",
-            "xml=%253Ca%253E1%252B1%253D2%2520%2526%253C%252Fa%253E",
-            "xml=%253Ca%253E1%252B1%253D2%2B%2526%253C%252Fa%253E",
-        ] {
-            assert_eq!(field(body.as_bytes()).unwrap(), b"<a>1+1=2 &</a>", "{body}");
-        }
-        assert_eq!(field(b"xml=%3Ca%3E%2541%3C/a%3E").unwrap(), b"<a>%41</a>");
-        assert_eq!(field(b"xml=%EF%BB%BF%3Ca/%3E").unwrap(), b"\xef\xbb\xbf<a/>");
-        assert_eq!(field(b"xml=%25EF%25BB%25BF%253Ca/%253E").unwrap(), b"\xef\xbb\xbf<a/>");
-        for body in ["", "xm=1", "xml", "xml=1&xml=2"] {
-            assert!(field(body.as_bytes()).is_err(), "{body}");
-        }
-    }
 }

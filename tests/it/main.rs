@@ -43,5 +43,6 @@ mod traps;
 mod vendor_notifications;
 mod vendors;
 mod vouchers;
+mod wallet_bodies;
 mod wallet_notifications;
 mod world;

@@ -1,0 +1,24 @@
+//! Whatever might come as a wallet notice: `cargo +nightly fuzz run --fuzz-dir tests/fuzz wallet`.
+//! The corpus also runs as a plain test (`tests/it/wallet_bodies.rs`).
+#![no_main]
+
+use cashout::hipay::signature::verify_wallet_notice;
+use cashout::money::Currency;
+use cashout::notification::{Document, WalletNotice, form_field};
+use cashout::secret::Secret;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    // Half of the inputs as the document itself: the form has little to find out.
+    let xml = form_field(body).unwrap_or_else(|_| body.to_vec());
+    let Ok(document) = Document::read(&xml) else { return };
+    if let Some(verified) = verify_wallet_notice(&document, &Secret::new("pepper")) {
+        assert_eq!(WalletNotice::read(verified.signed()).as_ref(), Ok(verified.notice()));
+        assert_eq!(verified.notice().account_id, document.account_id());
+    }
+    for form in document.forms() {
+        if let Ok(notice) = WalletNotice::read(form) {
+            let _ = (notice.meaning(), notice.amount(Currency::EUR));
+        }
+    }
+});
