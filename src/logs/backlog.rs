@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::LogLine;
 use crate::config::LogLevel;
+use crate::metrics::LOG_LINES_LOST;
 
 /// How many lines may wait in all.
 const MOST_LINES: usize = 20_000;
@@ -73,7 +74,7 @@ impl Backlog {
         if state.fullness() >= room_for(level) {
             let lost = state.lost.entry(level).or_default();
             *lost = lost.saturating_add(1);
-            metrics::counter!("cashout_log_lines_lost_total", "level" => level.name()).increment(1);
+            metrics::counter!(LOG_LINES_LOST, "level" => level.name()).increment(1);
             return;
         }
         state.bytes = state.bytes.saturating_add(line.size());

@@ -48,7 +48,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub use alerts::{Alerts, Sentence, Summary};
 pub use line::LogLine;
-pub use listing::{LogFilter, LogPage};
+pub use listing::LogFilter;
 pub use mask::masked;
 pub use printer::Stream;
 pub use retention::{retain, trim};
@@ -60,6 +60,7 @@ use printer::{News, Printer};
 
 use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Settings};
+use crate::metrics::LOG_LINES;
 use crate::store::{Store, StoreError};
 
 /// Lines of this action are about the mail itself: they are never mailed.
@@ -233,7 +234,7 @@ impl Logs {
     fn emit(&self, mut line: LogLine, wanted: &Wanted) {
         collector::clean(&mut line, wanted.config.as_deref());
         let level = line.severity();
-        metrics::counter!("cashout_log_lines_total", "level" => level.name()).increment(1);
+        metrics::counter!(LOG_LINES, "level" => level.name()).increment(1);
         // The libraries' chatter is shown to whoever asked for it, and kept for nobody.
         let of_use = line.is_own() || level >= LogLevel::Warning;
         let shown = wanted.shows(&line);

@@ -64,7 +64,8 @@ fn open() -> (tempfile::TempDir, Store) {
 /// Stores what was logged, and gives the lines, the latest first.
 fn stored(logs: &Logs, store: &Store, filter: &LogFilter) -> Vec<LogLine> {
     assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
-    store.read(|reader| filter.page(reader, 10_000, None)).unwrap().lines
+    let listing = filter.listing().descending().limit(10_000);
+    store.read(|reader| reader.list::<LogLine>(&listing)).unwrap().items
 }
 
 fn said(lines: &[LogLine]) -> Vec<&str> {
@@ -168,9 +169,10 @@ fn lines_are_found_by_every_filter_and_all_of_them_together() {
         // Page by page it is the same.
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = store.read(|reader| filter.page(reader, 7, after.take())).unwrap();
-            assert!(page.lines.len() <= 7);
-            found.extend(page.lines);
+            let listing = filter.listing().descending().limit(7).after(after.take());
+            let page = store.read(|reader| reader.list::<LogLine>(&listing)).unwrap();
+            assert!(page.items.len() <= 7);
+            found.extend(page.items);
             after = page.next;
             if after.is_none() {
                 break;

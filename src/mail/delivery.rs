@@ -11,6 +11,7 @@ use super::{LOOK_AGAIN, compose};
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::logs::MAIL;
+use crate::metrics::MAILS;
 use crate::store::{Query, Store, StoreError, View};
 
 /// How long mails that came to an end are kept.
@@ -127,7 +128,7 @@ impl Delivery {
         }
         mail.tried(self.clock.now());
         let outcome = if mail.state == MailState::Queued { "retried" } else { mail.state.name() };
-        metrics::counter!("cashout_mails_total", "outcome" => outcome).increment(1);
+        metrics::counter!(MAILS, "outcome" => outcome).increment(1);
         if mail.state == MailState::GivenUp {
             let (made, reason) = (mail.created_at, &mail.message);
             tracing::warn!(action = MAIL, "a mail of {made} was tried for days and is given up: {reason}");

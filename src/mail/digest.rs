@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::LogLevel;
 use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, BatchState};
-use crate::logs::LogFilter;
+use crate::logs::{LogFilter, LogLine};
 use crate::money::Amount;
 use crate::operation::{Operation, Status};
-use crate::store::{Query, Record, Store, StoreError, View};
-use crate::vendor::Vendor;
+use crate::store::{Listing, Query, Record, Store, StoreError, View};
+use crate::vendor::{Vendor, WalletStatus};
 
 /// How many records are read at once.
 const SLICE: usize = 500;
@@ -95,18 +95,20 @@ impl Digest {
                 for level in LogLevel::ALL.into_iter().rev().filter(|level| *level >= LogLevel::Warning) {
                     let filter =
                         LogFilter { level: Some(level), from: Some(from), to: Some(to), ..LogFilter::default() };
-                    let page = filter.page(reader, 1, None)?;
+                    let page = reader.list::<LogLine>(&filter.listing().limit(1))?;
                     if page.total > 0 {
                         levels.push(OfLevel { level: level.number(), count: page.total, exact: page.total_exact });
                     }
                 }
-                let warned = Query::group("status", "warning".to_owned()).descending().limit(MOST_SHOPS);
+                let wallets = WalletStatus::ALL.map(|wallet| ("warning".to_owned(), wallet.name().to_owned()));
+                let warned = Listing::any_of("status", wallets).descending().limit(MOST_SHOPS);
+                let warned = reader.list::<Vendor>(&warned)?;
                 Ok(Self {
                     day,
                     batches: BTreeMap::new(),
                     operations: Vec::new(),
-                    vendors: reader.count::<Vendor>("status", "warning".to_owned())?,
-                    shops: reader.keys::<Vendor>(&warned)?.keys,
+                    vendors: warned.total,
+                    shops: warned.items.iter().map(|vendor| vendor.mirakl_id).collect(),
                     levels,
                     unmatched: 0,
                     waiting: reader

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use cashout::config::LogLevel;
 use cashout::logs::{LogFilter, LogLine};
 use cashout::sandbox::SandboxOptions;
+use cashout::store::View;
 use serde_json::Value;
 
 use crate::world::World;
@@ -52,9 +53,10 @@ impl Serving {
 /// The lines that a process has stored, the first one first.
 async fn stored(world: &mut World, filter: LogFilter) -> Vec<LogLine> {
     world.restart().await;
-    let lines = world.context.store.reading(move |reader| filter.page(reader, 10_000, None)).await.unwrap().lines;
+    let listing = filter.listing().limit(10_000);
+    let lines = world.context.store.reading(move |reader| reader.list::<LogLine>(&listing)).await.unwrap().items;
     world.let_go().await;
-    lines.into_iter().rev().collect()
+    lines
 }
 
 #[tokio::test(flavor = "multi_thread")]
