@@ -10,11 +10,14 @@ use crate::store::{Query, Store, StoreError, View};
 
 /// How often it is looked whether lines must go.
 const EVERY: SignedDuration = SignedDuration::from_mins(30);
+/// How often the file is measured.
+const MEASURED_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// How many lines go in one write.
 const SLICE: usize = 200;
 
 /// Deletes what is older or more than the settings say, again and again, until `stop` is cancelled.
 pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: CancellationToken) {
+    let mut measured_at = clock.now();
     while !stop.is_cancelled() {
         let retention = settings.get().retention;
         match trim(&store, &clock, retention, &stop).await {
@@ -23,11 +26,36 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(action = "logs", "old log lines could not be deleted: {error}"),
         }
+        if clock.now().duration_since(measured_at) >= MEASURED_EVERY {
+            measured_at = clock.now();
+            if let Err(error) = measure(&store).await {
+                tracing::warn!(action = "store", "the store's file could not be measured: {error}");
+            }
+        }
         tokio::select! {
             () = clock.pass(EVERY) => {}
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// Says how large the file is and what for, and has the next start make it smaller where that is worth
+/// it.
+async fn measure(store: &Store) -> Result<(), StoreError> {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    let measuring = store.clone();
+    let measured = tokio::task::spawn_blocking(move || {
+        let size = measuring.size()?;
+        measuring.note_size(size).map(|()| size)
+    });
+    let size = measured.await.unwrap_or(Err(StoreError::Closed))?;
+    let then = if size.is_roomy() { "; the next start makes it smaller" } else { "" };
+    let (file, room) = (size.file.div_euclid(MEBIBYTE), size.room().div_euclid(MEBIBYTE));
+    tracing::info!(
+        action = "store",
+        "the store's file has {file} MiB, of which {room} MiB are room for new records{then}"
+    );
+    Ok(())
 }
 
 /// Deletes what is older or more than `retention` says. Gives how many lines that were.

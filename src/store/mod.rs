@@ -29,6 +29,7 @@ mod query;
 mod queue;
 mod record;
 mod seal;
+mod size;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -40,6 +41,7 @@ pub use key::{Key, Ordered};
 pub use listing::Listing;
 pub use query::{Cursor, Query};
 pub use record::{Entry, Index, Record, Schema};
+pub use size::Size;
 pub use view::{Keys, Page, Reader, View};
 pub use writer::Writer;
 
@@ -105,7 +107,8 @@ impl Store {
         schema: &Schema,
         migrations: &[Migration],
     ) -> Result<Self, StoreError> {
-        let (database, format) = opening::open(folder, options, schema, migrations)?;
+        let (mut database, format) = opening::open(folder, options, schema, migrations)?;
+        guarded("making the store smaller", || size::give_room_back(&mut database, schema))?;
         Self::start(opening::path_of(folder), database, &format, schema)
     }
 

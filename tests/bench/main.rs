@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what this prints")]
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
 
+mod logs;
 mod machine;
 mod million;
 mod notifications;
@@ -44,6 +45,7 @@ fn main() {
     let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|one| !one.starts_with("--")).collect();
     let parts = [
         Part { name: "store", measure: store::measure },
+        Part { name: "logs", measure: logs::measure },
         Part { name: "million", measure: million::measure },
         Part { name: "payments", measure: payments::measure },
         Part { name: "notifications", measure: notifications::measure },

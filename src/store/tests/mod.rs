@@ -8,6 +8,7 @@ mod opening;
 mod power;
 mod reading;
 mod release;
+mod size;
 mod writing;
 
 use serde::{Deserialize, Serialize};
