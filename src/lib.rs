@@ -65,10 +65,12 @@ pub mod mail;
 
 // What is done with all that.
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod jobs;
 pub mod scheduler;
 pub mod serve;
+pub mod socket;
 pub mod web;
 
 // The remotes as models, for tests and the demo.

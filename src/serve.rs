@@ -19,6 +19,7 @@ use crate::logs::{self, Logs};
 use crate::mail::Mailer;
 use crate::metrics;
 use crate::scheduler::Scheduler;
+use crate::socket::Service;
 use crate::store::StoreError;
 use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
 
@@ -95,7 +96,6 @@ impl Appliance {
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
         let web = Web { context, settings, readiness, inbox, scheduler };
-        let _ = data;
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
@@ -106,6 +106,10 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         tasks.spawn(web.scheduler.clone().work(stop.clone()));
+        let service = Service { context: web.context.clone(), scheduler: web.scheduler.clone(), data };
+        if let Some(listening) = service.listen().await {
+            tasks.spawn(listening.serve(stop.clone()));
+        }
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();

@@ -1,14 +1,18 @@
 //! Running one batch from the command line.
 
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failed, Global, close, configuration, open, output, owner, progress, runtime};
+use super::reach::{Reached, leave, reach};
+use super::through::{self, Batch};
+use super::{Exit, Failed, Global, configuration, output, owner, progress, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
 
-/// Opens the store, runs the batch that `command` makes, and tells what came of it.
+/// Has the batch that `command` makes run, by the running service where there is one, and tells what
+/// came of it.
 pub(super) fn run(
     global: &Global,
     command: impl FnOnce(&Config, Timestamp) -> Result<Command, Failed>,
@@ -16,25 +20,38 @@ pub(super) fn run(
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
     let command = command(&config, Clock::system().now())?;
-    let context = open(global, config)?;
-    let progress = progress::choose(global.json);
-    let outcome = runtime()?.block_on(async {
-        let stop = CancellationToken::new();
-        listen(stop.clone());
-        jobs::run_at_once(&context, &command, "command line", progress, stop).await
-    });
-    let closed = close(global, context);
-    let Ended { record, error } = outcome?;
+    match reach(global, &config)? {
+        Reached::Service(service) => match runtime()?.block_on(through::batch(service, global, command))? {
+            Batch::Over(record, error) => tell(global, &record, error),
+            Batch::GoesOn => Ok(Exit::Stopped),
+        },
+        Reached::Store(context) => {
+            let progress = progress::choose(global.json);
+            let ended = runtime()?.block_on(async {
+                let stop = CancellationToken::new();
+                listen(stop.clone());
+                jobs::run_at_once(&context, &command, "command line", progress, stop).await
+            });
+            let closed = leave(global, *context);
+            let Ended { record, error } = ended?;
+            if error.is_none() {
+                closed?;
+            }
+            tell(global, &record, error)
+        }
+    }
+}
+
+fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
     if let Some(error) = error {
         // What was done before the batch broke off is told as well.
         if record.total > 0 && !global.json {
-            output::summary(&record, false)?;
+            output::summary(record, false)?;
         }
         return Err(error.into());
     }
-    closed?;
-    output::summary(&record, global.json)?;
-    Ok(exit(&record))
+    output::summary(record, global.json)?;
+    Ok(exit(record))
 }
 
 /// What a batch's record means to a script.
@@ -50,25 +67,38 @@ pub(super) fn exit(record: &BatchRecord) -> Exit {
 
 /// The first Ctrl-C (or SIGTERM) ends the batch at a safe point, the second one at once.
 pub(super) fn listen(stop: CancellationToken) {
+    let mut signals = Signals::listen();
     tokio::spawn(async move {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
-        let mut signalled = async || {
-            let terminate = async {
-                match terminated.as_mut() {
-                    Some(terminated) => terminated.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate => {}
-            }
-        };
-        signalled().await;
+        signals.next().await;
         output::notice("stopping as soon as what is in hand is safe; once more to stop at once");
         stop.cancel();
-        signalled().await;
+        signals.next().await;
         // Nothing is lost: every intent was committed before its request left.
         std::process::exit(i32::from(Exit::Stopped.code()));
     });
+}
+
+/// Ctrl-C and SIGTERM.
+pub(super) struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Signals {
+    /// From now on neither ends the process.
+    pub(super) fn listen() -> Self {
+        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        let each = async |signal: &mut Option<Signal>| match signal {
+            Some(signal) => signal.recv().await,
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            _ = each(&mut self.interrupt) => {}
+            _ = each(&mut self.terminate) => {}
+        }
+    }
 }

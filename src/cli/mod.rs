@@ -6,25 +6,23 @@ mod demo;
 mod output;
 mod owner;
 mod progress;
+mod reach;
 mod retry;
 mod serve;
+mod through;
 mod wallets;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::{self, AppError, Wiring};
-use crate::config::{Config, NoticeLevel, Settings, parse_duration, process_environment};
-use crate::jobs::{Context, JobError};
-use crate::logs::Logs;
-use crate::mail::Mailer;
+use crate::app::AppError;
+use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
+use crate::jobs::JobError;
 use crate::store::StoreError;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
@@ -55,7 +53,7 @@ struct Global {
     /// One JSON object in place of words
     #[arg(long, global = true)]
     json: bool,
-    /// End at once with code 75 where the store is in use, instead of waiting up to a minute
+    /// End at once with code 75 where the store is in use or the same batch runs, instead of waiting
     #[arg(long, global = true)]
     no_wait: bool,
     /// More of what happens; twice for everything
@@ -326,45 +324,6 @@ fn configuration(global: &Global) -> Result<Config, Failed> {
         }
     }
     Ok(config)
-}
-
-/// How long a command waits for another one to be done with the store.
-const STORE_WAIT: Duration = Duration::from_mins(1);
-
-/// Opens the store and connects everything. Where another process has the store, it says so before
-/// it waits: a command that is silent for a minute looks as if it hung.
-fn open(global: &Global, config: Config) -> Result<Context, Failed> {
-    let settings = Settings::new(&global.config, Arc::new(config.clone()));
-    let context = match app::open(config.clone(), &global.data, &Wiring::default()) {
-        Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait => {
-            output::notice("another process has the store; waiting for it, a minute at most");
-            app::open(config, &global.data, &Wiring { store_wait: STORE_WAIT, ..Wiring::default() })?
-        }
-        opened => opened?,
-    };
-    if let Some(logs) = Logs::current() {
-        logs.follow(settings);
-        logs.keep_in(&context.store)?;
-    }
-    Ok(context)
-}
-
-/// How long a command that is done stays for a mail server that does not answer.
-const MAILED_WITHIN: Duration = Duration::from_secs(15);
-
-/// Lets go of the store once what was logged is mailed and kept.
-fn close(global: &Global, context: Context) -> Result<(), Failed> {
-    let Context { store, config, clock, .. } = context;
-    let logs = Logs::current();
-    if config.mail.is_some() {
-        let settings = Settings::new(&global.config, config);
-        let mailer = Mailer::new(store.clone(), clock, settings, logs.clone()).with_patience(MAILED_WITHIN);
-        runtime()?.block_on(mailer.once());
-    }
-    if let Some(logs) = logs {
-        logs.let_go();
-    }
-    Ok(store.close()?)
 }
 
 /// The runtime of one command.

@@ -3,16 +3,27 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::{Exit, Failed, Global, close, configuration, open, owner, runtime};
+use super::reach::{Reached, leave, reach};
+use super::{Exit, Failed, Global, configuration, owner, runtime, through};
 use crate::jobs;
+use crate::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, id: u64) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let context = open(global, configuration(global)?)?;
-    let outcome = runtime()?.block_on(jobs::retry(&context, id, "a person on the command line"));
-    let closed = close(global, context);
-    let operation = outcome?;
-    closed?;
+    let operation = match reach(global, &configuration(global)?)? {
+        Reached::Service(service) => {
+            let (answer, _) = runtime()?.block_on(through::one(service, Ask::Retry { operation: id }))?;
+            let Event::Operation { operation } = answer else { return Err(through::other(&answer)) };
+            *operation
+        }
+        Reached::Store(context) => {
+            let outcome = runtime()?.block_on(jobs::retry(&context, id, "a person on the command line"));
+            let closed = leave(global, *context);
+            let operation = outcome?;
+            closed?;
+            operation
+        }
+    };
     let (voucher, amount, status) = (&operation.voucher, operation.amount, operation.status);
     if global.json {
         print_json(&json!({

@@ -9,7 +9,8 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::notice;
-use super::{Exit, Failed, Global, configuration, open, owner};
+use super::reach::{Reached, reach};
+use super::{Exit, Failed, Global, configuration, owner};
 use crate::config::{Config, Settings};
 use crate::logs::Logs;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
@@ -29,9 +30,17 @@ impl From<ServeError> for Failed {
 pub(super) fn run(global: &Global) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let config = configuration(global)?;
-    let listener = listener(&config)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone()));
-    let context = open(global, config)?;
+    // Before the listening socket: a second service is told what it is, not that a port is taken.
+    let context = match reach(global, &config)? {
+        Reached::Store(context) => *context,
+        Reached::Service(_) => {
+            let data = global.data.display();
+            let sentence = format!("a cashout service is at work on {data} already; stop that one first");
+            return Err(Failed::new(Exit::Busy, sentence));
+        }
+    };
+    let listener = listener(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything else: a signal during the start is not to kill us in the middle of it.

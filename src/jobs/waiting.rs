@@ -13,7 +13,12 @@ const WAITING_AT_MOST: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// It is queued, and begins as soon as no other of its kind runs.
-    Queued(BatchRecord),
+    Queued {
+        /// Its record.
+        record: BatchRecord,
+        /// The batch of its kind that it has to wait for.
+        behind: Option<u64>,
+    },
     /// The same was queued already: one run serves all who asked.
     Joined(BatchRecord),
     /// It would have to wait for this one, which was not wanted. Nothing is queued.
@@ -36,6 +41,7 @@ pub async fn ask(
             Some(ahead) => Some(ahead.clone()),
             None => running(writer, command.name())?,
         };
+        let behind = ahead.as_ref().map(|ahead| ahead.id);
         if let Some(ahead) = ahead.filter(|_| !may_wait) {
             return Ok(Asked::Busy(ahead));
         }
@@ -50,7 +56,7 @@ pub async fn ask(
             )));
         }
         let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
-        Ok::<_, JobError>(Asked::Queued(BatchRecord::make(writer, new, now)?))
+        Ok::<_, JobError>(Asked::Queued { record: BatchRecord::make(writer, new, now)?, behind })
     });
     asked.await
 }

@@ -61,13 +61,24 @@ struct Shared {
     /// The batches that run, each with what stops it.
     running: Mutex<BTreeMap<u64, Running>>,
     live: watch::Sender<LiveBatches>,
-    endings: broadcast::Sender<Arc<Ended>>,
+    endings: broadcast::Sender<Arc<Ending>>,
     at_work: AtomicBool,
 }
 
 struct Running {
     command: String,
     stop: CancellationToken,
+}
+
+/// A batch that has ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// What stays of it.
+    pub record: BatchRecord,
+    /// Why it ended early, if it did.
+    pub error: Option<JobError>,
+    /// How far each of its stages came.
+    pub stages: Vec<Stage>,
 }
 
 /// When a batch runs next.
@@ -128,11 +139,17 @@ impl Scheduler {
             }
             let context = &self.shared.context;
             if let Some(record) = jobs::withdraw(&context.store, id, context.clock.now()).await? {
-                self.shared.tell(Ended { record, error: None });
+                self.shared.tell(Ended { record, error: None }, Vec::new());
+                self.shared.changed();
                 return Ok(Stopping::Withdrawn);
             }
         }
         Ok(Stopping::Over)
+    }
+
+    /// True from before batch `id` begins until its end has been told.
+    pub fn is_running(&self, id: u64) -> bool {
+        self.shared.running().contains_key(&id)
     }
 
     /// What runs now and how far it is. Changes with every item, and when the queue does.
@@ -141,7 +158,7 @@ impl Scheduler {
     }
 
     /// The batches that end from now on.
-    pub fn endings(&self) -> broadcast::Receiver<Arc<Ended>> {
+    pub fn endings(&self) -> broadcast::Receiver<Arc<Ending>> {
         self.shared.endings.subscribe()
     }
 
@@ -205,10 +222,10 @@ impl Shared {
         self.live.send_modify(|_| ());
     }
 
-    fn tell(&self, ended: Ended) {
+    fn tell(&self, ended: Ended, stages: Vec<Stage>) {
+        let Ended { record, error } = ended;
         // Nobody may be listening.
-        let _ = self.endings.send(Arc::new(ended));
-        self.changed();
+        let _ = self.endings.send(Arc::new(Ending { record, error, stages }));
     }
 
     /// The schedules of all batches as they are configured now, in the order of a day.
@@ -293,10 +310,11 @@ impl Shared {
     /// Begins every queued batch of which no other of its kind runs, and for which none that it
     /// follows is left.
     fn begin_what_can(self: &Arc<Self>, queue: &[BatchRecord], stop: &CancellationToken, batches: &TaskTracker) {
+        let mut running = self.running();
+        // Looked at in here: who sees the stop and finds a batch not running knows that it stays so.
         if stop.is_cancelled() {
             return;
         }
-        let mut running = self.running();
         for record in queue {
             let busy = running.values().any(|other| other.command == record.command);
             let follows =
@@ -322,17 +340,17 @@ impl Shared {
             tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
             let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
         }
+        // Whoever looks for it finds it among the running ones until its end was told.
+        if let Ok(Some(ended)) = ended {
+            log_failure(&ended);
+            let stages = self.live.borrow().get(&id).map(|batch| batch.stages.clone());
+            self.tell(ended, stages.unwrap_or_default());
+        }
         self.running().remove(&id);
         self.live.send_modify(|live| {
             live.remove(&id);
         });
-        match ended {
-            Ok(Some(ended)) => {
-                log_failure(&ended);
-                self.tell(ended);
-            }
-            Ok(None) | Err(_) => self.changed(),
-        }
+        self.wake.notify_one();
     }
 }
 

@@ -37,6 +37,7 @@ mod schedules;
 mod scheduling;
 mod serving;
 mod settings;
+mod socket;
 mod stopping;
 mod told;
 mod traps;

@@ -277,14 +277,17 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let scheduler = appliance.web().scheduler.clone();
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 1);
     let ask = async |command| scheduler.ask(&command, "somebody", true).await.unwrap();
-    let Asked::Queued(first) = ask(Command::CashoutTransfer).await else { panic!("not queued") };
+    let Asked::Queued { record: first, behind: None } = ask(Command::CashoutTransfer).await else {
+        panic!("not queued")
+    };
     assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
     let live = scheduler.live().borrow()[&first.id].clone();
     let stage = &live.stages[0];
     assert_eq!((live.command.as_str(), stage.total, stage.done), ("cashout:transfer", 1, 0));
 
-    let Asked::Queued(second) = ask(Command::CashoutTransfer).await else { panic!("not queued") };
+    let Asked::Queued { record: second, behind } = ask(Command::CashoutTransfer).await else { panic!("not queued") };
     let Asked::Joined(third) = ask(Command::CashoutTransfer).await else { panic!("not joined") };
+    assert_eq!(behind, Some(first.id));
     assert_eq!((second.id, second.state, third.joined), (third.id, BatchState::Queued, 1));
     let refused = scheduler.ask(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
     assert!(matches!(refused, Asked::Busy(_)), "{refused:?}");
@@ -319,7 +322,7 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     let mut ids = Vec::new();
     for hours in [13, 14, 15, 14] {
         match scheduler.ask(&generate(hours), "somebody", true).await.unwrap() {
-            Asked::Queued(record) | Asked::Joined(record) => ids.push(record.id),
+            Asked::Queued { record, .. } | Asked::Joined(record) => ids.push(record.id),
             Asked::Busy(record) => panic!("{record:?}"),
         }
         if ids.len() == 1 {

@@ -1,0 +1,104 @@
+//! Working through the running service.
+
+use std::os::unix::net::UnixStream;
+
+use super::batch::Signals;
+use super::{Exit, Failed, Global, output, progress};
+use crate::jobs::{BatchRecord, Command};
+use crate::socket::{Ask, Connection, Event, Greeting, Trouble, TroubleKind};
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        let exit = match trouble.kind {
+            TroubleKind::Credentials => Exit::Credentials,
+            TroubleKind::Refused => Exit::Usage,
+            TroubleKind::Remote => Exit::Failures,
+            TroubleKind::Busy => Exit::Busy,
+            TroubleKind::Machine | TroubleKind::Unknown => Exit::Machine,
+        };
+        Self::new(exit, trouble.message)
+    }
+}
+
+/// Asks for something that is answered by one event. Gives it with the release of the service.
+pub(super) async fn one(service: UnixStream, ask: Ask) -> Result<(Event, Greeting), Failed> {
+    let (mut connection, greeting) = Connection::ask(service, ask).await?;
+    loop {
+        let event = connection.next().await;
+        if let Event::Failed(trouble) = event {
+            return Err(trouble.into());
+        }
+        if event != Event::Unknown {
+            return Ok((event, greeting));
+        }
+    }
+}
+
+/// The service answered something that was not asked for.
+pub(super) fn other(event: &Event) -> Failed {
+    Failed::new(Exit::Machine, format!("the running service answered something else: {event:?}"))
+}
+
+/// What came of a batch.
+pub(super) enum Batch {
+    /// It is over.
+    Over(Box<BatchRecord>, Option<Trouble>),
+    /// It goes on without us.
+    GoesOn,
+}
+
+/// Has the service run `command`, and shows how far it is. The first Ctrl-C asks for a stop, the
+/// second one leaves at once.
+pub(super) async fn batch(service: UnixStream, global: &Global, command: Command) -> Result<Batch, Failed> {
+    let name = command.name();
+    let progress = progress::choose(global.json);
+    let ask = Ask::Batch { request: command, may_wait: !global.no_wait };
+    let (mut connection, _) = Connection::ask(service, ask).await?;
+    let mut signals = Signals::listen();
+    let mut asked_to_stop = false;
+    let mut shown = 0_u64;
+    loop {
+        let event = tokio::select! {
+            event = connection.next() => event,
+            () = signals.next() => {
+                if asked_to_stop {
+                    // The service brings it to a safe point without us.
+                    return Ok(Batch::GoesOn);
+                }
+                asked_to_stop = true;
+                connection.stop().await;
+                continue;
+            }
+        };
+        match event {
+            Event::Queued { batch, behind: Some(ahead), .. } => output::notice(&format!(
+                "{name} is running already (batch {ahead}); batch {batch} waits until it is done"
+            )),
+            Event::Queued { batch, joined: true, .. } => {
+                output::notice(&format!("the same is queued already as batch {batch}; it runs once for all who asked"));
+            }
+            Event::Stage { name, total } => {
+                shown = 0;
+                progress.stage(&name, total);
+            }
+            Event::Progress { done } => {
+                (shown..done).for_each(|_| progress.step());
+                shown = done.max(shown);
+            }
+            Event::Stopping => {
+                output::notice("stopping as soon as what is in hand is safe; once more to leave at once");
+            }
+            Event::GoesOn => {
+                output::notice("others asked for this batch too: it goes on");
+                return Ok(Batch::GoesOn);
+            }
+            Event::Ended { record, error } => {
+                progress.end();
+                return Ok(Batch::Over(record, error));
+            }
+            Event::Failed(trouble) => return Err(trouble.into()),
+            Event::Operation { .. } | Event::Findings { .. } => return Err(other(&event)),
+            Event::Queued { .. } | Event::Welcome(_) | Event::Unknown => {}
+        }
+    }
+}
