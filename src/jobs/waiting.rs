@@ -97,12 +97,12 @@ fn in_state(view: &impl View, state: BatchState) -> Result<Vec<BatchRecord>, Sto
     Ok(view.page::<BatchRecord>(&Query::group("state", state.name().to_owned()).limit(1_000))?.items)
 }
 
-/// The scheduled or unlimited `vendor:process` that went through last: what was updated before it
-/// began has been dealt with.
-pub fn last_whole_vendor_process(view: &impl View) -> Result<Option<BatchRecord>, StoreError> {
+/// The scheduled or unlimited `vendor:process` that went through last, as far as `now` knows: what
+/// was updated before it began has been dealt with.
+pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let mut cursor = None;
     loop {
-        let query = Query::group("command", "vendor:process".to_owned()).descending().limit(50).after(cursor);
+        let query = Query::group("command", "vendor:process".to_owned()).to(now).descending().limit(50).after(cursor);
         let page = view.page::<BatchRecord>(&query)?;
         let whole = |record: &BatchRecord| {
             // A scheduled one begins where the one before it left off.

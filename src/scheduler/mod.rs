@@ -7,6 +7,7 @@
 
 mod due;
 mod live;
+mod plan;
 mod timetable;
 
 use std::collections::BTreeMap;
@@ -21,31 +22,22 @@ use tokio_util::task::TaskTracker;
 
 pub use due::{Decision, Remembered, Schedule, jitter};
 pub use live::{LiveBatch, LiveBatches, Stage};
+pub use plan::NextRun;
 pub use timetable::Timetable;
 
 use crate::config::Settings;
-use crate::jobs::{self, Asked, BatchRecord, Command, Context, Ended, GenerateArguments, JobError};
-use crate::store::{StoreError, View, Writer};
+use crate::jobs::{self, Asked, BatchRecord, Command, Context, Ended, JobError};
+use crate::store::StoreError;
 use live::Reporter;
 
 /// How long at most until the settings are looked at again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
-/// How long to wait before a store in trouble is tried again.
+/// How long to wait before a store in trouble is looked at again.
 const TROUBLE_WAIT: Duration = Duration::from_secs(5);
-/// A batch that comes later than this was missed: those that were missed together follow each
-/// other, so that what one makes is there for the next.
-const LATE: SignedDuration = SignedDuration::from_mins(5);
-/// What a scheduled `vendor:process` looks back at.
-const VENDORS_OF: SignedDuration = SignedDuration::from_hours(24);
-/// How much Mirakl's clock and ours may differ.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
+/// How long to wait before a batch that could not begin is tried again.
+const BEGIN_AGAIN: Duration = Duration::from_mins(1);
 /// How many endings a watcher may be behind.
 const ENDINGS: usize = 64;
-
-/// The batches of a day, in the order in which those that were missed are caught up: what HiPay has
-/// executed is known before it is withdrawn.
-const DAY: [&str; 5] =
-    ["vendor:process", "cashout:generate", "cashout:transfer", "cashout:transaction:status:sync", "cashout:withdraw"];
 
 /// Runs the batches, and answers whoever asks for one. Cloning shares it.
 #[derive(Clone)]
@@ -79,17 +71,6 @@ pub struct Ending {
     pub error: Option<JobError>,
     /// How far each of its stages came.
     pub stages: Vec<Stage>,
-}
-
-/// When a batch runs next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NextRun {
-    /// The command's name.
-    pub command: &'static str,
-    /// Its cron expression, in `hipay.timezone`; empty where it is switched off.
-    pub expression: String,
-    /// When (UTC).
-    pub at: Option<Timestamp>,
 }
 
 /// What came of wanting to stop a batch.
@@ -164,20 +145,7 @@ impl Scheduler {
 
     /// When each batch runs next, in the order of a day.
     pub async fn next_runs(&self) -> Result<Vec<NextRun>, StoreError> {
-        let (schedules, now) = (self.shared.schedules(), self.shared.context.clock.now());
-        self.shared
-            .context
-            .store
-            .reading(move |reader| {
-                let next = schedules.into_iter().map(|(command, schedule)| {
-                    let remembered = reader.get_document::<Remembered>(&document(command))?;
-                    let decision = schedule.decide(remembered.as_ref(), now);
-                    let at = if decision.due.is_some() { Some(now) } else { decision.next };
-                    Ok(NextRun { command, expression: schedule.expression, at })
-                });
-                next.collect()
-            })
-            .await
+        plan::next_runs(&self.shared.context, &self.shared.settings).await
     }
 
     /// False where nothing is run: before [`Scheduler::work`] and after its end, whatever ended it.
@@ -188,7 +156,8 @@ impl Scheduler {
     /// Queues what was missed while nothing ran. From then on every due moment counts, even one that
     /// comes before [`Scheduler::work`] is awaited.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
-        self.shared.queue_what_is_due(self.shared.context.clock.now()).await.map(drop)
+        let Shared { context, settings, .. } = &*self.shared;
+        plan::queue_what_is_due(context, settings, context.clock.now()).await.map(drop)
     }
 
     /// Runs what is due and what was asked for until `stop` is cancelled; then brings what runs to a
@@ -196,19 +165,14 @@ impl Scheduler {
     pub fn work(self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
         let at_work = AtWork::new(Arc::clone(&self.shared));
         async move {
-            let batches = TaskTracker::new();
+            let (batches, mut trouble) = (TaskTracker::new(), None);
             while !stop.is_cancelled() {
-                at_work.0.turn(&stop, &batches).await;
+                at_work.0.turn(&mut trouble, &stop, &batches).await;
             }
             batches.close();
             batches.wait().await;
         }
     }
-}
-
-/// The document that remembers a batch's schedule.
-fn document(command: &str) -> String {
-    format!("schedule {command}")
 }
 
 impl Shared {
@@ -228,36 +192,14 @@ impl Shared {
         let _ = self.endings.send(Arc::new(Ending { record, error, stages }));
     }
 
-    /// The schedules of all batches as they are configured now, in the order of a day.
-    fn schedules(&self) -> Vec<(&'static str, Schedule)> {
-        let config = self.settings.get();
-        let zone = &config.hipay.time_zone;
-        let time_zone = zone.iana_name().unwrap_or("UTC");
-        let created_at = self.context.store.created_at();
-        let schedule = |command| {
-            let cron = match command {
-                "vendor:process" => &config.schedule.vendor_process,
-                "cashout:generate" => &config.schedule.cashout_generate,
-                "cashout:transfer" => &config.schedule.cashout_transfer,
-                "cashout:withdraw" => &config.schedule.cashout_withdraw,
-                _ => &config.schedule.transaction_status_sync,
-            };
-            Schedule {
-                expression: cron.as_ref().map(|cron| cron.as_str().to_owned()).unwrap_or_default(),
-                time_zone: time_zone.to_owned(),
-                timetable: cron.clone().map(|cron| Timetable::new(cron, zone.clone())),
-                jitter: jitter(created_at, command),
-            }
-        };
-        DAY.into_iter().map(|command| (command, schedule(command))).collect()
-    }
-
-    /// One look at what is to be done, and the wait for the next.
-    async fn turn(self: &Arc<Self>, stop: &CancellationToken, batches: &TaskTracker) {
+    /// One look at what is to be done, and the wait for the next. `trouble` is what kept the look
+    /// before from its work: told once, not again and again.
+    async fn turn(self: &Arc<Self>, trouble: &mut Option<StoreError>, stop: &CancellationToken, batches: &TaskTracker) {
         let now = self.context.clock.now();
         let latest = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
         match self.look(now, stop, batches).await {
             Ok(next) => {
+                *trouble = None;
                 let next = next.unwrap_or(latest).min(latest);
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -266,7 +208,10 @@ impl Shared {
                 }
             }
             Err(error) => {
-                tracing::error!(action = "scheduler", "batches wait, because the store cannot be used: {error}");
+                if trouble.as_ref() != Some(&error) {
+                    tracing::error!(action = "scheduler", "batches wait, because the store cannot be used: {error}");
+                }
+                *trouble = Some(error);
                 let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
             }
         }
@@ -279,32 +224,9 @@ impl Shared {
         stop: &CancellationToken,
         batches: &TaskTracker,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let (queue, next) = self.queue_what_is_due(now).await?;
+        let (queue, next) = plan::queue_what_is_due(&self.context, &self.settings, now).await?;
         self.begin_what_can(&queue, stop, batches);
         Ok(next)
-    }
-
-    /// Gives the queue as it is then, and the next due moment.
-    async fn queue_what_is_due(&self, now: Timestamp) -> Result<(Vec<BatchRecord>, Option<Timestamp>), StoreError> {
-        let schedules = self.schedules();
-        let (looked, queue) = self
-            .context
-            .store
-            .reading(move |reader| {
-                let looked = schedules.into_iter().map(|(command, schedule)| {
-                    let remembered = reader.get_document::<Remembered>(&document(command))?;
-                    let decision = schedule.decide(remembered.as_ref(), now);
-                    Ok(Looked { command, changed: remembered.as_ref() != Some(&decision.remembered), decision })
-                });
-                Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::waiting(reader)?))
-            })
-            .await?;
-        let next = looked.iter().filter_map(|one| one.decision.next).min();
-        let changed: Vec<Looked> = looked.into_iter().filter(|one| one.changed).collect();
-        if changed.is_empty() {
-            return Ok((queue, next));
-        }
-        Ok((self.context.store.write(move |writer| remember(writer, changed, now)).await?, next))
     }
 
     /// Begins every queued batch of which no other of its kind runs, and for which none that it
@@ -338,7 +260,7 @@ impl Shared {
         if let Err(error) = &ended {
             let (action, error) = (record.command.as_str(), error.to_string());
             tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
-            let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
+            let _ = tokio::time::timeout(BEGIN_AGAIN, stop.cancelled()).await;
         }
         // Whoever looks for it finds it among the running ones until its end was told.
         if let Ok(Some(ended)) = ended {
@@ -352,51 +274,6 @@ impl Shared {
         });
         self.wake.notify_one();
     }
-}
-
-/// What a look at one batch's schedule found.
-struct Looked {
-    command: &'static str,
-    decision: Decision,
-    /// There is something to remember.
-    changed: bool,
-}
-
-/// Remembers what was looked at and queues what is due, in one transaction: a due moment counts
-/// once. Gives the queue as it is then.
-fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Result<Vec<BatchRecord>, StoreError> {
-    let mut missed_before = None;
-    for Looked { command, decision, .. } in looked {
-        writer.put_document(&document(command), &decision.remembered)?;
-        let Some(due) = decision.due else { continue };
-        let missed = now.duration_since(due) > LATE;
-        let after = missed_before.filter(|_| missed);
-        match jobs::schedule(writer, scheduled(writer, command, now)?, due, after, now)? {
-            Some(record) if missed => missed_before = Some(record.id),
-            Some(_) => {}
-            None => tracing::info!(action = command, "is due, but still runs or waits: it is not run a second time"),
-        }
-    }
-    jobs::waiting(writer)
-}
-
-/// What the schedule asks of a batch.
-fn scheduled(view: &impl View, command: &str, now: Timestamp) -> Result<Command, StoreError> {
-    Ok(match command {
-        "vendor:process" => {
-            // Since the run before, however long ago that was; all shops where there was none.
-            let before = jobs::last_whole_vendor_process(view)?.map(|record| record.started_at);
-            let since = before.map(|before| {
-                let day_ago = now.checked_sub(VENDORS_OF).unwrap_or(Timestamp::MIN);
-                before.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN).min(day_ago)
-            });
-            Command::VendorProcess { since }
-        }
-        "cashout:generate" => Command::CashoutGenerate(GenerateArguments::default()),
-        "cashout:transfer" => Command::CashoutTransfer,
-        "cashout:withdraw" => Command::CashoutWithdraw,
-        _ => Command::TransactionStatusSync,
-    })
 }
 
 /// A scheduled batch has nobody who waits for it: its failure is told in the log.

@@ -26,6 +26,8 @@ use crate::store::View;
 const LONGEST_REQUEST: u64 = 64 * 1024;
 /// How long a request may take to arrive.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// How long an asker may take to hear what is said.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// How many may be spoken with at once.
 const AT_ONCE: usize = 32;
 /// How often progress is told at most.
@@ -121,8 +123,9 @@ struct Conversation {
 }
 
 impl Conversation {
+    /// Who does not listen is given up: it must not hold up the end of the service.
     async fn say(&mut self, event: &Event) -> io::Result<()> {
-        line::write(&mut self.writer, event).await
+        tokio::time::timeout(HEARD_WITHIN, line::write(&mut self.writer, event)).await?
     }
 
     async fn hold(mut self, mut reader: Reader, room: bool) -> io::Result<()> {
@@ -163,9 +166,14 @@ impl Conversation {
                 self.say(&event).await
             }
             Ask::Check { offline } => {
-                let event = match check::look(&self.service.context, offline).await {
+                let looked = tokio::select! {
+                    looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
+                    // The remotes may be slow to answer.
+                    () = self.stop.cancelled() => Err(JobError::Remote("the service stops; check again after its next start".to_owned())),
+                };
+                let event = match looked {
                     Ok(findings) => Event::Findings { findings: findings.0 },
-                    Err(error) => Event::Failed((&JobError::from(error)).into()),
+                    Err(error) => Event::Failed((&error).into()),
                 };
                 self.say(&event).await
             }

@@ -229,6 +229,40 @@ async fn a_service_that_stops_brings_the_batch_of_a_command_to_a_safe_point() {
     finishes(&world).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_hears_how_far_it_is() {
+    let world = to_be_paid().await;
+    let service = served(&world).await;
+    let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 4);
+    let mut stream = UnixStream::connect(world.data().join("cashout.sock")).unwrap();
+    let request = json!({
+        "protocol": 1, "version": "0", "ask": "batch", "may_wait": true, "request": { "command": "cashout:transfer" }
+    });
+    writeln!(stream, "{request}").unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["event"], "welcome");
+    assert_eq!(next(), json!({ "event": "queued", "batch": 3, "behind": null, "joined": false }));
+    assert_eq!(next(), json!({ "event": "stage", "name": "transfers", "total": 6 }));
+    reached(&mut held).await;
+    // The fourth is held: three are done, and that is told.
+    let mut told = next();
+    while told["done"] != 3 {
+        assert_eq!(told["event"], "progress", "{told}");
+        told = next();
+    }
+    held.release();
+    let mut last = next();
+    while last["event"] == "progress" {
+        told = last;
+        last = next();
+    }
+    assert_eq!(told["done"], 6);
+    assert_eq!((&last["event"], &last["record"]["state"]), (&json!("ended"), &json!("done")));
+    let (world, _) = stopped(world, service).await;
+    finishes(&world).await;
+}
+
 /// What is answered to these bytes.
 fn answer(socket: &Path, bytes: &[u8]) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
