@@ -1,17 +1,20 @@
 //! Alerts and digests by e-mail, against a real mail server: taken, refused, encrypted, away.
 
+use std::process::Command;
 use std::time::Duration;
 
 use cashout::config::LogLevel;
 use cashout::logs::{Logs, Options, Stream, Style};
 use cashout::mail::{Letter, Mail, MailState, Post, PostError};
-use cashout::sandbox::SandboxOptions;
+use cashout::sandbox::{Endpoint, Moment, SandboxOptions};
 use cashout::store::{Query, View};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
+use crate::bad_store::limitable;
 use crate::post_office::{House, PostOffice, Speech, Taken};
+use crate::told::Running;
 use crate::world::World;
 
 /// A world whose alerts go to `office`, with a log of its own on this thread.
@@ -469,4 +472,26 @@ async fn a_server_that_goes_silent_or_breaks_off_is_tried_again_with_the_same_ma
     let taken = office.takes(2).await;
     assert_eq!(taken[0].header("Message-ID"), taken[1].header("Message-ID"));
     assert_eq!((taken[1].header("Subject").as_str(), taken[1].text().trim_end()), ("À l’aide", "é\n.\nend"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_that_no_outbox_can_be_written_on_is_mailed_all_the_same() {
+    let office = PostOffice::open(House::default()).await;
+    let world = world(&office, &["hipay.maxConcurrency: 1"]).await;
+    for id in 1..=5 {
+        world.seller(id);
+        world.voucher(id, id, 1_000, 0);
+    }
+    world.fund(1_000_000);
+    world.up_to_operations().await;
+    world.let_go().await;
+    let mut second = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 2);
+    let running = Running::start(limitable(&world, &["cashout:transfer"]));
+    assert!(second.reached().await);
+    assert!(Command::new("prlimit").args(["--fsize=0", "--pid", &running.id()]).status().unwrap().success());
+    second.release();
+    running.end().await.ends(4).says("make room on the disk");
+    let taken = office.takes(1).await;
+    let text = taken[0].text();
+    assert!(text.contains("ERROR cashout:transfer: ended early") && text.contains("make room on the disk"), "{text}");
 }
