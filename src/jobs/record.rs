@@ -213,6 +213,10 @@ impl BatchRecord {
         let mut error = outcome.err();
         run.write_down(&mut self, error.as_ref());
         self.ended_at = Some(context.clock.now());
+        // What the schedule is to do about one of its own is said by the scheduler.
+        if let (Some(error), None) = (&error, self.scheduled_for) {
+            tracing::error!(action = self.command.as_str(), batch = self.id, "ended early: {error}");
+        }
         let record = self.clone();
         if let Err(unkept) = context.store.write(move |writer| writer.put(&record)).await {
             error.get_or_insert(unkept.into());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cashout::inbox::NotificationState as State;
 use cashout::jobs;
-use cashout::sandbox::{Endpoint, Fault, FaultKind, Remote, Traffic};
+use cashout::sandbox::{Endpoint, Fault, FaultKind, Remote, SandboxOptions, Traffic};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -13,7 +13,7 @@ use crate::world::{World, wallet_of};
 
 /// One seller and the appliance, with nobody having been asked anything yet.
 async fn world() -> (World, cashout::serve::Appliance) {
-    let world = World::new().await;
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
     world.vendors().await;
     let appliance = world.heard().await;
@@ -106,7 +106,7 @@ async fn where_hipay_cannot_be_asked_a_notice_is_refused_and_a_right_one_is_not(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_salts_are_read_as_soon_as_hipay_can_be_asked_and_remembered() {
-    let mut world = World::new().await;
+    let mut world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.sandbox.strike(Fault::new(FaultKind::ServerError).on(Remote::Hipay).times(10_000));
     let appliance = world.serve().await;
     let technical = world.sandbox.credentials().technical_id;

@@ -32,7 +32,7 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_told_so_and_nobody_is_asked_about_it() {
-    let world = World::new().await;
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
     world.vendors().await;
     let appliance = world.heard().await;
@@ -91,7 +91,7 @@ async fn what_cannot_be_read_is_told_so_and_nobody_is_asked_about_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_large_a_body_is_refused_by_its_length_or_as_soon_as_it_is() {
-    let world = World::new().await;
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     let appliance = world.serve().await;
     let to = appliance.address();
     // Refused before it is sent.
@@ -141,7 +141,7 @@ fn allow_files(count: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_and_many_slow_connections_keep_no_notice_out() {
     const IDLE: u64 = 10_000;
-    let world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     world.seller(2001);
     world.vendors().await;
     world.let_go().await;

@@ -34,7 +34,7 @@ fn movements(world: &World) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
     const SELLERS: u64 = 40;
-    let mut world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    let mut world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     for id in 1..=SELLERS {
         world.seller(id);
         world.voucher(id, id, 1_000, 0);
@@ -127,7 +127,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledged_is_lost() {
-    let mut world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    let mut world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     world.seller(2001);
     world.vendors().await;
     world.let_go().await;

@@ -59,7 +59,7 @@ async fn without_a_passphrase_everything_is_refused_and_that_is_said_once() {
     }
     running.signal("TERM");
     let told = running.end().await;
-    assert_eq!(told.err.matches("hipay.enterprise.passphrase is not set").count(), 1, "{told:?}");
+    assert_eq!(told.out.matches("hipay.enterprise.passphrase is not set").count(), 1, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,8 +74,8 @@ async fn another_algorithm_is_named_and_a_flood_of_forgeries_is_told_in_a_line()
     running.signal("TERM");
     let told = running.end().await;
     told.says("its signature looks like sha1, and hipay.enterprise.hashAlgorithm is sha256");
-    assert!(told.err.matches("a payment notification was refused").count() <= 2, "{told:?}");
-    assert!(!told.err.contains(world.sandbox.credentials().enterprise_passphrase.expose()));
+    assert!(told.out.matches("a payment notification was refused").count() <= 2, "{told:?}");
+    assert!(!told.out.contains(world.sandbox.credentials().enterprise_passphrase.expose()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Running the binary as people and cron jobs do, and judging what it told them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -69,34 +69,51 @@ impl World {
 /// The binary at work.
 pub(crate) struct Running {
     child: Option<Child>,
-    lines: UnboundedReceiver<String>,
-    seen: String,
+    lines: UnboundedReceiver<(Stream, String)>,
+    out: String,
+    err: String,
+}
+
+/// Where a line was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
 }
 
 impl Running {
     pub(crate) fn start(mut process: Command) -> Self {
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = unbounded_channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        Self { child: Some(child), lines, seen: String::new() }
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let streams: [(Stream, Box<dyn Read + Send>); 2] = [(Stream::Out, Box::new(out)), (Stream::Err, Box::new(err))];
+        for (stream, pipe) in streams {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let _ = sender.send((stream, line));
+                }
+            });
+        }
+        Self { child: Some(child), lines, out: String::new(), err: String::new() }
     }
 
-    /// Waits until it says these words on its error output, and gives the line.
+    fn note(&mut self, stream: Stream, line: &str) {
+        let seen = if stream == Stream::Out { &mut self.out } else { &mut self.err };
+        seen.push_str(line);
+        seen.push('\n');
+    }
+
+    /// Waits until it says these words, as a result or in its log, and gives the line.
     pub(crate) async fn says(&mut self, words: &str) -> String {
-        while let Some(line) = self.lines.recv().await {
-            self.seen.push_str(&line);
-            self.seen.push('\n');
+        while let Some((stream, line)) = self.lines.recv().await {
+            self.note(stream, &line);
             if line.contains(words) {
                 return line;
             }
         }
-        panic!("'{words}' was not said: {}", self.seen);
+        panic!("'{words}' was not said: {}{}", self.out, self.err);
     }
 
     /// Its process id.
@@ -113,11 +130,11 @@ impl Running {
     pub(crate) async fn end(mut self) -> Told {
         let child = self.child.take().unwrap();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
-        while let Some(line) = self.lines.recv().await {
-            self.seen.push_str(&line);
-            self.seen.push('\n');
+        while let Some((stream, line)) = self.lines.recv().await {
+            self.note(stream, &line);
         }
-        Told { err: std::mem::take(&mut self.seen), ..Told::new(output) }
+        let (out, err) = (std::mem::take(&mut self.out), std::mem::take(&mut self.err));
+        Told { out, err, ..Told::new(output) }
     }
 }
 

@@ -22,7 +22,7 @@ fn in_mirakl(world: &World, id: u64) -> (String, bool, bool) {
 /// A world in which HiPay looks at documents when it is told to, and tells about new wallets.
 async fn listening() -> (World, cashout::serve::Appliance) {
     let (listener, url) = port();
-    let world = World::with(SandboxOptions::default(), &[&format!("server.publicUrl: {url}")]).await;
+    let world = World::unscheduled(SandboxOptions::default(), &[&format!("server.publicUrl: {url}")]).await;
     world.sandbox.hipay(|hipay| hipay.reviews = Reviews::ByHand);
     let appliance = world.heard_on(listener, &url).await;
     (world, appliance)
@@ -197,7 +197,7 @@ async fn each_document_is_remembered_with_what_hipay_thinks_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
-    let world = World::new().await;
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
     world.vendors().await;
     let appliance = world.heard().await;

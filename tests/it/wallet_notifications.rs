@@ -13,7 +13,7 @@ use crate::world::{World, euro, wallet_of};
 
 /// One seller with one voucher of 100.00, up to its operation; what HiPay accepts stays pending.
 async fn one_operation() -> World {
-    let world = World::new().await;
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
     world.voucher(1, 2001, 10_000, 0);
     world.fund(100_000);
@@ -30,7 +30,7 @@ fn transaction(world: &World, kind: PaymentKind) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_cycle_runs_on_notices_alone() {
     let (listener, url) = port();
-    let world = World::with(SandboxOptions::default(), &[&format!("server.publicUrl: {url}/")]).await;
+    let world = World::unscheduled(SandboxOptions::default(), &[&format!("server.publicUrl: {url}/")]).await;
     let appliance = world.heard_on(listener, &url).await;
     world.sandbox.hipay(|hipay| {
         hipay.reviews = Reviews::ByHand;

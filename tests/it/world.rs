@@ -66,6 +66,15 @@ impl World {
         Self { sandbox, clock, context, settings, manners, folder, check_ledger: true }
     }
 
+    /// A world in which no batch runs by itself, however the clock is turned.
+    pub(crate) async fn unscheduled(options: SandboxOptions, settings: &[&str]) -> Self {
+        let batches =
+            ["vendorProcess", "cashoutGenerate", "cashoutTransfer", "cashoutWithdraw", "transactionStatusSync"];
+        let off: Vec<String> = batches.iter().map(|batch| format!("schedule.{batch}: ''")).collect();
+        let all: Vec<&str> = off.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        Self::with(options, &all).await
+    }
+
     /// The configuration file, written.
     pub(crate) fn configuration(&self) -> PathBuf {
         write_configuration(&self.sandbox, &self.folder, &self.settings)
