@@ -136,7 +136,15 @@ impl PaymentStep {
     }
 }
 
+/// How much of a merchant's order number is searched by, in characters.
+const ORDER_ID_SEARCHED: usize = 100;
+
 impl CustomerPayment {
+    /// What a merchant's order number is found by: its beginning, whatever its capitals.
+    pub fn searched(order_id: &str) -> String {
+        order_id.chars().take(ORDER_ID_SEARCHED).collect::<String>().to_lowercase()
+    }
+
     /// A payment of which the first notification has come.
     pub fn new(notice: PaymentNotice, arrival: Arrival) -> Self {
         let step = PaymentStep::of(&notice, arrival);

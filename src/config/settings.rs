@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::secret::Secret;
 use crate::voucher::VoucherSource;
@@ -276,7 +278,8 @@ pub struct LogsConfig {
 }
 
 /// Severity of a log line, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
     /// 100
     Debug,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::batch::Run;
 use super::{Command, Context, JobError};
@@ -12,7 +13,7 @@ use crate::money::Amount;
 use crate::store::{Query, Store, StoreError, View, Writer};
 
 /// How a batch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
     /// Waits for its turn; survives a restart.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A status by its number. It decides what became of a payment; the field `state` does not.
 /// A number that is not known is kept and shown as it is.
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct PaymentStatus(pub u32);
 
 /// What a status means to a merchant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
     /// The customer pays, or has paid; it may have been refunded since.
     Accepted,

@@ -242,13 +242,6 @@ impl Record for BatchRecord {
     }
 }
 
-/// How much of a merchant's order number is searched by, in characters.
-const ORDER_ID_SEARCHED: usize = 100;
-
-fn searched(order_id: &str) -> String {
-    order_id.chars().take(ORDER_ID_SEARCHED).collect()
-}
-
 impl Record for CustomerPayment {
     const COLLECTION: &'static str = "payments";
     /// The transaction reference.
@@ -272,14 +265,14 @@ impl Record for CustomerPayment {
             .counted(),
             Index::new("test", 1, |payment: &Self| vec![Entry::new(payment.latest.test, payment.date)]).counted(),
             // An order may have several payments, the latest last.
-            Index::new("order", 1, |payment: &Self| match searched(&payment.latest.order_id) {
+            Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {
                 order if order.is_empty() => Vec::new(),
                 order => vec![Entry::new(order, payment.date)],
             }),
             // By the beginning of the transaction reference or of the order number.
             Index::new("search", 1, |payment: &Self| {
-                let order = Some(searched(&payment.latest.order_id)).filter(|order| !order.is_empty());
-                let texts = std::iter::once(payment.transaction_reference.clone()).chain(order);
+                let order = Some(CustomerPayment::searched(&payment.latest.order_id)).filter(|order| !order.is_empty());
+                let texts = std::iter::once(payment.transaction_reference.to_lowercase()).chain(order);
                 texts.map(|text| Entry::new((), text)).collect()
             }),
             // What still holds something about a person, the oldest first.

@@ -1,9 +1,13 @@
 //! The JSON API: what scripts and other systems see and do.
 
+use cashout::logs::LogLine;
+use cashout::operation::Operation;
 use cashout::sandbox::SandboxOptions;
 use cashout::serve::Appliance;
+use cashout::store::{StoreError, View};
 use serde_json::{Value, json};
 
+use crate::payments::{ACCEPTED, FORM, enterprise};
 use crate::world::{World, http};
 
 pub(crate) const TOKEN: &str = "a-token-for-the-tests";
@@ -36,6 +40,12 @@ impl Api {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("{}/{path}", self.base)).bearer_auth(TOKEN).json(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     async fn refused(&self, path: &str) -> (u16, String) {
         let (status, body) = self.ask(path).await;
         assert_eq!(body.get("status"), Some(&json!(status)));
@@ -62,7 +72,20 @@ async fn strangers_get_nothing() {
     let world = paid_world().await;
     let appliance = world.serve().await;
     let base = format!("http://{}/api/v1", appliance.address());
-    for path in ["vendors", "operations", "operations/1", "openapi.json", "no-such-thing"] {
+    for path in [
+        "vendors",
+        "operations",
+        "operations/1",
+        "payments",
+        "notifications",
+        "logs",
+        "logs.csv",
+        "batches",
+        "settings",
+        "update",
+        "openapi.json",
+        "no-such-thing",
+    ] {
         for token in [None, Some(""), Some("a-token-for-the-test"), Some("a-token-for-the-tests ")] {
             let mut request = http().get(format!("{base}/{path}"));
             if let Some(token) = token {
@@ -229,5 +252,119 @@ async fn a_changed_setting_is_written_to_the_file_and_takes_effect_at_once() {
     }
     // All or none.
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_asked_for_and_followed() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    let (status, batch) = api.post("batches", &json!({ "command": "cashout:withdraw", "since": null })).await;
+    assert_eq!(status, 202, "{batch}");
+    assert_eq!((&batch["command"], &batch["asked_by"]), (&json!("cashout:withdraw"), &json!("API")));
+    let id = batch["id"].as_u64().unwrap();
+    let ended = async {
+        loop {
+            let list = api.get("batches?command=cashout:withdraw&state=done").await;
+            if list["items"].as_array().unwrap().iter().any(|one| one["id"] == json!(id)) {
+                return list;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let list = tokio::time::timeout(std::time::Duration::from_secs(30), ended).await.expect("the batch ends");
+    assert_eq!(list["total"], json!(1));
+    for (body, status, said) in [
+        (json!({ "command": "cashout:transfer", "since": "2026-11-01" }), 409, "since"),
+        (json!({ "command": "cashout:transfer", "cycle_date": "2026-11-01" }), 409, "cycle_date"),
+        (json!({ "command": "rm -rf" }), 422, "rm -rf"),
+        (json!({ "command": "vendor:process", "since": "soon" }), 400, "since"),
+        (json!({ "cmd": 1 }), 422, "cmd"),
+    ] {
+        let (answered, answer) = api.post("batches", &body).await;
+        assert_eq!(answered, status, "{body}: {answer}");
+        assert!(answer["title"].as_str().unwrap().contains(said), "{body}: {answer}");
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_waits_for_a_person_is_taken_up_again() {
+    let world = paid_world().await;
+    let id = world.operation(101).id;
+    let now = world.clock.now();
+    let held = world.context.store.write(move |writer| {
+        let mut operation = writer.get::<Operation>(&id)?.unwrap();
+        operation.hold("somebody has to look", now);
+        writer.put(&operation)
+    });
+    held.await.map_err(|error: StoreError| error).unwrap();
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    assert_eq!(api.get(&format!("operations/{id}")).await["held"], json!("somebody has to look"));
+    let (status, operation) = api.post(&format!("operations/{id}/retry"), &json!({})).await;
+    assert_eq!((status, &operation["held"]), (200, &Value::Null), "{operation}");
+    let (status, refused) = api.post(&format!("operations/{id}/retry"), &json!({})).await;
+    assert_eq!(status, 409, "{refused}");
+    assert_eq!(api.post("operations/999/retry", &json!({})).await.0, 404);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_payments_and_the_log_are_listed_too() {
+    let token = format!("dashboard.apiToken: {TOKEN}");
+    let world = World::with(SandboxOptions::default(), &[token.as_str()]).await;
+    let appliance = world.serve().await;
+    let hipay = enterprise(&world, &appliance);
+    let body = "status=118&message=Captured&transaction_reference=132255767588&order[id]=HiPay-120034&currency=EUR&decimals=2&captured_amount=83.00&test=false&date_updated=2026-11-09T07:57:51+0000";
+    assert_eq!(hipay.send_body(FORM, body.as_bytes()).await, ACCEPTED);
+    let api = Api::of(&appliance);
+    let dealt_with = async {
+        while api.get("notifications?kind=payment&state=applied").await["total"] != json!(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), dealt_with).await.expect("it is dealt with");
+    assert_eq!(api.get("notifications?q=1322557").await["items"][0]["action"], json!("118"));
+    for filter in [
+        "q=hipay-12",
+        "q=13225",
+        "order_id=hipay-120034",
+        "outcome=accepted",
+        "status=118&test=false",
+        "from=2026-11-09",
+    ] {
+        let found = api.get(&format!("payments?{filter}")).await;
+        assert_eq!((&found["total"], &found["items"][0]["captured_amount"]), (&json!(1), &json!("83.00")), "{filter}");
+    }
+    for filter in ["q=999", "outcome=declined", "outcome=accepted&status=116", "test=true", "to=2026-11-08"] {
+        assert_eq!(api.get(&format!("payments?{filter}")).await["total"], json!(0), "{filter}");
+    }
+    let payment = api.get("payments/132255767588").await;
+    assert_eq!((&payment["order_id"], &payment["history"][0]["status"]), (&json!("HiPay-120034"), &json!(118)));
+
+    let now = world.clock.now();
+    let lines = world.context.store.write(move |writer| {
+        for id in 1..=3_u64 {
+            let line = json!({ "id": id, "at": now, "level": if id == 2 { 400 } else { 200 }, "action": "test", "mirakl_id": id, "message": "=line" });
+            writer.put(&serde_json::from_value::<LogLine>(line).unwrap())?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    lines.await.unwrap();
+    assert_eq!(api.get("logs").await["total"], json!(3));
+    let errors = api.get("logs?level=ERROR&action=test").await;
+    assert_eq!((&errors["total"], &errors["items"][0]["mirakl_id"]), (&json!(1), &json!(2)));
+    let csv =
+        http().get(format!("{}/logs.csv?level=INFO&sort=date", api.base)).bearer_auth(TOKEN).send().await.unwrap();
+    let csv = csv.text().await.unwrap();
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 3, "{csv}");
+    assert!(lines[1].ends_with(",INFO,test,1,,'=line"), "{csv}");
+    assert_eq!(api.get("update").await["version"], json!(env!("CARGO_PKG_VERSION")));
+    for path in ["notifications?kind=parcel", "batches?state=lost", "logs?q=1", "logs?level=LOUD"] {
+        assert_eq!(api.refused(path).await.0, 400, "{path}");
+    }
     appliance.stop().await.unwrap();
 }

@@ -1,1 +1,119 @@
+//! Batches, to look at and to ask for; an operation to be taken up again.
 
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::civil::Date;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::extract::{Body, Id};
+use crate::jobs::{self, Asked as Answer, Command, GenerateArguments, JobError};
+use crate::operation::Operation;
+use crate::store::View;
+use crate::web::Web;
+use crate::web::auth::Caller;
+use crate::web::lists::{
+    self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, OperationDetail, Turning, moment,
+};
+use crate::web::problem::{Problem, ProblemBody};
+
+/// A batch to be run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBatch {
+    /// Which.
+    command: BatchCommand,
+    /// `vendor:process`: only shops that were updated on this day or later, or at this instant or later.
+    #[serde(default)]
+    #[schema(schema_with = moment)]
+    since: Option<Moment>,
+    /// `cashout:generate`: only this cycle.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Date)]
+    cycle_date: Option<Date>,
+}
+
+/// Batches, the latest first.
+#[utoipa::path(get, path = "/batches", params(Turning, BatchFilter), responses(
+    (status = 200, body = List<BatchItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn batches(
+    State(web): State<Web>,
+    Asked(turning, filter): Asked<BatchFilter, Turning>,
+) -> Result<Json<List<BatchItem>>, Problem> {
+    let mut list = lists::page(&web, turning.into(), filter).await?;
+    let live = web.scheduler.live().borrow().clone();
+    for item in &mut list.items {
+        let Some(batch) = live.get(&item.id) else { continue };
+        item.done = batch.stages.iter().map(|stage| stage.done).sum();
+        item.total = batch.stages.iter().map(|stage| stage.total).sum();
+    }
+    Ok(Json(list))
+}
+
+/// Asks for a batch. It begins at once, or as soon as the one of its kind that is at work has ended; the
+/// same that waits already is joined.
+#[utoipa::path(post, path = "/batches", request_body = NewBatch, responses(
+    (status = 202, body = BatchItem),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn ask(
+    State(web): State<Web>,
+    caller: Caller,
+    Body(new): Body<NewBatch>,
+) -> Result<(StatusCode, Json<BatchItem>), Problem> {
+    let command = command(&web, new)?;
+    let record = match web.scheduler.ask(&command, &caller.name, true).await.map_err(problem)? {
+        Answer::Queued { record, .. } | Answer::Joined(record) | Answer::Busy(record) => record,
+    };
+    Ok((StatusCode::ACCEPTED, Json(BatchFilter::item(record))))
+}
+
+fn command(web: &Web, new: NewBatch) -> Result<Command, Problem> {
+    let no_use = |what: &str| Problem::new(StatusCode::CONFLICT, format!("{what} is of no use to this batch"));
+    let zone = web.settings.get().hipay.time_zone.clone();
+    let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
+    match (new.command, since, new.cycle_date) {
+        (BatchCommand::VendorProcess, since, None) => Ok(Command::VendorProcess { since }),
+        (BatchCommand::VendorProcess, _, Some(_)) => Err(no_use("cycle_date")),
+        (BatchCommand::CashoutGenerate, None, cycle_date) => {
+            Ok(Command::CashoutGenerate(GenerateArguments { cycle_date, ..GenerateArguments::default() }))
+        }
+        (_, Some(_), _) => Err(no_use("since")),
+        (_, _, Some(_)) => Err(no_use("cycle_date")),
+        (BatchCommand::CashoutTransfer, None, None) => Ok(Command::CashoutTransfer),
+        (BatchCommand::CashoutWithdraw, None, None) => Ok(Command::CashoutWithdraw),
+        (BatchCommand::TransactionStatusSync, None, None) => Ok(Command::TransactionStatusSync),
+    }
+}
+
+/// Lets an operation that waits for a person be taken up again by the next run.
+#[utoipa::path(post, path = "/operations/{id}/retry", params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn retry(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<OperationDetail>, Problem> {
+    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    if known.is_none() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such operation"));
+    }
+    let operation = jobs::retry(&web.context, id, &caller.name).await.map_err(problem)?;
+    Ok(Json(operation.into()))
+}
+
+fn problem(error: JobError) -> Problem {
+    match error {
+        JobError::Store(error) => error.into(),
+        JobError::Credentials(sentence) | JobError::Refused(sentence) | JobError::Remote(sentence) => {
+            Problem::new(StatusCode::CONFLICT, sentence)
+        }
+    }
+}

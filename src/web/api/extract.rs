@@ -23,6 +23,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// A name in the path.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let missing = |_| Problem::new(StatusCode::NOT_FOUND, "what stands there is no name that we know");
+        name.map(|Path(name)| Self(name)).map_err(missing)
+    }
+}
+
 /// A body in JSON.
 pub(super) struct Body<T>(pub(super) T);
 

@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::extract::Id;
+use super::extract::{Id, Name};
 use super::lists::{
-    self, Asked, List, OperationDetail, OperationFilter, OperationItem, Ordering, Paging, VendorDetail, VendorFilter,
+    self, Asked, List, LogFilter, LogItem, NotificationFilter, NotificationItem, OperationDetail, OperationFilter,
+    OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, Turning, VendorDetail, VendorFilter,
     VendorItem,
 };
 use crate::operation::Operation;
+use crate::payment::CustomerPayment;
 use crate::store::{Record, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
@@ -73,4 +75,61 @@ pub(super) async fn operations_csv(
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
     Ok(Json(one::<Operation>(&web, id, "operation").await?.into()))
+}
+
+/// Customers' payments, those that changed last first.
+#[utoipa::path(get, path = "/payments", params(Paging, PaymentFilter), responses(
+    (status = 200, body = List<PaymentItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn payments(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<PaymentFilter>,
+) -> Listed<PaymentItem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// A payment with its history.
+#[utoipa::path(get, path = "/payments/{transaction_reference}", params(("transaction_reference" = String, Path, description = "HiPay's number of the payment")), responses(
+    (status = 200, body = PaymentDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn payment(
+    State(web): State<Web>,
+    Name(transaction_reference): Name,
+) -> Result<Json<PaymentDetail>, Problem> {
+    Ok(Json(one::<CustomerPayment>(&web, transaction_reference, "payment").await?.into()))
+}
+
+/// Notifications of HiPay's that have been dealt with or wait, the latest first.
+#[utoipa::path(get, path = "/notifications", params(Paging, NotificationFilter), responses(
+    (status = 200, body = List<NotificationItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn notifications(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<NotificationFilter>,
+) -> Listed<NotificationItem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// Lines of the log, the latest first.
+#[utoipa::path(get, path = "/logs", params(Turning, LogFilter), responses(
+    (status = 200, body = List<LogItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn logs(State(web): State<Web>, Asked(turning, filter): Asked<LogFilter, Turning>) -> Listed<LogItem> {
+    Ok(Json(lists::page(&web, turning.into(), filter).await?))
+}
+
+/// The same as CSV, the whole list.
+#[utoipa::path(get, path = "/logs.csv", params(Ordering, LogFilter), responses(
+    (status = 200, body = String, content_type = "text/csv"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn logs_csv(
+    State(web): State<Web>,
+    Asked(order, filter): Asked<LogFilter, Ordering>,
+) -> Result<Response, Problem> {
+    lists::csv(&web, &order, &filter).await
 }

@@ -5,9 +5,10 @@ mod batches;
 mod extract;
 mod listings;
 mod settings;
+mod update;
 
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -24,6 +25,14 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .route("/operations", get(listings::operations))
         .route("/operations.csv", get(listings::operations_csv))
         .route("/operations/{id}", get(listings::operation))
+        .route("/operations/{id}/retry", post(batches::retry))
+        .route("/payments", get(listings::payments))
+        .route("/payments/{transaction_reference}", get(listings::payment))
+        .route("/notifications", get(listings::notifications))
+        .route("/logs", get(listings::logs))
+        .route("/logs.csv", get(listings::logs_csv))
+        .route("/batches", get(batches::batches).post(batches::ask))
+        .route("/update", get(update::update))
         .route("/settings", get(settings::settings).patch(settings::change))
         .route("/openapi.json", get(async || Json(Description::openapi())))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "the API has nothing at this address"))
@@ -35,7 +44,16 @@ pub(super) fn router(web: &Web) -> Router<Web> {
 #[openapi(
     info(title = "cashout", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
-    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, settings::settings, settings::change),
+    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, batches::retry,
+        listings::payments,
+        listings::payment,
+        listings::notifications,
+        listings::logs,
+        listings::logs_csv,
+        batches::batches,
+        batches::ask,
+        update::update,
+        settings::settings, settings::change),
     modifiers(&Token),
     security(("token" = []))
 )]

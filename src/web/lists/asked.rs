@@ -46,6 +46,39 @@ enum Order {
     EarliestFirst,
 }
 
+/// Which page of a list that has no search.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Turning {
+    /// The number of the page, 1 to 500; `cursor` goes further, and then the number is not looked at.
+    #[param(minimum = 1, maximum = 500)]
+    page: Option<u32>,
+    /// How many rows a page has, 1 to 200. Default: 50.
+    #[param(minimum = 1, maximum = 200)]
+    per_page: Option<u16>,
+    /// The order: `-date` (the latest first, the default) or `date`.
+    #[param(inline)]
+    sort: Option<Order>,
+    /// Goes on where the page that gave this as `next` ended. It needs the same filters and order.
+    #[param(max_length = 2_000, pattern = "^[0-9a-f]*$")]
+    cursor: Option<String>,
+}
+
+impl From<Turning> for Paging {
+    fn from(Turning { page, per_page, sort, cursor }: Turning) -> Self {
+        Self { page, per_page, sort, q: None, cursor }
+    }
+}
+
+impl Parameters for Turning {
+    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
+
+    fn check(&self) -> Result<(), String> {
+        Paging::from(self.clone()).check()
+    }
+}
+
 /// The order of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -156,12 +189,17 @@ fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
 pub(in crate::web) struct Moment(String);
 
 /// How the description shows a [`Moment`].
-pub(super) fn moment() -> Schema {
+pub(in crate::web) fn moment() -> Schema {
     let text = |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
     OneOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
 }
 
 impl Moment {
+    /// The first instant that it stands for; `key` is named where it is none.
+    pub(in crate::web) fn begin(&self, key: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
+        self.range(key, zone).map(|range| range.start)
+    }
+
     /// The time that it stands for: the whole day, or the instant alone.
     fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
         let text = self.0.trim();
@@ -177,6 +215,14 @@ impl Moment {
         let next = day.tomorrow().and_then(begins).unwrap_or(Timestamp::MAX);
         Ok(begins(day).map_err(|_| wrong())?..next)
     }
+}
+
+/// Refuses a number that nothing can have.
+pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), Problem> {
+    if number.is_none_or(|number| number <= most) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key}: allowed are 0 to {most}")))
 }
 
 /// From when to when a list is wanted.

@@ -2,22 +2,33 @@
 //! of each says. Alike for both.
 
 mod asked;
+mod batches;
 mod export;
+mod logs;
+mod notifications;
 mod operations;
+mod payments;
 mod vendors;
 
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::de::{Error, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use asked::{Asked, Ordering, Paging};
-use asked::{Moment, Period, moment};
+pub(super) use asked::{Asked, Moment, Ordering, Paging, Turning, moment};
+use asked::{Period, at_most};
+pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
 pub(super) use export::csv;
+pub(super) use logs::{LogFilter, LogItem};
+pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem};
+pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 
 use super::Web;
 use super::problem::Problem;
+use crate::inbox::{NotificationKind, NotificationState};
+use crate::jobs::BatchState;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
 /// How many records a search looks at.
@@ -41,12 +52,46 @@ pub(super) struct List<T: ToSchema> {
     pub(super) next: Option<String>,
 }
 
+/// A choice that has a name.
+trait Named: Copy {
+    fn name(self) -> &'static str;
+}
+
+impl Named for NotificationKind {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Named for NotificationState {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Named for BatchState {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+/// Reads a choice of a type that takes what it does not know for something of a later release: in a
+/// filter that is a slip.
+fn exactly<'de, D: Deserializer<'de>, T: Named + Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let read = T::deserialize(IntoDeserializer::<D::Error>::into_deserializer(text.clone()))?;
+    if read.name() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
+}
+
 /// The filters of one list.
 pub(super) trait Filter: Send + Sync + 'static {
     /// What is listed.
     type Record: Record;
     /// What a row says.
     type Item: Serialize + ToSchema + Send + 'static;
+
+    /// The index that a search goes through.
+    const SEARCH: &'static str = "search";
 
     /// The rows that pass all filters, the earliest first.
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem>;
@@ -103,7 +148,7 @@ async fn search<F: Filter>(
     (page, per_page): (u32, u16),
     descending: bool,
 ) -> Result<List<F::Item>, Problem> {
-    let query = Query::group("search", ()).beginning_with(&text.to_lowercase()).limit(FOUND_AT_MOST);
+    let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(FOUND_AT_MOST);
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys::<F::Record>(&query)?;
         let (mut keys, all) = (found.keys, found.next.is_none());

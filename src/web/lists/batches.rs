@@ -1,0 +1,132 @@
+//! Executed batches, those at work and those that wait.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, exactly};
+use crate::jobs::{BatchRecord, BatchState};
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which batches.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct BatchFilter {
+    /// Of this command.
+    command: Option<BatchCommand>,
+    /// In this state.
+    #[serde(default, deserialize_with = "exactly")]
+    state: Option<BatchState>,
+}
+
+/// The commands that are batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(in crate::web) enum BatchCommand {
+    /// Wallets, documents and bank details.
+    #[serde(rename = "vendor:process")]
+    VendorProcess,
+    /// Operations from vouchers.
+    #[serde(rename = "cashout:generate")]
+    CashoutGenerate,
+    /// Money to the wallets.
+    #[serde(rename = "cashout:transfer")]
+    CashoutTransfer,
+    /// Money to the banks.
+    #[serde(rename = "cashout:withdraw")]
+    CashoutWithdraw,
+    /// What became of everything under way.
+    #[serde(rename = "cashout:transaction:status:sync")]
+    TransactionStatusSync,
+}
+
+impl BatchCommand {
+    fn name(self) -> &'static str {
+        match self {
+            Self::VendorProcess => "vendor:process",
+            Self::CashoutGenerate => "cashout:generate",
+            Self::CashoutTransfer => "cashout:transfer",
+            Self::CashoutWithdraw => "cashout:withdraw",
+            Self::TransactionStatusSync => "cashout:transaction:status:sync",
+        }
+    }
+}
+
+/// One batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct BatchItem {
+    /// Our own number.
+    pub(in crate::web) id: u64,
+    /// The command.
+    command: String,
+    /// What it was asked for beside that, in words.
+    arguments: String,
+    /// Who asked for it.
+    asked_by: String,
+    /// How it stands.
+    state: BatchState,
+    /// When it was asked for, where it had to wait.
+    queued_at: Option<Timestamp>,
+    /// When it began; not there while it waits.
+    started_at: Option<Timestamp>,
+    /// When it ended.
+    ended_at: Option<Timestamp>,
+    /// Why it ended early.
+    error: Option<String>,
+    /// Items dealt with.
+    pub(in crate::web) done: u64,
+    /// Items in all.
+    pub(in crate::web) total: u64,
+    /// Items that failed.
+    failed: u64,
+    /// How many items came to what.
+    counts: BTreeMap<String, u64>,
+}
+
+impl Filter for BatchFilter {
+    type Record = BatchRecord;
+    type Item = BatchItem;
+
+    fn listing(&self, _zone: &TimeZone) -> Result<Listing, Problem> {
+        let command = self.command.map(|command| command.name().to_owned());
+        let state = self.state.map(|state| state.name().to_owned());
+        Ok(match (command, state) {
+            (None, None) => Listing::all(),
+            (Some(command), None) => Listing::any_of("command", [command]),
+            (None, Some(state)) => Listing::any_of("state", [state]),
+            (Some(command), Some(state)) => Listing::any_of("state", [state]).and("command", [command]),
+        })
+    }
+
+    fn passes(&self, batch: &BatchRecord, _zone: &TimeZone) -> Result<bool, Problem> {
+        Ok(self.command.is_none_or(|command| command.name() == batch.command)
+            && self.state.is_none_or(|state| state == batch.state))
+    }
+
+    fn date(batch: &BatchRecord) -> Timestamp {
+        batch.started_at
+    }
+
+    fn item(batch: BatchRecord) -> BatchItem {
+        let waits = batch.state == BatchState::Queued;
+        BatchItem {
+            id: batch.id,
+            command: batch.command,
+            arguments: batch.arguments,
+            asked_by: batch.asked_by,
+            state: batch.state,
+            queued_at: batch.queued_at,
+            started_at: Some(batch.started_at).filter(|_| !waits),
+            ended_at: batch.ended_at,
+            error: batch.error,
+            done: batch.done,
+            total: batch.total,
+            failed: batch.failed,
+            counts: batch.counts,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Lines of the log.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::export::Export;
+use super::{Filter, Moment, Period, at_most, moment};
+use crate::config::LogLevel;
+use crate::logs::{self, LogLine};
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which lines.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct LogFilter {
+    /// Of this level.
+    level: Option<LogLevel>,
+    /// On this day or later, or at this instant or later.
+    #[param(schema_with = moment)]
+    from: Option<Moment>,
+    /// On this day or before, or before this instant.
+    #[param(schema_with = moment)]
+    to: Option<Moment>,
+    /// About this shop.
+    mirakl_id: Option<u64>,
+    /// Of this action, such as `cashout:transfer`.
+    action: Option<String>,
+    /// Of this batch.
+    batch: Option<u64>,
+}
+
+/// One line.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct LogItem {
+    /// When.
+    date: Timestamp,
+    /// How important it is.
+    level: LogLevel,
+    /// What was being done.
+    action: String,
+    /// The shop that it is about.
+    mirakl_id: Option<u64>,
+    /// The batch that was running.
+    batch: Option<u64>,
+    /// The sentence.
+    message: String,
+}
+
+impl Filter for LogFilter {
+    type Record = LogLine;
+    type Item = LogItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
+        at_most("batch", self.batch, i64::MAX.unsigned_abs())?;
+        let filter = logs::LogFilter {
+            level: self.level,
+            action: self.action.clone(),
+            mirakl_id: self.mirakl_id,
+            batch: self.batch,
+            from: None,
+            to: None,
+        };
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(filter.listing()))
+    }
+
+    fn passes(&self, line: &LogLine, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.level.is_none_or(|level| level == line.severity())
+            && self.action.as_ref().is_none_or(|action| *action == line.action)
+            && self.mirakl_id.is_none_or(|id| line.mirakl_id == Some(id))
+            && self.batch.is_none_or(|batch| line.batch == Some(batch))
+            && period.holds(line.at))
+    }
+
+    fn date(line: &LogLine) -> Timestamp {
+        line.at
+    }
+
+    fn item(line: LogLine) -> LogItem {
+        LogItem {
+            date: line.at,
+            level: line.severity(),
+            action: line.action,
+            mirakl_id: line.mirakl_id,
+            batch: line.batch,
+            message: line.message,
+        }
+    }
+}
+
+impl Export for LogFilter {
+    const NAME: &'static str = "logs";
+    const COLUMNS: &'static [&'static str] = &["date", "level", "action", "mirakl_id", "batch", "message"];
+
+    fn cells(line: LogLine) -> Vec<String> {
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        vec![
+            line.at.to_string(),
+            line.severity().name().to_owned(),
+            line.action,
+            number(line.mirakl_id),
+            number(line.batch),
+            line.message,
+        ]
+    }
+}

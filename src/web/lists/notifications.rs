@@ -1,0 +1,98 @@
+//! Notifications of HiPay's.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period, exactly, moment};
+use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which notifications.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct NotificationFilter {
+    /// Which of HiPay's platforms sent it, and about what.
+    #[serde(default, deserialize_with = "exactly")]
+    kind: Option<NotificationKind>,
+    /// How far it has come.
+    #[serde(default, deserialize_with = "exactly")]
+    state: Option<NotificationState>,
+    /// Only those received on this day or later, or at this instant or later.
+    #[param(schema_with = moment)]
+    from: Option<Moment>,
+    /// Only those received on this day or before, or before this instant.
+    #[param(schema_with = moment)]
+    to: Option<Moment>,
+}
+
+/// One notification. What was sent is not in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct NotificationItem {
+    /// Our own number.
+    id: u64,
+    /// Which of HiPay's platforms sent it, and about what.
+    kind: NotificationKind,
+    /// How far it has come.
+    state: NotificationState,
+    /// What it says, in HiPay's word: `capture`, `118`.
+    action: String,
+    /// What it is about: a transaction; empty where it is about an account only.
+    subject: String,
+    /// The HiPay account that it is about.
+    account_id: Option<u64>,
+    /// The shop that it is about.
+    mirakl_id: Option<u64>,
+    /// What came of it.
+    message: String,
+    /// How often it came again.
+    repeats: u64,
+    /// When it came first.
+    date: Timestamp,
+    /// When it came to an end.
+    ended_at: Option<Timestamp>,
+}
+
+impl Filter for NotificationFilter {
+    type Record = Notification;
+    type Item = NotificationItem;
+
+    const SEARCH: &'static str = "subject";
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        let kind = self.kind.map_or("", NotificationKind::name).to_owned();
+        let state = self.state.map_or("", NotificationState::name).to_owned();
+        let listing = Listing::any_of("list", [(kind, state)]);
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, one: &Notification, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.kind.is_none_or(|kind| kind == one.kind)
+            && self.state.is_none_or(|state| state == one.state)
+            && period.holds(one.received_at))
+    }
+
+    fn date(one: &Notification) -> Timestamp {
+        one.received_at
+    }
+
+    fn item(one: Notification) -> NotificationItem {
+        NotificationItem {
+            id: one.id,
+            kind: one.kind,
+            state: one.state,
+            action: one.action,
+            subject: one.subject,
+            account_id: one.account_id,
+            mirakl_id: one.mirakl_id,
+            message: one.message,
+            repeats: one.repeats,
+            date: one.received_at,
+            ended_at: one.ended_at,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Customers' payments.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period, at_most, moment};
+use crate::money::Amount;
+use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which payments.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct PaymentFilter {
+    /// What the status means to a merchant.
+    outcome: Option<PaymentOutcome>,
+    /// HiPay's number of the status, such as 118.
+    #[param(minimum = 0, maximum = 9_999)]
+    status: Option<u32>,
+    /// The merchant's order.
+    order_id: Option<String>,
+    /// Only those that changed last on this day or later, or at this instant or later.
+    #[param(schema_with = moment)]
+    from: Option<Moment>,
+    /// Only those that changed last on this day or before, or before this instant.
+    #[param(schema_with = moment)]
+    to: Option<Moment>,
+    /// Only tests, or only real ones.
+    test: Option<bool>,
+}
+
+/// One payment. Nothing in it is about a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct PaymentItem {
+    /// HiPay's number of the payment.
+    transaction_reference: String,
+    /// The merchant's order.
+    order_id: String,
+    /// HiPay's number of the status.
+    status: Option<u32>,
+    /// HiPay's word for it.
+    message: String,
+    /// What it means to a merchant.
+    outcome: PaymentOutcome,
+    /// What the customer had agreed to, with the currency's decimals.
+    #[schema(example = "83.00")]
+    authorized_amount: Option<String>,
+    /// What was captured.
+    captured_amount: Option<String>,
+    /// What was given back.
+    refunded_amount: Option<String>,
+    /// ISO 4217.
+    currency: Option<String>,
+    /// `cb`, `visa`, `paypal`, …
+    payment_product: String,
+    /// It was a test.
+    test: bool,
+    /// When it changed last.
+    date: Timestamp,
+}
+
+/// One payment with its history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct PaymentDetail {
+    #[serde(flatten)]
+    item: PaymentItem,
+    /// Why it was declined, by HiPay's number.
+    reason_code: String,
+    /// Why it was declined, in HiPay's words.
+    reason_message: String,
+    /// Every notification, in order.
+    history: Vec<PaymentStepItem>,
+}
+
+/// One notification of a payment's history.
+#[derive(Debug, Serialize, ToSchema)]
+struct PaymentStepItem {
+    /// Its number among the notifications.
+    notification: u64,
+    /// When the payment changed; when we heard of it, where HiPay does not say.
+    date: Timestamp,
+    /// Which attempt to pay it is about.
+    attempt_id: Option<u64>,
+    /// HiPay's number of the status then.
+    status: Option<u32>,
+    /// HiPay's word for it.
+    message: String,
+    /// What had been captured by then.
+    captured_amount: Option<String>,
+    /// What had been given back by then.
+    refunded_amount: Option<String>,
+}
+
+impl Filter for PaymentFilter {
+    type Record = CustomerPayment;
+    type Item = PaymentItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        at_most("status", self.status.map(u64::from), 9_999)?;
+        let mut filters: Vec<Box<dyn Fn(Listing) -> Listing>> = Vec::new();
+        if let Some(order) = self.order_id.clone() {
+            filters.push(Box::new(move |listing| listing.and("order", [CustomerPayment::searched(&order)])));
+        }
+        if let Some(status) = self.status {
+            filters.push(Box::new(move |listing| listing.and("status", [Some(status)])));
+        }
+        if let Some(outcome) = self.outcome {
+            filters.push(Box::new(move |listing| listing.and("outcome", [outcome.name().to_owned()])));
+        }
+        if let Some(test) = self.test {
+            filters.push(Box::new(move |listing| listing.and("test", [test])));
+        }
+        let every = if filters.is_empty() { Listing::any_of("date", [()]) } else { Listing::all() };
+        let listing = filters.into_iter().fold(every, |listing, filter| filter(listing));
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, payment: &CustomerPayment, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        let latest = &payment.latest;
+        let of_order = |order: &String| CustomerPayment::searched(order) == CustomerPayment::searched(&latest.order_id);
+        Ok(self.outcome.is_none_or(|outcome| outcome == payment.outcome())
+            && self.status.is_none_or(|status| latest.status == Some(PaymentStatus(status)))
+            && self.order_id.as_ref().is_none_or(of_order)
+            && self.test.is_none_or(|test| test == latest.test)
+            && period.holds(payment.date))
+    }
+
+    fn date(payment: &CustomerPayment) -> Timestamp {
+        payment.date
+    }
+
+    fn item(payment: CustomerPayment) -> PaymentItem {
+        let latest = &payment.latest;
+        PaymentItem {
+            order_id: latest.order_id.clone(),
+            status: latest.status.map(|status| status.0),
+            message: latest.message.clone(),
+            outcome: payment.outcome(),
+            authorized_amount: latest.authorized_amount.map(Amount::decimal),
+            captured_amount: latest.captured_amount.map(Amount::decimal),
+            refunded_amount: latest.refunded_amount.map(Amount::decimal),
+            currency: latest.currency.map(|currency| currency.code().to_owned()),
+            payment_product: latest.payment_product.clone(),
+            test: latest.test,
+            date: payment.date,
+            transaction_reference: payment.transaction_reference,
+        }
+    }
+}
+
+impl From<CustomerPayment> for PaymentDetail {
+    fn from(payment: CustomerPayment) -> Self {
+        let step = |step: &PaymentStep| PaymentStepItem {
+            notification: step.notification,
+            date: step.date(),
+            attempt_id: step.attempt_id,
+            status: step.status.map(|status| status.0),
+            message: step.message.clone(),
+            captured_amount: step.captured_amount.map(Amount::decimal),
+            refunded_amount: step.refunded_amount.map(Amount::decimal),
+        };
+        Self {
+            reason_code: payment.latest.reason_code.clone(),
+            reason_message: payment.latest.reason_message.clone(),
+            history: payment.history.iter().map(step).collect(),
+            item: PaymentFilter::item(payment),
+        }
+    }
+}
