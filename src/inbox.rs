@@ -4,12 +4,14 @@
 //! A notification is stored once, however often it is sent, and is dealt with after it has been
 //! answered: in the order of arrival, until it has come to an end.
 
+use ::metrics::counter;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::metrics;
 use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
 
 /// Which of HiPay's platforms sent it, and about what.
@@ -268,8 +270,15 @@ impl Record for Notification {
 /// Stores `new` once: on the disk when this returns. Gives its number and whether it is a
 /// repetition of one that is there.
 pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
-    let digest = digest(&new);
-    store.write(move |writer| keep(writer, new, digest, now)).await
+    let (digest, kind) = (digest(&new), new.kind.name());
+    let stored = store.write(move |writer| keep(writer, new, digest, now)).await;
+    let outcome = match &stored {
+        Ok((_, false)) => "stored",
+        Ok((_, true)) => "repeated",
+        Err(_) => "not_stored",
+    };
+    counter!(metrics::NOTIFICATIONS, "kind" => kind, "outcome" => outcome).increment(1);
+    stored
 }
 
 fn keep(

@@ -17,7 +17,8 @@ use crate::store;
 /// asked for. A batch's single failures are in its summary.
 pub(super) fn start_log(global: &Global) -> Logs {
     let (level, foreign_level) = match global.verbose {
-        0 => (LogLevel::Error, LogLevel::Error),
+        // Why a batch ended early is what the command itself ends with.
+        0 => (LogLevel::Critical, LogLevel::Error),
         1 => (LogLevel::Info, LogLevel::Error),
         2 => (LogLevel::Debug, LogLevel::Error),
         _ => (LogLevel::Debug, LogLevel::Debug),

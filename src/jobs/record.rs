@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ::metrics::counter;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::batch::Run;
 use super::{Command, Context, JobError};
+use crate::metrics;
 use crate::money::Amount;
 use crate::store::{Query, Store, StoreError, View, Writer};
 
@@ -214,6 +216,8 @@ impl BatchRecord {
         let mut error = outcome.err();
         run.write_down(&mut self, error.as_ref());
         self.ended_at = Some(context.clock.now());
+        let (command, state) = (self.command.clone(), self.state.name());
+        counter!(metrics::BATCHES, "command" => command, "state" => state).increment(1);
         // What the schedule is to do about one of its own is said by the scheduler.
         if let (Some(error), None) = (&error, self.scheduled_for) {
             tracing::error!(action = self.command.as_str(), batch = self.id, "ended early: {error}");

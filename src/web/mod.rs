@@ -16,10 +16,12 @@ mod problem;
 mod tls;
 mod wallet_notifications;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::map_response;
 use axum::routing::get;
 use tokio::sync::Notify;
 
@@ -50,7 +52,9 @@ pub struct Web {
 
 /// Every route.
 pub fn router(web: Web) -> Router {
-    let wallet = wallet_notifications::route();
+    let counted = |kind| map_response(move |response| ready(metrics::count_refusal(kind, response)));
+    let wallet = wallet_notifications::route().layer(counted("wallet"));
+    let enterprise = enterprise_notifications::route().layer(counted("enterprise"));
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -60,7 +64,7 @@ pub fn router(web: Web) -> Router {
         .route("/", wallet.clone())
         .route("/index.php", wallet.clone())
         .route("/index.php/", wallet)
-        .route("/notifications/enterprise", enterprise_notifications::route())
+        .route("/notifications/enterprise", enterprise)
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
