@@ -41,6 +41,7 @@ mod socket;
 mod stopping;
 mod told;
 mod traps;
+mod unattended;
 mod vendor_notifications;
 mod vendors;
 mod vouchers;
