@@ -30,6 +30,9 @@ pub enum NotificationKind {
 }
 
 impl NotificationKind {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Wallet, Self::Payment, Self::Settlement, Self::Unknown];
+
     /// The name in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -62,6 +65,10 @@ pub enum NotificationState {
 }
 
 impl NotificationState {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Received, Self::Waiting, Self::Applied, Self::Ignored, Self::Unmatched, Self::Unknown];
+
     /// The name in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -94,6 +101,8 @@ pub struct NewNotification {
     pub account_id: Option<u64>,
     /// What was sent, as it was verified, with what must not be kept masked.
     pub body: String,
+    /// What makes it the same one when it comes again; the body, where it is nothing else.
+    pub identity: Option<String>,
 }
 
 /// What came of dealing with a notification, each with a sentence for people.
@@ -241,12 +250,10 @@ impl Record for Notification {
                 | NotificationState::Unmatched
                 | NotificationState::Unknown => Vec::new(),
             }),
-            // For pages, the latest last: all, by kind, by state, by both; empty stands for any.
+            // For pages, the latest last: by kind and state.
             Index::new("list", 1, |one: &Self| {
-                let kinds = ["", one.kind.name()];
-                let states = ["", one.state.name()];
-                let groups = kinds.into_iter().flat_map(|kind| states.map(|state| (kind.to_owned(), state.to_owned())));
-                one.listed(|| groups.map(|group| Entry::new(group, one.received_at)).collect())
+                let group = (one.kind.name().to_owned(), one.state.name().to_owned());
+                one.listed(|| vec![Entry::new(group, one.received_at)])
             })
             .counted(),
             // By the beginning of the transaction.
@@ -294,7 +301,7 @@ fn keep(
         return Ok((known.id, true));
     }
     let id = writer.next_id::<Notification>()?;
-    let NewNotification { kind, action, subject, account_id, body } = new;
+    let NewNotification { kind, action, subject, account_id, body, identity: _ } = new;
     writer.put(&Notification {
         id,
         kind,
@@ -339,7 +346,11 @@ pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -
 
 /// Half of a SHA-256: two different notifications do not share it.
 fn digest(new: &NewNotification) -> String {
-    let hash = Sha256::new().chain_update(new.kind.name()).chain_update([0]).chain_update(&new.body).finalize();
+    let hash = Sha256::new()
+        .chain_update(new.kind.name())
+        .chain_update([0])
+        .chain_update(new.identity.as_ref().unwrap_or(&new.body))
+        .finalize();
     hash.iter()
         .take(16)
         .flat_map(|byte| [byte >> 4, byte & 15])

@@ -63,9 +63,17 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failed> {
         notice(&format!("cashout {} answers on {}", env!("CARGO_PKG_VERSION"), appliance.address()));
         tell(&[NotifyState::Ready]);
         let store = appliance.web().context.store.clone();
-        tokio::select! {
-            () = asked() => {}
-            () = feed_watchdog(store) => {}
+        let failed = tokio::select! {
+            () = asked() => None,
+            () = feed_watchdog(store.clone()) => None,
+            error = store.failed() => Some(error),
+        };
+        if let Some(error) = failed {
+            tracing::error!(severity = "CRITICAL", action = "serve", "the service ends, to be started anew: {error}");
+            // Until then whoever sends a notification is told to come again.
+            tokio::time::sleep(STORE_GIVEN_UP_AFTER).await;
+            tell(&[NotifyState::Stopping]);
+            return Err(Failed::from(error));
         }
         tell(&[NotifyState::Stopping]);
         notice("stopping as soon as what is in hand is safe; once more to stop at once");
@@ -82,6 +90,9 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failed> {
         }
     })
 }
+
+/// How long the service goes on answering after the store has failed: only a new start opens it again.
+const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
 
 /// The socket that was handed in, or one of our own.
 fn listener(config: &Config) -> Result<TcpListener, Failed> {

@@ -11,12 +11,19 @@ use crate::secret::Secret;
 pub struct VerifiedNotice {
     notice: WalletNotice,
     signed: String,
+    checksum: [u8; 16],
 }
 
 impl VerifiedNotice {
     /// What it says.
     pub fn notice(&self) -> &WalletNotice {
         &self.notice
+    }
+
+    /// The checksum that fits, in hex.
+    pub fn checksum(&self) -> String {
+        let digits = self.checksum.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
     }
 
     /// The very text that was signed. Whatever stood around it, or was changed about it without
@@ -46,7 +53,11 @@ pub fn verify_wallet_notice(document: &Document, salt: &Secret) -> Option<Verifi
     let signed = fitting.filter(|_| !salt.is_empty())?;
     let notice = WalletNotice::read(signed).ok()?;
     // The salt is one account's: it says nothing about another.
-    (notice.account_id == document.account_id()).then(|| VerifiedNotice { notice, signed: signed.clone() })
+    (notice.account_id == document.account_id()).then(|| VerifiedNotice {
+        notice,
+        signed: signed.clone(),
+        checksum: *document.checksum(),
+    })
 }
 
 fn fits(text: &[u8], salt: &Secret, checksum: &[u8; 16]) -> Choice {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::Context;
 use crate::hipay::ActingOn;
@@ -43,7 +44,25 @@ struct OwnAccounts {
 pub(super) struct ReadAgain(Mutex<HashMap<u64, Turn>>);
 
 /// Held while one reads, so that the others get what it has read.
-type Turn = Arc<tokio::sync::Mutex<Option<Timestamp>>>;
+type Turn = Arc<tokio::sync::Mutex<Option<LastRead>>>;
+
+/// When an account's salt was last asked for, and whether HiPay answered.
+#[derive(Debug, Clone, Copy)]
+struct LastRead {
+    at: Timestamp,
+    answered: bool,
+}
+
+/// Why nobody can say whether a notice is HiPay's. The sender is to come again.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SaltError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// HiPay could not be asked whether the salt has changed.
+    #[error("HiPay cannot be asked at the moment")]
+    NotAnswered,
+}
 
 impl ReadAgain {
     fn turn(&self, hipay_id: u64) -> Turn {
@@ -73,7 +92,7 @@ pub async fn callback_salt_other_than(
     context: &Context,
     hipay_id: u64,
     tried: &Secret,
-) -> Result<Option<Secret>, StoreError> {
+) -> Result<Option<Secret>, SaltError> {
     let turn = context.read_again.turn(hipay_id);
     let mut last = turn.lock().await;
     let known = callback_salt(context, hipay_id).await?;
@@ -81,12 +100,13 @@ pub async fn callback_salt_other_than(
         return Ok(known);
     }
     let now = context.clock.now();
-    if last.is_some_and(|last| now.duration_since(last).abs() < READ_AGAIN_AFTER) {
-        return Ok(None);
+    if let Some(last) = last.filter(|last| now.duration_since(last.at).abs() < READ_AGAIN_AFTER) {
+        return if last.answered { Ok(None) } else { Err(SaltError::NotAnswered) };
     }
-    *last = Some(now);
+    *last = Some(LastRead { at: now, answered: false });
     let asked = tokio::time::timeout(PATIENCE, ask(context, hipay_id)).await;
     let asked = asked.unwrap_or_else(|_| Err(CallError::unknown("HiPay did not answer in time")));
+    *last = Some(LastRead { at: now, answered: asked.is_ok() });
     match asked {
         Ok(salt) if salt != *tried => {
             keep(context, hipay_id, salt.clone()).await?;
@@ -106,7 +126,7 @@ pub async fn callback_salt_other_than(
                 "a notice about the account {hipay_id} does not fit to its checksum, and HiPay could not be asked \
                  whether its salt has changed: {error}"
             );
-            Ok(None)
+            Err(SaltError::NotAnswered)
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The inbox worked off: what each notification means becomes an effect, in the same transaction
 //! that marks it as dealt with, so that each counts once.
 
+use std::time::Instant;
+
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +12,7 @@ use crate::inbox::{Notification, NotificationKind, Outcome};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
 /// How many notifications are in hand at once; their writes share a flush of the disk.
-const IN_HAND: usize = 200;
+const IN_HAND: usize = 50;
 
 /// Deals with every notification that is due and does not concern a vendor as such: what has just
 /// come in the order of arrival, then what is to be tried again. One that cannot be dealt with holds
@@ -19,6 +21,7 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
     let own = OwnAccounts::of(&context.config);
     let mut cursor = None;
     loop {
+        let begun = Instant::now();
         let slice = due(context, false, cursor).await?;
         // Queued in the order of arrival, and that is the order in which the writer runs them.
         let dealt =
@@ -30,6 +33,8 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         if cursor.is_none() {
             return Ok(());
         }
+        // What comes meanwhile has to be acknowledged soon; what it means can wait as long again.
+        tokio::time::sleep(begun.elapsed()).await;
     }
 }
 

@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use batch::{Progress, Run, Silent};
 pub use binding::{Binding, Bound, bind, rebind};
-pub use callback_salts::{callback_salt, callback_salt_other_than, read_own_callback_salts};
+pub use callback_salts::{SaltError, callback_salt, callback_salt_other_than, read_own_callback_salts};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
 pub use drain_inbox::drain_inbox;

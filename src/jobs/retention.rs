@@ -98,27 +98,48 @@ fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) ->
 }
 
 async fn empty_bodies(context: &Context, bodies: Bodies, before: Timestamp) -> Result<u64, StoreError> {
-    let mut emptied = 0;
-    while let Some(slice) = context.store.write(move |writer| empty_slice(writer, bodies, before)).await? {
+    let (mut emptied, mut walk) = (0, Walk::default());
+    loop {
+        let (slice, next) = context.store.write(move |writer| empty_slice(writer, bodies, before, walk)).await?;
         emptied += slice;
+        match next {
+            Some(next) => walk = next,
+            None => return Ok(emptied),
+        }
     }
-    Ok(emptied)
 }
 
-/// Empties one slice of bodies that came before `before`; nothing where none is left.
-fn empty_slice(writer: &mut Writer<'_>, bodies: Bodies, before: Timestamp) -> Result<Option<u64>, StoreError> {
+/// How far one walk has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Walk {
+    /// The last number that was looked at; nothing before the first slice.
+    at: Option<u64>,
+    /// One that is not dealt with yet was passed over: the next walk begins at it.
+    passed_open: bool,
+}
+
+/// Empties one slice of bodies that came before `before`. Where the walk goes on; nothing at its end.
+fn empty_slice(
+    writer: &mut Writer<'_>,
+    bodies: Bodies,
+    before: Timestamp,
+    mut walk: Walk,
+) -> Result<(u64, Option<Walk>), StoreError> {
     let mut progress: Progress = writer.get_document(PROGRESS)?.unwrap_or_default();
-    let done = match bodies {
+    let mark = match bodies {
         Bodies::All => &mut progress.notifications,
         Bodies::Customers => &mut progress.payments,
     };
-    let slice = writer.keys::<Notification>(&Query::all().from(done.saturating_add(1)).limit(SLICE))?;
-    let start = *done;
-    let mut emptied = 0;
+    let start = *mark;
+    let from = walk.at.unwrap_or(start).saturating_add(1);
+    let slice = writer.keys::<Notification>(&Query::all().from(from).limit(SLICE))?;
+    let (mut emptied, mut more) = (0, slice.next.is_some());
     for id in slice.keys {
         match writer.get::<Notification>(&id) {
-            // What is not dealt with yet keeps its body; so do those behind it, until the next run.
-            Ok(Some(one)) if one.received_at >= before || one.state.is_open() => break,
+            Ok(Some(one)) if one.received_at >= before => {
+                more = false;
+                break;
+            }
             Ok(Some(mut one)) => {
                 let is_meant = match bodies {
                     Bodies::All => true,
@@ -126,7 +147,10 @@ fn empty_slice(writer: &mut Writer<'_>, bodies: Bodies, before: Timestamp) -> Re
                         matches!(one.kind, NotificationKind::Payment | NotificationKind::Settlement)
                     }
                 };
-                if is_meant && !one.body.is_empty() {
+                if is_meant && one.state.is_open() {
+                    // What is not dealt with yet keeps its body.
+                    walk.passed_open = true;
+                } else if is_meant && !one.body.is_empty() {
                     one.body.clear();
                     writer.put(&one)?;
                     emptied += 1;
@@ -136,13 +160,15 @@ fn empty_slice(writer: &mut Writer<'_>, bodies: Bodies, before: Timestamp) -> Re
             Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
             Err(error) => return Err(error),
         }
-        *done = id;
+        walk.at = Some(id);
+        if !walk.passed_open {
+            *mark = id;
+        }
     }
-    if *done == start {
-        return Ok(None);
+    if *mark != start {
+        writer.put_document(PROGRESS, &progress)?;
     }
-    writer.put_document(PROGRESS, &progress)?;
-    Ok(Some(emptied))
+    Ok((emptied, more.then_some(walk)))
 }
 
 fn unreadable(error: &StoreError) {

@@ -62,8 +62,14 @@ async fn follow(
     let suspended = known.is_some_and(|vendor| vendor.suspended_for_bank_details);
     match status {
         BankStatus::Validated if waiting || suspended => {
-            // What somebody else has blocked stays blocked.
-            let still_blocked = shop.payment_blocked && !waiting;
+            // What somebody else has blocked stays blocked, also since the run has listed the shop.
+            let now_blocked = match context.mirakl.shops_with(&[shop.shop_id]).await {
+                Ok(listing) => {
+                    listing.rows.iter().find(|one| one.shop_id == shop.shop_id).map(|one| one.payment_blocked)
+                }
+                Err(error) => return or_warning(error, "the shop could not be read again in Mirakl", warnings),
+            };
+            let still_blocked = now_blocked.unwrap_or(shop.payment_blocked) && !waiting;
             if let Err(error) = block(context, shop, still_blocked).await {
                 return or_warning(error, "payments could not be unblocked in Mirakl", warnings);
             }

@@ -16,11 +16,11 @@ use super::wallet_notices::{Dealt, Line, OwnAccounts, Severity, unreadable, word
 use super::{Context, JobError};
 use crate::hipay::BankStatus;
 use crate::inbox::{Notification, Outcome};
-use crate::mirakl::ShopUpdate;
+use crate::mirakl::{Shop, ShopUpdate};
 use crate::notification::{Meaning, WalletNotice};
 use crate::remote::CallError;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::vendor::{DocumentValidation, SentDocument, Vendor};
+use crate::vendor::{DocumentValidation, SentDocument, Vendor, same_iban};
 
 /// How many vendors are dealt with at once: each may wait for Mirakl.
 const AT_ONCE: usize = 8;
@@ -184,7 +184,8 @@ fn document(
         one.validation = if valid { DocumentValidation::Valid } else { DocumentValidation::Invalid };
         one.validation_message.clone_from(&said);
         one.validation_as_of = Some(notice.at.unwrap_or(now));
-        names.push(format!("'{}'", words(Some(&one.file_name))));
+        // Not its name: that is often a person's.
+        names.push(format!("document {} in Mirakl", one.document_id));
         writer.put(&one)?;
     }
     let kind = match (notice.text("document_type_label"), hipay_type) {
@@ -226,6 +227,12 @@ async fn bank_details(
             Ok(told) => told,
             Err(error) => return Ok(postponed(one, mirakl_id, &error)),
         };
+        if told == Told::NotShown {
+            one.mirakl_id = Some(mirakl_id);
+            return Ok(Dealt::silently(Outcome::Waiting(
+                "HiPay itself does not show the bank details that are in Mirakl as validated (yet)".to_owned(),
+            )));
+        }
         change(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
             if validated { approved(vendor, told) } else { refused(vendor, told, &reason) }
@@ -239,7 +246,10 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
     let message = format!("Mirakl could not be told what HiPay says of the bank details: {error}; it is tried again");
     // Told once, not at each try.
     let line = (notification.message != message).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
-    Dealt { outcome: Outcome::Postponed(message), line }
+    // What Mirakl refuses for good is given up after days; what it could not be told never is.
+    let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
+    let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
+    Dealt { outcome, line }
 }
 
 /// What Mirakl was told.
@@ -247,6 +257,8 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
 enum Told {
     /// It knows no such shop (any more).
     NoShop,
+    /// Nothing: HiPay itself does not show what its notice says.
+    NotShown,
     /// The change, which left payments blocked or not.
     Changed { blocked: bool },
 }
@@ -261,6 +273,9 @@ async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason
     let Some(shop) = shops.rows.into_iter().find(|shop| shop.shop_id == vendor.mirakl_id) else {
         return Ok(Told::NoShop);
     };
+    if validated && !is_validated(context, vendor, &shop).await? {
+        return Ok(Told::NotShown);
+    }
     let blocked = shop.payment_blocked && !(validated && vendor.blocked_for_bank_details);
     let kyc_reason = format!("HiPay has refused the bank details: {reason}");
     let update = ShopUpdate {
@@ -272,6 +287,15 @@ async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason
     };
     context.mirakl.update_shop(update).await?;
     Ok(Told::Changed { blocked })
+}
+
+/// Whether HiPay shows the bank details that are in Mirakl now as validated. A notice may be about
+/// others that were there before, and a seller may know what the notices of the own wallet are signed with.
+async fn is_validated(context: &Context, vendor: &Vendor, shop: &Shop) -> Result<bool, CallError> {
+    let Some(hipay_id) = vendor.hipay_id else { return Ok(false) };
+    let info = context.hipay.bank_info(hipay_id).await?;
+    let same = shop.bank.as_ref().is_none_or(|bank| same_iban(&bank.iban, &info.iban));
+    Ok(info.status == BankStatus::Validated && same)
 }
 
 fn approved(vendor: &mut Vendor, told: Told) -> Dealt {

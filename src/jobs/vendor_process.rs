@@ -108,6 +108,10 @@ async fn one(context: &Context, run: &Run, shop: &Shop, documents: Option<&[Shop
         run.count("enabled again");
     }
     let hipay_id = vendor_wallet::settle(context, run, shop, known, &mut warnings).await?;
+    if documents.is_none() {
+        // Keeps it among those that the next run looks at, whether the shop changes or not.
+        warnings.push("its documents could not be listed in Mirakl; they and its bank details wait".to_owned());
+    }
     if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
         vendor_documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
         let proof = documents.iter().filter(|document| document.document_type == BANK_PROOF).max_by_key(|one| one.id);

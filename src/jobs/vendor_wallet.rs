@@ -64,7 +64,10 @@ async fn refresh(
     let as_of = context.hipay.as_of(asked_at);
     change(context, shop.shop_id, move |vendor| {
         vendor.identification_read(account.identified, as_of);
-        vendor.callback_salt = account.callback_salt;
+        // An answer without a salt does not make the known one wrong.
+        if !account.callback_salt.is_empty() {
+            vendor.callback_salt = account.callback_salt;
+        }
         vendor.user_space_id = account.user_space_id.or(vendor.user_space_id);
     })
     .await?;

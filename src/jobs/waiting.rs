@@ -61,8 +61,8 @@ pub async fn ask(
     asked.await
 }
 
-/// Queues `command` for its due moment, behind the batch `after`; `None` where one of its kind runs
-/// or waits already.
+/// Queues `command` for its due moment, behind the batch `after`; `None` where one that
+/// serves as well runs or waits already.
 pub fn schedule(
     writer: &mut Writer<'_>,
     command: Command,
@@ -71,8 +71,11 @@ pub fn schedule(
     now: Timestamp,
 ) -> Result<Option<BatchRecord>, StoreError> {
     let name = command.name();
-    let is_waiting = waiting(writer)?.iter().any(|other| other.command == name);
-    if is_waiting || running(writer, name)?.is_some() {
+    // One that a person asked for with other arguments does not do what this one is for.
+    let serves = |other: &BatchRecord| {
+        other.command == name && (other.scheduled_for.is_some() || other.request().as_ref() == Some(&command))
+    };
+    if waiting(writer)?.iter().any(serves) || running(writer, name)?.is_some_and(|other| serves(&other)) {
         return Ok(None);
     }
     let asked_by = "schedule".to_owned();

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::{Database, ReadableDatabase};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 
@@ -82,6 +83,8 @@ struct Shared {
     /// Empty once the store is closed.
     database: Mutex<Option<Arc<Database>>>,
     queue: Mutex<Option<queue::Queue>>,
+    /// Why nothing can be written any more, once that is so.
+    trouble: watch::Receiver<Option<StoreError>>,
     writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
@@ -115,10 +118,11 @@ impl Store {
     fn start(path: PathBuf, database: Database, format: &Format, schema: &Schema) -> Result<Self, StoreError> {
         let (database, schema) = (Arc::new(database), Arc::new(schema.clone()));
         let (queue, queued) = queue::queue();
+        let (report, trouble) = watch::channel(None);
         let writer = {
             let (database, schema, path) = (Arc::clone(&database), Arc::clone(&schema), path.clone());
             move || {
-                queue::work_off(&database, &schema, queued);
+                queue::work_off(&database, &schema, queued, &report);
                 format::leave(&database, &path)
             }
         };
@@ -134,6 +138,7 @@ impl Store {
                 memory_since: format.memory_since,
                 database: Mutex::new(Some(database)),
                 queue: Mutex::new(Some(queue)),
+                trouble,
                 writer: Mutex::new(Some(writer)),
             }),
         })
@@ -149,6 +154,23 @@ impl Store {
     /// may be missing in it.
     pub fn memory_since(&self) -> Timestamp {
         self.shared.memory_since
+    }
+
+    /// Why nothing can be written any more; `None` while all is well. After an error of the disk the
+    /// file has to be opened anew.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.shared.trouble.borrow().clone()
+    }
+
+    /// Waits until nothing can be written any more, and says why.
+    pub async fn failed(&self) -> StoreError {
+        let mut trouble = self.shared.trouble.clone();
+        let failed = trouble.wait_for(Option::is_some).await.ok().and_then(|trouble| trouble.clone());
+        match failed {
+            Some(error) => error,
+            // It was closed without any trouble.
+            None => std::future::pending().await,
+        }
     }
 
     /// Looks at the store; what `f` sees is one state, that of its beginning. `f` must be short:

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ::metrics::{counter, histogram};
 use redb::Database;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::StoreError;
 use super::record::Schema;
@@ -78,11 +78,20 @@ where
 }
 
 /// Works the queue off until nobody can put anything into it any more.
-pub(super) fn work_off(database: &Database, schema: &Schema, mut queued: Queued) {
+pub(super) fn work_off(
+    database: &Database,
+    schema: &Schema,
+    mut queued: Queued,
+    trouble: &watch::Sender<Option<StoreError>>,
+) {
     let mut jobs = Vec::with_capacity(GROUP);
     while queued.blocking_recv_many(&mut jobs, GROUP) > 0 {
         let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, schema, &mut jobs)))
             .unwrap_or_else(|panic| Err(panicked("the writer", panic.as_ref())));
+        if let Err(error @ (StoreError::Machine(_) | StoreError::Damaged { .. })) = &outcome {
+            // The first reason is the one to mend; those that follow only say that it stopped.
+            trouble.send_if_modified(|known| known.is_none() && known.insert(error.clone()) == error);
+        }
         for job in jobs.drain(..) {
             job.answer(outcome.clone());
         }

@@ -82,7 +82,7 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
         Err(Unreadable(reason)) => (Default::default(), Some(reason)),
     };
     let (action, subject) = read;
-    let new = NewNotification { kind, action, subject, account_id: None, body: text };
+    let new = NewNotification { kind, action, subject, account_id: None, body: text, identity: None };
     let (id, repeated) = inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
     if let Some(reason) = unreadable.filter(|_| !repeated) {
         tracing::error!(

@@ -53,6 +53,9 @@ pub(super) async fn ready(State(web): State<Web>) -> Result<Response, Problem> {
     if !web.scheduler.is_at_work() {
         return Err(Problem::unavailable("the scheduler does not run, so no batch does: restart the service", 30));
     }
+    if let Some(trouble) = web.context.store.trouble() {
+        return Err(trouble.into());
+    }
     web.context.store.reading(|_| Ok(())).await?;
     Ok(Json(json!({ "status": "ready" })).into_response())
 }

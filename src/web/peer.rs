@@ -44,7 +44,9 @@ impl Peer {
         let socket = socket.to_canonical();
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
-        let direct = Self { address: socket, secure: encrypted, local: socket.is_loopback() && !forwarded };
+        // A trusted proxy on this machine speaks for others, whether it says so or not.
+        let local = socket.is_loopback() && !forwarded && !is_trusted(socket);
+        let direct = Self { address: socket, secure: encrypted, local };
         if !is_trusted(socket) {
             return direct;
         }

@@ -17,7 +17,7 @@ use super::limits::BODY_LIMIT;
 use super::{Problem, Web};
 use crate::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::inbox::{self, NewNotification, NotificationKind};
-use crate::jobs;
+use crate::jobs::{self, SaltError};
 use crate::notification::{Document, form_field};
 
 /// How many notices may wait for the disk at once.
@@ -56,7 +56,8 @@ impl FromRequest<Web> for Verified {
         if let Some(notice) = verify_wallet_notice(&document, &salt) {
             return Ok(Self(notice));
         }
-        let other = jobs::callback_salt_other_than(&web.context, account, &salt).await?.ok_or_else(does_not_fit)?;
+        let other = jobs::callback_salt_other_than(&web.context, account, &salt).await;
+        let other = other.map_err(cannot_tell)?.ok_or_else(does_not_fit)?;
         verify_wallet_notice(&document, &other).map(Self).ok_or_else(does_not_fit)
     }
 }
@@ -77,6 +78,8 @@ async fn receive(
         action: notice.operation.chars().take(WORD).collect(),
         subject: notice.transaction_id.iter().flat_map(|id| id.chars()).take(WORD).collect(),
         account_id: Some(notice.account_id),
+        // However it is laid out or encoded: what was signed is the same.
+        identity: Some(format!("{} {}", notice.account_id, verified.checksum())),
         body: verified.signed().to_owned(),
     };
     inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
@@ -100,6 +103,14 @@ fn unreadable(reason: impl Into<String>) -> Problem {
 
 fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a notice has at most 64 KiB")
+}
+
+/// Whether it is HiPay's cannot be said now: HiPay is to send it again.
+fn cannot_tell(error: SaltError) -> Problem {
+    match error {
+        SaltError::Store(error) => error.into(),
+        SaltError::NotAnswered => Problem::unavailable("the checksum cannot be checked at the moment; try again", 600),
+    }
 }
 
 /// The same answer whoever is named in it and whatever is wrong.

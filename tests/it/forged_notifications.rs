@@ -92,15 +92,20 @@ async fn a_salt_that_hipay_has_changed_is_found_out_by_the_first_notice_that_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_hipay_cannot_be_asked_a_notice_is_refused_and_a_right_one_is_not() {
+async fn where_hipay_cannot_be_asked_whoever_does_not_fit_is_to_come_again_and_a_right_one_is_taken() {
     let (world, appliance) = world().await;
     world.sandbox.strike(Fault::new(FaultKind::ServerError).on(Remote::Hipay).times(10_000));
-    assert_eq!(known().salted("guess").send(appliance.address()).await, 401);
+    assert_eq!(known().salted("guess").send(appliance.address()).await, 503);
     let asked = calls(&world);
-    assert_eq!(known().salted("other").send(appliance.address()).await, 401);
+    assert_eq!(known().salted("other").send(appliance.address()).await, 503);
     assert_eq!(calls(&world), asked);
     assert_eq!(Notice::new("something", "ok", wallet_of(2001)).send(appliance.address()).await, 204);
     world.all_heard().await;
+    // Nothing of it is kept, and once HiPay answers again it is told from a true one.
+    assert_eq!(world.notifications().len(), 1);
+    world.sandbox.faults(|plan| plan.rules.clear());
+    world.clock.advance(SignedDuration::from_mins(11));
+    assert_eq!(known().salted("guess").send(appliance.address()).await, 401);
     appliance.stop().await.unwrap();
 }
 

@@ -57,6 +57,9 @@ type Slice = (Option<String>, Option<Cursor>);
 async fn slice<F: Export>(store: &crate::store::Store, listing: Listing) -> Result<Slice, StoreError> {
     let lines = move |reader: &crate::store::Reader<'_>| {
         let page = reader.list_uncounted::<F::Record>(&listing)?;
+        for unreadable in &page.unreadable {
+            tracing::error!(action = "web", "left out of an export: {unreadable}");
+        }
         let text: String = page.items.into_iter().map(|record| line(F::cells(record))).collect();
         Ok((Some(text), page.next))
     };

@@ -63,9 +63,13 @@ impl Filter for NotificationFilter {
     const SEARCH: &'static str = "subject";
 
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
-        let kind = self.kind.map_or("", NotificationKind::name).to_owned();
-        let state = self.state.map_or("", NotificationState::name).to_owned();
-        let listing = Listing::any_of("list", [(kind, state)]);
+        let kinds = NotificationKind::ALL.into_iter().filter(|one| self.kind.is_none_or(|wanted| wanted == *one));
+        let groups = kinds.flat_map(|kind| {
+            let states = NotificationState::ALL.into_iter();
+            let states = states.filter(|one| self.state.is_none_or(|wanted| wanted == *one));
+            states.map(move |state| (kind.name(), state.name()))
+        });
+        let listing = Listing::any_of("list", groups);
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }
 
