@@ -158,8 +158,10 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
     assert_eq!(send(&client, &notice(0), to).await.unwrap().0, 503);
     let forged = Notice::new("other_transaction", "ok", wallet_of(2001)).salted("guess");
     assert_eq!(send(&client, &forged, to).await.unwrap().0, 401);
-    running.signal("KILL");
-    drop(running);
+    // Only a new start opens the store again: it says so where it is asked how it is, and ends.
+    let ready = client.get(format!("http://{to}/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    running.end().await.ends(4).says("make room on the disk");
 
     world.restart().await;
     let stored: BTreeSet<String> = world.notifications().into_iter().map(|one| one.subject).collect();

@@ -381,3 +381,23 @@ async fn it_is_not_ready_while_nobody_runs_the_batches() {
     assert!(String::from_utf8_lossy(&body).contains("the scheduler does not run"));
     appliance.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_is_not_dropped_for_a_run_that_was_asked_for_with_other_arguments() {
+    let mut world = to_be_paid().await;
+    world.set("schedule.cashoutGenerate: '30 0 * * *'").await;
+    world.patience(FOR_EVER).await;
+    let appliance = world.serve().await;
+    let scheduler = appliance.web().scheduler.clone();
+    let mut held = world.sandbox.pause_at(Endpoint::Invoices, Moment::Before, 1);
+    let arguments = GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() };
+    scheduler.ask(&Command::CashoutGenerate(arguments), "somebody", true).await.unwrap();
+    assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
+    world.clock.set(at("2026-11-12T23:32:00Z"));
+    let is_due = |one: &BatchRecord| one.command == "cashout:generate" && one.asked_by == "schedule";
+    crate::notices::until("what is due is queued", || batches(&world).iter().any(is_due)).await;
+    held.release();
+    let all = until(&world, &appliance, |all| all.iter().all(|one| one.state.is_over())).await;
+    assert!(all.iter().filter(|one| is_due(one)).all(|one| one.state == BatchState::Done), "{all:#?}");
+    appliance.stop().await.unwrap();
+}

@@ -230,3 +230,28 @@ async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
     );
     appliance.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validation_that_hipay_itself_does_not_show_frees_nothing() {
+    let (world, appliance) = listening().await;
+    newcomer(&world, 2001, "rib.pdf");
+    world.vendors().await;
+    let vendor = world.vendor(2001);
+    // Signed as HiPay would: a seller may know how the notices of the own wallet are signed.
+    world.clock.advance(SignedDuration::from_mins(1));
+    let claim =
+        Notice::new("bank_info_validation", "ok", vendor.hipay_id.unwrap()).salted(vendor.callback_salt.expose());
+    assert_eq!(claim.send(appliance.address()).await, 204);
+    world.all_heard().await;
+    let (state, message) = world.told_of("bank_info_validation").remove(0);
+    assert!(state == State::Waiting && message.contains("does not show"), "{state:?}: {message}");
+    assert_eq!(in_mirakl(&world, 2001), ("APPROVED".to_owned(), true, false));
+    assert!(world.vendor(2001).payment_blocked);
+
+    world.sandbox.hipay(HipayModel::settle_reviews);
+    world.clock.advance(SignedDuration::from_mins(30));
+    world.all_heard().await;
+    assert_eq!(in_mirakl(&world, 2001), ("APPROVED".to_owned(), false, false));
+    assert!(!world.vendor(2001).payment_blocked);
+    appliance.stop().await.unwrap();
+}
