@@ -11,6 +11,9 @@ use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
+/// How much longer than it has worked it gives way to what comes meanwhile, where more is left to do.
+const GIVING_WAY: u32 = 4;
+
 /// How many notifications are in hand at once; their writes share a flush of the disk.
 const IN_HAND: usize = 50;
 
@@ -33,8 +36,8 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         if cursor.is_none() {
             return Ok(());
         }
-        // What comes meanwhile has to be acknowledged soon; what it means can wait as long again.
-        tokio::time::sleep(begun.elapsed()).await;
+        // In a flood, what comes has to be acknowledged soon; what it means can wait.
+        tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
     }
 }
 
