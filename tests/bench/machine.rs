@@ -36,8 +36,22 @@ fn flushes() -> Vec<Duration> {
 
 /// The memory that this process holds, in MiB.
 pub(crate) fn resident_mib() -> u64 {
+    memory("VmRSS:")
+}
+
+/// The most memory that it has held since [`forget_the_peak`], in MiB.
+pub(crate) fn peak_mib() -> u64 {
+    memory("VmHWM:")
+}
+
+/// From here on the peak is measured anew.
+pub(crate) fn forget_the_peak() {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+fn memory(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap().div_euclid(1024)
 }
 

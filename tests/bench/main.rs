@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what this prints")]
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
 
+mod export;
 mod logs;
 mod machine;
 mod million;
@@ -49,6 +50,7 @@ fn main() {
         Part { name: "million", measure: million::measure },
         Part { name: "payments", measure: payments::measure },
         Part { name: "notifications", measure: notifications::measure },
+        Part { name: "export", measure: export::measure },
     ];
     let names = parts.each_ref().map(|part| part.name);
     assert!(wanted.iter().all(|name| names.contains(name)), "the parts are {names:?}, not {wanted:?}");
