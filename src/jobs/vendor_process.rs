@@ -25,6 +25,7 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         // No shop could say that it wants to be paid: all would be taken for disabled.
         return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
     }
+    let listed_at = context.clock.now();
     let shops = shops(context, run, since).await?;
     if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
         return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
@@ -34,7 +35,7 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         if run.is_stopping() {
             return Ok(());
         }
-        process(context, run, chunk).await?;
+        process(context, run, chunk, listed_at).await?;
     }
     Ok(())
 }
@@ -63,7 +64,7 @@ fn is_ours(context: &Context, shop: &Shop) -> bool {
     filter.is_empty() || filter.iter().any(|wanted| country_alpha2(wanted) == country)
 }
 
-async fn process(context: &Context, run: &Run, shops: &[Shop]) -> Result<(), JobError> {
+async fn process(context: &Context, run: &Run, shops: &[Shop], listed_at: Timestamp) -> Result<(), JobError> {
     let ids: Vec<u64> = shops.iter().filter(|shop| shop.wants_hipay).map(|shop| shop.shop_id).collect();
     let documents = match context.mirakl.documents(&ids).await {
         Ok(listing) => {
@@ -88,7 +89,8 @@ async fn process(context: &Context, run: &Run, shops: &[Shop]) -> Result<(), Job
                 if run.is_stopping() {
                     return;
                 }
-                run.settle(Subject::shop(shop.shop_id), one(context, run, shop, documents.as_deref()).await);
+                let outcome = one(context, run, shop, documents.as_deref(), listed_at).await;
+                run.settle(Subject::shop(shop.shop_id), outcome);
                 run.step();
             }
         })
@@ -97,9 +99,24 @@ async fn process(context: &Context, run: &Run, shops: &[Shop]) -> Result<(), Job
 }
 
 /// One shop from Mirakl to HiPay. What is wrong with it is kept as warnings on the vendor.
-async fn one(context: &Context, run: &Run, shop: &Shop, documents: Option<&[ShopDocument]>) -> Result<(), JobError> {
-    let _turn = context.vendor_turns.take(shop.shop_id, &context.inbox).await;
-    let known = vendor(context, shop.shop_id).await?;
+async fn one(
+    context: &Context,
+    run: &Run,
+    listed: &Shop,
+    documents: Option<&[ShopDocument]>,
+    listed_at: Timestamp,
+) -> Result<(), JobError> {
+    let _turn = context.vendor_turns.take(listed.shop_id, &context.inbox).await;
+    let known = vendor(context, listed.shop_id).await?;
+    let read_again = match &known {
+        // A notice was faster, and may have changed the shop in Mirakl as well.
+        Some(known) if known.updated_at > listed_at => {
+            let listing = context.mirakl.shops_with(&[listed.shop_id]).await?;
+            listing.rows.into_iter().find(|shop| shop.shop_id == listed.shop_id)
+        }
+        Some(_) | None => None,
+    };
+    let shop = read_again.as_ref().unwrap_or(listed);
     if !shop.wants_hipay {
         return disable(context, run, known).await;
     }

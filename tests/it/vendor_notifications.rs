@@ -255,3 +255,26 @@ async fn a_validation_that_hipay_itself_does_not_show_frees_nothing() {
     assert!(!world.vendor(2001).payment_blocked);
     appliance.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_listed_the_shop_before_a_notice_does_not_undo_it() {
+    let (world, appliance) = listening().await;
+    newcomer(&world, 2001, "rib.pdf");
+    world.vendors().await;
+    world.clock.advance(SignedDuration::from_mins(5));
+    // The run has listed the shop as blocked, and is held before it deals with it.
+    let mut held = world.sandbox.pause_at(Endpoint::ShopDocuments, Moment::Before, 1);
+    let meanwhile = async {
+        assert!(held.reached().await);
+        world.clock.advance(SignedDuration::from_secs(5));
+        world.sandbox.hipay(HipayModel::settle_reviews);
+        world.all_heard().await;
+        assert!(!world.vendor(2001).payment_blocked);
+        held.release();
+    };
+    let ((), batch) = tokio::join!(meanwhile, world.vendors());
+    assert_eq!(batch.failed, 0, "{:?}", batch.failures);
+    assert!(!world.vendor(2001).payment_blocked);
+    assert_eq!(in_mirakl(&world, 2001), ("APPROVED".to_owned(), false, false));
+    appliance.stop().await.unwrap();
+}
