@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::hex::hex;
 use crate::metrics;
 use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
 
@@ -210,9 +211,7 @@ impl Notification {
             self.ended_at = Some(now);
         }
     }
-}
 
-impl Notification {
     /// Entries for pages. What has just come has none yet: it is there for a moment only, and whoever
     /// waits for an answer is not to wait for lists.
     fn listed(&self, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
@@ -351,9 +350,5 @@ fn digest(new: &NewNotification) -> String {
         .chain_update([0])
         .chain_update(new.identity.as_ref().unwrap_or(&new.body))
         .finalize();
-    hash.iter()
-        .take(16)
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
+    hex(hash.into_iter().take(16))
 }

@@ -19,6 +19,7 @@
 // The machine's side.
 pub mod clock;
 pub mod config;
+mod hex;
 pub mod metrics;
 pub mod secret;
 pub mod sys;

@@ -3,6 +3,7 @@
 use md5::{Digest, Md5};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::hex::hex;
 use crate::notification::{Document, WalletNotice};
 use crate::secret::Secret;
 
@@ -22,8 +23,7 @@ impl VerifiedNotice {
 
     /// The checksum that fits, in hex.
     pub fn checksum(&self) -> String {
-        let digits = self.checksum.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+        hex(self.checksum)
     }
 
     /// The very text that was signed. Whatever stood around it, or was changed about it without

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::key::{Ordered, after_prefix};
+use crate::hex::hex;
 
 /// Which rows, in what order, how many at once.
 #[derive(Debug, Clone)]
@@ -164,8 +165,7 @@ impl Cursor {
     /// Marks the row with this key in this list.
     pub(super) fn of(key: &[u8], collection: &str, index: Option<&str>) -> Self {
         let mark = mark(key, collection, index).to_be_bytes();
-        let digits = mark.iter().chain(key).flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
+        Self(hex(mark.iter().chain(key).copied()))
     }
 
     /// The key, where this is a cursor of this list.

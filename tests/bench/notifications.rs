@@ -27,8 +27,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::records::{created, wallet_of};
-use crate::table::{milliseconds, number, percentile, rate, spread};
+use crate::records::wallet_of;
+use crate::table::{milliseconds, percentile, rate, spread};
 use crate::{Scale, machine, table};
 
 /// How many send at once; each waits for its answer before the next.
@@ -64,6 +64,7 @@ pub(crate) fn measure(scale: Scale) {
     runtime.block_on(appliance.verify(acknowledged));
 
     let flush = machine::flush();
+    let (bare_rate, bare_noise) = spread(nothing.rates.clone());
     let row = |name: &str, run: &mut Run| {
         let (rate, noise) = spread(run.rates.clone());
         let (middle, high) = (percentile(&mut run.times, 50), percentile(&mut run.times, 99));
@@ -72,18 +73,17 @@ pub(crate) fn measure(scale: Scale) {
             name.to_owned(),
             format!("{rate:.0}"),
             noise,
-            format!("{:.2}", rate / nothing_rate(&nothing.rates)),
+            format!("{:.2}", rate / bare_rate),
             milliseconds(middle),
             milliseconds(high),
             format!("{flushes:.1}"),
         ]
     };
     let mut rows = vec![row("acknowledged on the disk", &mut all), row("the same beside batches", &mut beside)];
-    let bare_rates = nothing.rates.clone();
     rows.push(vec![
         "a handler that does nothing".to_owned(),
-        format!("{:.0}", spread(bare_rates.clone()).0),
-        spread(bare_rates).1,
+        format!("{bare_rate:.0}"),
+        bare_noise,
         "1.00".to_owned(),
         milliseconds(percentile(&mut nothing.times, 50)),
         milliseconds(percentile(&mut nothing.times, 99)),
@@ -96,10 +96,6 @@ pub(crate) fn measure(scale: Scale) {
     );
     println!("  append and fdatasync in between: p50 {}", milliseconds(flush));
     println!("  batches that ran beside it: {batches}; they cost {:.0} %", 100.0 * (1.0 - beside.rate() / alone));
-}
-
-fn nothing_rate(rates: &[f64]) -> f64 {
-    spread(rates.to_vec()).0
 }
 
 /// What was seen of one kind of server.
@@ -297,6 +293,5 @@ async fn busy(context: Context, stop: CancellationToken) -> u64 {
         jobs::run(&context, &command, "benchmark", Arc::new(Silent), CancellationToken::new()).await.unwrap();
         batches += 1;
     }
-    let _ = (created, number);
     batches
 }
