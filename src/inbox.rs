@@ -128,7 +128,7 @@ pub struct Notification {
     pub kind: NotificationKind,
     /// How far it has come.
     pub state: NotificationState,
-    /// Tells repetitions: what was sent, hashed.
+    /// Tells repetitions: what it is about and, hashed, what was sent.
     pub digest: String,
     /// What it says, in the sender's word.
     #[serde(default)]
@@ -343,12 +343,13 @@ pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -
     Ok(any)
 }
 
-/// Half of a SHA-256: two different notifications do not share it.
+/// Half of a SHA-256: two different notifications do not share it. What it is about stands in front:
+/// HiPay's ids grow with time, so what comes together lies together on the disk.
 fn digest(new: &NewNotification) -> String {
     let hash = Sha256::new()
         .chain_update(new.kind.name())
         .chain_update([0])
         .chain_update(new.identity.as_ref().unwrap_or(&new.body))
         .finalize();
-    hex(hash.into_iter().take(16))
+    format!("{}:{}", new.subject, hex(hash.into_iter().take(16)))
 }

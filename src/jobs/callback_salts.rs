@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// The longest such wait.
 const ASK_AGAIN_AT_THE_LATEST: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a salt is used without a look into the store. Notices of a flood are about few accounts; a
+/// salt that HiPay has given up checks a little longer what it has signed.
+const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 const DOCUMENT: &str = "own_accounts";
 
@@ -71,9 +75,33 @@ impl ReadAgain {
     }
 }
 
-/// The salt of an account; `None` where we know no such account, or none of its salts.
+/// The salts that were looked up last, by account; only accounts that we know have an entry.
+#[derive(Debug, Default)]
+pub(super) struct KnownSalts(Mutex<HashMap<u64, (Secret, Instant)>>);
+
+impl KnownSalts {
+    fn get(&self, hipay_id: u64) -> Option<Secret> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&hipay_id).filter(|(_, since)| since.elapsed() < KNOWN_FOR).map(|(salt, _)| salt.clone())
+    }
+
+    fn keep(&self, hipay_id: u64, salt: &Secret) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(hipay_id, (salt.clone(), Instant::now()));
+    }
+}
+
+/// The salt of an account, as it was ten seconds ago at the earliest; `None` where we know no such
+/// account, or none of its salts.
 pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
-    context
+    if let Some(salt) = context.known_salts.get(hipay_id) {
+        return Ok(Some(salt));
+    }
+    stored_callback_salt(context, hipay_id).await
+}
+
+async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
+    let salt = context
         .store
         .reading(move |reader| {
             if let Some(vendor) = reader.by_unique::<Vendor>("hipay_id", hipay_id)? {
@@ -82,8 +110,12 @@ pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Se
             let own = reader.get_document::<OwnAccounts>(DOCUMENT)?.unwrap_or_default();
             Ok(own.callback_salts.get(&hipay_id).cloned())
         })
-        .await
-        .map(|salt| salt.filter(|salt| !salt.is_empty()))
+        .await?
+        .filter(|salt| !salt.is_empty());
+    if let Some(salt) = &salt {
+        context.known_salts.keep(hipay_id, salt);
+    }
+    Ok(salt)
 }
 
 /// The salt of an account that we know, where it is another than `tried`: HiPay is asked, once in
@@ -95,7 +127,7 @@ pub async fn callback_salt_other_than(
 ) -> Result<Option<Secret>, SaltError> {
     let turn = context.read_again.turn(hipay_id);
     let mut last = turn.lock().await;
-    let known = callback_salt(context, hipay_id).await?;
+    let known = stored_callback_salt(context, hipay_id).await?;
     if known.as_ref().is_some_and(|known| known != tried) {
         return Ok(known);
     }
@@ -110,6 +142,7 @@ pub async fn callback_salt_other_than(
     match asked {
         Ok(salt) if salt != *tried => {
             keep(context, hipay_id, salt.clone()).await?;
+            context.known_salts.keep(hipay_id, &salt);
             tracing::info!(action = "notification", "HiPay has changed the salt of the account {hipay_id}");
             Ok(Some(salt))
         }

@@ -11,8 +11,8 @@ use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
-/// How much longer than it has worked it gives way to what comes meanwhile, where more is left to do.
-const GIVING_WAY: u32 = 4;
+/// How much longer than it has worked it gives way, while more comes than it can deal with at once.
+const GIVING_WAY: u32 = 9;
 
 /// How many notifications are in hand at once; their writes share a flush of the disk.
 const IN_HAND: usize = 50;
@@ -22,7 +22,7 @@ const IN_HAND: usize = 50;
 /// up no other.
 pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
     let own = OwnAccounts::of(&context.config);
-    let mut cursor = None;
+    let (mut cursor, mut come) = (None, None);
     loop {
         let begun = Instant::now();
         let slice = due(context, false, cursor).await?;
@@ -37,7 +37,10 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
             return Ok(());
         }
         // In a flood, what comes has to be acknowledged soon; what it means can wait.
-        tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
+        let before = come.replace(context.store.reading(|reader| reader.total::<Notification>()).await?);
+        if before != come {
+            tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
+        }
     }
 }
 

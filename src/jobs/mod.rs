@@ -85,6 +85,7 @@ pub struct Context {
     /// Two batches of one name never run at once.
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
+    known_salts: Arc<callback_salts::KnownSalts>,
     vendor_turns: Arc<vendor_turns::VendorTurns>,
 }
 
@@ -100,6 +101,7 @@ impl Context {
             inbox: Arc::default(),
             turns: Turns::default(),
             read_again: Arc::default(),
+            known_salts: Arc::default(),
             vendor_turns: Arc::default(),
         }
     }
