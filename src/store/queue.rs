@@ -113,6 +113,9 @@ fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Re
         }
         writer.check()?;
     }
+    if changed {
+        writer.store_numbers()?;
+    }
     drop(writer);
     if changed {
         let begun = Instant::now();

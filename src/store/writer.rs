@@ -24,11 +24,21 @@ pub struct Writer<'a> {
     schema: &'a Schema,
     transaction: &'a WriteTransaction,
     tables: RefCell<HashMap<String, Table<'a, Bytes, Bytes>>>,
+    /// Counts, sums and the last numbers given out, which nearly every write changes: each is stored
+    /// once for all the writes of a group.
+    counts: RefCell<HashMap<Vec<u8>, Number>>,
+    sequences: RefCell<HashMap<Vec<u8>, Number>>,
     /// What the running job has changed, with what was there before.
     undo: Vec<Change>,
     /// Set while the tree is being changed: whoever finds it set knows that a change stopped half
     /// way, and that nothing of the transaction may be kept.
     trouble: Option<StoreError>,
+}
+
+/// A kept number: as it is, and as it is in its table.
+struct Number {
+    now: Option<Vec<u8>>,
+    stored: Option<Vec<u8>>,
 }
 
 struct Change {
@@ -39,7 +49,15 @@ struct Change {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(schema: &'a Schema, transaction: &'a WriteTransaction) -> Self {
-        Self { schema, transaction, tables: RefCell::default(), undo: Vec::new(), trouble: None }
+        Self {
+            schema,
+            transaction,
+            tables: RefCell::default(),
+            counts: RefCell::default(),
+            sequences: RefCell::default(),
+            undo: Vec::new(),
+            trouble: None,
+        }
     }
 
     /// Stores `record` under its key, in the place of the one that is there, and keeps the indexes
@@ -90,6 +108,44 @@ impl<'a> Writer<'a> {
         let json = serde_json::to_vec(document)
             .map_err(|error| StoreError::Defect(format!("the document {name} is no JSON: {error}")))?;
         self.set(DOCUMENTS, &name.encoded(), Some(&json))
+    }
+
+    /// Stores the numbers as they are now: the last thing before the group is committed.
+    pub(super) fn store_numbers(&self) -> Result<(), StoreError> {
+        self.store_those_of(COUNTS)?;
+        self.store_those_of(SEQUENCES)
+    }
+
+    fn store_those_of(&self, name: &str) -> Result<(), StoreError> {
+        let Some(numbers) = self.numbers(name) else { return Ok(()) };
+        for (key, number) in numbers.borrow_mut().iter_mut().filter(|(_, number)| number.now != number.stored) {
+            self.store(name, key, number.now.as_deref())?;
+            number.stored.clone_from(&number.now);
+        }
+        Ok(())
+    }
+
+    fn number_in<'n>(
+        &self,
+        numbers: &'n mut HashMap<Vec<u8>, Number>,
+        name: &str,
+        key: &[u8],
+    ) -> Result<&'n mut Number, StoreError> {
+        match numbers.entry(key.to_vec()) {
+            Slot::Occupied(known) => Ok(known.into_mut()),
+            Slot::Vacant(slot) => {
+                let stored = self.with(name, |table| value_in(table, key))?;
+                Ok(slot.insert(Number { now: stored.clone(), stored }))
+            }
+        }
+    }
+
+    fn numbers(&self, name: &str) -> Option<&RefCell<HashMap<Vec<u8>, Number>>> {
+        match name {
+            COUNTS => Some(&self.counts),
+            SEQUENCES => Some(&self.sequences),
+            _ => None,
+        }
     }
 
     /// Whether the running job has changed anything.
@@ -206,16 +262,25 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
         self.check()?;
+        if let Some(numbers) = self.numbers(name) {
+            let mut numbers = numbers.borrow_mut();
+            let number = self.number_in(&mut numbers, name, key)?;
+            return Ok(std::mem::replace(&mut number.now, value.map(<[u8]>::to_vec)));
+        }
         self.trouble = Some(StoreError::Defect("a change of the store stopped half way".to_owned()));
-        let written = self.with(name, |table| {
+        let written = self.store(name, key, value);
+        self.trouble = written.as_ref().err().cloned();
+        written
+    }
+
+    fn store(&self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(name, |table| {
             let before = match value {
                 Some(value) => table.insert(key, value)?,
                 None => table.remove(key)?,
             };
             Ok(before.map(|before| before.value().to_vec()))
-        });
-        self.trouble = written.as_ref().err().cloned();
-        written
+        })
     }
 
     fn with<T>(
@@ -237,10 +302,14 @@ impl Source for Writer<'_> {
     }
 
     fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with(name, |table| value_in(table, key))
+        match self.numbers(name) {
+            Some(numbers) => Ok(self.number_in(&mut numbers.borrow_mut(), name, key)?.now.clone()),
+            None => self.with(name, |table| value_in(table, key)),
+        }
     }
 
     fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+        self.store_those_of(name)?;
         self.with(name, |table| scan_in(table, span, descending, step))
     }
 }
