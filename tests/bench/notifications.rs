@@ -52,6 +52,7 @@ pub(crate) fn measure(scale: Scale) {
         next += each;
     }
     let alone = all.rate();
+    let together = writes_in_a_commit();
     // A batch beside it: reading every shop from Mirakl, and the store with it.
     let mut beside = Run::default();
     let stop = CancellationToken::new();
@@ -95,6 +96,7 @@ pub(crate) fn measure(scale: Scale) {
         &rows,
     );
     println!("  append and fdatasync in between: p50 {}", milliseconds(flush));
+    println!("  writes that shared a flush, these and what came of them: {together:.1}");
     println!("  batches that ran beside it: {batches}; they cost {:.0} %", 100.0 * (1.0 - beside.rate() / alone));
 }
 
@@ -114,6 +116,16 @@ impl Run {
     fn rate(&self) -> f64 {
         spread(self.rates.clone()).0
     }
+}
+
+/// How many writes a commit of the store has had, in the middle.
+fn writes_in_a_commit() -> f64 {
+    let text = cashout::metrics::text().unwrap_or_default();
+    let value = |name: &str| -> f64 {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    };
+    value("cashout_store_writes_total") / value("cashout_store_commits_total")
 }
 
 /// Sends all requests, from a thread of its own; how long all took and each.
@@ -280,7 +292,7 @@ impl Served {
                 assert_eq!(done, acknowledged.min(self.operations));
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
