@@ -22,7 +22,10 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     let mut root: Option<String> = None;
     let mut open: Vec<Open> = Vec::new();
     loop {
-        let event = reader.read_event().map_err(|error| Unreadable(format!("it is no well-formed XML ({error})")))?;
+        let read = reader.read_event();
+        // The place, not the words: what somebody sent is not repeated in messages.
+        let event =
+            read.map_err(|_| Unreadable(format!("it is no well-formed XML, at byte {}", reader.error_position())))?;
         match event {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
             Event::Empty(tag) => {

@@ -102,9 +102,8 @@ async fn register(
     let proof_id = proof.id;
     let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
     if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
-        let name = &proof.file_name;
         warnings
-            .push(format!("HiPay did not accept the bank details with the proof '{name}'; upload another in Mirakl"));
+            .push(format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl"));
         return Ok(());
     }
     let file = match context.mirakl.download(proof.id).await {

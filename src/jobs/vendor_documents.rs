@@ -29,8 +29,9 @@ pub(super) async fn send(
             continue;
         }
         if !is_sendable_file(&document.file_name) {
-            let name = &document.file_name;
-            warnings.push(format!("document {}: HiPay takes jpg, jpeg, png, gif and pdf, not '{name}'", document.id));
+            // The name of a file often says who somebody is: it stays out of messages and logs.
+            warnings
+                .push(format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id));
             continue;
         }
         let back = kind.back.as_deref().and_then(|code| {
@@ -44,7 +45,7 @@ pub(super) async fn send(
                 remember(context, shop.shop_id, kind, both.into_iter().flatten().cloned().collect(), outcome).await?;
             }
             Err(JobError::Remote(reason)) => {
-                warnings.push(format!("document {} ({}): {reason}", document.id, document.file_name));
+                warnings.push(format!("document {}: {reason}", document.id));
             }
             Err(error) => return Err(error),
         }

@@ -13,6 +13,7 @@ mod million;
 mod notifications;
 mod payments;
 mod records;
+mod soak;
 mod store;
 mod table;
 
@@ -51,6 +52,7 @@ fn main() {
         Part { name: "payments", measure: payments::measure },
         Part { name: "notifications", measure: notifications::measure },
         Part { name: "export", measure: export::measure },
+        Part { name: "soak", measure: soak::measure },
     ];
     let names = parts.each_ref().map(|part| part.name);
     assert!(wanted.iter().all(|name| names.contains(name)), "the parts are {names:?}, not {wanted:?}");

@@ -38,6 +38,9 @@ const ROUNDS: u64 = 5;
 /// Vendors with a wallet and a salt each.
 const VENDORS: u64 = 2_000;
 
+/// What opens the API.
+pub(crate) const TOKEN: &str = "a token that only this benchmark knows";
+
 /// Prints rates and times of the handler and of what it stands beside.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -129,7 +132,7 @@ fn writes_in_a_commit() -> f64 {
 }
 
 /// Sends all requests, from a thread of its own; how long all took and each.
-fn send(address: SocketAddr, requests: Vec<Vec<u8>>) -> (Duration, Vec<Duration>) {
+pub(crate) fn send(address: SocketAddr, requests: Vec<Vec<u8>>) -> (Duration, Vec<Duration>) {
     let sending = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -180,7 +183,7 @@ fn salt(wallet: u64) -> String {
 }
 
 /// The whole request of one notice: the transfer of operation `id` was executed.
-fn notice(id: u64) -> Vec<u8> {
+pub(crate) fn notice(id: u64) -> Vec<u8> {
     let operation = transferred(id);
     let attempt = operation.transfer.last().unwrap();
     let (transaction, wallet) = (attempt.transaction_id.as_deref().unwrap(), attempt.account);
@@ -220,7 +223,7 @@ fn transferred(id: u64) -> Operation {
 }
 
 /// The appliance with operations under way.
-struct Served {
+pub(crate) struct Served {
     _sandbox: Sandbox,
     context: Context,
     appliance: Appliance,
@@ -229,11 +232,12 @@ struct Served {
 }
 
 impl Served {
-    async fn start(operations: u64) -> Self {
+    pub(crate) async fn start(operations: u64) -> Self {
         let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("parameters.yml");
-        std::fs::write(&file, sandbox.credentials().parameters_yml()).unwrap();
+        let settings = format!("{}    dashboard.apiToken: {TOKEN}\n", sandbox.credentials().parameters_yml());
+        std::fs::write(&file, settings).unwrap();
         let (path, data) = (file.clone(), folder.path().join("data"));
         let context = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
@@ -270,12 +274,16 @@ impl Served {
         Self { _sandbox: sandbox, context, appliance, operations, _folder: folder }
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.appliance.address()
     }
 
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Every acknowledged notice is there and has had its effect, once.
-    async fn verify(&self, acknowledged: u64) {
+    pub(crate) async fn verify(&self, acknowledged: u64) {
         loop {
             let look = |reader: &cashout::store::Reader<'_>| {
                 Ok((

@@ -235,7 +235,7 @@ async fn a_document_that_hipay_refuses_is_told_and_sent_again() {
     let batch = world.vendors().await;
     assert_eq!(batch.failed, 1);
     let message = &batch.failures[0].message;
-    assert!(message.contains("document 7 (kbis.pdf)") && message.contains("file: is not readable"), "{message}");
+    assert!(message.contains("document 7:") && message.contains("file: is not readable"), "{message}");
     assert_eq!(world.vendors().await.failed, 0);
     assert_eq!(world.vendor(2001).documents_sent, 1);
 }

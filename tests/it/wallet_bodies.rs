@@ -1,6 +1,7 @@
 //! What might come as a wallet notice: the fuzzer's corpus and changes of it, as a plain test.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use cashout::hipay::signature::verify_wallet_notice;
 use cashout::money::Currency;
@@ -63,6 +64,12 @@ fn changed(sample: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     body
 }
 
+/// For how long at least the corpus is changed again and again: `CASHOUT_FUZZ_SECONDS`, or once.
+pub(crate) fn fuzzed_for() -> Duration {
+    let seconds = std::env::var("CASHOUT_FUZZ_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(0, |seconds| seconds.parse().unwrap()))
+}
+
 #[test]
 fn the_corpus_and_what_comes_of_it_is_refused_foreign_or_what_was_signed() {
     let samples = samples();
@@ -75,21 +82,24 @@ fn the_corpus_and_what_comes_of_it_is_refused_foreign_or_what_was_signed() {
         assert_eq!(matches!(made, Made::Notice(_)), !refused, "{name}: {made:?}");
     }
     let mut rng = Rng::with_seed(7);
+    let end = Instant::now() + fuzzed_for();
     let (mut refused, mut foreign, mut unchanged) = (0_u32, 0_u32, 0_u32);
-    for (_, sample) in &samples {
-        for _ in 0..CHANGES {
-            let other = rng.usize(..samples.len());
-            let mut body = changed(sample, &samples[other].1, &mut rng);
-            if rng.bool() && !body.is_empty() {
-                body = changed(&body, sample, &mut rng);
-            }
-            match received(&body) {
-                Made::Refused => refused += 1,
-                Made::Foreign => foreign += 1,
-                // Whatever was changed, only what was signed is heard.
-                notice @ Made::Notice(_) => {
-                    assert!(signed.contains(&notice), "{notice:?}: {}", String::from_utf8_lossy(&body));
-                    unchanged += 1;
+    while (refused, foreign) == (0, 0) || Instant::now() < end {
+        for (_, sample) in &samples {
+            for _ in 0..CHANGES {
+                let other = rng.usize(..samples.len());
+                let mut body = changed(sample, &samples[other].1, &mut rng);
+                if rng.bool() && !body.is_empty() {
+                    body = changed(&body, sample, &mut rng);
+                }
+                match received(&body) {
+                    Made::Refused => refused += 1,
+                    Made::Foreign => foreign += 1,
+                    // Whatever was changed, only what was signed is heard.
+                    notice @ Made::Notice(_) => {
+                        assert!(signed.contains(&notice), "{notice:?}: {}", String::from_utf8_lossy(&body));
+                        unchanged += 1;
+                    }
                 }
             }
         }

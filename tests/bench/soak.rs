@@ -1,0 +1,93 @@
+//! An hour of notifications, batches and page loads, squeezed together: what the memory and the file
+//! do meanwhile.
+//!
+//! Three quarters of it bring new notifications, and the file grows by what they are. In the last
+//! quarter HiPay only repeats itself: every record is written anew, none is added. A look at the store
+//! that somebody left open would keep all that it has seen, so the file may not grow then.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cashout::jobs::{self, Command, Silent};
+use tokio_util::sync::CancellationToken;
+
+use crate::notifications::{Served, TOKEN, notice, send};
+use crate::table::number;
+use crate::{Scale, machine, table};
+
+/// How many slots the hour has.
+const SLOTS: u64 = 12;
+/// In how many of them something new comes.
+const NEW: u64 = 9;
+/// Lists as people ask for them.
+const PAGES: [&str; 6] = [
+    "operations?per_page=50",
+    "operations?transfer_status=requested&sort=-date",
+    "vendors?q=1",
+    "notifications?per_page=200",
+    "logs?per_page=200",
+    "batches",
+];
+
+/// Prints memory, file and what it is made of after each slot.
+pub(crate) fn measure(scale: Scale) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let each = scale.of(5_000);
+    let appliance = runtime.block_on(Served::start(each * NEW));
+    let begun = Instant::now();
+    let mut rows = Vec::new();
+    let mut memories = Vec::new();
+    let mut files = Vec::new();
+    for slot in 0..SLOTS {
+        let from = if slot < NEW { slot * each } else { (slot - NEW) * each } + 1;
+        let (address, context) = (appliance.address(), appliance.context().clone());
+        let pages = runtime.spawn(look(address, scale.of(400)));
+        let batches = runtime.spawn(async move {
+            for _ in 0..2 {
+                let command = Command::VendorProcess { since: None };
+                jobs::run(&context, &command, "soak", Arc::new(Silent), CancellationToken::new()).await.unwrap();
+            }
+        });
+        send(address, (from..from + each).map(notice).collect());
+        runtime.block_on(async {
+            pages.await.unwrap();
+            batches.await.unwrap();
+            appliance.verify(each * (slot + 1).min(NEW)).await;
+        });
+        let size = appliance.context().store.size().unwrap();
+        memories.push(machine::resident_mib());
+        files.push(size.file);
+        let mib = |bytes: u64| format!("{:.1}", number(bytes) / 1_048_576.0);
+        rows.push(vec![
+            if slot < NEW { "new" } else { "repeated" }.to_owned(),
+            machine::resident_mib().to_string(),
+            mib(size.file),
+            mib(size.used),
+            mib(size.room()),
+        ]);
+    }
+    table::print(
+        &format!("soak: {SLOTS} slots of {each} notifications, 2 batches, {} lists", scale.of(400)),
+        &["", "memory MiB", "file MiB", "in use", "room"],
+        &rows,
+    );
+    println!("  took {:.0} s", begun.elapsed().as_secs_f64());
+    let grown = |values: &[u64]| number(*values.last().unwrap()) / number(*values.first().unwrap());
+    println!("  memory at the end of that of the third slot: {:.2}", grown(memories.get(2..).unwrap()));
+    let repeats = usize::try_from(NEW - 1).unwrap();
+    println!(
+        "  file after all of it was written anew thrice of that before: {:.2}",
+        grown(files.get(repeats..).unwrap())
+    );
+}
+
+/// Asks for lists, one after the other.
+async fn look(address: SocketAddr, times: u64) {
+    let client = reqwest::Client::new();
+    for (_, path) in (0..times).zip(PAGES.iter().cycle()) {
+        let answer = client.get(format!("http://{address}/api/v1/{path}")).bearer_auth(TOKEN).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.bytes().await.unwrap();
+    }
+}
