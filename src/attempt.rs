@@ -35,6 +35,24 @@ pub enum AttemptState {
     Unknown,
 }
 
+impl AttemptState {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Sending, Self::Requested, Self::Captured, Self::Refused, Self::Ended, Self::Unknown];
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Requested => "requested",
+            Self::Captured => "captured",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One attempt with everything that its request carries, so that a repetition is the same to the
 /// byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

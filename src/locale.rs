@@ -1,5 +1,8 @@
-//! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails use
-//! them, and pages can.
+//! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails and
+//! pages use them.
+
+mod format;
+mod words;
 
 use std::sync::LazyLock;
 
@@ -9,9 +12,19 @@ use unic_langid::LanguageIdentifier;
 
 use crate::config::Locale;
 
+pub use words::Word;
+
 /// The files of each language.
-const ENGLISH: &[&str] = &[include_str!("../ui/locales/en/mail.ftl")];
-const FRENCH: &[&str] = &[include_str!("../ui/locales/fr/mail.ftl")];
+const ENGLISH: &[&str] = &[
+    include_str!("../ui/locales/en/mail.ftl"),
+    include_str!("../ui/locales/en/status.ftl"),
+    include_str!("../ui/locales/en/format.ftl"),
+];
+const FRENCH: &[&str] = &[
+    include_str!("../ui/locales/fr/mail.ftl"),
+    include_str!("../ui/locales/fr/status.ftl"),
+    include_str!("../ui/locales/fr/format.ftl"),
+];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));
 static FRENCH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::French));
@@ -21,6 +34,7 @@ pub type Value<'a> = (&'a str, FluentValue<'a>);
 
 /// The messages of one language.
 pub struct Texts {
+    locale: Locale,
     bundle: FluentBundle<FluentResource>,
 }
 
@@ -46,12 +60,19 @@ impl Texts {
             let resource = FluentResource::try_new((*file).to_owned()).unwrap_or_else(|(resource, _)| resource);
             bundle.add_resource_overriding(resource);
         }
-        Self { bundle }
+        Self { locale, bundle }
     }
 
-    /// The message `id` with these values. A message that is not there is shown by its name.
+    /// The language.
+    pub fn locale(&self) -> Locale {
+        self.locale
+    }
+
+    /// The message `id` with these values. Ids are written with hyphens; where a name in JSON is part
+    /// of one, its `_` and `:` count as such. A message that is not there is shown by its name.
     pub fn text(&self, id: &str, values: &[Value<'_>]) -> String {
-        let Some(pattern) = self.bundle.get_message(id).and_then(|message| message.value()) else {
+        let Some(pattern) = self.bundle.get_message(&id.replace(['_', ':'], "-")).and_then(|message| message.value())
+        else {
             return id.to_owned();
         };
         let arguments: FluentArgs<'_> = values.iter().cloned().collect();
@@ -93,6 +114,27 @@ mod tests {
             }
         }
         assert_eq!(ENGLISH.len(), FRENCH.len());
+    }
+
+    #[test]
+    fn no_message_is_in_two_files() {
+        for files in [ENGLISH, FRENCH] {
+            let mut known = BTreeSet::new();
+            for id in files.iter().flat_map(|file| messages(file).into_keys()) {
+                assert!(known.insert(id.clone()), "{id} is there twice: the later one would win");
+            }
+        }
+    }
+
+    #[test]
+    fn french_keeps_its_marks_with_their_words() {
+        let mail = FRENCH[0];
+        for line in FRENCH.iter().filter(|file| **file != mail).flat_map(|file| file.lines()) {
+            let text = line.trim_start_matches('#');
+            for torn in [" :", " ;", " ?", " !", "« ", " »", "'"] {
+                assert!(!text.contains(torn), "'{torn}' in: {line}");
+            }
+        }
     }
 
     #[test]

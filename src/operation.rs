@@ -26,6 +26,19 @@ pub enum Beneficiary {
     Operator,
 }
 
+impl Beneficiary {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Vendor, Self::Operator];
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vendor => "vendor",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 /// One line of an operation's story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

@@ -213,6 +213,68 @@ pub enum DocumentValidation {
     Unknown,
 }
 
+/// HiPay's status of an identification document, and of one that a notice told about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentStatus {
+    /// -1: HiPay needs one of this type and has none.
+    Missing,
+    /// 0: HiPay has just received it.
+    New,
+    /// 1, 5, 9: HiPay is looking at it.
+    Waiting,
+    /// 2: it is valid.
+    Validated,
+    /// 3, 8: it is not.
+    Refused,
+    /// 4: it was taken away.
+    Deleted,
+    /// A number of which HiPay says nothing.
+    Unknown,
+}
+
+impl DocumentStatus {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Missing, Self::New, Self::Waiting, Self::Validated, Self::Refused, Self::Deleted, Self::Unknown];
+
+    /// The status of HiPay's number (`status_code` of `GET /identification`).
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            -1 => Self::Missing,
+            0 => Self::New,
+            1 | 5 | 9 => Self::Waiting,
+            2 => Self::Validated,
+            3 | 8 => Self::Refused,
+            4 => Self::Deleted,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::New => "new",
+            Self::Waiting => "waiting",
+            Self::Validated => "validated",
+            Self::Refused => "refused",
+            Self::Deleted => "deleted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<DocumentValidation> for DocumentStatus {
+    fn from(validation: DocumentValidation) -> Self {
+        match validation {
+            DocumentValidation::Waiting => Self::Waiting,
+            DocumentValidation::Valid => Self::Validated,
+            DocumentValidation::Invalid => Self::Refused,
+            DocumentValidation::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// A document of Mirakl's that HiPay has been given (or had already), by Mirakl's document id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SentDocument {

@@ -31,6 +31,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// The name of every one on the command line.
+    pub const NAMES: [&'static str; 5] = [
+        "vendor:process",
+        "cashout:generate",
+        "cashout:transfer",
+        "cashout:withdraw",
+        "cashout:transaction:status:sync",
+    ];
+
     /// The name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
@@ -82,6 +91,7 @@ mod tests {
         for command in all {
             let written = serde_json::to_value(&command).unwrap();
             assert_eq!(written["command"], command.name());
+            assert!(Command::NAMES.contains(&command.name()));
             assert_eq!(serde_json::from_value::<Command>(written).unwrap(), command);
         }
     }

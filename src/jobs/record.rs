@@ -34,6 +34,10 @@ pub enum BatchState {
 }
 
 impl BatchState {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Interrupted, Self::Unknown];
+
     /// True once nothing more comes of it.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Interrupted)

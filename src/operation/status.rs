@@ -217,6 +217,21 @@ pub enum Column {
 }
 
 impl Column {
+    /// Every one.
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::Ok,
+        Self::Requested,
+        Self::Sending,
+        Self::Failed,
+        Self::InsufficientFunds,
+        Self::Canceled,
+        Self::VendorDisabled,
+        Self::PaymentBlocked,
+        Self::Adjusted,
+        Self::InvalidAmount,
+    ];
+
     /// What people read in the column of `kind`, in the product's own words.
     pub fn text(self, kind: PaymentKind) -> &'static str {
         match self {
@@ -264,6 +279,9 @@ pub enum PaymentKind {
 }
 
 impl PaymentKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Transfer, Self::Withdrawal];
+
     /// The word for messages.
     pub fn word(self) -> &'static str {
         match self {
