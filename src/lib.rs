@@ -51,6 +51,8 @@ pub mod payment;
 
 pub mod settlement;
 
+pub mod session;
+
 // The memory and the remotes.
 pub mod hipay;
 pub mod lenient;

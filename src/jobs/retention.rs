@@ -1,5 +1,5 @@
 //! What is not to be kept for ever, removed once its time is over: notifications as they were
-//! received, and in customers' payments what is about a person.
+//! received, in customers' payments what is about a person, sessions, and failures to sign in.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::{Context, JobError};
 use crate::inbox::{Notification, NotificationKind};
 use crate::payment::CustomerPayment;
-use crate::store::{Query, StoreError, View, Writer};
+use crate::session::{self, Session, SignInAttempts};
+use crate::store::{Cursor, Query, Record, StoreError, View, Writer};
 
 /// How many records one write goes through.
 const SLICE: usize = 200;
@@ -50,6 +51,8 @@ enum Bodies {
 pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     let now = context.clock.now();
     let kept = context.config.retention;
+    remove_before::<Session>(context, "seen", session::IDLE).await?;
+    remove_before::<SignInAttempts>(context, "last", session::FORGOTTEN_AFTER).await?;
     let mut erased = Erased::default();
     if let Some(before) = days_before(now, kept.personal_data_days) {
         while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {
@@ -68,6 +71,33 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
         );
     }
     Ok(erased)
+}
+
+/// Removes, in slices, what `index` has as older than `age`.
+async fn remove_before<R: Record<Key = String>>(
+    context: &Context,
+    index: &'static str,
+    age: SignedDuration,
+) -> Result<(), StoreError> {
+    let Ok(before) = context.clock.now().checked_sub(age) else { return Ok(()) };
+    let mut after: Option<Cursor> = None;
+    loop {
+        let slice = context.store.write(move |writer| {
+            let old = writer.keys::<R>(&Query::group(index, ()).to(before).limit(SLICE).after(after))?;
+            for key in &old.keys {
+                match writer.delete::<R>(key) {
+                    Ok(_) => {}
+                    Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(old.next)
+        });
+        after = slice.await?;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// That many days ago; nothing where 0 says: for ever.

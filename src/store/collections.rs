@@ -12,6 +12,7 @@ use crate::mail::Mail;
 use crate::movement::Movement;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::payment::CustomerPayment;
+use crate::session::{Session, SignInAttempts};
 use crate::settlement::Settlement;
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
@@ -31,6 +32,8 @@ pub fn schema() -> Schema {
         .with::<Settlement>()
         .with::<LogLine>()
         .with::<Mail>()
+        .with::<Session>()
+        .with::<SignInAttempts>()
 }
 
 /// A day as a number that sorts like it: 20261121.
@@ -294,5 +297,39 @@ impl Record for Settlement {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![Index::new("date", 1, |settlement: &Self| vec![Entry::new((), settlement.received_at)]).counted()]
+    }
+}
+
+impl Record for Session {
+    const COLLECTION: &'static str = "sessions";
+    /// The hash of its token.
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // All of a person's, to be ended together.
+            Index::new("person", 1, |session: &Self| vec![Entry::new(session.person.clone(), session.created_at)]),
+            // The one that was used longest ago first.
+            Index::new("seen", 1, |session: &Self| vec![Entry::new((), session.seen_at)]),
+        ]
+    }
+}
+
+impl Record for SignInAttempts {
+    const COLLECTION: &'static str = "sign_in_attempts";
+    /// The address or the account.
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        // The oldest first.
+        vec![Index::new("last", 1, |attempts: &Self| vec![Entry::new((), attempts.last_at)])]
     }
 }
