@@ -21,7 +21,7 @@ use crate::metrics;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
 use crate::store::StoreError;
-use crate::web::{self, Certificate, Connections, Limits, Readiness, TlsError, Web};
+use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
 
 /// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
 /// closed. Whoever waits longer may end the process: nothing is lost by that either.
@@ -95,7 +95,7 @@ impl Appliance {
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
-        let web = Web { context, settings, readiness, inbox, scheduler };
+        let web = Web { context, settings, readiness, inbox, scheduler, passwords: Passwords::default() };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));

@@ -7,12 +7,14 @@ mod api;
 mod auth;
 mod connections;
 mod enterprise_notifications;
+mod form;
 mod health;
 mod limits;
 mod lists;
 mod metrics;
 mod peer;
 mod problem;
+mod session;
 mod tls;
 mod wallet_notifications;
 
@@ -25,10 +27,16 @@ use axum::middleware::map_response;
 use axum::routing::get;
 use tokio::sync::Notify;
 
+pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
+pub use form::{CSRF_FIELD, Checked};
 pub use health::Readiness;
 pub use peer::Peer;
 pub use problem::Problem;
+pub use session::{
+    COOKIE, NewSession, NoRandom, Passwords, SECURE_COOKIE, SignInRefused, csrf_token, safe_next, sign_in, sign_out,
+    sign_out_everywhere,
+};
 pub use tls::{Certificate, TlsError};
 
 use crate::config::Settings;
@@ -48,6 +56,8 @@ pub struct Web {
     pub inbox: Arc<Notify>,
     /// Runs the batches, and takes requests for them.
     pub scheduler: Scheduler,
+    /// Compares passwords.
+    pub passwords: Passwords,
 }
 
 /// Every route.

@@ -1,0 +1,54 @@
+//! Forms of the pages: read only where the page that they stand on was the person's own.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::auth::{CSRF_HEADER, Caller, forged};
+use super::problem::Problem;
+
+/// The field in which a form carries the token of its page.
+pub const CSRF_FIELD: &str = "_csrf";
+
+/// The fields of a form, whose page has shown its token in the field `_csrf` or in the header
+/// `X-CSRF-Token`. What changes something takes its form as this, and an
+/// [`Operator`](super::Operator) beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            let title = "a form comes as application/x-www-form-urlencoded";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, title));
+        }
+        let header = parts.headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).map(ToOwned::to_owned);
+        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+
+        let mut token = header;
+        let mut fields = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(&body) {
+            if name == CSRF_FIELD {
+                token.get_or_insert(value.into_owned());
+            } else {
+                fields.append_pair(&name, &value);
+            }
+        }
+        if caller.session().is_none() || !caller.is_from_own_page(&token.unwrap_or_default()) {
+            return Err(forged("a form of the dashboard itself"));
+        }
+        let fields = fields.finish();
+        let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(fields.as_bytes()));
+        serde_path_to_error::deserialize(fields)
+            .map(Self)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+    }
+}

@@ -1,0 +1,56 @@
+//! The cookie that a browser shows its session with.
+
+use axum::http::{HeaderMap, header};
+
+use crate::config::Config;
+use crate::secret::Secret;
+use crate::web::Peer;
+
+/// Its name where the way is not encrypted: on this machine, for a first look.
+pub const COOKIE: &str = "cashout_session";
+/// Its name elsewhere. Browsers take a cookie with this prefix over TLS alone, and from nobody but this
+/// very host.
+pub const SECURE_COOKIE: &str = "__Host-cashout_session";
+
+/// A password or a session is not to be taken from this peer: it would come over the wire in the
+/// clear, although others reach this server by https.
+pub(super) fn is_in_the_clear(config: &Config, peer: Peer) -> bool {
+    is_public(config) && !peer.secure && !peer.address.is_loopback()
+}
+
+fn is_public(config: &Config) -> bool {
+    config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+}
+
+fn name(config: &Config, peer: Peer) -> &'static str {
+    let is_secure = peer.secure || config.server.tls.is_some() || is_public(config);
+    if is_secure { SECURE_COOKIE } else { COOKIE }
+}
+
+fn attributes(name: &str) -> &'static str {
+    if name == SECURE_COOKIE { "HttpOnly; SameSite=Lax; Path=/; Secure" } else { "HttpOnly; SameSite=Lax; Path=/" }
+}
+
+/// The value of `Set-Cookie` that gives the browser its token.
+pub(super) fn setting(config: &Config, peer: Peer, token: &Secret) -> Secret {
+    let name = name(config, peer);
+    Secret::new(format!("{name}={}; {}", token.expose(), attributes(name)))
+}
+
+/// The value of `Set-Cookie` that takes it away.
+pub(super) fn removing(config: &Config, peer: Peer) -> String {
+    let name = name(config, peer);
+    format!("{name}=; Max-Age=0; {}", attributes(name))
+}
+
+/// The token that a request shows. A cookie by the other name may be anybody's and is not looked at.
+pub(super) fn token(config: &Config, peer: Peer, headers: &HeaderMap) -> Option<Secret> {
+    if is_in_the_clear(config, peer) {
+        return None;
+    }
+    let name = name(config, peer);
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, token) = pairs.find(|(key, _)| *key == name)?;
+    Some(token).filter(|token| token.len() == 64).map(Secret::new)
+}

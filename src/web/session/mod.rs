@@ -1,0 +1,237 @@
+//! Signing in to the dashboard and out of it, and who a request's session belongs to.
+//!
+//! A session ends when it has been idle or has lasted too long, when its person signs out, and when
+//! the person's password changes or the person is taken from the settings.
+
+mod cookie;
+mod next;
+mod passwords;
+mod random;
+
+use axum::http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Map;
+use thiserror::Error;
+
+pub use cookie::{COOKIE, SECURE_COOKIE};
+pub use next::safe_next;
+pub use passwords::Passwords;
+pub use random::NoRandom;
+
+use super::{Peer, Web};
+use crate::config::Role;
+use crate::secret::Secret;
+use crate::session::{PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness};
+use crate::store::{Query, StoreError, View};
+
+/// How much of what was typed as a login is logged, in characters.
+const LOGIN_LOGGED: usize = 100;
+/// How many sessions one write ends.
+const SLICE: usize = 200;
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The session as it is kept.
+    pub session: Session,
+    /// What the person may do.
+    pub role: Role,
+    /// The value of the header `Set-Cookie` that the answer has to carry.
+    pub set_cookie: Secret,
+    /// What is wrong with the password, for the page to warn about.
+    pub weakness: Option<PasswordWeakness>,
+}
+
+/// Why nobody is signed in, by what the person at the page can do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SignInRefused {
+    /// Login or password is wrong; nobody is told which.
+    #[error("the login or the password is wrong")]
+    Wrong,
+    /// Too many attempts have failed; the password was not looked at.
+    #[error("too many attempts have failed; try again in {} s", .0.as_secs())]
+    Wait(SignedDuration),
+    /// The password came over the wire in the clear.
+    #[error(
+        "a password is not to be sent in the clear: open the https address of server.publicUrl. If this is the one, the proxy in front has to be named in server.trustedProxies and to send X-Forwarded-Proto"
+    )]
+    InTheClear,
+    /// The store, or this machine, cannot do it at the moment.
+    #[error("nobody can be signed in at the moment; try again")]
+    Unavailable,
+}
+
+impl From<StoreError> for SignInRefused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(action = "sign-in", "nobody can be signed in: {error}");
+        Self::Unavailable
+    }
+}
+
+impl From<NoRandom> for SignInRefused {
+    fn from(error: NoRandom) -> Self {
+        tracing::error!(action = "sign-in", "nobody can be signed in: {error}");
+        Self::Unavailable
+    }
+}
+
+/// Begins a session for whoever `login` and `password` belong to: the technical account with HiPay's web
+/// service credentials, or one of `dashboard.users`. Always a new one: a token that the browser had
+/// before is worth nothing by it.
+pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> Result<NewSession, SignInRefused> {
+    let (config, now, login) = (web.settings.get(), web.context.clock.now(), login.trim());
+    let address = peer.address;
+    if cookie::is_in_the_clear(&config, peer) {
+        tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
+        return Err(SignInRefused::InTheClear);
+    }
+    let keys = [SignInAttempts::of_address(address), SignInAttempts::of_account(login)];
+    let wait = count_as_failed(web, &keys, now).await?;
+    let Some(person) = web.passwords.whose(&config, login, password).await else {
+        let wait = if wait.is_zero() {
+            String::new()
+        } else {
+            format!("; the next attempt has to wait for {} s", wait.as_secs())
+        };
+        tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed(login));
+        return Err(SignInRefused::Wrong);
+    };
+    let token = random::secret()?;
+    let session = Session {
+        key: key_of(&token),
+        bound_to: bound_to(&token, &person.name, &person.password),
+        person: person.name,
+        created_at: now,
+        seen_at: now,
+        address: address.to_string(),
+        csrf_secret: random::secret()?,
+        unknown: Map::new(),
+    };
+    let kept = session.clone();
+    let stored = web.context.store.write(move |writer| {
+        for key in &keys {
+            writer.delete::<SignInAttempts>(key)?;
+        }
+        writer.put(&kept)
+    });
+    stored.await?;
+    tracing::info!(severity = "NOTICE", action = "sign-in", "{} signed in from {address}", session.person);
+    let set_cookie = cookie::setting(&config, peer, &token);
+    let weakness = weakness(login, password.expose());
+    Ok(NewSession { session, role: person.role, set_cookie, weakness })
+}
+
+/// Counts an attempt as failed before it is looked at: of many that come at once, none goes uncounted,
+/// and one that is broken off counts too. A success takes it back. Gives the wait after a failure.
+async fn count_as_failed(web: &Web, keys: &[String; 2], now: Timestamp) -> Result<SignedDuration, SignInRefused> {
+    // Whoever has to wait costs no write.
+    let looked_at = keys.clone();
+    let wait = web.context.store.reading(move |reader| wait_of(reader, &looked_at, now)).await?;
+    if !wait.is_zero() {
+        return Err(SignInRefused::Wait(wait));
+    }
+    let keys = keys.clone();
+    let counted = web.context.store.write(move |writer| {
+        let left = wait_of(writer, &keys, now)?;
+        if !left.is_zero() {
+            return Ok(Err(left));
+        }
+        for key in &keys {
+            let known = writer.get::<SignInAttempts>(key)?;
+            let mut attempts = known.unwrap_or_else(|| SignInAttempts::none(key.clone(), now));
+            attempts.count(now);
+            writer.put(&attempts)?;
+        }
+        wait_of(writer, &keys, now).map(Ok)
+    });
+    let counted: Result<Result<SignedDuration, SignedDuration>, StoreError> = counted.await;
+    counted?.map_err(SignInRefused::Wait)
+}
+
+/// The longest wait of those.
+fn wait_of(view: &impl View, keys: &[String; 2], now: Timestamp) -> Result<SignedDuration, StoreError> {
+    let mut longest = SignedDuration::ZERO;
+    for key in keys {
+        let attempts = view.get::<SignInAttempts>(key)?;
+        longest = longest.max(attempts.map_or(SignedDuration::ZERO, |attempts| attempts.wait(now)));
+    }
+    Ok(longest)
+}
+
+/// What was typed, fit for a line of the log.
+fn typed(login: &str) -> String {
+    login.chars().filter(|letter| !letter.is_control()).take(LOGIN_LOGGED).collect()
+}
+
+/// The session that a request shows and what its person may do now; nothing where it has none that is
+/// valid.
+pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<Option<(Session, Role)>, StoreError> {
+    let (config, now) = (web.settings.get(), web.context.clock.now());
+    let Some(token) = cookie::token(&config, peer, headers) else { return Ok(None) };
+    let key = key_of(&token);
+    let found = match web.context.store.reading(move |reader| reader.get::<Session>(&key)).await {
+        Err(error @ StoreError::Unreadable { .. }) => {
+            tracing::error!(action = "sign-in", "{error}; whoever shows it has to sign in again");
+            None
+        }
+        found => found?,
+    };
+    let Some(session) = found.filter(|session| session.is_valid(now)) else { return Ok(None) };
+    let person = passwords::people(&config).find(|person| {
+        person.name == session.person && is_same(&bound_to(&token, &person.name, &person.password), &session.bound_to)
+    });
+    let Some(person) = person else { return Ok(None) };
+    if session.is_to_be_seen(now) {
+        see(web, session.key.clone(), now).await;
+    }
+    Ok(Some((session, person.role)))
+}
+
+/// Writes down that a session is in use. Where that fails, whoever looks at pages is not held up.
+async fn see(web: &Web, key: String, now: Timestamp) {
+    let seen = web.context.store.write(move |writer| {
+        // It may have been ended, or seen, in the meantime.
+        let known = writer.get::<Session>(&key)?;
+        let Some(mut session) = known.filter(|session| session.is_to_be_seen(now)) else { return Ok(()) };
+        session.seen_at = now;
+        writer.put(&session)
+    });
+    let seen: Result<(), StoreError> = seen.await;
+    if let Err(error) = seen {
+        tracing::warn!(action = "sign-in", "a session may end early, as its use could not be written down: {error}");
+    }
+}
+
+/// Ends this session. Gives the value of the header `Set-Cookie` that the answer has to carry.
+pub async fn sign_out(web: &Web, session: &Session, peer: Peer) -> Result<String, StoreError> {
+    let key = session.key.clone();
+    web.context.store.write(move |writer| writer.delete::<Session>(&key)).await?;
+    tracing::info!(severity = "NOTICE", action = "sign-out", "{} signed out from {}", session.person, peer.address);
+    Ok(cookie::removing(&web.settings.get(), peer))
+}
+
+/// Ends every session of this session's person, this one too. Gives the value of the header `Set-Cookie`
+/// that the answer has to carry.
+pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Result<String, StoreError> {
+    loop {
+        let person = session.person.clone();
+        let ended = web.context.store.write(move |writer| {
+            let sessions = writer.keys::<Session>(&Query::group("person", person).limit(SLICE))?;
+            for key in &sessions.keys {
+                writer.delete::<Session>(key)?;
+            }
+            Ok::<_, StoreError>(sessions.next.is_none())
+        });
+        if ended.await? {
+            break;
+        }
+    }
+    let (person, address) = (&session.person, peer.address);
+    tracing::info!(severity = "NOTICE", action = "sign-out", "{person} signed out everywhere, from {address}");
+    Ok(cookie::removing(&web.settings.get(), peer))
+}
+
+/// A token for the forms of one page of this session.
+pub fn csrf_token(session: &Session) -> Result<String, NoRandom> {
+    Ok(session.csrf_token(random::bytes()?))
+}
