@@ -17,11 +17,13 @@ pub use words::Word;
 /// The files of each language.
 const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/mail.ftl"),
+    include_str!("../ui/locales/en/page.ftl"),
     include_str!("../ui/locales/en/status.ftl"),
     include_str!("../ui/locales/en/format.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
+    include_str!("../ui/locales/fr/page.ftl"),
     include_str!("../ui/locales/fr/status.ftl"),
     include_str!("../ui/locales/fr/format.ftl"),
 ];

@@ -1,5 +1,6 @@
 //! HiPay's marketplace API: the calls that the batches need, named for what they do.
 
+mod identification;
 pub mod payment_signature;
 mod refusal;
 pub mod signature;
@@ -16,7 +17,10 @@ use crate::operation::PaymentKind;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
 
+pub use identification::{Identification, KnownDocument};
 pub use types::*;
+
+use identification::IdentificationAnswer;
 
 /// The HTTP status of an account that we may not act on.
 const NO_ACCESS: u16 = 403;
@@ -153,6 +157,13 @@ impl HiPay {
         let request = || self.post("/user-account/bank-info", ActingOn::Wallet(hipay_id), &form);
         let registered = self.remote.change(JSON_LIMIT, request, judge).await.map(drop);
         self.confirmed(ActingOn::Wallet(hipay_id), registered).await
+    }
+
+    /// A wallet's documents and what HiPay thinks of each.
+    pub async fn documents(&self, hipay_id: u64) -> Result<Identification, CallError> {
+        let request = || self.request(Method::GET, "/identification", ActingOn::Wallet(hipay_id));
+        let judge = |answer| decode::<IdentificationAnswer>(answer).map(IdentificationAnswer::identification);
+        self.confirmed(ActingOn::Wallet(hipay_id), self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
     /// Sends an identification document.

@@ -12,6 +12,7 @@ mod health;
 mod limits;
 mod lists;
 mod metrics;
+mod pages;
 mod peer;
 mod problem;
 mod session;
@@ -70,10 +71,12 @@ pub fn router(web: Web) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::text))
         .nest("/api/v1", api::router(&web))
+        .merge(pages::router(&web))
         .route("/notifications/wallet", wallet.clone())
-        .route("/", wallet.clone())
-        .route("/index.php", wallet.clone())
-        .route("/index.php/", wallet)
+        .route("/", wallet.clone().get(pages::moved))
+        .route("/index.php", wallet.clone().get(pages::moved))
+        .route("/index.php/", wallet.get(pages::moved))
+        .route("/index.php/{*path}", get(pages::moved))
         .route("/notifications/enterprise", enterprise)
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {

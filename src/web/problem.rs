@@ -28,6 +28,18 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+}
+
 /// What such an answer says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProblemBody {
@@ -53,8 +65,11 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let problem = self.clone();
         let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.title };
         let mut response = (self.status, Json(body)).into_response();
+        // For pages, which say it in their own way.
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

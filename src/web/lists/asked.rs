@@ -164,9 +164,21 @@ impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for Asked<
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Self::of(parts.uri.query().unwrap_or_default(), |_| true)
+    }
+}
+
+impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
+    /// What the query of a page asks for: a form sends the filters that nobody has set as well, empty.
+    pub(in crate::web) fn of_form(query: &str) -> Result<Self, Problem> {
+        Self::of(query, |value| !value.trim().is_empty())
+    }
+
+    fn of(query: &str, counts: impl Fn(&str) -> bool) -> Result<Self, Problem> {
         let wrong = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
-            .map_err(|error| wrong(error.to_string()))?;
+        let mut pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(query).map_err(|error| wrong(error.to_string()))?;
+        pairs.retain(|(_, value)| counts(value));
         let (paging, filters): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
         let paging: P = read(&paging).map_err(wrong)?;

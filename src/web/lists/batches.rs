@@ -62,29 +62,29 @@ pub(in crate::web) struct BatchItem {
     /// Our own number.
     pub(in crate::web) id: u64,
     /// The command.
-    command: String,
+    pub(in crate::web) command: String,
     /// What it was asked for beside that, in words.
-    arguments: String,
+    pub(in crate::web) arguments: String,
     /// Who asked for it.
-    asked_by: String,
+    pub(in crate::web) asked_by: String,
     /// How it stands.
-    state: BatchState,
+    pub(in crate::web) state: BatchState,
     /// When it was asked for, where it had to wait.
-    queued_at: Option<Timestamp>,
+    pub(in crate::web) queued_at: Option<Timestamp>,
     /// When it began; not there while it waits.
-    started_at: Option<Timestamp>,
+    pub(in crate::web) started_at: Option<Timestamp>,
     /// When it ended.
-    ended_at: Option<Timestamp>,
+    pub(in crate::web) ended_at: Option<Timestamp>,
     /// Why it ended early.
-    error: Option<String>,
+    pub(in crate::web) error: Option<String>,
     /// Items dealt with.
     pub(in crate::web) done: u64,
     /// Items in all.
     pub(in crate::web) total: u64,
     /// Items that failed.
-    failed: u64,
+    pub(in crate::web) failed: u64,
     /// How many items came to what.
-    counts: BTreeMap<String, u64>,
+    pub(in crate::web) counts: BTreeMap<String, u64>,
 }
 
 impl Filter for BatchFilter {

@@ -37,17 +37,17 @@ pub(in crate::web) struct LogFilter {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct LogItem {
     /// When.
-    date: Timestamp,
+    pub(in crate::web) date: Timestamp,
     /// How important it is.
-    level: LogLevel,
+    pub(in crate::web) level: LogLevel,
     /// What was being done.
-    action: String,
+    pub(in crate::web) action: String,
     /// The shop that it is about.
-    mirakl_id: Option<u64>,
+    pub(in crate::web) mirakl_id: Option<u64>,
     /// The batch that was running.
-    batch: Option<u64>,
+    pub(in crate::web) batch: Option<u64>,
     /// The sentence.
-    message: String,
+    pub(in crate::web) message: String,
 }
 
 impl Filter for LogFilter {

@@ -52,6 +52,37 @@ pub(super) struct List<T: ToSchema> {
     pub(super) next: Option<String>,
 }
 
+/// What was found of a list: its records, or what is said of each.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    /// The rows of the page.
+    pub(super) items: Vec<T>,
+    /// How many rows the whole list has; at least so many where that is not exact.
+    pub(super) total: u64,
+    /// Whether `total` is exact.
+    pub(super) total_exact: bool,
+    /// The number of the page, as it was asked for.
+    pub(super) page: u32,
+    /// How many rows a page has at most.
+    pub(super) per_page: u16,
+    /// Where the next page begins.
+    pub(super) next: Option<String>,
+}
+
+impl<T> Found<T> {
+    /// The same, with something else said of each record.
+    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> Found<U> {
+        let Self { items, total, total_exact, page, per_page, next } = self;
+        Found { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
+    }
+}
+
+impl<T: ToSchema> From<Found<T>> for List<T> {
+    fn from(Found { items, total, total_exact, page, per_page, next }: Found<T>) -> Self {
+        Self { items, total, total_exact, page, per_page, next }
+    }
+}
+
 /// A choice that has a name.
 trait Named: Copy {
     fn name(self) -> &'static str;
@@ -106,8 +137,13 @@ pub(super) trait Filter: Send + Sync + 'static {
     fn item(record: Self::Record) -> Self::Item;
 }
 
-/// The page of a list that was asked for.
+/// The page of a list that was asked for, as the API shows it.
 pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
+    Ok(records(web, paging, filter).await?.map(F::item).into())
+}
+
+/// The records on the page of a list that was asked for.
+pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<Found<F::Record>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let (number, per_page) = (paging.page(), paging.per_page());
     let rows = usize::from(per_page);
@@ -128,8 +164,8 @@ pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Res
     for unreadable in &found.unreadable {
         tracing::error!(action = "web", "{unreadable}");
     }
-    Ok(List {
-        items: found.items.into_iter().map(F::item).collect(),
+    Ok(Found {
+        items: found.items,
         total: found.total,
         total_exact: found.total_exact,
         page: number,
@@ -147,7 +183,7 @@ async fn search<F: Filter>(
     skip: usize,
     (page, per_page): (u32, u16),
     descending: bool,
-) -> Result<List<F::Item>, Problem> {
+) -> Result<Found<F::Record>, Problem> {
     let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(FOUND_AT_MOST);
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys::<F::Record>(&query)?;
@@ -173,6 +209,6 @@ async fn search<F: Filter>(
         }
     }
     let total = u64::try_from(passed.len()).unwrap_or(u64::MAX);
-    let items = passed.into_iter().skip(skip).take(usize::from(per_page)).map(F::item).collect();
-    Ok(List { items, total, total_exact: all, page, per_page, next: None })
+    let items = passed.into_iter().skip(skip).take(usize::from(per_page)).collect();
+    Ok(Found { items, total, total_exact: all, page, per_page, next: None })
 }

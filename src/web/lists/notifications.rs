@@ -33,27 +33,27 @@ pub(in crate::web) struct NotificationFilter {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct NotificationItem {
     /// Our own number.
-    id: u64,
+    pub(in crate::web) id: u64,
     /// Which of HiPay's platforms sent it, and about what.
-    kind: NotificationKind,
+    pub(in crate::web) kind: NotificationKind,
     /// How far it has come.
-    state: NotificationState,
+    pub(in crate::web) state: NotificationState,
     /// What it says, in HiPay's word: `capture`, `118`.
-    action: String,
+    pub(in crate::web) action: String,
     /// What it is about: a transaction; empty where it is about an account only.
-    subject: String,
+    pub(in crate::web) subject: String,
     /// The HiPay account that it is about.
-    account_id: Option<u64>,
+    pub(in crate::web) account_id: Option<u64>,
     /// The shop that it is about.
-    mirakl_id: Option<u64>,
+    pub(in crate::web) mirakl_id: Option<u64>,
     /// What came of it.
-    message: String,
+    pub(in crate::web) message: String,
     /// How often it came again.
-    repeats: u64,
+    pub(in crate::web) repeats: u64,
     /// When it came first.
-    date: Timestamp,
+    pub(in crate::web) date: Timestamp,
     /// When it came to an end.
-    ended_at: Option<Timestamp>,
+    pub(in crate::web) ended_at: Option<Timestamp>,
 }
 
 impl Filter for NotificationFilter {

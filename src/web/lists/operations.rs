@@ -34,97 +34,97 @@ pub(in crate::web) struct OperationFilter {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct OperationItem {
     /// Our own number.
-    id: u64,
+    pub(in crate::web) id: u64,
     /// Store ID in the Mirakl back office.
-    mirakl_id: u64,
+    pub(in crate::web) mirakl_id: u64,
     /// ID of the wallet that is paid.
-    hipay_id: u64,
+    pub(in crate::web) hipay_id: u64,
     /// Number of the voucher in Mirakl.
-    payment_order_id: String,
+    pub(in crate::web) payment_order_id: String,
     /// `vendor`, or `operator` for a commission.
-    beneficiary: Beneficiary,
+    pub(in crate::web) beneficiary: Beneficiary,
     /// What is paid, with the currency's decimals.
     #[schema(example = "83.00")]
-    amount: String,
+    pub(in crate::web) amount: String,
     /// The voucher's amount, before negative ones were netted.
     #[schema(example = "90.00")]
-    origin_amount: String,
+    pub(in crate::web) origin_amount: String,
     /// ISO 4217.
     #[schema(example = "EUR")]
-    currency: String,
+    pub(in crate::web) currency: String,
     /// The status by its name in the product's documentation.
     #[schema(example = "TRANSFER_REQUESTED")]
-    status: String,
+    pub(in crate::web) status: String,
     /// The transfer.
-    transfer_status: Column,
+    pub(in crate::web) transfer_status: Column,
     /// The withdrawal.
-    withdraw_status: Column,
+    pub(in crate::web) withdraw_status: Column,
     /// Balance of the wallet, as last read for this operation.
-    balance: Option<String>,
+    pub(in crate::web) balance: Option<String>,
     /// A person has to look first, and why: it is not paid until then.
-    held: Option<String>,
+    pub(in crate::web) held: Option<String>,
     /// When it changed last.
-    date: Timestamp,
+    pub(in crate::web) date: Timestamp,
     /// Why it stands where it stands; empty where the status says it all.
-    message: String,
+    pub(in crate::web) message: String,
 }
 
 /// One operation with its whole story.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct OperationDetail {
     #[serde(flatten)]
-    item: OperationItem,
+    pub(in crate::web) item: OperationItem,
     /// Day of the cycle.
     #[schema(value_type = String, format = Date)]
-    cycle_date: Date,
+    pub(in crate::web) cycle_date: Date,
     /// Number of the invoice in Mirakl, where known.
-    invoice_id: Option<String>,
+    pub(in crate::web) invoice_id: Option<String>,
     /// Id of the billing cycle in Mirakl, where known.
-    billing_cycle_id: Option<String>,
+    pub(in crate::web) billing_cycle_id: Option<String>,
     /// What a withdrawal could not take because the balance was smaller.
-    shortfall: Option<String>,
+    pub(in crate::web) shortfall: Option<String>,
     /// The negative operations that were netted into this one.
-    adjusts: Vec<u64>,
+    pub(in crate::web) adjusts: Vec<u64>,
     /// The operation that this negative one was netted into.
-    adjusted_by: Option<u64>,
+    pub(in crate::web) adjusted_by: Option<u64>,
     /// When it was made.
-    created_at: Timestamp,
+    pub(in crate::web) created_at: Timestamp,
     /// Every attempt at paying, transfers first.
-    attempts: Vec<AttemptItem>,
+    pub(in crate::web) attempts: Vec<AttemptItem>,
     /// Every change, oldest first.
-    history: Vec<ChangeItem>,
+    pub(in crate::web) history: Vec<ChangeItem>,
 }
 
 /// One attempt at a payment.
 #[derive(Debug, Serialize, ToSchema)]
-struct AttemptItem {
+pub(in crate::web) struct AttemptItem {
     /// `transfer` or `withdrawal`.
-    payment: PaymentKind,
+    pub(in crate::web) payment: PaymentKind,
     /// The reference that HiPay executes at most once.
-    reference: String,
+    pub(in crate::web) reference: String,
     /// What was sent.
-    amount: String,
+    pub(in crate::web) amount: String,
     /// HiPay's transaction id, once known.
-    transaction_id: Option<String>,
+    pub(in crate::web) transaction_id: Option<String>,
     /// HiPay's word for its status, as last heard.
-    transaction_status: Option<String>,
+    pub(in crate::web) transaction_status: Option<String>,
     /// When the request was committed.
-    sent_at: Timestamp,
+    pub(in crate::web) sent_at: Timestamp,
     /// When its state changed last.
-    updated_at: Timestamp,
+    pub(in crate::web) updated_at: Timestamp,
     /// Why it is in that state.
-    message: String,
+    pub(in crate::web) message: String,
 }
 
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChangeItem {
+pub(in crate::web) struct ChangeItem {
     /// When.
-    at: Timestamp,
+    pub(in crate::web) at: Timestamp,
     /// The status from then on.
-    status: String,
+    pub(in crate::web) status: String,
     /// Why.
-    message: String,
+    pub(in crate::web) message: String,
 }
 
 impl OperationFilter {

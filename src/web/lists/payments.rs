@@ -37,48 +37,48 @@ pub(in crate::web) struct PaymentFilter {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct PaymentItem {
     /// HiPay's number of the payment.
-    transaction_reference: String,
+    pub(in crate::web) transaction_reference: String,
     /// The merchant's order.
-    order_id: String,
+    pub(in crate::web) order_id: String,
     /// HiPay's number of the status.
-    status: Option<u32>,
+    pub(in crate::web) status: Option<u32>,
     /// HiPay's word for it.
-    message: String,
+    pub(in crate::web) message: String,
     /// What it means to a merchant.
-    outcome: PaymentOutcome,
+    pub(in crate::web) outcome: PaymentOutcome,
     /// What the customer had agreed to, with the currency's decimals.
     #[schema(example = "83.00")]
-    authorized_amount: Option<String>,
+    pub(in crate::web) authorized_amount: Option<String>,
     /// What was captured.
-    captured_amount: Option<String>,
+    pub(in crate::web) captured_amount: Option<String>,
     /// What was given back.
-    refunded_amount: Option<String>,
+    pub(in crate::web) refunded_amount: Option<String>,
     /// ISO 4217.
-    currency: Option<String>,
+    pub(in crate::web) currency: Option<String>,
     /// `cb`, `visa`, `paypal`, …
-    payment_product: String,
+    pub(in crate::web) payment_product: String,
     /// It was a test.
-    test: bool,
+    pub(in crate::web) test: bool,
     /// When it changed last.
-    date: Timestamp,
+    pub(in crate::web) date: Timestamp,
 }
 
 /// One payment with its history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct PaymentDetail {
     #[serde(flatten)]
-    item: PaymentItem,
+    pub(in crate::web) item: PaymentItem,
     /// Why it was declined, by HiPay's number.
-    reason_code: String,
+    pub(in crate::web) reason_code: String,
     /// Why it was declined, in HiPay's words.
-    reason_message: String,
+    pub(in crate::web) reason_message: String,
     /// Every notification, in order.
-    history: Vec<PaymentStepItem>,
+    pub(in crate::web) history: Vec<PaymentStepItem>,
 }
 
 /// One notification of a payment's history.
 #[derive(Debug, Serialize, ToSchema)]
-struct PaymentStepItem {
+pub(in crate::web) struct PaymentStepItem {
     /// Its number among the notifications.
     notification: u64,
     /// When the payment changed; when we heard of it, where HiPay does not say.

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period, moment};
 use crate::store::Listing;
 use crate::vendor::{Vendor, WalletStatus, country_alpha2};
@@ -34,7 +35,7 @@ pub(in crate::web) struct VendorFilter {
 /// Whether a vendor needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum VendorStatus {
+pub(in crate::web) enum VendorStatus {
     /// Nothing to say.
     Success,
     /// `message` says what is wrong.
@@ -48,7 +49,7 @@ impl VendorStatus {
         if vendor.reasons().next().is_none() { Self::Success } else { Self::Warning }
     }
 
-    fn name(self) -> &'static str {
+    pub(in crate::web) fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Warning => "warning",
@@ -60,46 +61,46 @@ impl VendorStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct VendorItem {
     /// Store ID in the Mirakl back office.
-    mirakl_id: u64,
+    pub(in crate::web) mirakl_id: u64,
     /// The shop's name.
-    name: String,
+    pub(in crate::web) name: String,
     /// Login in the HiPay back office; empty where there is no wallet.
-    login: String,
+    pub(in crate::web) login: String,
     /// Whether it needs attention.
-    status: VendorStatus,
+    pub(in crate::web) status: VendorStatus,
     /// How its wallet stands.
-    wallet_status: WalletStatus,
+    pub(in crate::web) wallet_status: WalletStatus,
     /// ID of the wallet.
-    hipay_id: Option<u64>,
+    pub(in crate::web) hipay_id: Option<u64>,
     /// It is paid through HiPay.
-    enabled: bool,
+    pub(in crate::web) enabled: bool,
     /// Payments to it are blocked.
-    payment_blocked: bool,
+    pub(in crate::web) payment_blocked: bool,
     /// ISO 3166 alpha-2.
-    country: Option<String>,
+    pub(in crate::web) country: Option<String>,
     /// When it changed last.
-    date: Timestamp,
+    pub(in crate::web) date: Timestamp,
     /// Documents sent to HiPay.
-    documents: u32,
+    pub(in crate::web) documents: u32,
     /// What is wrong; empty where nothing is.
-    message: String,
+    pub(in crate::web) message: String,
 }
 
 /// One vendor with what is known of its wallet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct VendorDetail {
     #[serde(flatten)]
-    item: VendorItem,
+    pub(in crate::web) item: VendorItem,
     /// E-mail of the wallet.
-    email: String,
+    pub(in crate::web) email: String,
     /// VAT number.
-    vat_number: Option<String>,
+    pub(in crate::web) vat_number: Option<String>,
     /// HiPay has identified it.
-    identified: bool,
+    pub(in crate::web) identified: bool,
     /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
-    bank_status: u8,
+    pub(in crate::web) bank_status: u8,
     /// When it was first seen.
-    created_at: Timestamp,
+    pub(in crate::web) created_at: Timestamp,
 }
 
 impl VendorFilter {
@@ -160,6 +161,42 @@ impl Filter for VendorFilter {
             date: vendor.updated_at,
             documents: vendor.documents_sent,
         }
+    }
+}
+
+impl Export for VendorFilter {
+    const NAME: &'static str = "vendors";
+    const COLUMNS: &'static [&'static str] = &[
+        "mirakl_id",
+        "name",
+        "login",
+        "status",
+        "wallet_status",
+        "hipay_id",
+        "enabled",
+        "payment_blocked",
+        "country",
+        "date",
+        "documents",
+        "message",
+    ];
+
+    fn cells(vendor: Vendor) -> Vec<String> {
+        let item = Self::item(vendor);
+        vec![
+            item.mirakl_id.to_string(),
+            item.name,
+            item.login,
+            item.status.name().to_owned(),
+            item.wallet_status.name().to_owned(),
+            item.hipay_id.map(|id| id.to_string()).unwrap_or_default(),
+            item.enabled.to_string(),
+            item.payment_blocked.to_string(),
+            item.country.unwrap_or_default(),
+            item.date.to_string(),
+            item.documents.to_string(),
+            item.message,
+        ]
     }
 }
 

@@ -1,0 +1,107 @@
+//! The address of a list is its state: the filters, the order and the page. Links change one of them.
+
+/// The address that a page was asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    path: String,
+    pairs: Vec<(String, String)>,
+}
+
+impl Address {
+    /// Of a path and a query; what is set to nothing is left out.
+    pub(super) fn new(path: &str, query: Option<&str>) -> Self {
+        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let pairs = pairs.into_owned().filter(|(_, value)| !value.trim().is_empty());
+        Self { path: path.to_owned(), pairs: pairs.collect() }
+    }
+
+    /// The path alone.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What `key` is set to; empty where it is not.
+    pub(super) fn value(&self, key: &str) -> &str {
+        self.pairs.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    }
+
+    /// Whether `key` is set to `value`.
+    pub(super) fn is(&self, key: &str, value: &str) -> bool {
+        self.value(key) == value
+    }
+
+    /// Whether a page has so many rows.
+    pub(super) fn has_rows(&self, rows: &str) -> bool {
+        self.is("per_page", rows) || (self.is("per_page", "") && rows == "50")
+    }
+
+    /// Whether anything narrows the list down.
+    pub(super) fn narrows(&self) -> bool {
+        const ORDER: [&str; 5] = ["page", "per_page", "sort", "cursor", "lang"];
+        self.pairs.iter().any(|(key, _)| !ORDER.contains(&key.as_str()))
+    }
+
+    /// The same list with `key` set to `value`, from its first page.
+    pub(super) fn with(&self, key: &str, value: &str) -> String {
+        self.changed(&self.path, &[key, "page", "cursor"], &[(key, value)])
+    }
+
+    /// Another page of the same list.
+    pub(super) fn page(&self, number: u32, cursor: Option<&str>) -> String {
+        let number = number.to_string();
+        let mut to = vec![("page", number.as_str())];
+        to.extend(cursor.map(|cursor| ("cursor", cursor)));
+        self.changed(&self.path, &["page", "cursor"], &to)
+    }
+
+    /// The whole list as a file, in the same order.
+    pub(super) fn export(&self) -> String {
+        self.changed(&format!("{}.csv", self.path), &["page", "cursor", "per_page"], &[])
+    }
+
+    /// The same page in another language.
+    pub(super) fn in_language(&self, code: &str) -> String {
+        self.changed(&self.path, &["lang"], &[("lang", code)])
+    }
+
+    /// The same page with `key` set to nothing.
+    pub(super) fn without(&self, key: &str) -> String {
+        self.changed(&self.path, &[key], &[])
+    }
+
+    fn changed(&self, path: &str, without: &[&str], with: &[(&str, &str)]) -> String {
+        let kept = self.pairs.iter().filter(|(key, _)| !without.contains(&key.as_str()));
+        let kept = kept.map(|(key, value)| (key.as_str(), value.as_str()));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).extend_pairs(with).finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn links_change_one_thing() {
+        let address = Address::new("/dashboard/vendors", Some("status=warning&q=&page=3&cursor=ab&sort=date"));
+        assert_eq!(address.with("sort", "-date"), "/dashboard/vendors?status=warning&sort=-date");
+        assert_eq!(address.page(4, Some("cd")), "/dashboard/vendors?status=warning&sort=date&page=4&cursor=cd");
+        assert_eq!(address.export(), "/dashboard/vendors.csv?status=warning&sort=date");
+        assert!(address.narrows() && address.is("status", "warning") && address.value("q").is_empty());
+        assert!(!Address::new("/dashboard/vendors", Some("page=2&sort=date")).narrows());
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_asked_is_kept_as_it_was(value in "[^ ].{0,40}") {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &value).finish();
+            let link = Address::new("/dashboard/logs", Some(&query)).page(2, None);
+            let (path, query) = link.split_once('?').unwrap();
+            let read = Address::new(path, Some(query));
+            prop_assert_eq!(read.value("q"), if value.trim().is_empty() { "" } else { value.as_str() });
+            prop_assert_eq!(read.value("page"), "2");
+        }
+    }
+}

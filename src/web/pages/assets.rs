@@ -1,0 +1,52 @@
+//! Styles and scripts: in the binary, under an address that changes with what they hold, so that a
+//! browser keeps them until then. Debug builds read them from the folder each time.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
+use crate::web::problem::Problem;
+
+#[derive(RustEmbed)]
+#[folder = "ui/assets"]
+struct Files;
+
+/// The version of each asset that a page names.
+static VERSIONS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    Files::iter().filter_map(|path| Some((path.to_string(), version(&Files::get(&path)?.data)))).collect()
+});
+
+fn version(data: &[u8]) -> String {
+    hex(Sha256::digest(data).into_iter().take(8))
+}
+
+/// The address of an asset.
+pub(super) fn address(path: &str) -> String {
+    // Read anew where the folder is: a changed file has a new address at once.
+    let version = if cfg!(debug_assertions) {
+        Files::get(path).map(|file| version(&file.data))
+    } else {
+        VERSIONS.get(path).cloned()
+    };
+    format!("/dashboard/assets/{}/{path}", version.unwrap_or_default())
+}
+
+/// An asset.
+pub(super) async fn asset(Path((asked, path)): Path<(String, String)>) -> Result<Response, Problem> {
+    let file = Files::get(&path).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such asset"))?;
+    let kind = match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    };
+    // A page of the release before this one may still ask for what it knew; it is not to be kept.
+    let keep = if asked == version(&file.data) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], file.data.into_owned()).into_response())
+}

@@ -1,0 +1,89 @@
+//! The dashboard: pages made on the server from the templates in `ui/templates`, with the texts of
+//! `ui/locales` and the assets of `ui/assets`. What they show comes from `lists`, as in the API.
+
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self,
+    reason = "templates hand values over by reference, and call methods of what they are made of"
+)]
+
+mod address;
+mod assets;
+mod language;
+mod page;
+mod sign_in;
+mod transfers;
+mod vendors;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{RequestExt, Router};
+use tower_http::compression::CompressionLayer;
+
+use address::Address;
+use page::Page;
+
+use super::problem::Problem;
+use super::{Web, auth};
+
+/// Nothing from elsewhere, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Every page, each but the sign-in behind a session.
+pub(super) fn router(web: &Web) -> Router<Web> {
+    let inside = Router::new()
+        .route("/dashboard", get(async || Redirect::to("/dashboard/vendors")))
+        .route("/dashboard/vendors", get(vendors::list))
+        .route("/dashboard/vendors.csv", get(vendors::csv))
+        .route("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents))
+        .route("/dashboard/transfers", get(transfers::list))
+        .route("/dashboard/transfers.csv", get(transfers::csv))
+        .route("/dashboard/transfers/{id}", get(transfers::operation))
+        .route("/dashboard/password", get(sign_in::weak_password))
+        .route("/dashboard/logout", post(sign_in::leave))
+        .layer(middleware::from_fn_with_state(web.clone(), auth::let_in_page));
+    Router::new()
+        .route("/dashboard/login", get(sign_in::form).post(sign_in::enter))
+        .merge(inside)
+        .layer(middleware::from_fn_with_state(web.clone(), in_words))
+        .layer(middleware::from_fn(language::choose))
+        .layer(middleware::from_fn(guarded))
+        .route("/dashboard/assets/{version}/{*path}", get(assets::asset))
+        .layer(CompressionLayer::new())
+}
+
+/// Older addresses of pages lead to the new ones.
+pub(super) async fn moved(address: Uri) -> Redirect {
+    let path = address.path().strip_prefix("/index.php").unwrap_or_default().trim_end_matches('/');
+    if path.starts_with("/dashboard") { Redirect::to(path) } else { Redirect::to("/dashboard") }
+}
+
+/// What holds for every page, whatever it says.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    response
+}
+
+/// Says in a page what would be a problem in JSON.
+async fn in_words(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let page = request.extract_parts_with_state::<Page, _>(&web).await;
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    match page {
+        Ok(page) => page::trouble(page, &problem),
+        Err(_) => response.into_response(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Signing in and out.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::page::{Page, show};
+use crate::secret::Secret;
+use crate::session::PasswordWeakness;
+use crate::web::auth::{Caller, comes_from_elsewhere};
+use crate::web::form::Checked;
+use crate::web::problem::Problem;
+use crate::web::session::{self, SignInRefused, safe_next};
+use crate::web::{Peer, Web};
+
+/// Where somebody wanted to go.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    weakness: String,
+}
+
+/// What is typed to sign in.
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    #[serde(rename = "_username")]
+    login: String,
+    #[serde(rename = "_password")]
+    password: Secret,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html", config = "ui/askama.toml")]
+struct SignIn {
+    page: Page,
+    refusal: Option<String>,
+    login: String,
+    next: String,
+}
+
+/// The page to sign in.
+pub(super) async fn form(page: Page, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+    let next = safe_next(&wanted.next).to_owned();
+    show(StatusCode::OK, &SignIn { page, refusal: None, login: String::new(), next })
+}
+
+/// Signs in and leads to where the person wanted to go.
+pub(super) async fn enter(
+    State(web): State<Web>,
+    page: Page,
+    peer: Peer,
+    headers: HeaderMap,
+    Form(typed): Form<Typed>,
+) -> Result<Response, Problem> {
+    let next = safe_next(&typed.next).to_owned();
+    if comes_from_elsewhere(&headers) {
+        // Nobody is signed in to an account that another site has chosen.
+        return Ok(Redirect::to("/dashboard/login").into_response());
+    }
+    match session::sign_in(&web, &typed.login, &typed.password, peer).await {
+        Ok(new) => {
+            let to = match new.weakness {
+                None => next,
+                Some(weakness) => {
+                    let query = form_urlencoded::Serializer::new(String::new())
+                        .append_pair("weakness", name_of(&weakness))
+                        .append_pair("next", &next)
+                        .finish();
+                    format!("/dashboard/password?{query}")
+                }
+            };
+            let mut response = Redirect::to(&to).into_response();
+            set_cookie(&mut response, new.set_cookie.expose());
+            Ok(response)
+        }
+        Err(refused) => {
+            let (status, refusal) = match &refused {
+                SignInRefused::Wrong => (StatusCode::UNAUTHORIZED, page.t("sign-in-wrong")),
+                SignInRefused::Wait(wait) => {
+                    (StatusCode::TOO_MANY_REQUESTS, page.t1("sign-in-wait", "wait", &page.span(*wait)))
+                }
+                SignInRefused::InTheClear => (StatusCode::FORBIDDEN, page.t("sign-in-in-the-clear")),
+                SignInRefused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, page.t("sign-in-unavailable")),
+            };
+            let login = typed.login.chars().take(200).collect();
+            show(status, &SignIn { page, refusal: Some(refusal), login, next })
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "password.html", config = "ui/askama.toml")]
+struct Password {
+    page: Page,
+    reason: String,
+    next: String,
+}
+
+/// Warns of a password that others can guess.
+pub(super) async fn weak_password(page: Page, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+    let reason =
+        if wanted.weakness == name_of(&PasswordWeakness::WellKnown) { "password-well-known" } else { "password-short" };
+    let (reason, next) = (page.t(reason), safe_next(&wanted.next).to_owned());
+    show(StatusCode::OK, &Password { page, reason, next })
+}
+
+fn name_of(weakness: &PasswordWeakness) -> &'static str {
+    match weakness {
+        PasswordWeakness::Short => "short",
+        PasswordWeakness::WellKnown => "well-known",
+    }
+}
+
+/// Which sessions are to end.
+#[derive(Debug, Deserialize)]
+pub(super) struct Leaving {
+    #[serde(default)]
+    everywhere: bool,
+}
+
+/// Signs out: here, or wherever this person is signed in.
+pub(super) async fn leave(
+    State(web): State<Web>,
+    peer: Peer,
+    caller: Caller,
+    Checked(leaving): Checked<Leaving>,
+) -> Result<Response, Problem> {
+    let mut response = Redirect::to("/dashboard/login").into_response();
+    if let Some(session) = caller.session() {
+        let cookie = if leaving.everywhere {
+            session::sign_out_everywhere(&web, session, peer).await?
+        } else {
+            session::sign_out(&web, session, peer).await?
+        };
+        set_cookie(&mut response, &cookie);
+    }
+    Ok(response)
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(mut value) = HeaderValue::from_str(cookie) {
+        value.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,211 @@
+//! Transfers and withdrawals, and the whole story of one operation.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::page::{Page, Rows, show};
+use crate::attempt::{Attempt, AttemptState};
+use crate::inbox::Notification;
+use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::store::{Query, View};
+use crate::vendor::Vendor;
+use crate::web::Web;
+use crate::web::lists::{self, Asked, OperationFilter, Ordering};
+use crate::web::problem::Problem;
+
+/// More notifications than there are about one transaction.
+const NOTIFICATIONS: usize = 50;
+
+#[derive(Template)]
+#[template(path = "transfers.html", config = "ui/askama.toml")]
+struct Transfers {
+    page: Page,
+    rows: Rows<Operation>,
+}
+
+/// The operations that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = match Asked::<OperationFilter>::of_form(&query.unwrap_or_default()) {
+        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
+        Err(problem) => Err(problem),
+    };
+    let rows = Rows::of(found, &page.address)?;
+    show(rows.status(), &Transfers { page, rows })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<OperationFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &order, &filter).await
+}
+
+impl Transfers {
+    /// The choices of both status filters, in the order of the product's documentation.
+    fn columns(&self, kind: PaymentKind) -> Vec<Column> {
+        let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);
+        Column::ALL.into_iter().filter(|column| kind == PaymentKind::Withdrawal || of_transfer(column)).collect()
+    }
+
+    fn transfer(&self) -> PaymentKind {
+        PaymentKind::Transfer
+    }
+
+    fn withdrawal(&self) -> PaymentKind {
+        PaymentKind::Withdrawal
+    }
+}
+
+/// How a status is toned: it says no more than its word does.
+pub(super) fn tone(column: &Column) -> &'static str {
+    match column {
+        Column::Ok | Column::Adjusted => "good",
+        Column::Requested | Column::Sending => "busy",
+        Column::None | Column::InvalidAmount => "quiet",
+        Column::Failed
+        | Column::InsufficientFunds
+        | Column::Canceled
+        | Column::VendorDisabled
+        | Column::PaymentBlocked => "bad",
+    }
+}
+
+/// One line of an operation's story, from whatever source.
+struct Event {
+    at: Timestamp,
+    title: String,
+    text: String,
+    /// HiPay's ids and references, each with its name.
+    facts: Vec<(String, String)>,
+    tone: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "operation.html", config = "ui/askama.toml")]
+struct OperationPage {
+    page: Page,
+    operation: Operation,
+    transfer: (PaymentKind, Column),
+    withdrawal: (PaymentKind, Column),
+    vendor: Option<Vendor>,
+    events: Vec<Event>,
+}
+
+/// One operation: where it stands, why, and everything that happened.
+pub(super) async fn operation(State(web): State<Web>, page: Page, Path(id): Path<u64>) -> Result<Response, Problem> {
+    let found = web.context.store.reading(move |reader| {
+        let Some(operation) = reader.get::<Operation>(&id)? else { return Ok(None) };
+        let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
+        let mut notifications = Vec::new();
+        for transaction in operation.transaction_ids() {
+            let query = Query::group("subject", ()).from(transaction).beginning_with(transaction).limit(NOTIFICATIONS);
+            notifications.extend(reader.page::<Notification>(&query)?.items);
+        }
+        Ok(Some((operation, vendor, notifications)))
+    });
+    let found = found.await?;
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such operation");
+    let (operation, vendor, notifications) = found.ok_or_else(no_such)?;
+    let events = story(&page, &operation, &notifications);
+    let (transfer, withdrawal) = operation.status.columns();
+    let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));
+    show(StatusCode::OK, &OperationPage { page, operation, transfer, withdrawal, vendor, events })
+}
+
+impl OperationPage {
+    fn tone(&self, column: &Column) -> &'static str {
+        tone(column)
+    }
+}
+
+/// Everything that happened, in its order: changes, what was sent, what HiPay told.
+fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let made = page.t1("story-made", "voucher", &operation.voucher);
+    events.push(Event { at: operation.created_at, title: made, text: String::new(), facts: Vec::new(), tone: "quiet" });
+    for change in &operation.history {
+        let tone = status_tone(change.status);
+        let (title, text) = (page.of(&change.status), change.message.clone());
+        events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
+    }
+    for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
+        for attempt in &operation.payment(kind).attempts {
+            events.push(sent(page, kind, attempt));
+        }
+    }
+    for notification in notifications {
+        let facts = vec![
+            (page.t("story-transaction"), notification.subject.clone()),
+            (page.t("story-notification"), notification.id.to_string()),
+        ];
+        events.push(Event {
+            at: notification.received_at,
+            title: page.t1("story-told", "action", &notification.action),
+            text: notification.message.clone(),
+            facts,
+            tone: "quiet",
+        });
+    }
+    // Of one moment, as listed: what was sent comes before what it led to.
+    events.sort_by_key(|event| event.at);
+    events
+}
+
+fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
+    let mut facts = vec![
+        (page.t("story-reference"), attempt.reference.clone()),
+        (page.t("amount"), page.amount(&attempt.amount)),
+        (page.t("story-account"), attempt.account.to_string()),
+    ];
+    facts.extend(attempt.transaction_id.iter().map(|id| (page.t("story-transaction"), id.clone())));
+    facts.extend(attempt.transaction_status.iter().map(|status| (page.t("story-hipay-status"), status.clone())));
+    let tone = match attempt.state {
+        AttemptState::Captured => "good",
+        AttemptState::Sending | AttemptState::Requested => "busy",
+        AttemptState::Refused | AttemptState::Ended => "bad",
+        AttemptState::Unknown => "quiet",
+    };
+    let title = page.t2("story-sent", ("kind", page.of(&kind)), ("state", page.of(&attempt.state)));
+    Event { at: attempt.intended_at, title, text: attempt.message.clone(), facts, tone }
+}
+
+fn status_tone(status: Status) -> &'static str {
+    match status.columns() {
+        (transfer, Column::None) => tone(&transfer),
+        (_, withdrawal) => tone(&withdrawal),
+    }
+}
+
+impl Transfers {
+    fn tone(&self, column: &Column) -> &'static str {
+        tone(column)
+    }
+
+    fn choice(&self, kind: PaymentKind, column: &Column) -> String {
+        self.page.of(&(kind, *column))
+    }
+
+    /// The word of a status; none as long as nothing has happened.
+    fn word(&self, kind: PaymentKind, column: &Column) -> Option<String> {
+        Some(self.page.column(&(kind, *column))).filter(|word| !word.is_empty())
+    }
+
+    /// Whether the operation's message is about this status: it is about the last that happened.
+    fn explains(&self, kind: PaymentKind, operation: &Operation) -> bool {
+        let (transfer, withdrawal) = operation.status.columns();
+        match kind {
+            PaymentKind::Transfer => withdrawal == Column::None && self.is_bad(transfer),
+            PaymentKind::Withdrawal => self.is_bad(withdrawal),
+        }
+    }
+
+    fn is_bad(&self, column: Column) -> bool {
+        tone(&column) == "bad"
+    }
+
+    fn is_commission(&self, operation: &Operation) -> bool {
+        operation.beneficiary == Beneficiary::Operator
+    }
+}

@@ -1,0 +1,122 @@
+//! Vendors, and what HiPay thinks of their documents.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::page::{Page, Rows, show};
+use crate::store::{Query, View};
+use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
+use crate::web::Web;
+use crate::web::lists::{self, Asked, Filter, Ordering, VendorFilter, VendorItem};
+use crate::web::problem::Problem;
+
+/// How long HiPay may take to show documents before what is known of them is shown.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// More documents than a vendor has.
+const DOCUMENTS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "vendors.html", config = "ui/askama.toml")]
+struct Vendors {
+    page: Page,
+    rows: Rows<VendorItem>,
+    wallets: [&'static str; 4],
+}
+
+/// The vendors that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = match Asked::<VendorFilter>::of_form(&query.unwrap_or_default()) {
+        Ok(Asked(paging, filter)) => {
+            lists::records(&web, paging, filter).await.map(|found| found.map(VendorFilter::item))
+        }
+        Err(problem) => Err(problem),
+    };
+    let rows = Rows::of(found, &page.address)?;
+    show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<VendorFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &order, &filter).await
+}
+
+impl Vendors {
+    fn wallet_tone(&self, status: &WalletStatus) -> &'static str {
+        match status {
+            WalletStatus::Identified => "good",
+            WalletStatus::Created => "busy",
+            WalletStatus::NotCreated => "quiet",
+            WalletStatus::NotIdentified => "bad",
+        }
+    }
+}
+
+/// A document as the page shows it.
+struct Document {
+    label: String,
+    status: DocumentStatus,
+    message: String,
+}
+
+#[derive(Template)]
+#[template(path = "documents.html", config = "ui/askama.toml")]
+struct OfVendor {
+    page: Page,
+    vendor: Vendor,
+    documents: Vec<Document>,
+    /// When HiPay was asked; `None` where it did not answer, and what is known here is shown.
+    as_of: Option<Timestamp>,
+}
+
+impl OfVendor {
+    fn tone(&self, status: &DocumentStatus) -> &'static str {
+        match status {
+            DocumentStatus::Validated => "good",
+            DocumentStatus::New | DocumentStatus::Waiting => "busy",
+            DocumentStatus::Missing | DocumentStatus::Refused => "bad",
+            DocumentStatus::Deleted | DocumentStatus::Unknown => "quiet",
+        }
+    }
+}
+
+/// What HiPay thinks of a vendor's documents: now, or as it was last told.
+pub(super) async fn documents(
+    State(web): State<Web>,
+    page: Page,
+    Path(mirakl_id): Path<u64>,
+) -> Result<Response, Problem> {
+    let context = &web.context;
+    let known = context.store.reading(move |reader| {
+        let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
+        let query = Query::group("vendor", mirakl_id).limit(DOCUMENTS);
+        Ok(Some((vendor, reader.page::<SentDocument>(&query)?.items)))
+    });
+    let known = known.await?;
+    let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such vendor"))?;
+    let live = match vendor.hipay_id {
+        Some(hipay_id) => tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await.ok(),
+        None => None,
+    };
+    let (documents, as_of) = match live {
+        Some(Ok(identification)) => {
+            let documents = identification.documents.into_iter().map(|document| Document {
+                label: document.label,
+                status: document.status,
+                message: document.message,
+            });
+            (documents.collect(), Some(context.clock.now()))
+        }
+        Some(Err(_)) | None => (sent.into_iter().map(last_known).collect(), None),
+    };
+    show(StatusCode::OK, &OfVendor { page, vendor, documents, as_of })
+}
+
+fn last_known(sent: SentDocument) -> Document {
+    Document { label: sent.document_type, status: sent.validation.into(), message: sent.validation_message }
+}

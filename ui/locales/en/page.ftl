@@ -1,0 +1,119 @@
+# The pages.
+
+frame-skip = Skip to the content
+frame-navigation = Parts of the dashboard
+
+section-vendors = Vendors
+section-transfers = Transfers & withdrawals
+
+sign-in = Sign in
+sign-in-title = Sign in to cashout
+sign-in-lead = Here you see how your sellers are paid through HiPay:
+sign-in-purpose-statuses = the statuses of your vendors, transfers and withdrawals;
+sign-in-purpose-rerun = what failed, and how to run it again;
+sign-in-purpose-together = everything that HiPay and Mirakl have told each other, in one place.
+sign-in-login = HiPay web service login
+sign-in-password = Password
+sign-in-hint = Use the HiPay web service credentials of the technical account, or the name that your administrator gave you.
+sign-out = Sign out
+sign-out-everywhere = Sign out everywhere
+
+sign-in-wrong = The login or the password is wrong.
+sign-in-wait = Too many attempts have failed. Try again in { $wait }.
+sign-in-in-the-clear = Your password is not to be sent in the clear: open the https address of this dashboard. If this is the one, the proxy in front of it has to be named in server.trustedProxies and to send X-Forwarded-Proto.
+sign-in-unavailable = Nobody can be signed in at the moment. Try again.
+
+password-title = This password is easily guessed
+password-short = Your password has fewer than 12 characters.
+password-well-known = Your password is one of those that are tried first.
+password-mend = Whoever has it can run batches and see what your sellers are paid. Have it changed: at HiPay for the web service, or in dashboard.users for a name of your own.
+password-go-on = Go on to the dashboard
+
+filter-search = Search
+filter-all = All
+filter-from = From
+filter-to = To
+filter-rows = Rows
+filter-apply = Filter
+filter-reset = Show all
+
+sort-latest-first = Show the latest first
+sort-earliest-first = Show the earliest first
+
+list-total = { $number ->
+    [one] { $shown } row
+   *[other] { $shown } rows
+}
+list-total-at-least = at least { $shown } rows
+list-pages = Pages
+list-before = ← Previous
+list-after = Next →
+list-export = Export to CSV
+list-wrong = This filter cannot be used
+list-no-match = Nothing matches these filters
+list-no-match-next = Widen them, or
+
+show-message = Show message
+show-details = Show details
+
+mirakl-id = Mirakl ID
+hipay-id = HiPay ID
+date = Date
+
+vendors-lead = Every seller of the marketplace with its HiPay wallet. A warning says what is wrong and what to do.
+vendors-search = Mirakl ID, HiPay ID or login
+vendors-none = There is no vendor yet
+vendors-none-next = Vendors appear once “Wallet account creation” has run: by its schedule, or from the settings.
+vendor-name = Shop
+vendor-login = Login
+vendor-status = Status
+vendor-wallet-status = Wallet account status
+vendor-country = Country
+vendor-payments = Payments
+vendor-documents = Documents sent
+vendor-disabled = not through HiPay
+vendor-blocked = blocked
+vendor-paid = open
+
+documents-of = Documents of shop { $shop }
+documents-live = As HiPay shows them,
+documents-last-known = HiPay does not answer at the moment. This is what was last known of what we sent.
+documents-no-wallet = There is no wallet yet, so nothing was sent.
+documents-none = No document was sent.
+documents-back = Back to the vendors
+
+transfers-lead = Every amount that is owed: from the marketplace’s account to the wallet (transfer), and from there to the bank (withdrawal).
+transfers-search = Mirakl ID, HiPay ID or payment order
+transfers-none = There is no operation yet
+transfers-none-next = Operations are made from Mirakl’s payment vouchers by “Generate operations”.
+payment-order-id = Payment order Id
+amount = Amount
+origin-amount = Origin amount
+transfer-status = Transfer status
+withdraw-status = Withdraw status
+balance = Balance
+beneficiary = Beneficiary
+held = waits for a person
+held-title = This operation waits for a person
+
+operation-title = Payment order { $voucher }
+operation-cycle = Cycle
+operation-invoice = Invoice
+operation-number = Operation
+operation-shortfall = Not withdrawn for want of balance
+operation-netting = Netting
+operation-adjusts = made up for operation { $operation }
+operation-adjusted-by = made up for by operation { $operation }
+operation-story = What happened
+story-made = Made from payment order { $voucher }
+story-sent = { $kind } sent to HiPay: { $state }
+story-told = HiPay told: { $action }
+story-reference = Reference
+story-account = HiPay account
+story-transaction = HiPay transaction
+story-hipay-status = HiPay status
+story-notification = Notification
+
+trouble-title = This did not work
+trouble-not-found = There is nothing here
+trouble-back = To the dashboard

@@ -1,0 +1,119 @@
+# The pages.
+
+frame-skip = Aller au contenu
+frame-navigation = Rubriques du tableau de bord
+
+section-vendors = Vendeurs
+section-transfers = Virements et retraits
+
+sign-in = Se connecter
+sign-in-title = Connexion à cashout
+sign-in-lead = Vous voyez ici comment vos vendeurs sont payés par HiPay :
+sign-in-purpose-statuses = le statut de vos vendeurs, des virements et des retraits ;
+sign-in-purpose-rerun = ce qui a échoué, et comment le relancer ;
+sign-in-purpose-together = tout ce que HiPay et Mirakl se sont dit, en un seul endroit.
+sign-in-login = Identifiant web service HiPay
+sign-in-password = Mot de passe
+sign-in-hint = Utilisez les identifiants web service HiPay du compte technique, ou le nom que votre administrateur vous a donné.
+sign-out = Se déconnecter
+sign-out-everywhere = Se déconnecter partout
+
+sign-in-wrong = L’identifiant ou le mot de passe est faux.
+sign-in-wait = Trop d’essais ont échoué. Réessayez dans { $wait }.
+sign-in-in-the-clear = Votre mot de passe ne doit pas circuler en clair : ouvrez l’adresse https de ce tableau de bord. Si c’est déjà elle, le proxy placé devant doit figurer dans server.trustedProxies et envoyer X-Forwarded-Proto.
+sign-in-unavailable = Personne ne peut être connecté pour l’instant. Réessayez.
+
+password-title = Ce mot de passe se devine facilement
+password-short = Votre mot de passe a moins de 12 caractères.
+password-well-known = Votre mot de passe est de ceux que l’on essaie en premier.
+password-mend = Qui le connaît peut lancer des traitements et voir ce que vos vendeurs reçoivent. Faites-le changer : chez HiPay pour le web service, ou dans dashboard.users pour un nom à vous.
+password-go-on = Continuer vers le tableau de bord
+
+filter-search = Recherche
+filter-all = Tous
+filter-from = Du
+filter-to = Au
+filter-rows = Lignes
+filter-apply = Filtrer
+filter-reset = Tout afficher
+
+sort-latest-first = Afficher les plus récents d’abord
+sort-earliest-first = Afficher les plus anciens d’abord
+
+list-total = { $number ->
+    [one] { $shown } ligne
+   *[other] { $shown } lignes
+}
+list-total-at-least = au moins { $shown } lignes
+list-pages = Pages
+list-before = ← Précédent
+list-after = Suivant →
+list-export = Exporter en CSV
+list-wrong = Ce filtre ne peut pas être utilisé
+list-no-match = Rien ne correspond à ces filtres
+list-no-match-next = Élargissez-les, ou
+
+show-message = Afficher le message
+show-details = Afficher le détail
+
+mirakl-id = ID Mirakl
+hipay-id = ID HiPay
+date = Date
+
+vendors-lead = Chaque vendeur de la place de marché avec son compte HiPay. Un avertissement dit ce qui ne va pas et ce qu’il faut faire.
+vendors-search = ID Mirakl, ID HiPay ou identifiant
+vendors-none = Il n’y a pas encore de vendeur
+vendors-none-next = Les vendeurs apparaissent dès que « Création des comptes » a été exécuté : selon son calendrier, ou depuis les paramètres.
+vendor-name = Boutique
+vendor-login = Identifiant
+vendor-status = Statut
+vendor-wallet-status = Statut du compte
+vendor-country = Pays
+vendor-payments = Paiements
+vendor-documents = Documents envoyés
+vendor-disabled = hors HiPay
+vendor-blocked = bloqués
+vendor-paid = ouverts
+
+documents-of = Documents de la boutique { $shop }
+documents-live = Tels que HiPay les montre,
+documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier état connu de ce que nous avons envoyé.
+documents-no-wallet = Il n’y a pas encore de compte, donc rien n’a été envoyé.
+documents-none = Aucun document n’a été envoyé.
+documents-back = Retour aux vendeurs
+
+transfers-lead = Chaque montant dû : du compte de la place de marché vers le compte HiPay du vendeur (virement), et de là vers la banque (retrait).
+transfers-search = ID Mirakl, ID HiPay ou bon de paiement
+transfers-none = Il n’y a pas encore d’opération
+transfers-none-next = Les opérations sont créées à partir des bons de paiement de Mirakl par « Génération des opérations ».
+payment-order-id = ID du bon de paiement
+amount = Montant
+origin-amount = Montant d’origine
+transfer-status = Statut du virement
+withdraw-status = Statut du retrait
+balance = Solde
+beneficiary = Bénéficiaire
+held = attend une personne
+held-title = Cette opération attend une personne
+
+operation-title = Bon de paiement { $voucher }
+operation-cycle = Cycle
+operation-invoice = Facture
+operation-number = Opération
+operation-shortfall = Non retiré faute de solde
+operation-netting = Compensation
+operation-adjusts = a compensé l’opération { $operation }
+operation-adjusted-by = compensée par l’opération { $operation }
+operation-story = Ce qui s’est passé
+story-made = Créée à partir du bon de paiement { $voucher }
+story-sent = { $kind } envoyé à HiPay : { $state }
+story-told = HiPay a annoncé : { $action }
+story-reference = Référence
+story-account = Compte HiPay
+story-transaction = Transaction HiPay
+story-hipay-status = Statut HiPay
+story-notification = Notification
+
+trouble-title = Cela n’a pas fonctionné
+trouble-not-found = Il n’y a rien ici
+trouble-back = Vers le tableau de bord
