@@ -103,7 +103,8 @@ impl Config {
         let always = [mirakl, &self.hipay.password, &self.hipay.enterprise_passphrase];
         let mail = self.mail.as_ref().and_then(|mail| mail.password.as_ref());
         let others = [&self.server.metrics_token, &self.dashboard.api_token, &self.update.token];
-        always.into_iter().chain(others.into_iter().flatten()).chain(mail)
+        let users = self.dashboard.users.iter().map(|user| &user.password_hash);
+        always.into_iter().chain(others.into_iter().flatten()).chain(mail).chain(users)
     }
 
     fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {

@@ -1,6 +1,7 @@
 //! The typed settings of the program itself, section by section. Every setting of a section is read
 //! before the first mistake ends it, so that all are found at once.
 
+use argon2::password_hash::phc::PasswordHash;
 use serde_yaml::Value;
 
 use super::document::known_fields;
@@ -149,13 +150,23 @@ fn dashboard_user(row: &Value) -> Result<DashboardUser, String> {
     let field = known_fields(row, &["name", "passwordHash", "role"])?;
     let name = field("name").ok_or("name is missing")?;
     let password_hash = field("passwordHash").ok_or("passwordHash is missing")?;
-    if !password_hash.starts_with("$argon2id$") || password_hash.split('$').count() != 6 {
+    if !is_argon2id(&password_hash) {
         return Err("passwordHash is not an Argon2id hash; allowed: such as $argon2id$v=19$m=19456,t=2,p=1$…$…".into());
     }
     let role = field("role").ok_or("role is missing; allowed: viewer, operator")?;
     let role = values::one_of(&[("viewer", Role::Viewer), ("operator", Role::Operator)])(&role)
         .map_err(|_| "role is not known; allowed: viewer, operator")?;
     Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
+}
+
+/// A hash that a password can be compared with, of the kind that costs memory.
+fn is_argon2id(text: &str) -> bool {
+    PasswordHash::new(text).is_ok_and(|hash| {
+        hash.algorithm.as_str() == "argon2id"
+            && hash.salt.is_some()
+            && hash.hash.is_some()
+            && argon2::Params::try_from(&hash).is_ok()
+    })
 }
 
 /// Without a sender of their own, alerts come from `sender`, where that is known.

@@ -37,6 +37,7 @@ mod schedules;
 mod scheduling;
 mod serving;
 mod settings;
+mod signing_in;
 mod socket;
 mod stopping;
 mod told;

@@ -176,7 +176,10 @@ fn lists_and_tables_can_come_from_the_environment() {
         ("CASHOUT_CYCLE_DAYS", "21, 1,11"),
         ("CASHOUT_COUNTRY_FILTER", "[fr, BEL]"),
         ("CASHOUT_SERVER_TRUSTEDPROXIES", "127.0.0.1,10.0.0.0/8"),
-        ("CASHOUT_DASHBOARD_USERS", "[{ name: ann, passwordHash: $argon2id$v=19$m=1$c2FsdA$aGFzaA, role: operator }]"),
+        (
+            "CASHOUT_DASHBOARD_USERS",
+            "[{ name: ann, passwordHash: $argon2id$v=19$m=8$c2FsdHNhbHRz$aGFzaGhhc2hoYXNo, role: operator }]",
+        ),
         ("CASHOUT_HIPAY_DOCUMENTTYPES", "{ PASSPORT: { type: 1, validityDate: yes } }"),
         ("CASHOUT_SCHEDULE_CASHOUTWITHDRAW", ""),
     ];

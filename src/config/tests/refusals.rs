@@ -92,6 +92,11 @@ const MISTAKES: &[(&str, &str)] = &[
         "dashboard.users: [{ name: a, passwordHash: clear, role: viewer }]",
         "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
     ),
+    // Copied without its end.
+    (
+        "dashboard.users: [{ name: a, passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRz$', role: viewer }]",
+        "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
+    ),
     ("mail.port: 0", "parameters.yml:2: mail.port: 0 is not allowed; allowed: a whole number from 1 to 65535"),
     (
         "email.logger.alert.level: 450",
@@ -240,8 +245,9 @@ fn secrets_are_never_shown() {
             assert!(!shown.contains(CANARY), "{variable}={value}\n{shown}");
         }
     }
-    let users = "dashboard.users: [{ name: ann, passwordHash: $argon2id$v=19$m=1$cAnArY$cAnArY, role: viewer }]";
-    assert!(!format!("{:?}", load_text(&file_with(users), &[]).unwrap()).contains(CANARY));
+    let hash = "$argon2id$v=19$m=8$cAnArYcAnArY$cAnArYcAnArYcAnArYcAnArY";
+    let users = format!("dashboard.users: [{{ name: ann, passwordHash: {hash}, role: viewer }}]");
+    assert!(!format!("{:?}", load_text(&file_with(&users), &[]).unwrap()).contains(CANARY));
     let address = format!("{:?}", load_text(&file_with("hipay.baseRestUrl: https://u:cAnArY@h x"), &[]).unwrap_err());
     assert!(!address.contains(CANARY));
 }

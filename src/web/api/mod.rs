@@ -10,14 +10,14 @@ mod update;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth;
 use super::problem::Problem;
-use super::{Web, lists};
+use super::{COOKIE, Web, lists};
 
-/// Every route of the API, behind its token.
+/// Every route of the API, behind its door.
 pub(super) fn router(web: &Web) -> Router<Web> {
     Router::new()
         .route("/vendors", get(listings::vendors))
@@ -54,17 +54,21 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         batches::ask,
         update::update,
         settings::settings, settings::change),
-    modifiers(&Token),
-    security(("token" = []))
+    modifiers(&Doors),
+    security(("token" = []), ("session" = []))
 )]
 struct Description;
 
-struct Token;
+struct Doors;
 
-impl Modify for Token {
+impl Modify for Doors {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("dashboard.apiToken"));
         let components = description.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+        let session = "A session of the dashboard; over TLS the name begins with __Host-. What changes something needs \
+            the header X-CSRF-Token with the token of a page too, and an operator.";
+        let session = ApiKeyValue::with_description(COOKIE, session);
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
 }

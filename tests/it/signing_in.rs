@@ -1,0 +1,567 @@
+//! Who may use the dashboard and the API: signing in, what a session may do, and how it ends.
+
+use std::net::SocketAddr;
+
+use argon2::password_hash::PasswordHasher;
+use argon2::{Algorithm, Argon2, Params, Version};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use cashout::config::Role;
+use cashout::logs::{LogLine, Logs, Options, Stream, Style};
+use cashout::sandbox::SandboxOptions;
+use cashout::secret::Secret;
+use cashout::serve::Appliance;
+use cashout::session::{PasswordWeakness, Session, SignInAttempts};
+use cashout::store::{Query, View};
+use cashout::web::{
+    COOKIE, Caller, Checked, Connections, Limits, NewSession, Operator, Peer, SECURE_COOKIE, SignInRefused,
+    let_in_page, safe_next, sign_in, sign_out, sign_out_everywhere,
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
+
+use crate::world::{World, http};
+
+/// The sandbox's web service credentials.
+const TECHNICAL: (&str, &str) = ("sandbox-login", "sandbox-password");
+const VIEWER: (&str, &str) = ("vera", "a long night at sea");
+const OPERATOR: (&str, &str) = ("otto", "no such password");
+
+/// The hash of a password, quickly made.
+fn hash_of(password: &str) -> String {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    argon2.hash_password_with_salt(password.as_bytes(), b"sixteen bytes ..").unwrap().to_string()
+}
+
+fn users(people: &[(&str, &str, &str)]) -> String {
+    let users: Vec<String> = people
+        .iter()
+        .map(|(name, password, role)| {
+            format!("{{ name: {name}, passwordHash: '{}', role: {role} }}", hash_of(password))
+        })
+        .collect();
+    format!("dashboard.users: [{}]", users.join(", "))
+}
+
+/// A world in which a viewer and an operator may sign in beside the technical account.
+async fn world(settings: &[&str]) -> World {
+    let users = users(&[(VIEWER.0, VIEWER.1, "viewer"), (OPERATOR.0, OPERATOR.1, "operator")]);
+    let settings: Vec<&str> = settings.iter().copied().chain([users.as_str()]).collect();
+    World::unscheduled(SandboxOptions::default(), &settings).await
+}
+
+fn peer(address: &str) -> Peer {
+    Peer { address: address.parse().unwrap(), secure: false, local: false }
+}
+
+const SOMEWHERE: &str = "203.0.113.9";
+
+async fn try_sign_in(
+    appliance: &Appliance,
+    (login, password): (&str, &str),
+    from: &str,
+) -> Result<NewSession, SignInRefused> {
+    sign_in(appliance.web(), login, &Secret::new(password), peer(from)).await
+}
+
+async fn signed_in(appliance: &Appliance, credentials: (&str, &str)) -> Browser {
+    let new = try_sign_in(appliance, credentials, SOMEWHERE).await.unwrap();
+    Browser::of(appliance.address(), &new)
+}
+
+/// A browser with its cookie.
+#[derive(Clone)]
+struct Browser {
+    base: String,
+    cookie: String,
+    session: Session,
+}
+
+impl Browser {
+    fn of(address: SocketAddr, new: &NewSession) -> Self {
+        let cookie = new.set_cookie.expose().split(';').next().unwrap().to_owned();
+        Self { base: format!("http://{address}"), cookie, session: new.session.clone() }
+    }
+
+    fn at(&self, appliance: &Appliance) -> Self {
+        Self { base: format!("http://{}", appliance.address()), ..self.clone() }
+    }
+
+    fn ask(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.base);
+        http().request(method.parse().unwrap(), url).header("cookie", format!("theme=dark; {}", self.cookie))
+    }
+
+    /// How looking at the settings ends.
+    async fn looks(&self) -> u16 {
+        self.ask("GET", "/api/v1/settings").send().await.unwrap().status().as_u16()
+    }
+
+    /// How changing a setting ends, and what is said then.
+    async fn changes(&self, token: Option<&str>) -> (u16, String) {
+        let mut request = self.ask("PATCH", "/api/v1/settings").json(&json!({ "email.logger.alert.level": "500" }));
+        if let Some(token) = token {
+            request = request.header("x-csrf-token", token);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.unwrap();
+        let title = body.get("title").and_then(Value::as_str).unwrap_or_default();
+        (status, title.to_owned())
+    }
+
+    fn token(&self) -> String {
+        self.session.csrf_token([7; 16])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_technical_account_signs_in_and_changes_what_it_may() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let new = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap();
+    assert_eq!((new.session.person.as_str(), new.role, new.weakness), (TECHNICAL.0, Role::Operator, None));
+    let cookie = new.set_cookie.expose().to_owned();
+    assert!(
+        cookie.starts_with(&format!("{COOKIE}=")) && cookie.ends_with("; HttpOnly; SameSite=Lax; Path=/"),
+        "{cookie}"
+    );
+    // Whoever reads the store finds nothing to show.
+    let stored = serde_json::to_string(&new.session).unwrap();
+    let token = cookie.split(['=', ';']).nth(1).unwrap();
+    assert!(token.len() == 64 && !stored.contains(token) && !stored.contains(TECHNICAL.1), "{stored}");
+
+    let browser = Browser::of(appliance.address(), &new);
+    assert_eq!(browser.looks().await, 200);
+    let (status, said) = browser.changes(None).await;
+    assert_eq!((status, said.contains("X-CSRF-Token")), (403, true), "{said}");
+    let stranger = signed_in(&appliance, OPERATOR).await;
+    assert_eq!(browser.changes(Some(&stranger.token())).await.0, 403);
+    assert_eq!(browser.changes(Some(&browser.token())).await, (200, String::new()));
+    assert_eq!(stranger.changes(Some(&stranger.token())).await.0, 200);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_everything_and_changes_nothing() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let browser = signed_in(&appliance, VIEWER).await;
+    for path in ["settings", "operations", "logs.csv", "openapi.json"] {
+        let answer = browser.ask("GET", &format!("/api/v1/{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    let (status, said) = browser.changes(Some(&browser.token())).await;
+    assert_eq!((status, said.contains("vera may look at everything and change nothing")), (403, true), "{said}");
+    for (method, path) in [("POST", "batches"), ("POST", "operations/1/retry"), ("PATCH", "settings")] {
+        let request = browser.ask(method, &format!("/api/v1/{path}")).header("x-csrf-token", browser.token());
+        let answer = request.json(&json!({ "command": "cashout:transfer" })).send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{method} {path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_is_nobodys_is_as_good_as_none() {
+    let world = world(&["dashboard.apiToken: a-token-for-the-tests"]).await;
+    let appliance = world.serve().await;
+    let right = signed_in(&appliance, TECHNICAL).await;
+    let token = right.cookie.split('=').nth(1).unwrap().to_owned();
+    for cookie in [
+        String::new(),
+        format!("{COOKIE}="),
+        format!("{COOKIE}={}", "0".repeat(64)),
+        format!("{COOKIE}={}", right.session.key),
+        format!("{COOKIE}={}", token.to_uppercase()),
+        format!("{COOKIE}={token}0"),
+        // Where nothing is encrypted, a cookie of this name is of somebody else's making.
+        format!("{SECURE_COOKIE}={token}"),
+    ] {
+        let browser = Browser { cookie: cookie.clone(), ..right.clone() };
+        assert_eq!(browser.looks().await, 401, "{cookie}");
+    }
+    // A wrong token of the API is not mended by a session, and a right one needs none.
+    let wrong = right.ask("GET", "/api/v1/settings").bearer_auth("wrong").send().await.unwrap();
+    assert_eq!((wrong.status().as_u16(), wrong.headers()["www-authenticate"].to_str().unwrap()), (401, "Bearer"));
+    let url = format!("http://{}/api/v1/settings", appliance.address());
+    let change = http().patch(url).bearer_auth("a-token-for-the-tests").json(&json!({}));
+    assert_eq!(change.send().await.unwrap().status(), 200);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let (idle, busy) = (signed_in(&appliance, TECHNICAL).await, signed_in(&appliance, TECHNICAL).await);
+    world.clock.advance(SignedDuration::from_mins(29));
+    assert_eq!(busy.looks().await, 200);
+    world.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!((idle.looks().await, busy.looks().await), (401, 200));
+    // Twelve hours after it began, however busy it is.
+    for _ in 0..34 {
+        world.clock.advance(SignedDuration::from_mins(20));
+        assert_eq!(busy.looks().await, 200);
+    }
+    world.clock.advance(SignedDuration::from_mins(10));
+    assert_eq!(busy.looks().await, 401);
+
+    let sessions = || world.context.store.read(|reader| reader.total::<Session>()).unwrap();
+    assert_eq!(sessions(), 2);
+    world.clock.advance(SignedDuration::from_hours(1));
+    cashout::jobs::retention(&world.context).await.unwrap();
+    assert_eq!(sessions(), 0);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_session_is_used_is_written_down_once_a_minute() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let browser = signed_in(&appliance, TECHNICAL).await;
+    let seen =
+        || world.context.store.read(|reader| reader.get::<Session>(&browser.session.key)).unwrap().unwrap().seen_at;
+    let begun = browser.session.created_at;
+    world.clock.advance(SignedDuration::from_secs(59));
+    assert_eq!((browser.looks().await, seen()), (200, begun));
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!((browser.looks().await, seen()), (200, begun + SignedDuration::from_mins(1)));
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_and_waits_survive_a_restart_and_end_with_the_password() {
+    let mut world = world(&[]).await;
+    let appliance = world.serve().await;
+    let (technical, viewer) = (signed_in(&appliance, TECHNICAL).await, signed_in(&appliance, VIEWER).await);
+    for _ in 0..6 {
+        let refused = try_sign_in(&appliance, ("nobody", "wrong"), "198.51.100.1").await.unwrap_err();
+        assert!(matches!(refused, SignInRefused::Wrong | SignInRefused::Wait(_)), "{refused:?}");
+    }
+    appliance.stop().await.unwrap();
+
+    world.restart().await;
+    let appliance = world.serve().await;
+    let (technical, viewer) = (technical.at(&appliance), viewer.at(&appliance));
+    assert_eq!((technical.looks().await, viewer.looks().await), (200, 200));
+    let waits = try_sign_in(&appliance, ("nobody", "wrong"), "198.51.100.2").await.unwrap_err();
+    assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
+    let waits = try_sign_in(&appliance, TECHNICAL, "198.51.100.1").await.unwrap_err();
+    assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
+    appliance.stop().await.unwrap();
+
+    // Another role takes effect at once; another password ends the session.
+    world.set(&users(&[(VIEWER.0, VIEWER.1, "operator"), (OPERATOR.0, OPERATOR.1, "operator")])).await;
+    let appliance = world.serve().await;
+    let viewer = viewer.at(&appliance);
+    assert_eq!(viewer.changes(Some(&viewer.token())).await.0, 200);
+    appliance.stop().await.unwrap();
+    world.set(&users(&[(VIEWER.0, "another password", "viewer")])).await;
+    let appliance = world.serve().await;
+    assert_eq!((technical.at(&appliance).looks().await, viewer.at(&appliance).looks().await), (200, 401));
+    appliance.stop().await.unwrap();
+    world.set("hipay.wsPassword: another-password").await;
+    let appliance = world.serve().await;
+    assert_eq!(technical.at(&appliance).looks().await, 401);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_this_session_and_everywhere_ends_all() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let mut browsers = Vec::new();
+    for _ in 0..3 {
+        browsers.push(signed_in(&appliance, OPERATOR).await);
+    }
+    let other = signed_in(&appliance, TECHNICAL).await;
+    let removed = sign_out(appliance.web(), &browsers[0].session, peer(SOMEWHERE)).await.unwrap();
+    assert!(removed.starts_with(&format!("{COOKIE}=; Max-Age=0;")), "{removed}");
+    assert_eq!((browsers[0].looks().await, browsers[1].looks().await), (401, 200));
+    sign_out_everywhere(appliance.web(), &browsers[1].session, peer(SOMEWHERE)).await.unwrap();
+    for browser in &browsers {
+        assert_eq!(browser.looks().await, 401);
+    }
+    assert_eq!(other.looks().await, 200);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let verified = || appliance.web().passwords.verified();
+    let mut address = (1..=200).map(|number| format!("198.51.100.{number}"));
+    for _ in 0..5 {
+        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), &address.next().unwrap()).await;
+        assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
+    }
+    for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        let before = verified();
+        let wait = SignedDuration::from_secs(seconds);
+        // Even the right one, in other letters, from elsewhere.
+        let waits = try_sign_in(&appliance, ("OTTO", OPERATOR.1), &address.next().unwrap()).await;
+        assert_eq!((waits.unwrap_err(), verified()), (SignInRefused::Wait(wait), before));
+        world.clock.advance(wait);
+        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), &address.next().unwrap()).await;
+        assert_eq!((refused.unwrap_err(), verified()), (SignInRefused::Wrong, before + 1));
+    }
+    // Others come in meanwhile, and a success lets the past rest.
+    signed_in(&appliance, VIEWER).await;
+    world.clock.advance(SignedDuration::from_mins(15));
+    signed_in(&appliance, OPERATOR).await;
+    let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), SOMEWHERE).await;
+    assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
+    signed_in(&appliance, OPERATOR).await;
+
+    // From one address, whatever account is tried.
+    for number in 0..5 {
+        let name = format!("nobody{number}");
+        let refused = try_sign_in(&appliance, (&name, "wrong"), SOMEWHERE).await;
+        assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
+    }
+    let waits = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap_err();
+    assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
+
+    // A day later nothing is left of it.
+    let kept = || world.context.store.read(|reader| reader.total::<SignInAttempts>()).unwrap();
+    assert!(kept() > 0);
+    world.clock.advance(SignedDuration::from_hours(25));
+    cashout::jobs::retention(&world.context).await.unwrap();
+    assert_eq!(kept(), 0);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_guesses_at_once_no_more_are_looked_at_than_one_after_the_other() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let guesses = (0..40).map(|number| {
+        let password = format!("guess {number}");
+        let appliance = &appliance;
+        async move { try_sign_in(appliance, (OPERATOR.0, &password), SOMEWHERE).await.unwrap_err() }
+    });
+    let refused = futures_util::future::join_all(guesses).await;
+    let wrong = refused.iter().filter(|refused| **refused == SignInRefused::Wrong).count();
+    assert_eq!((wrong, appliance.web().passwords.verified()), (5, 5), "{refused:?}");
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_name_costs_the_same_work_as_a_wrong_password() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let from = (1..=20).map(|number| format!("198.51.100.{number}"));
+    let tries = [
+        ("nobody", "wrong", false),
+        ("nobody", OPERATOR.1, false),
+        // The hash that stands in for a name that nobody has lets nobody in.
+        ("nobody", VIEWER.1, false),
+        (OPERATOR.0, "wrong", false),
+        (OPERATOR.0, VIEWER.1, false),
+        (TECHNICAL.0, "wrong", false),
+        (TECHNICAL.0, VIEWER.1, false),
+        ("", "", false),
+        (TECHNICAL.0, TECHNICAL.1, true),
+        (OPERATOR.0, OPERATOR.1, true),
+        (" vera ", VIEWER.1, true),
+    ];
+    for ((login, password, is_right), from) in tries.into_iter().zip(from) {
+        let before = appliance.web().passwords.verified();
+        let outcome = try_sign_in(&appliance, (login, password), &from).await;
+        assert_eq!(appliance.web().passwords.verified(), before + 1, "{login}");
+        match outcome {
+            Ok(_) => assert!(is_right, "{login} {password}"),
+            Err(refused) => assert_eq!((refused, is_right), (SignInRefused::Wrong, false), "{login} {password}"),
+        }
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_anybody_would_try_is_warned_about() {
+    let mut world = world(&[]).await;
+    world.set(&users(&[("ann", "changeme", "viewer"), ("bob", "xkcd-936", "viewer")])).await;
+    let appliance = world.serve().await;
+    for (credentials, weakness) in [
+        (("ann", "changeme"), Some(PasswordWeakness::WellKnown)),
+        (("bob", "xkcd-936"), Some(PasswordWeakness::Short)),
+        (TECHNICAL, None),
+    ] {
+        assert_eq!(try_sign_in(&appliance, credentials, SOMEWHERE).await.unwrap().weakness, weakness);
+    }
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
+    let world = world(&["server.publicUrl: https://cashout.example", "server.trustedProxies: [127.0.0.1]"]).await;
+    let appliance = world.serve().await;
+    let refused = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap_err();
+    assert_eq!(refused, SignInRefused::InTheClear);
+    assert!(refused.to_string().contains("server.trustedProxies"));
+    assert_eq!(appliance.web().passwords.verified(), 0);
+
+    let secure = Peer { secure: true, ..peer(SOMEWHERE) };
+    let new = sign_in(appliance.web(), TECHNICAL.0, &Secret::new(TECHNICAL.1), secure).await.unwrap();
+    let cookie = new.set_cookie.expose();
+    assert!(cookie.starts_with("__Host-cashout_session=") && cookie.ends_with("; Path=/; Secure"), "{cookie}");
+    // The same session, through the proxy: by https, and by a way that could be listened to.
+    let browser = Browser::of(appliance.address(), &new);
+    for (headers, status) in [
+        (&[("x-forwarded-for", SOMEWHERE), ("x-forwarded-proto", "https")][..], 200),
+        (&[("x-forwarded-for", SOMEWHERE), ("x-forwarded-proto", "http")], 401),
+        (&[("x-forwarded-for", SOMEWHERE)], 401),
+        // From this machine itself.
+        (&[], 200),
+    ] {
+        let mut request = browser.ask("GET", "/api/v1/settings");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{headers:?}");
+    }
+    // Somebody on the way cannot plant a session by the other name.
+    let planted = Browser { cookie: browser.cookie.replace(SECURE_COOKIE, COOKIE), ..browser };
+    let request = planted.ask("GET", "/api/v1/settings").header("x-forwarded-for", SOMEWHERE);
+    assert_eq!(request.header("x-forwarded-proto", "https").send().await.unwrap().status(), 401);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_came_from_where_is_logged_and_no_password_is() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let options = Options {
+        stream: Stream::Error,
+        style: Style::Text { colours: false },
+        level: cashout::config::LogLevel::Emergency,
+        foreign_level: cashout::config::LogLevel::Emergency,
+        hand_over: false,
+    };
+    let logs = Logs::new(options, world.clock.clone());
+    logs.keep_in(&world.context.store).unwrap();
+    let long = format!("eve\r\nNOTICE: otto signed in{}", "e".repeat(1_000));
+    async {
+        let new = try_sign_in(&appliance, OPERATOR, SOMEWHERE).await.unwrap();
+        try_sign_in(&appliance, (&long, "a wrong password"), "198.51.100.1").await.unwrap_err();
+        sign_out(appliance.web(), &new.session, peer(SOMEWHERE)).await.unwrap();
+    }
+    .with_subscriber(logs.subscriber())
+    .await;
+    tokio::task::spawn_blocking(move || logs.let_go()).await.unwrap();
+    let lines = world.context.store.read(|reader| reader.page::<LogLine>(&Query::all())).unwrap().items;
+    let lines: Vec<(u16, &str, &str)> =
+        lines.iter().map(|line| (line.level, line.action.as_str(), line.message.as_str())).collect();
+    let cut = format!("'eveNOTICE: otto signed in{}' was refused from 198.51.100.1", "e".repeat(75));
+    assert_eq!(
+        lines,
+        [
+            (250, "sign-in", "otto signed in from 203.0.113.9"),
+            (300, "sign-in", cut.as_str()),
+            (250, "sign-out", "otto signed out from 203.0.113.9"),
+        ]
+    );
+    appliance.stop().await.unwrap();
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    level: u16,
+}
+
+/// A page and a form behind the door of the pages, on the appliance's own sessions.
+async fn pages(appliance: &Appliance, stop: &CancellationToken) -> SocketAddr {
+    let web = appliance.web().clone();
+    let pages = Router::new()
+        .route("/logs", get(async |caller: Caller| caller.name))
+        .route(
+            "/level",
+            post(async |Operator(caller): Operator, Checked(form): Checked<Level>| {
+                format!("{} asks for {}", caller.name, form.level)
+            }),
+        )
+        .layer(middleware::from_fn_with_state(web.clone(), let_in_page));
+    let router = Router::new().nest("/dashboard", pages).with_state(web);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(Connections::new(router, None, Limits::default()).serve(listener, stop.clone()));
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_lead_strangers_to_the_sign_in_and_back() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let stop = CancellationToken::new();
+    let address = pages(&appliance, &stop).await;
+    let (base, path) = (format!("http://{address}"), "/dashboard/logs?level=WARNING&q=a%26b");
+    let login = "/dashboard/login?next=%2Fdashboard%2Flogs%3Flevel%3DWARNING%26q%3Da%2526b";
+
+    let led = http().get(format!("{base}{path}")).send().await.unwrap();
+    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, login));
+    let next = reqwest::Url::parse(&base).unwrap().join(login).unwrap();
+    let next = next.query_pairs().find(|(name, _)| name == "next").unwrap().1.into_owned();
+    assert_eq!(safe_next(&next), path);
+
+    let led = http().post(format!("{base}/dashboard/level")).body("level=1").send().await.unwrap();
+    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/dashboard/login"));
+
+    let part = http().get(format!("{base}/dashboard/logs?page=2")).header("hx-request", "true");
+    let part = part.header("hx-current-url", format!("{base}{path}")).send().await.unwrap();
+    assert_eq!((part.status().as_u16(), part.headers()["hx-redirect"].to_str().unwrap()), (401, login));
+
+    let browser = signed_in(&appliance, VIEWER).await;
+    let browser = Browser { base, ..browser };
+    let page = browser.ask("GET", path).send().await.unwrap();
+    assert_eq!((page.status().as_u16(), page.headers()["cache-control"].to_str().unwrap()), (200, "no-store"));
+    assert_eq!(page.text().await.unwrap(), VIEWER.0);
+    stop.cancel();
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_taken_from_the_person_s_own_page_alone() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let stop = CancellationToken::new();
+    let base = format!("http://{}", pages(&appliance, &stop).await);
+    let operator = Browser { base: base.clone(), ..signed_in(&appliance, OPERATOR).await };
+    let viewer = Browser { base, ..signed_in(&appliance, VIEWER).await };
+    let send = async |browser: &Browser, fields: &[(&str, &str)], headers: &[(&str, &str)]| {
+        let mut request = browser.ask("POST", "/dashboard/level").form(fields);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (token, of_viewer) = (operator.token(), viewer.token());
+    let asked = (200, "otto asks for 500".to_owned());
+    assert_eq!(send(&operator, &[("level", "500"), ("_csrf", &token)], &[]).await, asked);
+    assert_eq!(send(&operator, &[("level", "500")], &[("x-csrf-token", &token)]).await, asked);
+    let own = [("sec-fetch-site", "same-origin")];
+    assert_eq!(send(&operator, &[("_csrf", &token), ("level", "500")], &own).await, asked);
+
+    for fields in
+        [&[("level", "500")][..], &[("level", "500"), ("_csrf", "")], &[("level", "500"), ("_csrf", &of_viewer)]]
+    {
+        assert_eq!(send(&operator, fields, &[]).await.0, 403, "{fields:?}");
+    }
+    for site in ["cross-site", "same-site"] {
+        let fields = [("level", "500"), ("_csrf", token.as_str())];
+        assert_eq!(send(&operator, &fields, &[("sec-fetch-site", site)]).await.0, 403);
+    }
+    assert_eq!(send(&viewer, &[("level", "500"), ("_csrf", &of_viewer)], &[]).await.0, 403);
+    let (status, said) = send(&operator, &[("level", "many"), ("_csrf", &token)], &[]).await;
+    assert_eq!((status, said.contains("level")), (422, true), "{said}");
+    let as_json = operator.ask("POST", "/dashboard/level").json(&json!({ "level": 500, "_csrf": token }));
+    assert_eq!(as_json.send().await.unwrap().status(), 415);
+    stop.cancel();
+    appliance.stop().await.unwrap();
+}
