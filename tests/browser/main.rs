@@ -1,0 +1,21 @@
+//! The pages in a real Chromium, as the people who use them meet them: what they read, click and type.
+//! One binary, a file a page or a capability.
+//!
+//! A test opens a browser on a [`world::Site`], acts by what is written on the screen, and ends with
+//! `browser.done().await`, which fails on whatever the browser complained of meanwhile.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects by failing"
+)]
+
+mod accessible;
+mod acts;
+mod browser;
+mod driver;
+mod findings;
+mod harness;
+mod screen;
+mod world;
