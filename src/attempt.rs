@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::money::Amount;
 use crate::operation::{Event, PaymentKind};
+use crate::refusal::Refusal;
 
 pub use news::News;
 
@@ -86,6 +87,9 @@ pub struct Attempt {
     /// Why it is in that state, in HiPay's words where there are some.
     #[serde(default)]
     pub message: String,
+    /// What HiPay said where it refused it or has not executed it.
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
     /// When the state last changed (UTC).
     pub updated_at: Timestamp,
     /// What a later release wrote beside this; kept as it is.
@@ -315,6 +319,7 @@ mod tests {
             transaction_status: None,
             as_of: None,
             message: String::new(),
+            refusal: None,
             updated_at: at,
             unknown: Map::new(),
         }

@@ -31,6 +31,8 @@ pub mod voucher;
 
 pub mod operation;
 
+pub mod refusal;
+
 pub mod attempt;
 
 pub mod cycle;

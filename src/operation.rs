@@ -3,6 +3,7 @@
 //!
 //! Pure: a status changes only by [`apply`], and an event that does not fit is a typed error.
 
+mod cause;
 mod status;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use crate::attempt::Payment;
 use crate::money::Amount;
 
+pub use cause::{Hold, Unready};
 pub use status::{Column, Event, IllegalTransition, PaymentKind, Status, apply};
 
 /// Who is paid by an operation.
@@ -97,6 +99,12 @@ pub struct Operation {
     /// Set when a person has to look first: why. A held operation is never paid.
     #[serde(default)]
     pub held: Option<String>,
+    /// What kind of reason that is.
+    #[serde(default)]
+    pub held_for: Option<Hold>,
+    /// Why its withdrawal was not even sent, where its wallet was not ready for it.
+    #[serde(default)]
+    pub unready: Option<Unready>,
     /// The wallet's balance as last read for this operation.
     #[serde(default)]
     pub balance: Option<Amount>,
@@ -160,9 +168,17 @@ impl Operation {
             return Ok(());
         }
         self.status = status;
+        self.unready = None;
         message.clone_into(&mut self.message);
         self.updated_at = at;
         self.note(message, at);
+        Ok(())
+    }
+
+    /// The withdrawal cannot be sent because the wallet is not ready: why, and that as a sentence.
+    pub fn not_ready(&mut self, why: Unready, message: &str, at: Timestamp) -> Result<(), IllegalTransition> {
+        self.happen(Event::WalletNotReady, message, at)?;
+        self.unready = Some(why);
         Ok(())
     }
 
@@ -174,8 +190,9 @@ impl Operation {
         self.history.push(Change { at, status: self.status, message: message.to_owned() });
     }
 
-    /// Keeps it from being paid until a person has looked.
-    pub fn hold(&mut self, reason: &str, at: Timestamp) {
+    /// Keeps it from being paid until a person has looked: why, and that as a sentence.
+    pub fn hold(&mut self, why: Hold, reason: &str, at: Timestamp) {
+        self.held_for = Some(why);
         if self.held.as_deref() != Some(reason) {
             self.held = Some(reason.to_owned());
             self.updated_at = at;

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::metrics;
+use crate::refusal::Refusal;
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,6 +34,8 @@ pub enum CallError {
     Unknown {
         /// What was seen instead of an answer.
         reason: String,
+        /// What the remote said, where it said something that settles nothing.
+        said: Option<Box<Refusal>>,
         /// How long the remote asked to wait.
         retry_after: Option<Duration>,
     },
@@ -50,12 +53,14 @@ pub struct Rejection {
     pub detail: Option<i64>,
     /// What was refused and why, for people.
     pub sentence: String,
+    /// The remote's own words, on one line and of bounded length; may be empty.
+    pub words: String,
 }
 
 impl CallError {
     /// An outcome that nobody knows.
     pub fn unknown(reason: impl Into<String>) -> Self {
-        Self::Unknown { reason: reason.into(), retry_after: None }
+        Self::Unknown { reason: reason.into(), said: None, retry_after: None }
     }
 
     /// True where our credentials were refused, so that nothing else will work either.
@@ -68,11 +73,28 @@ impl CallError {
         matches!(self, Self::Rejected(rejection) if matches!(rejection.code, Some(7 | 404)))
     }
 
+    /// What the remote said, to be explained later; `None` where it did not speak.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::NotSent { .. } => None,
+            Self::Rejected(rejection) => Some(rejection.refusal()),
+            Self::Unknown { said, .. } => said.as_deref().cloned(),
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NotSent { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
             Self::Rejected(_) => None,
         }
+    }
+}
+
+impl Rejection {
+    /// What stays of it, to be explained later.
+    pub fn refusal(&self) -> Refusal {
+        let Self { http_status, code, detail, words, .. } = self;
+        Refusal { http_status: Some(*http_status), code: *code, detail: *detail, words: words.clone() }
     }
 }
 
@@ -320,7 +342,7 @@ impl Remote {
         if status == StatusCode::TOO_MANY_REQUESTS {
             CallError::NotSent { reason, retry_after }
         } else {
-            CallError::Unknown { reason, retry_after }
+            CallError::Unknown { reason, said: None, retry_after }
         }
     }
 

@@ -250,6 +250,8 @@ pub(crate) mod tests {
             status: draft.status,
             message: String::new(),
             held: None,
+            held_for: None,
+            unready: None,
             balance: None,
             shortfall: None,
             transfer: crate::attempt::Payment::default(),

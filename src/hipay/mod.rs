@@ -14,6 +14,7 @@ use crate::attempt::Attempt;
 use crate::config::HiPayConfig;
 use crate::multipart::Multipart;
 use crate::operation::PaymentKind;
+use crate::refusal::Refusal;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
 
@@ -270,6 +271,7 @@ impl HiPay {
                 code: Some(i64::from(NO_ACCESS)),
                 detail: None,
                 sentence: format!("HiPay does not let us act on this account, or does not know it ({error})"),
+                words: error.refusal().unwrap_or_default().words,
             })),
             Err(own) if own.is_credentials() => Err(error),
             Err(own) => Err(own),
@@ -327,7 +329,16 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     };
     match envelope.code.integer() {
         Some(0) if answer.is_success() => Ok(answer),
-        Some(13 | 26) => Err(CallError::unknown(sentence(envelope.code.integer(), answer.status, &envelope))),
+        code @ Some(13 | 26) => Err(CallError::Unknown {
+            reason: sentence(code, answer.status, &envelope),
+            said: Some(Box::new(Refusal {
+                http_status: Some(answer.status),
+                code,
+                detail: envelope.error_code_detail.integer(),
+                words: words(&envelope),
+            })),
+            retry_after: None,
+        }),
         // Not HiPay's own word, whoever it is that answered.
         None | Some(0) if answer.status != 401 => {
             Err(CallError::unknown(format!("HiPay's answer has no code ({})", answer.describe())))
@@ -342,6 +353,7 @@ fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallErr
         code,
         detail: envelope.error_code_detail.integer(),
         sentence: sentence(code, status, envelope),
+        words: words(envelope),
     })
 }
 
@@ -358,10 +370,15 @@ fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> String
         .and_then(refusal::detail_sentence)
         .or_else(|| refusal::code_sentence(code.unwrap_or_else(|| i64::from(status))))
         .unwrap_or("HiPay refused");
+    let theirs = words(envelope);
+    if theirs.is_empty() { format!("{ours} ({numbers})") } else { format!("{ours} ({numbers}: {theirs})") }
+}
+
+/// HiPay's own words; empty where there are none.
+fn words(envelope: &wire::Envelope) -> String {
     let theirs = [envelope.message.text(), envelope.description.text()].into_iter().flatten().map(str::to_owned);
     let fields = Some(envelope.fields()).filter(|fields| !fields.is_empty());
-    let words: Vec<String> = theirs.chain(fields).map(|words| shown(&words)).collect();
-    if words.is_empty() { format!("{ours} ({numbers})") } else { format!("{ours} ({numbers}: {})", words.join("; ")) }
+    theirs.chain(fields).map(|words| shown(&words)).collect::<Vec<_>>().join("; ")
 }
 
 /// A remote's words on one line and of bounded length.

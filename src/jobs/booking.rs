@@ -104,6 +104,8 @@ impl Booking {
             status: draft.status,
             message: String::new(),
             held: None,
+            held_for: None,
+            unready: None,
             balance,
             shortfall: None,
             transfer: Payment::default(),

@@ -19,7 +19,7 @@ use crate::config::NegativeVouchers;
 use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Operation, Status};
+use crate::operation::{Beneficiary, Hold, Operation, Status};
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
@@ -341,7 +341,7 @@ impl Generation<'_> {
                 let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
                 let unsent = operation.transfer.attempts.is_empty();
                 if unsent && Status::TRANSFER_PAYABLE.contains(&operation.status) {
-                    operation.hold("Mirakl shows the voucher as paid, and not by us", now);
+                    operation.hold(Hold::PaidInMirakl, "Mirakl shows the voucher as paid, and not by us", now);
                     writer.put(&operation)?;
                     held.push(operation.amount);
                 }

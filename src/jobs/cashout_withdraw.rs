@@ -13,7 +13,7 @@ use super::funds::Funds;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, outcome};
 use crate::hipay::{Account, ActingOn};
-use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
 use crate::store::View;
 use crate::vendor::Vendor;
 
@@ -77,6 +77,8 @@ async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u
 /// Why a withdrawal is not sent.
 struct Obstacle {
     event: Event,
+    /// What is not ready, where it is the wallet.
+    unready: Option<Unready>,
     /// For the counts.
     word: &'static str,
     message: &'static str,
@@ -84,33 +86,42 @@ struct Obstacle {
 
 const DISABLED: Obstacle = Obstacle {
     event: Event::VendorDisabled,
+    unready: None,
     word: "vendor disabled",
     message: "the vendor is disabled (hipay-process is not true in Mirakl)",
 };
 
-const NO_WALLET: Obstacle =
-    Obstacle { event: Event::WalletNotReady, word: "wallet not ready", message: "HiPay does not know the wallet" };
+const NO_WALLET: Obstacle = Obstacle {
+    event: Event::WalletNotReady,
+    unready: Some(Unready::WalletUnknown),
+    word: "wallet not ready",
+    message: "HiPay does not know the wallet",
+};
 
 const OTHER_WALLET: Obstacle = Obstacle {
     event: Event::WalletNotReady,
+    unready: Some(Unready::OtherWallet),
     word: "wallet not ready",
     message: "HiPay shows another account in place of the wallet; ask HiPay",
 };
 
 const NOT_IDENTIFIED: Obstacle = Obstacle {
     event: Event::WalletNotReady,
+    unready: Some(Unready::NotIdentified),
     word: "wallet not ready",
     message: "HiPay has not identified the account; its documents have to be validated first",
 };
 
 const BLOCKED: Obstacle = Obstacle {
     event: Event::PaymentBlocked,
+    unready: None,
     word: "payment blocked",
     message: "payments to the vendor are blocked in Mirakl",
 };
 
 const NO_BANK_DETAILS: Obstacle = Obstacle {
     event: Event::WalletNotReady,
+    unready: Some(Unready::BankDetailsNotValidated),
     word: "wallet not ready",
     message: "HiPay has not validated the bank details",
 };
@@ -136,7 +147,11 @@ impl Wallet<'_> {
             } else {
                 self.run.warn(&subject(&operation), &format!("not withdrawn: {}", obstacle.message));
             }
-            outcome::happen(self.context, operation.id, obstacle.event, obstacle.message.to_owned()).await?;
+            let message = obstacle.message.to_owned();
+            match obstacle.unready {
+                Some(why) => outcome::unready(self.context, operation.id, why, message).await?,
+                None => outcome::happen(self.context, operation.id, obstacle.event, message).await?,
+            }
             if operation.status != Status::WithdrawSending {
                 return Ok(());
             }

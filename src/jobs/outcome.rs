@@ -9,7 +9,9 @@ use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
 use crate::inbox::{self, NotificationKind};
 use crate::money::Amount;
-use crate::operation::{Event, Operation, PaymentKind, Status};
+use crate::operation::{Event, Hold, Operation, PaymentKind, Status, Unready};
+use crate::refusal::Refusal;
+use crate::remote::Rejection;
 use crate::store::{StoreError, View, Writer};
 
 /// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
@@ -43,6 +45,11 @@ pub(super) async fn update(
 /// An event without a payment: disabled, blocked, short of funds, nothing to pay.
 pub(super) async fn happen(context: &Context, id: u64, event: Event, message: String) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
+}
+
+/// A withdrawal is not sent because its wallet is not ready, and why.
+pub(super) async fn unready(context: &Context, id: u64, why: Unready, message: String) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
 /// The intent: `attempt` with everything that its request carries, and the paying account's balance. `None` where the operation is no
@@ -85,6 +92,7 @@ pub(super) async fn reopen(context: &Context, id: u64, kind: PaymentKind) -> Res
         }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
             last.state = AttemptState::Sending;
+            last.refusal = None;
             last.updated_at = now;
         }
         true
@@ -112,6 +120,7 @@ pub(super) async fn accepted(
         attempt.state = AttemptState::Requested;
         attempt.transaction_id = Some(transaction_id);
         attempt.message.clear();
+        attempt.refusal = None;
         attempt.updated_at = now;
         // Whoever was faster (a look-up beside us) has brought the status further already.
         let _ = operation.happen(Event::Requested(kind), "", now);
@@ -127,7 +136,7 @@ pub(super) async fn refused(
     id: u64,
     kind: PaymentKind,
     reference: String,
-    message: String,
+    rejection: Rejection,
     for_funds: bool,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
@@ -136,10 +145,11 @@ pub(super) async fn refused(
             return false;
         }
         attempt.state = AttemptState::Refused;
-        attempt.message.clone_from(&message);
+        attempt.message.clone_from(&rejection.sentence);
+        attempt.refusal = Some(rejection.refusal());
         attempt.updated_at = now;
         let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
-        let _ = operation.happen(event, &message, now);
+        let _ = operation.happen(event, &rejection.sentence, now);
         true
     })
     .await
@@ -147,10 +157,20 @@ pub(super) async fn refused(
 }
 
 /// Nobody knows what became of the attempt: it stays as it is, with the reason for people to see.
-pub(super) async fn open(context: &Context, id: u64, message: String) -> Result<(), StoreError> {
+pub(super) async fn open(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    message: String,
+    refusal: Option<Refusal>,
+) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         if operation.message == message {
             return false;
+        }
+        let last = operation.payment_mut(kind).attempts.last_mut();
+        if let Some(last) = last.filter(|last| last.state == AttemptState::Sending) {
+            last.refusal = refusal;
         }
         operation.message.clone_from(&message);
         operation.updated_at = now;
@@ -162,9 +182,9 @@ pub(super) async fn open(context: &Context, id: u64, message: String) -> Result<
 }
 
 /// Keeps the operation from being paid until a person has looked.
-pub(super) async fn hold(context: &Context, id: u64, reason: String) -> Result<(), StoreError> {
+pub(super) async fn hold(context: &Context, id: u64, why: Hold, reason: String) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
-        operation.hold(&reason, now);
+        operation.hold(why, &reason, now);
         true
     })
     .await
@@ -200,6 +220,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             transaction_status: None,
             as_of: None,
             message: "found at HiPay; sent before this store's memory begins".to_owned(),
+            refusal: None,
             updated_at: now,
             unknown: Map::new(),
         };
@@ -221,6 +242,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.updated_at = now;
     let message = transaction_message(&transaction);
     attempt.message.clone_from(&message);
+    attempt.refusal = transaction.state.is_ended().then(|| Refusal::in_words(&transaction.refusal_reason));
     // An earlier attempt says nothing about the operation.
     if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
         return true;

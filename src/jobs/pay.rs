@@ -10,8 +10,8 @@ use super::{Context, JobError, Run, Subject, labels};
 use crate::attempt::{Attempt, AttemptState, Payment, Plan};
 use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Event, Operation, PaymentKind};
-use crate::remote::CallError;
+use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind};
+use crate::remote::{CallError, Rejection};
 
 /// How often, at most, a request is sent in one run while nobody knows what became of it.
 const SENDS: u32 = 3;
@@ -118,6 +118,7 @@ impl Paying<'_> {
             transaction_status: None,
             as_of: None,
             message: String::new(),
+            refusal: None,
             updated_at: now,
             unknown: serde_json::Map::new(),
         };
@@ -230,7 +231,7 @@ impl Paying<'_> {
             if let CallError::Rejected(rejection) = &error
                 && !uncertain
             {
-                return self.refused(operation, &attempt, &rejection.sentence).await;
+                return self.refused(operation, &attempt, rejection.clone()).await;
             }
             uncertain = true;
             if sends == SENDS || self.run.is_stopping() {
@@ -249,10 +250,11 @@ impl Paying<'_> {
         Ok(())
     }
 
-    async fn refused(&self, operation: &Operation, attempt: &Attempt, sentence: &str) -> Result<(), JobError> {
+    async fn refused(&self, operation: &Operation, attempt: &Attempt, rejection: Rejection) -> Result<(), JobError> {
         let for_funds = self.funds.refused(attempt.amount).await;
         let (id, reference) = (operation.id, attempt.reference.clone());
-        outcome::refused(self.context, id, self.kind, reference, sentence.to_owned(), for_funds).await?;
+        let sentence = rejection.sentence.clone();
+        outcome::refused(self.context, id, self.kind, reference, rejection, for_funds).await?;
         self.run.count_amount(if for_funds { "insufficient funds" } else { "refused" }, attempt.amount);
         self.run.fail(subject(operation), format!("the {} was refused: {sentence}", self.kind.word()));
         Ok(())
@@ -278,7 +280,7 @@ impl Paying<'_> {
             self.run.abort(JobError::Credentials(error.to_string()));
         }
         let message = format!("the {} {how}: {error}; it is taken up again at the next run", self.kind.word());
-        outcome::open(self.context, operation.id, message.clone()).await?;
+        outcome::open(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
         self.run.fail(subject(operation), message);
         Ok(())
     }
@@ -300,7 +302,7 @@ impl Paying<'_> {
                      Nothing is paid until a person has looked",
                     transaction.transaction_id
                 );
-                outcome::hold(self.context, id, message.clone()).await?;
+                outcome::hold(self.context, id, Hold::OtherPayment, message.clone()).await?;
                 self.run.critical(subject(operation), message);
                 return Ok(());
             }

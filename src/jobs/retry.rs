@@ -14,6 +14,7 @@ pub async fn retry(context: &Context, id: u64, asked_by: &str) -> Result<Operati
             return Err(JobError::Refused(format!("there is no operation {id}")));
         };
         let was_held = operation.held.take().is_some();
+        operation.held_for = None;
         if operation.status == Status::WithdrawCanceled {
             operation.happen(Event::RetryAsked, &note, now).map_err(|error| JobError::Refused(error.to_string()))?;
         } else if was_held {

@@ -14,7 +14,7 @@ use crate::inbox::{Notification, Outcome};
 use crate::money::Amount;
 use crate::movement::Movement;
 use crate::notification::{Meaning, WalletNotice};
-use crate::operation::{Column, Operation, PaymentKind};
+use crate::operation::{Column, Hold, Operation, PaymentKind};
 use crate::store::{Query, StoreError, View, Writer};
 
 /// How much of HiPay's words stands in a sentence of ours, in characters.
@@ -175,7 +175,7 @@ fn payment(
             "HiPay tells of another payment as transaction {transaction_id}: {difference}. Nothing is paid until a \
              person has looked"
         );
-        return hold(writer, operation, message, now);
+        return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let Some(state) = state else {
         return Ok(Dealt::silently(Outcome::Ignored("authorised; nothing changes by that".to_owned())));
@@ -193,7 +193,7 @@ fn payment(
                 kind.word(),
                 words(notice.text("message"))
             );
-            return hold(writer, operation, message, now);
+            return hold(writer, operation, Hold::Revoked, message, now);
         }
         News::New | News::Revived => {}
     }
@@ -209,7 +209,7 @@ fn payment(
              Nothing more is paid until a person has looked",
             kind.word()
         );
-        return hold(writer, operation, message, now);
+        return hold(writer, operation, Hold::ExecutedAfterAll, message, now);
     }
     writer.put(&operation)?;
     let word = kind.word();
@@ -228,10 +228,11 @@ fn ignored(reason: &str) -> Dealt {
 fn hold(
     writer: &mut Writer<'_>,
     mut operation: Operation,
+    why: Hold,
     message: String,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
-    operation.hold(&message, now);
+    operation.hold(why, &message, now);
     writer.put(&operation)?;
     let line = Line::about(Severity::Critical, &operation, message.clone());
     Ok(Dealt::told(Outcome::Applied(message), line))

@@ -221,12 +221,16 @@ impl Mirakl {
         match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
             None if updated => Ok(()),
             None => Err(CallError::unknown("Mirakl did not say that it changed the shop")),
-            Some(error) => Err(CallError::Rejected(Rejection {
-                http_status: answer.status,
-                code: None,
-                detail: None,
-                sentence: format!("Mirakl refused the change: {}", wire::sentence(&error.errors)),
-            })),
+            Some(error) => {
+                let words = wire::sentence(&error.errors);
+                Err(CallError::Rejected(Rejection {
+                    http_status: answer.status,
+                    code: None,
+                    detail: None,
+                    sentence: format!("Mirakl refused the change: {words}"),
+                    words,
+                }))
+            }
         }
     }
 
@@ -304,12 +308,13 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
         return Ok(answer);
     }
     let said = serde_json::from_slice::<wire::ErrorAnswer>(&answer.body).unwrap_or_default().sentence();
+    let words = said.clone();
     let said = if said.is_empty() { answer.describe() } else { said };
     let sentence = match answer.status {
         401 => format!("Mirakl refused our credentials: {said}"),
         status => format!("Mirakl refused with HTTP {status}: {said}"),
     };
-    Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence }))
+    Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence, words }))
 }
 
 fn decode<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {

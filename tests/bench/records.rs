@@ -46,6 +46,8 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         status: Status::Created,
         message: String::new(),
         held: None,
+        held_for: None,
+        unready: None,
         balance: Some(Amount::zero(Currency::EUR)),
         shortfall: None,
         transfer: Payment::default(),
@@ -103,6 +105,7 @@ fn attempt(operation: &Operation, kind: PaymentKind, at: Timestamp) -> Attempt {
         transaction_status: Some("CAPTURED".to_owned()),
         as_of: None,
         message: String::new(),
+        refusal: None,
         updated_at: at,
         unknown: Map::new(),
     }

@@ -1,7 +1,7 @@
 //! The JSON API: what scripts and other systems see and do.
 
 use cashout::logs::LogLine;
-use cashout::operation::Operation;
+use cashout::operation::{Hold, Operation};
 use cashout::sandbox::SandboxOptions;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};
@@ -296,7 +296,7 @@ async fn an_operation_that_waits_for_a_person_is_taken_up_again() {
     let now = world.clock.now();
     let held = world.context.store.write(move |writer| {
         let mut operation = writer.get::<Operation>(&id)?.unwrap();
-        operation.hold("somebody has to look", now);
+        operation.hold(Hold::OtherPayment, "somebody has to look", now);
         writer.put(&operation)
     });
     held.await.map_err(|error: StoreError| error).unwrap();

@@ -77,6 +77,9 @@ async fn refused_for_good(kind: PaymentKind) {
             assert!(operation.message.contains(words), "{code}: '{words}' is missing in {}", operation.message);
         }
         assert_eq!(last_message(&operation, kind), operation.message);
+        let refusal = operation.payment(kind).last().unwrap().refusal.clone().unwrap();
+        assert_eq!(refusal.code, Some(i64::from(code)));
+        assert!(refusal.words.starts_with(&format!("Refused with code {code}; amount: is too small")), "{refusal:?}");
     }
     assert_eq!(world.sandbox.hipay(|hipay| hipay.ledger.paid().count()), before, "nothing moved");
     // The references are unused: the next run sends the same ones.
@@ -115,6 +118,8 @@ async fn refused_in_words_that_settle_nothing(kind: PaymentKind) {
         let open = world.operation(id);
         assert_eq!(open.status, sending, "{code}");
         assert!(open.message.contains("outcome is not known yet") && open.message.contains(words), "{}", open.message);
+        let refusal = open.payment(kind).last().unwrap().refusal.clone().unwrap();
+        assert_eq!((refusal.code, refusal.words), (Some(i64::from(code)), format!("Refused with code {code}")));
         let done = world.operation(id + 2).status;
         assert!(done == requested || done == Status::TransferSuccess || done == Status::WithdrawSuccess, "{done}");
     }

@@ -2,7 +2,7 @@
 
 use cashout::inbox::NotificationState as State;
 use cashout::movement::Movement;
-use cashout::operation::{PaymentKind, Status};
+use cashout::operation::{Hold, PaymentKind, Status};
 use cashout::sandbox::{Delivery, Ending, Endpoint, Fault, Lag, Life, Moment, Reviews, SandboxOptions, Sending, Until};
 use cashout::store::{Query, View};
 use cashout::vendor::WalletStatus;
@@ -168,6 +168,7 @@ async fn a_late_notice_of_an_earlier_attempt_says_nothing_about_the_next() {
     world.all_heard().await;
     let operation = world.operation(1);
     assert!(operation.held.as_ref().is_some_and(|held| held.contains("moved twice")), "{operation:#?}");
+    assert_eq!(operation.held_for, Some(Hold::ExecutedAfterAll));
     assert_eq!(operation.status, Status::TransferSuccess);
     appliance.stop().await.unwrap();
 }
@@ -217,6 +218,7 @@ async fn another_amount_or_another_account_is_held_for_a_person() {
         let operation = world.operation(1);
         assert_eq!(operation.status, Status::TransferRequested);
         assert!(operation.held.as_ref().is_some_and(|held| held.contains(words)), "{words}: {operation:#?}");
+        assert_eq!(operation.held_for, Some(Hold::OtherPayment));
         cashout::jobs::retry(&world.context, operation.id, "a person").await.unwrap();
     }
     // The right one, from either side of the transfer.
@@ -252,6 +254,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     let operation = world.operation(1);
     assert_eq!(operation.status, Status::WithdrawSuccess);
     assert!(operation.held.is_some_and(|held| held.contains("now tells that it is not executed")));
+    assert_eq!(operation.held_for, Some(Hold::Revoked));
     appliance.stop().await.unwrap();
 }
 

@@ -1,0 +1,49 @@
+//! Why an operation is held or its withdrawal not sent, in a form that can be told in any language.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a person has to look before an operation is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// HiPay shows or tells of a payment under our reference or id that is not the one we meant.
+    OtherPayment,
+    /// HiPay had executed the payment, and then told that it is not executed.
+    Revoked,
+    /// HiPay executed a payment after it had shown it as failed: the money may have moved twice.
+    ExecutedAfterAll,
+    /// Mirakl shows the voucher as paid, and not by us.
+    PaidInMirakl,
+    /// A reason of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Hold {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::OtherPayment, Self::Revoked, Self::ExecutedAfterAll, Self::PaidInMirakl, Self::Unknown];
+}
+
+/// Why a withdrawal was not even sent: what is missing at the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unready {
+    /// HiPay does not know the wallet.
+    WalletUnknown,
+    /// HiPay shows another account in its place.
+    OtherWallet,
+    /// Its owner is not identified.
+    NotIdentified,
+    /// Its bank details are not validated.
+    BankDetailsNotValidated,
+    /// A reason of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Unready {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::WalletUnknown, Self::OtherWallet, Self::NotIdentified, Self::BankDetailsNotValidated, Self::Unknown];
+}
