@@ -18,4 +18,7 @@ mod driver;
 mod findings;
 mod harness;
 mod screen;
+mod signing_in;
+mod transfers;
+mod vendors;
 mod world;

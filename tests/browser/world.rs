@@ -4,12 +4,16 @@
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 mod marketplace;
 
-use cashout::sandbox::SandboxOptions;
+use cashout::jobs::{Command, GenerateArguments};
+use cashout::sandbox::shops::{Market, populate};
+use cashout::sandbox::{HipayModel, Reviews, SandboxOptions};
 use cashout::serve::Appliance;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 pub(crate) use marketplace::World;
 
-use crate::browser::Window;
+use crate::browser::{Browser, Window};
 
 /// A marketplace and the appliance at work on it. When it goes, HiPay's ledger is compared with what
 /// the vouchers owed.
@@ -22,6 +26,41 @@ impl Site {
     /// An empty marketplace, on which no batch runs by itself.
     pub(crate) async fn new() -> Self {
         Self::of(World::unscheduled(SandboxOptions::default(), &[]).await).await
+    }
+
+    /// Sixty shops after a settlement, as chance has it: most are paid, some cannot be, and the
+    /// marketplace's account does not cover everything.
+    pub(crate) async fn of_sixty_shops() -> Self {
+        let mut world = World::unscheduled(SandboxOptions::default(), &[]).await;
+        // What the market owes is decided by its own chance, not written down shop by shop.
+        world.check_ledger = false;
+        world.sandbox.hipay(|hipay| hipay.reviews = Reviews::ByHand);
+        let zone = TimeZone::get("Europe/Paris").unwrap();
+        let market = Market { count: 60, seed: 1, cycles: vec![marketplace::CYCLE], zone };
+        populate(&world.sandbox, &market).unwrap();
+        world.vendors().await;
+        world.clock.advance(SignedDuration::from_hours(1));
+        world.sandbox.hipay(HipayModel::settle_reviews);
+        world.vendors().await;
+        world.clock.advance(SignedDuration::from_hours(72));
+        world.run(Command::CashoutGenerate(GenerateArguments::default())).await;
+        for _ in 0..2 {
+            world.transfer().await;
+            world.sandbox.hipay(HipayModel::settle_transactions);
+            world.sync().await;
+            world.withdraw().await;
+        }
+        Self::of(world).await
+    }
+
+    /// Signs in with HiPay's credentials, and ends where `path` leads.
+    pub(crate) async fn sign_in(&self, browser: &Browser, path: &str) {
+        browser.open(path).await;
+        let credentials = self.world.sandbox.credentials();
+        browser.fill("HiPay web service login", &credentials.ws_login).await;
+        browser.fill("Password", credentials.ws_password.expose()).await;
+        browser.click("Sign in").await;
+        browser.does_not_see("HiPay web service login").await;
     }
 
     /// The appliance at work on this world.
