@@ -405,6 +405,15 @@ async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
     assert_eq!(refused, SignInRefused::InTheClear);
     assert!(refused.to_string().contains("server.trustedProxies"));
     assert_eq!(appliance.web().passwords.verified(), 0);
+    // Whoever repeats it is told the same, and it is not logged for ever.
+    for _ in 0..10 {
+        let refused = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap_err();
+        assert_eq!(refused, SignInRefused::InTheClear);
+    }
+    let key = SignInAttempts::of_address(SOMEWHERE.parse().unwrap());
+    let counted = world.context.store.read(|reader| reader.get::<SignInAttempts>(&key)).unwrap().unwrap();
+    assert_eq!(counted.failures, 5);
+    world.clock.advance(SignedDuration::from_secs(1));
 
     let secure = Peer { secure: true, ..peer(SOMEWHERE) };
     let new = sign_in(appliance.web(), TECHNICAL.0, &Secret::new(TECHNICAL.1), secure).await.unwrap();

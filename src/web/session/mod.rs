@@ -81,12 +81,18 @@ impl From<NoRandom> for SignInRefused {
 pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> Result<NewSession, SignInRefused> {
     let (config, now, login) = (web.settings.get(), web.context.clock.now(), login.trim());
     let address = peer.address;
+    let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
-        tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
+        // Counted, so that nobody fills the log with it; told what to mend in any case.
+        if count_as_failed(web, vec![of_address], now).await.is_ok() {
+            tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
+        }
         return Err(SignInRefused::InTheClear);
     }
-    let keys = [SignInAttempts::of_address(address), SignInAttempts::of_account(login)];
-    let wait = count_as_failed(web, &keys, now).await?;
+    let keys = vec![of_address, SignInAttempts::of_account(login)];
+    let wait = count_as_failed(web, keys.clone(), now).await.inspect_err(|refused| {
+        tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
+    })?;
     let Some(person) = web.passwords.whose(&config, login, password).await else {
         let wait = if wait.is_zero() {
             String::new()
@@ -123,14 +129,13 @@ pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> R
 
 /// Counts an attempt as failed before it is looked at: of many that come at once, none goes uncounted,
 /// and one that is broken off counts too. A success takes it back. Gives the wait after a failure.
-async fn count_as_failed(web: &Web, keys: &[String; 2], now: Timestamp) -> Result<SignedDuration, SignInRefused> {
+async fn count_as_failed(web: &Web, keys: Vec<String>, now: Timestamp) -> Result<SignedDuration, SignInRefused> {
     // Whoever has to wait costs no write.
     let looked_at = keys.clone();
     let wait = web.context.store.reading(move |reader| wait_of(reader, &looked_at, now)).await?;
     if !wait.is_zero() {
         return Err(SignInRefused::Wait(wait));
     }
-    let keys = keys.clone();
     let counted = web.context.store.write(move |writer| {
         let left = wait_of(writer, &keys, now)?;
         if !left.is_zero() {
@@ -149,7 +154,7 @@ async fn count_as_failed(web: &Web, keys: &[String; 2], now: Timestamp) -> Resul
 }
 
 /// The longest wait of those.
-fn wait_of(view: &impl View, keys: &[String; 2], now: Timestamp) -> Result<SignedDuration, StoreError> {
+fn wait_of(view: &impl View, keys: &[String], now: Timestamp) -> Result<SignedDuration, StoreError> {
     let mut longest = SignedDuration::ZERO;
     for key in keys {
         let attempts = view.get::<SignInAttempts>(key)?;
