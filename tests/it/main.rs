@@ -28,6 +28,7 @@ mod mirakl_access;
 mod mirakl_answers;
 mod notices;
 mod owner;
+mod page_door;
 mod payments;
 mod payments_kept;
 mod payments_refused;

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
-use axum::routing::{get, post};
-use axum::{Router, middleware};
 use cashout::config::Role;
 use cashout::logs::{LogLine, Logs, Options, Stream, Style};
 use cashout::sandbox::SandboxOptions;
@@ -13,22 +11,17 @@ use cashout::secret::Secret;
 use cashout::serve::Appliance;
 use cashout::session::{PasswordWeakness, Session, SignInAttempts};
 use cashout::store::{Query, View};
-use cashout::web::{
-    COOKIE, Caller, Checked, Connections, Limits, NewSession, Operator, Peer, SECURE_COOKIE, SignInRefused,
-    let_in_page, safe_next, sign_in, sign_out, sign_out_everywhere,
-};
+use cashout::web::{COOKIE, NewSession, Peer, SECURE_COOKIE, SignInRefused, sign_in, sign_out, sign_out_everywhere};
 use jiff::SignedDuration;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 
 use crate::world::{World, http};
 
 /// The sandbox's web service credentials.
 const TECHNICAL: (&str, &str) = ("sandbox-login", "sandbox-password");
-const VIEWER: (&str, &str) = ("vera", "a long night at sea");
-const OPERATOR: (&str, &str) = ("otto", "no such password");
+pub(crate) const VIEWER: (&str, &str) = ("vera", "a long night at sea");
+pub(crate) const OPERATOR: (&str, &str) = ("otto", "no such password");
 
 /// The hash of a password, quickly made.
 fn hash_of(password: &str) -> String {
@@ -47,7 +40,7 @@ fn users(people: &[(&str, &str, &str)]) -> String {
 }
 
 /// A world in which a viewer and an operator may sign in beside the technical account.
-async fn world(settings: &[&str]) -> World {
+pub(crate) async fn world(settings: &[&str]) -> World {
     let users = users(&[(VIEWER.0, VIEWER.1, "viewer"), (OPERATOR.0, OPERATOR.1, "operator")]);
     let settings: Vec<&str> = settings.iter().copied().chain([users.as_str()]).collect();
     World::unscheduled(SandboxOptions::default(), &settings).await
@@ -67,17 +60,17 @@ async fn try_sign_in(
     sign_in(appliance.web(), login, &Secret::new(password), peer(from)).await
 }
 
-async fn signed_in(appliance: &Appliance, credentials: (&str, &str)) -> Browser {
+pub(crate) async fn signed_in(appliance: &Appliance, credentials: (&str, &str)) -> Browser {
     let new = try_sign_in(appliance, credentials, SOMEWHERE).await.unwrap();
     Browser::of(appliance.address(), &new)
 }
 
 /// A browser with its cookie.
 #[derive(Clone)]
-struct Browser {
-    base: String,
-    cookie: String,
-    session: Session,
+pub(crate) struct Browser {
+    pub(crate) base: String,
+    pub(crate) cookie: String,
+    pub(crate) session: Session,
 }
 
 impl Browser {
@@ -90,7 +83,7 @@ impl Browser {
         Self { base: format!("http://{}", appliance.address()), ..self.clone() }
     }
 
-    fn ask(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.base);
         http().request(method.parse().unwrap(), url).header("cookie", format!("theme=dark; {}", self.cookie))
     }
@@ -113,7 +106,7 @@ impl Browser {
         (status, title.to_owned())
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.session.csrf_token([7; 16])
     }
 }
@@ -475,102 +468,5 @@ async fn who_came_from_where_is_logged_and_no_password_is() {
             (250, "sign-out", "otto signed out from 203.0.113.9"),
         ]
     );
-    appliance.stop().await.unwrap();
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Level {
-    level: u16,
-}
-
-/// A page and a form behind the door of the pages, on the appliance's own sessions.
-async fn pages(appliance: &Appliance, stop: &CancellationToken) -> SocketAddr {
-    let web = appliance.web().clone();
-    let pages = Router::new()
-        .route("/logs", get(async |caller: Caller| caller.name))
-        .route(
-            "/level",
-            post(async |Operator(caller): Operator, Checked(form): Checked<Level>| {
-                format!("{} asks for {}", caller.name, form.level)
-            }),
-        )
-        .layer(middleware::from_fn_with_state(web.clone(), let_in_page));
-    let router = Router::new().nest("/dashboard", pages).with_state(web);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(Connections::new(router, None, Limits::default()).serve(listener, stop.clone()));
-    address
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_lead_strangers_to_the_sign_in_and_back() {
-    let world = world(&[]).await;
-    let appliance = world.serve().await;
-    let stop = CancellationToken::new();
-    let address = pages(&appliance, &stop).await;
-    let (base, path) = (format!("http://{address}"), "/dashboard/logs?level=WARNING&q=a%26b");
-    let login = "/dashboard/login?next=%2Fdashboard%2Flogs%3Flevel%3DWARNING%26q%3Da%2526b";
-
-    let led = http().get(format!("{base}{path}")).send().await.unwrap();
-    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, login));
-    let next = reqwest::Url::parse(&base).unwrap().join(login).unwrap();
-    let next = next.query_pairs().find(|(name, _)| name == "next").unwrap().1.into_owned();
-    assert_eq!(safe_next(&next), path);
-
-    let led = http().post(format!("{base}/dashboard/level")).body("level=1").send().await.unwrap();
-    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/dashboard/login"));
-
-    let part = http().get(format!("{base}/dashboard/logs?page=2")).header("hx-request", "true");
-    let part = part.header("hx-current-url", format!("{base}{path}")).send().await.unwrap();
-    assert_eq!((part.status().as_u16(), part.headers()["hx-redirect"].to_str().unwrap()), (401, login));
-
-    let browser = signed_in(&appliance, VIEWER).await;
-    let browser = Browser { base, ..browser };
-    let page = browser.ask("GET", path).send().await.unwrap();
-    assert_eq!((page.status().as_u16(), page.headers()["cache-control"].to_str().unwrap()), (200, "no-store"));
-    assert_eq!(page.text().await.unwrap(), VIEWER.0);
-    stop.cancel();
-    appliance.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_form_is_taken_from_the_person_s_own_page_alone() {
-    let world = world(&[]).await;
-    let appliance = world.serve().await;
-    let stop = CancellationToken::new();
-    let base = format!("http://{}", pages(&appliance, &stop).await);
-    let operator = Browser { base: base.clone(), ..signed_in(&appliance, OPERATOR).await };
-    let viewer = Browser { base, ..signed_in(&appliance, VIEWER).await };
-    let send = async |browser: &Browser, fields: &[(&str, &str)], headers: &[(&str, &str)]| {
-        let mut request = browser.ask("POST", "/dashboard/level").form(fields);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    };
-    let (token, of_viewer) = (operator.token(), viewer.token());
-    let asked = (200, "otto asks for 500".to_owned());
-    assert_eq!(send(&operator, &[("level", "500"), ("_csrf", &token)], &[]).await, asked);
-    assert_eq!(send(&operator, &[("level", "500")], &[("x-csrf-token", &token)]).await, asked);
-    let own = [("sec-fetch-site", "same-origin")];
-    assert_eq!(send(&operator, &[("_csrf", &token), ("level", "500")], &own).await, asked);
-
-    for fields in
-        [&[("level", "500")][..], &[("level", "500"), ("_csrf", "")], &[("level", "500"), ("_csrf", &of_viewer)]]
-    {
-        assert_eq!(send(&operator, fields, &[]).await.0, 403, "{fields:?}");
-    }
-    for site in ["cross-site", "same-site"] {
-        let fields = [("level", "500"), ("_csrf", token.as_str())];
-        assert_eq!(send(&operator, &fields, &[("sec-fetch-site", site)]).await.0, 403);
-    }
-    assert_eq!(send(&viewer, &[("level", "500"), ("_csrf", &of_viewer)], &[]).await.0, 403);
-    let (status, said) = send(&operator, &[("level", "many"), ("_csrf", &token)], &[]).await;
-    assert_eq!((status, said.contains("level")), (422, true), "{said}");
-    let as_json = operator.ask("POST", "/dashboard/level").json(&json!({ "level": 500, "_csrf": token }));
-    assert_eq!(as_json.send().await.unwrap().status(), 415);
-    stop.cancel();
     appliance.stop().await.unwrap();
 }
