@@ -52,6 +52,8 @@ const MOVED: &str = "
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     origin: String,
+    /// The test that opens it, for the name of the picture where it fails.
+    test: String,
     pub(crate) width: u32,
     height: u32,
     language: String,
@@ -66,6 +68,7 @@ impl Window {
     pub(crate) fn on(origin: &str) -> Self {
         Self {
             origin: origin.trim_end_matches('/').to_owned(),
+            test: std::thread::current().name().unwrap_or("test").replace("::", "-"),
             width: 1440,
             height: 900,
             language: "en".to_owned(),
@@ -278,8 +281,7 @@ impl Browser {
 
     /// Ends the test with what can be seen now.
     pub(crate) async fn fail(&self, why: &str) -> ! {
-        let thread = std::thread::current().name().unwrap_or("test").replace("::", "-");
-        let picture = self.take_picture(&format!("failed-{thread}")).await;
+        let picture = self.take_picture(&format!("failed-{}", self.window.test)).await;
         let picture = picture.map_or_else(|error| error, |path| path.display().to_string());
         let address = self.client.current_url().await.map_or_else(|error| error.to_string(), |url| url.to_string());
         let text = self.execute("return document.body ? document.body.innerText : ''", Vec::new()).await;

@@ -122,7 +122,7 @@ async fn the_appliance_answers_a_browser() {
 async fn a_page_in_good_order_is_not_complained_of() {
     let pages = Pages::with(&[
         ("/", page("<link rel=stylesheet href=/a.css><script src=/a.js defer></script>", "<p id=said>nothing")),
-        ("/a.css", "body { color: #222; background: #fff }".to_owned()),
+        ("/a.css", "body { color: #222; background: #fff; min-height: 3000px }".to_owned()),
         ("/a.js", "document.querySelector('#said').textContent = 'the script ran';".to_owned()),
     ])
     .await;
@@ -130,10 +130,17 @@ async fn a_page_in_good_order_is_not_complained_of() {
     browser.open("/").await;
     browser.sees("the script ran").await;
     assert_eq!(browser.title().await, "A page");
+    let parts = browser.parts().await;
+    let kinds: Vec<(&str, &str)> = parts.iter().map(|part| (part.path.as_str(), part.kind.as_str())).collect();
+    assert_eq!(kinds, [("/", "navigation"), ("/a.css", "link"), ("/a.js", "script")]);
+    assert!(parts.iter().all(|part| part.bytes > 0 && part.bytes < 2_000), "{parts:?}");
     browser.fits_the_window().await;
     browser.is_accessible().await;
     let picture = browser.screenshot("harness-good-order").await;
-    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"), "{}", picture.display());
+    let png = std::fs::read(&picture).unwrap();
+    assert!(png.starts_with(b"\x89PNG"), "{}", picture.display());
+    let height = u32::from_be_bytes(png[20..24].try_into().unwrap());
+    assert!(height >= 3_000, "the whole page is on the picture, not only {height} pixels of it");
     assert!(picture.ends_with("screenshots/harness-good-order-1440-light.png"), "{}", picture.display());
     browser.done().await;
 }

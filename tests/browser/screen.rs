@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use base64::Engine;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -17,6 +18,17 @@ pub(crate) struct Download {
     /// The `Content-Disposition`, which has the name of the file.
     pub(crate) disposition: String,
     pub(crate) body: Vec<u8>,
+}
+
+/// Something that the page is made of.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Part {
+    /// Its address on the appliance, from `/` on.
+    pub(crate) path: String,
+    /// `navigation` for the page itself; `link`, `script`, `img`, `css`, `fetch` for what asked for it.
+    pub(crate) kind: String,
+    /// What went over the wire, head and body; 0 where it was cached.
+    pub(crate) bytes: u64,
 }
 
 impl Download {
@@ -127,6 +139,16 @@ impl Browser {
         if widths.0 > wanted || widths.1 != wanted {
             self.fail(&format!("the page is {} pixels wide in a window of {wanted}", widths.0.max(widths.1))).await;
         }
+    }
+
+    /// What the page was loaded with: itself first, then what it asked for, in that order;
+    /// without its icon, which the browser asks for in its own time.
+    pub(crate) async fn parts(&self) -> Vec<Part> {
+        let read = "
+            return ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
+                .filter(part => part.initiatorType !== 'other').map(part => ({
+                path: part.name.replace(location.origin, ''), kind: part.initiatorType, bytes: part.transferSize}));";
+        serde_json::from_value(self.execute(read, Vec::new()).await.unwrap()).unwrap()
     }
 
     /// What an address of the appliance answers to this browser, with its cookies.
