@@ -121,7 +121,8 @@ impl Window {
     }
 
     async fn start_in(self, turn: Arc<Turn>) -> Browser {
-        let driver = tokio::task::spawn_blocking(Driver::running).await.expect("chromedriver starts");
+        let driver = tokio::task::spawn_blocking(Driver::running).await;
+        let driver = driver.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         let profile = tempfile::tempdir().unwrap();
         let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
         flags.push(format!("--user-data-dir={}", profile.path().display()));

@@ -17,6 +17,7 @@ mod browser;
 mod driver;
 mod findings;
 mod harness;
+mod pages;
 mod screen;
 mod signing_in;
 mod transfers;

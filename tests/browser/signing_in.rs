@@ -6,7 +6,7 @@ use crate::world::Site;
 async fn whoever_signs_in_comes_to_the_page_that_was_asked_for_and_can_leave_again() {
     let site = Site::new().await;
     let browser = site.window().start().await;
-    browser.expect_finding("answered 401");
+    browser.expect_finding("401");
     browser.open("/dashboard/transfers?withdraw_status=failed").await;
     browser.sees("the statuses of your vendors, transfers and withdrawals").await;
     browser.is_accessible().await;
