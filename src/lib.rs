@@ -55,6 +55,8 @@ pub mod settlement;
 
 pub mod session;
 
+pub mod explanation;
+
 // The memory and the remotes.
 pub mod hipay;
 pub mod lenient;

@@ -20,12 +20,14 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/page.ftl"),
     include_str!("../ui/locales/en/status.ftl"),
     include_str!("../ui/locales/en/format.ftl"),
+    include_str!("../ui/locales/en/explanation.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
     include_str!("../ui/locales/fr/page.ftl"),
     include_str!("../ui/locales/fr/status.ftl"),
     include_str!("../ui/locales/fr/format.ftl"),
+    include_str!("../ui/locales/fr/explanation.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

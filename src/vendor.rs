@@ -2,12 +2,16 @@
 //!
 //! Pure.
 
+mod warning;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::secret::Secret;
+
+pub use warning::{Trouble, Warning};
 
 /// What we remember of a vendor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +81,9 @@ pub struct Vendor {
     /// What the last run found wrong, a sentence each. See [`Vendor::reasons`] for all that is wrong.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The same by their kinds, as far as they are known: each belongs to the warning with its message.
+    #[serde(default)]
+    pub troubles: Vec<Warning>,
     /// When it was first seen (UTC).
     pub created_at: Timestamp,
     /// When it last changed (UTC).
@@ -141,6 +148,7 @@ impl Vendor {
             enabled: true,
             documents_sent: 0,
             warnings: Vec::new(),
+            troubles: Vec::new(),
             created_at: at,
             updated_at: at,
             unknown: Map::new(),
@@ -157,6 +165,20 @@ impl Vendor {
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
         let told = self.identification_refusal.iter().chain(&self.bank_refusal);
         told.chain(&self.warnings).map(String::as_str)
+    }
+
+    /// What the last run found wrong, in place of what the one before it found.
+    pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
+        self.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
+        self.troubles = warnings;
+    }
+
+    /// Adds a warning, unless it is there already.
+    pub fn warn(&mut self, warning: Warning) {
+        self.warnings.retain(|known| *known != warning.message);
+        self.troubles.retain(|known| known.message != warning.message);
+        self.warnings.push(warning.message.clone());
+        self.troubles.push(warning);
     }
 
     /// `success`, or `warning` with the reasons in [`Vendor::reasons`].

@@ -8,7 +8,8 @@ use crate::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
 use crate::remote::CallError;
 use crate::store::View;
 use crate::vendor::{
-    DocumentValidation, SentDocument, bank_text, country_alpha2, is_sendable_file, same_iban, valid_iban,
+    DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_file, same_iban,
+    valid_iban,
 };
 
 /// HiPay's number for a proof of bank account.
@@ -20,12 +21,19 @@ pub(super) async fn settle(
     shop: &Shop,
     hipay_id: u64,
     proof: Option<&ShopDocument>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
     let asked_at = context.clock.now();
     let info = match context.hipay.bank_info(hipay_id).await {
         Ok(info) => info,
-        Err(error) => return or_warning(error, "the bank details could not be read at HiPay", warnings),
+        Err(error) => {
+            return or_warning(
+                &error,
+                Trouble::BankDetailsUnread,
+                "the bank details could not be read at HiPay",
+                warnings,
+            );
+        }
     };
     let (status, as_of) = (info.status, context.hipay.as_of(asked_at));
     change(context, shop.shop_id, move |vendor| {
@@ -38,7 +46,7 @@ pub(super) async fn settle(
     .await?;
     let Some(bank) = &shop.bank else {
         if info.status == BankStatus::None {
-            warnings.push("the shop has no bank details in Mirakl".to_owned());
+            warnings.push(Warning::new(Trouble::NoBankDetails, "the shop has no bank details in Mirakl"));
         }
         return Ok(());
     };
@@ -55,7 +63,7 @@ async fn follow(
     run: &Run,
     shop: &Shop,
     status: BankStatus,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
     let known = vendor(context, shop.shop_id).await?;
     let waiting = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
@@ -67,11 +75,23 @@ async fn follow(
                 Ok(listing) => {
                     listing.rows.iter().find(|one| one.shop_id == shop.shop_id).map(|one| one.payment_blocked)
                 }
-                Err(error) => return or_warning(error, "the shop could not be read again in Mirakl", warnings),
+                Err(error) => {
+                    return or_warning(
+                        &error,
+                        Trouble::MiraklNotChanged,
+                        "the shop could not be read again in Mirakl",
+                        warnings,
+                    );
+                }
             };
             let still_blocked = now_blocked.unwrap_or(shop.payment_blocked) && !waiting;
             if let Err(error) = block(context, shop, still_blocked).await {
-                return or_warning(error, "payments could not be unblocked in Mirakl", warnings);
+                return or_warning(
+                    &error,
+                    Trouble::MiraklNotChanged,
+                    "payments could not be unblocked in Mirakl",
+                    warnings,
+                );
             }
             run.count("payments unblocked");
             change(context, shop.shop_id, move |vendor| vendor.bank_details_approved(still_blocked)).await
@@ -89,26 +109,36 @@ async fn register(
     hipay_id: u64,
     bank: &BankDetails,
     proof: Option<&ShopDocument>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
     let Some(iban) = valid_iban(&bank.iban) else {
-        warnings.push("the IBAN in Mirakl is wrong (its check digits do not fit); correct it there".to_owned());
+        let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
+        warnings.push(Warning::new(Trouble::IbanWrong, message));
         return Ok(());
     };
     let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
-        warnings.push("HiPay needs a proof of the bank account with the bank details; upload one in Mirakl".to_owned());
+        let message = "HiPay needs a proof of the bank account with the bank details; upload one in Mirakl";
+        warnings.push(Warning::new(Trouble::NoBankProof, message));
         return Ok(());
     };
     let proof_id = proof.id;
     let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
     if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
-        warnings
-            .push(format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl"));
+        let message =
+            format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl");
+        warnings.push(Warning::new(Trouble::BankProofUsed, message).about(proof_id.to_string()));
         return Ok(());
     }
     let file = match context.mirakl.download(proof.id).await {
         Ok(file) => file,
-        Err(error) => return or_warning(error, "the proof of the bank account could not be fetched", warnings),
+        Err(error) => {
+            return or_warning(
+                &error,
+                Trouble::BankProofUnread,
+                "the proof of the bank account could not be fetched",
+                warnings,
+            );
+        }
     };
     let new = new_bank_info(bank, &iban, proof, file);
     // Remembered first: cut off after HiPay has them, the next run still blocks the payments. What
@@ -131,7 +161,7 @@ async fn register(
                 })
                 .await?;
             }
-            return or_warning(error, "HiPay did not take the bank details", warnings);
+            return or_warning(&error, Trouble::BankDetailsNotTaken, "HiPay did not take the bank details", warnings);
         }
     }
     run.count("bank details sent");
@@ -144,9 +174,9 @@ async fn register(
     blocked(context, run, shop, warnings).await
 }
 
-async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<String>) -> Result<(), JobError> {
+async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
     if let Err(error) = block(context, shop, true).await {
-        return or_warning(error, "payments could not be blocked in Mirakl", warnings);
+        return or_warning(&error, Trouble::MiraklNotChanged, "payments could not be blocked in Mirakl", warnings);
     }
     run.count("payments blocked");
     change(context, shop.shop_id, |vendor| {
@@ -196,10 +226,10 @@ fn new_bank_info(bank: &BankDetails, iban: &str, proof: &ShopDocument, file: Vec
 }
 
 /// A remote's trouble with one vendor is a warning on it; refused credentials concern all.
-fn or_warning(error: CallError, what: &str, warnings: &mut Vec<String>) -> Result<(), JobError> {
+fn or_warning(error: &CallError, trouble: Trouble, what: &str, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
     if error.is_credentials() {
-        return Err(error.into());
+        return Err(error.clone().into());
     }
-    warnings.push(format!("{what}: {error}"));
+    warnings.push(Warning::new(trouble, format!("{what}: {error}")).said(error.refusal()));
     Ok(())
 }

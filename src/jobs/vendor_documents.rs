@@ -6,8 +6,9 @@ use super::{Context, JobError, Run};
 use crate::config::DocumentType;
 use crate::hipay::{DocumentOutcome, NewDocument};
 use crate::mirakl::{Shop, ShopDocument};
+use crate::remote::CallError;
 use crate::store::{StoreError, View, Writer};
-use crate::vendor::{DocumentValidation, SentDocument, is_sendable_file};
+use crate::vendor::{DocumentValidation, SentDocument, Trouble, Warning, is_sendable_file};
 
 /// Sends every document of a known type that HiPay has not been given. One that fails is a warning,
 /// and the others go on.
@@ -17,7 +18,7 @@ pub(super) async fn send(
     shop: &Shop,
     hipay_id: u64,
     documents: &[ShopDocument],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
     for document in documents {
         let types = &context.config.hipay.document_types;
@@ -30,8 +31,9 @@ pub(super) async fn send(
         }
         if !is_sendable_file(&document.file_name) {
             // The name of a file often says who somebody is: it stays out of messages and logs.
-            warnings
-                .push(format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id));
+            let message =
+                format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id);
+            warnings.push(Warning::new(Trouble::DocumentFile, message).about(document.id.to_string()));
             continue;
         }
         let back = kind.back.as_deref().and_then(|code| {
@@ -44,10 +46,15 @@ pub(super) async fn send(
                 let both = [Some(document), back];
                 remember(context, shop.shop_id, kind, both.into_iter().flatten().cloned().collect(), outcome).await?;
             }
-            Err(JobError::Remote(reason)) => {
-                warnings.push(format!("document {}: {reason}", document.id));
+            Err(error) if error.is_credentials() => return Err(error.into()),
+            Err(error) => {
+                let message = format!("document {}: {error}", document.id);
+                warnings.push(
+                    Warning::new(Trouble::DocumentNotSent, message)
+                        .about(document.id.to_string())
+                        .said(error.refusal()),
+                );
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -59,7 +66,7 @@ async fn one(
     hipay_id: u64,
     document: &ShopDocument,
     back: Option<&ShopDocument>,
-) -> Result<DocumentOutcome, JobError> {
+) -> Result<DocumentOutcome, CallError> {
     let file = context.mirakl.download(document.id).await?;
     let back = match back {
         Some(back) => Some((back.file_name.clone(), context.mirakl.download(back.id).await?)),
@@ -74,7 +81,7 @@ async fn one(
         back,
         validity_date: kind.needs_validity_date.then_some(next_year),
     };
-    Ok(context.hipay.send_document(hipay_id, &new).await?)
+    context.hipay.send_document(hipay_id, &new).await
 }
 
 async fn was_sent(context: &Context, document_id: u64) -> Result<bool, JobError> {

@@ -20,7 +20,7 @@ use crate::mirakl::{Shop, ShopUpdate};
 use crate::notification::{Meaning, WalletNotice};
 use crate::remote::CallError;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::vendor::{DocumentValidation, SentDocument, Vendor, same_iban};
+use crate::vendor::{DocumentValidation, SentDocument, Trouble, Vendor, Warning, same_iban};
 
 /// How many vendors are dealt with at once: each may wait for Mirakl.
 const AT_ONCE: usize = 8;
@@ -312,8 +312,7 @@ fn approved(vendor: &mut Vendor, told: Told) -> Dealt {
     }
     let message = "HiPay has validated the bank details, but payments stay blocked in Mirakl: somebody else has blocked \
                    them there";
-    vendor.warnings.retain(|known| known != message);
-    vendor.warnings.push(message.to_owned());
+    vendor.warn(Warning::new(Trouble::BlockedByOthers, message));
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, message);
     Dealt::told(Outcome::Applied(message.to_owned()), line)
 }

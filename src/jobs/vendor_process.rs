@@ -10,7 +10,7 @@ use super::setup::{BANK_PROOF, read_setup};
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::vendor::{SentDocument, Vendor, country_alpha2};
+use crate::vendor::{SentDocument, Trouble, Vendor, Warning, country_alpha2};
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.
 const CHUNK: usize = 50;
@@ -127,7 +127,8 @@ async fn one(
     let hipay_id = vendor_wallet::settle(context, run, shop, known, &mut warnings).await?;
     if documents.is_none() {
         // Keeps it among those that the next run looks at, whether the shop changes or not.
-        warnings.push("its documents could not be listed in Mirakl; they and its bank details wait".to_owned());
+        let message = "its documents could not be listed in Mirakl; they and its bank details wait";
+        warnings.push(Warning::new(Trouble::DocumentsNotListed, message));
     }
     if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
         vendor_documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
@@ -136,12 +137,12 @@ async fn one(
     }
     let subject = Subject::shop(shop.shop_id);
     for warning in &warnings {
-        run.fail(subject.clone(), warning.clone());
+        run.fail(subject.clone(), warning.message.clone());
     }
     let mirakl_id = shop.shop_id;
     let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
     change(context, mirakl_id, move |vendor| {
-        vendor.warnings = warnings;
+        vendor.set_warnings(warnings);
         vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);
     })
     .await

@@ -4,9 +4,10 @@ use super::vendor_process::change;
 use super::{Context, JobError, Run};
 use crate::hipay::{Account, ActingOn, NewAccount};
 use crate::mirakl::Shop;
+use crate::refusal::Refusal;
 use crate::remote::CallError;
 use crate::store::{StoreError, View};
-use crate::vendor::{Vendor, civility, country_alpha2, login};
+use crate::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
 
 /// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`
 /// with the reason among the warnings.
@@ -15,7 +16,7 @@ pub(super) async fn settle(
     run: &Run,
     shop: &Shop,
     known: Option<Vendor>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     let country = country_alpha2(&shop.country);
     let (name, vat_number, payment_blocked) = (shop.name.clone(), shop.vat_number.clone(), shop.payment_blocked);
@@ -36,7 +37,7 @@ pub(super) async fn settle(
     };
     match outcome {
         Err(JobError::Remote(reason)) => {
-            warnings.push(format!("the wallet could not be settled: {reason}"));
+            warnings.push(not_settled(&reason, None));
             Ok(None)
         }
         other => other,
@@ -49,16 +50,18 @@ async fn refresh(
     shop: &Shop,
     known: &Vendor,
     hipay_id: u64,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     let asked_at = context.clock.now();
     let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
-        warnings.push(format!("HiPay does not know the wallet {hipay_id} any more"));
+        let message = format!("HiPay does not know the wallet {hipay_id} any more");
+        warnings.push(Warning::new(Trouble::WalletGone, message).about(hipay_id.to_string()));
         return Ok(None);
     };
     if account.hipay_id != hipay_id {
         let other = account.hipay_id;
-        warnings.push(format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either"));
+        let message = format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either");
+        warnings.push(Warning::new(Trouble::WalletReplaced, message).about(hipay_id.to_string()));
         return Ok(None);
     }
     let as_of = context.hipay.as_of(asked_at);
@@ -86,7 +89,8 @@ async fn refresh(
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
             let kept = &known.email;
-            warnings.push(format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}"));
+            let message = format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}");
+            warnings.push(Warning::new(Trouble::EmailNotChanged, message).about(email.as_str()).said(error.refusal()));
         }
     }
     Ok(Some(hipay_id))
@@ -98,15 +102,17 @@ async fn create(
     run: &Run,
     shop: &Shop,
     country: Option<String>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     if shop.email.is_empty() {
-        warnings.push("the shop has no e-mail in Mirakl; HiPay needs one for its wallet".to_owned());
+        let message = "the shop has no e-mail in Mirakl; HiPay needs one for its wallet";
+        warnings.push(Warning::new(Trouble::NoEmail, message));
         return Ok(None);
     }
     let Some(country) = country else {
-        warnings
-            .push(format!("'{}' is no country that HiPay knows; correct the shop's address in Mirakl", shop.country));
+        let message =
+            format!("'{}' is no country that HiPay knows; correct the shop's address in Mirakl", shop.country);
+        warnings.push(Warning::new(Trouble::UnknownCountry, message).about(shop.country.as_str()));
         return Ok(None);
     };
     let login = login(&shop.name, shop.shop_id);
@@ -125,7 +131,11 @@ async fn create(
             }
             // It may have been created all the same: then it is found below.
             Err(CallError::Unknown { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.is_credentials() => return Err(error.into()),
+            Err(error) => {
+                warnings.push(not_settled(&error.to_string(), error.refusal()));
+                return Ok(None);
+            }
         }
     }
     let found = match context.hipay.account(ActingOn::Login(&login)).await? {
@@ -134,7 +144,8 @@ async fn create(
     };
     let Some(account) = found else {
         let email = &shop.email;
-        warnings.push(format!("HiPay says that {email} is taken, but shows no account for it or for {login}"));
+        let message = format!("HiPay says that {email} is taken, but shows no account for it or for {login}");
+        warnings.push(Warning::new(Trouble::EmailTaken, message).about(email.as_str()));
         return Ok(None);
     };
     run.count("wallets found");
@@ -147,24 +158,26 @@ async fn keep(
     shop: &Shop,
     login: String,
     account: Account,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     let hipay_id = account.hipay_id;
     if [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id].contains(&hipay_id) {
         // Its bank details would become the seller's.
-        warnings.push(format!(
+        let message = format!(
             "the e-mail {} belongs to the marketplace's own HiPay account {hipay_id}; give the shop one of its own",
             shop.email
-        ));
+        );
+        warnings.push(Warning::new(Trouble::EmailOfMarketplace, message).about(shop.email.as_str()));
         return Ok(None);
     }
     let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
     if let Some(owner) = owner.filter(|owner| owner.mirakl_id != shop.shop_id) {
         let other = owner.mirakl_id;
-        warnings.push(format!(
+        let message = format!(
             "the wallet {hipay_id} of {} belongs to the shop {other} already; give each shop an e-mail of its own",
             shop.email
-        ));
+        );
+        warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(other.to_string()));
         return Ok(None);
     }
     let email = shop.email.clone();
@@ -180,11 +193,16 @@ async fn keep(
         Ok(()) => Ok(Some(hipay_id)),
         // Another shop was faster with the same wallet.
         Err(JobError::Store(StoreError::Conflict { holder, .. })) => {
-            warnings.push(format!("the wallet {hipay_id} belongs to the shop {holder} already"));
+            let message = format!("the wallet {hipay_id} belongs to the shop {holder} already");
+            warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(holder));
             Ok(None)
         }
         Err(error) => Err(error),
     }
+}
+
+fn not_settled(reason: &str, said: Option<Refusal>) -> Warning {
+    Warning::new(Trouble::WalletNotSettled, format!("the wallet could not be settled: {reason}")).said(said)
 }
 
 fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {

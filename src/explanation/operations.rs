@@ -1,0 +1,173 @@
+//! Why an operation stands where it stands.
+
+use super::{Actor, Explanation, Next, refusals};
+use crate::attempt::{Attempt, AttemptState};
+use crate::operation::{Hold, Operation, PaymentKind, Status, Unready};
+use crate::voucher::HeldBecause;
+
+/// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.
+pub fn explain(operation: &Operation) -> Vec<Explanation> {
+    let mut explanations: Vec<Explanation> =
+        operation.held.as_deref().map(|why| held(operation, why)).into_iter().collect();
+    explanations.extend(by_status(operation));
+    // While it is held, no run takes it up, whatever its status says.
+    if operation.held.is_some() {
+        for explanation in explanations.iter_mut().skip(1) {
+            explanation.next = Next::Nothing;
+        }
+    }
+    explanations
+}
+
+/// Why a voucher has made no operation yet.
+pub fn explain_voucher(why: &HeldBecause) -> Explanation {
+    let (id, by, next) = match why {
+        HeldBecause::VendorUnknown => ("voucher-vendor-unknown", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::VendorDisabled => ("voucher-vendor-disabled", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::PaidInMirakl => ("voucher-paid-in-mirakl", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::BeforeFirstCycle => ("voucher-before-first-cycle", Actor::Administrator, Next::Nothing),
+        HeldBecause::NotShown => ("voucher-not-shown", Actor::Marketplace, Next::GenerateRun),
+    };
+    Explanation::new(id, by).then(next)
+}
+
+fn held(operation: &Operation, why: &str) -> Explanation {
+    let (id, by) = match operation.held_for {
+        Some(Hold::OtherPayment) => ("held-other-payment", Actor::Marketplace),
+        Some(Hold::Revoked) => ("held-revoked", Actor::HiPay),
+        Some(Hold::ExecutedAfterAll) => ("held-executed-after-all", Actor::Marketplace),
+        Some(Hold::PaidInMirakl) => ("held-paid-in-mirakl", Actor::Marketplace),
+        Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
+    };
+    let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);
+    // A payment that is done is not to be taken up again.
+    if operation.status == Status::WithdrawSuccess { explanation.then(Next::Nothing) } else { explanation }
+}
+
+fn by_status(operation: &Operation) -> Vec<Explanation> {
+    let amount = operation.amount;
+    let plain = |id: &str, by| Explanation::new(id, by).amount("amount", amount);
+    let one = match operation.status {
+        Status::Created => plain("why-created", Actor::Nobody).then(Next::TransferRun),
+        Status::AdjustedOperations => {
+            let into = operation.adjusted_by.map_or_else(|| "?".to_owned(), |id| id.to_string());
+            plain("why-adjusted", Actor::Nobody).text("operation", into)
+        }
+        Status::InvalidAmount if amount.minor() < 0 => plain("why-amount-negative", Actor::Nobody),
+        Status::InvalidAmount => plain("why-amount-zero", Actor::Nobody),
+        Status::TransferSuccess => plain("why-transfer-success", Actor::Nobody).then(Next::WithdrawRun),
+        Status::WithdrawSuccess => return shortfall(operation).into_iter().collect(),
+        Status::TransferRequested => requested(operation, PaymentKind::Transfer),
+        Status::WithdrawRequested => requested(operation, PaymentKind::Withdrawal),
+        Status::TransferSending => return sending(operation, PaymentKind::Transfer),
+        Status::WithdrawSending => return sending(operation, PaymentKind::Withdrawal),
+        Status::TransferVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::TransferRun),
+        Status::WithdrawVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::WithdrawRun),
+        Status::TransferNegative => plain("why-transfer-negative", Actor::Marketplace).then(Next::TransferRun),
+        Status::WithdrawNegative => match operation.balance {
+            Some(balance) => plain("why-withdraw-negative", Actor::Marketplace).amount("balance", balance),
+            None => plain("why-withdraw-negative-unread", Actor::Marketplace),
+        }
+        .then(Next::WithdrawRun),
+        Status::WithdrawPaymentBlocked => plain("why-payment-blocked", Actor::Marketplace).then(Next::WithdrawRun),
+        Status::TransferFailed => failed(operation, PaymentKind::Transfer).then(Next::TransferRun),
+        Status::WithdrawFailed => match operation.unready {
+            Some(unready) => not_ready(operation, unready),
+            None => failed(operation, PaymentKind::Withdrawal),
+        }
+        .then(Next::WithdrawRun),
+        Status::WithdrawCanceled => {
+            let said = operation.withdrawal.last().and_then(|last| last.refusal.as_ref());
+            plain("why-withdraw-canceled", Actor::Marketplace).quoting(said).then(Next::Retry)
+        }
+        Status::Unknown(_) => plain("why-unknown-status", Actor::Administrator),
+    };
+    vec![one]
+}
+
+/// What the operator's withdrawal could not take.
+fn shortfall(operation: &Operation) -> Option<Explanation> {
+    let shortfall = operation.shortfall?;
+    let explanation = Explanation::new("why-shortfall", Actor::Marketplace);
+    Some(explanation.amount("shortfall", shortfall).amount("amount", operation.amount))
+}
+
+/// The word in ids of messages.
+fn column(kind: PaymentKind) -> &'static str {
+    match kind {
+        PaymentKind::Transfer => "transfer",
+        PaymentKind::Withdrawal => "withdraw",
+    }
+}
+
+fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let last = operation.payment(kind).last();
+    let amount = last.map_or(operation.amount, |last| last.amount);
+    let is_standby = |last: &Attempt| {
+        last.transaction_status.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case("STANDBY"))
+    };
+    let (state, by) =
+        if last.is_some_and(is_standby) { ("standby", Actor::HiPay) } else { ("requested", Actor::Nobody) };
+    let id = format!("why-{}-{state}", column(kind));
+    Explanation::new(id, by).amount("amount", amount).text("transaction", last.map(transaction).unwrap_or_default())
+}
+
+/// The outcome is not known: first why, where HiPay has said something.
+fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
+    let last = operation.payment(kind).last();
+    let said = last.and_then(|last| last.refusal.as_ref()).map(refusals::explain);
+    let (id, next) = match kind {
+        PaymentKind::Transfer => ("why-transfer-sending", Next::TransferRun),
+        PaymentKind::Withdrawal => ("why-withdraw-sending", Next::WithdrawRun),
+    };
+    let amount = last.map_or(operation.amount, |last| last.amount);
+    let open = Explanation::new(id, Actor::Nobody).amount("amount", amount).then(next);
+    said.into_iter().chain([open]).collect()
+}
+
+/// HiPay refused the last attempt, or shows it as failed.
+fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let last = operation.payment(kind).last();
+    let general = || {
+        Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay)
+            .amount("amount", operation.amount)
+            .text("message", operation.message.as_str())
+    };
+    match last {
+        Some(last) if last.state == AttemptState::Ended => ended(last),
+        Some(last) => last.refusal.as_ref().map_or_else(general, refusals::explain),
+        None => general(),
+    }
+}
+
+/// HiPay shows the attempt as failed for good: its own word for that, in a look-up or in a notice.
+fn ended(attempt: &Attempt) -> Explanation {
+    let word = attempt.transaction_status.as_deref().unwrap_or_default().trim().to_ascii_uppercase();
+    let (id, by) = match word.as_str() {
+        "UNAUTHED" | "AUTHORIZATION NOK" | "AUTHORIZATION KO" => ("why-ended-unauthed", Actor::HiPay),
+        "ABORTED" => ("why-ended-aborted", Actor::HiPay),
+        "REJECTED_END" => ("why-ended-rejected", Actor::Marketplace),
+        "CANCELLED_END" | "CANCELED_END" => ("why-ended-canceled", Actor::Marketplace),
+        _ => ("why-ended-other", Actor::HiPay),
+    };
+    let explanation = Explanation::new(id, by).amount("amount", attempt.amount);
+    explanation.text("transaction", transaction(attempt)).quoting(attempt.refusal.as_ref())
+}
+
+fn transaction(attempt: &Attempt) -> String {
+    attempt.transaction_id.clone().unwrap_or_default()
+}
+
+fn not_ready(operation: &Operation, unready: Unready) -> Explanation {
+    let (id, by) = match unready {
+        Unready::WalletUnknown => ("why-wallet-unknown", Actor::HiPay),
+        Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
+        Unready::NotIdentified => ("why-not-identified", Actor::Vendor),
+        Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
+        Unready::Unknown => {
+            let explanation = Explanation::new("why-withdraw-failed", Actor::HiPay);
+            return explanation.amount("amount", operation.amount).text("message", operation.message.as_str());
+        }
+    };
+    Explanation::new(id, by).text("wallet", operation.recipient_hipay_id.to_string())
+}

@@ -1,0 +1,148 @@
+//! What a run finds wrong with a vendor, in a form that can be told in any language.
+
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
+
+/// What is wrong, by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The shop has no e-mail.
+    NoEmail,
+    /// The shop's country is none; about the country.
+    UnknownCountry,
+    /// HiPay says that the e-mail is taken, and shows no account; about the e-mail.
+    EmailTaken,
+    /// The e-mail is of the marketplace's own account; about the e-mail.
+    EmailOfMarketplace,
+    /// The wallet is another shop's already; about that shop.
+    WalletOfOtherShop,
+    /// The wallet could not be created or read.
+    WalletNotSettled,
+    /// HiPay does not know the wallet any more; about the wallet.
+    WalletGone,
+    /// HiPay shows another account in place of the wallet; about the wallet.
+    WalletReplaced,
+    /// HiPay keeps the former e-mail; about the new one.
+    EmailNotChanged,
+    /// HiPay does not take such a file; about the document.
+    DocumentFile,
+    /// A document could not be sent; about the document.
+    DocumentNotSent,
+    /// Mirakl could not list the documents.
+    DocumentsNotListed,
+    /// HiPay could not be asked for the bank details.
+    BankDetailsUnread,
+    /// Mirakl has no bank details.
+    NoBankDetails,
+    /// The IBAN's check digits do not fit.
+    IbanWrong,
+    /// There is no proof of the bank account that HiPay takes.
+    NoBankProof,
+    /// HiPay did not accept the bank details with this proof; about the document.
+    BankProofUsed,
+    /// The proof could not be fetched.
+    BankProofUnread,
+    /// HiPay did not take the bank details.
+    BankDetailsNotTaken,
+    /// Payments could not be blocked or unblocked in Mirakl.
+    MiraklNotChanged,
+    /// Payments stay blocked in Mirakl, because somebody else has blocked them.
+    BlockedByOthers,
+    /// A kind of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Trouble {
+    /// Every one.
+    pub const ALL: [Self; 22] = [
+        Self::NoEmail,
+        Self::UnknownCountry,
+        Self::EmailTaken,
+        Self::EmailOfMarketplace,
+        Self::WalletOfOtherShop,
+        Self::WalletNotSettled,
+        Self::WalletGone,
+        Self::WalletReplaced,
+        Self::EmailNotChanged,
+        Self::DocumentFile,
+        Self::DocumentNotSent,
+        Self::DocumentsNotListed,
+        Self::BankDetailsUnread,
+        Self::NoBankDetails,
+        Self::IbanWrong,
+        Self::NoBankProof,
+        Self::BankProofUsed,
+        Self::BankProofUnread,
+        Self::BankDetailsNotTaken,
+        Self::MiraklNotChanged,
+        Self::BlockedByOthers,
+        Self::Unknown,
+    ];
+
+    /// The name in ids of messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoEmail => "no-email",
+            Self::UnknownCountry => "unknown-country",
+            Self::EmailTaken => "email-taken",
+            Self::EmailOfMarketplace => "email-of-marketplace",
+            Self::WalletOfOtherShop => "wallet-of-other-shop",
+            Self::WalletNotSettled => "wallet-not-settled",
+            Self::WalletGone => "wallet-gone",
+            Self::WalletReplaced => "wallet-replaced",
+            Self::EmailNotChanged => "email-not-changed",
+            Self::DocumentFile => "document-file",
+            Self::DocumentNotSent => "document-not-sent",
+            Self::DocumentsNotListed => "documents-not-listed",
+            Self::BankDetailsUnread => "bank-details-unread",
+            Self::NoBankDetails => "no-bank-details",
+            Self::IbanWrong => "iban-wrong",
+            Self::NoBankProof => "no-bank-proof",
+            Self::BankProofUsed => "bank-proof-used",
+            Self::BankProofUnread => "bank-proof-unread",
+            Self::BankDetailsNotTaken => "bank-details-not-taken",
+            Self::MiraklNotChanged => "mirakl-not-changed",
+            Self::BlockedByOthers => "blocked-by-others",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One thing that is wrong with a vendor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What is wrong.
+    pub trouble: Trouble,
+    /// That, in a sentence: the one among [`Vendor::warnings`](super::Vendor::warnings) that it belongs to.
+    pub message: String,
+    /// What it is about, as its kind says: an e-mail, a document's id; may be empty.
+    #[serde(default)]
+    pub about: String,
+    /// What a remote said, where one has said something.
+    #[serde(default)]
+    pub said: Option<Refusal>,
+}
+
+impl Warning {
+    /// Something wrong, in a sentence.
+    pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+        Self { trouble, message: message.into(), about: String::new(), said: None }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = about.into();
+        self
+    }
+
+    /// What a remote said.
+    #[must_use]
+    pub fn said(mut self, said: Option<Refusal>) -> Self {
+        self.said = said;
+        self
+    }
+}

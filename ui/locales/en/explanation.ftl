@@ -1,0 +1,245 @@
+# What happened and what to do, in plain words. Each explanation has two messages: what happened, and
+# under the same id with -mend what to do about it.
+
+# Who has to do it.
+actor-nobody = Nobody: it goes on by itself
+actor-marketplace = The marketplace’s operator
+actor-vendor = The vendor
+actor-hipay = HiPay’s support, asked by the operator
+actor-administrator = Whoever administers cashout
+
+# Places and ways that explanations name.
+place-fix-errors = Settings › Fix errors
+place-retry = Retry
+next-transfer = The next run of { command-cashout-transfer } takes it up by itself; to do so at once, run { command-cashout-transfer } under { place-fix-errors }.
+next-withdrawal = The next run of { command-cashout-withdraw } takes it up by itself; to do so at once, run { command-cashout-withdraw } under { place-fix-errors }.
+next-vendor = The next run of { command-vendor-process } takes it up by itself; to do so at once, run { command-vendor-process } under { place-fix-errors }.
+next-generation = The next run of { command-cashout-generate } takes it up by itself; to do so at once, run { command-cashout-generate } under { place-fix-errors }.
+next-person = Then press { place-retry } on this operation: nothing is paid before.
+
+# HiPay's own words, to be quoted.
+said-words = HiPay’s own words: “{ $words }”
+said-numbers = HiPay’s answer: { $numbers }
+said-both = HiPay’s own words: “{ $words }” ({ $numbers })
+number-http = HTTP { $number }
+number-code = code { $number }
+number-detail = detail { $number }
+
+# Operations, by their status.
+why-created = The operation has been made from its voucher. Nothing has been sent yet.
+why-created-mend = There is nothing to correct.
+why-adjusted = Its amount of { $amount } was taken off operation { $operation }.
+why-adjusted-mend = There is nothing to do.
+why-amount-zero = The voucher’s amount is { $amount }: there is nothing to pay.
+why-amount-zero-mend = There is nothing to do.
+why-amount-negative = The voucher’s amount is { $amount }: the vendor owes money, so there is nothing to pay.
+why-amount-negative-mend = There is nothing to do: it is taken off the vendor’s next voucher with a positive amount in the same currency, unless cashout.negativeVouchers is set to ignore.
+why-transfer-requested = HiPay has accepted the transfer of { $amount } and not yet told that it is executed.
+why-transfer-requested-mend = There is nothing to do: HiPay’s notification or the next { command-cashout-transaction-status-sync } tells what became of it.
+why-withdraw-requested = HiPay has accepted the withdrawal of { $amount } and not yet told that it is executed.
+why-withdraw-requested-mend = There is nothing to do: HiPay’s notification or the next { command-cashout-transaction-status-sync } tells what became of it. A bank may take several days.
+why-transfer-standby = HiPay has put the transfer of { $amount } on standby (transaction { $transaction }). It may still go through, so it is not sent again.
+why-transfer-standby-mend = If it waits for more than three days, ask HiPay’s support about the transaction. Do not pay by hand meanwhile.
+why-withdraw-standby = HiPay has put the withdrawal of { $amount } on standby (transaction { $transaction }). It may still go through, so it is not sent again.
+why-withdraw-standby-mend = If it waits for more than three days, ask HiPay’s support about the transaction. Do not pay by hand meanwhile.
+why-transfer-success = { $amount } are in the wallet and have not been withdrawn to the bank yet.
+why-transfer-success-mend = There is nothing to correct.
+why-shortfall = The operator account held less than its commission: { $shortfall } of { $amount } were not withdrawn.
+why-shortfall-mend = The rest is not withdrawn later. Find out in the HiPay back office what was taken from the operator account, and withdraw the rest there once it is back.
+why-transfer-sending = The transfer of { $amount } may have been made: it is not known yet what became of it.
+why-transfer-sending-mend = There is nothing to correct. It is looked up at HiPay before anything is sent again, so that it is paid only once. Do not pay by hand meanwhile.
+why-withdraw-sending = The withdrawal of { $amount } may have been made: it is not known yet what became of it.
+why-withdraw-sending-mend = There is nothing to correct. It is looked up at HiPay before anything is sent again, so that it is paid only once. Do not pay by hand meanwhile.
+why-vendor-disabled = The vendor is unknown here or disabled: in Mirakl, the shop’s field hipay-process is not set to true.
+why-vendor-disabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office, and run { command-vendor-process } under { place-fix-errors }.
+why-transfer-negative = The technical account did not hold enough for the transfer of { $amount }. Nothing was sent.
+why-transfer-negative-mend = See that the technical account at HiPay holds at least that amount: the settlement of the sales may still be on its way, or money may have been withdrawn by hand.
+why-withdraw-negative = The wallet held { $balance }, which does not cover the withdrawal of { $amount }. Nothing was sent.
+why-withdraw-negative-mend = Look at the wallet’s transactions in the HiPay back office: money may have been withdrawn by hand, or part of the balance may not be free for withdrawal yet. See that the wallet holds the amount.
+why-withdraw-negative-unread = The wallet did not hold enough for the withdrawal of { $amount }. Nothing was sent.
+why-withdraw-negative-unread-mend = Look at the wallet’s transactions in the HiPay back office: money may have been withdrawn by hand, or part of the balance may not be free for withdrawal yet. See that the wallet holds the amount.
+why-payment-blocked = Payments to the shop are blocked in Mirakl. The money stays in the wallet.
+why-payment-blocked-mend = If HiPay is still validating the vendor’s bank details, wait: payments are unblocked as soon as it has. If somebody has blocked them in the Mirakl back office, unblock them there and run { command-vendor-process } under { place-fix-errors }. The vendor’s page says which.
+why-wallet-unknown = HiPay does not know the vendor’s wallet, number { $wallet }. The withdrawal was not sent.
+why-wallet-unknown-mend = Ask HiPay’s support what became of the wallet. Do not create another one for the same shop.
+why-other-wallet = HiPay shows another account in place of the wallet { $wallet }. The withdrawal was not sent.
+why-other-wallet-mend = Ask HiPay’s support about the wallet.
+why-not-identified = HiPay has not identified the owner of the wallet { $wallet }. The withdrawal was not sent.
+why-not-identified-mend = The vendor’s page shows which documents are missing or refused. The vendor uploads them in Mirakl, and { command-vendor-process } sends them to HiPay, which then validates them.
+why-bank-details = HiPay has not validated the bank details of the wallet { $wallet }. The withdrawal was not sent.
+why-bank-details-mend = The vendor’s page says how far HiPay has come. If it has refused them, the vendor corrects the bank details in Mirakl and uploads a new proof; else wait for HiPay.
+why-transfer-failed = The transfer of { $amount } has failed: { $message }
+why-transfer-failed-mend = If it fails again, ask HiPay’s support with the reference that is shown on this page.
+why-withdraw-failed = The withdrawal of { $amount } has failed: { $message }
+why-withdraw-failed-mend = If it fails again, ask HiPay’s support with the reference that is shown on this page.
+why-withdraw-canceled = HiPay has canceled the withdrawal of { $amount }. It is not tried again by itself.
+why-withdraw-canceled-mend = The bank may have sent the money back: let the vendor check the bank details in Mirakl, look in the HiPay back office whether the money is in the wallet again, and correct what is wrong.
+why-ended-unauthed = HiPay has not authorised the payment of { $amount } (transaction { $transaction }). The money has not left.
+why-ended-unauthed-mend = Ask HiPay’s support why it was not authorised, if it happens again.
+why-ended-aborted = HiPay has abandoned the payment of { $amount } before it was executed (transaction { $transaction }). The money has not left.
+why-ended-aborted-mend = Ask HiPay’s support why it was abandoned, if it happens again.
+why-ended-rejected = HiPay has rejected the payment of { $amount } for good (transaction { $transaction }). The money is back or has not left.
+why-ended-rejected-mend = Check the receiving account: the wallet for a transfer, the bank details for a withdrawal. Ask HiPay’s support, if it happens again.
+why-ended-canceled = HiPay has canceled the payment of { $amount } (transaction { $transaction }). The money is back or has not left.
+why-ended-canceled-mend = Look in the HiPay back office who canceled it and why. Ask HiPay’s support, if it happens again.
+why-ended-other = HiPay has not executed the payment of { $amount } (transaction { $transaction }).
+why-ended-other-mend = Ask HiPay’s support about the transaction, if it happens again.
+why-unknown-status = A newer release of cashout has given the operation a status that this one does not know. It is not paid by this release.
+why-unknown-status-mend = Install the newer release of cashout again.
+
+# Held operations: nothing is paid until a person has looked.
+held-other-payment = HiPay shows or tells of another payment under the reference or the transaction of this one. Nothing is paid until a person has looked.
+held-other-payment-mend = Compare the payment in the HiPay back office with this operation: amount, account and reference. If it was made for this operation, do not pay again, and ask HiPay’s support; if it was not, find out who used the reference.
+held-revoked = HiPay had executed the payment, and told later that it is not executed. Nothing is paid until a person has looked.
+held-revoked-mend = Ask HiPay’s support where the money is. If it is back in the account that it had left, pay it from there in the HiPay back office; let the operation go on only after that.
+held-executed-after-all = HiPay executed a payment that it had shown as failed. Another one may have been made since, so the money may have moved twice.
+held-executed-after-all-mend = Compare all attempts on this page with the transactions in the HiPay back office. If the money has moved twice, get one payment back from the wallet’s owner or through HiPay’s support.
+held-paid-in-mirakl = Mirakl shows the voucher as paid, and it was not paid from here. Nothing is paid until a person has looked.
+held-paid-in-mirakl-mend = Ask who marked the voucher as paid in the Mirakl back office, and whether the money has left by another way. If it has, leave the operation as it is; if it has not, have it paid.
+held-unknown = The operation is held until a person has looked: { $message }
+held-unknown-mend = Make sure that the money has not been paid in another way.
+
+# Held vouchers: no operation has been made yet.
+voucher-vendor-unknown = The voucher’s shop has no HiPay account yet, so no operation has been made.
+voucher-vendor-unknown-mend = Run { command-vendor-process } under { place-fix-errors }; the vendor’s page says what stands in the way.
+voucher-vendor-disabled = The voucher’s vendor is disabled, so no operation has been made: in Mirakl, the shop’s field hipay-process is not set to true.
+voucher-vendor-disabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office, and run { command-vendor-process } under { place-fix-errors }.
+voucher-paid-in-mirakl = Mirakl shows the voucher as paid already, so no operation has been made.
+voucher-paid-in-mirakl-mend = There is nothing to do if it was paid in another way. If it was not, correct its payment status in the Mirakl back office.
+voucher-before-first-cycle = The voucher was made before the first cycle of this installation: whoever paid the vendors before has paid it.
+voucher-before-first-cycle-mend = There is nothing to do. If nobody has paid it, set cashout.firstCycle to its cycle or an earlier one.
+voucher-not-shown = Mirakl does not show the voucher any more, so nobody knows whether it is still owed.
+voucher-not-shown-mend = Look in the Mirakl back office what became of it.
+
+# HiPay's refusals, by the code of its answer.
+refusal-1 = HiPay refused the credentials of the technical account.
+refusal-1-mend = Check hipay.wsLogin and hipay.wsPassword in parameters.yml against the web service credentials in the HiPay back office, then run “cashout check”.
+refusal-2 = HiPay refused the request because something was missing from it.
+refusal-2-mend = HiPay’s words name what is missing. If it belongs to the shop (name, address, e-mail, phone), complete it in the Mirakl back office; else ask HiPay’s support.
+refusal-3 = HiPay refused the request because something in it is not valid.
+refusal-3-mend = HiPay’s words name what is not valid. If it belongs to the shop, correct it in the Mirakl back office; if it is a label, correct label.public, label.private or label.withdraw in parameters.yml; else ask HiPay’s support.
+refusal-4 = HiPay does not allow this action to the account.
+refusal-4-mend = Ask HiPay’s support to allow it: the technical account must be able to transfer, and the wallet to receive and withdraw.
+refusal-7 = HiPay does not know what the request was about, mostly the wallet.
+refusal-7-mend = Look in the HiPay back office whether the wallet exists and belongs to the marketplace’s group; if it does not, ask HiPay’s support.
+refusal-13 = HiPay had a technical error.
+refusal-13-mend = There is nothing to correct. If it lasts for more than a day, ask HiPay’s support.
+refusal-23 = The state of the bank details at HiPay does not allow this.
+refusal-23-mend = Wait until HiPay has validated the bank details. If it has refused them, the vendor corrects them in Mirakl and uploads a new proof.
+refusal-26 = The same request is under way at HiPay already.
+refusal-26-mend = There is nothing to do: what becomes of it is looked up. Do not pay by hand meanwhile.
+refusal-400 = HiPay found the request not valid.
+refusal-400-mend = HiPay’s words say what is wrong. If it belongs to the shop, correct it in the Mirakl back office; else ask HiPay’s support.
+refusal-403 = HiPay does not let the technical account act on this wallet.
+refusal-403-mend = Ask HiPay’s support to put the wallet into the marketplace’s merchant group (hipay.merchantGroupId) and to give the technical account the right to act on it.
+refusal-414 = HiPay has identified the vendor already, so the document is not needed.
+refusal-414-mend = There is nothing to do.
+refusal-415 = A document of this type is waiting for validation at HiPay already.
+refusal-415-mend = There is nothing to do but to wait for HiPay.
+refusal-other = HiPay refused the request for a reason that its documentation does not explain.
+refusal-other-mend = Read HiPay’s own words, and ask HiPay’s support if they do not say what to correct.
+# HiPay's refusals of a withdrawal, by the detail of its answer.
+refusal-4002 = The vendor’s user space at HiPay is not activated.
+refusal-4002-mend = The vendor confirms the account by the link in HiPay’s e-mail. HiPay’s support can send the e-mail again.
+refusal-4003 = The vendor’s professional information is not valid at HiPay, or the account is just being made a professional one.
+refusal-4003-mend = The vendor corrects the company’s information in the HiPay back office, or waits until HiPay has finished.
+refusal-4004 = HiPay has not identified the vendor.
+refusal-4004-mend = The vendor’s page shows which documents are missing or refused. The vendor uploads them in Mirakl, and { command-vendor-process } sends them to HiPay.
+refusal-4005 = The vendor’s bank details are not valid at HiPay.
+refusal-4005-mend = The vendor corrects the bank details in Mirakl and uploads a new proof of the bank account; then run { command-vendor-process } under { place-fix-errors } and wait until HiPay has validated them.
+refusal-4006 = The vendor’s user space at HiPay is not in its normal state: HiPay may be reviewing or have restricted it.
+refusal-4006-mend = Ask HiPay’s support what the vendor has to do.
+refusal-4007 = The wallet is not activated.
+refusal-4007-mend = The vendor confirms the account by the link in HiPay’s e-mail. HiPay’s support can send the e-mail again.
+refusal-4008 = The wallet is disabled at HiPay.
+refusal-4008-mend = Ask HiPay’s support why, and to enable it again.
+refusal-4009 = The wallet is deleted at HiPay.
+refusal-4009-mend = Ask HiPay’s support where its money is and how the vendor is to be paid.
+refusal-4010 = The wallet is not a main account, and money can be withdrawn from a main account only.
+refusal-4010-mend = Ask HiPay’s support which account of the vendor is the main one, and to have it used for the marketplace.
+refusal-4012 = HiPay does not pay to banks in the country of the vendor’s bank account.
+refusal-4012-mend = The vendor gives a bank account in another country: bank details and proof in Mirakl. Then run { command-vendor-process } under { place-fix-errors }.
+refusal-4013 = The withdrawal is over the highest amount that HiPay allows for the wallet.
+refusal-4013-mend = Ask HiPay’s support to raise the limit. Do not withdraw parts of it by hand: the operation would still ask for the whole amount.
+refusal-4014 = After the withdrawal, the wallet would hold less than the minimum that HiPay asks for.
+refusal-4014-mend = Look in the HiPay back office for the wallet’s minimum balance, and ask HiPay’s support to lower it, or see that the wallet holds more.
+refusal-4015 = The declaration of the vendor’s beneficial owners at HiPay is missing or not complete.
+refusal-4015-mend = The vendor declares the company’s beneficial owners in the HiPay back office.
+
+# Vendors: how far they have come.
+vendor-not-enabled = The vendor is disabled: in Mirakl, the shop’s field hipay-process is not set to true. It is not paid.
+vendor-not-enabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office.
+vendor-no-wallet = The vendor has no HiPay account yet.
+vendor-no-wallet-mend = There is nothing to correct as far as is known.
+vendor-no-documents = No document has been sent to HiPay, so it cannot identify the vendor. Nothing can be withdrawn before.
+vendor-no-documents-mend = The vendor uploads the identification documents in Mirakl.
+vendor-not-identified = HiPay has the vendor’s documents and has not identified the vendor yet. Nothing can be withdrawn before.
+vendor-not-identified-mend = Wait for HiPay. Show details says whether a document is missing or was refused.
+vendor-identification-refused = HiPay has not identified the vendor. Nothing can be withdrawn before.
+vendor-identification-refused-mend = The vendor uploads in Mirakl what HiPay asks for; Show details says which documents are missing or were refused.
+vendor-bank-none = HiPay has no bank details of the vendor. Nothing can be withdrawn before.
+vendor-bank-none-mend = The vendor enters the bank details in Mirakl and uploads a proof of the bank account.
+vendor-bank-in-progress = HiPay is validating the vendor’s bank details. Nothing can be withdrawn before.
+vendor-bank-in-progress-mend = There is nothing to do but to wait for HiPay.
+vendor-bank-refused = HiPay has refused the vendor’s bank details. Nothing can be withdrawn until it has validated others.
+vendor-bank-refused-mend = The vendor corrects the bank details in Mirakl and uploads a new proof of the bank account.
+vendor-blocked-for-bank-details = Payments to the shop are blocked in Mirakl until HiPay has validated the bank details.
+vendor-blocked-for-bank-details-mend = There is nothing to do but to wait: they are unblocked as soon as HiPay has.
+vendor-blocked-by-others = Somebody has blocked the payments to the shop in Mirakl.
+vendor-blocked-by-others-mend = If the vendor is to be paid, unblock the payments on the shop’s page in the Mirakl back office.
+
+# Documents.
+document-missing-what = HiPay needs a document of this type and has none.
+document-missing-what-mend = The vendor uploads it in Mirakl.
+document-refused-what = HiPay has refused the document.
+document-refused-what-mend = The vendor uploads a new document in Mirakl that mends what HiPay found: complete, readable, valid, and in the name of the shop’s owner.
+document-waiting-what = HiPay has the document and has not looked at it yet.
+document-waiting-what-mend = There is nothing to do but to wait for HiPay.
+document-deleted-what = The document has been taken away at HiPay.
+document-deleted-what-mend = If HiPay has not identified the vendor, the vendor uploads the document in Mirakl once more.
+
+# What a run found wrong with a vendor.
+trouble-no-email = The shop has no e-mail in Mirakl, and HiPay needs one for its wallet.
+trouble-no-email-mend = Enter the shop’s e-mail in the Mirakl back office.
+trouble-unknown-country = “{ $about }” is no country that HiPay knows.
+trouble-unknown-country-mend = Correct the country in the shop’s address in the Mirakl back office.
+trouble-email-taken = HiPay says that the e-mail { $about } is taken, but shows no account for it.
+trouble-email-taken-mend = Give the shop another e-mail in the Mirakl back office, or ask HiPay’s support which account uses it and to let the marketplace act on it.
+trouble-email-of-marketplace = The shop’s e-mail { $about } belongs to the marketplace’s own HiPay account.
+trouble-email-of-marketplace-mend = Give the shop an e-mail of its own in the Mirakl back office.
+trouble-wallet-of-other-shop = The wallet of the shop’s e-mail belongs to the shop { $about } already.
+trouble-wallet-of-other-shop-mend = Give each shop an e-mail of its own in the Mirakl back office.
+trouble-wallet-not-settled = The vendor’s wallet could not be created or read at HiPay.
+trouble-wallet-not-settled-mend = If it lasts, correct what HiPay names, or ask HiPay’s support.
+trouble-wallet-gone = HiPay does not know the wallet { $about } any more.
+trouble-wallet-gone-mend = Ask HiPay’s support what became of it and of its money.
+trouble-wallet-replaced = HiPay shows another account in place of the wallet { $about }. Nothing is sent to either.
+trouble-wallet-replaced-mend = Ask HiPay’s support about the wallet.
+trouble-email-not-changed = The shop’s e-mail has changed to { $about } in Mirakl, but HiPay keeps the former one.
+trouble-email-not-changed-mend = If it lasts, correct the e-mail in the Mirakl back office, or ask HiPay’s support to change it.
+trouble-document-file = Document { $about } is of a kind of file that HiPay does not take.
+trouble-document-file-mend = The vendor uploads it in Mirakl as jpg, jpeg, png, gif or pdf.
+trouble-document-not-sent = Document { $about } could not be sent to HiPay.
+trouble-document-not-sent-mend = If it lasts, the vendor uploads another file in Mirakl.
+trouble-documents-not-listed = The shop’s documents could not be listed in Mirakl; they and the bank details wait.
+trouble-documents-not-listed-mend = If it lasts, see with “cashout check” whether Mirakl can be reached.
+trouble-bank-details-unread = The bank details could not be read at HiPay.
+trouble-bank-details-unread-mend = If it lasts, ask HiPay’s support about the wallet.
+trouble-no-bank-details = The shop has no bank details in Mirakl.
+trouble-no-bank-details-mend = The vendor enters them in Mirakl, with a proof of the bank account.
+trouble-iban-wrong = The IBAN in Mirakl is wrong: its check digits do not fit. It was not sent to HiPay.
+trouble-iban-wrong-mend = The vendor corrects the IBAN in Mirakl.
+trouble-no-bank-proof = HiPay needs a proof of the bank account with the bank details, and there is none in Mirakl that it takes.
+trouble-no-bank-proof-mend = The vendor uploads a proof of the bank account in Mirakl, as jpg, jpeg, png, gif or pdf.
+trouble-bank-proof-used = HiPay did not accept the bank details with the proof { $about }.
+trouble-bank-proof-used-mend = The vendor checks the bank details in Mirakl and uploads another proof of the bank account there.
+trouble-bank-proof-unread = The proof of the bank account could not be fetched from Mirakl.
+trouble-bank-proof-unread-mend = If it lasts, the vendor uploads the proof in Mirakl once more.
+trouble-bank-details-not-taken = HiPay did not take the bank details.
+trouble-bank-details-not-taken-mend = The vendor corrects in Mirakl what HiPay names.
+trouble-mirakl-not-changed = Payments could not be blocked or unblocked for the shop in Mirakl.
+trouble-mirakl-not-changed-mend = If it lasts, see with “cashout check” whether Mirakl can be reached, and whether its key may change shops.
+trouble-blocked-by-others = HiPay has validated the bank details, but payments stay blocked in Mirakl: somebody else has blocked them there.
+trouble-blocked-by-others-mend = If the vendor is to be paid, unblock the payments on the shop’s page in the Mirakl back office.
+trouble-unknown = Something is wrong with the vendor: { $message }
+trouble-unknown-mend = If it lasts, correct what the sentence names.

@@ -1,0 +1,245 @@
+# Ce qui s’est passé et ce qu’il faut faire, en clair. Chaque explication a deux messages : ce qui s’est
+# passé et, sous le même identifiant suivi de -mend, comment y remédier.
+
+# À qui revient l’action.
+actor-nobody = Personne : tout se poursuit automatiquement
+actor-marketplace = L’opérateur de la place de marché
+actor-vendor = Le vendeur
+actor-hipay = Le support HiPay, sollicité par l’opérateur
+actor-administrator = L’administrateur de cashout
+
+# Les lieux et moyens que citent les explications.
+place-fix-errors = Paramètres › Corriger les erreurs
+place-retry = Réessayer
+next-transfer = La prochaine exécution de « { command-cashout-transfer } » s’en charge ; pour ne pas attendre, lancez « { command-cashout-transfer } » sous { place-fix-errors }.
+next-withdrawal = La prochaine exécution de « { command-cashout-withdraw } » s’en charge ; pour ne pas attendre, lancez « { command-cashout-withdraw } » sous { place-fix-errors }.
+next-vendor = La prochaine exécution de « { command-vendor-process } » s’en charge ; pour ne pas attendre, lancez « { command-vendor-process } » sous { place-fix-errors }.
+next-generation = La prochaine exécution de « { command-cashout-generate } » s’en charge ; pour ne pas attendre, lancez « { command-cashout-generate } » sous { place-fix-errors }.
+next-person = Cliquez ensuite sur « { place-retry } » pour cette opération : rien n’est payé avant.
+
+# Les mots de HiPay, cités.
+said-words = Réponse de HiPay : « { $words } »
+said-numbers = Réponse de HiPay : { $numbers }
+said-both = Réponse de HiPay : « { $words } » ({ $numbers })
+number-http = HTTP { $number }
+number-code = code { $number }
+number-detail = détail { $number }
+
+# Les opérations, selon leur statut.
+why-created = L’opération a été créée à partir de son bon de paiement. Rien n’a encore été envoyé.
+why-created-mend = Il n’y a rien à corriger.
+why-adjusted = Son montant de { $amount } a été déduit de l’opération { $operation }.
+why-adjusted-mend = Il n’y a rien à faire.
+why-amount-zero = Le montant du bon de paiement est de { $amount } : il n’y a rien à payer.
+why-amount-zero-mend = Il n’y a rien à faire.
+why-amount-negative = Le montant du bon de paiement est de { $amount } : c’est le vendeur qui est débiteur, il n’y a donc rien à payer.
+why-amount-negative-mend = Il n’y a rien à faire : le montant est déduit du prochain bon de paiement positif du vendeur dans la même devise, sauf si cashout.negativeVouchers vaut ignore.
+why-transfer-requested = HiPay a accepté le virement de { $amount } et n’a pas encore confirmé son exécution.
+why-transfer-requested-mend = Il n’y a rien à faire : la notification de HiPay ou la prochaine « { command-cashout-transaction-status-sync } » en donnera l’issue.
+why-withdraw-requested = HiPay a accepté le retrait de { $amount } et n’a pas encore confirmé son exécution.
+why-withdraw-requested-mend = Il n’y a rien à faire : la notification de HiPay ou la prochaine « { command-cashout-transaction-status-sync } » en donnera l’issue. Une banque peut mettre plusieurs jours.
+why-transfer-standby = HiPay a mis le virement de { $amount } en attente (transaction { $transaction }). Il peut encore aboutir et n’est donc pas renvoyé.
+why-transfer-standby-mend = Si l’attente dépasse trois jours, interrogez le support HiPay sur cette transaction. D’ici là, ne payez pas à la main.
+why-withdraw-standby = HiPay a mis le retrait de { $amount } en attente (transaction { $transaction }). Il peut encore aboutir et n’est donc pas renvoyé.
+why-withdraw-standby-mend = Si l’attente dépasse trois jours, interrogez le support HiPay sur cette transaction. D’ici là, ne payez pas à la main.
+why-transfer-success = { $amount } sont sur le compte HiPay du vendeur et n’ont pas encore été retirés vers la banque.
+why-transfer-success-mend = Il n’y a rien à corriger.
+why-shortfall = Le compte de l’opérateur contenait moins que sa commission : { $shortfall } sur { $amount } n’ont pas été retirés.
+why-shortfall-mend = Le reste ne sera pas retiré plus tard. Cherchez dans le back-office HiPay ce qui a été prélevé sur le compte de l’opérateur, et retirez-y le reste une fois le compte réapprovisionné.
+why-transfer-sending = Le virement de { $amount } a peut-être été effectué : son issue n’est pas encore connue.
+why-transfer-sending-mend = Il n’y a rien à corriger. Il est recherché chez HiPay avant tout nouvel envoi, afin de n’être payé qu’une fois. D’ici là, ne payez pas à la main.
+why-withdraw-sending = Le retrait de { $amount } a peut-être été effectué : son issue n’est pas encore connue.
+why-withdraw-sending-mend = Il n’y a rien à corriger. Il est recherché chez HiPay avant tout nouvel envoi, afin de n’être payé qu’une fois. D’ici là, ne payez pas à la main.
+why-vendor-disabled = Le vendeur est inconnu ici ou désactivé : dans Mirakl, le champ hipay-process de la boutique n’est pas à true.
+why-vendor-disabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl, puis lancez « { command-vendor-process } » sous { place-fix-errors }.
+why-transfer-negative = Le solde du compte technique ne suffisait pas pour le virement de { $amount }. Rien n’a été envoyé.
+why-transfer-negative-mend = Assurez-vous que le compte technique contient au moins ce montant chez HiPay : le règlement des ventes est peut-être encore en route, ou de l’argent a été retiré à la main.
+why-withdraw-negative = Le compte HiPay contenait { $balance }, ce qui ne suffisait pas pour le retrait de { $amount }. Rien n’a été envoyé.
+why-withdraw-negative-mend = Consultez les transactions du compte dans le back-office HiPay : de l’argent a peut-être été retiré à la main, ou une partie du solde n’est pas encore disponible pour un retrait. Assurez-vous que le compte contient le montant.
+why-withdraw-negative-unread = Le solde du compte HiPay ne suffisait pas pour le retrait de { $amount }. Rien n’a été envoyé.
+why-withdraw-negative-unread-mend = Consultez les transactions du compte dans le back-office HiPay : de l’argent a peut-être été retiré à la main, ou une partie du solde n’est pas encore disponible pour un retrait. Assurez-vous que le compte contient le montant.
+why-payment-blocked = Les paiements de la boutique sont bloqués dans Mirakl. L’argent reste sur le compte HiPay.
+why-payment-blocked-mend = Si HiPay est en train de valider les coordonnées bancaires du vendeur, attendez : les paiements sont débloqués dès que c’est fait. Si quelqu’un les a bloqués dans le back-office Mirakl, débloquez-les, puis lancez « { command-vendor-process } » sous { place-fix-errors }. La page du vendeur indique lequel des deux.
+why-wallet-unknown = HiPay ne connaît pas le compte { $wallet } du vendeur. Le retrait n’a pas été envoyé.
+why-wallet-unknown-mend = Demandez au support HiPay ce que le compte est devenu. N’en créez pas un autre pour la même boutique.
+why-other-wallet = HiPay affiche un autre compte à la place du compte { $wallet }. Le retrait n’a pas été envoyé.
+why-other-wallet-mend = Interrogez le support HiPay sur ce compte.
+why-not-identified = HiPay n’a pas identifié le titulaire du compte { $wallet }. Le retrait n’a pas été envoyé.
+why-not-identified-mend = La page du vendeur indique les justificatifs manquants ou refusés. Le vendeur les dépose dans Mirakl, « { command-vendor-process } » les transmet à HiPay, qui les valide ensuite.
+why-bank-details = HiPay n’a pas validé les coordonnées bancaires du compte { $wallet }. Le retrait n’a pas été envoyé.
+why-bank-details-mend = La page du vendeur indique où en est HiPay. En cas de refus, le vendeur corrige ses coordonnées bancaires dans Mirakl et y dépose un nouveau justificatif ; sinon, attendez HiPay.
+why-transfer-failed = Le virement de { $amount } a échoué : { $message }
+why-transfer-failed-mend = S’il échoue de nouveau, interrogez le support HiPay en donnant la référence affichée sur cette page.
+why-withdraw-failed = Le retrait de { $amount } a échoué : { $message }
+why-withdraw-failed-mend = S’il échoue de nouveau, interrogez le support HiPay en donnant la référence affichée sur cette page.
+why-withdraw-canceled = HiPay a annulé le retrait de { $amount }. Il n’est pas retenté automatiquement.
+why-withdraw-canceled-mend = La banque a peut-être renvoyé l’argent : demandez au vendeur de vérifier ses coordonnées bancaires dans Mirakl, contrôlez dans le back-office HiPay que l’argent est revenu sur le compte, et corrigez ce qui doit l’être.
+why-ended-unauthed = HiPay n’a pas autorisé le paiement de { $amount } (transaction { $transaction }). L’argent n’est pas parti.
+why-ended-unauthed-mend = Si cela se reproduit, demandez au support HiPay pourquoi il n’est pas autorisé.
+why-ended-aborted = HiPay a abandonné le paiement de { $amount } avant son exécution (transaction { $transaction }). L’argent n’est pas parti.
+why-ended-aborted-mend = Si cela se reproduit, demandez au support HiPay pourquoi il est abandonné.
+why-ended-rejected = HiPay a rejeté définitivement le paiement de { $amount } (transaction { $transaction }). L’argent est revenu ou n’est pas parti.
+why-ended-rejected-mend = Vérifiez le destinataire : le compte HiPay pour un virement, les coordonnées bancaires pour un retrait. Si cela se reproduit, interrogez le support HiPay.
+why-ended-canceled = HiPay a annulé le paiement de { $amount } (transaction { $transaction }). L’argent est revenu ou n’est pas parti.
+why-ended-canceled-mend = Cherchez dans le back-office HiPay qui l’a annulé et pourquoi. Si cela se reproduit, interrogez le support HiPay.
+why-ended-other = HiPay n’a pas exécuté le paiement de { $amount } (transaction { $transaction }).
+why-ended-other-mend = Si cela se reproduit, interrogez le support HiPay sur cette transaction.
+why-unknown-status = Une version plus récente de cashout a donné à l’opération un statut que celle-ci ne connaît pas. Cette version ne la paie pas.
+why-unknown-status-mend = Réinstallez la version plus récente de cashout.
+
+# Les opérations retenues : rien n’est payé avant qu’une personne ait vérifié.
+held-other-payment = HiPay présente un autre paiement sous la référence ou la transaction de celui-ci. Rien n’est payé avant qu’une personne ait vérifié.
+held-other-payment-mend = Comparez le paiement dans le back-office HiPay avec cette opération : montant, compte et référence. S’il a été fait pour cette opération, ne payez pas de nouveau et interrogez le support HiPay ; sinon, cherchez qui a utilisé la référence.
+held-revoked = HiPay avait exécuté le paiement, puis a fait savoir qu’il ne l’est pas. Rien n’est payé avant qu’une personne ait vérifié.
+held-revoked-mend = Demandez au support HiPay où se trouve l’argent. S’il est revenu sur le compte d’où il était parti, payez-le de là dans le back-office HiPay ; ne laissez l’opération reprendre qu’ensuite.
+held-executed-after-all = HiPay a exécuté un paiement qu’il avait présenté comme échoué. Un autre a pu être fait entre-temps : l’argent est peut-être parti deux fois.
+held-executed-after-all-mend = Comparez toutes les tentatives de cette page avec les transactions du back-office HiPay. Si l’argent est parti deux fois, récupérez l’un des paiements auprès du titulaire du compte ou par le support HiPay.
+held-paid-in-mirakl = Mirakl indique que le bon de paiement est payé, et il ne l’a pas été d’ici. Rien n’est payé avant qu’une personne ait vérifié.
+held-paid-in-mirakl-mend = Demandez qui a marqué le bon comme payé dans le back-office Mirakl, et si l’argent est parti par un autre moyen. Si oui, laissez l’opération telle quelle ; sinon, faites-la payer.
+held-unknown = L’opération est retenue jusqu’à ce qu’une personne ait vérifié : { $message }
+held-unknown-mend = Assurez-vous que l’argent n’a pas été payé d’une autre façon.
+
+# Les bons de paiement retenus : aucune opération n’a encore été créée.
+voucher-vendor-unknown = La boutique du bon de paiement n’a pas encore de compte HiPay : aucune opération n’a été créée.
+voucher-vendor-unknown-mend = Lancez « { command-vendor-process } » sous { place-fix-errors } ; la page du vendeur indique ce qui bloque.
+voucher-vendor-disabled = Le vendeur du bon de paiement est désactivé : aucune opération n’a été créée. Dans Mirakl, le champ hipay-process de la boutique n’est pas à true.
+voucher-vendor-disabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl, puis lancez « { command-vendor-process } » sous { place-fix-errors }.
+voucher-paid-in-mirakl = Mirakl indique que le bon de paiement est déjà payé : aucune opération n’a été créée.
+voucher-paid-in-mirakl-mend = Il n’y a rien à faire s’il a été payé par un autre moyen. Sinon, corrigez son statut de paiement dans le back-office Mirakl.
+voucher-before-first-cycle = Le bon de paiement précède le premier cycle de cette installation : qui payait les vendeurs auparavant l’a payé.
+voucher-before-first-cycle-mend = Il n’y a rien à faire. Si personne ne l’a payé, donnez à cashout.firstCycle la date de son cycle ou une date antérieure.
+voucher-not-shown = Mirakl n’affiche plus le bon de paiement : personne ne sait s’il est encore dû.
+voucher-not-shown-mend = Cherchez dans le back-office Mirakl ce qu’il est devenu.
+
+# Les refus de HiPay, selon le code de sa réponse.
+refusal-1 = HiPay a refusé les identifiants du compte technique.
+refusal-1-mend = Comparez hipay.wsLogin et hipay.wsPassword dans parameters.yml avec les identifiants du service web dans le back-office HiPay, puis lancez « cashout check ».
+refusal-2 = HiPay a refusé la demande, car il y manque quelque chose.
+refusal-2-mend = La réponse de HiPay nomme ce qui manque. Si cela relève de la boutique (nom, adresse, e-mail, téléphone), complétez-la dans le back-office Mirakl ; sinon, interrogez le support HiPay.
+refusal-3 = HiPay a refusé la demande, car une donnée n’y est pas valide.
+refusal-3-mend = La réponse de HiPay nomme ce qui n’est pas valide. Si cela relève de la boutique, corrigez-la dans le back-office Mirakl ; s’il s’agit d’un libellé, corrigez label.public, label.private ou label.withdraw dans parameters.yml ; sinon, interrogez le support HiPay.
+refusal-4 = HiPay n’autorise pas cette action au compte.
+refusal-4-mend = Demandez au support HiPay de l’autoriser : le compte technique doit pouvoir virer, et le compte du vendeur recevoir et retirer.
+refusal-7 = HiPay ne connaît pas l’objet de la demande, le plus souvent le compte du vendeur.
+refusal-7-mend = Vérifiez dans le back-office HiPay que le compte existe et appartient au groupe de la place de marché ; sinon, interrogez le support HiPay.
+refusal-13 = HiPay a eu une erreur technique.
+refusal-13-mend = Il n’y a rien à corriger. Si cela dure plus d’un jour, interrogez le support HiPay.
+refusal-23 = L’état des coordonnées bancaires chez HiPay ne le permet pas.
+refusal-23-mend = Attendez que HiPay ait validé les coordonnées bancaires. En cas de refus, le vendeur les corrige dans Mirakl et y dépose un nouveau justificatif.
+refusal-26 = La même demande est déjà en cours chez HiPay.
+refusal-26-mend = Il n’y a rien à faire : son issue est recherchée. D’ici là, ne payez pas à la main.
+refusal-400 = HiPay juge la demande non valide.
+refusal-400-mend = La réponse de HiPay dit ce qui ne va pas. Si cela relève de la boutique, corrigez-la dans le back-office Mirakl ; sinon, interrogez le support HiPay.
+refusal-403 = HiPay ne laisse pas le compte technique agir sur ce compte.
+refusal-403-mend = Demandez au support HiPay de placer le compte dans le groupe marchand de la place de marché (hipay.merchantGroupId) et de donner au compte technique le droit d’agir dessus.
+refusal-414 = HiPay a déjà identifié le vendeur : le justificatif n’est pas nécessaire.
+refusal-414-mend = Il n’y a rien à faire.
+refusal-415 = Un justificatif de ce type attend déjà d’être validé par HiPay.
+refusal-415-mend = Il n’y a qu’à attendre HiPay.
+refusal-other = HiPay a refusé la demande pour une raison que sa documentation n’explique pas.
+refusal-other-mend = Lisez la réponse de HiPay, et interrogez son support si elle ne dit pas quoi corriger.
+# Les refus d’un retrait, selon le détail de la réponse de HiPay.
+refusal-4002 = L’espace utilisateur du vendeur chez HiPay n’est pas activé.
+refusal-4002-mend = Le vendeur confirme son compte par le lien de l’e-mail de HiPay. Le support HiPay peut renvoyer cet e-mail.
+refusal-4003 = Les informations professionnelles du vendeur ne sont pas valides chez HiPay, ou le compte est en train de devenir professionnel.
+refusal-4003-mend = Le vendeur corrige les informations de sa société dans le back-office HiPay, ou attend que HiPay ait terminé.
+refusal-4004 = HiPay n’a pas identifié le vendeur.
+refusal-4004-mend = La page du vendeur indique les justificatifs manquants ou refusés. Le vendeur les dépose dans Mirakl, et « { command-vendor-process } » les transmet à HiPay.
+refusal-4005 = Les coordonnées bancaires du vendeur ne sont pas valides chez HiPay.
+refusal-4005-mend = Le vendeur corrige ses coordonnées bancaires dans Mirakl et y dépose un nouveau justificatif ; lancez ensuite « { command-vendor-process } » sous { place-fix-errors } et attendez que HiPay les ait validées.
+refusal-4006 = L’espace utilisateur du vendeur chez HiPay n’est pas dans son état normal : HiPay l’examine peut-être ou l’a restreint.
+refusal-4006-mend = Demandez au support HiPay ce que le vendeur doit faire.
+refusal-4007 = Le compte HiPay n’est pas activé.
+refusal-4007-mend = Le vendeur confirme son compte par le lien de l’e-mail de HiPay. Le support HiPay peut renvoyer cet e-mail.
+refusal-4008 = Le compte est désactivé chez HiPay.
+refusal-4008-mend = Demandez au support HiPay pourquoi, et de le réactiver.
+refusal-4009 = Le compte est supprimé chez HiPay.
+refusal-4009-mend = Demandez au support HiPay où se trouve son argent et comment payer le vendeur.
+refusal-4010 = Le compte n’est pas un compte principal, et seul un compte principal permet un retrait.
+refusal-4010-mend = Demandez au support HiPay quel est le compte principal du vendeur, et de l’utiliser pour la place de marché.
+refusal-4012 = HiPay ne paie pas vers les banques du pays du compte bancaire du vendeur.
+refusal-4012-mend = Le vendeur indique un compte bancaire dans un autre pays : coordonnées et justificatif dans Mirakl. Lancez ensuite « { command-vendor-process } » sous { place-fix-errors }.
+refusal-4013 = Le retrait dépasse le montant maximal que HiPay autorise pour ce compte.
+refusal-4013-mend = Demandez au support HiPay de relever le plafond. N’en retirez pas une partie à la main : l’opération demanderait toujours le montant entier.
+refusal-4014 = Après le retrait, le compte contiendrait moins que le solde minimal exigé par HiPay.
+refusal-4014-mend = Cherchez le solde minimal du compte dans le back-office HiPay, et demandez au support HiPay de l’abaisser, ou faites en sorte que le compte contienne davantage.
+refusal-4015 = La déclaration des bénéficiaires effectifs du vendeur chez HiPay manque ou est incomplète.
+refusal-4015-mend = Le vendeur déclare les bénéficiaires effectifs de sa société dans le back-office HiPay.
+
+# Les vendeurs : où ils en sont.
+vendor-not-enabled = Le vendeur est désactivé : dans Mirakl, le champ hipay-process de la boutique n’est pas à true. Il n’est pas payé.
+vendor-not-enabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl.
+vendor-no-wallet = Le vendeur n’a pas encore de compte HiPay.
+vendor-no-wallet-mend = À ce que l’on sait, il n’y a rien à corriger.
+vendor-no-documents = Aucun justificatif n’a été envoyé à HiPay, qui ne peut donc pas identifier le vendeur. Aucun retrait n’est possible avant.
+vendor-no-documents-mend = Le vendeur dépose ses justificatifs d’identification dans Mirakl.
+vendor-not-identified = HiPay a les justificatifs du vendeur et ne l’a pas encore identifié. Aucun retrait n’est possible avant.
+vendor-not-identified-mend = Attendez HiPay. Le détail des justificatifs indique si l’un d’eux manque ou a été refusé.
+vendor-identification-refused = HiPay n’a pas identifié le vendeur. Aucun retrait n’est possible avant.
+vendor-identification-refused-mend = Le vendeur dépose dans Mirakl ce que HiPay demande ; le détail des justificatifs indique ceux qui manquent ou ont été refusés.
+vendor-bank-none = HiPay n’a pas de coordonnées bancaires pour ce vendeur. Aucun retrait n’est possible avant.
+vendor-bank-none-mend = Le vendeur saisit ses coordonnées bancaires dans Mirakl et y dépose un justificatif de compte bancaire.
+vendor-bank-in-progress = HiPay est en train de valider les coordonnées bancaires du vendeur. Aucun retrait n’est possible avant.
+vendor-bank-in-progress-mend = Il n’y a qu’à attendre HiPay.
+vendor-bank-refused = HiPay a refusé les coordonnées bancaires du vendeur. Aucun retrait n’est possible avant que d’autres soient validées.
+vendor-bank-refused-mend = Le vendeur corrige ses coordonnées bancaires dans Mirakl et y dépose un nouveau justificatif de compte bancaire.
+vendor-blocked-for-bank-details = Les paiements de la boutique sont bloqués dans Mirakl jusqu’à ce que HiPay ait validé les coordonnées bancaires.
+vendor-blocked-for-bank-details-mend = Il n’y a qu’à attendre : ils sont débloqués dès que c’est fait.
+vendor-blocked-by-others = Quelqu’un a bloqué les paiements de la boutique dans Mirakl.
+vendor-blocked-by-others-mend = Si le vendeur doit être payé, débloquez les paiements sur la page de la boutique dans le back-office Mirakl.
+
+# Les justificatifs.
+document-missing-what = HiPay a besoin d’un justificatif de ce type et n’en a pas.
+document-missing-what-mend = Le vendeur le dépose dans Mirakl.
+document-refused-what = HiPay a refusé le justificatif.
+document-refused-what-mend = Le vendeur dépose dans Mirakl un nouveau justificatif qui corrige ce que HiPay a relevé : complet, lisible, en cours de validité et au nom du titulaire de la boutique.
+document-waiting-what = HiPay a le justificatif et ne l’a pas encore examiné.
+document-waiting-what-mend = Il n’y a qu’à attendre HiPay.
+document-deleted-what = Le justificatif a été supprimé chez HiPay.
+document-deleted-what-mend = Si HiPay n’a pas identifié le vendeur, celui-ci dépose de nouveau le justificatif dans Mirakl.
+
+# Ce qu’une exécution a trouvé d’anormal chez un vendeur.
+trouble-no-email = La boutique n’a pas d’e-mail dans Mirakl, et HiPay en a besoin pour son compte.
+trouble-no-email-mend = Saisissez l’e-mail de la boutique dans le back-office Mirakl.
+trouble-unknown-country = « { $about } » n’est pas un pays que HiPay connaît.
+trouble-unknown-country-mend = Corrigez le pays dans l’adresse de la boutique dans le back-office Mirakl.
+trouble-email-taken = Selon HiPay, l’e-mail { $about } est déjà pris, mais aucun compte ne lui correspond.
+trouble-email-taken-mend = Donnez un autre e-mail à la boutique dans le back-office Mirakl, ou demandez au support HiPay quel compte l’utilise et de laisser la place de marché agir dessus.
+trouble-email-of-marketplace = L’e-mail { $about } de la boutique est celui d’un compte HiPay de la place de marché elle-même.
+trouble-email-of-marketplace-mend = Donnez à la boutique un e-mail qui lui soit propre dans le back-office Mirakl.
+trouble-wallet-of-other-shop = Le compte HiPay lié à l’e-mail de la boutique appartient déjà à la boutique { $about }.
+trouble-wallet-of-other-shop-mend = Donnez à chaque boutique un e-mail qui lui soit propre dans le back-office Mirakl.
+trouble-wallet-not-settled = Le compte du vendeur n’a pu être ni créé ni lu chez HiPay.
+trouble-wallet-not-settled-mend = Si cela dure, corrigez ce que HiPay nomme, ou interrogez son support.
+trouble-wallet-gone = HiPay ne connaît plus le compte { $about }.
+trouble-wallet-gone-mend = Demandez au support HiPay ce que sont devenus le compte et son argent.
+trouble-wallet-replaced = HiPay affiche un autre compte à la place du compte { $about }. Rien n’est envoyé à aucun des deux.
+trouble-wallet-replaced-mend = Interrogez le support HiPay sur ce compte.
+trouble-email-not-changed = L’e-mail de la boutique est désormais { $about } dans Mirakl, mais HiPay garde l’ancien.
+trouble-email-not-changed-mend = Si cela dure, corrigez l’e-mail dans le back-office Mirakl, ou demandez au support HiPay de le modifier.
+trouble-document-file = Le justificatif { $about } est d’un type de fichier que HiPay n’accepte pas.
+trouble-document-file-mend = Le vendeur le dépose dans Mirakl en jpg, jpeg, png, gif ou pdf.
+trouble-document-not-sent = Le justificatif { $about } n’a pas pu être envoyé à HiPay.
+trouble-document-not-sent-mend = Si cela dure, le vendeur dépose un autre fichier dans Mirakl.
+trouble-documents-not-listed = Les justificatifs de la boutique n’ont pas pu être listés dans Mirakl ; ils attendent, de même que les coordonnées bancaires.
+trouble-documents-not-listed-mend = Si cela dure, vérifiez avec « cashout check » que Mirakl est joignable.
+trouble-bank-details-unread = Les coordonnées bancaires n’ont pas pu être lues chez HiPay.
+trouble-bank-details-unread-mend = Si cela dure, interrogez le support HiPay sur ce compte.
+trouble-no-bank-details = La boutique n’a pas de coordonnées bancaires dans Mirakl.
+trouble-no-bank-details-mend = Le vendeur les saisit dans Mirakl, avec un justificatif de compte bancaire.
+trouble-iban-wrong = L’IBAN dans Mirakl est faux : sa clé de contrôle ne correspond pas. Il n’a pas été envoyé à HiPay.
+trouble-iban-wrong-mend = Le vendeur corrige l’IBAN dans Mirakl.
+trouble-no-bank-proof = HiPay exige un justificatif de compte bancaire avec les coordonnées bancaires, et Mirakl n’en contient aucun qu’il accepte.
+trouble-no-bank-proof-mend = Le vendeur dépose un justificatif de compte bancaire dans Mirakl, en jpg, jpeg, png, gif ou pdf.
+trouble-bank-proof-used = HiPay n’a pas accepté les coordonnées bancaires avec le justificatif { $about }.
+trouble-bank-proof-used-mend = Le vendeur vérifie ses coordonnées bancaires dans Mirakl et y dépose un autre justificatif de compte bancaire.
+trouble-bank-proof-unread = Le justificatif de compte bancaire n’a pas pu être récupéré dans Mirakl.
+trouble-bank-proof-unread-mend = Si cela dure, le vendeur dépose de nouveau le justificatif dans Mirakl.
+trouble-bank-details-not-taken = HiPay n’a pas accepté les coordonnées bancaires.
+trouble-bank-details-not-taken-mend = Le vendeur corrige dans Mirakl ce que HiPay nomme.
+trouble-mirakl-not-changed = Les paiements de la boutique n’ont pas pu être bloqués ou débloqués dans Mirakl.
+trouble-mirakl-not-changed-mend = Si cela dure, vérifiez avec « cashout check » que Mirakl est joignable, et que sa clé permet de modifier les boutiques.
+trouble-blocked-by-others = HiPay a validé les coordonnées bancaires, mais les paiements restent bloqués dans Mirakl : quelqu’un d’autre les y a bloqués.
+trouble-blocked-by-others-mend = Si le vendeur doit être payé, débloquez les paiements sur la page de la boutique dans le back-office Mirakl.
+trouble-unknown = Il y a un problème avec le vendeur : { $message }
+trouble-unknown-mend = Si cela dure, corrigez ce que nomme la phrase.
