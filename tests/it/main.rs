@@ -13,6 +13,7 @@ mod commands;
 mod connections;
 mod endings;
 mod enterprise_bodies;
+mod explanations;
 mod faults;
 mod forged_notifications;
 mod hipay_refusals;

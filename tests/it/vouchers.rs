@@ -288,8 +288,10 @@ async fn every_documented_refusal_of_a_withdrawal_is_told_in_its_own_words() {
     let messages: std::collections::BTreeSet<String> =
         (2001_u64..).zip(details).map(|(id, _)| world.operation(id).message).collect();
     assert_eq!(messages.len(), details.len(), "{messages:#?}");
-    for (id, _) in (2001_u64..).zip(details) {
+    for (id, detail) in (2001_u64..).zip(details) {
         assert_eq!(world.status(id), Status::WithdrawFailed);
+        let explanations = cashout::explanation::explain(&world.operation(id));
+        assert_eq!(explanations[0].id(), format!("refusal-{detail}"));
     }
     // The reference is unused: the next run sends it again, without a suffix.
     world.withdraw().await;
