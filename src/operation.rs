@@ -154,6 +154,11 @@ impl Operation {
         }
     }
 
+    /// True where no run pays it before a person has said so.
+    pub fn waits_for_person(&self) -> bool {
+        self.held.is_some() || self.status == Status::WithdrawCanceled
+    }
+
     /// HiPay's ids of all its transactions, as far as they are known.
     pub fn transaction_ids(&self) -> impl Iterator<Item = &str> {
         let attempts = self.transfer.attempts.iter().chain(&self.withdrawal.attempts);

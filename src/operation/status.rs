@@ -142,6 +142,13 @@ impl Status {
         }
     }
 
+    /// True where the operation was not paid for a reason that somebody may want to look into: KO in
+    /// the dashboard.
+    pub fn is_failure(self) -> bool {
+        let (transfer, withdraw) = self.columns();
+        transfer.is_failure() || withdraw.is_failure()
+    }
+
     /// What the dashboard shows for the transfer and for the withdrawal.
     pub fn columns(self) -> (Column, Column) {
         use Column as C;
@@ -231,6 +238,16 @@ impl Column {
         Self::Adjusted,
         Self::InvalidAmount,
     ];
+
+    /// True for each KO.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Failed | Self::InsufficientFunds | Self::Canceled | Self::VendorDisabled | Self::PaymentBlocked => {
+                true
+            }
+            Self::None | Self::Ok | Self::Requested | Self::Sending | Self::Adjusted | Self::InvalidAmount => false,
+        }
+    }
 
     /// What people read in the column of `kind`, in the product's own words.
     pub fn text(self, kind: PaymentKind) -> &'static str {

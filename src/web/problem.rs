@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::jobs::JobError;
 use crate::store::StoreError;
 
 /// An answer that says what is wrong.
@@ -60,6 +61,17 @@ impl From<StoreError> for Problem {
         }
         tracing::error!(action = "web", "{error}");
         Self::unavailable("the store cannot be used at the moment; try again", 30)
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Store(error) => error.into(),
+            JobError::Credentials(sentence) | JobError::Refused(sentence) | JobError::Remote(sentence) => {
+                Self::new(StatusCode::CONFLICT, sentence)
+            }
+        }
     }
 }
 

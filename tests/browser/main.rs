@@ -18,6 +18,7 @@ mod driver;
 mod findings;
 mod harness;
 mod pages;
+mod retrying;
 mod screen;
 mod signing_in;
 mod transfers;

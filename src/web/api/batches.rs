@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::{Body, Id};
-use crate::jobs::{self, Asked as Answer, Command, GenerateArguments, JobError};
+use crate::jobs::{self, Asked as Answer, Command, GenerateArguments};
 use crate::operation::Operation;
 use crate::store::View;
 use crate::web::Web;
@@ -66,7 +66,7 @@ pub(super) async fn ask(
     Body(new): Body<NewBatch>,
 ) -> Result<(StatusCode, Json<BatchItem>), Problem> {
     let command = command(&web, new)?;
-    let record = match web.scheduler.ask(&command, &caller.name, true).await.map_err(problem)? {
+    let record = match web.scheduler.ask(&command, &caller.name, true).await.map_err(Problem::from)? {
         Answer::Queued { record, .. } | Answer::Joined(record) | Answer::Busy(record) => record,
     };
     Ok((StatusCode::ACCEPTED, Json(BatchFilter::item(record))))
@@ -105,15 +105,6 @@ pub(super) async fn retry(
     if known.is_none() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such operation"));
     }
-    let operation = jobs::retry(&web.context, id, &caller.name).await.map_err(problem)?;
+    let operation = jobs::retry(&web.context, id, &caller.name).await.map_err(Problem::from)?;
     Ok(Json(operation.into()))
-}
-
-fn problem(error: JobError) -> Problem {
-    match error {
-        JobError::Store(error) => error.into(),
-        JobError::Credentials(sentence) | JobError::Refused(sentence) | JobError::Remote(sentence) => {
-            Problem::new(StatusCode::CONFLICT, sentence)
-        }
-    }
 }

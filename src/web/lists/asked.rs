@@ -125,7 +125,8 @@ impl Paging {
         self.sort != Some(Order::EarliestFirst)
     }
 
-    pub(super) fn q(&self) -> Option<&str> {
+    /// What is searched for, if anything.
+    pub(in crate::web) fn q(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
 

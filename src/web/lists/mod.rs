@@ -21,7 +21,7 @@ pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
 pub(super) use export::csv;
 pub(super) use logs::{LogFilter, LogItem};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
-pub(super) use operations::{OperationDetail, OperationFilter, OperationItem};
+pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 

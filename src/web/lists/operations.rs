@@ -1,5 +1,6 @@
 //! Transfers and withdrawals.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,7 +11,8 @@ use super::export::Export;
 use super::{Filter, Moment, Period, moment};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
-use crate::store::Listing;
+use crate::store::{Listing, Query, View};
+use crate::web::Web;
 use crate::web::problem::Problem;
 
 /// Which operations.
@@ -140,6 +142,49 @@ impl OperationFilter {
         };
         Some(Status::ALL.iter().filter(|status| passes(status)).map(|status| status.code()).collect())
     }
+}
+
+/// How many operations can be dealt with at once on a page.
+const MOST_RETRIED: usize = 1_000;
+
+/// The operations that pass the filters and a search, and were not paid for some reason: KO, or waiting
+/// for a person. Refused where they are more than [`MOST_RETRIED`].
+pub(in crate::web) async fn failed(
+    web: &Web,
+    filter: OperationFilter,
+    search: Option<&str>,
+) -> Result<Vec<Operation>, Problem> {
+    let zone = web.settings.get().hipay.time_zone.clone();
+    let limit = MOST_RETRIED.saturating_add(1);
+    let found = if let Some(text) = search {
+        let rows = u16::try_from(limit).unwrap_or(u16::MAX);
+        super::search(web, filter.clone(), &zone, text, 0, (1, rows), true).await?.items
+    } else {
+        let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
+        let listing = Listing::any_of("status", codes).descending().limit(limit);
+        let period = Period::new(filter.from.as_ref(), filter.to.as_ref(), &zone)?;
+        let listing = period.limit(listing);
+        let held = Query::group("held", ()).descending().limit(limit);
+        let found = web.context.store.reading(move |reader| {
+            let mut found = reader.list_uncounted::<Operation>(&listing)?.items;
+            found.extend(reader.page::<Operation>(&held)?.items);
+            Ok(found)
+        });
+        found.await?
+    };
+    let mut failed = Vec::with_capacity(found.len());
+    for operation in found {
+        if (operation.status.is_failure() || operation.held.is_some()) && filter.passes(&operation, &zone)? {
+            failed.push(operation);
+        }
+    }
+    failed.sort_by_key(|operation| operation.id);
+    failed.dedup_by_key(|operation| operation.id);
+    if failed.len() > MOST_RETRIED {
+        let title = format!("more than {MOST_RETRIED} operations match; narrow them down by the period or the status");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, title));
+    }
+    Ok(failed)
 }
 
 impl Filter for OperationFilter {

@@ -64,6 +64,16 @@ impl Address {
         self.changed(&self.path, &["lang"], &[("lang", code)])
     }
 
+    /// This page.
+    pub(super) fn whole(&self) -> String {
+        self.changed(&self.path, &[], &[])
+    }
+
+    /// Another page about the same list.
+    pub(super) fn beside(&self, path: &str) -> String {
+        self.changed(path, &["page", "cursor", "per_page", "sort"], &[])
+    }
+
     /// The same page with `key` set to nothing.
     pub(super) fn without(&self, key: &str) -> String {
         self.changed(&self.path, &[key], &[])

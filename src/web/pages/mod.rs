@@ -11,6 +11,7 @@ mod address;
 mod assets;
 mod language;
 mod page;
+mod retry;
 mod sign_in;
 mod transfers;
 mod vendors;
@@ -43,6 +44,9 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .route("/dashboard/transfers", get(transfers::list))
         .route("/dashboard/transfers.csv", get(transfers::csv))
         .route("/dashboard/transfers/{id}", get(transfers::operation))
+        .route("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one))
+        .route("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all))
+        .route("/dashboard/transfers/retried", get(retry::done))
         .route("/dashboard/password", get(sign_in::weak_password))
         .route("/dashboard/logout", post(sign_in::leave))
         .layer(middleware::from_fn_with_state(web.clone(), auth::let_in_page));

@@ -1,5 +1,7 @@
 //! What every page has: its language, who looks at it, and its address.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -10,7 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Address, assets, language};
-use crate::config::Locale;
+use crate::config::{Locale, Role};
+use crate::explanation::Explanation;
 use crate::locale::{Texts, Word};
 use crate::money::Amount;
 use crate::operation::{Column, PaymentKind};
@@ -73,8 +76,9 @@ impl Page {
     }
 
     /// The text of this name with a number that it depends on.
-    pub(super) fn tn(&self, id: &str, number: &u64) -> String {
-        self.texts.text(id, &[("number", (*number).into()), ("shown", self.number(number).into())])
+    pub(super) fn tn(&self, id: &str, number: impl Borrow<u64>) -> String {
+        let number = *number.borrow();
+        self.texts.text(id, &[("number", number.into()), ("shown", self.texts.number(number).into())])
     }
 
     /// The word for it.
@@ -85,6 +89,22 @@ impl Page {
     /// The word for one of several choices: `word("wallet", "not_created")` is the text `wallet-not-created`.
     pub(super) fn word(&self, kind: &str, name: &str) -> String {
         self.t(&format!("{kind}-{}", name.replace('_', "-")))
+    }
+
+    /// Whether who looks at it may change things.
+    pub(super) fn may_change(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.role == Role::Operator)
+    }
+
+    /// What happened and what to do, in this language.
+    pub(super) fn told(&self, explanations: Vec<Explanation>) -> Vec<Told> {
+        let told = |one: Explanation| Told {
+            what: one.what(self.texts),
+            mend: one.mend(self.texts),
+            actor: one.actor(self.texts),
+            said: one.said(self.texts),
+        };
+        explanations.into_iter().map(told).collect()
     }
 
     /// The code of the language.
@@ -152,6 +172,18 @@ impl Page {
         let (end, _) = text.char_indices().nth(CUT_AFTER)?;
         text.get(..end).map(|beginning| format!("{}…", beginning.trim_end()))
     }
+}
+
+/// An explanation in words.
+pub(super) struct Told {
+    /// What happened.
+    pub(super) what: String,
+    /// What to do about it.
+    pub(super) mend: String,
+    /// By whom.
+    pub(super) actor: String,
+    /// What HiPay said.
+    pub(super) said: Option<String>,
 }
 
 /// A list on a page: its rows, or what is wrong with what was asked for.

@@ -6,8 +6,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{Page, Rows, show};
+use super::page::{Page, Rows, Told, show};
 use crate::attempt::{Attempt, AttemptState};
+use crate::explanation::explain;
 use crate::inbox::Notification;
 use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::store::{Query, View};
@@ -90,6 +91,8 @@ struct OperationPage {
     transfer: (PaymentKind, Column),
     withdrawal: (PaymentKind, Column),
     vendor: Option<Vendor>,
+    told: Vec<Told>,
+    can_be_retried: bool,
     events: Vec<Event>,
 }
 
@@ -111,7 +114,10 @@ pub(super) async fn operation(State(web): State<Web>, page: Page, Path(id): Path
     let events = story(&page, &operation, &notifications);
     let (transfer, withdrawal) = operation.status.columns();
     let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));
-    show(StatusCode::OK, &OperationPage { page, operation, transfer, withdrawal, vendor, events })
+    let told = page.told(explain(&operation));
+    let can_be_retried = page.may_change() && (operation.waits_for_person() || operation.status.is_failure());
+    let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, events };
+    show(StatusCode::OK, &page)
 }
 
 impl OperationPage {
@@ -123,18 +129,29 @@ impl OperationPage {
 /// Everything that happened, in its order: changes, what was sent, what HiPay told.
 fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> Vec<Event> {
     let mut events = Vec::new();
-    let made = page.t1("story-made", "voucher", &operation.voucher);
-    events.push(Event { at: operation.created_at, title: made, text: String::new(), facts: Vec::new(), tone: "quiet" });
+    let attempts = |kind: PaymentKind| operation.payment(kind).attempts.iter().map(move |attempt| (kind, attempt));
+    let mut attempts: Vec<_> = attempts(PaymentKind::Transfer).chain(attempts(PaymentKind::Withdrawal)).collect();
     for change in &operation.history {
+        if change.status == Status::Created {
+            let title = page.t1("story-made", "voucher", &operation.voucher);
+            events.push(Event { at: change.at, title, text: String::new(), facts: Vec::new(), tone: "quiet" });
+            continue;
+        }
+        let sending =
+            [(Status::TransferSending, PaymentKind::Transfer), (Status::WithdrawSending, PaymentKind::Withdrawal)];
+        let sending = sending.into_iter().find(|(status, _)| *status == change.status).map(|(_, kind)| kind);
+        // What was sent is told where it was sent.
+        let at = attempts.iter().position(|(kind, attempt)| Some(*kind) == sending && attempt.intended_at == change.at);
+        if let Some(at) = at {
+            let (kind, attempt) = attempts.remove(at);
+            events.push(sent(page, kind, attempt));
+            continue;
+        }
         let tone = status_tone(change.status);
         let (title, text) = (page.of(&change.status), change.message.clone());
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
     }
-    for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
-        for attempt in &operation.payment(kind).attempts {
-            events.push(sent(page, kind, attempt));
-        }
-    }
+    events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));
     for notification in notifications {
         let facts = vec![
             (page.t("story-transaction"), notification.subject.clone()),
@@ -203,6 +220,10 @@ impl Transfers {
 
     fn is_bad(&self, column: Column) -> bool {
         tone(&column) == "bad"
+    }
+
+    fn told(&self, operation: &Operation) -> Vec<Told> {
+        self.page.told(explain(operation))
     }
 
     fn is_commission(&self, operation: &Operation) -> bool {

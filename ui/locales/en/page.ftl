@@ -94,7 +94,6 @@ withdraw-status = Withdraw status
 balance = Balance
 beneficiary = Beneficiary
 held = waits for a person
-held-title = This operation waits for a person
 
 operation-title = Payment order { $voucher }
 operation-cycle = Cycle
@@ -113,6 +112,41 @@ story-account = HiPay account
 story-transaction = HiPay transaction
 story-hipay-status = HiPay status
 story-notification = Notification
+
+status = Status
+operation-told = Where it stands, and what to do
+retry-title = Take up again what was not paid
+retry-all = Retry what failed…
+retry-back = Back
+retry-nothing = Nothing of this failed: there is nothing to take up again.
+retry-changed = Something has changed since this was shown. Look at it again before you confirm.
+retry-count = { $number ->
+    [one] { $shown } operation
+   *[other] { $shown } operations
+}
+retry-waiting = { $number ->
+    [one] { $shown } waits for a person and is released
+   *[other] { $shown } wait for a person and are released
+}
+retry-transfers = { $number ->
+    [one] { $shown } is sent by the next run of { command-cashout-transfer }
+   *[other] { $shown } are sent by the next run of { command-cashout-transfer }
+}
+retry-withdrawals = { $number ->
+    [one] { $shown } is sent by the next run of { command-cashout-withdraw }
+   *[other] { $shown } are sent by the next run of { command-cashout-withdraw }
+}
+retry-safe = Nothing is paid twice: before anything is sent again, HiPay is asked what became of it.
+retry-now = Run it at once, rather than at its next scheduled time
+retry-confirm = Take up again
+retry-cancel = Cancel
+retry-list = Operations to be taken up again
+retry-more = and { $shown } more
+retried-title = Taken up again
+retried-count = { $number ->
+    [one] { $shown } operation will be taken up again.
+   *[other] { $shown } operations will be taken up again.
+}
 
 trouble-title = This did not work
 trouble-not-found = There is nothing here

@@ -94,7 +94,6 @@ withdraw-status = Statut du retrait
 balance = Solde
 beneficiary = Bénéficiaire
 held = attend une personne
-held-title = Cette opération attend une personne
 
 operation-title = Bon de paiement { $voucher }
 operation-cycle = Cycle
@@ -113,6 +112,41 @@ story-account = Compte HiPay
 story-transaction = Transaction HiPay
 story-hipay-status = Statut HiPay
 story-notification = Notification
+
+status = Statut
+operation-told = Où elle en est, et que faire
+retry-title = Relancer ce qui n’a pas été payé
+retry-all = Relancer les échecs…
+retry-back = Retour
+retry-nothing = Rien de cela n’a échoué : il n’y a rien à relancer.
+retry-changed = Quelque chose a changé depuis l’affichage. Vérifiez avant de confirmer.
+retry-count = { $number ->
+    [one] { $shown } opération
+   *[other] { $shown } opérations
+}
+retry-waiting = { $number ->
+    [one] { $shown } attend une personne et sera libérée
+   *[other] { $shown } attendent une personne et seront libérées
+}
+retry-transfers = { $number ->
+    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-transfer } »
+   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-transfer } »
+}
+retry-withdrawals = { $number ->
+    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-withdraw } »
+   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-withdraw } »
+}
+retry-safe = Rien n’est payé deux fois : avant tout nouvel envoi, HiPay est interrogé sur ce qu’il en est advenu.
+retry-now = Exécuter tout de suite, sans attendre l’heure prévue
+retry-confirm = Relancer
+retry-cancel = Annuler
+retry-list = Opérations à relancer
+retry-more = et { $shown } de plus
+retried-title = Relancé
+retried-count = { $number ->
+    [one] { $shown } opération sera relancée.
+   *[other] { $shown } opérations seront relancées.
+}
 
 trouble-title = Cela n’a pas fonctionné
 trouble-not-found = Il n’y a rien ici

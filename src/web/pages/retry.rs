@@ -1,0 +1,249 @@
+//! Operations that were not paid, taken up again: one, or all that pass the filters. What will be sent
+//! is shown first, and confirmed with the number and the total that were shown.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::page::{Page, show};
+use crate::jobs::{self, Command, JobError};
+use crate::money::{Amount, MoneyError};
+use crate::operation::{Beneficiary, Operation, Status};
+use crate::store::View;
+use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::form::Checked;
+use crate::web::lists::{Asked, OperationFilter, failed};
+use crate::web::problem::Problem;
+use crate::web::session::safe_next;
+
+/// How many operations are listed before they are taken up.
+const SHOWN: usize = 100;
+
+/// What is to be taken up again, and by what.
+#[derive(Default)]
+struct Plan {
+    /// What waits for a person.
+    waiting: Vec<Operation>,
+    /// What the next run of transfers takes up by itself.
+    transfers: Vec<Operation>,
+    /// What the next run of withdrawals takes up by itself.
+    withdrawals: Vec<Operation>,
+}
+
+impl Plan {
+    fn of(operations: Vec<Operation>) -> Self {
+        let mut plan = Self::default();
+        for operation in operations {
+            if operation.waits_for_person() {
+                plan.waiting.push(operation);
+            } else if Status::TRANSFER_PAYABLE.contains(&operation.status) {
+                plan.transfers.push(operation);
+            } else {
+                plan.withdrawals.push(operation);
+            }
+        }
+        plan
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Operation> {
+        self.waiting.iter().chain(&self.transfers).chain(&self.withdrawals)
+    }
+
+    /// The sums, a currency each.
+    fn totals<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Result<Vec<Amount>, MoneyError> {
+        let mut totals: BTreeMap<&'static str, Amount> = BTreeMap::new();
+        for operation in operations {
+            let code = operation.amount.currency().code();
+            let sum = totals.entry(code).or_insert(Amount::zero(operation.amount.currency()));
+            *sum = sum.checked_add(operation.amount)?;
+        }
+        Ok(totals.into_values().collect())
+    }
+
+    /// What tells whether it is still what somebody has confirmed: the operations, as they were shown.
+    fn mark(&self) -> String {
+        let mark: Vec<String> = self
+            .all()
+            .map(|operation| format!("{}:{}:{}", operation.id, operation.amount.minor(), operation.status.code()))
+            .collect();
+        crate::hex::hex(<sha2::Sha256 as sha2::Digest>::digest(mark.join(" ")).into_iter().take(16))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "retry.html", config = "ui/askama.toml")]
+struct Confirm {
+    page: Page,
+    plan: Plan,
+    totals: Vec<Amount>,
+    count: u64,
+    mark: String,
+    /// What is sent when it is confirmed.
+    action: String,
+    /// The list that was come from.
+    back: String,
+    changed: bool,
+}
+
+impl Confirm {
+    fn of(page: Page, plan: Plan, back: String, changed: bool) -> Result<Self, Problem> {
+        let totals = Plan::totals(plan.all()).map_err(|error| {
+            tracing::error!(action = "web", "a total cannot be told: {error}");
+            Problem::new(StatusCode::CONFLICT, "the total is too large to be told; narrow the operations down")
+        })?;
+        let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
+        let action = page.address.whole();
+        Ok(Self { mark: plan.mark(), page, plan, totals, count, action, back, changed })
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Operation> {
+        self.plan.all().take(SHOWN)
+    }
+
+    fn hidden(&self) -> u64 {
+        u64::try_from(self.plan.all().count().saturating_sub(SHOWN)).unwrap_or(u64::MAX)
+    }
+
+    fn number(&self, operations: &[Operation]) -> u64 {
+        u64::try_from(operations.len()).unwrap_or(u64::MAX)
+    }
+
+    fn is_commission(&self, operation: &Operation) -> bool {
+        operation.beneficiary == Beneficiary::Operator
+    }
+}
+
+/// What would be taken up again of those that pass the filters.
+pub(super) async fn confirm_all(
+    State(web): State<Web>,
+    page: Page,
+    _: Operator,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let (plan, back) = matching(&web, &query.unwrap_or_default()).await?;
+    show(StatusCode::OK, &Confirm::of(page, plan, back, false)?)
+}
+
+/// What would be taken up again of one operation.
+pub(super) async fn confirm_one(
+    State(web): State<Web>,
+    page: Page,
+    _: Operator,
+    Path(id): Path<u64>,
+) -> Result<Response, Problem> {
+    let plan = only(&web, id).await?;
+    show(StatusCode::OK, &Confirm::of(page, plan, format!("/dashboard/transfers/{id}"), false)?)
+}
+
+async fn matching(web: &Web, query: &str) -> Result<(Plan, String), Problem> {
+    let Asked(paging, filter) = Asked::<OperationFilter>::of_form(query)?;
+    let plan = Plan::of(failed(web, filter, paging.q()).await?);
+    let back =
+        if query.is_empty() { "/dashboard/transfers".to_owned() } else { format!("/dashboard/transfers?{query}") };
+    Ok((plan, back))
+}
+
+async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
+    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such operation"))?;
+    let is_failed = operation.waits_for_person() || operation.status.is_failure();
+    Ok(Plan::of(Some(operation).filter(|_| is_failed).into_iter().collect()))
+}
+
+/// What somebody has confirmed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Confirmed {
+    mark: String,
+    #[serde(default)]
+    now: bool,
+}
+
+/// Takes up again what passes the filters, if it is still what was confirmed.
+pub(super) async fn take_up_all(
+    State(web): State<Web>,
+    page: Page,
+    operator: Operator,
+    RawQuery(query): RawQuery,
+    Checked(confirmed): Checked<Confirmed>,
+) -> Result<Response, Problem> {
+    let (plan, back) = matching(&web, &query.unwrap_or_default()).await?;
+    take_up(&web, page, &operator, plan, back, &confirmed).await
+}
+
+/// Takes up one operation again.
+pub(super) async fn take_up_one(
+    State(web): State<Web>,
+    page: Page,
+    operator: Operator,
+    Path(id): Path<u64>,
+    Checked(confirmed): Checked<Confirmed>,
+) -> Result<Response, Problem> {
+    let plan = only(&web, id).await?;
+    take_up(&web, page, &operator, plan, format!("/dashboard/transfers/{id}"), &confirmed).await
+}
+
+async fn take_up(
+    web: &Web,
+    page: Page,
+    Operator(caller): &Operator,
+    plan: Plan,
+    back: String,
+    confirmed: &Confirmed,
+) -> Result<Response, Problem> {
+    if plan.mark() != confirmed.mark {
+        return show(StatusCode::CONFLICT, &Confirm::of(page, plan, back, true)?);
+    }
+    let (mut transfers, mut withdrawals) = (!plan.transfers.is_empty(), !plan.withdrawals.is_empty());
+    for operation in &plan.waiting {
+        match jobs::retry(&web.context, operation.id, &caller.name).await {
+            Ok(taken_up) if Status::TRANSFER_PAYABLE.contains(&taken_up.status) => transfers = true,
+            Ok(taken_up) if Status::WITHDRAW_PAYABLE.contains(&taken_up.status) => withdrawals = true,
+            // What is on its way is looked up by the next synchronisation. What somebody else was
+            // quicker to take up is taken up.
+            Ok(_) | Err(JobError::Refused(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let count = plan.all().count();
+    tracing::info!(severity = "NOTICE", action = "retry", "{} had {count} operations taken up again", caller.name);
+    if confirmed.now {
+        for (wanted, command) in [(transfers, Command::CashoutTransfer), (withdrawals, Command::CashoutWithdraw)] {
+            if wanted {
+                web.scheduler.ask(&command, &caller.name, true).await?;
+            }
+        }
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("count", &count.to_string())
+        .append_pair("back", &back)
+        .finish();
+    Ok(Redirect::to(&format!("/dashboard/transfers/retried?{query}")).into_response())
+}
+
+/// What was done, and the way back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    count: u64,
+    #[serde(default)]
+    back: String,
+}
+
+#[derive(Template)]
+#[template(path = "retried.html", config = "ui/askama.toml")]
+struct Retried {
+    page: Page,
+    count: u64,
+    back: String,
+}
+
+/// Says what was taken up again.
+pub(super) async fn done(page: Page, Query(done): Query<Done>) -> Result<Response, Problem> {
+    let back = safe_next(&done.back).to_owned();
+    show(StatusCode::OK, &Retried { page, count: done.count, back })
+}

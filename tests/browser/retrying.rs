@@ -1,0 +1,70 @@
+//! What was not paid, taken up again.
+
+use cashout::operation::{Operation, Status};
+use cashout::store::{Query, View};
+
+use crate::world::Site;
+
+impl Site {
+    async fn with_status(&self, status: Status) -> Vec<Operation> {
+        let query = Query::group("status", status.code()).limit(200);
+        self.world.context.store.reading(move |reader| reader.page::<Operation>(&query)).await.unwrap().items
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_confirmed() {
+    let site = Site::of_sixty_shops().await;
+    let short = site.with_status(Status::TransferNegative).await;
+    assert!(!short.is_empty());
+    let browser = site.window().start().await;
+    site.sign_in(&browser, "/dashboard/transfers?transfer_status=insufficient_funds").await;
+    browser.click_in(&short[0].voucher, "Show message").await;
+    browser.sees("technical account").await;
+    browser.click("Retry what failed…").await;
+    let total: i64 = short.iter().map(|operation| operation.amount.minor()).sum();
+    browser.sees(&format!("{} operation", short.len())).await;
+    let cents = format!("{:02}", total % 100);
+    assert!(browser.text().await.contains(&format!(".{cents} EUR")), "the total is told");
+    browser.sees("Nothing is paid twice").await;
+    browser.is_accessible().await;
+    browser.screenshot("retry").await;
+    assert_eq!(browser.table("table_retry").await.len(), short.len());
+
+    // Meanwhile somebody else fills the account and runs the batch.
+    site.world.fund(10_000_000);
+    site.world.transfer().await;
+    browser.expect_finding("409");
+    browser.click("Take up again").await;
+    browser.sees("Nothing of this failed").await;
+    browser.sees("Something has changed since this was shown").await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended() {
+    let site = Site::of_sixty_shops().await;
+    let short = site.with_status(Status::TransferNegative).await;
+    site.world.fund(10_000_000);
+    let browser = site.window().start().await;
+    site.sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
+    browser.sees("Where it stands, and what to do").await;
+    browser.screenshot("operation-failed").await;
+    browser.click("Retry").await;
+    browser.sees("1 operation").await;
+    browser.click("Take up again").await;
+    browser.sees("1 operation will be taken up again.").await;
+    browser.click("Back").await;
+    // The batch runs beside us; what it did is on the page once it has.
+    let sent = async {
+        while !site.with_status(Status::TransferNegative).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), sent).await.unwrap();
+    browser.reload().await;
+    browser.sees("OK (requested)").await;
+    browser.done().await;
+    site.stop().await;
+}
