@@ -41,6 +41,13 @@ pub fn day_number(date: Date) -> i64 {
     i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
 }
 
+/// The day of such a number.
+pub fn day_of_number(number: i64) -> Option<Date> {
+    let part = |divisor: i64, modulus: i64| number.div_euclid(divisor).checked_rem(modulus);
+    let (year, month, day) = (part(10_000, 10_000)?, part(100, 100)?, part(1, 100)?);
+    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
 impl Ordered for Beneficiary {
     fn encode(&self, out: &mut Vec<u8>) {
         let number: u64 = match self {
@@ -87,6 +94,13 @@ impl Record for Operation {
             // For totals: how many in each status, and how much of each currency.
             Index::new("amount", 1, |operation: &Self| {
                 let group = (operation.status.code(), operation.amount.currency().code().to_owned());
+                vec![Entry::of(group).weighing(operation.amount.minor())]
+            })
+            .counted(),
+            // For totals of a cycle: the same for each of its days.
+            Index::new("cycle", 1, |operation: &Self| {
+                let currency = operation.amount.currency().code().to_owned();
+                let group = (day_number(operation.cycle_date), operation.status.code(), currency);
                 vec![Entry::of(group).weighing(operation.amount.minor())]
             })
             .counted(),

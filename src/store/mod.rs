@@ -36,7 +36,7 @@ mod tests;
 mod view;
 mod writer;
 
-pub use collections::{day_number, schema};
+pub use collections::{day_number, day_of_number, schema};
 pub use error::StoreError;
 pub use key::{Key, Ordered};
 pub use listing::Listing;

@@ -17,6 +17,7 @@ mod browser;
 mod driver;
 mod findings;
 mod harness;
+mod overview;
 mod pages;
 mod retrying;
 mod screen;

@@ -2,6 +2,7 @@
 //! `ui/locales` and the assets of `ui/assets`. What they show comes from `lists`, as in the API.
 
 #![expect(
+    clippy::needless_pass_by_value,
     clippy::trivially_copy_pass_by_ref,
     clippy::unused_self,
     reason = "templates hand values over by reference, and call methods of what they are made of"
@@ -10,6 +11,7 @@
 mod address;
 mod assets;
 mod language;
+mod overview;
 mod page;
 mod retry;
 mod sign_in;
@@ -37,7 +39,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Every page, each but the sign-in behind a session.
 pub(super) fn router(web: &Web) -> Router<Web> {
     let inside = Router::new()
-        .route("/dashboard", get(async || Redirect::to("/dashboard/vendors")))
+        .route("/dashboard", get(overview::overview))
+        .route("/dashboard/funds", get(overview::funds))
         .route("/dashboard/vendors", get(vendors::list))
         .route("/dashboard/vendors.csv", get(vendors::csv))
         .route("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents))

@@ -66,7 +66,7 @@ impl Page {
     }
 
     /// The text of this name with one value.
-    pub(super) fn t1(&self, id: &str, name: &str, value: &impl ToString) -> String {
+    pub(super) fn t1(&self, id: &str, name: &str, value: impl ToString) -> String {
         self.texts.text(id, &[(name, value.to_string().into())])
     }
 
@@ -129,7 +129,8 @@ impl Page {
             let here = here.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             (address, self.t(&format!("section-{name}")), here)
         };
-        SECTIONS.iter().map(section).collect()
+        let home = ("/dashboard".to_owned(), self.t("section-overview"), self.address.path() == "/dashboard");
+        std::iter::once(home).chain(SECTIONS.iter().map(section)).collect()
     }
 
     /// The address of an asset.
@@ -140,6 +141,16 @@ impl Page {
     /// A date and time in the configured zone.
     pub(super) fn time(&self, at: &Timestamp) -> String {
         self.texts.moment(*at, &self.zone)
+    }
+
+    /// How far away it is from now: in five minutes, two hours ago.
+    pub(super) fn away(&self, at: &Timestamp, now: &Timestamp) -> String {
+        self.texts.relative(*at, *now)
+    }
+
+    /// The name of a batch by its command.
+    pub(super) fn command(&self, name: &str) -> String {
+        self.texts.command(name)
     }
 
     /// A whole number with its separators.

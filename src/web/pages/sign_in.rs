@@ -84,7 +84,7 @@ pub(super) async fn enter(
             let (status, refusal) = match &refused {
                 SignInRefused::Wrong => (StatusCode::UNAUTHORIZED, page.t("sign-in-wrong")),
                 SignInRefused::Wait(wait) => {
-                    (StatusCode::TOO_MANY_REQUESTS, page.t1("sign-in-wait", "wait", &page.span(*wait)))
+                    (StatusCode::TOO_MANY_REQUESTS, page.t1("sign-in-wait", "wait", page.span(*wait)))
                 }
                 SignInRefused::InTheClear => (StatusCode::FORBIDDEN, page.t("sign-in-in-the-clear")),
                 SignInRefused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, page.t("sign-in-unavailable")),

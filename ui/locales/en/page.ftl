@@ -148,6 +148,38 @@ retried-count = { $number ->
    *[other] { $shown } operations will be taken up again.
 }
 
+section-overview = Overview
+funds-title = Technical account
+funds-ask = Ask HiPay for the balance
+funds-cover = covers what is due
+funds-short = does not cover what is due
+funds-due = { $amount } to be transferred
+funds-unknown = HiPay does not tell the balance at the moment.
+overview-held = Waiting for a person
+overview-held-none = No operation waits for anybody.
+overview-held-some = These operations are not paid before somebody has looked at them.
+overview-vendors = Vendors that need attention
+overview-vendors-none = No vendor needs attention.
+overview-vendors-all = All vendors with a warning
+overview-no-cycle = No cycle has been settled yet
+overview-cycle = Cycle of { $day }
+overview-reasons = Held back, and why
+overview-batches = Batches
+overview-batch = Batch
+overview-last-run = Last run
+overview-next-run = Next run
+overview-never = never
+overview-off = switched off
+overview-cycles = The last cycles
+overview-progress = How far
+overview-operations = Operations
+stage-to-transfer = To transfer
+stage-transferring = Being transferred
+stage-transferred = In the wallets
+stage-withdrawing = Being withdrawn
+stage-withdrawn = Withdrawn to the bank
+stage-held-back = Held back
+
 trouble-title = This did not work
 trouble-not-found = There is nothing here
 trouble-back = To the dashboard

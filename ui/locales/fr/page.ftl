@@ -148,6 +148,38 @@ retried-count = { $number ->
    *[other] { $shown } opérations seront relancées.
 }
 
+section-overview = Vue d’ensemble
+funds-title = Compte technique
+funds-ask = Demander le solde à HiPay
+funds-cover = couvre ce qui est dû
+funds-short = ne couvre pas ce qui est dû
+funds-due = { $amount } à virer
+funds-unknown = HiPay ne communique pas le solde pour l’instant.
+overview-held = En attente d’une personne
+overview-held-none = Aucune opération n’attend personne.
+overview-held-some = Ces opérations ne sont pas payées tant que personne ne les a examinées.
+overview-vendors = Vendeurs à surveiller
+overview-vendors-none = Aucun vendeur à surveiller.
+overview-vendors-all = Tous les vendeurs avec un avertissement
+overview-no-cycle = Aucun cycle n’a encore été réglé
+overview-cycle = Cycle du { $day }
+overview-reasons = Ce qui est retenu, et pourquoi
+overview-batches = Traitements
+overview-batch = Traitement
+overview-last-run = Dernière exécution
+overview-next-run = Prochaine exécution
+overview-never = jamais
+overview-off = désactivé
+overview-cycles = Les derniers cycles
+overview-progress = Avancement
+overview-operations = Opérations
+stage-to-transfer = À virer
+stage-transferring = Virement en cours
+stage-transferred = Sur les comptes HiPay
+stage-withdrawing = Retrait en cours
+stage-withdrawn = Retiré vers la banque
+stage-held-back = Retenu
+
 trouble-title = Cela n’a pas fonctionné
 trouble-not-found = Il n’y a rien ici
 trouble-back = Vers le tableau de bord

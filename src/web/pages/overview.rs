@@ -1,0 +1,295 @@
+//! The overview: is everything all right? The money of the current cycle by stage, what is held back and
+//! why, the batches, the vendors that need attention, and the last cycles beside each other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::page::{Page, show};
+use crate::hipay::ActingOn;
+use crate::jobs::{BatchRecord, BatchState};
+use crate::money::{Amount, Currency};
+use crate::operation::{Column, Operation, Status};
+use crate::store::{Query, Reader, StoreError, View, day_of_number};
+use crate::vendor::Vendor;
+use crate::web::Web;
+use crate::web::problem::Problem;
+
+/// How many cycles stand beside each other.
+const CYCLES: usize = 8;
+/// How many vendors are named.
+const VENDORS: usize = 5;
+/// How long HiPay may take to tell a balance.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How wide a cycle's bar is drawn at most.
+const WIDTH: u64 = 1_000;
+
+/// How far money has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Withdrawn,
+    Withdrawing,
+    Transferred,
+    Transferring,
+    ToTransfer,
+    HeldBack,
+}
+
+impl Stage {
+    /// In the order of a bar: the furthest first.
+    const ALL: [Self; 6] =
+        [Self::Withdrawn, Self::Withdrawing, Self::Transferred, Self::Transferring, Self::ToTransfer, Self::HeldBack];
+
+    /// The stage of a status; none where nothing is to be paid.
+    fn of(status: Status) -> Option<Self> {
+        Some(match status {
+            Status::Created => Self::ToTransfer,
+            Status::TransferSending | Status::TransferRequested => Self::Transferring,
+            Status::TransferSuccess => Self::Transferred,
+            Status::WithdrawSending | Status::WithdrawRequested => Self::Withdrawing,
+            Status::WithdrawSuccess => Self::Withdrawn,
+            Status::AdjustedOperations | Status::InvalidAmount => return None,
+            Status::TransferVendorDisabled
+            | Status::TransferFailed
+            | Status::TransferNegative
+            | Status::WithdrawVendorDisabled
+            | Status::WithdrawFailed
+            | Status::WithdrawCanceled
+            | Status::WithdrawNegative
+            | Status::WithdrawPaymentBlocked
+            | Status::Unknown(_) => Self::HeldBack,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "withdrawn",
+            Self::Withdrawing => "withdrawing",
+            Self::Transferred => "transferred",
+            Self::Transferring => "transferring",
+            Self::ToTransfer => "to-transfer",
+            Self::HeldBack => "held-back",
+        }
+    }
+}
+
+/// How many operations, and how much of each currency.
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    amounts: Vec<Amount>,
+}
+
+impl Sum {
+    fn add(&mut self, count: u64, amount: Amount) {
+        self.count = self.count.saturating_add(count);
+        match self.amounts.iter_mut().find(|sum| sum.currency() == amount.currency()) {
+            // What cannot be told is more than any bank has: the sum stays at what can.
+            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
+            None => self.amounts.push(amount),
+        }
+    }
+}
+
+/// A cycle, as far as it has come.
+struct CycleMoney {
+    day: Date,
+    stages: BTreeMap<Stage, Sum>,
+    /// Why money is held back, by status.
+    reasons: BTreeMap<i64, Sum>,
+    all: Sum,
+}
+
+/// A piece of a cycle's bar.
+struct Piece {
+    stage: &'static str,
+    x: u64,
+    width: u64,
+}
+
+impl CycleMoney {
+    fn stage(&self, stage: Stage) -> &Sum {
+        static NOTHING: Sum = Sum { count: 0, amounts: Vec::new() };
+        self.stages.get(&stage).unwrap_or(&NOTHING)
+    }
+
+    /// The bar, by the number of operations: sums of several currencies do not add up.
+    fn bar(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let (mut passed, all) = (0_u64, self.all.count.max(1));
+        for stage in Stage::ALL {
+            let x = passed.saturating_mul(WIDTH).div_euclid(all);
+            passed = passed.saturating_add(self.stage(stage).count);
+            let end = passed.saturating_mul(WIDTH).div_euclid(all);
+            if end > x {
+                pieces.push(Piece { stage: stage.name(), x, width: end.saturating_sub(x) });
+            }
+        }
+        pieces
+    }
+}
+
+/// A reason why money is held back, and the list of it.
+struct Reason {
+    word: String,
+    address: String,
+    count: u64,
+    amounts: Vec<Amount>,
+}
+
+/// A batch's last and next run.
+struct Run {
+    command: &'static str,
+    last: Option<BatchRecord>,
+    next: Option<Timestamp>,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html", config = "ui/askama.toml")]
+struct Overview {
+    page: Page,
+    now: Timestamp,
+    cycles: Vec<CycleMoney>,
+    reasons: Vec<Reason>,
+    held: u64,
+    warnings: u64,
+    vendors: Vec<Vendor>,
+    runs: Vec<Run>,
+}
+
+struct Known {
+    cycles: Vec<CycleMoney>,
+    held: u64,
+    warnings: u64,
+    vendors: Vec<Vendor>,
+    last: BTreeMap<String, BatchRecord>,
+}
+
+/// The page.
+pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+    let next = web.scheduler.next_runs().await?;
+    let commands: Vec<&'static str> = next.iter().map(|run| run.command).collect();
+    let known = web.context.store.reading(move |reader| known(reader, &commands)).await?;
+    let Known { cycles, held, warnings, vendors, mut last } = known;
+    let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
+    let runs = next.into_iter().map(|run| Run { command: run.command, last: last.remove(run.command), next: run.at });
+    let (now, runs) = (web.context.clock.now(), runs.collect());
+    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs })
+}
+
+fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreError> {
+    let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
+    for ((day, code, currency), count) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
+        let (Some(date), Ok(known)) = (day_of_number(day), Currency::from_code(&currency)) else { continue };
+        let minor = reader.sum::<Operation>("cycle", (day, code, currency))?;
+        let nothing =
+            || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
+        let cycle = cycles.entry(day).or_insert_with(nothing);
+        let Some(stage) = Stage::of(Status::from_code(code)) else { continue };
+        let amount = Amount::from_minor(minor, known);
+        cycle.stages.entry(stage).or_default().add(count, amount);
+        cycle.all.add(count, amount);
+        if stage == Stage::HeldBack {
+            cycle.reasons.entry(code).or_default().add(count, amount);
+        }
+    }
+    let groups = reader.groups::<Vendor, (String, String)>("status")?;
+    let warnings = groups.into_iter().filter(|((status, _), _)| status == "warning").map(|(_, count)| count).sum();
+    let mut last = BTreeMap::new();
+    for command in commands {
+        let query = Query::group("command", *command).descending().limit(1);
+        last.extend(reader.page::<BatchRecord>(&query)?.items.pop().map(|batch| ((*command).to_owned(), batch)));
+    }
+    Ok(Known {
+        cycles: cycles.into_values().rev().take(CYCLES).collect(),
+        held: reader.count::<Operation>("held", ())?,
+        warnings,
+        vendors: attention(reader)?,
+        last,
+    })
+}
+
+/// The vendors that were found in need of attention last.
+fn attention(reader: &Reader<'_>) -> Result<Vec<Vendor>, StoreError> {
+    let mut vendors = Vec::new();
+    for wallet in crate::vendor::WalletStatus::ALL {
+        let query = Query::group("status", ("warning", wallet.name())).descending().limit(VENDORS);
+        vendors.extend(reader.page::<Vendor>(&query)?.items);
+    }
+    vendors.sort_by_key(|vendor| std::cmp::Reverse(vendor.updated_at));
+    vendors.truncate(VENDORS);
+    Ok(vendors)
+}
+
+fn reasons(page: &Page, cycle: &CycleMoney) -> Vec<Reason> {
+    let reason = |(code, sum): (&i64, &Sum)| {
+        let status = Status::from_code(*code);
+        let (transfer, withdrawal) = status.columns();
+        let of_transfer = withdrawal == Column::None;
+        let (key, column) = if of_transfer { ("transfer_status", transfer) } else { ("withdraw_status", withdrawal) };
+        Reason {
+            word: page.of(&status),
+            address: format!("/dashboard/transfers?{key}={}", column.name()),
+            count: sum.count,
+            amounts: sum.amounts.clone(),
+        }
+    };
+    cycle.reasons.iter().map(reason).collect()
+}
+
+impl Overview {
+    fn stages(&self) -> [Stage; 6] {
+        let mut stages = Stage::ALL;
+        stages.reverse();
+        stages
+    }
+
+    fn state_tone(&self, state: &BatchState) -> &'static str {
+        match state {
+            BatchState::Done => "good",
+            BatchState::Queued | BatchState::Running => "busy",
+            BatchState::Failed | BatchState::Interrupted => "bad",
+            BatchState::Unknown => "quiet",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "funds.html", config = "ui/askama.toml")]
+struct Funds {
+    page: Page,
+    /// What the account holds; `None` where HiPay did not tell.
+    balance: Option<Amount>,
+    /// What the next transfers need, in the same currency.
+    due: Option<Amount>,
+    covers: bool,
+}
+
+/// What the marketplace's account holds, and whether it covers what is due: HiPay is asked.
+pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+    let asked = web.context.hipay.balance(ActingOn::Technical);
+    let balance = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(wallet)) => Some(wallet.balance),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    let due = match balance {
+        None => None,
+        Some(balance) => Some(web.context.store.reading(move |reader| due(reader, balance.currency())).await?),
+    };
+    let covers = balance.zip(due).is_some_and(|(balance, due)| balance.covers(due));
+    show(StatusCode::OK, &Funds { page, balance, due, covers })
+}
+
+fn due(reader: &Reader<'_>, currency: Currency) -> Result<Amount, StoreError> {
+    let mut due = 0_i64;
+    for status in Status::TRANSFER_PAYABLE {
+        due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);
+    }
+    Ok(Amount::from_minor(due, currency))
+}
