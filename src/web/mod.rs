@@ -61,26 +61,48 @@ pub struct Web {
     pub passwords: Passwords,
 }
 
-/// Every route.
-pub fn router(web: Web) -> Router {
+/// Where the API is.
+const API: &str = "/api/v1";
+
+/// What is answered to everybody, beside the sign-in and what it looks like.
+fn open() -> Vec<pages::Route> {
     let counted = |kind| map_response(move |response| ready(metrics::count_refusal(kind, response)));
     let wallet = wallet_notifications::route().layer(counted("wallet"));
     let enterprise = enterprise_notifications::route().layer(counted("enterprise"));
-    let routes = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::text))
-        .nest("/api/v1", api::router(&web))
+    vec![
+        ("/healthz", get(health::alive)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(metrics::text)),
+        ("/notifications/wallet", wallet.clone()),
+        ("/", wallet.clone().get(pages::moved)),
+        ("/index.php", wallet.clone().get(pages::moved)),
+        ("/index.php/", wallet.get(pages::moved)),
+        ("/index.php/{*path}", get(pages::moved)),
+        ("/notifications/enterprise", enterprise),
+    ]
+}
+
+/// Every path that is answered, by who may come there: everybody, whoever has signed in to the pages,
+/// and whoever may use the API. [`router`] is made of the same tables.
+pub fn paths() -> [Vec<String>; 3] {
+    let names = |routes: Vec<pages::Route>| routes.into_iter().map(|(path, _)| path.to_owned());
+    let everybody = names(open()).chain(names(pages::open())).chain([pages::ASSETS.to_owned()]).collect();
+    let api = names(api::routes()).map(|path| format!("{API}{path}")).collect();
+    [everybody, names(pages::inside()).collect(), api]
+}
+
+/// Every route.
+pub fn router(web: Web) -> Router {
+    let routes = open()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .nest(API, api::router(&web))
         .merge(pages::router(&web))
-        .route("/notifications/wallet", wallet.clone())
-        .route("/", wallet.clone().get(pages::moved))
-        .route("/index.php", wallet.clone().get(pages::moved))
-        .route("/index.php/", wallet.get(pages::moved))
-        .route("/index.php/{*path}", get(pages::moved))
-        .route("/notifications/enterprise", enterprise)
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
-        });
+        .method_not_allowed_fallback(not_allowed);
     limits::around(routes, &web).with_state(web)
+}
+
+async fn not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
 }

@@ -42,6 +42,7 @@ mod settings;
 mod signing_in;
 mod socket;
 mod stopping;
+mod strangers;
 mod told;
 mod traps;
 mod unattended;

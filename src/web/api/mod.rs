@@ -8,7 +8,7 @@ mod settings;
 mod update;
 
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, middleware};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -17,24 +17,33 @@ use super::auth;
 use super::problem::Problem;
 use super::{COOKIE, Web, lists};
 
-/// Every route of the API, behind its door.
+/// Every path of the API, below `/api/v1`, and what is answered there.
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
+    vec![
+        ("/vendors", get(listings::vendors)),
+        ("/vendors/{mirakl_id}", get(listings::vendor)),
+        ("/operations", get(listings::operations)),
+        ("/operations.csv", get(listings::operations_csv)),
+        ("/operations/{id}", get(listings::operation)),
+        ("/operations/{id}/retry", post(batches::retry)),
+        ("/payments", get(listings::payments)),
+        ("/payments/{transaction_reference}", get(listings::payment)),
+        ("/notifications", get(listings::notifications)),
+        ("/logs", get(listings::logs)),
+        ("/logs.csv", get(listings::logs_csv)),
+        ("/batches", get(batches::batches).post(batches::ask)),
+        ("/update", get(update::update)),
+        ("/settings", get(settings::settings).patch(settings::change)),
+        ("/openapi.json", get(async || Json(Description::openapi()))),
+    ]
+}
+
+/// The API, behind its token or a session.
 pub(super) fn router(web: &Web) -> Router<Web> {
-    Router::new()
-        .route("/vendors", get(listings::vendors))
-        .route("/vendors/{mirakl_id}", get(listings::vendor))
-        .route("/operations", get(listings::operations))
-        .route("/operations.csv", get(listings::operations_csv))
-        .route("/operations/{id}", get(listings::operation))
-        .route("/operations/{id}/retry", post(batches::retry))
-        .route("/payments", get(listings::payments))
-        .route("/payments/{transaction_reference}", get(listings::payment))
-        .route("/notifications", get(listings::notifications))
-        .route("/logs", get(listings::logs))
-        .route("/logs.csv", get(listings::logs_csv))
-        .route("/batches", get(batches::batches).post(batches::ask))
-        .route("/update", get(update::update))
-        .route("/settings", get(settings::settings).patch(settings::change))
-        .route("/openapi.json", get(async || Json(Description::openapi())))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .method_not_allowed_fallback(not_allowed)
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "the API has nothing at this address"))
         .layer(middleware::from_fn_with_state(web.clone(), auth::let_in))
 }

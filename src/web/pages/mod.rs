@@ -22,7 +22,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{RequestExt, Router};
 use tower_http::compression::CompressionLayer;
 
@@ -30,36 +30,63 @@ use address::Address;
 use page::Page;
 
 use super::problem::Problem;
-use super::{Web, auth};
+use super::{Web, auth, not_allowed};
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A path and what is answered there.
+pub(super) type Route = (&'static str, MethodRouter<Web>);
+
+/// What everybody may see.
+pub(super) fn open() -> Vec<Route> {
+    vec![("/dashboard/login", get(sign_in::form).post(sign_in::enter))]
+}
+
+/// What only somebody who has signed in may see.
+pub(super) fn inside() -> Vec<Route> {
+    vec![
+        ("/dashboard", get(overview::overview)),
+        ("/dashboard/funds", get(overview::funds)),
+        ("/dashboard/vendors", get(vendors::list)),
+        ("/dashboard/vendors.csv", get(vendors::csv)),
+        ("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents)),
+        ("/dashboard/transfers", get(transfers::list)),
+        ("/dashboard/transfers.csv", get(transfers::csv)),
+        ("/dashboard/transfers/{id}", get(transfers::operation)),
+        ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one)),
+        ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all)),
+        ("/dashboard/transfers/retried", get(retry::done)),
+        ("/dashboard/password", get(sign_in::weak_password)),
+        ("/dashboard/logout", post(sign_in::leave)),
+    ]
+}
+
+/// Styles and scripts.
+pub(super) const ASSETS: &str = "/dashboard/assets/{version}/{*path}";
+
 /// Every page, each but the sign-in behind a session.
 pub(super) fn router(web: &Web) -> Router<Web> {
-    let inside = Router::new()
-        .route("/dashboard", get(overview::overview))
-        .route("/dashboard/funds", get(overview::funds))
-        .route("/dashboard/vendors", get(vendors::list))
-        .route("/dashboard/vendors.csv", get(vendors::csv))
-        .route("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents))
-        .route("/dashboard/transfers", get(transfers::list))
-        .route("/dashboard/transfers.csv", get(transfers::csv))
-        .route("/dashboard/transfers/{id}", get(transfers::operation))
-        .route("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one))
-        .route("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all))
-        .route("/dashboard/transfers/retried", get(retry::done))
-        .route("/dashboard/password", get(sign_in::weak_password))
-        .route("/dashboard/logout", post(sign_in::leave))
-        .layer(middleware::from_fn_with_state(web.clone(), auth::let_in_page));
-    Router::new()
-        .route("/dashboard/login", get(sign_in::form).post(sign_in::enter))
-        .merge(inside)
-        .layer(middleware::from_fn_with_state(web.clone(), in_words))
+    let add = |router: Router<Web>, (path, methods): Route| router.route(path, methods);
+    // Behind the door it is known who reads them.
+    let words = middleware::from_fn_with_state(web.clone(), in_words);
+    let door = middleware::from_fn_with_state(web.clone(), auth::let_in_page);
+    open()
+        .into_iter()
+        .fold(Router::new(), add)
+        .merge(
+            inside()
+                .into_iter()
+                .fold(Router::new(), add)
+                .method_not_allowed_fallback(not_allowed)
+                .layer(words.clone())
+                .layer(door),
+        )
+        .layer(words)
         .layer(middleware::from_fn(language::choose))
         .layer(middleware::from_fn(guarded))
-        .route("/dashboard/assets/{version}/{*path}", get(assets::asset))
+        .route(ASSETS, get(assets::asset))
         .layer(CompressionLayer::new())
 }
 

@@ -244,10 +244,16 @@ fn reasons(page: &Page, cycle: &CycleMoney) -> Vec<Reason> {
 }
 
 impl Overview {
+    /// In the order of a good life; what is held back comes last.
     fn stages(&self) -> [Stage; 6] {
-        let mut stages = Stage::ALL;
-        stages.reverse();
-        stages
+        [
+            Stage::ToTransfer,
+            Stage::Transferring,
+            Stage::Transferred,
+            Stage::Withdrawing,
+            Stage::Withdrawn,
+            Stage::HeldBack,
+        ]
     }
 
     fn state_tone(&self, state: &BatchState) -> &'static str {
