@@ -21,6 +21,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/status.ftl"),
     include_str!("../ui/locales/en/format.ftl"),
     include_str!("../ui/locales/en/explanation.ftl"),
+    include_str!("../ui/locales/en/payments.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
@@ -28,6 +29,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/status.ftl"),
     include_str!("../ui/locales/fr/format.ftl"),
     include_str!("../ui/locales/fr/explanation.ftl"),
+    include_str!("../ui/locales/fr/payments.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

@@ -14,11 +14,13 @@
 mod accessible;
 mod acts;
 mod browser;
+mod door;
 mod driver;
 mod findings;
 mod harness;
 mod overview;
 mod pages;
+mod payments;
 mod retrying;
 mod screen;
 mod signing_in;

@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth;
 use super::problem::Problem;
-use super::{COOKIE, Web, lists};
+use super::{COOKIE, Web, lists, not_allowed};
 
 /// Every path of the API, below `/api/v1`, and what is answered there.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {

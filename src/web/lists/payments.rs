@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
 use crate::money::Amount;
 use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
@@ -150,6 +151,42 @@ impl Filter for PaymentFilter {
             date: payment.date,
             transaction_reference: payment.transaction_reference,
         }
+    }
+}
+
+impl Export for PaymentFilter {
+    const NAME: &'static str = "payments";
+    const COLUMNS: &'static [&'static str] = &[
+        "transaction_reference",
+        "order_id",
+        "status",
+        "message",
+        "outcome",
+        "authorized_amount",
+        "captured_amount",
+        "refunded_amount",
+        "currency",
+        "payment_product",
+        "test",
+        "date",
+    ];
+
+    fn cells(payment: CustomerPayment) -> Vec<String> {
+        let item = Self::item(payment);
+        vec![
+            item.transaction_reference,
+            item.order_id,
+            item.status.map(|status| status.to_string()).unwrap_or_default(),
+            item.message,
+            item.outcome.name().to_owned(),
+            item.authorized_amount.unwrap_or_default(),
+            item.captured_amount.unwrap_or_default(),
+            item.refunded_amount.unwrap_or_default(),
+            item.currency.unwrap_or_default(),
+            item.payment_product,
+            item.test.to_string(),
+            item.date.to_string(),
+        ]
     }
 }
 

@@ -13,6 +13,7 @@ mod assets;
 mod language;
 mod overview;
 mod page;
+mod payments;
 mod retry;
 mod sign_in;
 mod transfers;
@@ -58,6 +59,9 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one)),
         ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all)),
         ("/dashboard/transfers/retried", get(retry::done)),
+        ("/dashboard/payments", get(payments::list)),
+        ("/dashboard/payments.csv", get(payments::csv)),
+        ("/dashboard/payments/{transaction_reference}", get(payments::payment)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

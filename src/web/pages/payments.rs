@@ -1,0 +1,320 @@
+//! Customers' payments, and everything that HiPay Enterprise has told of one.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::page::{Page, Rows, show};
+use crate::enterprise::Fields;
+use crate::money::Amount;
+use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
+use crate::store::View;
+use crate::web::Web;
+use crate::web::lists::{self, Asked, Ordering, PaymentFilter};
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "payments.html", config = "ui/askama.toml")]
+struct Payments {
+    page: Page,
+    rows: Rows<CustomerPayment>,
+}
+
+/// The payments that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = match Asked::<PaymentFilter>::of_form(&query.unwrap_or_default()) {
+        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
+        Err(problem) => Err(problem),
+    };
+    let rows = Rows::of(found, &page.address)?;
+    show(rows.status(), &Payments { page, rows })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<PaymentFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &order, &filter).await
+}
+
+/// Where a payment's own page is.
+pub(super) fn address_of(transaction_reference: &str) -> String {
+    format!("/dashboard/payments/{}", utf8_percent_encode(transaction_reference, NON_ALPHANUMERIC))
+}
+
+/// How an outcome is toned: it says no more than its word does.
+fn tone(outcome: PaymentOutcome) -> &'static str {
+    match outcome {
+        PaymentOutcome::Accepted => "good",
+        PaymentOutcome::Pending => "busy",
+        PaymentOutcome::Declined | PaymentOutcome::Disputed => "bad",
+        PaymentOutcome::Unknown => "quiet",
+    }
+}
+
+/// HiPay's number and the word for it; what HiPay calls it, where there is no word.
+fn status_of(page: &Page, status: Option<PaymentStatus>, message: &str) -> String {
+    match status {
+        None => message.to_owned(),
+        Some(known) if known.name().is_some() => format!("{} {}", known.0, page.of(&known)),
+        Some(other) => format!("{} {message}", other.0).trim_end().to_owned(),
+    }
+}
+
+fn amount_of(page: &Page, amount: Option<&Amount>) -> String {
+    amount.map_or_else(|| "—".to_owned(), |amount| page.amount(amount))
+}
+
+impl Payments {
+    fn outcomes(&self) -> [&'static str; 5] {
+        PaymentOutcome::ALL.map(PaymentOutcome::name)
+    }
+
+    fn link(&self, payment: &CustomerPayment) -> String {
+        address_of(&payment.transaction_reference)
+    }
+
+    fn tone(&self, payment: &CustomerPayment) -> &'static str {
+        tone(payment.outcome())
+    }
+
+    fn outcome(&self, payment: &CustomerPayment) -> String {
+        self.page.of(&payment.outcome())
+    }
+
+    fn status(&self, payment: &CustomerPayment) -> String {
+        status_of(&self.page, payment.latest.status, &payment.latest.message)
+    }
+
+    fn money(&self, amount: &Option<Amount>) -> String {
+        amount_of(&self.page, amount.as_ref())
+    }
+}
+
+/// A field as HiPay wrote it.
+struct Field {
+    /// What people call it; HiPay's name where there is no other.
+    label: String,
+    /// HiPay's name for it.
+    name: String,
+    value: String,
+}
+
+/// Fields that belong together.
+struct Group {
+    /// `transaction`, `order`, …
+    name: &'static str,
+    title: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Template)]
+#[template(path = "payment.html", config = "ui/askama.toml")]
+struct PaymentPage {
+    page: Page,
+    payment: CustomerPayment,
+    groups: Vec<Group>,
+    /// After so many days without a change what is about a person is removed; 0: never.
+    kept_for: u64,
+}
+
+/// One payment: how it stands, how it came there, and all that was told.
+pub(super) async fn payment(
+    State(web): State<Web>,
+    page: Page,
+    Path(transaction_reference): Path<String>,
+) -> Result<Response, Problem> {
+    let found = web.context.store.reading(move |reader| reader.get::<CustomerPayment>(&transaction_reference)).await?;
+    let payment = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such payment"))?;
+    let groups = groups(&page, &payment.latest.fields);
+    let kept_for = u64::from(web.settings.get().retention.personal_data_days);
+    show(StatusCode::OK, &PaymentPage { page, payment, groups, kept_for })
+}
+
+impl PaymentPage {
+    fn tone(&self) -> &'static str {
+        tone(self.payment.outcome())
+    }
+
+    fn outcome(&self) -> String {
+        self.page.of(&self.payment.outcome())
+    }
+
+    fn status(&self) -> String {
+        status_of(&self.page, self.payment.latest.status, &self.payment.latest.message)
+    }
+
+    fn money(&self, amount: &Option<Amount>) -> String {
+        amount_of(&self.page, amount.as_ref())
+    }
+
+    /// The history, the latest first.
+    fn steps(&self) -> impl Iterator<Item = &PaymentStep> {
+        self.payment.history.iter().rev()
+    }
+
+    fn step_status(&self, step: &PaymentStep) -> String {
+        status_of(&self.page, step.status, &step.message)
+    }
+
+    fn step_tone(&self, step: &PaymentStep) -> &'static str {
+        step.status.map_or("quiet", |status| tone(status.outcome()))
+    }
+}
+
+/// The fields that are known, in the order in which they are shown: each has the text `field-` and its
+/// name.
+const GROUPS: [(&str, &[&str]); 7] = [
+    (
+        "transaction",
+        &[
+            "transaction_reference",
+            "acquirer_transaction_reference",
+            "mid",
+            "test",
+            "state",
+            "status",
+            "message",
+            "reason[code]",
+            "reason[message]",
+            "attempt_id",
+            "authorization_code",
+            "currency",
+            "decimals",
+            "authorized_amount",
+            "captured_amount",
+            "real_captured_amount",
+            "refunded_amount",
+            "real_refunded_amount",
+            "date_created",
+            "date_authorized",
+            "date_updated",
+        ],
+    ),
+    (
+        "operation",
+        &[
+            "operation[type]",
+            "operation[id]",
+            "operation[reference]",
+            "operation[amount]",
+            "operation[currency]",
+            "operation[date]",
+        ],
+    ),
+    (
+        "order",
+        &[
+            "order[id]",
+            "orderid",
+            "order[date_created]",
+            "order[attempts]",
+            "order[amount]",
+            "order[shipping]",
+            "order[tax]",
+            "order[currency]",
+            "order[decimals]",
+        ],
+    ),
+    (
+        "method",
+        &[
+            "payment_product",
+            "payment_method[brand]",
+            "payment_method[pan]",
+            "payment_method[card_expiry_month]",
+            "payment_method[card_expiry_year]",
+            "payment_method[token]",
+            "token",
+            "payment_method[issuer]",
+            "payment_method[country]",
+            "payment_method[user]",
+            "cvc_result",
+            "avs_result",
+        ],
+    ),
+    ("fraud", &["fraud_screening[result]", "fraud_screening[scoring]", "fraud_screening[review]"]),
+    (
+        "authentication",
+        &[
+            "eci",
+            "three_d_secure[eci]",
+            "three_d_secure[enrollment_status]",
+            "three_d_secure[enrollment_message]",
+            "three_d_secure[authentication_status]",
+            "three_d_secure[authentication_message]",
+            "three_d_secure[authentication_token]",
+            "three_d_secure[xid]",
+        ],
+    ),
+    (
+        "customer",
+        &[
+            "payment_method[card_holder]",
+            "order[customer_id]",
+            "order[email]",
+            "order[language]",
+            "ip_address",
+            "ip_country",
+            "device_id",
+        ],
+    ),
+];
+
+fn is_known(name: &str) -> bool {
+    GROUPS.iter().any(|(_, names)| names.contains(&name))
+}
+
+/// `payment_method[brand]` has the text `field-payment-method-brand`.
+fn text_of(name: &str) -> String {
+    format!("field-{}", name.replace(['[', '_'], "-").replace(']', ""))
+}
+
+/// Every field that says something, in its group; the merchant's own data and what is not known last.
+fn groups(page: &Page, fields: &Fields) -> Vec<Group> {
+    let field = |name: &str| {
+        let value = fields.get(name)?.to_owned();
+        let label = if is_known(name) { page.t(&text_of(name)) } else { name.to_owned() };
+        Some(Field { label, name: name.to_owned(), value })
+    };
+    let group =
+        |name: &'static str, fields: Vec<Field>| Group { name, title: page.t(&format!("fields-{name}")), fields };
+    let mut groups: Vec<Group> =
+        GROUPS.iter().map(|(name, names)| group(name, names.iter().filter_map(|name| field(name)).collect())).collect();
+    let others = fields.iter().map(|(name, _)| name).filter(|name| !is_known(name));
+    let (custom, other): (Vec<&str>, Vec<&str>) =
+        others.partition(|name| name.starts_with("custom_data") || name.starts_with("cdata"));
+    groups.push(group("custom", custom.into_iter().filter_map(field).collect()));
+    groups.push(group("other", other.into_iter().filter_map(field).collect()));
+    // What is about the customer says by itself why it is empty.
+    groups.retain(|group| group.name == "customer" || !group.fields.is_empty());
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Locale;
+    use crate::locale::Texts;
+
+    #[test]
+    fn every_field_that_is_known_has_a_name_for_people() {
+        for locale in [Locale::English, Locale::French] {
+            let texts = Texts::of(Some(locale));
+            for (group, names) in GROUPS {
+                let title = format!("fields-{group}");
+                assert_ne!(texts.text(&title, &[]), title);
+                for name in names {
+                    assert_ne!(texts.text(&text_of(name), &[]), text_of(name), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reference_is_one_part_of_an_address() {
+        assert_eq!(address_of("132255767588"), "/dashboard/payments/132255767588");
+        assert_eq!(address_of("a/b?c"), "/dashboard/payments/a%2Fb%3Fc");
+    }
+}

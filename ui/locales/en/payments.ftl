@@ -1,0 +1,112 @@
+# Customers' payments.
+
+section-payments = Payments
+
+payments-lead = What your customers have paid, as HiPay Enterprise tells it. The status decides; the outcome says what it means to you.
+payments-search = Transaction reference or order
+payments-none = No payment was told of yet
+payments-none-next = Payments appear once HiPay Enterprise sends its notifications to /notifications/enterprise at this address.
+payments-reference = Transaction reference
+payments-order = Order
+payments-status = Status
+payments-status-number = Status number
+payments-outcome = Outcome
+payments-authorized = Authorised
+payments-captured = Captured
+payments-refunded = Refunded
+payments-product = Payment product
+payments-test = Test
+payments-is-test = test
+payments-test-only = tests only
+payments-real-only = real ones only
+
+payment-title = Payment
+payment-declined = Why it was declined
+payment-unreadable = What could not be read
+payment-history = History
+payment-told = What HiPay told last
+payment-told-lead = Each field as HiPay wrote it; its name in the notification is shown on hover.
+
+fields-transaction = Transaction
+fields-operation = Maintenance operation
+fields-order = Order
+fields-method = Payment method
+fields-fraud = Fraud screening
+fields-authentication = 3-D Secure
+fields-customer = Customer
+fields-custom = Custom data
+fields-other = Other fields
+
+customer-kept = Personal data: removed { $number ->
+    [one] { $shown } day
+   *[other] { $shown } days
+} after the payment last changed (retention.personalData).
+customer-kept-for-good = Personal data: kept for good (retention.personalData is 0).
+customer-erased = Personal data was removed because its time to be kept was over:
+
+field-transaction-reference = Transaction reference
+field-acquirer-transaction-reference = Acquirer’s reference
+field-mid = Merchant account
+field-test = Test transaction
+field-state = State
+field-status = Status
+field-message = Message
+field-reason-code = Decline reason code
+field-reason-message = Decline reason
+field-attempt-id = Attempt
+field-authorization-code = Authorisation code
+field-currency = Currency
+field-decimals = Decimals
+field-authorized-amount = Authorised amount
+field-captured-amount = Captured amount (requested)
+field-real-captured-amount = Captured amount (real)
+field-refunded-amount = Refunded amount (requested)
+field-real-refunded-amount = Refunded amount (real)
+field-date-created = Created
+field-date-authorized = Authorised
+field-date-updated = Updated
+field-operation-type = Operation
+field-operation-id = Operation ID
+field-operation-reference = Operation reference
+field-operation-amount = Operation amount
+field-operation-currency = Operation currency
+field-operation-date = Operation date
+field-order-id = Order
+field-orderid = Order
+field-order-date-created = Created
+field-order-attempts = Attempts
+field-order-amount = Amount
+field-order-shipping = Shipping
+field-order-tax = Tax
+field-order-currency = Currency
+field-order-decimals = Decimals
+field-payment-product = Payment product
+field-payment-method-brand = Brand
+field-payment-method-pan = Card number (masked)
+field-payment-method-card-expiry-month = Expiry month
+field-payment-method-card-expiry-year = Expiry year
+field-payment-method-token = Card token
+field-token = Card token
+field-payment-method-issuer = Issuer
+field-payment-method-country = Country of the card
+field-payment-method-user = User
+field-cvc-result = Security code check
+field-avs-result = Address check
+field-fraud-screening-result = Result
+field-fraud-screening-scoring = Score
+field-fraud-screening-review = Review
+field-eci = ECI
+field-three-d-secure-eci = ECI of 3-D Secure
+field-three-d-secure-enrollment-status = Enrolment status
+field-three-d-secure-enrollment-message = Enrolment
+field-three-d-secure-authentication-status = Authentication status
+field-three-d-secure-authentication-message = Authentication
+field-three-d-secure-authentication-token = Authentication token
+field-three-d-secure-xid = XID
+field-payment-method-card-holder = Card holder
+field-order-customer-id = Customer ID
+field-order-email = E-mail
+field-order-language = Language
+field-ip-address = IP address
+field-ip-country = Country of the IP address
+field-device-id = Device

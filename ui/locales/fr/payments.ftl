@@ -1,0 +1,112 @@
+# Les paiements des clients.
+
+section-payments = Paiements
+
+payments-lead = Ce que vos clients ont payé, tel que HiPay Enterprise le notifie. Le statut fait foi ; le résultat dit ce qu’il signifie pour vous.
+payments-search = Référence de transaction ou commande
+payments-none = Aucun paiement n’a encore été notifié
+payments-none-next = Les paiements apparaissent dès que HiPay Enterprise envoie ses notifications à /notifications/enterprise à cette adresse.
+payments-reference = Référence de transaction
+payments-order = Commande
+payments-status = Statut
+payments-status-number = Numéro de statut
+payments-outcome = Résultat
+payments-authorized = Autorisé
+payments-captured = Capturé
+payments-refunded = Remboursé
+payments-product = Moyen de paiement
+payments-test = Test
+payments-is-test = test
+payments-test-only = tests seulement
+payments-real-only = réels seulement
+
+payment-title = Paiement
+payment-declined = Motif du refus
+payment-unreadable = Ce qui n’a pas pu être lu
+payment-history = Historique
+payment-told = Dernières données reçues de HiPay
+payment-told-lead = Chaque champ tel que HiPay l’a écrit ; son nom dans la notification s’affiche au survol.
+
+fields-transaction = Transaction
+fields-operation = Opération de maintenance
+fields-order = Commande
+fields-method = Moyen de paiement
+fields-fraud = Contrôle de la fraude
+fields-authentication = 3-D Secure
+fields-customer = Client
+fields-custom = Données libres
+fields-other = Autres champs
+
+customer-kept = Données personnelles : supprimées { $number ->
+    [one] { $shown } jour
+   *[other] { $shown } jours
+} après le dernier changement du paiement (retention.personalData).
+customer-kept-for-good = Données personnelles : conservées sans limite (retention.personalData vaut 0).
+customer-erased = Les données personnelles ont été supprimées au terme de leur durée de conservation :
+
+field-transaction-reference = Référence de transaction
+field-acquirer-transaction-reference = Référence de l’acquéreur
+field-mid = Compte marchand
+field-test = Transaction de test
+field-state = État
+field-status = Statut
+field-message = Message
+field-reason-code = Code du motif de refus
+field-reason-message = Motif du refus
+field-attempt-id = Tentative
+field-authorization-code = Code d’autorisation
+field-currency = Devise
+field-decimals = Décimales
+field-authorized-amount = Montant autorisé
+field-captured-amount = Montant capturé (demandé)
+field-real-captured-amount = Montant capturé (réel)
+field-refunded-amount = Montant remboursé (demandé)
+field-real-refunded-amount = Montant remboursé (réel)
+field-date-created = Création
+field-date-authorized = Autorisation
+field-date-updated = Mise à jour
+field-operation-type = Opération
+field-operation-id = ID de l’opération
+field-operation-reference = Référence de l’opération
+field-operation-amount = Montant de l’opération
+field-operation-currency = Devise de l’opération
+field-operation-date = Date de l’opération
+field-order-id = Commande
+field-orderid = Commande
+field-order-date-created = Création
+field-order-attempts = Tentatives
+field-order-amount = Montant
+field-order-shipping = Frais de port
+field-order-tax = Taxes
+field-order-currency = Devise
+field-order-decimals = Décimales
+field-payment-product = Moyen de paiement
+field-payment-method-brand = Marque
+field-payment-method-pan = Numéro de carte (masqué)
+field-payment-method-card-expiry-month = Mois d’expiration
+field-payment-method-card-expiry-year = Année d’expiration
+field-payment-method-token = Jeton de la carte
+field-token = Jeton de la carte
+field-payment-method-issuer = Émetteur
+field-payment-method-country = Pays de la carte
+field-payment-method-user = Utilisateur
+field-cvc-result = Contrôle du cryptogramme
+field-avs-result = Contrôle de l’adresse
+field-fraud-screening-result = Résultat
+field-fraud-screening-scoring = Score
+field-fraud-screening-review = Revue
+field-eci = ECI
+field-three-d-secure-eci = ECI de 3-D Secure
+field-three-d-secure-enrollment-status = Statut d’enrôlement
+field-three-d-secure-enrollment-message = Enrôlement
+field-three-d-secure-authentication-status = Statut d’authentification
+field-three-d-secure-authentication-message = Authentification
+field-three-d-secure-authentication-token = Jeton d’authentification
+field-three-d-secure-xid = XID
+field-payment-method-card-holder = Porteur de la carte
+field-order-customer-id = ID du client
+field-order-email = E-mail
+field-order-language = Langue
+field-ip-address = Adresse IP
+field-ip-country = Pays de l’adresse IP
+field-device-id = Appareil
