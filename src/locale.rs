@@ -22,6 +22,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/format.ftl"),
     include_str!("../ui/locales/en/explanation.ftl"),
     include_str!("../ui/locales/en/payments.ftl"),
+    include_str!("../ui/locales/en/notifications.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
@@ -30,6 +31,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/format.ftl"),
     include_str!("../ui/locales/fr/explanation.ftl"),
     include_str!("../ui/locales/fr/payments.ftl"),
+    include_str!("../ui/locales/fr/notifications.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

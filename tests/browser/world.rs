@@ -11,7 +11,7 @@ use cashout::serve::Appliance;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-pub(crate) use marketplace::World;
+pub(crate) use marketplace::{IBAN, World, http, wallet_of};
 
 use crate::browser::{Browser, Window};
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period, exactly, moment};
 use crate::inbox::{Notification, NotificationKind, NotificationState};
 use crate::store::Listing;
@@ -98,5 +99,39 @@ impl Filter for NotificationFilter {
             date: one.received_at,
             ended_at: one.ended_at,
         }
+    }
+}
+
+impl Export for NotificationFilter {
+    const NAME: &'static str = "notifications";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "kind",
+        "state",
+        "action",
+        "subject",
+        "account_id",
+        "mirakl_id",
+        "message",
+        "repeats",
+        "date",
+        "ended_at",
+    ];
+
+    fn cells(one: Notification) -> Vec<String> {
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        vec![
+            one.id.to_string(),
+            one.kind.name().to_owned(),
+            one.state.name().to_owned(),
+            one.action,
+            one.subject,
+            number(one.account_id),
+            number(one.mirakl_id),
+            one.message,
+            one.repeats.to_string(),
+            one.received_at.to_string(),
+            one.ended_at.map(|at| at.to_string()).unwrap_or_default(),
+        ]
     }
 }

@@ -12,6 +12,7 @@ mod address;
 mod assets;
 mod language;
 mod overview;
+mod notifications;
 mod page;
 mod payments;
 mod retry;
@@ -62,6 +63,9 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/payments", get(payments::list)),
         ("/dashboard/payments.csv", get(payments::csv)),
         ("/dashboard/payments/{transaction_reference}", get(payments::payment)),
+        ("/dashboard/notifications", get(notifications::list)),
+        ("/dashboard/notifications.csv", get(notifications::csv)),
+        ("/dashboard/notifications/{id}", get(notifications::notification)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

@@ -23,7 +23,7 @@ use crate::web::lists::Found;
 use crate::web::problem::Problem;
 
 /// A part of the dashboard: its address under `/dashboard/`, and its name in texts.
-const SECTIONS: [&str; 3] = ["vendors", "transfers", "payments"];
+const SECTIONS: [&str; 4] = ["vendors", "transfers", "payments", "notifications"];
 /// Texts longer than this are cut, and shown whole on demand, in characters.
 const CUT_AFTER: usize = 60;
 

@@ -87,8 +87,8 @@ impl Payments {
         status_of(&self.page, payment.latest.status, &payment.latest.message)
     }
 
-    fn money(&self, amount: &Option<Amount>) -> String {
-        amount_of(&self.page, amount.as_ref())
+    fn money(&self, amount: Option<&Amount>) -> String {
+        amount_of(&self.page, amount)
     }
 }
 
@@ -145,8 +145,8 @@ impl PaymentPage {
         status_of(&self.page, self.payment.latest.status, &self.payment.latest.message)
     }
 
-    fn money(&self, amount: &Option<Amount>) -> String {
-        amount_of(&self.page, amount.as_ref())
+    fn money(&self, amount: Option<&Amount>) -> String {
+        amount_of(&self.page, amount)
     }
 
     /// The history, the latest first.

@@ -1,0 +1,169 @@
+//! What HiPay has told, and what came of it.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::page::{Page, Rows, show};
+use super::payments;
+use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::operation::Operation;
+use crate::payment::{CustomerPayment, PaymentStatus};
+use crate::store::{Query, Reader, StoreError, View};
+use crate::vendor::Vendor;
+use crate::web::Web;
+use crate::web::lists::{self, Asked, NotificationFilter, Ordering};
+use crate::web::problem::Problem;
+
+/// More operations than have one transaction.
+const OPERATIONS: usize = 10;
+/// How much of what was sent is shown at once, in characters.
+const BODY_SHOWN: usize = 3_000;
+
+#[derive(Template)]
+#[template(path = "notifications.html", config = "ui/askama.toml")]
+struct Notifications {
+    page: Page,
+    rows: Rows<Notification>,
+}
+
+/// The notifications that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = match Asked::<NotificationFilter>::of_form(&query.unwrap_or_default()) {
+        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
+        Err(problem) => Err(problem),
+    };
+    let rows = Rows::of(found, &page.address)?;
+    show(rows.status(), &Notifications { page, rows })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<NotificationFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &order, &filter).await
+}
+
+/// How a state is toned: it says no more than its word does.
+pub(super) fn tone(state: NotificationState) -> &'static str {
+    match state {
+        NotificationState::Applied => "good",
+        NotificationState::Received | NotificationState::Waiting => "busy",
+        NotificationState::Unmatched => "bad",
+        NotificationState::Ignored | NotificationState::Unknown => "quiet",
+    }
+}
+
+/// What it says: HiPay's word, or the number of a payment's status with its word.
+pub(super) fn action(page: &Page, notification: &Notification) -> String {
+    let status = Some(notification.kind).filter(|kind| *kind == NotificationKind::Payment);
+    match status.and_then(|_| notification.action.parse().ok()).map(PaymentStatus) {
+        Some(status) if status.name().is_some() => format!("{} {}", status.0, page.of(&status)),
+        Some(_) | None => notification.action.clone(),
+    }
+}
+
+impl Notifications {
+    fn kinds(&self) -> [NotificationKind; 3] {
+        [NotificationKind::Wallet, NotificationKind::Payment, NotificationKind::Settlement]
+    }
+
+    fn states(&self) -> [NotificationState; 5] {
+        [
+            NotificationState::Received,
+            NotificationState::Waiting,
+            NotificationState::Applied,
+            NotificationState::Ignored,
+            NotificationState::Unmatched,
+        ]
+    }
+
+    fn tone(&self, state: &NotificationState) -> &'static str {
+        tone(*state)
+    }
+
+    fn action(&self, notification: &Notification) -> String {
+        action(&self.page, notification)
+    }
+
+    /// Where the payment is that it is about.
+    fn payment(&self, notification: &Notification) -> Option<String> {
+        let about_payment = notification.kind == NotificationKind::Payment && !notification.subject.is_empty();
+        about_payment.then(|| payments::address_of(&notification.subject))
+    }
+}
+
+/// What a notification has to do with.
+#[derive(Default)]
+struct Concerned {
+    /// A payment's address and reference.
+    payment: Option<(String, String)>,
+    operations: Vec<Operation>,
+    vendor: Option<Vendor>,
+}
+
+#[derive(Template)]
+#[template(path = "notification.html", config = "ui/askama.toml")]
+struct NotificationPage {
+    page: Page,
+    notification: Notification,
+    concerned: Concerned,
+    /// What was sent, or its beginning.
+    body: String,
+    /// How long it is in characters, where only its beginning is shown.
+    whole: Option<u64>,
+}
+
+/// One notification: what was sent, and what came of it.
+pub(super) async fn notification(State(web): State<Web>, page: Page, Path(id): Path<u64>) -> Result<Response, Problem> {
+    let found = web.context.store.reading(move |reader| {
+        let Some(notification) = reader.get::<Notification>(&id)? else { return Ok(None) };
+        let concerned = concerned(reader, &notification)?;
+        Ok(Some((notification, concerned)))
+    });
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such notification");
+    let (notification, concerned) = found.await?.ok_or_else(no_such)?;
+    let (body, whole) = match notification.body.char_indices().nth(BODY_SHOWN) {
+        None => (notification.body.clone(), None),
+        Some((end, _)) => {
+            let beginning = notification.body.get(..end).unwrap_or_default();
+            (format!("{beginning}…"), u64::try_from(notification.body.chars().count()).ok())
+        }
+    };
+    show(StatusCode::OK, &NotificationPage { page, notification, concerned, body, whole })
+}
+
+fn concerned(reader: &Reader<'_>, notification: &Notification) -> Result<Concerned, StoreError> {
+    let subject = &notification.subject;
+    match notification.kind {
+        NotificationKind::Payment => {
+            let known = reader.get::<CustomerPayment>(subject)?.is_some();
+            let payment = known.then(|| (payments::address_of(subject), subject.clone()));
+            Ok(Concerned { payment, ..Concerned::default() })
+        }
+        NotificationKind::Wallet => {
+            let operations = if subject.is_empty() {
+                Vec::new()
+            } else {
+                reader.page::<Operation>(&Query::group("transaction", subject.clone()).limit(OPERATIONS))?.items
+            };
+            let vendor = match (notification.mirakl_id, notification.account_id) {
+                (Some(mirakl_id), _) => reader.get::<Vendor>(&mirakl_id)?,
+                (None, Some(account)) => reader.by_unique::<Vendor>("hipay_id", account)?,
+                (None, None) => None,
+            };
+            Ok(Concerned { payment: None, operations, vendor })
+        }
+        NotificationKind::Settlement | NotificationKind::Unknown => Ok(Concerned::default()),
+    }
+}
+
+impl NotificationPage {
+    fn tone(&self) -> &'static str {
+        tone(self.notification.state)
+    }
+
+    fn action(&self) -> String {
+        action(&self.page, &self.notification)
+    }
+}

@@ -1,0 +1,136 @@
+//! What HiPay has told: every notification, and what came of it.
+
+use cashout::inbox::NotificationState;
+use cashout::sandbox::Delivery;
+
+use crate::door::{looked_at, signed_in};
+use crate::notices::{Notice, until};
+use crate::payments::{HOSTILE, enterprise, notice};
+use crate::world::{Site, wallet_of};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Text as it stands in XML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A site that was told of an identification, a refused document in hostile words, a transfer that nobody
+/// knows, and a payment, twice.
+pub(crate) async fn told() -> Site {
+    let site = Site::new().await;
+    site.world.seller(7);
+    site.world.vendors().await;
+    let to = site.base().trim_start_matches("http://").parse().unwrap();
+    let wallet = wallet_of(7);
+    let words = escaped(&format!("{HOSTILE}{}", "very long ".repeat(1_000)));
+    for notice in [
+        Notice::new("identification", "ok", wallet),
+        Notice::new("document_validation", "nok", wallet).with("document_type", "1").with("message", &words),
+        Notice::new("capture", "ok", wallet).of("5d935783d9cd316415", "12.00"),
+    ] {
+        assert_eq!(notice.send(to).await, 204);
+    }
+    for _ in 0..2 {
+        assert_eq!(enterprise(&site).send_body(FORM, notice(&[]).as_bytes()).await, Delivery::Answered(204));
+    }
+    until("all four are dealt with", || {
+        let known = site.world.notifications();
+        known.len() == 4 && known.iter().all(|one| one.state != NotificationState::Received)
+    })
+    .await;
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_are_listed_with_what_came_of_them() {
+    let site = told().await;
+    let browser = signed_in(site.window()).await;
+    browser.click("Notifications").await;
+    browser.sees("4 rows").await;
+    assert_eq!(
+        browser.columns("table_notifications").await,
+        ["Notification", "Kind", "Action", "State", "About", "Mirakl ID", "What came of it", "Repeats", "Received ▼"]
+    );
+    let rows = browser.table("table_notifications").await;
+    let of = |action: &str| rows.iter().find(|row| row[2] == action).unwrap().clone();
+    assert_eq!(
+        of("118 Captured")[1..8],
+        ["Payment", "118 Captured", "processed", "132255767588", "—", "payment 132255767588: 118 Captured", "1"]
+    );
+    assert_eq!(of("capture")[3..7], ["waiting", "5d935783d9cd316415", "—", "no operation has this transaction (yet)"]);
+    assert_eq!(of("identification")[3..6], ["processed", "account 500007", "7"]);
+
+    browser.choose("State", "waiting").await;
+    browser.sees("1 row").await;
+    assert_eq!(browser.address().await, "/dashboard/notifications?state=waiting&per_page=50");
+    let file = browser.download(&browser.attribute(".summary a", "href").await.unwrap()).await;
+    assert_eq!(file.text().lines().count(), 2, "{}", file.text());
+    assert!(file.text().contains(",wallet,waiting,capture,5d935783d9cd316415,500007,,"), "{}", file.text());
+    for (query, rows) in [("kind=payment", 1), ("q=5d93", 1), ("state=unmatched", 0), ("from=2026-11-09", 4)] {
+        browser.open(&format!("/dashboard/notifications?{query}")).await;
+        assert_eq!(browser.table("table_notifications").await.len(), rows, "{query}");
+    }
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
+    let site = told().await;
+    let browser = signed_in(site.window()).await;
+    browser.open("/dashboard/notifications?kind=payment").await;
+    browser.click_in("118 Captured", "4").await;
+    browser.sees("Notification 4").await;
+    browser.sees("payment_method%5Bpan%5D=400000******0001").await;
+    browser.click("Payment 132255767588").await;
+    browser.sees("118 Captured").await;
+    browser.click_in("Attempt", "4").await;
+    browser.sees("What was sent").await;
+    browser.open("/dashboard/notifications/1").await;
+    browser.sees("HiPay has identified the vendor").await;
+    browser.sees("Shop 7").await;
+    browser.expect_finding("404");
+    browser.open("/dashboard/notifications/999").await;
+    browser.sees("There is nothing here").await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_sent_is_shown_as_text_and_cut() {
+    let site = told().await;
+    let long = "very long ".repeat(400);
+    for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
+        let browser = signed_in(window).await;
+        browser.open("/dashboard/notifications").await;
+        browser.sees("HiPay has refused a document").await;
+        assert!(!browser.text().await.contains("very long very long"));
+        browser.fits_the_window().await;
+        browser.open("/dashboard/notifications/2").await;
+        browser.sees("&lt;script&gt;alert('x')").await;
+        assert!(!browser.text().await.contains(&long));
+        browser.click("Show all of it (10,301 characters)").await;
+        browser.sees(&long).await;
+        browser.is_accessible().await;
+        browser.fits_the_window().await;
+        assert_eq!(browser.count("main script, main b, main table").await, 0);
+        browser.done().await;
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_look_alike_on_every_screen() {
+    let site = told().await;
+    looked_at(|| site.window(), "/dashboard/notifications", "notifications").await;
+    looked_at(|| site.window(), "/dashboard/notifications/2", "notification").await;
+    let browser = signed_in(site.window()).await;
+    browser.open("/dashboard/notifications").await;
+    browser.click("Français").await;
+    browser.sees("Suite donnée").await;
+    browser.is_accessible().await;
+    browser.screenshot("notifications-fr").await;
+    browser.done().await;
+    site.stop().await;
+}

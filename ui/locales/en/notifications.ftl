@@ -1,0 +1,32 @@
+# What HiPay tells.
+
+section-notifications = Notifications
+
+notifications-lead = Everything that HiPay has told and whose signature was right: what it said, and what came of it.
+notifications-search = Transaction or reference
+notifications-none = HiPay has not told anything yet
+notifications-none-next = Register this address at HiPay: /notifications/wallet for accounts and transfers, /notifications/enterprise for payments.
+notifications-received = Received
+notifications-kind = Kind
+notifications-action = Action
+notifications-state = State
+notifications-about = About
+notifications-account = account { $account }
+notifications-repeats = Repeats
+notifications-message = What came of it
+
+notification-title = Notification { $number }
+notification-transaction = Transaction
+notification-hipay-account = HiPay account
+notification-repeated-at = Repeated last
+notification-tries = Tries
+notification-try-at = Next try
+notification-ended-at = Dealt with
+notification-done = What came of it
+notification-payment = Payment { $reference }
+notification-operation = Payment order { $voucher }
+notification-vendor = Shop { $shop }
+notification-body = What was sent
+notification-body-lead = As it was verified; card numbers are masked.
+notification-body-whole = Show all of it ({ $shown } characters)
+notification-body-gone = What was sent has been removed because its time to be kept was over.

@@ -1,0 +1,32 @@
+# Ce que HiPay notifie.
+
+section-notifications = Notifications
+
+notifications-lead = Tout ce que HiPay a notifié et dont la signature a été vérifiée : ce que cela disait, et ce qu’il en est advenu.
+notifications-search = Transaction ou référence
+notifications-none = HiPay n’a encore rien notifié
+notifications-none-next = Enregistrez cette adresse chez HiPay : /notifications/wallet pour les comptes et les virements, /notifications/enterprise pour les paiements.
+notifications-received = Reçue
+notifications-kind = Type
+notifications-action = Action
+notifications-state = État
+notifications-about = Objet
+notifications-account = compte { $account }
+notifications-repeats = Répétitions
+notifications-message = Suite donnée
+
+notification-title = Notification { $number }
+notification-transaction = Transaction
+notification-hipay-account = Compte HiPay
+notification-repeated-at = Répétée pour la dernière fois
+notification-tries = Essais
+notification-try-at = Prochain essai
+notification-ended-at = Traitée le
+notification-done = Suite donnée
+notification-payment = Paiement { $reference }
+notification-operation = Bon de paiement { $voucher }
+notification-vendor = Boutique { $shop }
+notification-body = Contenu reçu
+notification-body-lead = Tel qu’il a été vérifié ; les numéros de carte sont masqués.
+notification-body-whole = Afficher en entier ({ $shown } caractères)
+notification-body-gone = Le contenu a été supprimé au terme de sa durée de conservation.
