@@ -23,6 +23,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/explanation.ftl"),
     include_str!("../ui/locales/en/payments.ftl"),
     include_str!("../ui/locales/en/notifications.ftl"),
+    include_str!("../ui/locales/en/vendor.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
@@ -32,6 +33,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/explanation.ftl"),
     include_str!("../ui/locales/fr/payments.ftl"),
     include_str!("../ui/locales/fr/notifications.ftl"),
+    include_str!("../ui/locales/fr/vendor.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

@@ -91,6 +91,9 @@ impl Record for Operation {
             }),
             // For pages: all of them, the latest change last.
             Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)]).counted(),
+            // For pages: one vendor's, the latest change last.
+            Index::new("vendor", 1, |operation: &Self| vec![Entry::new(operation.mirakl_id, operation.updated_at)])
+                .counted(),
             // For totals: how many in each status, and how much of each currency.
             Index::new("amount", 1, |operation: &Self| {
                 let group = (operation.status.code(), operation.amount.currency().code().to_owned());

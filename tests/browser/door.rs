@@ -1,24 +1,21 @@
-//! The way in.
+//! Windows in which somebody has signed in.
 
 use crate::browser::{Browser, Window};
+use crate::world::Site;
 
 /// A window in which the technical account has signed in.
-pub(crate) async fn signed_in(window: Window) -> Browser {
+pub(crate) async fn signed_in(site: &Site, window: Window) -> Browser {
     let browser = window.start().await;
-    browser.open("/dashboard/login").await;
-    browser.fill("HiPay web service login", "sandbox-login").await;
-    browser.fill("Password", "sandbox-password").await;
-    browser.click("Sign in").await;
-    browser.sees("Mirakl ID").await;
+    site.sign_in(&browser, "/dashboard/vendors").await;
     browser
 }
 
 /// Pictures of a page at the widths that people have, light and dark; everybody can use it at each.
-pub(crate) async fn looked_at(window: impl Fn() -> Window, path: &str, name: &str) {
+pub(crate) async fn looked_at(site: &Site, path: &str, name: &str) {
     for width in [1440, 1024, 390] {
         for dark in [false, true] {
-            let window = window().width(width);
-            let browser = signed_in(if dark { window.dark() } else { window }).await;
+            let window = site.window().width(width);
+            let browser = signed_in(site, if dark { window.dark() } else { window }).await;
             browser.open(path).await;
             browser.is_accessible().await;
             browser.fits_the_window().await;

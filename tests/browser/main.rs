@@ -29,5 +29,6 @@ mod retrying;
 mod screen;
 mod signing_in;
 mod transfers;
+mod vendor;
 mod vendors;
 mod world;

@@ -45,7 +45,7 @@ pub(crate) async fn told() -> Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_are_listed_with_what_came_of_them() {
     let site = told().await;
-    let browser = signed_in(site.window()).await;
+    let browser = signed_in(&site, site.window()).await;
     browser.click("Notifications").await;
     browser.sees("4 rows").await;
     assert_eq!(
@@ -78,7 +78,7 @@ async fn notifications_are_listed_with_what_came_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
     let site = told().await;
-    let browser = signed_in(site.window()).await;
+    let browser = signed_in(&site, site.window()).await;
     browser.open("/dashboard/notifications?kind=payment").await;
     browser.click_in("118 Captured", "4").await;
     browser.sees("Notification 4").await;
@@ -102,7 +102,7 @@ async fn whatever_was_sent_is_shown_as_text_and_cut() {
     let site = told().await;
     let long = "very long ".repeat(400);
     for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
-        let browser = signed_in(window).await;
+        let browser = signed_in(&site, window).await;
         browser.open("/dashboard/notifications").await;
         browser.sees("HiPay has refused a document").await;
         assert!(!browser.text().await.contains("very long very long"));
@@ -123,9 +123,9 @@ async fn whatever_was_sent_is_shown_as_text_and_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_look_alike_on_every_screen() {
     let site = told().await;
-    looked_at(|| site.window(), "/dashboard/notifications", "notifications").await;
-    looked_at(|| site.window(), "/dashboard/notifications/2", "notification").await;
-    let browser = signed_in(site.window()).await;
+    looked_at(&site, "/dashboard/notifications", "notifications").await;
+    looked_at(&site, "/dashboard/notifications/2", "notification").await;
+    let browser = signed_in(&site, site.window()).await;
     browser.open("/dashboard/notifications").await;
     browser.click("Français").await;
     browser.sees("Suite donnée").await;

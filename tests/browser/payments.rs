@@ -87,7 +87,7 @@ async fn references(browser: &Browser) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_are_listed_with_what_they_come_to() {
     let site = told().await;
-    let browser = signed_in(site.window()).await;
+    let browser = signed_in(&site, site.window()).await;
     browser.click("Payments").await;
     browser.sees("3 rows").await;
     assert_eq!(
@@ -120,7 +120,7 @@ async fn payments_are_listed_with_what_they_come_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_are_filtered_searched_and_exported() {
     let site = told().await;
-    let browser = signed_in(site.window()).await;
+    let browser = signed_in(&site, site.window()).await;
     browser.open("/dashboard/payments").await;
     browser.choose("Outcome", "declined").await;
     browser.sees("1 row").await;
@@ -164,7 +164,7 @@ async fn a_payment_shows_its_history_and_every_field_that_was_told() {
         ("three_d_secure[enrollment_message]", "Authentication Available"),
     ]);
     assert_eq!(enterprise(&site).send_body(FORM, refunded.as_bytes()).await, Delivery::Answered(204));
-    let browser = signed_in(site.window()).await;
+    let browser = signed_in(&site, site.window()).await;
     browser.open("/dashboard/payments").await;
     browser.sees("125 Refunded").await;
     browser.click("132255767588").await;
@@ -201,7 +201,7 @@ async fn a_payment_shows_its_history_and_every_field_that_was_told() {
 async fn whatever_a_customer_writes_is_shown_as_text_and_cut() {
     let site = told().await;
     for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
-        let browser = signed_in(window).await;
+        let browser = signed_in(&site, window).await;
         browser.open("/dashboard/payments?test=true").await;
         browser.sees("<script>alert('x')</script>").await;
         assert!(!browser.text().await.contains("very long very long very long very long very long very long"));
@@ -228,9 +228,9 @@ async fn payments_look_alike_on_every_screen() {
         assert_eq!(hipay.send(notice).await, Delivery::Answered(204));
     }
     known(&site, 23).await;
-    looked_at(|| site.window(), "/dashboard/payments", "payments").await;
-    looked_at(|| site.window(), "/dashboard/payments/132255767588", "payment").await;
-    let browser = signed_in(site.window()).await;
+    looked_at(&site, "/dashboard/payments", "payments").await;
+    looked_at(&site, "/dashboard/payments/132255767588", "payment").await;
+    let browser = signed_in(&site, site.window()).await;
     browser.open("/dashboard/payments").await;
     browser.click("Français").await;
     browser.sees("Référence de transaction").await;

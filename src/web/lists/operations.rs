@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, moment};
+use super::{Filter, Moment, Period, at_most, moment};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::store::{Listing, Query, View};
@@ -24,6 +24,8 @@ pub(in crate::web) struct OperationFilter {
     transfer_status: Option<Column>,
     /// What has become of the withdrawal.
     withdraw_status: Option<Column>,
+    /// Of this shop.
+    mirakl_id: Option<u64>,
     /// Only those that changed last on this day or later, or at this instant or later.
     #[param(schema_with = moment)]
     from: Option<Moment>,
@@ -192,9 +194,12 @@ impl Filter for OperationFilter {
     type Item = OperationItem;
 
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
-        let listing = match self.statuses() {
-            Some(codes) => Listing::any_of("status", codes),
-            None => Listing::any_of("date", [()]),
+        at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
+        let listing = match (self.mirakl_id, self.statuses()) {
+            (Some(id), Some(codes)) => Listing::any_of("vendor", [id]).and("status", codes),
+            (Some(id), None) => Listing::any_of("vendor", [id]),
+            (None, Some(codes)) => Listing::any_of("status", codes),
+            (None, None) => Listing::any_of("date", [()]),
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }
@@ -202,6 +207,7 @@ impl Filter for OperationFilter {
     fn passes(&self, operation: &Operation, zone: &TimeZone) -> Result<bool, Problem> {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.statuses().is_none_or(|codes| codes.contains(&operation.status.code()))
+            && self.mirakl_id.is_none_or(|id| id == operation.mirakl_id)
             && period.holds(operation.updated_at))
     }
 

@@ -18,6 +18,7 @@ mod payments;
 mod retry;
 mod sign_in;
 mod transfers;
+mod vendor;
 mod vendors;
 
 use axum::extract::{Request, State};
@@ -66,6 +67,7 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/notifications", get(notifications::list)),
         ("/dashboard/notifications.csv", get(notifications::csv)),
         ("/dashboard/notifications/{id}", get(notifications::notification)),
+        ("/dashboard/vendors/{mirakl_id}", get(vendor::vendor)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

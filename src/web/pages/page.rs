@@ -60,6 +60,11 @@ impl FromRequestParts<Web> for Page {
 }
 
 impl Page {
+    /// The texts in the language of the page.
+    pub(super) fn texts(&self) -> &'static Texts {
+        self.texts
+    }
+
     /// The text of this name.
     pub(super) fn t(&self, id: &str) -> String {
         self.texts.text(id, &[])

@@ -46,14 +46,19 @@ pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Re
     lists::csv(&web, &order, &filter).await
 }
 
+/// How the status of a wallet is toned: it says no more than its word does.
+pub(super) fn wallet_tone(status: WalletStatus) -> &'static str {
+    match status {
+        WalletStatus::Identified => "good",
+        WalletStatus::Created => "busy",
+        WalletStatus::NotCreated => "quiet",
+        WalletStatus::NotIdentified => "bad",
+    }
+}
+
 impl Vendors {
     fn wallet_tone(&self, status: &WalletStatus) -> &'static str {
-        match status {
-            WalletStatus::Identified => "good",
-            WalletStatus::Created => "busy",
-            WalletStatus::NotCreated => "quiet",
-            WalletStatus::NotIdentified => "bad",
-        }
+        wallet_tone(*status)
     }
 }
 

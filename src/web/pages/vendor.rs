@@ -1,0 +1,127 @@
+//! Everything of one vendor.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::page::{Page, show};
+use super::{notifications, transfers, vendors};
+use crate::explanation::{Explanation, explain_vendor};
+use crate::inbox::Notification;
+use crate::logs::LogLine;
+use crate::operation::{Column, Operation, PaymentKind};
+use crate::store::{Query, View};
+use crate::vendor::Vendor;
+use crate::web::Web;
+use crate::web::problem::Problem;
+
+/// How many of the latest of each are shown.
+const LATEST: usize = 20;
+
+/// What stands between the vendor and its money, in words.
+struct Reason {
+    what: String,
+    mend: String,
+    by: String,
+    /// HiPay's own words.
+    said: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "vendor.html", config = "ui/askama.toml")]
+struct VendorPage {
+    page: Page,
+    vendor: Vendor,
+    reasons: Vec<Reason>,
+    operations: Vec<Operation>,
+    notifications: Vec<Notification>,
+    lines: Vec<LogLine>,
+}
+
+/// One vendor: its wallet, what is wrong, what it was paid, what HiPay told of it, what was logged.
+pub(super) async fn vendor(
+    State(web): State<Web>,
+    page: Page,
+    Path(mirakl_id): Path<u64>,
+) -> Result<Response, Problem> {
+    let found = web.context.store.reading(move |reader| {
+        let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
+        let latest = |index| Query::group(index, mirakl_id).descending().limit(LATEST);
+        let operations = reader.page::<Operation>(&latest("vendor"))?.items;
+        let lines = reader.page::<LogLine>(&latest("mirakl_id"))?.items;
+        let notifications = match vendor.hipay_id {
+            None => Vec::new(),
+            Some(account) => {
+                let query = Query::group("account", account).descending().limit(LATEST);
+                reader.page::<Notification>(&query)?.items
+            }
+        };
+        Ok(Some((vendor, operations, notifications, lines)))
+    });
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such vendor");
+    let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
+    let texts = page.texts();
+    let reason = |explanation: &Explanation| Reason {
+        what: explanation.what(texts),
+        mend: explanation.mend(texts),
+        by: explanation.actor(texts),
+        said: explanation.said(texts),
+    };
+    let reasons = explain_vendor(&vendor).iter().map(reason).collect();
+    show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })
+}
+
+impl VendorPage {
+    fn status_tone(&self) -> &'static str {
+        if self.vendor.status() == "success" { "good" } else { "bad" }
+    }
+
+    fn wallet(&self) -> String {
+        self.page.of(&self.vendor.wallet_status())
+    }
+
+    fn wallet_tone(&self) -> &'static str {
+        vendors::wallet_tone(self.vendor.wallet_status())
+    }
+
+    fn bank(&self) -> String {
+        self.page.texts().bank_status(self.vendor.bank_status)
+    }
+
+    fn bank_tone(&self) -> &'static str {
+        match self.vendor.bank_status {
+            3 => "good",
+            2 => "busy",
+            1 => "bad",
+            _ => "quiet",
+        }
+    }
+
+    /// Both payments of an operation: tone and word; no word as long as nothing has happened.
+    fn columns(&self, operation: &Operation) -> [(&'static str, String); 2] {
+        let (transfer, withdrawal) = operation.status.columns();
+        let shown = |kind, column: Column| (transfers::tone(&column), self.page.column(&(kind, column)));
+        [shown(PaymentKind::Transfer, transfer), shown(PaymentKind::Withdrawal, withdrawal)]
+    }
+
+    fn state_tone(&self, notification: &Notification) -> &'static str {
+        notifications::tone(notification.state)
+    }
+
+    fn action(&self, notification: &Notification) -> String {
+        notifications::action(&self.page, notification)
+    }
+
+    fn level(&self, line: &LogLine) -> &'static str {
+        line.severity().name()
+    }
+
+    fn level_tone(&self, line: &LogLine) -> &'static str {
+        match line.level {
+            0..300 => "quiet",
+            300..400 => "busy",
+            400.. => "bad",
+        }
+    }
+}
