@@ -39,8 +39,8 @@ pub(crate) fn notice(changes: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for pair in EXAMPLE.split('&') {
         let (name, value) = pair.split_once('=').unwrap();
-        let changed = changes.iter().find(|(changed, _)| *changed == name).map_or(value, |(_, value)| value);
-        form.append_pair(name, changed);
+        let told = changes.iter().find(|(changed, _)| *changed == name).map_or(value, |(_, value)| value);
+        form.append_pair(name, told);
     }
     let known = |name: &str| EXAMPLE.split('&').any(|pair| pair.split_once('=').unwrap().0 == name);
     for (name, value) in changes.iter().filter(|(name, _)| !known(name)) {
