@@ -212,6 +212,19 @@ impl Notification {
         }
     }
 
+    /// Makes it due now, as if it had just come.
+    fn reopen(&mut self) {
+        self.state = NotificationState::Received;
+        self.try_at = None;
+        self.ended_at = None;
+    }
+
+    /// True where dealing with it again can come to something: see [`replay`].
+    pub fn can_be_replayed(&self) -> bool {
+        let ended = matches!(self.state, NotificationState::Ignored | NotificationState::Unmatched);
+        (ended || self.state.is_open()) && !self.body.is_empty()
+    }
+
     /// Entries for pages. What has just come has none yet: it is there for a moment only, and whoever
     /// waits for an answer is not to wait for lists.
     fn listed(&self, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
@@ -334,13 +347,47 @@ pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -
         if one.body.is_empty() {
             continue;
         }
-        one.state = NotificationState::Received;
-        one.try_at = None;
-        one.ended_at = None;
+        one.reopen();
         writer.put(&one)?;
         any = true;
     }
     Ok(any)
+}
+
+/// What came of asking for a notification to be dealt with again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It is due now.
+    Again,
+    /// It had its effect, which nothing is to have twice. Nothing was changed.
+    HadItsEffect,
+    /// What was sent is no longer kept. Nothing was changed.
+    Emptied,
+    /// A later release dealt with it in a way that we do not know. Nothing was changed.
+    Unknown,
+    /// There is none of this number.
+    Missing,
+}
+
+/// Has notification `id` dealt with again, now, as if it had just come: in the transaction that marks
+/// what came of it. One that had its effect is left as it is: what followed from it, such as a hold that
+/// a person has lifted since, is not to follow again.
+pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
+    let Some(mut one) = writer.get::<Notification>(&id)? else { return Ok(Replay::Missing) };
+    match one.state {
+        NotificationState::Applied => return Ok(Replay::HadItsEffect),
+        NotificationState::Unknown => return Ok(Replay::Unknown),
+        NotificationState::Received
+        | NotificationState::Waiting
+        | NotificationState::Ignored
+        | NotificationState::Unmatched => {}
+    }
+    if one.body.is_empty() {
+        return Ok(Replay::Emptied);
+    }
+    one.reopen();
+    writer.put(&one)?;
+    Ok(Replay::Again)
 }
 
 /// Half of a SHA-256: two different notifications do not share it. What it is about stands in front:

@@ -98,6 +98,30 @@ async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_replayed_and_says_what_came_of_it() {
+    let site = told().await;
+    for (window, tries) in [(site.window(), 2), (site.window().without_javascript(), 3)] {
+        let browser = signed_in(&site, window).await;
+        browser.open("/dashboard/notifications/3").await;
+        browser.sees("no operation has this transaction (yet)").await;
+        browser.click("Replay").await;
+        browser.sees("It is being dealt with again.").await;
+        browser.is_accessible().await;
+        browser.screenshot("notification-replayed").await;
+        until("it is tried again", || site.world.notifications()[2].tries == tries).await;
+        browser.click("Show how it stands now").await;
+        browser.does_not_see("It is being dealt with again.").await;
+        browser.sees("waiting").await;
+        // What had its effect offers no such thing.
+        browser.open("/dashboard/notifications/1").await;
+        browser.sees("HiPay has identified the vendor").await;
+        assert_eq!(browser.count("form.replay").await, 0);
+        browser.done().await;
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_was_sent_is_shown_as_text_and_cut() {
     let site = told().await;
     let long = "very long ".repeat(400);

@@ -35,6 +35,7 @@ mod payments_kept;
 mod payments_refused;
 mod personal_data;
 mod post_office;
+mod replays;
 mod schedules;
 mod scheduling;
 mod serving;

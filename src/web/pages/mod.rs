@@ -68,6 +68,7 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/notifications.csv", get(notifications::csv)),
         ("/dashboard/notifications/{id}", get(notifications::notification)),
         ("/dashboard/vendors/{mirakl_id}", get(vendor::vendor)),
+        ("/dashboard/notifications/{id}/replay", post(notifications::replay)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

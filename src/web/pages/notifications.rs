@@ -3,18 +3,22 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::page::{Page, Rows, show};
 use super::payments;
-use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::config::Role;
+use crate::inbox::{self, Notification, NotificationKind, NotificationState, Replay};
 use crate::operation::Operation;
 use crate::payment::{CustomerPayment, PaymentStatus};
-use crate::store::{Query, Reader, StoreError, View};
+use crate::store::{Query, Reader, StoreError, View, Writer};
 use crate::vendor::Vendor;
-use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, NotificationFilter, Ordering};
 use crate::web::problem::Problem;
+use crate::web::{Peer, Web};
 
 /// More operations than have one transaction.
 const OPERATIONS: usize = 10;
@@ -166,4 +170,53 @@ impl NotificationPage {
     fn action(&self) -> String {
         action(&self.page, &self.notification)
     }
+
+    /// Whether this person may have it dealt with again, and that can come to something.
+    fn may_replay(&self) -> bool {
+        let operator = self.page.caller.as_ref().is_some_and(|caller| caller.role == Role::Operator);
+        operator && self.notification.can_be_replayed()
+    }
+
+    /// What came of asking for a replay, where that led here.
+    fn replayed(&self) -> Option<String> {
+        let asked = self.page.address.value("replayed");
+        REPLAYED.contains(&asked).then(|| self.page.t(&format!("replayed-{asked}")))
+    }
+}
+
+/// What came of asking for a replay, as the address says it.
+const REPLAYED: [&str; 4] = ["again", "had-its-effect", "emptied", "unknown"];
+
+/// A form without fields of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Has a notification dealt with again.
+pub(super) async fn replay(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    peer: Peer,
+    Path(id): Path<u64>,
+    Checked(Nothing {}): Checked<Nothing>,
+) -> Result<Response, Problem> {
+    let replayed = web.context.store.write(move |writer: &mut Writer<'_>| inbox::replay(writer, id)).await?;
+    let what = match replayed {
+        Replay::Again => "again",
+        Replay::HadItsEffect => "had-its-effect",
+        Replay::Emptied => "emptied",
+        Replay::Unknown => "unknown",
+        Replay::Missing => return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such notification")),
+    };
+    if replayed == Replay::Again {
+        let address = peer.address;
+        tracing::info!(
+            severity = "NOTICE",
+            action = "notification",
+            notification = id,
+            "{caller} has notification {id} dealt with again, from {address}"
+        );
+        web.inbox.notify_one();
+    }
+    Ok(Redirect::to(&format!("/dashboard/notifications/{id}?replayed={what}")).into_response())
 }

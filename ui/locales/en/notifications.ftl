@@ -30,3 +30,11 @@ notification-body = What was sent
 notification-body-lead = As it was verified; card numbers are masked.
 notification-body-whole = Show all of it ({ $shown } characters)
 notification-body-gone = What was sent has been removed because its time to be kept was over.
+
+replay = Replay
+replay-lead = It is dealt with again now, as if it had just come. Whatever it is about counts once.
+replay-look = Show how it stands now
+replayed-again = It is being dealt with again.
+replayed-had-its-effect = It has had its effect already: nothing was done again.
+replayed-emptied = What was sent is no longer kept, so that it cannot be dealt with again.
+replayed-unknown = A later release has dealt with it in a way that this one does not know: nothing was changed.

@@ -30,3 +30,11 @@ notification-body = Contenu reçu
 notification-body-lead = Tel qu’il a été vérifié ; les numéros de carte sont masqués.
 notification-body-whole = Afficher en entier ({ $shown } caractères)
 notification-body-gone = Le contenu a été supprimé au terme de sa durée de conservation.
+
+replay = Rejouer
+replay-lead = Elle est traitée de nouveau, maintenant, comme si elle venait d’arriver. Ce dont elle parle ne compte qu’une fois.
+replay-look = Voir où elle en est
+replayed-again = Elle est en cours de nouveau traitement.
+replayed-had-its-effect = Elle a déjà produit son effet : rien n’a été refait.
+replayed-emptied = Son contenu n’est plus conservé : elle ne peut pas être traitée de nouveau.
+replayed-unknown = Une version ultérieure l’a traitée d’une manière inconnue de celle-ci : rien n’a été changé.
