@@ -18,11 +18,11 @@ mod door;
 mod driver;
 mod findings;
 mod harness;
-mod overview;
 #[path = "../it/notices.rs"]
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 mod notices;
 mod notifications;
+mod overview;
 mod pages;
 mod payments;
 mod retrying;

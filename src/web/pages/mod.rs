@@ -11,8 +11,8 @@
 mod address;
 mod assets;
 mod language;
-mod overview;
 mod notifications;
+mod overview;
 mod page;
 mod payments;
 mod retry;
