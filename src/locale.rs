@@ -17,6 +17,7 @@ pub use words::Word;
 /// The files of each language.
 const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/mail.ftl"),
+    include_str!("../ui/locales/en/logs.ftl"),
     include_str!("../ui/locales/en/page.ftl"),
     include_str!("../ui/locales/en/status.ftl"),
     include_str!("../ui/locales/en/format.ftl"),
@@ -27,6 +28,7 @@ const ENGLISH: &[&str] = &[
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
+    include_str!("../ui/locales/fr/logs.ftl"),
     include_str!("../ui/locales/fr/page.ftl"),
     include_str!("../ui/locales/fr/status.ftl"),
     include_str!("../ui/locales/fr/format.ftl"),

@@ -26,6 +26,8 @@ mod overview;
 mod pages;
 mod payments;
 mod retrying;
+mod desk;
+mod logs;
 mod screen;
 mod signing_in;
 mod transfers;

@@ -13,6 +13,7 @@ mod assets;
 mod language;
 mod notifications;
 mod overview;
+mod logs;
 mod page;
 mod payments;
 mod retry;
@@ -69,6 +70,8 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/notifications/{id}", get(notifications::notification)),
         ("/dashboard/vendors/{mirakl_id}", get(vendor::vendor)),
         ("/dashboard/notifications/{id}/replay", post(notifications::replay)),
+        ("/dashboard/logs", get(logs::list)),
+        ("/dashboard/logs.csv", get(logs::csv)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

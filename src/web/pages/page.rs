@@ -24,8 +24,11 @@ use crate::web::problem::Problem;
 
 /// A part of the dashboard: its address under `/dashboard/`, and its name in texts.
 const SECTIONS: [&str; 4] = ["vendors", "transfers", "payments", "notifications"];
+const SECTIONS: [&str; 3] = ["vendors", "transfers", "logs"];
 /// Texts longer than this are cut, and shown whole on demand, in characters.
 const CUT_AFTER: usize = 60;
+/// The same for sentences that have a line to themselves.
+const EXCERPT: usize = 300;
 
 /// What the frame of a page says, and how its texts and numbers are written.
 #[derive(Clone)]
@@ -183,11 +186,26 @@ impl Page {
         self.texts.duration(span)
     }
 
+    /// The name of a batch by that of its command.
+    pub(super) fn command(&self, name: &str) -> String {
+        self.texts.command(name)
+    }
+
     /// Where a text is cut, if it is too long for a table.
     pub(super) fn cut(&self, text: &str) -> Option<String> {
-        let (end, _) = text.char_indices().nth(CUT_AFTER)?;
-        text.get(..end).map(|beginning| format!("{}…", beginning.trim_end()))
+        beginning(text, CUT_AFTER)
     }
+
+    /// The same for a sentence that has a line to itself.
+    pub(super) fn excerpt(&self, text: &str) -> Option<String> {
+        beginning(text, EXCERPT)
+    }
+}
+
+/// The first so many characters, where there are more.
+fn beginning(text: &str, characters: usize) -> Option<String> {
+    let (end, _) = text.char_indices().nth(characters)?;
+    text.get(..end).map(|beginning| format!("{}…", beginning.trim_end()))
 }
 
 /// An explanation in words.

@@ -1,0 +1,51 @@
+//! The log: what the appliance has done, and what it has to say about it.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+
+use super::page::{Page, Rows, show};
+use crate::config::LogLevel;
+use crate::jobs::Command;
+use crate::web::Web;
+use crate::web::lists::{self, Asked, Filter, LogFilter, LogItem, Ordering, Turning};
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "logs.html", config = "ui/askama.toml")]
+struct Logs {
+    page: Page,
+    rows: Rows<LogItem>,
+    levels: [LogLevel; 8],
+    actions: [&'static str; 5],
+}
+
+/// The lines that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = match Asked::<LogFilter, Turning>::of_form(&query.unwrap_or_default()) {
+        Ok(Asked(turning, filter)) => {
+            lists::records(&web, turning.into(), filter).await.map(|found| found.map(LogFilter::item))
+        }
+        Err(problem) => Err(problem),
+    };
+    let rows = Rows::of(found, &page.address)?;
+    show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<LogFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &order, &filter).await
+}
+
+impl Logs {
+    fn tone(&self, level: &LogLevel) -> &'static str {
+        match level {
+            LogLevel::Debug => "quiet",
+            LogLevel::Info | LogLevel::Notice => "note",
+            LogLevel::Warning => "warn",
+            LogLevel::Error => "bad",
+            LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "grave",
+        }
+    }
+}
