@@ -18,6 +18,7 @@ pub use words::Word;
 const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/mail.ftl"),
     include_str!("../ui/locales/en/logs.ftl"),
+    include_str!("../ui/locales/en/settings.ftl"),
     include_str!("../ui/locales/en/page.ftl"),
     include_str!("../ui/locales/en/status.ftl"),
     include_str!("../ui/locales/en/format.ftl"),
@@ -29,6 +30,7 @@ const ENGLISH: &[&str] = &[
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
     include_str!("../ui/locales/fr/logs.ftl"),
+    include_str!("../ui/locales/fr/settings.ftl"),
     include_str!("../ui/locales/fr/page.ftl"),
     include_str!("../ui/locales/fr/status.ftl"),
     include_str!("../ui/locales/fr/format.ftl"),

@@ -95,7 +95,9 @@ impl Appliance {
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
-        let web = Web { context, settings, readiness, inbox, scheduler, passwords: Passwords::default() };
+        let (started_at, stopping) = (context.clock.now(), stop.clone());
+        let passwords = Passwords::default();
+        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));

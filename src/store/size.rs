@@ -48,7 +48,6 @@ impl Store {
     /// look at the store is a long one: some seconds for gigabytes. Blocks.
     pub fn size(&self) -> Result<Size, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
-        let path = &self.shared.path;
         guarded("measuring the store", || {
             let tables: Vec<_> = database.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
             let mut used: u64 = 0;
@@ -60,10 +59,15 @@ impl Store {
                 let bytes = [stats.stored_bytes(), stats.metadata_bytes(), stats.fragmented_bytes()];
                 used = bytes.into_iter().fold(used, u64::saturating_add);
             }
-            let file =
-                std::fs::metadata(path).map_err(|error| StoreError::from_io("measure the store", path, &error))?;
-            Ok(Size { file: file.len(), used })
+            Ok(Size { file: self.file_size()?, used })
         })
+    }
+
+    /// How large the whole file is, in bytes: known at once. Blocks.
+    pub fn file_size(&self) -> Result<u64, StoreError> {
+        let path = &self.shared.path;
+        let file = std::fs::metadata(path).map_err(|error| StoreError::from_io("measure the store", path, &error))?;
+        Ok(file.len())
     }
 
     /// Has the next opening make the file smaller where that is worth it by `size`. Blocks.

@@ -5,6 +5,7 @@
 
 mod api;
 mod auth;
+mod changes;
 mod connections;
 mod enterprise_notifications;
 mod form;
@@ -26,7 +27,9 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::map_response;
 use axum::routing::get;
+use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
@@ -59,6 +62,10 @@ pub struct Web {
     pub scheduler: Scheduler,
     /// Compares passwords.
     pub passwords: Passwords,
+    /// When this process began to answer (UTC).
+    pub started_at: Timestamp,
+    /// Cancelled when the process stops: what is answered without end ends then.
+    pub stopping: CancellationToken,
 }
 
 /// Where the API is.

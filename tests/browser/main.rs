@@ -33,4 +33,5 @@ mod signing_in;
 mod transfers;
 mod vendor;
 mod vendors;
+mod settings;
 mod world;

@@ -74,6 +74,11 @@ impl Site {
         format!("http://{}", self.appliance.address())
     }
 
+    /// The configuration file that the appliance has been started with.
+    pub(crate) fn file(&self) -> std::path::PathBuf {
+        self.world.data().with_file_name("parameters.yml")
+    }
+
     /// A window on this site, to be given its size and language and then opened.
     pub(crate) fn window(&self) -> Window {
         Window::on(&self.base())

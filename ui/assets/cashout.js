@@ -30,3 +30,59 @@ document.addEventListener("click", (event) => {
     if (!open.contains(event.target)) open.open = false;
   }
 });
+
+// What was open stays so when the list that it is in comes anew.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  opened = [...event.detail.target.querySelectorAll("details[open][id]")].map(({ id }) => id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of opened.splice(0)) document.getElementById(id)?.setAttribute("open", "");
+});
+
+// The list of batches follows what runs, as long as somebody looks at it.
+const watched = document.querySelector("[data-events]");
+if (watched) {
+  let source, running, asked, again;
+  const refresh = async () => {
+    again = true;
+    if (asked) return;
+    asked = true;
+    while (again) {
+      again = false;
+      const part = document.getElementById("batches-refresh");
+      const list = { source: part, target: "#batches", select: "#batches", swap: "outerHTML" };
+      // What could not be fetched comes with the next news, or in 30 seconds.
+      await htmx.ajax("GET", part.getAttribute("hx-get"), list).catch(() => {});
+    }
+    asked = false;
+  };
+  const follow = () => {
+    source?.close();
+    if (document.hidden) return;
+    running = [...watched.querySelectorAll("progress")].map(({ id }) => id.slice(9)).sort().join();
+    source = new EventSource(watched.dataset.events);
+    source.addEventListener("progress", (event) => {
+      const batches = JSON.parse(event.data);
+      for (const { id, done, total, text } of batches) {
+        const bar = document.getElementById(`progress-${id}`);
+        const words = watched.querySelector(`[data-of="${id}"]`);
+        if (bar && total > 0) {
+          bar.max = total;
+          bar.value = done;
+        }
+        if (words) words.textContent = text;
+      }
+      const now = batches.map(({ id }) => `${id}`).sort().join();
+      if (now !== running) {
+        running = now;
+        refresh();
+      }
+    });
+    source.addEventListener("queue", refresh);
+  };
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", (event) => event.persisted && follow());
+}

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::extract::{Body, Id};
 use crate::jobs::{self, Asked as Answer, Command, GenerateArguments};
+use crate::jobs::{self, Asked as Answer, Command};
 use crate::operation::Operation;
 use crate::store::View;
 use crate::web::Web;
@@ -67,27 +68,17 @@ pub(super) async fn ask(
 ) -> Result<(StatusCode, Json<BatchItem>), Problem> {
     let command = command(&web, new)?;
     let record = match web.scheduler.ask(&command, &caller.name, true).await.map_err(Problem::from)? {
+    let record = match web.scheduler.ask(&command, &caller.name, true).await? {
         Answer::Queued { record, .. } | Answer::Joined(record) | Answer::Busy(record) => record,
     };
     Ok((StatusCode::ACCEPTED, Json(BatchFilter::item(record))))
 }
 
 fn command(web: &Web, new: NewBatch) -> Result<Command, Problem> {
-    let no_use = |what: &str| Problem::new(StatusCode::CONFLICT, format!("{what} is of no use to this batch"));
     let zone = web.settings.get().hipay.time_zone.clone();
     let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
-    match (new.command, since, new.cycle_date) {
-        (BatchCommand::VendorProcess, since, None) => Ok(Command::VendorProcess { since }),
-        (BatchCommand::VendorProcess, _, Some(_)) => Err(no_use("cycle_date")),
-        (BatchCommand::CashoutGenerate, None, cycle_date) => {
-            Ok(Command::CashoutGenerate(GenerateArguments { cycle_date, ..GenerateArguments::default() }))
-        }
-        (_, Some(_), _) => Err(no_use("since")),
-        (_, _, Some(_)) => Err(no_use("cycle_date")),
-        (BatchCommand::CashoutTransfer, None, None) => Ok(Command::CashoutTransfer),
-        (BatchCommand::CashoutWithdraw, None, None) => Ok(Command::CashoutWithdraw),
-        (BatchCommand::TransactionStatusSync, None, None) => Ok(Command::TransactionStatusSync),
-    }
+    let no_use = |what| Problem::new(StatusCode::CONFLICT, format!("{what} is of no use to this batch"));
+    new.command.with(since, new.cycle_date).map_err(no_use)
 }
 
 /// Lets an operation that waits for a person be taken up again by the next run.
@@ -106,5 +97,6 @@ pub(super) async fn retry(
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such operation"));
     }
     let operation = jobs::retry(&web.context, id, &caller.name).await.map_err(Problem::from)?;
+    let operation = jobs::retry(&web.context, id, &caller.name).await?;
     Ok(Json(operation.into()))
 }

@@ -7,29 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use crate::config::{Config, Source, WriteBackError};
+use crate::config::Config;
 use crate::web::Web;
 use crate::web::auth::Caller;
+use crate::web::changes::{self, CHANGEABLE, SettingItem};
 use crate::web::problem::{Problem, ProblemBody};
-
-/// The settings that can be changed while the program runs.
-const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
-
-/// A setting that can be changed.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SettingItem {
-    /// Its name in parameters.yml.
-    #[schema(example = "email.logger.alert.level")]
-    key: &'static str,
-    /// Its value; absent for a secret.
-    value: Option<String>,
-    /// Whether it has a value.
-    is_set: bool,
-    /// Where the value comes from, in words.
-    source: String,
-    /// Whether it can be changed here; where it comes from the environment, it can only be changed there.
-    changeable: bool,
-}
 
 /// The settings that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,9 +58,7 @@ impl Changes {
             match change {
                 Change::Keep => {}
                 Change::Set(None) => named.push((key, String::new())),
-                Change::Set(Some(value)) if (1..=255).contains(&value.len()) && is_plain(&value) => {
-                    named.push((key, value));
-                }
+                Change::Set(Some(value)) if changes::is_plain(&value) => named.push((key, value)),
                 Change::Set(Some(_)) => {
                     let allowed = "allowed: 1 to 255 letters, digits and signs without spaces, or null for 'not set'";
                     return Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key}: {allowed}")));
@@ -87,10 +67,6 @@ impl Changes {
         }
         Ok(named)
     }
-}
-
-fn is_plain(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The settings that can be changed here.
@@ -113,48 +89,10 @@ pub(super) async fn change(
     caller: Caller,
     Body(wanted): Body<Changes>,
 ) -> Result<Json<Settings>, Problem> {
-    let wanted = wanted.named()?;
-    let names: Vec<&str> = wanted.iter().map(|(key, _)| *key).collect();
-    let (settings, names) = (web.settings.clone(), names.join(", "));
-    let changing = tokio::task::spawn_blocking(move || {
-        let wanted: Vec<(&str, &str)> = wanted.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        settings.change(&wanted)
-    });
-    let changed = changing
-        .await
-        .map_err(|_| Problem::unavailable("the program is stopping", 30))?
-        .map_err(|error| problem(&error))?;
-    tracing::info!(severity = "NOTICE", action = "settings", "{} changed {names}", caller.name);
+    let changed = changes::apply(&web, &caller, wanted.named()?).await?;
     Ok(Json(shown(&changed)))
 }
 
-fn problem(error: &WriteBackError) -> Problem {
-    match error {
-        WriteBackError::UnknownKey(_) | WriteBackError::Invalid(_) => {
-            Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-        }
-        WriteBackError::SetElsewhere { .. } | WriteBackError::Layout { .. } => {
-            Problem::new(StatusCode::CONFLICT, error.to_string())
-        }
-        WriteBackError::NotWritable { .. } => Problem::unavailable(error.to_string(), 60),
-    }
-}
-
 fn shown(config: &Config) -> Settings {
-    let item = |key: &'static str| {
-        let value = match key {
-            "email.logger.alert.level" => {
-                Some(config.logs.alert_level.map_or_else(|| "9999".to_owned(), |level| level.number().to_string()))
-            }
-            _ => None,
-        };
-        let is_set = match key {
-            "github.token" => config.update.token.is_some(),
-            _ => true,
-        };
-        let source = config.source_of(key);
-        let changeable = !matches!(source, Some(Source::Environment { .. } | Source::Credential { .. }));
-        SettingItem { key, value, is_set, source: source.map(ToString::to_string).unwrap_or_default(), changeable }
-    };
-    Settings { items: CHANGEABLE.into_iter().map(item).collect() }
+    Settings { items: changes::shown(config) }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Filter, exactly};
-use crate::jobs::{BatchRecord, BatchState};
+use crate::jobs::{BatchRecord, BatchState, Command, GenerateArguments};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
@@ -45,7 +46,38 @@ pub(in crate::web) enum BatchCommand {
 }
 
 impl BatchCommand {
-    fn name(self) -> &'static str {
+    /// Every one, in the order of a day.
+    pub(in crate::web) const ALL: [Self; 5] = [
+        Self::VendorProcess,
+        Self::CashoutGenerate,
+        Self::CashoutTransfer,
+        Self::CashoutWithdraw,
+        Self::TransactionStatusSync,
+    ];
+
+    /// The command for shops updated since then, or for this cycle; the name of the argument that is of no
+    /// use to it, where one is.
+    pub(in crate::web) fn with(
+        self,
+        since: Option<Timestamp>,
+        cycle_date: Option<Date>,
+    ) -> Result<Command, &'static str> {
+        match (self, since, cycle_date) {
+            (Self::VendorProcess, since, None) => Ok(Command::VendorProcess { since }),
+            (Self::CashoutGenerate, None, cycle_date) => {
+                Ok(Command::CashoutGenerate(GenerateArguments { cycle_date, ..GenerateArguments::default() }))
+            }
+            (Self::VendorProcess, _, Some(_)) => Err("cycle_date"),
+            (_, Some(_), _) => Err("since"),
+            (_, _, Some(_)) => Err("cycle_date"),
+            (Self::CashoutTransfer, None, None) => Ok(Command::CashoutTransfer),
+            (Self::CashoutWithdraw, None, None) => Ok(Command::CashoutWithdraw),
+            (Self::TransactionStatusSync, None, None) => Ok(Command::TransactionStatusSync),
+        }
+    }
+
+    /// The name on the command line.
+    pub(in crate::web) fn name(self) -> &'static str {
         match self {
             Self::VendorProcess => "vendor:process",
             Self::CashoutGenerate => "cashout:generate",

@@ -30,6 +30,22 @@ impl Address {
         self.value(key) == value
     }
 
+    /// The same without these keys, which are no part of the list's state.
+    pub(super) fn except(self, keys: &[&str]) -> Self {
+        let pairs = self.pairs.into_iter().filter(|(key, _)| !keys.contains(&key.as_str()));
+        Self { path: self.path, pairs: pairs.collect() }
+    }
+
+    /// The query.
+    pub(super) fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
+    }
+
+    /// This address.
+    pub(super) fn here(&self) -> String {
+        self.changed(&self.path, &[], &[])
+    }
+
     /// Whether a page has so many rows.
     pub(super) fn has_rows(&self, rows: &str) -> bool {
         self.is("per_page", rows) || (self.is("per_page", "") && rows == "50")

@@ -17,6 +17,7 @@ mod logs;
 mod page;
 mod payments;
 mod retry;
+mod settings;
 mod sign_in;
 mod transfers;
 mod vendor;
@@ -72,6 +73,11 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/notifications/{id}/replay", post(notifications::replay)),
         ("/dashboard/logs", get(logs::list)),
         ("/dashboard/logs.csv", get(logs::csv)),
+        ("/dashboard/settings", get(settings::overview)),
+        ("/dashboard/settings/run", post(settings::run)),
+        ("/dashboard/settings/change", post(settings::change)),
+        ("/dashboard/batches/events", get(settings::events)),
+        ("/dashboard/settings/remotes", get(settings::remotes)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

@@ -163,6 +163,9 @@ fn wait_of(view: &impl View, keys: &[String], now: Timestamp) -> Result<SignedDu
     Ok(longest)
 }
 
+/// The header of what a page asks for by itself.
+const UNATTENDED: &str = "x-unattended";
+
 /// What was typed, fit for a line of the log.
 fn typed(login: &str) -> String {
     login.chars().filter(|letter| !letter.is_control()).take(LOGIN_LOGGED).collect()
@@ -186,7 +189,8 @@ pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<
         person.name == session.person && is_same(&bound_to(&token, &person.name, &person.password), &session.bound_to)
     });
     let Some(person) = person else { return Ok(None) };
-    if session.is_to_be_seen(now) {
+    // A page that refreshes itself says nothing of whoever may sit in front of it.
+    if session.is_to_be_seen(now) && !headers.contains_key(UNATTENDED) {
         see(web, session.key.clone(), now).await;
     }
     Ok(Some((session, person.role)))

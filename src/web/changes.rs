@@ -1,0 +1,88 @@
+//! Settings that are changed while the program runs: alike for the API and the page.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Web;
+use super::auth::Caller;
+use super::problem::Problem;
+use crate::config::{Config, Source, WriteBackError};
+
+/// The settings that can be changed while the program runs.
+pub(super) const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
+
+/// A setting that can be changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SettingItem {
+    /// Its name in parameters.yml.
+    #[schema(example = "email.logger.alert.level")]
+    pub(super) key: &'static str,
+    /// Its value; absent for a secret.
+    pub(super) value: Option<String>,
+    /// Whether it has a value.
+    pub(super) is_set: bool,
+    /// Where the value comes from, in words.
+    pub(super) source: String,
+    /// Whether it can be changed here; where it comes from the environment, it can only be changed there.
+    pub(super) changeable: bool,
+}
+
+/// Each of them as it is now.
+pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
+    let item = |key: &'static str| {
+        let value = match key {
+            "email.logger.alert.level" => {
+                Some(config.logs.alert_level.map_or_else(|| "9999".to_owned(), |level| level.number().to_string()))
+            }
+            _ => None,
+        };
+        let is_set = match key {
+            "github.token" => config.update.token.is_some(),
+            _ => true,
+        };
+        let source = config.source_of(key);
+        let changeable = !matches!(source, Some(Source::Environment { .. } | Source::Credential { .. }));
+        SettingItem { key, value, is_set, source: source.map(ToString::to_string).unwrap_or_default(), changeable }
+    };
+    CHANGEABLE.into_iter().map(item).collect()
+}
+
+/// True for what can be the value of one of them: 1 to 255 signs that can be seen.
+pub(super) fn is_plain(value: &str) -> bool {
+    (1..=255).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Changes settings in the file, all or none; they take effect at once. Empty stands for "not set".
+pub(super) async fn apply(
+    web: &Web,
+    caller: &Caller,
+    wanted: Vec<(&'static str, String)>,
+) -> Result<Arc<Config>, Problem> {
+    let names: Vec<&str> = wanted.iter().map(|(key, _)| *key).collect();
+    let (settings, names) = (web.settings.clone(), names.join(", "));
+    let changing = tokio::task::spawn_blocking(move || {
+        let wanted: Vec<(&str, &str)> = wanted.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        settings.change(&wanted)
+    });
+    let changed = changing
+        .await
+        .map_err(|_| Problem::unavailable("the program is stopping", 30))?
+        .map_err(|error| problem(&error))?;
+    tracing::info!(severity = "NOTICE", action = "settings", "{caller} changed {names}");
+    Ok(changed)
+}
+
+fn problem(error: &WriteBackError) -> Problem {
+    match error {
+        WriteBackError::UnknownKey(_) | WriteBackError::Invalid(_) => {
+            Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+        }
+        WriteBackError::SetElsewhere { .. } | WriteBackError::Layout { .. } => {
+            Problem::new(StatusCode::CONFLICT, error.to_string())
+        }
+        WriteBackError::NotWritable { .. } => Problem::unavailable(error.to_string(), 60),
+    }
+}

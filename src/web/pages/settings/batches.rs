@@ -1,0 +1,83 @@
+//! The executed batches, those at work and those that wait.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::super::page::{Page, Rows};
+use crate::hex::hex;
+use crate::jobs::{BatchRecord, BatchState};
+use crate::web::Web;
+use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, Turning};
+use crate::web::problem::Problem;
+
+/// How many of the items that failed are shown with a batch; the log has them all.
+const FAILURES_SHOWN: usize = 20;
+
+/// A page of the list.
+pub(super) struct Batches {
+    pub(super) rows: Rows<BatchRecord>,
+    pub(super) commands: [BatchCommand; 5],
+    pub(super) states: [BatchState; 5],
+    /// Stands for all that is to be seen: as long as it stays, nothing has changed.
+    pub(super) state: String,
+}
+
+impl Batches {
+    /// The page that the address asks for; how far a batch is that runs comes from itself.
+    pub(super) async fn read(web: &Web, page: &Page) -> Result<Self, Problem> {
+        let found = match Asked::<BatchFilter, Turning>::of_form(&page.address.query()) {
+            Ok(Asked(turning, filter)) => lists::records(web, turning.into(), filter).await,
+            Err(problem) => Err(problem),
+        };
+        let mut rows = Rows::of(found, &page.address)?;
+        let live = web.scheduler.live().borrow().clone();
+        for record in &mut rows.items {
+            let Some(batch) = live.get(&record.id) else { continue };
+            record.done = batch.stages.iter().map(|stage| stage.done).sum();
+            record.total = batch.stages.iter().map(|stage| stage.total).sum();
+        }
+        let all = BatchState::ALL;
+        let [queued, running, done, failed, interrupted, _] = all;
+        let state = json!([rows.items, rows.total, page.lang()]).to_string();
+        Ok(Self {
+            rows,
+            commands: BatchCommand::ALL,
+            states: [queued, running, done, failed, interrupted],
+            state: hex(Sha256::digest(state).into_iter().take(8)),
+        })
+    }
+
+    pub(super) fn tone(&self, record: &BatchRecord) -> &'static str {
+        match record.state {
+            BatchState::Queued | BatchState::Unknown => "quiet",
+            BatchState::Running => "busy",
+            BatchState::Done if record.failed > 0 => "warn",
+            BatchState::Done => "good",
+            BatchState::Failed => "bad",
+            BatchState::Interrupted => "warn",
+        }
+    }
+
+    pub(super) fn waits(&self, record: &BatchRecord) -> bool {
+        record.state == BatchState::Queued
+    }
+
+    pub(super) fn runs(&self, record: &BatchRecord) -> bool {
+        record.state == BatchState::Running
+    }
+
+    pub(super) fn word(&self, page: &Page, state: &BatchState) -> String {
+        page.of(state)
+    }
+
+    /// How many items have been dealt with, of how many.
+    pub(super) fn progress(&self, page: &Page, record: &BatchRecord) -> String {
+        page.t2("batch-done-of", ("done", page.number(&record.done)), ("total", page.number(&record.total)))
+    }
+
+    /// What went wrong: with the whole batch first, then with single items.
+    pub(super) fn trouble(&self, record: &BatchRecord) -> Vec<String> {
+        let failures = record.failures.iter().take(FAILURES_SHOWN).map(|failure| failure.message.clone());
+        record.error.iter().cloned().chain(failures).collect()
+    }
+}

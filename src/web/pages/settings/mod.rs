@@ -1,0 +1,262 @@
+//! Settings: batches that are run by hand, those that ran, what runs here, what can be set, and how it
+//! is updated.
+
+mod batches;
+mod events;
+mod machine;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::Address;
+use super::page::{Page, show};
+use crate::config::{Config, LogLevel};
+use crate::jobs::{Asked, BatchRecord, BatchState, Command};
+use crate::secret::Secret;
+use crate::store::View;
+use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::changes::{self, SettingItem};
+use crate::web::form::Checked;
+use crate::web::lists::BatchCommand;
+use crate::web::problem::Problem;
+
+use batches::Batches;
+pub(super) use events::events;
+use machine::Machine;
+pub(super) use machine::remotes;
+
+/// Where all of this is.
+const HERE: &str = "/dashboard/settings";
+/// What an address says of what was just done; no part of the list's state.
+const TOLD: [&str; 4] = ["asked", "behind", "joined", "changed"];
+/// The level that nothing reaches.
+const NO_LEVEL: &str = "9999";
+
+#[derive(Template)]
+#[template(path = "settings.html", config = "ui/askama.toml")]
+struct SettingsPage {
+    page: Page,
+    batches: Batches,
+    machine: Machine,
+    settings: Values,
+    commands: [BatchCommand; 5],
+    levels: [LogLevel; 8],
+    /// What has just been done.
+    told: Option<String>,
+    /// Why it was not.
+    refusal: Option<Refusal>,
+}
+
+/// Why nothing was done, and in which part.
+struct Refusal {
+    /// The id of the form.
+    form: &'static str,
+    sentence: String,
+}
+
+impl SettingsPage {
+    fn refused(&self, form: &str) -> Option<&str> {
+        self.refusal.as_ref().filter(|refusal| refusal.form == form).map(|refusal| refusal.sentence.as_str())
+    }
+}
+
+/// The settings that can be changed here.
+struct Values {
+    token: SettingItem,
+    level: SettingItem,
+    /// Where alerts are mailed; empty where nowhere.
+    recipients: String,
+}
+
+impl Values {
+    fn of(config: &Config) -> Option<Self> {
+        let mut items = changes::shown(config).into_iter();
+        let (token, level) = (items.next()?, items.next()?);
+        let recipients = config.mail.as_ref().map(|mail| mail.to.join(", ")).unwrap_or_default();
+        Some(Self { token, level, recipients })
+    }
+
+    fn is_level(&self, number: &str) -> bool {
+        self.level.value.as_deref() == Some(number)
+    }
+
+    /// The name of the level, where one is set.
+    fn level_name(&self) -> Option<&'static str> {
+        let number = self.level.value.as_deref()?.parse::<u16>().ok()?;
+        LogLevel::ALL.into_iter().find(|level| level.number() == number).map(LogLevel::name)
+    }
+}
+
+/// The page.
+pub(super) async fn overview(State(web): State<Web>, page: Page, headers: HeaderMap) -> Result<Response, Problem> {
+    let told = told(&web, &page).await?;
+    let known = headers.get("x-list-state").and_then(|state| state.to_str().ok());
+    let address = page.address.clone().except(&TOLD);
+    let page = page.at(address);
+    let batches = Batches::read(&web, &page).await?;
+    if known == Some(batches.state.as_str()) {
+        // Nothing has changed: what somebody reads is left alone.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let status = batches.rows.status();
+    whole(&web, page, batches, told, None, status).await
+}
+
+async fn whole(
+    web: &Web,
+    page: Page,
+    batches: Batches,
+    told: Option<String>,
+    refusal: Option<Refusal>,
+    status: StatusCode,
+) -> Result<Response, Problem> {
+    let machine = Machine::look(web).await?;
+    let settings = Values::of(&web.settings.get());
+    let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a setting is missing"))?;
+    let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
+    show(status, &SettingsPage { page, batches, machine, settings, commands, levels, told, refusal })
+}
+
+/// The page with what was wrong, where the form was.
+async fn refuse(web: &Web, page: Page, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
+    let page = page.at(Address::new(HERE, None));
+    let batches = Batches::read(web, &page).await?;
+    let refusal = Refusal { form, sentence: problem.title().to_owned() };
+    whole(web, page, batches, None, Some(refusal), problem.status()).await
+}
+
+/// What the address says of what was just done, as it stands now.
+async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
+    let address = &page.address;
+    if !address.value("changed").is_empty() {
+        return Ok(Some(page.t("settings-changed")));
+    }
+    let Ok(id) = address.value("asked").parse::<u64>() else { return Ok(None) };
+    let Some(record) = web.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await? else {
+        return Ok(None);
+    };
+    let values = |id: &str| page.t2(id, ("batch", record.id.to_string()), ("command", page.command(&record.command)));
+    let ahead = address.value("behind").parse::<u64>().ok();
+    Ok(Some(match (record.state, ahead) {
+        (BatchState::Queued, _) if address.is("joined", "true") => values("batch-told-joined"),
+        (BatchState::Queued, Some(ahead)) => {
+            let (batch, ahead) = (("batch", record.id.to_string()), ("ahead", ahead.to_string()));
+            page.t2("batch-told-behind", batch, ahead)
+        }
+        (BatchState::Queued, None) => values("batch-told-queued"),
+        (BatchState::Running, _) => values("batch-told-running"),
+        (BatchState::Done | BatchState::Failed | BatchState::Interrupted | BatchState::Unknown, _) => {
+            values("batch-told-over")
+        }
+    }))
+}
+
+/// What is to be run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    command: BatchCommand,
+    #[serde(default)]
+    date: String,
+}
+
+/// Has a batch run, in the caller's name.
+pub(super) async fn run(
+    State(web): State<Web>,
+    page: Page,
+    Operator(caller): Operator,
+    Checked(wanted): Checked<Wanted>,
+) -> Result<Response, Problem> {
+    let command = match command(&web, &page, &wanted) {
+        Ok(command) => command,
+        Err(problem) => return refuse(&web, page, "fix-errors", &problem).await,
+    };
+    let asked = match web.scheduler.ask(&command, &caller.name, true).await {
+        Ok(asked) => asked,
+        Err(error) => return refuse(&web, page, "fix-errors", &error.into()).await,
+    };
+    let query = match &asked {
+        Asked::Queued { record, behind: Some(ahead) } => format!("asked={}&behind={ahead}", record.id),
+        Asked::Queued { record, behind: None } => format!("asked={}", record.id),
+        Asked::Joined(record) | Asked::Busy(record) => format!("asked={}&joined=true", record.id),
+    };
+    let name = command.name();
+    tracing::info!(severity = "NOTICE", action = name, "{caller} asked for {name} {}", command.arguments());
+    Ok(Redirect::to(&format!("{HERE}?{query}")).into_response())
+}
+
+/// A date is the day since which shops were updated, or that of a cycle.
+fn command(web: &Web, page: &Page, wanted: &Wanted) -> Result<Command, Problem> {
+    let wrong = |sentence| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, sentence);
+    let text = wanted.date.trim();
+    let date =
+        if text.is_empty() { None } else { Some(text.parse::<Date>().map_err(|_| wrong(page.t("run-no-date")))?) };
+    let (since, cycle_date) = match wanted.command {
+        BatchCommand::CashoutGenerate => (None, date),
+        BatchCommand::VendorProcess
+        | BatchCommand::CashoutTransfer
+        | BatchCommand::CashoutWithdraw
+        | BatchCommand::TransactionStatusSync => {
+            let zone = web.settings.get().hipay.time_zone.clone();
+            let begins = date.map(|date| date.to_zoned(zone)).transpose().map_err(|_| wrong(page.t("run-no-date")))?;
+            (begins.map(|begins| begins.timestamp()), None)
+        }
+    };
+    let name = wanted.command.name();
+    wanted
+        .command
+        .with(since, cycle_date)
+        .map_err(|_| wrong(page.t1("run-date-of-no-use", "command", &page.command(name))))
+}
+
+/// What is to be set.
+#[derive(Deserialize)]
+pub(super) struct NewValues {
+    #[serde(default)]
+    token: Option<Secret>,
+    #[serde(default)]
+    remove_token: bool,
+    #[serde(default)]
+    level: Option<String>,
+}
+
+/// Changes settings in the file, in the caller's name.
+pub(super) async fn change(
+    State(web): State<Web>,
+    page: Page,
+    Operator(caller): Operator,
+    Checked(new): Checked<NewValues>,
+) -> Result<Response, Problem> {
+    let config = web.settings.get();
+    let now = Values::of(&config).and_then(|values| values.level.value).unwrap_or_default();
+    let mut wanted = Vec::new();
+    let token = new.token.as_ref().map(|token| token.expose().trim()).unwrap_or_default();
+    if new.remove_token {
+        wanted.push(("github.token", String::new()));
+    } else if !token.is_empty() {
+        if !changes::is_plain(token) {
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, page.t("settings-token-wrong"));
+            return refuse(&web, page, "settings-form", &problem).await;
+        }
+        wanted.push(("github.token", token.to_owned()));
+    }
+    // A level that was not touched may be one that cannot be.
+    if let Some(level) = new.level.filter(|level| *level != now) {
+        let known = level == NO_LEVEL || LogLevel::ALL.iter().any(|known| known.number().to_string() == level);
+        if !known {
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, page.t("settings-level-wrong"));
+            return refuse(&web, page, "settings-form", &problem).await;
+        }
+        wanted.push(("email.logger.alert.level", level));
+    }
+    if !wanted.is_empty()
+        && let Err(problem) = changes::apply(&web, &caller, wanted).await
+    {
+        return refuse(&web, page, "settings-form", &problem).await;
+    }
+    Ok(Redirect::to(&format!("{HERE}?changed=true#settings")).into_response())
+}
