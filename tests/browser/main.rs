@@ -14,10 +14,12 @@
 mod accessible;
 mod acts;
 mod browser;
+mod desk;
 mod door;
 mod driver;
 mod findings;
 mod harness;
+mod logs;
 #[path = "../it/notices.rs"]
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 mod notices;
@@ -26,12 +28,10 @@ mod overview;
 mod pages;
 mod payments;
 mod retrying;
-mod desk;
-mod logs;
 mod screen;
+mod settings;
 mod signing_in;
 mod transfers;
 mod vendor;
 mod vendors;
-mod settings;
 mod world;

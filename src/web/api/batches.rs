@@ -8,7 +8,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::{Body, Id};
-use crate::jobs::{self, Asked as Answer, Command, GenerateArguments};
 use crate::jobs::{self, Asked as Answer, Command};
 use crate::operation::Operation;
 use crate::store::View;
@@ -67,7 +66,6 @@ pub(super) async fn ask(
     Body(new): Body<NewBatch>,
 ) -> Result<(StatusCode, Json<BatchItem>), Problem> {
     let command = command(&web, new)?;
-    let record = match web.scheduler.ask(&command, &caller.name, true).await.map_err(Problem::from)? {
     let record = match web.scheduler.ask(&command, &caller.name, true).await? {
         Answer::Queued { record, .. } | Answer::Joined(record) | Answer::Busy(record) => record,
     };
@@ -96,7 +94,6 @@ pub(super) async fn retry(
     if known.is_none() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such operation"));
     }
-    let operation = jobs::retry(&web.context, id, &caller.name).await.map_err(Problem::from)?;
     let operation = jobs::retry(&web.context, id, &caller.name).await?;
     Ok(Json(operation.into()))
 }

@@ -11,9 +11,9 @@
 mod address;
 mod assets;
 mod language;
+mod logs;
 mod notifications;
 mod overview;
-mod logs;
 mod page;
 mod payments;
 mod retry;

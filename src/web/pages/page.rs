@@ -23,9 +23,8 @@ use crate::web::lists::Found;
 use crate::web::problem::Problem;
 
 /// A part of the dashboard: its address under `/dashboard/`, and its name in texts.
-const SECTIONS: [&str; 4] = ["vendors", "transfers", "payments", "notifications"];
-const SECTIONS: [&str; 3] = ["vendors", "transfers", "logs"];
-const SECTIONS: [&str; 4] = ["vendors", "transfers", "logs", "settings"];
+const SECTIONS: [&str; 6] = ["vendors", "transfers", "payments", "notifications", "logs", "settings"];
+
 /// Texts longer than this are cut, and shown whole on demand, in characters.
 const CUT_AFTER: usize = 60;
 /// The same for sentences that have a line to themselves.
@@ -67,6 +66,8 @@ impl Page {
     /// The texts in the language of the page.
     pub(super) fn texts(&self) -> &'static Texts {
         self.texts
+    }
+
     /// The same at another address.
     pub(super) fn at(self, address: Address) -> Self {
         Self { address, ..self }
@@ -188,16 +189,6 @@ impl Page {
     /// How long something takes.
     pub(super) fn span(&self, span: SignedDuration) -> String {
         self.texts.duration(span)
-    }
-
-    /// Whether whoever looks at it may change anything.
-    pub(super) fn may_change(&self) -> bool {
-        self.caller.as_ref().is_some_and(|caller| caller.role == Role::Operator)
-    }
-
-    /// The name of a batch by that of its command.
-    pub(super) fn command(&self, name: &str) -> String {
-        self.texts.command(name)
     }
 
     /// Where a text is cut, if it is too long for a table.
