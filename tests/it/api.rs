@@ -116,6 +116,14 @@ async fn operations_are_listed_filtered_searched_and_told_whole() {
 
     assert_eq!(api.get("operations?transfer_status=requested").await["total"], json!(3));
     assert_eq!(api.get("operations?transfer_status=failed").await["total"], json!(0));
+    let shop = &first["mirakl_id"];
+    let of_shop = all["items"].as_array().unwrap().iter().filter(|one| one["mirakl_id"] == *shop).count();
+    assert_eq!(api.get(&format!("operations?mirakl_id={shop}")).await["total"], json!(of_shop));
+    assert_eq!(
+        api.get(&format!("operations?mirakl_id={shop}&transfer_status=requested")).await["total"],
+        json!(of_shop)
+    );
+    assert_eq!(api.get(&format!("operations?mirakl_id={shop}&transfer_status=failed")).await["total"], json!(0));
     let found = api.get("operations?q=102").await;
     assert_eq!((&found["total"], &found["items"][0]["payment_order_id"]), (&json!(1), &json!("102")));
     assert_eq!(api.get("operations?q=102&transfer_status=failed").await["total"], json!(0));
@@ -216,7 +224,10 @@ async fn it_describes_itself() {
     assert!(described["openapi"].as_str().unwrap().starts_with("3."));
     let parameters = described["paths"]["/operations"]["get"]["parameters"].as_array().unwrap();
     let names: Vec<&str> = parameters.iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["page", "per_page", "sort", "q", "cursor", "transfer_status", "withdraw_status", "from", "to"]);
+    assert_eq!(
+        names,
+        ["page", "per_page", "sort", "q", "cursor", "transfer_status", "withdraw_status", "mirakl_id", "from", "to"]
+    );
     appliance.stop().await.unwrap();
 }
 
