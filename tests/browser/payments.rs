@@ -144,6 +144,10 @@ async fn payments_are_filtered_searched_and_exported() {
         assert_eq!(references(&browser).await, wanted, "{query}");
     }
     browser.sees("Nothing matches these filters").await;
+    for (query, rows) in [("q=2000", 1), ("q=2000&outcome=accepted", 0), ("sort=date", 3)] {
+        let file = browser.download(&format!("/dashboard/payments.csv?{query}")).await;
+        assert_eq!(file.text().lines().count(), rows + 1, "{query}: {}", file.text());
+    }
     browser.expect_finding("400");
     browser.open("/dashboard/payments?status=many").await;
     browser.sees("This filter cannot be used").await;

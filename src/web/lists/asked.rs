@@ -95,6 +95,32 @@ impl Ordering {
     }
 }
 
+/// The order of an export of what a page shows: the whole list, or what a search finds.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Exported {
+    sort: Option<Order>,
+    q: Option<String>,
+}
+
+impl Exported {
+    pub(super) fn ordering(&self) -> Ordering {
+        Ordering { sort: self.sort }
+    }
+
+    pub(super) fn q(&self) -> Option<&str> {
+        self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
+impl Parameters for Exported {
+    const KEYS: &'static [&'static str] = &["sort", "q"];
+
+    fn check(&self) -> Result<(), String> {
+        Paging { q: self.q.clone(), ..Paging::default() }.check()
+    }
+}
+
 /// What an address can ask beside the filters.
 pub(in crate::web) trait Parameters: DeserializeOwned {
     /// The names.

@@ -1,11 +1,11 @@
 //! A whole list as CSV, in slices: as long as somebody reads, and without holding the store open.
 
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::{Filter, Ordering};
+use super::{Exported, FOUND_AT_MOST, Filter, Ordering, search};
 use crate::store::{Cursor, Listing, StoreError, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -49,6 +49,26 @@ pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: 
     let file = format!("attachment; filename=\"{}.csv\"", F::NAME);
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &*file)];
     Ok((headers, body).into_response())
+}
+
+/// The same of what a page shows, which may have been searched.
+pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, filter: F) -> Result<Response, Problem> {
+    let Some(text) = order.q() else { return csv(web, &order.ordering(), &filter).await };
+    let zone = web.settings.get().hipay.time_zone.clone();
+    // What is wrong with the filters is said, as on the page.
+    let _ = filter.listing(&zone)?;
+    let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
+    let found = search(web, filter, &zone, text, 0, (1, all), order.ordering().descending()).await?;
+    if !found.total_exact {
+        let title =
+            format!("q: more than {FOUND_AT_MOST} rows begin like this; write more of it, or export the whole list");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, title));
+    }
+    let rows = found.items.into_iter().map(|record| line(F::cells(record)));
+    let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();
+    let file = format!("attachment; filename=\"{}.csv\"", F::NAME);
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &*file)];
+    Ok((headers, text).into_response())
 }
 
 /// Lines of text, and where the next slice begins.

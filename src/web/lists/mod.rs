@@ -15,10 +15,10 @@ use serde::de::{Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use asked::{Asked, Moment, Ordering, Paging, Turning, moment};
+pub(super) use asked::{Asked, Exported, Moment, Ordering, Paging, Turning, moment};
 use asked::{Period, at_most};
 pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
-pub(super) use export::csv;
+pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogFilter, LogItem};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};

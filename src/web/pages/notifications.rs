@@ -16,7 +16,7 @@ use crate::store::{Query, Reader, StoreError, View, Writer};
 use crate::vendor::Vendor;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, Asked, NotificationFilter, Ordering};
+use crate::web::lists::{self, Asked, Exported, NotificationFilter};
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web};
 
@@ -44,8 +44,8 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
 
 /// The same as a file.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<NotificationFilter, Ordering>::of_form(&query.unwrap_or_default())?;
-    lists::csv(&web, &order, &filter).await
+    let Asked(order, filter) = Asked::<NotificationFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
 }
 
 /// How a state is toned: it says no more than its word does.

@@ -12,7 +12,7 @@ use crate::money::Amount;
 use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::store::View;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Ordering, PaymentFilter};
+use crate::web::lists::{self, Asked, Exported, PaymentFilter};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -34,8 +34,8 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
 
 /// The same as a file.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<PaymentFilter, Ordering>::of_form(&query.unwrap_or_default())?;
-    lists::csv(&web, &order, &filter).await
+    let Asked(order, filter) = Asked::<PaymentFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
 }
 
 /// Where a payment's own page is.

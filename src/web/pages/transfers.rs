@@ -14,7 +14,7 @@ use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::store::{Query, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, OperationFilter, Ordering};
+use crate::web::lists::{self, Asked, Exported, OperationFilter};
 use crate::web::problem::Problem;
 
 /// More notifications than there are about one transaction.
@@ -39,8 +39,8 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
 
 /// The same as a file.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<OperationFilter, Ordering>::of_form(&query.unwrap_or_default())?;
-    lists::csv(&web, &order, &filter).await
+    let Asked(order, filter) = Asked::<OperationFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
 }
 
 impl Transfers {

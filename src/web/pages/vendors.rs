@@ -12,7 +12,7 @@ use super::page::{Page, Rows, show};
 use crate::store::{Query, View};
 use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Filter, Ordering, VendorFilter, VendorItem};
+use crate::web::lists::{self, Asked, Exported, Filter, VendorFilter, VendorItem};
 use crate::web::problem::Problem;
 
 /// How long HiPay may take to show documents before what is known of them is shown.
@@ -42,8 +42,8 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
 
 /// The same as a file.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<VendorFilter, Ordering>::of_form(&query.unwrap_or_default())?;
-    lists::csv(&web, &order, &filter).await
+    let Asked(order, filter) = Asked::<VendorFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
 }
 
 /// How the status of a wallet is toned: it says no more than its word does.
