@@ -6,6 +6,7 @@ mod api;
 mod api_tester;
 mod at_once;
 mod bad_store;
+mod batch_events;
 mod binary;
 mod calls;
 mod checks;

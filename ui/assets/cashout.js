@@ -60,7 +60,8 @@ if (watched) {
   const follow = () => {
     source?.close();
     if (document.hidden) return;
-    running = [...watched.querySelectorAll("progress")].map(({ id }) => id.slice(9)).sort().join();
+    // Something may have ended between the page and the first news.
+    running = undefined;
     source = new EventSource(watched.dataset.events);
     source.addEventListener("progress", (event) => {
       const batches = JSON.parse(event.data);
