@@ -210,7 +210,7 @@ fn command(web: &Web, page: &Page, wanted: &Wanted) -> Result<Command, Problem> 
     wanted
         .command
         .with(since, cycle_date)
-        .map_err(|_| wrong(page.t1("run-date-of-no-use", "command", &page.command(name))))
+        .map_err(|_| wrong(page.t1("run-date-of-no-use", "command", page.command(name))))
 }
 
 /// What is to be set.
