@@ -38,7 +38,7 @@ async fn whoever_signs_in_comes_to_the_page_that_was_asked_for_and_can_leave_aga
 async fn signing_in_needs_no_javascript_and_speaks_french() {
     let site = Site::new().await;
     let browser = site.window().without_javascript().language("fr").start().await;
-    browser.open("/dashboard").await;
+    browser.open("/dashboard/vendors").await;
     browser.sees("Connexion à cashout").await;
     let credentials = site.world.sandbox.credentials();
     browser.fill("Identifiant web service HiPay", &credentials.ws_login).await;

@@ -127,8 +127,17 @@ async fn every_address_takes_a_notice_and_no_other_method() {
         let notice = Notice::new("something_new", "ok", wallet_of(2001)).with("label", &number.to_string());
         let (status, body) = crate::notices::post(appliance.address(), path, &notice.xml()).await;
         assert_eq!((status, body.as_str()), (204, ""), "{path}");
-        let got = crate::world::http().get(format!("http://{}{path}", appliance.address())).send().await.unwrap();
-        assert_eq!(got.status(), 405);
+        let address = format!("http://{}{path}", appliance.address());
+        let put = crate::world::http().put(&address).send().await.unwrap();
+        assert_eq!(put.status(), 405);
+        // A person who opens one of the older addresses is led to the pages.
+        let got = crate::world::http().get(&address).send().await.unwrap();
+        let to = got.headers().get("location").map(|to| to.to_str().unwrap());
+        if number == 0 {
+            assert_eq!((got.status().as_u16(), to), (405, None));
+        } else {
+            assert_eq!((got.status().as_u16(), to), (303, Some("/dashboard")));
+        }
     }
     world.all_heard().await;
     assert!(world.notifications().iter().all(|one| one.state == State::Ignored), "{:#?}", world.notifications());
