@@ -166,6 +166,31 @@ mod tests {
         }
     }
 
+    /// The names in `text` that stand as the first argument of one of these calls.
+    fn named(text: &str) -> Vec<String> {
+        let calls = ["page.t(\"", "page.t1(\"", "page.t2(\"", "page.tn(\""];
+        let parts = calls.iter().flat_map(|call| text.split(*call).skip(1));
+        parts.filter_map(|part| part.split_once('"')).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn every_text_that_a_page_names_is_there() {
+        let known: BTreeSet<String> = ENGLISH.iter().flat_map(|file| messages(file).into_keys()).collect();
+        let mut seen = 0;
+        for folder in ["ui/templates", "src/web/pages", "src/web/pages/settings"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            for file in
+                std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file())
+            {
+                for name in named(&std::fs::read_to_string(&file).unwrap()) {
+                    assert!(known.contains(&name), "{}: no text is called {name}", file.display());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 300, "{seen}");
+    }
+
     #[test]
     fn numbers_take_the_forms_of_the_language() {
         let count = |locale, count: u64| {

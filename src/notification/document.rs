@@ -88,6 +88,11 @@ fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
                 .map_err(|_| Unreadable::because("the document is not in the encoding that it declares, UTF-8"))?;
             (Cow::Borrowed(text), false)
         }
+        // Whoever forwards a notice may have changed what it declares, which is not signed. Text in
+        // ISO-8859-1 that is by chance also UTF-8 does not occur.
+        "iso-8859-1" | "latin1" | "latin-1" if !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok() => {
+            (String::from_utf8_lossy(bytes), false)
+        }
         "iso-8859-1" | "latin1" | "latin-1" => (Cow::Owned(bytes.iter().copied().map(char::from).collect()), true),
         _ => return Err(Unreadable::because("the document declares an encoding other than UTF-8 and ISO-8859-1")),
     };

@@ -46,6 +46,18 @@ impl Driver {
     fn start() -> Self {
         need("chromedriver", "chromium-driver");
         need("chromium", "chromium");
+        // It looks for a free port and takes it a moment later; on a busy machine another may be quicker.
+        let mut said = String::new();
+        for _ in 0..10 {
+            match Self::try_start() {
+                Ok(driver) => return driver,
+                Err(why) => said = why,
+            }
+        }
+        panic!("chromedriver ended before it was ready; it said:\n{said}");
+    }
+
+    fn try_start() -> Result<Self, String> {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER])
             .stdin(Stdio::piped())
@@ -62,9 +74,13 @@ impl Driver {
             if let Some(rest) = said.split_once("started successfully on port ").map(|(_, rest)| rest) {
                 break rest.trim().trim_end_matches('.').parse().expect("the port of chromedriver");
             }
-            assert!(said.len() > before, "chromedriver ended before it was ready; it said:\n{said}");
+            if said.len() == before {
+                drop(keeper.stdin.take());
+                let _ = keeper.wait();
+                return Err(said);
+            }
         };
-        Self { keeper, port, _output: output }
+        Ok(Self { keeper, port, _output: output })
     }
 
     /// Where it listens.

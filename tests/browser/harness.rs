@@ -188,6 +188,7 @@ async fn a_window_is_what_it_was_asked_to_be() {
 
     let browser = Arc::new(browser);
     browser.open("/wide").await;
+    browser.sees("a wide table").await;
     let looking = Arc::clone(&browser);
     let said = failure(async move { looking.fits_the_window().await }).await;
     assert!(said.contains("in a window of 390"), "{said}");
@@ -298,8 +299,7 @@ async fn the_keyboard_gets_everywhere() {
     }
     browser.type_in("typed").await;
     browser.press(Key::Enter).await;
-    browser.sees("Vendors").await;
-    assert_eq!(browser.address().await, "/?login=typed&since=&status=");
+    browser.is_at("/?login=typed&since=&status=").await;
     browser.done().await;
 }
 

@@ -34,4 +34,5 @@ mod signing_in;
 mod transfers;
 mod vendor;
 mod vendors;
+mod weight;
 mod world;

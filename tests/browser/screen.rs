@@ -131,8 +131,24 @@ impl Browser {
         value.as_str().unwrap_or_default().to_owned()
     }
 
+    /// Waits until the browser is at this address: path and query.
+    pub(crate) async fn is_at(&self, address: &str) {
+        let deadline = Instant::now() + self.window.patience;
+        while self.address().await != address {
+            if Instant::now() > deadline {
+                self.fail(&format!("the browser is not at {address}")).await;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
     /// Fails where the page is wider than the window, so that it would have to be pushed sideways.
     pub(crate) async fn fits_the_window(&self) {
+        if self.window.scripts {
+            // A telephone's window settles once the page is drawn.
+            let drawn = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))";
+            self.execute(drawn, Vec::new()).await.unwrap();
+        }
         let read = "return [document.documentElement.scrollWidth, innerWidth]";
         let widths: (u64, u64) = serde_json::from_value(self.execute(read, Vec::new()).await.unwrap()).unwrap();
         let wanted = u64::from(self.window.width);
