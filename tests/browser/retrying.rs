@@ -18,9 +18,9 @@ async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_co
     let short = site.with_status(Status::TransferNegative).await;
     assert!(!short.is_empty());
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/transfers?transfer_status=insufficient_funds").await;
-    browser.click_in(&short[0].voucher, "Show message").await;
-    browser.sees("technical account").await;
+    site.sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
+    browser.sees("The technical account did not hold enough").await;
+    browser.open("/dashboard/transfers?transfer_status=insufficient_funds").await;
     browser.click("Retry what failed…").await;
     let total: i64 = short.iter().map(|operation| operation.amount.minor()).sum();
     browser.sees(&format!("{} operation", short.len())).await;
