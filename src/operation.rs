@@ -159,6 +159,11 @@ impl Operation {
         self.held.is_some() || self.status == Status::WithdrawCanceled
     }
 
+    /// True where it was not paid for a reason that somebody may want to look into.
+    pub fn is_unpaid(&self) -> bool {
+        self.waits_for_person() || self.status.is_failure()
+    }
+
     /// HiPay's ids of all its transactions, as far as they are known.
     pub fn transaction_ids(&self) -> impl Iterator<Item = &str> {
         let attempts = self.transfer.attempts.iter().chain(&self.withdrawal.attempts);

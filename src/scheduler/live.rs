@@ -28,6 +28,18 @@ pub struct LiveBatch {
     pub stages: Vec<Stage>,
 }
 
+impl LiveBatch {
+    /// How many items have been dealt with, in all stages.
+    pub fn done(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.done).sum()
+    }
+
+    /// How many items there are, in all stages so far.
+    pub fn total(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.total).sum()
+    }
+}
+
 /// All that run, by number.
 pub type LiveBatches = BTreeMap<u64, LiveBatch>;
 

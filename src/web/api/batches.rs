@@ -47,8 +47,8 @@ pub(super) async fn batches(
     let live = web.scheduler.live().borrow().clone();
     for item in &mut list.items {
         let Some(batch) = live.get(&item.id) else { continue };
-        item.done = batch.stages.iter().map(|stage| stage.done).sum();
-        item.total = batch.stages.iter().map(|stage| stage.total).sum();
+        item.done = batch.done();
+        item.total = batch.total();
     }
     Ok(Json(list))
 }

@@ -46,9 +46,13 @@ pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: 
         }
     });
     let body = Body::from_stream(futures_util::StreamExt::chain(stream::iter([Ok(header)]), rows));
+    Ok(file::<F>(body))
+}
+
+fn file<F: Export>(body: impl IntoResponse) -> Response {
     let file = format!("attachment; filename=\"{}.csv\"", F::NAME);
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &*file)];
-    Ok((headers, body).into_response())
+    (headers, body).into_response()
 }
 
 /// The same of what a page shows, which may have been searched.
@@ -66,9 +70,7 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
     }
     let rows = found.items.into_iter().map(|record| line(F::cells(record)));
     let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();
-    let file = format!("attachment; filename=\"{}.csv\"", F::NAME);
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &*file)];
-    Ok((headers, text).into_response())
+    Ok(file::<F>(text))
 }
 
 /// Lines of text, and where the next slice begins.

@@ -11,12 +11,12 @@ mod payments;
 mod vendors;
 
 use jiff::tz::TimeZone;
-use serde::de::{Error, IntoDeserializer};
+use serde::de::{DeserializeOwned, Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 pub(super) use asked::{Asked, Exported, Moment, Ordering, Paging, Turning, moment};
-use asked::{Period, at_most};
+use asked::{Parameters, Period, at_most};
 pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogFilter, LogItem};
@@ -140,6 +140,16 @@ pub(super) trait Filter: Send + Sync + 'static {
 /// The page of a list that was asked for, as the API shows it.
 pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
     Ok(records(web, paging, filter).await?.map(F::item).into())
+}
+
+/// The records that the query of a page asks for.
+pub(super) async fn found<F, P>(web: &Web, query: Option<String>) -> Result<Found<F::Record>, Problem>
+where
+    F: Filter + DeserializeOwned,
+    P: Parameters + Into<Paging>,
+{
+    let Asked(paging, filter) = Asked::<F, P>::of_form(&query.unwrap_or_default())?;
+    records(web, paging.into(), filter).await
 }
 
 /// The records on the page of a list that was asked for.

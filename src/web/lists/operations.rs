@@ -176,7 +176,7 @@ pub(in crate::web) async fn failed(
     };
     let mut failed = Vec::with_capacity(found.len());
     for operation in found {
-        if (operation.status.is_failure() || operation.held.is_some()) && filter.passes(&operation, &zone)? {
+        if operation.is_unpaid() && filter.passes(&operation, &zone)? {
             failed.push(operation);
         }
     }

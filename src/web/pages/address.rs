@@ -80,11 +80,6 @@ impl Address {
         self.changed(&self.path, &["lang"], &[("lang", code)])
     }
 
-    /// This page.
-    pub(super) fn whole(&self) -> String {
-        self.changed(&self.path, &[], &[])
-    }
-
     /// Another page about the same list.
     pub(super) fn beside(&self, path: &str) -> String {
         self.changed(path, &["page", "cursor", "per_page", "sort"], &[])

@@ -22,12 +22,7 @@ struct Logs {
 
 /// The lines that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = match Asked::<LogFilter, Turning>::of_form(&query.unwrap_or_default()) {
-        Ok(Asked(turning, filter)) => {
-            lists::records(&web, turning.into(), filter).await.map(|found| found.map(LogFilter::item))
-        }
-        Err(problem) => Err(problem),
-    };
+    let found = lists::found::<LogFilter, Turning>(&web, query).await.map(|found| found.map(LogFilter::item));
     let rows = Rows::of(found, &page.address)?;
     show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
 }

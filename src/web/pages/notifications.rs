@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::page::{Page, Rows, show};
 use super::payments;
-use crate::config::Role;
 use crate::inbox::{self, Notification, NotificationKind, NotificationState, Replay};
 use crate::operation::Operation;
 use crate::payment::{CustomerPayment, PaymentStatus};
@@ -16,7 +15,7 @@ use crate::store::{Query, Reader, StoreError, View, Writer};
 use crate::vendor::Vendor;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, Asked, Exported, NotificationFilter};
+use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web};
 
@@ -34,10 +33,7 @@ struct Notifications {
 
 /// The notifications that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = match Asked::<NotificationFilter>::of_form(&query.unwrap_or_default()) {
-        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
-        Err(problem) => Err(problem),
-    };
+    let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page.address)?;
     show(rows.status(), &Notifications { page, rows })
 }
@@ -173,8 +169,7 @@ impl NotificationPage {
 
     /// Whether this person may have it dealt with again, and that can come to something.
     fn may_replay(&self) -> bool {
-        let operator = self.page.caller.as_ref().is_some_and(|caller| caller.role == Role::Operator);
-        operator && self.notification.can_be_replayed()
+        self.page.may_change() && self.notification.can_be_replayed()
     }
 
     /// What came of asking for a replay, where that led here.

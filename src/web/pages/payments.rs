@@ -12,7 +12,7 @@ use crate::money::Amount;
 use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::store::View;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, PaymentFilter};
+use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -24,10 +24,7 @@ struct Payments {
 
 /// The payments that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = match Asked::<PaymentFilter>::of_form(&query.unwrap_or_default()) {
-        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
-        Err(problem) => Err(problem),
-    };
+    let found = lists::found::<PaymentFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page.address)?;
     show(rows.status(), &Payments { page, rows })
 }

@@ -97,7 +97,7 @@ impl Confirm {
             Problem::new(StatusCode::CONFLICT, "the total is too large to be told; narrow the operations down")
         })?;
         let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
-        let action = page.address.whole();
+        let action = page.address.here();
         Ok(Self { mark: plan.mark(), page, plan, totals, count, action, back, changed })
     }
 
@@ -151,8 +151,7 @@ async fn matching(web: &Web, query: &str) -> Result<(Plan, String), Problem> {
 async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such operation"))?;
-    let is_failed = operation.waits_for_person() || operation.status.is_failure();
-    Ok(Plan::of(Some(operation).filter(|_| is_failed).into_iter().collect()))
+    Ok(Plan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 
 /// What somebody has confirmed.

@@ -14,7 +14,7 @@ use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::store::{Query, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, OperationFilter};
+use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
 use crate::web::problem::Problem;
 
 /// More notifications than there are about one transaction.
@@ -29,10 +29,7 @@ struct Transfers {
 
 /// The operations that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = match Asked::<OperationFilter>::of_form(&query.unwrap_or_default()) {
-        Ok(Asked(paging, filter)) => lists::records(&web, paging, filter).await,
-        Err(problem) => Err(problem),
-    };
+    let found = lists::found::<OperationFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page.address)?;
     show(rows.status(), &Transfers { page, rows })
 }
@@ -115,7 +112,7 @@ pub(super) async fn operation(State(web): State<Web>, page: Page, Path(id): Path
     let (transfer, withdrawal) = operation.status.columns();
     let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));
     let told = page.told(explain(&operation));
-    let can_be_retried = page.may_change() && (operation.waits_for_person() || operation.status.is_failure());
+    let can_be_retried = page.may_change() && operation.is_unpaid();
     let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, events };
     show(StatusCode::OK, &page)
 }

@@ -5,9 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Page, show};
+use super::page::{Page, Told, show};
 use super::{notifications, transfers, vendors};
-use crate::explanation::{Explanation, explain_vendor};
+use crate::explanation::explain_vendor;
 use crate::inbox::Notification;
 use crate::logs::LogLine;
 use crate::operation::{Column, Operation, PaymentKind};
@@ -19,21 +19,13 @@ use crate::web::problem::Problem;
 /// How many of the latest of each are shown.
 const LATEST: usize = 20;
 
-/// What stands between the vendor and its money, in words.
-struct Reason {
-    what: String,
-    mend: String,
-    by: String,
-    /// HiPay's own words.
-    said: Option<String>,
-}
-
 #[derive(Template)]
 #[template(path = "vendor.html", config = "ui/askama.toml")]
 struct VendorPage {
     page: Page,
     vendor: Vendor,
-    reasons: Vec<Reason>,
+    /// What stands between the vendor and its money.
+    reasons: Vec<Told>,
     operations: Vec<Operation>,
     notifications: Vec<Notification>,
     lines: Vec<LogLine>,
@@ -61,14 +53,7 @@ pub(super) async fn vendor(
     });
     let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such vendor");
     let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
-    let texts = page.texts();
-    let reason = |explanation: &Explanation| Reason {
-        what: explanation.what(texts),
-        mend: explanation.mend(texts),
-        by: explanation.actor(texts),
-        said: explanation.said(texts),
-    };
-    let reasons = explain_vendor(&vendor).iter().map(reason).collect();
+    let reasons = page.told(explain_vendor(&vendor));
     show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })
 }
 

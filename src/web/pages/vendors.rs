@@ -12,7 +12,7 @@ use super::page::{Page, Rows, show};
 use crate::store::{Query, View};
 use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, Filter, VendorFilter, VendorItem};
+use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, VendorItem};
 use crate::web::problem::Problem;
 
 /// How long HiPay may take to show documents before what is known of them is shown.
@@ -30,12 +30,7 @@ struct Vendors {
 
 /// The vendors that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = match Asked::<VendorFilter>::of_form(&query.unwrap_or_default()) {
-        Ok(Asked(paging, filter)) => {
-            lists::records(&web, paging, filter).await.map(|found| found.map(VendorFilter::item))
-        }
-        Err(problem) => Err(problem),
-    };
+    let found = lists::found::<VendorFilter, Paging>(&web, query).await.map(|found| found.map(VendorFilter::item));
     let rows = Rows::of(found, &page.address)?;
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }

@@ -7,7 +7,7 @@ use super::super::page::{Page, Rows};
 use crate::hex::hex;
 use crate::jobs::{BatchRecord, BatchState};
 use crate::web::Web;
-use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, Turning};
+use crate::web::lists::{self, BatchCommand, BatchFilter, Turning};
 use crate::web::problem::Problem;
 
 /// How many of the items that failed are shown with a batch; the log has them all.
@@ -25,16 +25,13 @@ pub(super) struct Batches {
 impl Batches {
     /// The page that the address asks for; how far a batch is that runs comes from itself.
     pub(super) async fn read(web: &Web, page: &Page) -> Result<Self, Problem> {
-        let found = match Asked::<BatchFilter, Turning>::of_form(&page.address.query()) {
-            Ok(Asked(turning, filter)) => lists::records(web, turning.into(), filter).await,
-            Err(problem) => Err(problem),
-        };
+        let found = lists::found::<BatchFilter, Turning>(web, Some(page.address.query())).await;
         let mut rows = Rows::of(found, &page.address)?;
         let live = web.scheduler.live().borrow().clone();
         for record in &mut rows.items {
             let Some(batch) = live.get(&record.id) else { continue };
-            record.done = batch.stages.iter().map(|stage| stage.done).sum();
-            record.total = batch.stages.iter().map(|stage| stage.total).sum();
+            record.done = batch.done();
+            record.total = batch.total();
         }
         let all = BatchState::ALL;
         let [queued, running, done, failed, interrupted, _] = all;

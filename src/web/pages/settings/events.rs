@@ -78,8 +78,7 @@ impl Watcher {
     fn progress(&mut self) -> Event {
         let batches: Vec<_> = self.live.borrow_and_update().values().cloned().collect();
         let told = batches.iter().map(|batch| {
-            let done: u64 = batch.stages.iter().map(|stage| stage.done).sum();
-            let total: u64 = batch.stages.iter().map(|stage| stage.total).sum();
+            let (done, total) = (batch.done(), batch.total());
             let words = ("done", self.page.number(&done));
             let text = self.page.t2("batch-done-of", words, ("total", self.page.number(&total)));
             json!({ "id": batch.id, "done": done, "total": total, "text": text })
