@@ -13,6 +13,7 @@ use crate::jobs::{BatchRecord, Context};
 use crate::mirakl::Mirakl;
 use crate::remote::{Manners, Unusable};
 use crate::store::{Store, StoreError, StoreOptions, schema};
+use crate::update::guard::User;
 
 /// How the parts are put together.
 #[derive(Debug, Clone)]
@@ -45,7 +46,7 @@ pub enum AppError {
 /// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.
 pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, AppError> {
     let (mirakl, hipay) = clients(&config, &wiring.manners)?;
-    create_private_folder(data)?;
+    create_private_folder(data, None)?;
     let options = StoreOptions { clock: wiring.clock.clone(), ..StoreOptions::default() };
     let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
     BatchRecord::close_interrupted(&store, wiring.clock.now())?;
@@ -58,9 +59,10 @@ pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Un
     Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
 }
 
-/// The data folder holds salts and payments: nobody else may look inside.
-fn create_private_folder(data: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::DirBuilderExt;
+/// The data folder holds salts and payments: nobody else than `user` may look inside, nor than
+/// ourselves where none is given. One that is there stays as it is.
+pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(), StoreError> {
+    use std::os::unix::fs::{DirBuilderExt, chown};
     if data.is_dir() {
         return Ok(());
     }
@@ -70,7 +72,12 @@ fn create_private_folder(data: &Path) -> Result<(), StoreError> {
             data.display()
         )));
     }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    let created = created.and_then(|()| match user {
+        Some(user) => chown(data, Some(user.id), Some(user.group)),
+        None => Ok(()),
+    });
+    created.map_err(|error| {
         StoreError::Machine(format!(
             "the data folder {} cannot be created: {error}; create it, or name another with --data",
             data.display()

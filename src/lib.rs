@@ -13,7 +13,7 @@
 //!    by look-up alone.
 //! 5. Only [`store`] knows the engine behind it; no write is held open across a remote call.
 //! 6. Records keep the fields that they do not know, and an unknown status is held, never paid.
-//! 7. Only [`clock`] reads the time, and only [`sys`] is unsafe.
+//! 7. Only [`clock`] reads the time, only [`sys`] is unsafe, and only [`update`] touches the executable.
 //! 8. A client's error says what its caller must do: send again, give up, or look it up.
 
 // The machine's side.
@@ -78,6 +78,7 @@ pub mod jobs;
 pub mod scheduler;
 pub mod serve;
 pub mod socket;
+pub mod update;
 pub mod web;
 
 // The remotes as models, for tests and the demo.

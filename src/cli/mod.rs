@@ -3,6 +3,7 @@
 mod batch;
 mod check;
 mod demo;
+mod guard;
 mod output;
 mod owner;
 mod progress;
@@ -76,7 +77,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Ask {
     /// Run unattended: the batches by their schedule, HiPay's notifications, the dashboard
-    Serve,
+    Serve(ServeArgs),
     /// Create the sellers' HiPay wallets, send their documents and bank details
     #[command(name = "vendor:process")]
     VendorProcess {
@@ -116,6 +117,16 @@ enum Ask {
     Demo(DemoArgs),
     /// Show the version, the target, the commit and the store's format
     Version,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// What the guard starts its worker with: the guard's process
+    #[arg(long, hide = true, value_name = "PID")]
+    worker_of: Option<u32>,
+    /// Where the guard keeps what it has to know, where not in its usual place
+    #[arg(long, hide = true, value_name = "DIR")]
+    guard_state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +197,13 @@ enum Exit {
 }
 
 impl Exit {
+    /// How a worker ended is how its guard ends.
+    fn of_code(code: i32) -> Option<Self> {
+        [Self::Done, Self::Failures, Self::Usage, Self::Credentials, Self::Machine, Self::Busy, Self::Stopped]
+            .into_iter()
+            .find(|exit| i32::from(exit.code()) == code)
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -256,9 +274,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
         }
     };
-    let serves = matches!(cli.command, Ask::Serve);
-    let logs = if serves { output::start_serving_log(&cli.global) } else { output::start_log(&cli.global) };
     let json = cli.global.json;
+    let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
+        // The guard has one thread, and no log: what it says is for whoever started it.
+        worker_of.map(|_| output::start_serving_log(&cli.global))
+    } else {
+        Some(output::start_log(&cli.global))
+    };
     let exit = match dispatch(cli) {
         Ok(exit) => exit,
         Err(failed) => {
@@ -266,14 +288,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failed.exit
         }
     };
-    logs.flush();
+    if let Some(logs) = logs {
+        logs.flush();
+    }
     ExitCode::from(exit.code())
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
-        Ask::Serve => serve::run(&global),
+        Ask::Serve(arguments) => match arguments.worker_of {
+            None => guard::run(&global, &arguments),
+            Some(guard) => serve::run(&global, guard),
+        },
         Ask::Version => output::version(global.json),
         Ask::Demo(arguments) => demo::run(&global, &arguments),
         Ask::Check(arguments) => check::run(&global, &arguments),

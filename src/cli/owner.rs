@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Exit, Failed};
+use crate::update::guard::User;
 
 /// Goes on as the owner of `data` where we are root and the owner is not. Does not come back then:
 /// the same program with the same arguments takes over this process.
@@ -30,4 +31,42 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
             program.display()
         ),
     ))
+}
+
+/// Whom the worker of a guard runs as: where the guard is root, the owner of `data`, or the user
+/// `cashout` where there is no such folder yet. Nothing where that is the guard's own user.
+pub(super) fn worker_user(data: &Path) -> Option<User> {
+    let me = std::fs::metadata("/proc/self").ok()?;
+    if me.uid() != 0 {
+        return None;
+    }
+    match std::fs::metadata(data) {
+        Ok(folder) => (folder.uid() != 0).then(|| User { id: folder.uid(), group: folder.gid() }),
+        Err(_) => user_named("cashout", &std::fs::read_to_string("/etc/passwd").ok()?),
+    }
+}
+
+/// A user by its name, in the text of `/etc/passwd`.
+fn user_named(name: &str, passwd: &str) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next() != Some(name) {
+            return None;
+        }
+        let (id, group) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some(User { id, group })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_its_whole_name() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\ncashouts:x:7:8::/:\ncashout:x:998:997::/nonexistent:/bin/false\n";
+        assert_eq!(user_named("cashout", passwd), Some(User { id: 998, group: 997 }));
+        assert_eq!(user_named("cash", passwd), None);
+        assert_eq!(user_named("broken", "broken:x:one:2::/:"), None);
+    }
 }

@@ -149,7 +149,7 @@ async fn ten_thousand_idle_and_many_slow_connections_keep_no_notice_out() {
     let (running, to) = serving(&world).await;
     let notice = |number: u64| Notice::new("something", "ok", wallet_of(2001)).with("label", &number.to_string());
     assert_eq!(notice(0).send(to).await, 204);
-    let before = resident_kib(&running.id());
+    let before = resident_kib(&running.worker());
 
     let mut idle = Vec::new();
     for _ in 0..IDLE.min(allowed - 1_000) {
@@ -163,7 +163,7 @@ async fn ten_thousand_idle_and_many_slow_connections_keep_no_notice_out() {
     for number in 1..=20 {
         assert_eq!(notice(number).send(to).await, 204);
     }
-    let after = resident_kib(&running.id());
+    let after = resident_kib(&running.worker());
     assert!(after < before + 200 * 1_024, "{before} KiB before, {after} KiB with {} connections", idle.len());
     let ready = http().get(format!("http://{to}/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 200);

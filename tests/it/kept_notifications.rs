@@ -149,7 +149,7 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
         assert_eq!(send(&client, &notice(number), to).await, Some((204, None)));
         acknowledged.insert(format!("m{number}"));
     }
-    assert!(Command::new("prlimit").args(["--fsize=0", "--pid", &running.id()]).status().unwrap().success());
+    assert!(Command::new("prlimit").args(["--fsize=0", "--pid", &running.worker()]).status().unwrap().success());
     for number in 20..30 {
         let (status, retry) = send(&client, &notice(number), to).await.unwrap();
         assert_eq!((status, retry.is_some()), (503, true), "{number}");
@@ -158,10 +158,17 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
     assert_eq!(send(&client, &notice(0), to).await.unwrap().0, 503);
     let forged = Notice::new("other_transaction", "ok", wallet_of(2001)).salted("guess");
     assert_eq!(send(&client, &forged, to).await.unwrap().0, 401);
-    // Only a new start opens the store again: it says so where it is asked how it is, and ends.
+    // Only a new start opens the store again: the worker says so where it is asked how it is, and ends;
+    // its guard starts another, which has room.
     let ready = client.get(format!("http://{to}/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
-    running.end().await.ends(4).says("make room on the disk");
+    running.says("make room on the disk").await;
+    running.says("the worker ended with code 4; it is started again").await;
+    running.says("answers on").await;
+    assert_eq!(send(&client, &notice(20), to).await, Some((204, None)));
+    acknowledged.insert("m20".to_owned());
+    running.signal("TERM");
+    running.end().await.ends(0);
 
     world.restart().await;
     let stored: BTreeSet<String> = world.notifications().into_iter().map(|one| one.subject).collect();

@@ -17,6 +17,7 @@ mod enterprise_bodies;
 mod explanations;
 mod faults;
 mod forged_notifications;
+mod guarding;
 mod hipay_refusals;
 mod hostile_notifications;
 mod kept_notifications;

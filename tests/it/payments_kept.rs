@@ -66,7 +66,7 @@ async fn a_full_disk_is_answered_with_come_again_and_nothing_that_was_answered_i
     for notice in &told {
         assert_eq!(hipay.send(notice).await, ACCEPTED);
     }
-    let full = std::process::Command::new("prlimit").args(["--fsize=0", "--pid", &running.id()]).status().unwrap();
+    let full = std::process::Command::new("prlimit").args(["--fsize=0", "--pid", &running.worker()]).status().unwrap();
     assert!(full.success());
     for _ in 0..3 {
         let (content_type, body) = captured(&mut customers)[0].written(Written::Form);

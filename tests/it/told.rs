@@ -69,6 +69,7 @@ impl World {
 /// The binary at work.
 pub(crate) struct Running {
     child: Option<Child>,
+    readers: Vec<std::thread::JoinHandle<()>>,
     lines: UnboundedReceiver<(Stream, String)>,
     out: String,
     err: String,
@@ -88,15 +89,15 @@ impl Running {
         let (sender, lines) = unbounded_channel();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let streams: [(Stream, Box<dyn Read + Send>); 2] = [(Stream::Out, Box::new(out)), (Stream::Err, Box::new(err))];
-        for (stream, pipe) in streams {
+        let readers = streams.map(|(stream, pipe)| {
             let sender = sender.clone();
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                     let _ = sender.send((stream, line));
                 }
-            });
-        }
-        Self { child: Some(child), lines, out: String::new(), err: String::new() }
+            })
+        });
+        Self { child: Some(child), readers: readers.into(), lines, out: String::new(), err: String::new() }
     }
 
     fn note(&mut self, stream: Stream, line: &str) {
@@ -119,6 +120,18 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> String {
         self.child.as_ref().unwrap().id().to_string()
+    }
+
+    /// The process id of the worker of a service.
+    pub(crate) fn worker(&self) -> String {
+        let id = self.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().next().expect("the guard has a worker").to_owned()
+    }
+
+    /// Sends its worker a signal.
+    pub(crate) fn signal_worker(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.worker()]).status().unwrap().success());
     }
 
     /// Sends it a signal: `TERM`, `INT`, `KILL`.
@@ -144,6 +157,10 @@ impl Drop for Running {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        // A service's worker ends with its guard: when nobody writes any more, it has.
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
         }
     }
 }

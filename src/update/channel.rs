@@ -1,0 +1,174 @@
+//! What the guard and the worker say to each other: one JSON object a message, with open files beside
+//! it where something is to be handed over.
+//!
+//! The two may be of different releases, one step apart: messages and fields are added, never changed
+//! or taken away, and whoever does not know a message passes over it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The longest message, in bytes. A longer one is a defect of ours, and is not sent.
+const LONGEST: usize = 96 * 1024;
+
+/// The most files with one message: the listening socket and systemd's credentials.
+const MOST_FILES: usize = 64;
+
+/// What the guard tells the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "told", rename_all = "snake_case")]
+pub enum Told {
+    /// The first message. The listening socket comes with it.
+    Start,
+    /// Stop in good order; `at_once`: without waiting for what is in hand.
+    Stop {
+        /// Whether somebody has asked twice.
+        at_once: bool,
+    },
+    /// Something that a later release says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the worker says to the guard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "said", rename_all = "snake_case")]
+pub enum Said {
+    /// Requests are answered from now on.
+    Ready {
+        /// The worker's version.
+        version: String,
+    },
+    /// The store answers: said every few seconds.
+    Alive,
+    /// Something that a later release says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One end of the pair.
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+impl Channel {
+    /// Both ends of a new pair.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// The end that this process was given.
+    pub fn of(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+
+    /// Sends a message and what comes with it. An error where the other end is gone.
+    pub fn send(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let text = serde_json::to_vec(message)?;
+        if text.len() > LONGEST || files.len() > MOST_FILES {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for the channel"));
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(files));
+        }
+        // Nobody is to be killed because the other one is gone.
+        sendmsg(&self.0, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Waits for the next message; nothing where the other end is gone. A message that cannot be read
+    /// is an error of kind `InvalidData`, and the next one can be waited for.
+    pub fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, VecDeque<OwnedFd>)>> {
+        let mut text = vec![0; LONGEST];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            let mut buffers = [IoSliceMut::new(&mut text)];
+            match recvmsg(&self.0, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                other => break other?,
+            }
+        };
+        let mut files = VecDeque::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                files.extend(descriptors);
+            }
+        }
+        if received.bytes == 0 {
+            return Ok(None);
+        }
+        let whole = !received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+        let text = text.get(..received.bytes).filter(|_| whole);
+        let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message came cut"))?;
+        let message =
+            serde_json::from_slice(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(Some((message, files)))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> Self {
+        channel.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, Write};
+
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_with_its_file_and_the_end_is_noticed() {
+        let (guard, worker) = Channel::pair().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"the archive").unwrap();
+        file.rewind().unwrap();
+        guard.send(&Told::Start, &[file.as_fd()]).unwrap();
+        guard.send(&Told::Stop { at_once: true }, &[]).unwrap();
+        let (told, mut files) = worker.receive::<Told>().unwrap().unwrap();
+        let mut text = String::new();
+        File::from(files.pop_front().unwrap()).read_to_string(&mut text).unwrap();
+        assert_eq!((told, text.as_str(), files.len()), (Told::Start, "the archive", 0));
+        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: true });
+        drop(guard);
+        assert!(worker.receive::<Told>().unwrap().is_none());
+        assert!(worker.send(&Said::Alive, &[]).is_err());
+    }
+
+    #[test]
+    fn what_a_later_release_says_is_passed_over() {
+        let (guard, worker) = Channel::pair().unwrap();
+        guard.send(&serde_json::json!({ "told": "sing", "song": 1 }), &[]).unwrap();
+        guard.send(&serde_json::json!({ "told": "stop", "at_once": false, "why": "new" }), &[]).unwrap();
+        guard.send(&"rubbish", &[]).unwrap();
+        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Unknown);
+        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: false });
+        assert_eq!(worker.receive::<Told>().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_sent() {
+        let (guard, _worker) = Channel::pair().unwrap();
+        assert!(guard.send(&"x".repeat(LONGEST), &[]).is_err());
+    }
+}

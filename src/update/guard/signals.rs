@@ -1,0 +1,62 @@
+//! Signals as bytes in pipes, so that one thread can wait for them beside everything else.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+/// What has come and was not looked at yet.
+pub(super) struct Signals {
+    stop: UnixStream,
+    hangup: UnixStream,
+    child: UnixStream,
+}
+
+impl Signals {
+    /// From now on no signal of these ends the process.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { stop: piped(&[SIGTERM, SIGINT])?, hangup: piped(&[SIGHUP])?, child: piped(&[SIGCHLD])? })
+    }
+
+    /// True once for each time that somebody wanted us to stop.
+    pub(super) fn take_stop(&mut self) -> io::Result<bool> {
+        take(&mut self.stop, 1)
+    }
+
+    /// True where log files have been moved away.
+    pub(super) fn take_hangup(&mut self) -> io::Result<bool> {
+        take(&mut self.hangup, 64)
+    }
+
+    /// True where a child may have ended.
+    pub(super) fn take_child(&mut self) -> io::Result<bool> {
+        take(&mut self.child, 64)
+    }
+
+    /// What can be read when one has come.
+    pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [&self.stop, &self.hangup, &self.child].into_iter().map(AsFd::as_fd)
+    }
+}
+
+fn piped(signals: &[i32]) -> io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    // A full pipe says as much as one more byte would.
+    theirs.set_nonblocking(true)?;
+    for signal in signals {
+        pipe::register(*signal, theirs.try_clone()?)?;
+    }
+    Ok(ours)
+}
+
+fn take(pipe: &mut UnixStream, most: usize) -> io::Result<bool> {
+    let mut bytes = vec![0; most];
+    match pipe.read(&mut bytes) {
+        Ok(count) => Ok(count > 0),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

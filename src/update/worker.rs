@@ -1,0 +1,92 @@
+//! The worker's side: what it has from its guard, and what it says to it.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use super::channel::{Channel, Said, Told};
+
+/// Why a worker cannot work for its guard.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// Its guard ended while it started: it is to end too.
+    #[error("the guard that started this worker is gone")]
+    Gone,
+    /// Somebody other than a guard has started it.
+    #[error("--worker-of is for the guard alone; run `cashout serve` without it")]
+    NoGuard,
+    /// The machine.
+    #[error("the guard cannot be heard: {0}")]
+    Machine(#[from] io::Error),
+}
+
+/// What the guard has handed over.
+#[derive(Debug)]
+pub struct Guarded {
+    /// Where requests come in.
+    pub listener: TcpListener,
+    /// The way to the guard.
+    pub voice: Voice,
+}
+
+/// The way to the guard. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Voice(Arc<Channel>);
+
+impl Guarded {
+    /// Becomes the worker of the process `guard`, and takes what it hands over. To be called before
+    /// anything else: from here on this process ends with its guard. Blocks.
+    pub fn attach(guard: u32) -> Result<Self, AttachError> {
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+        // It may have ended before the kernel knew of our wish.
+        let parent = getppid().map(Pid::as_raw_nonzero).and_then(|pid| u32::try_from(pid.get()).ok());
+        if parent != Some(guard) {
+            return Err(AttachError::Gone);
+        }
+        // The channel is the standard input: the one descriptor that needs no number told.
+        let socket = io::stdin().as_fd().try_clone_to_owned()?;
+        let channel = Channel::of(socket);
+        let (told, mut files) = match channel.receive::<Told>() {
+            Ok(Some(first)) => first,
+            Ok(None) => return Err(AttachError::Gone),
+            Err(_) => return Err(AttachError::NoGuard),
+        };
+        let (Told::Start, Some(listener)) = (told, files.pop_front()) else { return Err(AttachError::NoGuard) };
+        let listener = TcpListener::from(listener);
+        // Fails where what was handed over is no such socket, before anything relies on it.
+        listener.local_addr()?;
+        Ok(Self { listener, voice: Voice(Arc::new(channel)) })
+    }
+}
+
+impl Voice {
+    /// Says something. Where the guard is gone, so are we in a moment.
+    pub fn say(&self, said: &Said) {
+        let _ = self.0.send(said, &[]);
+    }
+
+    /// What the guard tells from now on, in its order.
+    pub fn listen(&self) -> io::Result<mpsc::UnboundedReceiver<Told>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let channel = Arc::clone(&self.0);
+        std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
+            loop {
+                match channel.receive::<Told>() {
+                    Ok(Some((told, _))) => {
+                        if sender.send(told).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+                    Ok(None) | Err(_) => return,
+                }
+            }
+        })?;
+        Ok(receiver)
+    }
+}
