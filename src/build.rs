@@ -1,13 +1,36 @@
-//! Compiles in what the binary tells of itself: its target and, where git knows it, its commit.
+//! Compiles in what the binary tells of itself: its target and, where git knows it, its commit; and
+//! the public keys of those who may sign a release.
 
+use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    let target = std::env::var("TARGET").unwrap_or_default();
-    println!("cargo:rustc-env=CASHOUT_TARGET={target}");
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    println!("cargo:rustc-env=CASHOUT_TARGET={}", variable("TARGET"));
     let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = git.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
     println!("cargo:rustc-env=CASHOUT_COMMIT={}", String::from_utf8_lossy(&commit).trim());
     println!("cargo:rerun-if-changed=src/build.rs");
     println!("cargo:rerun-if-changed=.git/HEAD");
+
+    // A debug build trusts the key of the tests, and is told which others only while it is built.
+    println!("cargo:rerun-if-env-changed=CASHOUT_KEYS");
+    let usual = if variable("PROFILE") == "debug" { "tests/keys" } else { "packaging/keys" };
+    let folder = std::env::var_os("CASHOUT_KEYS").map_or_else(|| PathBuf::from(usual), PathBuf::from);
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut keys: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    keys.retain(|path| path.extension().is_some_and(|extension| extension == "pub"));
+    keys.sort();
+    let mut list = String::from("&[");
+    for path in keys {
+        let key = std::fs::read(&path).unwrap_or_default();
+        assert!(key.len() == 32, "{} is no public key of ed25519: it has {} bytes, not 32", path.display(), key.len());
+        let _ = write!(list, "{key:?},");
+    }
+    list.push(']');
+    let place = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("keys.rs");
+    assert!(std::fs::write(&place, list).is_ok(), "{} cannot be written", place.display());
 }

@@ -19,8 +19,10 @@
 // The machine's side.
 pub mod clock;
 pub mod config;
+pub mod gate;
 mod hex;
 pub mod metrics;
+pub mod release;
 pub mod secret;
 pub mod sys;
 

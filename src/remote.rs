@@ -197,7 +197,7 @@ impl Remote {
         let tls = tls().map_err(|error| unusable(error.to_string()))?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
-            .user_agent(concat!("cashout/", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!("cashout/{}", crate::release::version()))
             // Credentials must never travel along a redirect.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(manners.connect_timeout)

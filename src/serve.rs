@@ -21,6 +21,7 @@ use crate::metrics;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
 use crate::store::StoreError;
+use crate::update::worker::Updates;
 use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
 
 /// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
@@ -72,6 +73,17 @@ impl Appliance {
         listener: std::net::TcpListener,
         data: PathBuf,
     ) -> Result<Self, ServeError> {
+        Self::start_guarded(context, settings, listener, data, Updates::default()).await
+    }
+
+    /// The same as the worker of a guard, which `updates` leads to.
+    pub async fn start_guarded(
+        context: Context,
+        settings: Settings,
+        listener: std::net::TcpListener,
+        data: PathBuf,
+        updates: Updates,
+    ) -> Result<Self, ServeError> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
@@ -90,14 +102,15 @@ impl Appliance {
         }
         let (store, clock) = (context.store.clone(), context.clock.clone());
         tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
-        tasks.spawn(Mailer::new(store, clock, settings.clone(), logs.clone()).run(stop.clone()));
+        let mailer = Mailer::new(store, clock, settings.clone(), logs.clone()).behind(context.gate.clone());
+        tasks.spawn(mailer.run(stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
         let (started_at, stopping) = (context.clock.now(), stop.clone());
         let passwords = Passwords::default();
-        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping };
+        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping, updates };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
@@ -196,6 +209,8 @@ async fn work_off_inbox(web: Web) {
     let about_vendors = async {
         loop {
             vendors.notified().await;
+            // It may ask for something to be looked at, and writes what it finds to Mirakl.
+            web.context.gate.opened().await;
             if let Err(error) = jobs::drain_vendor_notices(&web.context).await {
                 tracing::error!(action = "inbox", "notifications about vendors are kept and wait: {error}");
             }

@@ -1,19 +1,19 @@
 //! `cashout serve`: the guard, which holds the listening socket and keeps a worker running.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::output::notice;
 use super::serve::at_work_already;
-use super::{Exit, Failed, Global, ServeArgs, owner};
+use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, owner};
 use crate::app;
 use crate::config::{Config, process_environment};
 use crate::sys;
-use crate::update::guard::{Ended, Guard, Plan};
+use crate::update::guard::{Ended, Guard, Handover, Plan, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
@@ -29,23 +29,63 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
         (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),
         (None, None) => global.data.join("guard"),
     };
+    let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
     // Before the listening socket: a second service is told what it is, not that a port is taken.
-    let _lock = lock(&state, &global.data)?;
-    let listener = listener(&config)?;
+    let (lock, listener) = match &mut handover {
+        Some(handover) => (File::from(handover.file()?), TcpListener::from(handover.file()?)),
+        None => (lock(&state, &global.data)?, listener(&config)?),
+    };
     let plan = Plan {
-        program: std::env::current_exe()?,
-        arguments: std::env::args_os().skip(1).collect::<Vec<OsString>>(),
+        program: program(arguments.taking_over)?,
+        arguments: std::env::args_os().skip(1).filter(|argument| argument != "--taking-over").collect(),
+        settings: [global.config.clone(), global.data.clone()],
+        state,
+        lock,
         listener,
         user,
+        trial: Duration::from_secs(u64::from(arguments.trial_seconds)),
         say: |sentence| notice(&format!("cashout: {sentence}")),
     };
-    match Guard::new(plan)?.run()? {
+    match Guard::new(plan)?.run(handover)? {
         Ended::Code(code) => match Exit::of_code(code) {
             Some(exit) => Ok(exit),
             None => Err(Failed::new(Exit::Machine, format!("the worker ended with code {code}: this is a defect"))),
         },
         ended @ Ended::Signal(_) => Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
     }
+}
+
+/// The path of this binary. After an exchange the kernel's name for the one that runs is of no use, and
+/// the guard that takes over is started by its path.
+fn program(taking_over: bool) -> Result<PathBuf, Failed> {
+    let told = std::env::args_os().next().map(PathBuf::from);
+    match told.filter(|_| taking_over) {
+        Some(path) => Ok(path),
+        None => Ok(std::env::current_exe()?),
+    }
+}
+
+/// `cashout guard-recover`, which the service manager runs from the previous binary before each start.
+pub(super) fn recover(global: &Global, arguments: &RecoverArgs) -> Result<Exit, Failed> {
+    let state = match (&arguments.guard_state, owner::worker_user(&global.data)) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),
+        (None, None) => global.data.join("guard"),
+    };
+    if arguments.rehearse {
+        // What the start of a guard needs of this machine, without a worker.
+        let _lock = lock(&state, &global.data)?;
+        rehearse(&state)?;
+        return Ok(Exit::Done);
+    }
+    if !state.is_dir() {
+        return Ok(Exit::Done);
+    }
+    let _lock = lock(&state, &global.data)?;
+    if let Some(done) = rescue(&program(false)?, &state)? {
+        notice(&format!("cashout: {done}"));
+    }
+    Ok(Exit::Done)
 }
 
 /// One guard at a time. Held until this process ends.

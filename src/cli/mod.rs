@@ -115,6 +115,9 @@ enum Ask {
     Check(CheckArgs),
     /// Run a whole cycle on an embedded sandbox of Mirakl and HiPay; nothing to configure
     Demo(DemoArgs),
+    /// Put the previous release back where a new one did not come up; the service manager runs it
+    #[command(name = "guard-recover", hide = true)]
+    GuardRecover(RecoverArgs),
     /// Show the version, the target, the commit and the store's format
     Version,
 }
@@ -126,6 +129,22 @@ struct ServeArgs {
     worker_of: Option<u32>,
     /// Where the guard keeps what it has to know, where not in its usual place
     #[arg(long, hide = true, value_name = "DIR")]
+    guard_state: Option<PathBuf>,
+    /// What a guard starts the next one with
+    #[arg(long, hide = true)]
+    taking_over: bool,
+    /// How long a new release has to answer for itself
+    #[arg(long, hide = true, default_value_t = 60, value_name = "SECONDS")]
+    trial_seconds: u32,
+}
+
+#[derive(Debug, Args)]
+struct RecoverArgs {
+    /// Only whether a guard could start here
+    #[arg(long)]
+    rehearse: bool,
+    /// Where the guard keeps what it has to know, where not in its usual place
+    #[arg(long, value_name = "DIR")]
     guard_state: Option<PathBuf>,
 }
 
@@ -302,6 +321,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard),
         },
         Ask::Version => output::version(global.json),
+        Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments),
         Ask::Check(arguments) => check::run(&global, &arguments),
         Ask::OperationRetry { id } => retry::run(&global, id),

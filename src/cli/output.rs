@@ -157,8 +157,8 @@ fn batch_json(record: &BatchRecord) -> Value {
 
 /// What the binary is.
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
-    let (version, target) = (env!("CARGO_PKG_VERSION"), env!("CASHOUT_TARGET"));
-    let commit = Some(env!("CASHOUT_COMMIT")).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    let (version, target) = (crate::release::version(), crate::release::TARGET);
+    let commit = Some(crate::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
     let format = store::format();
     if json {
         let store = json!({ "format": format, "reads": [1, format] });

@@ -12,10 +12,12 @@ use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, configuration};
 use crate::config::Settings;
 use crate::logs::Logs;
+use crate::release;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
 use crate::store::{Store, StoreError};
 use crate::update::channel::{Said, Told};
-use crate::update::worker::{AttachError, Guarded, Voice};
+use crate::update::duty::Duty;
+use crate::update::worker::{AttachError, Guarded, Updates, Voice};
 
 impl From<AttachError> for Failed {
     fn from(error: AttachError) -> Self {
@@ -44,7 +46,8 @@ impl From<ServeError> for Failed {
 
 /// The worker of the process `guard`.
 pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
-    let Guarded { listener, voice } = Guarded::attach(guard)?;
+    let Guarded { listener, voice, trial, known } = Guarded::attach(guard)?;
+    go_wrong();
     let config = configuration(global)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone()));
     let context = match reach(global, &config)? {
@@ -57,12 +60,6 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
         // A terminal's Ctrl-C comes to both of us: the guard answers it. A TERM that is meant for us
         // alone is an orderly stop.
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut asked = async || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                () = stop_told(&mut told) => {}
-            }
-        };
         let mut hangup = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
@@ -71,12 +68,20 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
                 }
             }
         });
-        let appliance = Appliance::start(context, settings, listener, global.data.clone()).await?;
-        notice(&format!("cashout {} answers on {}", env!("CARGO_PKG_VERSION"), appliance.address()));
-        voice.say(&Said::Ready { version: env!("CARGO_PKG_VERSION").to_owned() });
+        if trial {
+            tracing::info!(action = "update", "on trial: batches and mails wait until it is over");
+            context.gate.close();
+        }
+        let updates = Updates::new(known, voice.clone());
+        let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), updates).await?;
+        notice(&format!("cashout {} answers on {}", release::version(), appliance.address()));
+        voice.say(&Said::Ready { version: release::version().to_owned() });
         let store = appliance.web().context.store.clone();
+        let (web, address) = (appliance.web().clone(), appliance.address());
+        let duty = Duty { web, voice: voice.clone(), address };
         let failed = tokio::select! {
-            () = asked() => None,
+            _ = terminate.recv() => None,
+            () = duty.until_told_to_stop(&mut told) => None,
             () = say_alive(&voice, store.clone()) => None,
             error = store.failed() => Some(error),
         };
@@ -86,19 +91,36 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
             tokio::time::sleep(STORE_GIVEN_UP_AFTER).await;
             return Err(Failed::from(error));
         }
+        // Holds what the appliance is to let go of.
+        drop(duty);
         notice("stopping as soon as what is in hand is safe; once more to stop at once");
         tokio::select! {
             stopped = appliance.stop() => {
                 stopped?;
                 Ok(Exit::Done)
             }
-            () = asked() => Ok(Exit::Stopped),
+            () = stop_told(&mut told) => Ok(Exit::Stopped),
             // Nothing is lost: every intent was committed before its request left.
             () = tokio::time::sleep(STOP_WITHIN) => {
                 Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs())))
             }
         }
     })
+}
+
+/// Does what a test wants to go wrong; nothing in a release build.
+fn go_wrong() {
+    match release::fault() {
+        Some("exits at once") => std::process::exit(7),
+        Some("hangs before ready") => std::thread::park_timeout(Duration::from_hours(1)),
+        Some("crashes after 5 s") => {
+            std::thread::spawn(|| {
+                std::thread::park_timeout(Duration::from_secs(5));
+                std::process::abort();
+            });
+        }
+        _ => {}
+    }
 }
 
 /// How long the service goes on answering after the store has failed: only a new start opens it again.
@@ -112,7 +134,7 @@ async fn stop_told(told: &mut mpsc::UnboundedReceiver<Told>) {
     loop {
         match told.recv().await {
             Some(Told::Stop { .. }) => return,
-            Some(Told::Start | Told::Unknown) => {}
+            Some(_) => {}
             None => return std::future::pending().await,
         }
     }

@@ -58,6 +58,7 @@ pub use waiting::{Asked, ask, last_whole_vendor_process, schedule, waiting, with
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cycle::Calendar;
+use crate::gate::Gate;
 use crate::hipay::HiPay;
 use crate::mirakl::Mirakl;
 use crate::remote::CallError;
@@ -82,6 +83,8 @@ pub struct Context {
     /// Told when there is something to do in the inbox: a notification has been stored, or what one
     /// waits for has become known.
     pub inbox: Arc<Notify>,
+    /// Whether anything may be changed outside now.
+    pub gate: Gate,
     /// Two batches of one name never run at once.
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
@@ -99,6 +102,7 @@ impl Context {
             config,
             clock,
             inbox: Arc::default(),
+            gate: Gate::default(),
             turns: Turns::default(),
             read_again: Arc::default(),
             known_salts: Arc::default(),

@@ -32,6 +32,7 @@ pub use post::{Letter, Post, PostError, SENT_WITHIN};
 
 use crate::clock::Clock;
 use crate::config::{LogLevel, MailConfig, Settings};
+use crate::gate::Gate;
 use crate::logs::{LogLine, Logs, MAIL, Summary};
 use crate::store::{Query, Store, StoreError, View};
 
@@ -80,13 +81,22 @@ pub struct Mailer {
     /// When the lines that are gathered go into an alert.
     alert_at: Option<Timestamp>,
     delivery: Delivery,
+    /// Nothing is sent while it is closed.
+    gate: Gate,
 }
 
 impl Mailer {
     /// Mails by `settings`, from the outbox in `store`; alerts are those of `logs`.
     pub fn new(store: Store, clock: Clock, settings: Settings, logs: Option<Logs>) -> Self {
         let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), SENT_WITHIN);
-        Self { store, clock, settings, logs, mark: Mark::default(), alert_at: None, delivery }
+        Self { store, clock, settings, logs, mark: Mark::default(), alert_at: None, delivery, gate: Gate::default() }
+    }
+
+    /// The same, but nothing is sent while `gate` is closed.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// The same, but no single mail takes longer than `patience`.
@@ -101,6 +111,10 @@ impl Mailer {
     pub async fn run(mut self, stop: CancellationToken) {
         self.begin().await;
         while !stop.is_cancelled() {
+            tokio::select! {
+                () = self.gate.opened() => {}
+                () = stop.cancelled() => break,
+            }
             let worked = async {
                 self.make_digest().await;
                 self.make_alert(false).await;

@@ -26,7 +26,7 @@ pub use plan::NextRun;
 pub use timetable::Timetable;
 
 use crate::config::Settings;
-use crate::jobs::{self, Asked, BatchRecord, Command, Context, Ended, JobError};
+use crate::jobs::{self, Asked, BatchRecord, BatchState, Command, Context, Ended, JobError};
 use crate::store::StoreError;
 use live::Reporter;
 
@@ -60,6 +60,8 @@ struct Shared {
 struct Running {
     command: String,
     stop: CancellationToken,
+    /// Queued once more when it has come to a safe point: it makes room for another release.
+    again: bool,
 }
 
 /// A batch that has ended.
@@ -126,6 +128,33 @@ impl Scheduler {
             }
         }
         Ok(Stopping::Over)
+    }
+
+    /// Begins nothing more and brings what runs to a safe point, from where it goes on once
+    /// [`Scheduler::resume`] is called, here or by the next start. Returns when nothing runs.
+    pub async fn drain(&self) {
+        self.shared.context.gate.close();
+        for running in self.shared.running().values_mut() {
+            running.again = true;
+            running.stop.cancel();
+        }
+        let mut live = self.live();
+        while !self.shared.running().is_empty() {
+            if live.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The commands of the batches that run.
+    pub fn commands_running(&self) -> Vec<String> {
+        self.shared.running().values().map(|running| running.command.clone()).collect()
+    }
+
+    /// Begins what is queued, and whatever comes.
+    pub fn resume(&self) {
+        self.shared.context.gate.open();
+        self.shared.changed();
     }
 
     /// True from before batch `id` begins until its end has been told.
@@ -234,7 +263,7 @@ impl Shared {
     fn begin_what_can(self: &Arc<Self>, queue: &[BatchRecord], stop: &CancellationToken, batches: &TaskTracker) {
         let mut running = self.running();
         // Looked at in here: who sees the stop and finds a batch not running knows that it stays so.
-        if stop.is_cancelled() {
+        if stop.is_cancelled() || !self.context.gate.is_open() {
             return;
         }
         for record in queue {
@@ -245,7 +274,7 @@ impl Shared {
                 continue;
             }
             let stop = stop.child_token();
-            running.insert(record.id, Running { command: record.command.clone(), stop: stop.clone() });
+            running.insert(record.id, Running { command: record.command.clone(), stop: stop.clone(), again: false });
             batches.spawn(Arc::clone(self).run(record.clone(), stop));
         }
     }
@@ -261,6 +290,15 @@ impl Shared {
             let (action, error) = (record.command.as_str(), error.to_string());
             tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
             let _ = tokio::time::timeout(BEGIN_AGAIN, stop.cancelled()).await;
+        }
+        let again = self.running().get(&id).is_some_and(|running| running.again);
+        if let Ok(Some(Ended { record, .. })) = &ended
+            && let (true, BatchState::Interrupted, Some(command)) = (again, record.state, record.request())
+        {
+            let now = self.context.clock.now();
+            if let Err(error) = jobs::ask(&self.context.store, &command, &record.asked_by, true, now).await {
+                tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
+            }
         }
         // Whoever looks for it finds it among the running ones until its end was told.
         if let Ok(Some(ended)) = ended {

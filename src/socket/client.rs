@@ -97,7 +97,7 @@ fn other_release() -> Trouble {
         format!(
             "the running cashout service is of another release than this command ({}) and says something that it \
              does not understand; restart the service, so that both are the same",
-            env!("CARGO_PKG_VERSION")
+            crate::release::version()
         ),
     )
 }

@@ -25,7 +25,7 @@ pub struct Greeting {
 impl Greeting {
     /// This release's own.
     pub fn ours() -> Self {
-        Self { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { protocol: PROTOCOL, version: crate::release::version().to_owned() }
     }
 }
 

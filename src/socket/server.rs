@@ -286,7 +286,7 @@ fn understand(line: &[u8]) -> Result<Ask, Trouble> {
         Trouble::new(TroubleKind::Refused, format!("the request is not one of a cashout command: {error}"))
     })?;
     if greeting.protocol != PROTOCOL {
-        let (theirs, ours) = (greeting.version, env!("CARGO_PKG_VERSION"));
+        let (theirs, ours) = (greeting.version, crate::release::version());
         let message = format!(
             "this command is cashout {theirs}, the running service is cashout {ours}, and they do not understand each \
              other; restart the service, or use its own release, so that both are the same"

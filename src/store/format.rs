@@ -18,9 +18,8 @@ use super::record::{Collection, Declared, Schema, count_prefix, index_table, sum
 use super::seal::{self, FileIdentity};
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
+use crate::release;
 
-/// This release.
-const RELEASE: &str = env!("CARGO_PKG_VERSION");
 const TABLE: &str = "format";
 const KEY: &[u8] = b"format";
 
@@ -95,10 +94,10 @@ pub(super) fn initialise(database: &Database, now: Timestamp, migrations: &[Migr
     let record = Format {
         number: format_of(migrations),
         readable_from: migrations.last().map_or(1, |step| step.readable_from),
-        readable_by: RELEASE.to_owned(),
+        readable_by: release::version().to_owned(),
         created_at: now,
         memory_since: now,
-        written_by: RELEASE.to_owned(),
+        written_by: release::version().to_owned(),
         generation: 0,
         file: None,
         indexes: Vec::new(),
@@ -141,7 +140,7 @@ pub(super) fn prepare(
         transaction.open_table(table(&collection.table))?;
         bring_indexes(&transaction, collection, &mut format)?;
     }
-    RELEASE.clone_into(&mut format.written_by);
+    release::version().clone_into(&mut format.written_by);
     format.generation += 1;
     format.write(&transaction)?;
     transaction.commit()?;
@@ -172,7 +171,7 @@ fn migrate(database: &Database, format: &mut Format, migrations: &[Migration]) -
         format.number += 1;
         if format.readable_from != step.readable_from {
             format.readable_from = step.readable_from;
-            RELEASE.clone_into(&mut format.readable_by);
+            release::version().clone_into(&mut format.readable_by);
         }
         format.write(&transaction)?;
         transaction.commit()?;
@@ -189,7 +188,7 @@ fn bring_indexes(
     format: &mut Format,
 ) -> Result<(), StoreError> {
     // An index in which records are missing is worth another try by another release only.
-    let same_release = format.written_by == RELEASE;
+    let same_release = format.written_by == release::version();
     let usable = |kept: &Kept| {
         (kept.skipped == 0 || same_release) && collection.indexes.iter().any(|index| kept.is(collection, index))
     };

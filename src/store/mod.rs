@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
+mod backup;
 mod collections;
 mod error;
 mod format;

@@ -78,8 +78,8 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 /// Makes a whole store under a name of its own, then gives it its name if that is still free.
 fn create(folder: &Path, path: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_io("create the store", path, &error);
-    let draft = folder.join(format!("{DRAFT}{}-{:016x}", std::process::id(), fastrand::u64(..)));
-    let written = write_draft(&draft, options, migrations).and_then(|()| match fs::hard_link(&draft, path) {
+    let new = folder.join(format!("{DRAFT}{}-{:016x}", std::process::id(), fastrand::u64(..)));
+    let written = write_draft(&new, options, migrations).and_then(|()| match fs::hard_link(&new, path) {
         // Another process was quicker: its store is as good.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         // That process has even cleared our draft away.
@@ -87,22 +87,28 @@ fn create(folder: &Path, path: &Path, options: &StoreOptions, migrations: &[Migr
         linked => linked.map_err(failed),
     });
     // Gone already, or cleared away by a later opening.
-    let _ = fs::remove_file(&draft);
+    let _ = fs::remove_file(&new);
     written?;
     flush_folder(folder).map_err(failed)
 }
 
-fn write_draft(draft: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
-    let failed = |error| StoreError::from_io("create the store", draft, &error);
-    // It holds salts and bank details: nobody else may read it, whatever the folder allows.
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(draft).map_err(failed)?;
-    let flushed = file.try_clone().map_err(failed)?;
-    let refused = |error| from_engine(error, draft);
-    let backend = FileBackend::new(file).map_err(refused)?;
-    let database = builder(options).create_with_backend(backend).map_err(refused)?;
+fn write_draft(path: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
+    let (database, file) = draft(path)?;
     initialise(&database, options.clock.now(), migrations)?;
-    database.close().map_err(refused)?;
-    flushed.sync_all().map_err(failed)
+    database.close().map_err(|error| from_engine(error, path))?;
+    file.sync_all().map_err(|error| StoreError::from_io("create the store", path, &error))
+}
+
+/// A new file with nothing in it, and a handle to flush it with.
+pub(super) fn draft(path: &Path) -> Result<(Database, fs::File), StoreError> {
+    let failed = |error| StoreError::from_io("create the store", path, &error);
+    // It holds salts and bank details: nobody else may read it, whatever the folder allows.
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let flushed = file.try_clone().map_err(failed)?;
+    let refused = |error| from_engine(error, path);
+    let backend = FileBackend::new(file).map_err(refused)?;
+    let database = builder(&StoreOptions::default()).create_with_backend(backend).map_err(refused)?;
+    Ok((database, flushed))
 }
 
 fn open_file(path: &Path, options: &StoreOptions) -> Result<Database, StoreError> {

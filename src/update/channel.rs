@@ -16,6 +16,8 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::story::Known;
+
 /// The longest message, in bytes. A longer one is a defect of ours, and is not sent.
 const LONGEST: usize = 96 * 1024;
 
@@ -27,7 +29,33 @@ const MOST_FILES: usize = 64;
 #[serde(tag = "told", rename_all = "snake_case")]
 pub enum Told {
     /// The first message. The listening socket comes with it.
-    Start,
+    Start {
+        /// The worker is on trial: it serves and stores, and changes nothing outside until
+        /// [`Told::Commit`].
+        #[serde(default)]
+        trial: bool,
+        /// What is known of updates.
+        #[serde(default)]
+        known: Known,
+    },
+    /// What is known of updates has changed.
+    Known {
+        /// All of it.
+        known: Known,
+    },
+    /// Copy the store; answered by [`Said::BackedUp`].
+    BackUp,
+    /// Begin nothing, and bring what runs to a safe point; answered by [`Said::Drained`].
+    Drain,
+    /// Go on as before [`Told::Drain`].
+    Undrain,
+    /// Say how you are; answered by [`Said::Probed`].
+    Probe {
+        /// Which probe.
+        nth: u32,
+    },
+    /// The trial is over: work as ever.
+    Commit,
     /// Stop in good order; `at_once`: without waiting for what is in hand.
     Stop {
         /// Whether somebody has asked twice.
@@ -49,6 +77,40 @@ pub enum Said {
     },
     /// The store answers: said every few seconds.
     Alive,
+    /// Install this release. Its package comes with it, as an open file.
+    Update {
+        /// The version that the package is said to be.
+        version: String,
+        /// Who asked.
+        asked_by: String,
+        /// Also where the release is older, or was rolled back before: somebody insists.
+        #[serde(default)]
+        insists: bool,
+    },
+    /// Put the release before this one back.
+    Return {
+        /// Who asked.
+        asked_by: String,
+    },
+    /// The copy of the store is made, or not.
+    BackedUp {
+        /// What kept it from being made.
+        problem: Option<String>,
+    },
+    /// Nothing runs any more, or what does will not end.
+    Drained {
+        /// What does not end.
+        problem: Option<String>,
+    },
+    /// How the worker is.
+    Probed {
+        /// Which probe this answers.
+        nth: u32,
+        /// The version that answered a request over HTTP.
+        version: String,
+        /// What is wrong.
+        problem: Option<String>,
+    },
     /// Something that a later release says.
     #[serde(other)]
     Unknown,
@@ -143,12 +205,13 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"the archive").unwrap();
         file.rewind().unwrap();
-        guard.send(&Told::Start, &[file.as_fd()]).unwrap();
+        let start = Told::Start { trial: true, known: Known::default() };
+        guard.send(&start, &[file.as_fd()]).unwrap();
         guard.send(&Told::Stop { at_once: true }, &[]).unwrap();
         let (told, mut files) = worker.receive::<Told>().unwrap().unwrap();
         let mut text = String::new();
         File::from(files.pop_front().unwrap()).read_to_string(&mut text).unwrap();
-        assert_eq!((told, text.as_str(), files.len()), (Told::Start, "the archive", 0));
+        assert_eq!((told, text.as_str(), files.len()), (start, "the archive", 0));
         assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: true });
         drop(guard);
         assert!(worker.receive::<Told>().unwrap().is_none());

@@ -5,5 +5,7 @@
 //! sockets ([`channel`]).
 
 pub mod channel;
+pub mod duty;
 pub mod guard;
+pub mod story;
 pub mod worker;

@@ -1,5 +1,6 @@
 //! The worker's side: what it has from its guard, and what it says to it.
 
+use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::channel::{Channel, Said, Told};
+use super::story::{Known, Reason};
 
 /// Why a worker cannot work for its guard.
 #[derive(Debug, Error)]
@@ -32,6 +34,10 @@ pub struct Guarded {
     pub listener: TcpListener,
     /// The way to the guard.
     pub voice: Voice,
+    /// Whether nothing is to be changed outside until the guard says so.
+    pub trial: bool,
+    /// What is known of updates.
+    pub known: Known,
 }
 
 /// The way to the guard. Cloning shares it.
@@ -56,11 +62,59 @@ impl Guarded {
             Ok(None) => return Err(AttachError::Gone),
             Err(_) => return Err(AttachError::NoGuard),
         };
-        let (Told::Start, Some(listener)) = (told, files.pop_front()) else { return Err(AttachError::NoGuard) };
+        let (Told::Start { trial, known }, Some(listener)) = (told, files.pop_front()) else {
+            return Err(AttachError::NoGuard);
+        };
         let listener = TcpListener::from(listener);
         // Fails where what was handed over is no such socket, before anything relies on it.
         listener.local_addr()?;
-        Ok(Self { listener, voice: Voice(Arc::new(channel)) })
+        Ok(Self { listener, voice: Voice(Arc::new(channel)), trial, known })
+    }
+}
+
+/// What a worker knows of updates, and the way to its guard. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Updates {
+    known: Arc<watch::Sender<Known>>,
+    voice: Option<Voice>,
+}
+
+impl Default for Updates {
+    /// Without a guard nothing can be exchanged.
+    fn default() -> Self {
+        let sentence = "this process runs without its guard; start it with `cashout serve` to update from here";
+        let known = Known { impossible: Some(Reason::new("no_guard", sentence)), ..Known::default() };
+        Self { known: Arc::new(watch::Sender::new(known)), voice: None }
+    }
+}
+
+impl Updates {
+    /// Those of a worker.
+    pub fn new(known: Known, voice: Voice) -> Self {
+        Self { known: Arc::new(watch::Sender::new(known)), voice: Some(voice) }
+    }
+
+    /// What is known now, and whatever it changes to.
+    pub fn known(&self) -> watch::Receiver<Known> {
+        self.known.subscribe()
+    }
+
+    /// The guard has told what is known.
+    pub fn learn(&self, known: Known) {
+        self.known.send_replace(known);
+    }
+
+    /// Asks the guard to install a package of this version; what comes of it is seen in
+    /// [`Updates::known`].
+    pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
+        let said = Said::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
+        self.voice.as_ref().map_or(Ok(()), |voice| voice.0.send(&said, &[package.as_fd()]))
+    }
+
+    /// Asks the guard to put the release before this one back.
+    pub fn go_back(&self, asked_by: &str) -> io::Result<()> {
+        let said = Said::Return { asked_by: asked_by.to_owned() };
+        self.voice.as_ref().map_or(Ok(()), |voice| voice.0.send(&said, &[]))
     }
 }
 

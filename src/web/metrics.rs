@@ -73,7 +73,7 @@ fn gauges(reader: &Reader<'_>) -> Result<String, StoreError> {
         &reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
     );
     text.begin(names::BUILD);
-    let (version, target, commit) = (env!("CARGO_PKG_VERSION"), env!("CASHOUT_TARGET"), env!("CASHOUT_COMMIT"));
+    let (version, target, commit) = (crate::release::version(), crate::release::TARGET, crate::release::COMMIT);
     text.line(&[("version", version), ("target", target), ("commit", commit)], &1);
     Ok(text.0)
 }

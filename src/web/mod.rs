@@ -46,6 +46,7 @@ pub use tls::{Certificate, TlsError};
 use crate::config::Settings;
 use crate::jobs::Context;
 use crate::scheduler::Scheduler;
+use crate::update::worker::Updates;
 
 /// What handlers work with. Cloning shares it.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub struct Web {
     pub started_at: Timestamp,
     /// Cancelled when the process stops: what is answered without end ends then.
     pub stopping: CancellationToken,
+    /// What the guard knows of updates, and the way to it.
+    pub updates: Updates,
 }
 
 /// Where the API is.

@@ -1,7 +1,9 @@
 //! The worker, as its guard sees it: a process and a channel to it.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -12,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::Plan;
 use crate::update::channel::{Channel, Said, Told};
+use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
 /// Somebody that a process can run as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +51,15 @@ pub(super) struct Child {
     heard_at: Instant,
     /// Since when it has been ready.
     ready_at: Option<Instant>,
+    /// What it writes, where it is on trial: passed on, and the last of it kept.
+    outputs: Vec<File>,
+    lines: VecDeque<String>,
 }
 
 impl Child {
     /// Starts a worker. It ends with this process: it asks the kernel for that before anything else.
-    pub(super) fn start(plan: &Plan) -> io::Result<Self> {
+    /// What a worker on trial writes goes through the guard, so that its last words are kept.
+    pub(super) fn start(plan: &Plan, trial: bool) -> io::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
         let mut command = Command::new(&plan.program);
         command.args(&plan.arguments).arg("--worker-of").arg(std::process::id().to_string());
@@ -66,9 +73,73 @@ impl Child {
             // Drops the groups of the guard's user as well.
             command.gid(user.group).uid(user.id);
         }
+        let mut outputs = Vec::new();
+        if trial {
+            let ((out, to_out), (error, to_error)) = (io::pipe()?, io::pipe()?);
+            command.stdout(to_out).stderr(to_error);
+            outputs = vec![File::from(OwnedFd::from(out)), File::from(OwnedFd::from(error))];
+        }
         let started = command.spawn()?;
         let process = i32::try_from(started.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { process, channel: Some(ours), heard_at: Instant::now(), ready_at: None })
+        let now = Instant::now();
+        let mut worker =
+            Self { process, channel: Some(ours), heard_at: now, ready_at: None, outputs, lines: VecDeque::new() };
+        worker.read_outputs_without_waiting()?;
+        Ok(worker)
+    }
+
+    /// A worker that the guard before this one has started, which was ready.
+    pub(super) fn adopt(process: i32, channel: Channel, outputs: VecDeque<OwnedFd>) -> io::Result<Self> {
+        let process = Pid::from_raw(process).ok_or(ErrorKind::InvalidData)?;
+        let now = Instant::now();
+        let outputs = outputs.into_iter().map(File::from).collect();
+        let (channel, lines) = (Some(channel), VecDeque::new());
+        let mut worker = Self { process, channel, heard_at: now, ready_at: Some(now), outputs, lines };
+        worker.read_outputs_without_waiting()?;
+        Ok(worker)
+    }
+
+    /// What a guard that takes over needs: the process, its channel and its outputs.
+    pub(super) fn handed_over(&self) -> Option<(i32, Vec<BorrowedFd<'_>>)> {
+        let channel = self.channel.as_ref()?;
+        let files = std::iter::once(channel.as_fd()).chain(self.outputs.iter().map(AsFd::as_fd)).collect();
+        Some((self.process.as_raw_nonzero().get(), files))
+    }
+
+    fn read_outputs_without_waiting(&mut self) -> io::Result<()> {
+        self.outputs.iter().try_for_each(|output| Ok(rustix::io::ioctl_fionbio(output, true)?))
+    }
+
+    /// Passes on what it has written.
+    pub(super) fn pass_on(&mut self) {
+        let (mut all, mut buffer) = (Vec::new(), [0; 8 * 1024]);
+        self.outputs.retain_mut(|output| {
+            // Some at a time: the rest is there at the next look.
+            match output.read(&mut buffer) {
+                Ok(0) => false,
+                Ok(count) => {
+                    all.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                    true
+                }
+                Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            }
+        });
+        if all.is_empty() {
+            return;
+        }
+        for line in String::from_utf8_lossy(&all).lines().filter(|line| !line.trim().is_empty()) {
+            self.lines.push_back(line.chars().take(LONGEST_LINE).collect());
+        }
+        while self.lines.len() > LINES_KEPT {
+            self.lines.pop_front();
+        }
+        // Where nobody reads it any more, it is kept for the history all the same.
+        let _ = io::stdout().write_all(&all).and_then(|()| io::stdout().flush());
+    }
+
+    /// The last lines that it has written.
+    pub(super) fn last_lines(self) -> Vec<String> {
+        self.lines.into()
     }
 
     /// Tells it something, with files. Whether it can still hear is seen by its end.
@@ -85,7 +156,7 @@ impl Child {
     }
 
     /// What it has said, if anything; does not wait.
-    pub(super) fn hear(&mut self) -> io::Result<Option<Said>> {
+    pub(super) fn hear(&mut self) -> io::Result<Option<(Said, Option<OwnedFd>)>> {
         loop {
             let Some(channel) = &self.channel else { return Ok(None) };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
@@ -93,12 +164,12 @@ impl Child {
                 return Ok(None);
             }
             match channel.receive::<Said>() {
-                Ok(Some((said, _))) => {
+                Ok(Some((said, mut files))) => {
                     self.heard_at = Instant::now();
                     if matches!(said, Said::Ready { .. }) {
                         self.ready_at = Some(self.heard_at);
                     }
-                    return Ok(Some(said));
+                    return Ok(Some((said, files.pop_front())));
                 }
                 Ok(None) => self.channel = None,
                 // Rubbish from the process that talks to the network is passed over.
@@ -139,7 +210,7 @@ impl Child {
     }
 
     /// What can be read when it has something to say.
-    pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
-        self.channel.as_ref().map(AsFd::as_fd)
+    pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.channel.iter().map(AsFd::as_fd).chain(self.outputs.iter().map(AsFd::as_fd))
     }
 }

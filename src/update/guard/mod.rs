@@ -1,27 +1,47 @@
-//! The guard: one thread that holds the listening socket, starts the worker, and sees to it that there
-//! is one. It speaks to no network peer, reads no request and never opens the store.
+//! The guard: one thread that holds the listening socket, starts the worker, sees to it that there is
+//! one, and exchanges the binary. It speaks to no network peer, reads no request and never opens the
+//! store.
 //!
-//! Everything it waits for comes through [`Guard::next`]; everything it does about it is in
-//! [`Guard::run`].
+//! Everything it waits for comes through [`Guard::next`]. What it does in ordinary times is
+//! [`Guard::run`]; an update is one procedure, [`Guard::update`], from its first step to its last.
 
+mod attempt;
 mod child;
+mod handover;
+mod journal;
 mod manager;
+mod place;
+mod preflight;
 mod signals;
+mod swap;
+#[cfg(test)]
+mod tests;
+mod trap;
+mod trial;
+mod verify;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::channel::{Said, Told};
+use super::story::{Known, Reason};
+use crate::release;
+use attempt::{Package, Wish};
 use child::Child;
 pub use child::{Ended, User};
+pub use handover::Handover;
 use manager::Manager;
+use place::Place;
 use signals::Signals;
+use swap::Resume;
+pub use verify::package_name;
 
 /// A worker whose store has not answered for so long hangs: it is killed and started anew.
 const HANGS_AFTER: Duration = Duration::from_mins(1);
@@ -39,22 +59,46 @@ pub struct Plan {
     pub program: PathBuf,
     /// The worker's arguments.
     pub arguments: Vec<OsString>,
+    /// The configuration file and the folder of the store, for the candidate's check.
+    pub settings: [PathBuf; 2],
+    /// The guard's own folder.
+    pub state: PathBuf,
+    /// Held while this guard lives: there is one at a time.
+    pub lock: File,
     /// Where requests come in; it outlives every worker.
     pub listener: TcpListener,
     /// Whom the worker runs as, where that is another than the guard.
     pub user: Option<User>,
+    /// How long a new release has to answer for itself.
+    pub trial: Duration,
     /// Says a sentence to whoever started this.
     pub say: fn(&str),
 }
 
+/// What a guard does first, in a folder that does not matter: whether it could start here.
+pub fn rehearse(state: &Path) -> io::Result<()> {
+    let place = Place::new(state.join("cashout"), state.to_owned());
+    let _signals = Signals::new()?;
+    place.rehearse()
+}
+
+/// What the previous binary, at `previous`, does before each start of the service: it puts itself back
+/// where the new one does not come up. Gives what it did.
+pub fn rescue(previous: &Path, state: &Path) -> io::Result<Option<String>> {
+    let name = previous.file_name().unwrap_or_default().to_string_lossy();
+    let program = previous.with_file_name(name.strip_suffix(".prev").unwrap_or(&name));
+    Place::new(program, state.to_owned()).rescue()
+}
+
 /// What the guard has been waiting for.
+#[derive(Debug)]
 enum Event {
     /// Somebody wants it to stop.
     Stop,
     /// Log files have been moved away.
     Hangup,
-    /// The worker has said something.
-    Said(Said),
+    /// The worker has said something; a file may have come with it.
+    Said(Said, Option<OwnedFd>),
     /// The worker has ended.
     Ended(Ended),
     /// The time has come that was waited for.
@@ -64,24 +108,31 @@ enum Event {
 /// The guard at work.
 pub struct Guard {
     plan: Plan,
+    place: Place,
     signals: Signals,
     manager: Manager,
     worker: Option<Child>,
+    /// What an update has met and [`Guard::run`] has to deal with.
+    left: Option<Event>,
+    /// Why this installation cannot be updated from here.
+    impossible: Option<Reason>,
 }
 
 impl Guard {
     /// A guard that has started nothing yet.
     pub fn new(plan: Plan) -> io::Result<Self> {
-        Ok(Self { plan, signals: Signals::new()?, manager: Manager::new(), worker: None })
+        let place = Place::new(plan.program.clone(), plan.state.clone());
+        let (signals, manager) = (Signals::new()?, Manager::new());
+        Ok(Self { plan, place, signals, manager, worker: None, left: None, impossible: None })
     }
 
-    /// Starts the worker and keeps one running, until somebody wants it to stop, or until the first one
-    /// ends before it was ready: what keeps it from starting is then for a person to mend. Gives how the
-    /// last one ended.
-    pub fn run(mut self) -> io::Result<Ended> {
-        let (mut stops, mut was_ready, mut wait) = (0_u32, false, Duration::ZERO);
-        let mut start_at = None;
-        self.start()?;
+    /// Finishes what a guard before this one has left, starts the worker and keeps one running, until
+    /// somebody wants it to stop, or until the first one ends before it was ready: what keeps it from
+    /// starting is then for a person to mend. Gives how the last one ended.
+    pub fn run(mut self, handover: Option<Handover>) -> io::Result<Ended> {
+        let mut was_ready = handover.is_some();
+        self.resume(handover)?;
+        let (mut stops, mut wait, mut start_at) = (0_u32, Duration::ZERO, None);
         loop {
             match self.next(start_at)? {
                 Event::Stop => {
@@ -92,16 +143,19 @@ impl Guard {
                         None => return Ok(Ended::Code(0)),
                     }
                 }
-                Event::Hangup => {
-                    if let Some(worker) = &self.worker {
-                        worker.hang_up();
-                    }
-                }
-                Event::Said(Said::Ready { .. }) => {
+                Event::Hangup => self.hang_up(),
+                Event::Said(Said::Ready { .. }, _) => {
                     was_ready = true;
                     self.manager.ready();
                 }
-                Event::Said(Said::Alive | Said::Unknown) => {}
+                Event::Said(Said::Update { version, asked_by, insists }, Some(file)) if stops == 0 => {
+                    let package = Package::Release { version, file: File::from(file) };
+                    self.update(Wish { package, asked_by, insists })?;
+                }
+                Event::Said(Said::Return { asked_by }, _) if stops == 0 => {
+                    self.update(Wish { package: Package::Previous, asked_by, insists: true })?;
+                }
+                Event::Said(..) => {}
                 Event::Ended(ended) => {
                     let served = self.worker.take().and_then(|worker| worker.served());
                     if stops > 0 || !was_ready {
@@ -110,29 +164,80 @@ impl Guard {
                     wait = if served.is_some_and(|served| served >= WENT_WELL_AFTER) {
                         Duration::ZERO
                     } else {
-                        (wait.saturating_mul(2)).clamp(Duration::from_secs(1), LONGEST_WAIT)
+                        wait.saturating_mul(2).clamp(Duration::from_secs(1), LONGEST_WAIT)
                     };
                     (self.plan.say)(&format!("the worker {ended}; it is started again in {} s", wait.as_secs()));
                     start_at = Instant::now().checked_add(wait);
                 }
                 Event::Due => {
                     start_at = None;
-                    self.start()?;
+                    self.start(false)?;
                 }
             }
         }
     }
 
-    fn start(&mut self) -> io::Result<()> {
-        let worker = Child::start(&self.plan)?;
-        worker.send(&Told::Start, &[self.plan.listener.as_fd()])?;
+    /// Begins where the process before this one has left off.
+    fn resume(&mut self, handover: Option<Handover>) -> io::Result<()> {
+        if release::KEYS.is_empty() {
+            let sentence = "this build has no key to check a release with; install releases by hand";
+            self.impossible = Some(Reason::new("no_key", sentence));
+        } else if let Err(error) = self.place.try_to_write() {
+            self.impossible = Some(self.place.refuse(&error));
+        }
+        if let Some(handover) = handover {
+            self.worker = handover.worker()?;
+            if self.worker.is_some()
+                && let Some(journal) = self.place.journal()?
+            {
+                return self.try_oneself(journal);
+            }
+        }
+        let running = match self.place.journal()? {
+            Some(_) => place::digest_of(File::open("/proc/self/exe")?)?,
+            None => String::new(),
+        };
+        match self.place.recover(&running)? {
+            Resume::Work => self.start(false),
+            Resume::Exec => Err(self.exec()),
+            Resume::Trial(journal) => self.try_oneself(*journal),
+        }
+    }
+
+    /// Starts a worker; on trial it changes nothing outside.
+    fn start(&mut self, trial: bool) -> io::Result<()> {
+        let worker = Child::start(&self.plan, trial)?;
+        worker.send(&Told::Start { trial, known: self.known() }, &[self.plan.listener.as_fd()])?;
         self.worker = Some(worker);
         Ok(())
+    }
+
+    /// What is known of updates. Where it cannot be read, that is no reason not to serve.
+    fn known(&self) -> Known {
+        self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
+            (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
+            Known { impossible: self.impossible.clone(), ..Known::default() }
+        })
+    }
+
+    fn tell(&self, told: &Told) {
+        if let Some(worker) = &self.worker {
+            worker.tell(told);
+        }
+    }
+
+    fn hang_up(&self) {
+        if let Some(worker) = &self.worker {
+            worker.hang_up();
+        }
     }
 
     /// Waits for the next thing to happen, until `due` at most. The service manager hears from us, and a
     /// worker that hangs is ended, while it waits.
     fn next(&mut self, due: Option<Instant>) -> io::Result<Event> {
+        if let Some(left) = self.left.take() {
+            return Ok(left);
+        }
         loop {
             if self.signals.take_stop()? {
                 return Ok(Event::Stop);
@@ -142,11 +247,13 @@ impl Guard {
             }
             self.signals.take_child()?;
             if let Some(worker) = &mut self.worker {
+                worker.pass_on();
                 // What it said before it ended comes first.
-                if let Some(said) = worker.hear()? {
-                    return Ok(Event::Said(said));
+                if let Some((said, file)) = worker.hear()? {
+                    return Ok(Event::Said(said, file));
                 }
                 if let Some(ended) = worker.ended()? {
+                    worker.pass_on();
                     return Ok(Event::Ended(ended));
                 }
                 if worker.silent_for() > HANGS_AFTER {
@@ -170,11 +277,9 @@ impl Guard {
             waited = waited.min(due.saturating_duration_since(Instant::now()));
         }
         let waited = Timespec::try_from(waited).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut sources: Vec<PollFd<'_>> =
-            self.signals.sources().map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)).collect();
-        if let Some(channel) = self.worker.as_ref().and_then(Child::source) {
-            sources.push(PollFd::from_borrowed_fd(channel, PollFlags::IN));
-        }
+        let readable = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
+        let mut sources: Vec<PollFd<'_>> = self.signals.sources().map(readable).collect();
+        sources.extend(self.worker.iter().flat_map(Child::sources).map(readable));
         match poll(&mut sources, Some(&waited)) {
             // A signal: what it was is in its pipe.
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

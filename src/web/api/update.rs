@@ -40,9 +40,9 @@ pub(super) async fn update(State(web): State<Web>) -> Json<Update> {
         UpdateChannel::Beta => "beta",
     };
     Json(Update {
-        version: env!("CARGO_PKG_VERSION"),
-        target: env!("CASHOUT_TARGET"),
-        commit: env!("CASHOUT_COMMIT"),
+        version: crate::release::version(),
+        target: crate::release::TARGET,
+        commit: crate::release::COMMIT,
         store_format: store::format(),
         channel,
         repository: settings.update.repository.clone(),

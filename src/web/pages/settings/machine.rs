@@ -49,9 +49,9 @@ impl Machine {
         });
         let (size, host) = looking.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self {
-            version: env!("CARGO_PKG_VERSION"),
-            target: env!("CASHOUT_TARGET"),
-            commit: env!("CASHOUT_COMMIT"),
+            version: crate::release::version(),
+            target: crate::release::TARGET,
+            commit: crate::release::COMMIT,
             store_format: store::format(),
             store_size: size.div_ceil(1024),
             uptime: web.context.clock.now().duration_since(web.started_at),

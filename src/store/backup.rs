@@ -1,0 +1,106 @@
+//! A copy of the store while it is in use: whole, consistent, and a store by itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use redb::{Durability, ReadTransaction, ReadableDatabase, TableHandle};
+
+use super::error::StoreError;
+use super::opening::{draft, path_of};
+use super::queue::begin;
+use super::view::table;
+use super::{Store, guarded, locked};
+
+/// How many rows are copied in one transaction.
+const SLICE: usize = 20_000;
+
+/// The folder of the copies in the data folder.
+const FOLDER: &str = "backups";
+
+/// How many copies are kept.
+const KEPT: usize = 3;
+
+impl Store {
+    /// Copies the store, as it is now, into the folder `backups` beside it, under `name` and the time,
+    /// and removes older copies of this kind but for three. Gives the copy's place. To restore one,
+    /// put it in the place of `store.redb` while nothing runs. Blocks.
+    ///
+    /// What is written meanwhile is not in the copy, and goes on; until it is done the file of the
+    /// store cannot reuse room.
+    pub fn back_up(&self, name: &str, clock: &crate::clock::Clock) -> Result<PathBuf, StoreError> {
+        let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
+        let data = self.shared.path.parent().unwrap_or(Path::new("/"));
+        let folder = data.join(FOLDER);
+        let failed = |error| StoreError::from_io("copy the store", &folder, &error);
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+        }
+        let at = clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let target = folder.join(format!("{name}-{at}.redb"));
+        let temporary = path_of(&folder);
+        // Of a copy that was cut off.
+        let _ = fs::remove_file(&temporary);
+        let copied = guarded("copying the store", || copy(&database.begin_read()?, &temporary));
+        let done = copied.and_then(|()| {
+            fs::rename(&temporary, &target).and_then(|()| fs::File::open(&folder)?.sync_all()).map_err(failed)
+        });
+        if let Err(error) = done {
+            // What is told is why; what cannot be removed is by the next copy.
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        keep_the_last(&folder, name);
+        Ok(target)
+    }
+}
+
+/// Row by row into a new file, in slices, and onto the disk at the end.
+fn copy(from: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
+    let (database, file) = draft(to)?;
+    for handle in from.list_tables()? {
+        let (name, mut after) = (handle.name().to_owned(), None::<Vec<u8>>);
+        let source = from.open_table(table(&name))?;
+        loop {
+            let mut writing = begin(&database)?;
+            let unflushed = writing.set_durability(Durability::None);
+            unflushed.map_err(|error| StoreError::Defect(error.to_string()))?;
+            let mut count = 0;
+            {
+                let mut target = writing.open_table(table(&name))?;
+                let lower = match &after {
+                    Some(key) => std::ops::Bound::Excluded(key.as_slice()),
+                    None => std::ops::Bound::Unbounded,
+                };
+                for row in source.range::<&[u8]>((lower, std::ops::Bound::Unbounded))?.take(SLICE) {
+                    let (key, value) = row?;
+                    target.insert(key.value(), value.value())?;
+                    after = Some(key.value().to_vec());
+                    count += 1;
+                }
+            }
+            writing.commit()?;
+            if count < SLICE {
+                break;
+            }
+        }
+    }
+    let last = begin(&database)?;
+    last.commit()?;
+    database.close().map_err(|error| super::opening::from_engine(error, to))?;
+    file.sync_all().map_err(|error| StoreError::from_io("copy the store", to, &error))
+}
+
+/// Their names are in the order of their times.
+fn keep_the_last(folder: &Path, name: &str) {
+    let start = format!("{name}-");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut copies: Vec<PathBuf> = entries
+        .filter(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&start)))
+        .collect();
+    copies.sort_unstable();
+    let too_many = copies.len().saturating_sub(KEPT);
+    for path in copies.into_iter().take(too_many) {
+        let _ = fs::remove_file(path);
+    }
+}

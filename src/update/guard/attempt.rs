@@ -1,0 +1,255 @@
+//! An update, from its first step to the exchange of the binaries: verify, preflight, back up, drain,
+//! swap. Whatever goes wrong before the swap changes nothing; whatever goes wrong after it is undone by
+//! the trial.
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use semver::Version;
+
+use super::journal::{Binary, Journal, State};
+use super::place::digest_at;
+use super::{Event, Guard};
+use crate::clock::Clock;
+use crate::release;
+use crate::update::channel::{Said, Told};
+use crate::update::story::{Outcome, Reason, Step};
+
+/// How long a copy of the store may take.
+const BACKED_UP_WITHIN: Duration = Duration::from_mins(15);
+/// How long what is in hand may take to come to a safe point.
+const DRAINED_WITHIN: Duration = Duration::from_mins(2);
+/// How long the old worker may take to end.
+const ENDED_WITHIN: Duration = Duration::from_secs(35);
+
+/// What is to be installed.
+pub(super) enum Package {
+    /// A package that the worker hands over, said to be this version.
+    Release { version: String, file: File },
+    /// The binary before the active one.
+    Previous,
+}
+
+/// What somebody wants.
+pub(super) struct Wish {
+    pub(super) package: Package,
+    pub(super) asked_by: String,
+    /// Also where it is older, or was rolled back before.
+    pub(super) insists: bool,
+}
+
+/// Why a procedure does not go on.
+pub(super) enum Halt {
+    /// It has failed, for this reason.
+    Failed(Reason),
+    /// Somebody wants the guard to stop; [`Guard::run`] sees to that.
+    Stopped,
+    /// The machine. What the guard does is over; a new start finishes it.
+    Machine(io::Error),
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+impl From<Reason> for Halt {
+    fn from(reason: Reason) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+impl Guard {
+    /// Does what somebody wants, as far as it goes. Comes back with a worker running, or one that has
+    /// ended and whose end is left to [`Guard::run`].
+    pub(super) fn update(&mut self, wish: Wish) -> io::Result<()> {
+        let digest = digest_at(&self.plan.program)?.unwrap_or_default();
+        let version = match &wish.package {
+            Package::Release { version, .. } => version.clone(),
+            Package::Previous => "?".to_owned(),
+        };
+        let mut journal = Journal {
+            state: State::Preparing,
+            old: Binary { version: release::version().to_owned(), digest },
+            new: Binary { version, digest: String::new() },
+            asked_by: wish.asked_by.clone(),
+            began_at: Clock::system().now(),
+            steps: Vec::new(),
+            tries: 0,
+            starts: 0,
+            reason: None,
+            lines: Vec::new(),
+        };
+        match self.prepare(&mut journal, wish) {
+            Ok(()) => self.exchange(journal),
+            Err(halt) => {
+                self.give_up(journal, halt);
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing was changed, and everything goes on as before.
+    fn give_up(&self, mut journal: Journal, halt: Halt) {
+        let (outcome, reason) = match halt {
+            Halt::Failed(reason) => (Outcome::Refused, reason),
+            Halt::Stopped => {
+                let sentence = "the service was stopped before anything was changed; update again";
+                (Outcome::Interrupted, Reason::new("stopped", sentence))
+            }
+            Halt::Machine(error) => (Outcome::Refused, self.place.refuse(&error)),
+        };
+        (self.plan.say)(&format!("no update to {}: {reason}", journal.new.version));
+        journal.reason = Some(reason);
+        if let Err(error) = self.place.close(&journal, outcome) {
+            (self.plan.say)(&format!("the history of updates cannot be written: {error}"));
+        }
+        self.tell(&Told::Undrain);
+        self.tell(&Told::Known { known: self.known() });
+    }
+
+    /// The steps that change nothing.
+    fn prepare(&mut self, journal: &mut Journal, wish: Wish) -> Result<(), Halt> {
+        if let Some(reason) = &self.impossible {
+            return Err(reason.clone().into());
+        }
+        self.step(journal, Step::Verify)?;
+        match wish.package {
+            Package::Release { version, file } => {
+                is_newer(&version, wish.insists)?;
+                journal.new.digest = self.place.take_in(file, &version)?;
+            }
+            Package::Previous => journal.new.digest = self.place.take_previous()?,
+        }
+        if !wish.insists && self.was_rolled_back(&journal.new.digest)? {
+            let sentence = "this very release was tried and rolled back before; wait for the next one";
+            return Err(Reason::new("rolled_back_before", sentence).into());
+        }
+        self.step(journal, Step::Preflight)?;
+        let said = Some(journal.new.version.as_str()).filter(|version| *version != "?");
+        journal.new.version = self.preflight(said)?;
+        if journal.new.digest == journal.old.digest {
+            let sentence = "there is no other release before this one to go back to";
+            return Err(Reason::new("same", sentence).into());
+        }
+
+        self.step(journal, Step::BackUp)?;
+        self.tell(&Told::BackUp);
+        let late = Reason::new("backup", "the copy of the store took longer than 15 minutes");
+        self.answer(BACKED_UP_WITHIN, late, |said| {
+            let Said::BackedUp { problem } = said else { return None };
+            let Some(problem) = problem else { return Some(Ok(())) };
+            let sentence = format!("no copy of the store could be made: {problem}");
+            Some(Err(Reason::new("backup", sentence).with("problem", problem)))
+        })?;
+
+        self.step(journal, Step::Drain)?;
+        self.tell(&Told::Drain);
+        let late = Reason::new("drain", "what is in hand did not come to a safe point within two minutes");
+        self.answer(DRAINED_WITHIN, late, |said| {
+            let Said::Drained { problem } = said else { return None };
+            let Some(problem) = problem else { return Some(Ok(())) };
+            let sentence = format!("what is in hand does not come to a safe point: {problem}; update again later");
+            Some(Err(Reason::new("drain", sentence).with("problem", problem)))
+        })
+    }
+
+    /// The exchange and the trial.
+    fn exchange(&mut self, mut journal: Journal) -> io::Result<()> {
+        if let Err(error) = self.place.swap(&mut journal) {
+            // Whether the candidate is in place already, the digest says.
+            return match digest_at(&self.plan.program)? {
+                Some(there) if there == journal.old.digest => {
+                    self.give_up(journal, Halt::Machine(error));
+                    Ok(())
+                }
+                _ => {
+                    let reason = self.place.refuse(&error);
+                    self.end_worker()?;
+                    self.roll_back(journal, reason)
+                }
+            };
+        }
+        self.end_worker()?;
+        self.tried(journal)
+    }
+
+    /// Ends the worker, in good order where it can.
+    pub(super) fn end_worker(&mut self) -> io::Result<()> {
+        self.tell(&Told::Stop { at_once: false });
+        let mut deadline = Instant::now().checked_add(ENDED_WITHIN);
+        while self.worker.is_some() {
+            match self.next(deadline)? {
+                Event::Ended(_) => self.worker = None,
+                Event::Due => {
+                    self.worker.iter_mut().for_each(super::Child::kill);
+                    deadline = None;
+                }
+                Event::Stop => self.tell(&Told::Stop { at_once: true }),
+                Event::Hangup | Event::Said(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A step begins: everybody who watches sees it.
+    pub(super) fn step(&self, journal: &mut Journal, step: Step) -> io::Result<()> {
+        journal.takes(step);
+        let state = journal.state;
+        self.place.write(journal, state)?;
+        self.tell(&Told::Known { known: self.known() });
+        Ok(())
+    }
+
+    /// Waits for an answer of the worker.
+    pub(super) fn answer<T>(
+        &mut self,
+        within: Duration,
+        late: Reason,
+        mut pick: impl FnMut(&Said) -> Option<Result<T, Reason>>,
+    ) -> Result<T, Halt> {
+        let deadline = Instant::now().checked_add(within);
+        loop {
+            match self.next(deadline)? {
+                Event::Said(said, _) => {
+                    if let Some(picked) = pick(&said) {
+                        return picked.map_err(Halt::Failed);
+                    }
+                }
+                Event::Hangup => self.hang_up(),
+                Event::Stop => {
+                    self.left = Some(Event::Stop);
+                    return Err(Halt::Stopped);
+                }
+                Event::Ended(ended) => {
+                    self.left = Some(Event::Ended(ended));
+                    let sentence = format!("the worker {ended}");
+                    return Err(Reason::new("ended", sentence).with("ended", ended).into());
+                }
+                Event::Due => return Err(late.into()),
+            }
+        }
+    }
+
+    fn was_rolled_back(&self, digest: &str) -> io::Result<bool> {
+        let history = self.place.history()?;
+        Ok(history.iter().any(|past| past.outcome == Outcome::RolledBack && past.digest.as_deref() == Some(digest)))
+    }
+}
+
+/// Refuses what is not newer than the release that runs, and what is no version at all.
+fn is_newer(version: &str, insists: bool) -> Result<(), Reason> {
+    let no_version = || {
+        let sentence = "the package is for something that is no version";
+        Reason::new("no_version", sentence)
+    };
+    let wanted = Version::parse(version).map_err(|_| no_version())?;
+    let running = Version::parse(release::version()).map_err(|_| no_version())?;
+    if wanted > running || insists {
+        return Ok(());
+    }
+    let sentence = format!("{version} is not newer than {running}, which runs; to go back to it, use the command line");
+    Err(Reason::new("not_newer", sentence).with("version", version).with("running", running))
+}

@@ -1,0 +1,75 @@
+//! One guard makes way for another in the same process: same number, same sockets, same worker.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::Guard;
+use super::child::Child;
+use crate::update::channel::Channel;
+
+/// What is said to the guard that takes over; the files come with it, in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Said {
+    /// The worker's process, where there is one. Its channel and its output come with it.
+    #[serde(default)]
+    worker: Option<i32>,
+}
+
+/// What the guard before this one has left: the lock, the listening socket, and the worker.
+#[derive(Debug)]
+pub struct Handover {
+    said: Said,
+    files: VecDeque<OwnedFd>,
+}
+
+impl Handover {
+    /// Takes over from the guard that was this process before. Only where the command line says that
+    /// there was one.
+    pub fn take() -> io::Result<Self> {
+        let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
+        let received = channel.receive::<Said>()?;
+        let (said, files) = received.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        Ok(Self { said, files })
+    }
+
+    /// The next file: the lock, then the listening socket.
+    pub fn file(&mut self) -> io::Result<OwnedFd> {
+        self.files.pop_front().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The worker, where there is one.
+    pub(super) fn worker(mut self) -> io::Result<Option<Child>> {
+        let Some(process) = self.said.worker else { return Ok(None) };
+        let channel = Channel::of(self.file()?);
+        Child::adopt(process, channel, self.files).map(Some)
+    }
+}
+
+impl Guard {
+    /// Becomes the binary that is in place now. Comes back only where that fails.
+    pub(super) fn exec(&mut self) -> io::Error {
+        let handed = Channel::pair().and_then(|(ours, theirs)| {
+            let mut files: Vec<BorrowedFd<'_>> = vec![self.plan.lock.as_fd(), self.plan.listener.as_fd()];
+            let mut said = Said::default();
+            if let Some((process, of_worker)) = self.worker.as_ref().and_then(Child::handed_over) {
+                said.worker = Some(process);
+                files.extend(of_worker);
+            }
+            ours.send(&said, &files)?;
+            Ok((ours, theirs))
+        });
+        match handed {
+            Ok((_ours, theirs)) => Command::new(&self.plan.program)
+                .args(&self.plan.arguments)
+                .arg("--taking-over")
+                .stdin(Stdio::from(OwnedFd::from(theirs)))
+                .exec(),
+            Err(error) => error,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The journal of the attempt under way, and the history of those that are over.
+
+use std::io;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::place::Place;
+use crate::clock::Clock;
+use crate::update::story::{Attempt, Known, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
+
+const JOURNAL: &str = "journal";
+const HISTORY: &str = "history";
+
+/// How far an attempt has come. Written before what it names is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Nothing has been changed yet.
+    Preparing,
+    /// The binaries are about to be exchanged.
+    Armed,
+    /// The new worker is tried by the old guard.
+    Trial,
+    /// The new guard tries itself.
+    GuardTrial,
+    /// The old binary is put back.
+    RollingBack,
+    /// The old binary is back.
+    RolledBack,
+    /// The new binary is in use.
+    Committed,
+}
+
+/// A binary: its version and its SHA-256.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Binary {
+    pub(super) version: String,
+    pub(super) digest: String,
+}
+
+/// All that has to be known to finish or to undo an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Journal {
+    pub(super) state: State,
+    pub(super) old: Binary,
+    pub(super) new: Binary,
+    pub(super) asked_by: String,
+    pub(super) began_at: Timestamp,
+    #[serde(default)]
+    pub(super) steps: Vec<StepTaken>,
+    /// How often a guard has begun with the trial under way.
+    #[serde(default)]
+    pub(super) tries: u32,
+    /// How often the service was started with the trial under way, as the old binary has seen it.
+    #[serde(default)]
+    pub(super) starts: u32,
+    #[serde(default)]
+    pub(super) reason: Option<Reason>,
+    #[serde(default)]
+    pub(super) lines: Vec<String>,
+}
+
+impl Journal {
+    /// The attempt as it is told of.
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            from: self.old.version.clone(),
+            to: self.new.version.clone(),
+            asked_by: self.asked_by.clone(),
+            began_at: self.began_at,
+            steps: self.steps.clone(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::RolledBack | State::Committed)
+    }
+
+    /// The next step begins.
+    pub(super) fn takes(&mut self, step: Step) {
+        self.steps.push(StepTaken { step, began_at: Clock::system().now() });
+    }
+}
+
+impl Place {
+    /// The attempt under way, or the last one where it was not tidied up yet.
+    pub(super) fn journal(&self) -> io::Result<Option<Journal>> {
+        let Some(bytes) = self.read_state(JOURNAL)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let path = self.state.join(JOURNAL);
+            io::Error::new(io::ErrorKind::InvalidData, format!("{} cannot be read: {error}", path.display()))
+        })
+    }
+
+    /// Writes the journal with this state.
+    pub(super) fn write(&self, journal: &mut Journal, state: State) -> io::Result<()> {
+        journal.state = state;
+        self.write_state(JOURNAL, &serde_json::to_vec_pretty(journal)?)
+    }
+
+    /// Adds the attempt to the history, once, and forgets it.
+    pub(super) fn close(&self, journal: &Journal, outcome: Outcome) -> io::Result<()> {
+        let past = Past {
+            from: journal.old.version.clone(),
+            to: journal.new.version.clone(),
+            asked_by: journal.asked_by.clone(),
+            began_at: journal.began_at,
+            ended_at: Clock::system().now(),
+            digest: Some(journal.new.digest.clone()).filter(|digest| !digest.is_empty()),
+            outcome,
+            reason: journal.reason.clone(),
+            lines: journal.lines.clone(),
+        };
+        if self.history()?.last().is_none_or(|last| last.began_at != past.began_at) {
+            self.add_line(HISTORY, &serde_json::to_string(&past)?)?;
+        }
+        self.clear_stage()?;
+        self.trap.step(|| match std::fs::remove_file(self.state.join(JOURNAL)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    }
+
+    /// All attempts that are over, the oldest first. A line that cannot be read is passed over.
+    pub(super) fn history(&self) -> io::Result<Vec<Past>> {
+        let bytes = self.read_state(HISTORY)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Writes and reads what a guard writes and reads at its start.
+    pub(super) fn rehearse(&self) -> io::Result<()> {
+        self.write_state(JOURNAL, b"{}")?;
+        self.add_line(HISTORY, "{}")?;
+        self.history().map(drop)
+    }
+
+    /// What is told of all this.
+    pub(super) fn known(&self, impossible: Option<Reason>) -> io::Result<Known> {
+        let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
+        let past = self.history()?.into_iter().rev().take(PAST_TOLD).collect();
+        Ok(Known { impossible, attempt, past })
+    }
+}

@@ -1,0 +1,178 @@
+//! The files of an installation, and the only operations on them.
+//!
+//! Each is complete or did not happen: a new file is written under a temporary name, flushed, and
+//! renamed, and the folder is flushed after it. Each is harmless to repeat.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::trap::Trap;
+use crate::hex::hex;
+
+/// Where everything lies.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The active binary.
+    pub(super) program: PathBuf,
+    /// The guard's own folder: journal, history, lock.
+    pub(super) state: PathBuf,
+    pub(super) trap: Trap,
+}
+
+impl Place {
+    pub(super) fn new(program: PathBuf, state: PathBuf) -> Self {
+        let trap = Trap::of(&state);
+        Self { program, state, trap }
+    }
+
+    fn folder(&self) -> &Path {
+        self.program.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// The binary before the active one.
+    pub(super) fn previous(&self) -> PathBuf {
+        let mut name = self.program.file_name().unwrap_or_default().to_owned();
+        name.push(".prev");
+        self.program.with_file_name(name)
+    }
+
+    /// Where a candidate waits. In the binary's own folder, so that a rename is one step.
+    pub(super) fn stage(&self) -> PathBuf {
+        self.folder().join(".stage")
+    }
+
+    /// The candidate.
+    pub(super) fn candidate(&self) -> PathBuf {
+        self.stage().join("cashout")
+    }
+
+    /// Why nothing can be put in the place of the active binary, if so.
+    pub(super) fn try_to_write(&self) -> io::Result<()> {
+        self.clear_stage()?;
+        DirBuilder::new().mode(0o755).create(self.stage())?;
+        let written = File::create(self.stage().join("try")).and_then(|mut file| file.write_all(b"cashout"));
+        self.clear_stage()?;
+        written
+    }
+
+    /// An empty stage.
+    pub(super) fn make_stage(&self) -> io::Result<PathBuf> {
+        self.clear_stage()?;
+        self.trap.step(|| DirBuilder::new().mode(0o755).create(self.stage()))?;
+        // Whatever the umask says: the candidate is tried by the worker's user.
+        fs::set_permissions(self.stage(), Permissions::from_mode(0o755))?;
+        Ok(self.stage())
+    }
+
+    /// Nothing of an attempt is left.
+    pub(super) fn clear_stage(&self) -> io::Result<()> {
+        match self.trap.step(|| fs::remove_dir_all(self.stage())) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The candidate is on the disk, and can be run by everybody.
+    pub(super) fn settle_candidate(&self) -> io::Result<()> {
+        let file = File::open(self.candidate())?;
+        file.set_permissions(Permissions::from_mode(0o755))?;
+        file.sync_all()?;
+        sync(&self.stage())
+    }
+
+    /// Keeps a copy of the active binary as the previous one. A copy, not a link: a rename between two
+    /// names of one file does nothing.
+    pub(super) fn keep_previous(&self) -> io::Result<()> {
+        self.copy(&self.program, &self.previous())
+    }
+
+    /// Puts the candidate in the place of the active binary. There is a whole one at every instant.
+    pub(super) fn put_candidate(&self) -> io::Result<()> {
+        self.trap.step(|| fs::rename(self.candidate(), &self.program))?;
+        self.trap.step(|| sync(self.folder()))
+    }
+
+    /// Puts the previous binary back in the place of the active one.
+    pub(super) fn put_previous_back(&self) -> io::Result<()> {
+        self.copy(&self.previous(), &self.program)
+    }
+
+    /// By way of the stage: the copy appears whole.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if !self.stage().is_dir() {
+            DirBuilder::new().mode(0o755).create(self.stage())?;
+        }
+        let temporary = self.stage().join("copy");
+        self.trap.step(|| {
+            let (mut from, mut copy) = (File::open(from)?, File::create(&temporary)?);
+            io::copy(&mut from, &mut copy)?;
+            copy.set_permissions(from.metadata()?.permissions())?;
+            copy.sync_all()
+        })?;
+        self.trap.step(|| fs::rename(&temporary, to))?;
+        self.trap.step(|| sync(self.folder()))
+    }
+
+    /// Writes a file of the guard's folder, whole or not at all.
+    pub(super) fn write_state(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = self.state.join(format!(".{name}.new"));
+        self.trap.step(|| {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        })?;
+        self.trap.step(|| fs::rename(&temporary, self.state.join(name)))?;
+        self.trap.step(|| sync(&self.state))
+    }
+
+    /// Adds a line to a file of the guard's folder. One that was cut off by a crash stays a line of its
+    /// own, which nobody can read.
+    pub(super) fn add_line(&self, name: &str, line: &str) -> io::Result<()> {
+        let path = self.state.join(name);
+        let whole = fs::read(&path).map_or(true, |bytes| bytes.last().is_none_or(|last| *last == b'\n'));
+        self.trap.step(|| {
+            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            let start = if whole { "" } else { "\n" };
+            file.write_all(format!("{start}{line}\n").as_bytes())?;
+            file.sync_all()
+        })?;
+        self.trap.step(|| sync(&self.state))
+    }
+
+    /// A file of the guard's folder; nothing where there is none.
+    pub(super) fn read_state(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.state.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal digits; nothing where there is none.
+pub(super) fn digest_at(path: &Path) -> io::Result<Option<String>> {
+    match File::open(path) {
+        Ok(file) => digest_of(file).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// SHA-256 of what can be read, in hexadecimal digits.
+pub(super) fn digest_of(mut from: impl Read) -> io::Result<String> {
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        let count = from.read(&mut buffer)?;
+        let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
+        hash.update(read);
+    }
+    Ok(hex(hash.finalize()))
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

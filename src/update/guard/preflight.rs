@@ -1,0 +1,140 @@
+//! Whether the candidate can run here, before anything depends on it.
+
+use std::fs::DirBuilder;
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::Guard;
+use super::attempt::Halt;
+use super::place::{Place, digest_at};
+use crate::release;
+use crate::store;
+use crate::update::story::Reason;
+
+/// How long the candidate may take for each thing that it is asked.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often we look whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What it may say at most, in bytes.
+const LONGEST: u64 = 32 * 1024;
+
+/// What `version --json` says, of which nothing else is needed.
+#[derive(Debug, Deserialize)]
+struct Identity {
+    version: String,
+    target: String,
+    store: Formats,
+}
+
+#[derive(Debug, Deserialize)]
+struct Formats {
+    /// The oldest and the latest format that it reads.
+    reads: [u32; 2],
+}
+
+impl Place {
+    /// Makes the previous binary the candidate, and gives its digest.
+    pub(super) fn take_previous(&self) -> Result<String, Reason> {
+        let taken = || {
+            self.make_stage()?;
+            std::fs::copy(self.previous(), self.candidate())?;
+            self.settle_candidate()?;
+            digest_at(&self.candidate())
+        };
+        match taken() {
+            Ok(Some(digest)) => Ok(digest),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.refuse(&error)),
+            Ok(None) | Err(_) => Err(Reason::new("no_previous", "there is no release before this one to go back to")),
+        }
+    }
+}
+
+impl Guard {
+    /// Asks the candidate what it is, whether it reads the settings, and whether it could be a guard;
+    /// as the worker's user. Gives its version.
+    pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
+        let said = self.ask(&["version", "--json"], &[0])?;
+        let unreadable = |_| Reason::new("preflight", "the new release does not say what it is; it is not used");
+        let identity: Identity = serde_json::from_str(&said).map_err(unreadable)?;
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != identity.version) {
+            let sentence = format!("the package is for {wanted} and holds {}; it is not used", identity.version);
+            return Err(Reason::new("other_version", sentence).into());
+        }
+        if identity.target != release::TARGET {
+            let sentence = format!("the package is for {}, and this machine is {}", identity.target, release::TARGET);
+            return Err(Reason::new("other_target", sentence).into());
+        }
+        let [oldest, latest] = identity.store.reads;
+        if !(oldest..=latest).contains(&store::format()) {
+            let sentence = format!("{} does not read the store as it is now", identity.version);
+            return Err(Reason::new("store_format", sentence).with("version", identity.version).into());
+        }
+        let [config, data] = self.plan.settings.clone().map(|path| path.display().to_string());
+        // 1: something that is to be looked at was so before.
+        self.ask(&["check", "--offline", "--config", &config, "--data", &data], &[0, 1])?;
+        let scratch = self.place.stage().join("scratch");
+        DirBuilder::new().mode(0o700).create(&scratch)?;
+        if let Some(user) = self.plan.user {
+            chown(&scratch, Some(user.id), Some(user.group))?;
+        }
+        let scratch = scratch.display().to_string();
+        self.ask(&["guard-recover", "--rehearse", "--guard-state", &scratch], &[0])?;
+        Ok(identity.version)
+    }
+
+    /// Runs the candidate; what it printed, where its code is one of `good`.
+    fn ask(&mut self, arguments: &[&str], good: &[i32]) -> Result<String, Halt> {
+        let what = arguments.first().copied().unwrap_or_default().to_owned();
+        let failed = |how: String| {
+            let sentence = format!("the new release was asked for `{what}` and {how}; it is not used");
+            Halt::from(Reason::new("preflight", sentence).with("command", what.clone()).with("how", how))
+        };
+        let (mut ours, theirs) = io::pipe()?;
+        let mut command = Command::new(self.place.candidate());
+        command.args(arguments).stdin(Stdio::null()).stderr(theirs.try_clone()?).stdout(theirs);
+        for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"] {
+            command.env_remove(variable);
+        }
+        if let Some(user) = self.plan.user {
+            command.gid(user.group).uid(user.id);
+        }
+        let mut process = match command.spawn() {
+            Ok(process) => process,
+            Err(error) => return Err(failed(format!("could not be started ({error})"))),
+        };
+        // Its ends of the pipe.
+        drop(command);
+        let deadline = Instant::now().checked_add(ANSWERED_WITHIN);
+        let status = loop {
+            if let Some(status) = process.try_wait()? {
+                break status;
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                process.kill()?;
+                process.wait()?;
+                return Err(failed("did not answer within 20 seconds".to_owned()));
+            }
+            self.manager.look(now, false);
+            // Signals and messages wait for us in their pipes; nothing else does.
+            std::thread::park_timeout(LOOK_EVERY);
+        };
+        let mut said = Vec::new();
+        rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
+        // It is over: what it has said is there. Whoever it left behind may hold the other end.
+        let _ = (&mut ours).take(LONGEST).read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if status.code().is_some_and(|code| good.contains(&code)) {
+            return Ok(said);
+        }
+        let last = said.lines().last().unwrap_or_default();
+        Err(failed(format!("ended with {status}: {last}")))
+    }
+}

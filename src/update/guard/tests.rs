@@ -1,0 +1,230 @@
+//! The exchange of two binaries, cut off at every single file operation.
+
+use std::fs;
+use std::path::Path;
+
+use super::journal::{Binary, Journal, State};
+use super::place::{Place, digest_at};
+use super::swap::Resume;
+use crate::clock::Clock;
+use crate::update::story::{Outcome, Reason};
+
+/// An installation with an old release in place and a new one on the stage.
+struct Installation {
+    folder: tempfile::TempDir,
+    old: Binary,
+    new: Binary,
+}
+
+impl Installation {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("bin/cashout"), "the old release").unwrap();
+        fs::write(folder.path().join("bin/cashout.prev"), "one that is older still").unwrap();
+        let place = place(folder.path());
+        place.make_stage().unwrap();
+        fs::write(place.candidate(), "the new release").unwrap();
+        place.settle_candidate().unwrap();
+        let binary = |version: &str, path: &Path| Binary {
+            version: version.to_owned(),
+            digest: digest_at(path).unwrap().unwrap(),
+        };
+        let (old, new) = (binary("1.0.0", &place.program), binary("1.1.0", &place.candidate()));
+        Self { folder, old, new }
+    }
+
+    /// A process that sees this installation for the first time.
+    fn place(&self) -> Place {
+        place(self.folder.path())
+    }
+
+    fn journal(&self) -> Journal {
+        Journal {
+            state: State::Preparing,
+            old: self.old.clone(),
+            new: self.new.clone(),
+            asked_by: "somebody".to_owned(),
+            began_at: Clock::system().now(),
+            steps: Vec::new(),
+            tries: 0,
+            starts: 0,
+            reason: None,
+            lines: Vec::new(),
+        }
+    }
+
+    /// What runs after a start: whoever is in place, after all that it finds to do.
+    fn start(&self) -> Resume {
+        let mut running = self.there();
+        for _ in 0..3 {
+            match self.place().recover(&running).unwrap() {
+                Resume::Exec => running = self.there(),
+                Resume::Work => return Resume::Work,
+                Resume::Trial(journal) => return Resume::Trial(journal),
+            }
+        }
+        panic!("one binary makes way for another for ever");
+    }
+
+    fn there(&self) -> String {
+        let place = self.place();
+        digest_at(&place.program).unwrap().expect("there is a binary at every instant")
+    }
+
+    /// A whole binary is in place, and nothing of an attempt is left.
+    fn is_tidy(&self, outcomes: &[Outcome]) {
+        let place = self.place();
+        let there = self.there();
+        assert!(there == self.old.digest || there == self.new.digest, "a binary that nobody knows");
+        assert!(!place.stage().exists() && place.journal().unwrap().is_none(), "something is left");
+        let known: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+        assert_eq!(known, outcomes);
+        let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(names.iter().all(|name| name == "history" || name.to_string_lossy().ends_with(".new")), "{names:?}");
+    }
+}
+
+fn place(folder: &Path) -> Place {
+    Place::new(folder.join("bin/cashout"), folder.join("state"))
+}
+
+/// Does `what` with a process that dies at the first point, at the second, and so on, until it comes
+/// to its end.
+fn cut_off_everywhere(what: impl Fn(&Installation, &Place) -> std::io::Result<()>, then: impl Fn(&Installation)) {
+    for point in 0.. {
+        let installation = Installation::new();
+        let place = installation.place();
+        place.trap.fails_at(point);
+        let done = what(&installation, &place).is_ok();
+        then(&installation);
+        if done {
+            assert!(point > 8, "there are only {point} points");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_swap_that_is_cut_off_anywhere_leaves_a_whole_binary_and_is_tried_or_forgotten() {
+    cut_off_everywhere(
+        |installation, place| place.swap(&mut installation.journal()),
+        |installation| match installation.start() {
+            Resume::Trial(journal) => {
+                assert_eq!(installation.there(), installation.new.digest);
+                let place = installation.place();
+                assert_eq!(digest_at(&place.previous()).unwrap().unwrap(), installation.old.digest);
+                place.put_back(&mut { *journal }).unwrap();
+                installation.is_tidy(&[Outcome::RolledBack]);
+                assert_eq!(installation.there(), installation.old.digest);
+            }
+            other @ (Resume::Work | Resume::Exec) => {
+                assert_eq!((other, installation.there()), (Resume::Work, installation.old.digest.clone()));
+                let began = !installation.place().history().unwrap().is_empty();
+                installation.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
+            }
+        },
+    );
+}
+
+#[test]
+fn a_way_back_that_is_cut_off_anywhere_is_gone_to_its_end() {
+    cut_off_everywhere(
+        |installation, place| {
+            let mut journal = installation.journal();
+            installation.place().swap(&mut journal).unwrap();
+            journal.reason = Some(Reason::new("not_well", "it is not well"));
+            place.put_back(&mut journal)
+        },
+        |installation| {
+            if let Resume::Trial(mut journal) = installation.start() {
+                // It was cut off before it had noted its intent: the trial begins anew, and fails anew.
+                installation.place().put_back(&mut journal).unwrap();
+            }
+            assert_eq!(installation.there(), installation.old.digest);
+            assert_eq!(installation.start(), Resume::Work);
+            installation.is_tidy(&[Outcome::RolledBack]);
+        },
+    );
+}
+
+#[test]
+fn a_commit_that_is_cut_off_anywhere_stays_one_or_is_tried_again() {
+    cut_off_everywhere(
+        |installation, place| {
+            let mut journal = installation.journal();
+            installation.place().swap(&mut journal).unwrap();
+            place.write(&mut journal, State::GuardTrial)?;
+            place.write(&mut journal, State::Committed)?;
+            place.close(&journal, Outcome::Committed)
+        },
+        |installation| {
+            if let Resume::Trial(journal) = installation.start() {
+                assert!(journal.tries == 1);
+                installation.place().close(&journal, Outcome::Committed).unwrap();
+            }
+            assert_eq!(installation.there(), installation.new.digest);
+            installation.is_tidy(&[Outcome::Committed]);
+        },
+    );
+}
+
+#[test]
+fn a_trial_that_is_cut_off_again_and_again_ends_with_the_old_release() {
+    let installation = Installation::new();
+    installation.place().swap(&mut installation.journal()).unwrap();
+    for tries in 1..=2 {
+        match installation.start() {
+            Resume::Trial(journal) => assert_eq!(journal.tries, tries),
+            other @ (Resume::Work | Resume::Exec) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(installation.start(), Resume::Work);
+    assert_eq!(installation.there(), installation.old.digest);
+    installation.is_tidy(&[Outcome::RolledBack]);
+}
+
+#[test]
+fn the_old_release_lets_the_new_one_start_twice_and_then_takes_its_place_back() {
+    let installation = Installation::new();
+    assert_eq!(installation.place().rescue().unwrap(), None);
+    installation.place().swap(&mut installation.journal()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(installation.place().rescue().unwrap(), None);
+        assert_eq!(installation.there(), installation.new.digest);
+    }
+    let said = installation.place().rescue().unwrap().unwrap();
+    assert_eq!(said, "1.1.0 did not come up; 1.0.0 is back");
+    assert_eq!((installation.there(), installation.start()), (installation.old.digest.clone(), Resume::Work));
+    installation.is_tidy(&[Outcome::RolledBack]);
+    assert_eq!(installation.place().rescue().unwrap(), None);
+}
+
+#[test]
+fn what_somebody_has_put_in_place_by_hand_stays() {
+    let installation = Installation::new();
+    let place = installation.place();
+    place.swap(&mut installation.journal()).unwrap();
+    fs::write(&place.program, "another release").unwrap();
+    let mine = digest_at(&place.program).unwrap().unwrap();
+    assert_eq!(place.recover(&mine).unwrap(), Resume::Work);
+    assert_eq!(fs::read_to_string(&place.program).unwrap(), "another release");
+    assert_eq!(place.history().unwrap().last().unwrap().outcome, Outcome::Interrupted);
+}
+
+#[test]
+fn a_line_of_the_history_that_was_cut_off_costs_no_other() {
+    let installation = Installation::new();
+    let place = installation.place();
+    let mut journal = installation.journal();
+    place.close(&journal, Outcome::Refused).unwrap();
+    place.close(&journal, Outcome::Refused).unwrap();
+    let path = place.state.join("history");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}{{\"from\":\"1.")).unwrap();
+    journal.began_at += jiff::SignedDuration::from_secs(1);
+    place.close(&journal, Outcome::Committed).unwrap();
+    let outcomes: Vec<_> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Refused, Outcome::Committed]);
+}

@@ -1,0 +1,110 @@
+//! Whether a package is what it is said to be, and what is in it.
+//!
+//! The guard looks at its own copy alone: whoever handed the package over cannot change it any more.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+
+use flate2::read::MultiGzDecoder;
+use self_update::{ArchiveKind, Compression, Extract, verify_signature};
+
+use super::place::{Place, digest_at};
+use crate::release;
+use crate::update::story::Reason;
+
+/// The largest package, in bytes.
+const LARGEST_PACKAGE: u64 = 64 * 1024 * 1024;
+
+/// The largest binary, in bytes: what a package is unpacked to at most.
+const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
+
+/// The name of the package of a version for this kind of machine. The signature is bound to it.
+pub fn package_name(version: &str) -> String {
+    format!("cashout-{version}-{}.tar.gz", release::TARGET)
+}
+
+impl Place {
+    /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
+    /// is refused leaves nothing behind that would ever be run.
+    pub(super) fn take_in(&self, package: File, version: &str) -> Result<String, Reason> {
+        if release::KEYS.is_empty() {
+            let sentence = "this build has no key to check a release with; install the release by hand";
+            return Err(Reason::new("no_key", sentence));
+        }
+        let size = package.metadata().map_err(|error| self.refuse(&error))?;
+        if !size.is_file() || size.len() > LARGEST_PACKAGE {
+            let sentence = "the package is larger than 64 MiB, which no release is";
+            return Err(Reason::new("too_large", sentence));
+        }
+        let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
+        let copy = stage.join(package_name(version));
+        let mut taken = package.take(LARGEST_PACKAGE);
+        File::create(&copy)
+            .and_then(|mut file| io::copy(&mut taken, &mut file).map(drop))
+            .map_err(|error| self.refuse(&error))?;
+        verify_signature(&copy, release::KEYS).map_err(|_| {
+            let sentence = format!(
+                "the package is not signed by a key that this release trusts, for version {version} and this kind of \
+                 machine: it was changed on its way, signed by somebody else, or belongs to another release; nothing \
+                 of it was run"
+            );
+            Reason::new("signature", sentence).with("version", version)
+        })?;
+        holds_one_binary(&copy).map_err(|what| {
+            let sentence = format!("the package is signed, but {what}; nothing of it was run");
+            Reason::new("package", sentence).with("what", what)
+        })?;
+        let unpacked = Extract::from_source(&copy)
+            .archive(ArchiveKind::Tar(Some(Compression::Gz)))
+            .extract_file(&stage, "cashout")
+            .map_err(|error| io::Error::other(error.to_string()));
+        unpacked
+            .and_then(|()| fs::remove_file(&copy))
+            .and_then(|()| self.settle_candidate())
+            .and_then(|()| digest_at(&self.candidate()))
+            .and_then(|digest| digest.ok_or_else(|| ErrorKind::NotFound.into()))
+            .map_err(|error| self.refuse(&error))
+    }
+
+    /// Why the machine does not let it be done, with the way out.
+    pub(super) fn refuse(&self, error: &io::Error) -> Reason {
+        let folder = self.program.parent().unwrap_or(&self.program).display();
+        let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+        let (kind, sentence) = if is(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge]) {
+            ("disk_full", format!("there is no room in {folder}; make some, and update again"))
+        } else if is(&[ErrorKind::PermissionDenied]) {
+            let mend = format!("let it with: chown $(id -un) {folder}, or install by hand");
+            ("no_right", format!("the service may not write to {folder}; {mend}"))
+        } else if is(&[ErrorKind::ReadOnlyFilesystem]) {
+            ("read_only", format!("{folder} is read-only: this installation is managed by an image; update that"))
+        } else if is(&[ErrorKind::CrossesDevices, ErrorKind::ResourceBusy]) {
+            let mend = "mount its folder instead";
+            (
+                "other_file_system",
+                format!("the binary in {folder} is mounted by itself and cannot be exchanged; {mend}"),
+            )
+        } else {
+            ("machine", format!("the machine does not let it be done in {folder}: {error}"))
+        };
+        Reason::new(kind, sentence).with("folder", folder).with("error", error)
+    }
+}
+
+/// Looks at the package before anything is unpacked: one regular file `cashout`, and nothing else.
+fn holds_one_binary(path: &std::path::Path) -> Result<(), String> {
+    let unreadable = |error: io::Error| format!("it cannot be unpacked ({error})");
+    let file = File::open(path).map_err(unreadable)?;
+    // One more than a binary has: the padding and the end of the archive.
+    let bounded = MultiGzDecoder::new(file).take(LARGEST_BINARY.saturating_add(64 * 1024));
+    let mut archive = tar::Archive::new(bounded);
+    let mut found = 0_u32;
+    for entry in archive.entries().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let is_binary = entry.path_bytes().as_ref() == b"cashout" && entry.header().entry_type().is_file();
+        if !is_binary || entry.size() > LARGEST_BINARY {
+            return Err("it holds something else than one binary of at most 256 MiB".to_owned());
+        }
+        found = found.saturating_add(1);
+    }
+    if found == 1 { Ok(()) } else { Err(format!("it holds {found} binaries, not one")) }
+}

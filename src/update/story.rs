@@ -1,0 +1,157 @@
+//! What is told of an update: the one under way, step by step, and those that have been.
+//!
+//! The guard writes it, the pages and the API show it, and both may be of other releases than whoever
+//! wrote: fields are added, never changed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How many past attempts the worker is told of; the file has all of them.
+pub const PAST_TOLD: usize = 20;
+
+/// How many last lines of a release that failed are kept, and how long each may be.
+pub const LINES_KEPT: usize = 20;
+/// The longest of these lines, in characters.
+pub const LONGEST_LINE: usize = 300;
+
+/// All that the guard knows of updates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Why this installation cannot be updated from here, where it cannot.
+    #[serde(default)]
+    pub impossible: Option<Reason>,
+    /// The attempt under way.
+    #[serde(default)]
+    pub attempt: Option<Attempt>,
+    /// The last attempts that are over, the latest first.
+    #[serde(default)]
+    pub past: Vec<Past>,
+}
+
+/// Why something was refused, undone or is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What it is about, for translations: `signature`, `disk_full`.
+    pub kind: String,
+    /// The whole sentence in English, with the way out.
+    pub sentence: String,
+    /// What the sentence names.
+    #[serde(default)]
+    pub details: BTreeMap<String, String>,
+}
+
+impl Reason {
+    /// A reason that names nothing.
+    pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), sentence: sentence.into(), details: BTreeMap::new() }
+    }
+
+    /// The same, naming something.
+    #[must_use]
+    pub fn with(mut self, name: &str, what: impl fmt::Display) -> Self {
+        self.details.insert(name.to_owned(), what.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.sentence)
+    }
+}
+
+/// An update under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The version that was there.
+    pub from: String,
+    /// The version that is to be there.
+    pub to: String,
+    /// Who asked: a login, `command line`, `auto`.
+    pub asked_by: String,
+    /// When it began (UTC).
+    pub began_at: Timestamp,
+    /// The steps so far; the last one is under way.
+    #[serde(default)]
+    pub steps: Vec<StepTaken>,
+}
+
+/// A step of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTaken {
+    /// Which.
+    pub step: Step,
+    /// When it began (UTC).
+    pub began_at: Timestamp,
+}
+
+/// The steps of an attempt, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The package is checked against the keys that are compiled in, and unpacked.
+    Verify,
+    /// The new release says what it is, and whether it can work with the settings.
+    Preflight,
+    /// A copy of the store is made.
+    BackUp,
+    /// What is in hand comes to a safe point.
+    Drain,
+    /// The new release takes the place of the old one.
+    Swap,
+    /// The new release serves, and changes nothing outside.
+    Trial,
+    /// The new release supervises itself.
+    GuardTrial,
+    /// The old release is put back.
+    RollBack,
+    /// A step of a later release.
+    #[serde(other)]
+    Other,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new release is in use.
+    Committed,
+    /// The new release was tried, and the old one is back.
+    RolledBack,
+    /// It was refused before anything was changed.
+    Refused,
+    /// Something cut it off before anything was changed.
+    Interrupted,
+    /// An outcome of a later release.
+    #[serde(other)]
+    Other,
+}
+
+/// An attempt that is over: a line of the history, kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The version that was there.
+    pub from: String,
+    /// The version that was to be there.
+    pub to: String,
+    /// Who asked.
+    pub asked_by: String,
+    /// When it began (UTC).
+    pub began_at: Timestamp,
+    /// When it ended (UTC).
+    pub ended_at: Timestamp,
+    /// SHA-256 of the new binary, where it came to be known.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it ended so, where it was not committed.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The last lines that the new release wrote, where it was rolled back.
+    #[serde(default)]
+    pub lines: Vec<String>,
+}
