@@ -14,7 +14,7 @@ use crate::world::Site;
 const HOSTILE: &str = "=HYPERLINK(\"http://elsewhere.example\") <script>alert('1')</script> \u{202e}gnirts \u{1f4b6}";
 
 /// Keeps a line as the appliance keeps its own.
-async fn log(site: &Site, at: &str, level: LogLevel, action: &str, mirakl_id: Option<u64>, message: &str) {
+pub(crate) async fn log(site: &Site, at: &str, level: LogLevel, action: &str, mirakl_id: Option<u64>, message: &str) {
     let (at, action, message) = (at.parse::<Timestamp>().unwrap(), action.to_owned(), message.to_owned());
     let kept = site.world.context.store.write(move |writer| {
         let id = writer.next_id::<LogLine>()?;

@@ -29,6 +29,7 @@ mod pages;
 mod payments;
 mod retrying;
 mod screen;
+mod sentences;
 mod settings;
 mod signing_in;
 mod transfers;
