@@ -19,6 +19,7 @@ mod door;
 mod driver;
 mod findings;
 mod harness;
+mod hostile;
 mod logs;
 #[path = "../it/notices.rs"]
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]

@@ -33,14 +33,19 @@ pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Re
     lists::csv(&web, &order, &filter).await
 }
 
+/// How a level is toned: it says no more than its name does.
+pub(super) fn tone(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "quiet",
+        LogLevel::Info | LogLevel::Notice => "note",
+        LogLevel::Warning => "warn",
+        LogLevel::Error => "bad",
+        LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "grave",
+    }
+}
+
 impl Logs {
     fn tone(&self, level: &LogLevel) -> &'static str {
-        match level {
-            LogLevel::Debug => "quiet",
-            LogLevel::Info | LogLevel::Notice => "note",
-            LogLevel::Warning => "warn",
-            LogLevel::Error => "bad",
-            LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "grave",
-        }
+        tone(*level)
     }
 }

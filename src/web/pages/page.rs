@@ -191,6 +191,16 @@ impl Page {
         self.texts.duration(span)
     }
 
+    /// The text, cut where it is too long for a link or a heading: the whole stands where it leads.
+    pub(super) fn short(&self, text: &str) -> String {
+        self.cut(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The same for a sentence.
+    pub(super) fn shortened(&self, text: &str) -> String {
+        self.excerpt(text).unwrap_or_else(|| text.to_owned())
+    }
+
     /// Where a text is cut, if it is too long for a table.
     pub(super) fn cut(&self, text: &str) -> Option<String> {
         beginning(text, CUT_AFTER)

@@ -75,9 +75,22 @@ struct Event {
     at: Timestamp,
     title: String,
     text: String,
-    /// HiPay's ids and references, each with its name.
-    facts: Vec<(String, String)>,
+    facts: Vec<Fact>,
     tone: &'static str,
+}
+
+/// One of HiPay's ids or references.
+struct Fact {
+    name: String,
+    value: String,
+    /// Where more is told of it.
+    address: Option<String>,
+}
+
+impl Fact {
+    fn new(name: String, value: impl Into<String>) -> Self {
+        Self { name, value: value.into(), address: None }
+    }
 }
 
 #[derive(Template)]
@@ -130,7 +143,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
     let mut attempts: Vec<_> = attempts(PaymentKind::Transfer).chain(attempts(PaymentKind::Withdrawal)).collect();
     for change in &operation.history {
         if change.status == Status::Created {
-            let title = page.t1("story-made", "voucher", &operation.voucher);
+            let title = page.t1("story-made", "voucher", page.short(&operation.voucher));
             events.push(Event { at: change.at, title, text: String::new(), facts: Vec::new(), tone: "quiet" });
             continue;
         }
@@ -151,12 +164,15 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
     events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));
     for notification in notifications {
         let facts = vec![
-            (page.t("story-transaction"), notification.subject.clone()),
-            (page.t("story-notification"), notification.id.to_string()),
+            Fact::new(page.t("story-transaction"), &notification.subject),
+            Fact {
+                address: Some(format!("/dashboard/notifications/{}", notification.id)),
+                ..Fact::new(page.t("story-notification"), notification.id.to_string())
+            },
         ];
         events.push(Event {
             at: notification.received_at,
-            title: page.t1("story-told", "action", &notification.action),
+            title: page.t1("story-told", "action", page.short(&notification.action)),
             text: notification.message.clone(),
             facts,
             tone: "quiet",
@@ -169,12 +185,12 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
 
 fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
     let mut facts = vec![
-        (page.t("story-reference"), attempt.reference.clone()),
-        (page.t("amount"), page.amount(&attempt.amount)),
-        (page.t("story-account"), attempt.account.to_string()),
+        Fact::new(page.t("story-reference"), &attempt.reference),
+        Fact::new(page.t("amount"), page.amount(&attempt.amount)),
+        Fact::new(page.t("story-account"), attempt.account.to_string()),
     ];
-    facts.extend(attempt.transaction_id.iter().map(|id| (page.t("story-transaction"), id.clone())));
-    facts.extend(attempt.transaction_status.iter().map(|status| (page.t("story-hipay-status"), status.clone())));
+    facts.extend(attempt.transaction_id.iter().map(|id| Fact::new(page.t("story-transaction"), id)));
+    facts.extend(attempt.transaction_status.iter().map(|status| Fact::new(page.t("story-hipay-status"), status)));
     let tone = match attempt.state {
         AttemptState::Captured => "good",
         AttemptState::Sending | AttemptState::Requested => "busy",

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::page::{Page, Told, show};
-use super::{notifications, transfers, vendors};
+use super::{logs, notifications, transfers, vendors};
 use crate::explanation::explain_vendor;
 use crate::inbox::Notification;
 use crate::logs::LogLine;
@@ -103,10 +103,6 @@ impl VendorPage {
     }
 
     fn level_tone(&self, line: &LogLine) -> &'static str {
-        match line.level {
-            0..300 => "quiet",
-            300..400 => "busy",
-            400.. => "bad",
-        }
+        logs::tone(line.severity())
     }
 }

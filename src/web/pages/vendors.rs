@@ -9,6 +9,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::page::{Page, Rows, show};
+use crate::remote::CallError;
 use crate::store::{Query, View};
 use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::web::Web;
@@ -70,8 +71,19 @@ struct OfVendor {
     page: Page,
     vendor: Vendor,
     documents: Vec<Document>,
-    /// When HiPay was asked; `None` where it did not answer, and what is known here is shown.
-    as_of: Option<Timestamp>,
+    source: Shown,
+}
+
+/// Where the documents that are shown come from.
+enum Shown {
+    /// HiPay showed them just now.
+    Live(Timestamp),
+    /// There is no wallet that HiPay could be asked for.
+    NoWallet,
+    /// HiPay did not answer: they are what is known here.
+    NoAnswer,
+    /// HiPay refused to show them, and said why: they are what is known here.
+    Refused(String),
 }
 
 impl OfVendor {
@@ -100,21 +112,26 @@ pub(super) async fn documents(
     let known = known.await?;
     let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such vendor"))?;
     let live = match vendor.hipay_id {
-        Some(hipay_id) => tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await.ok(),
+        Some(hipay_id) => Some(tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await),
         None => None,
     };
-    let (documents, as_of) = match live {
-        Some(Ok(identification)) => {
+    let last_known = || sent.into_iter().map(last_known).collect();
+    let (documents, source) = match live {
+        Some(Ok(Ok(identification))) => {
             let documents = identification.documents.into_iter().map(|document| Document {
                 label: document.label,
                 status: document.status,
                 message: document.message,
             });
-            (documents.collect(), Some(context.clock.now()))
+            (documents.collect(), Shown::Live(context.clock.now()))
         }
-        Some(Err(_)) | None => (sent.into_iter().map(last_known).collect(), None),
+        Some(Ok(Err(CallError::Rejected(rejection)))) => (last_known(), Shown::Refused(rejection.to_string())),
+        Some(Ok(Err(CallError::NotSent { .. } | CallError::Unknown { .. })) | Err(_)) => {
+            (last_known(), Shown::NoAnswer)
+        }
+        None => (last_known(), Shown::NoWallet),
     };
-    show(StatusCode::OK, &OfVendor { page, vendor, documents, as_of })
+    show(StatusCode::OK, &OfVendor { page, vendor, documents, source })
 }
 
 fn last_known(sent: SentDocument) -> Document {

@@ -78,6 +78,7 @@ vendor-paid = open
 documents-of = Documents of shop { $shop }
 documents-live = As HiPay shows them,
 documents-last-known = HiPay does not answer at the moment. This is what was last known of what we sent.
+documents-refused = HiPay does not show them. This is what was last known of what we sent; HiPay says:
 documents-no-wallet = There is no wallet yet, so nothing was sent.
 documents-none = No document was sent.
 documents-back = Back to the vendors

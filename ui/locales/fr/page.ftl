@@ -78,6 +78,7 @@ vendor-paid = ouverts
 documents-of = Documents de la boutique { $shop }
 documents-live = Tels que HiPay les montre,
 documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier état connu de ce que nous avons envoyé.
+documents-refused = HiPay refuse de les montrer. Voici le dernier état connu de ce que nous avons envoyé ; HiPay dit :
 documents-no-wallet = Il n’y a pas encore de compte, donc rien n’a été envoyé.
 documents-none = Aucun document n’a été envoyé.
 documents-back = Retour aux vendeurs

@@ -1,0 +1,288 @@
+//! What somebody would like to break a page with, on every page that there is: it is shown as text, cut
+//! where it is long, and the whole of it on demand.
+
+use cashout::attempt::{Attempt, AttemptState};
+use cashout::inbox::Notification;
+use cashout::jobs::{BatchRecord, Failure, Subject};
+use cashout::logs::LogLine;
+use cashout::operation::{Hold, Operation, PaymentKind};
+use cashout::refusal::Refusal;
+use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
+use cashout::store::{StoreError, View, Writer};
+use cashout::vendor::{SentDocument, Trouble, Vendor, Warning};
+use cashout::web::paths;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::door::signed_in;
+use crate::notices::{Notice, until};
+use crate::payments::{enterprise, known, notice};
+use crate::world::{Site, World, wallet_of};
+
+/// A formula, markup that would run or be seen as an element, the ends of attributes and elements, a
+/// change of direction that nobody takes back, signs of four bytes.
+const HOSTILE: &str = "=1+1<script id=injected>alert('x')</script>\"'><img id=injected src=x onerror=alert(1)>\
+    </td></table></bdi>&amp;&#60;{{ 7 * 7 }} \u{202e}drawkcab\u{2066} 🛒𝒳";
+/// A payment's reference has at most 100 characters.
+const REFERENCE: &str = "=<script id=injected>alert(1)</script>\"'>/..?a=b&c#\u{202e}🛒";
+/// No text from outside is longer at once, in characters; what a notification was sent as has a part of
+/// the page to itself.
+const AT_ONCE: usize = 400;
+const SHOP: u64 = 2001;
+
+/// What stands on no page of these, because they say nothing that comes from outside.
+const OUR_WORDS: [&str; 3] = ["/dashboard/funds", "/dashboard/password", "/dashboard/settings/remotes"];
+
+/// The same with 10,000 signs more that nothing breaks.
+fn long() -> String {
+    format!("{HOSTILE}{}.", "x".repeat(10_000))
+}
+
+/// A site where everything that people outside can name is called so.
+async fn hostile_site() -> Site {
+    let world = World::unscheduled(SandboxOptions::default(), &[]).await;
+    world.seller(SHOP);
+    world.sandbox.mirakl(|mirakl| mirakl.shops[0].name = long());
+    world.sandbox.hipay(|hipay| {
+        let account = hipay.account_mut(wallet_of(SHOP)).unwrap();
+        account.documents.push(Kyc {
+            kind: 1,
+            file_name: "passport.pdf".to_owned(),
+            size: 1,
+            back: None,
+            validity: None,
+            sent: "2026-11-09T08:00:00Z".parse().unwrap(),
+            status: KycStatus::Refused,
+            message: Some(long()),
+        });
+    });
+    // Without money it is not transferred.
+    world.voucher(1, SHOP, 8_300, 0);
+    world.up_to_operations().await;
+    let batch = world.transfer().await.id;
+    let site = Site::of(world).await;
+
+    let to = site.base().trim_start_matches("http://").parse().unwrap();
+    assert_eq!(Notice::new("capture", "ok", wallet_of(SHOP)).of("5d935783d9cd316415", "83.00").send(to).await, 204);
+    let paid = notice(&[
+        ("transaction_reference", REFERENCE),
+        ("status", "777"),
+        ("message", &long()),
+        ("reason[code]", HOSTILE),
+        ("reason[message]", &long()),
+        ("order[id]", &long()),
+        ("payment_product", &long()),
+        ("payment_method[card_holder]", &long()),
+        ("operation[type]", HOSTILE),
+        ("operation[id]", HOSTILE),
+        ("date_updated", HOSTILE),
+        (&format!("custom_data[{HOSTILE}]"), &long()),
+    ]);
+    let delivery = enterprise(&site).send_body("application/x-www-form-urlencoded", paid.as_bytes()).await;
+    assert_eq!(delivery, Delivery::Answered(204));
+    known(&site, 1).await;
+    let now = site.world.clock.now();
+    until("both are dealt with", || site.world.notifications().iter().all(|one| !one.is_due(now))).await;
+
+    let planted = site.world.context.store.write(move |writer| plant(writer, batch)).await;
+    planted.unwrap();
+    site
+}
+
+/// What the remotes of these tests do not say by themselves.
+fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
+    let found = "what was made before";
+    let mut vendor = writer.get::<Vendor>(&SHOP)?.expect(found);
+    let at = vendor.updated_at;
+    (vendor.login, vendor.email, vendor.vat_number) = (long(), long(), Some(long()));
+    vendor.identification_refusal = Some(long());
+    vendor.warn(Warning::new(Trouble::DocumentNotSent, long()).about(long()).said(Some(Refusal::in_words(&long()))));
+    writer.put(&vendor)?;
+    writer.put(&SentDocument {
+        document_id: 1,
+        mirakl_id: SHOP,
+        document_type: long(),
+        hipay_type: 1,
+        file_name: long(),
+        message: long(),
+        validation: cashout::vendor::DocumentValidation::Invalid,
+        validation_message: long(),
+        validation_as_of: None,
+        iban: None,
+        sent_at: at,
+        unknown: serde_json::Map::new(),
+    })?;
+
+    let mut operation = writer.get::<Operation>(&1)?.expect(found);
+    operation.voucher = long();
+    operation.invoice_id = Some(long());
+    operation.message = long();
+    operation.hold(Hold::Unknown, &long(), at);
+    let amount = operation.amount;
+    operation.payment_mut(PaymentKind::Transfer).attempts.push(Attempt {
+        number: 1,
+        reference: long(),
+        amount,
+        account: 1,
+        public_label: long(),
+        private_label: long(),
+        intended_at: at,
+        state: AttemptState::Refused,
+        transaction_id: Some(HOSTILE.to_owned()),
+        transaction_status: Some(long()),
+        as_of: None,
+        message: long(),
+        refusal: Some(Refusal::in_words(&long())),
+        updated_at: at,
+        unknown: serde_json::Map::new(),
+    });
+    writer.put(&operation)?;
+
+    let mut told = writer.get::<Notification>(&1)?.expect(found);
+    (told.action, told.subject, told.message, told.body) = (long(), HOSTILE.to_owned(), long(), long());
+    told.mirakl_id = Some(SHOP);
+    writer.put(&told)?;
+    writer.put(&LogLine {
+        id: 1_000_000,
+        at,
+        level: 300,
+        action: long(),
+        mirakl_id: Some(SHOP),
+        batch: None,
+        message: long(),
+        target: String::new(),
+        fields: serde_json::Map::new(),
+        unknown: serde_json::Map::new(),
+    })?;
+
+    let mut record = writer.get::<BatchRecord>(&batch)?.expect(found);
+    (record.arguments, record.asked_by, record.error) = (long(), long(), Some(long()));
+    record.failures = vec![Failure { subject: Subject::shop(SHOP), message: long() }];
+    writer.put(&record)
+}
+
+/// What a page shows of it.
+#[derive(Debug, Deserialize)]
+struct Look {
+    /// How many texts hold it.
+    texts: usize,
+    /// How many of them hold all of it, where it is long.
+    whole: usize,
+    /// Those that are not kept apart from the direction of what is around them.
+    bare: Vec<String>,
+    /// Those that are seen at once and should have been cut.
+    uncut: Vec<String>,
+    /// How much of it has become a part of the page.
+    injected: usize,
+}
+
+const LOOK: &str = "
+    const [hostile, long, atOnce] = arguments;
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const look = {texts: 0, whole: 0, bare: [], uncut: [], injected: document.querySelectorAll('#injected').length};
+    const place = node => node.parentElement.closest('[id]')?.id + ' ' + node.parentElement.tagName;
+    for (let node; (node = walker.nextNode());) {
+        const text = node.textContent;
+        if (!text.includes(hostile)) continue;
+        look.texts++;
+        if (text.includes(long)) look.whole++;
+        if (!node.parentElement.closest('bdi, pre')) look.bare.push(place(node));
+        if (text.length > atOnce && node.parentElement.checkVisibility() && !node.parentElement.closest('pre')) {
+            look.uncut.push(place(node));
+        }
+    }
+    return look;";
+
+async fn look(browser: &Browser) -> Look {
+    let beginning = HOSTILE.split("alert").next().unwrap();
+    let arguments = vec![json!(beginning), json!(long()), json!(AT_ONCE)];
+    serde_json::from_value(browser.execute(LOOK, arguments).await.unwrap()).unwrap()
+}
+
+/// The address of a page of the route table. A parameter that is not known here belongs to a new page:
+/// it is given something hostile to show.
+fn address(path: &str) -> String {
+    let part = |part: &str| match part {
+        "{mirakl_id}" => SHOP.to_string(),
+        "{id}" => "1".to_owned(),
+        "{transaction_reference}" => utf8_percent_encode(REFERENCE, NON_ALPHANUMERIC).to_string(),
+        other => {
+            assert!(!other.starts_with('{'), "{path}: what is to stand for {other}?");
+            other.to_owned()
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// What an address answers: its status and what it is.
+async fn kind(browser: &Browser, address: &str) -> (u64, String) {
+    let head = "return fetch(arguments[0], {method: 'HEAD', redirect: 'manual'})
+        .then(answer => [answer.status, answer.headers.get('content-type') || ''])";
+    serde_json::from_value(browser.execute_waiting(head, vec![json!(address)]).await.unwrap()).unwrap()
+}
+
+/// No cell of the file begins like a formula, and what is hostile is there as it is.
+fn is_harmless(path: &str, text: &str) {
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let records: Vec<csv::StringRecord> =
+        reader.records().map(|record| record.expect("the file can be read")).collect();
+    assert!(!records.is_empty(), "{path} has no row");
+    for cell in records.iter().flatten() {
+        assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{path}: {cell}");
+    }
+    let formula = HOSTILE.split('<').next().unwrap();
+    let kept = records.iter().flatten().any(|cell| cell.starts_with(&format!("'{formula}")) || cell.contains(HOSTILE));
+    assert!(kept, "{path} does not have it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
+    let site = hostile_site().await;
+    let browser = signed_in(&site, site.window().width(390)).await;
+    // Addresses that only take forms, asked for all the same.
+    browser.allow_finding("answered 405");
+    browser.allow_finding("Failed to load resource");
+    let [_, pages, _] = paths();
+    let (mut seen, mut wrong) = (Vec::new(), Vec::new());
+    for path in &pages {
+        let address = address(path);
+        let (status, kind) = kind(&browser, &address).await;
+        if status == 405 {
+            continue;
+        }
+        if kind.starts_with("text/csv") {
+            is_harmless(path, browser.download(&address).await.text());
+            continue;
+        }
+        if kind.starts_with("text/event-stream") {
+            continue;
+        }
+        assert!(kind.starts_with("text/html") && status == 200, "{path} answers {status} {kind}");
+        browser.open(&address).await;
+        let there = look(&browser).await;
+        browser.fits_the_window().await;
+        if !there.bare.is_empty() || !there.uncut.is_empty() || there.injected > 0 {
+            wrong.push(format!("{path}: {there:?}"));
+        }
+        // What was cut is there, and opened it fits as well.
+        let told = !OUR_WORDS.contains(&path.as_str()) && path != "/dashboard/transfers/retried";
+        if told && (there.texts == 0 || there.whole == 0) {
+            wrong.push(format!("{path} does not show it: {there:?}"));
+        }
+        browser
+            .execute("document.querySelectorAll('details').forEach(one => one.open = true)", Vec::new())
+            .await
+            .unwrap();
+        browser.fits_the_window().await;
+        browser.screenshot(&format!("hostile{}", path.replace(['/', '{', '}'], "-"))).await;
+        seen.push(path.as_str());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen.len() > 12, "{seen:?}");
+    // Documents come into the page once they are asked for.
+    browser.allow_finding("layout shift");
+    browser.done().await;
+    site.stop().await;
+}
