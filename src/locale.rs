@@ -26,6 +26,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/payments.ftl"),
     include_str!("../ui/locales/en/notifications.ftl"),
     include_str!("../ui/locales/en/vendor.ftl"),
+    include_str!("../ui/locales/en/problem.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
@@ -38,6 +39,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/payments.ftl"),
     include_str!("../ui/locales/fr/notifications.ftl"),
     include_str!("../ui/locales/fr/vendor.ftl"),
+    include_str!("../ui/locales/fr/problem.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));
@@ -189,6 +191,28 @@ mod tests {
             }
         }
         assert!(seen > 300, "{seen}");
+    }
+
+    #[test]
+    fn every_problem_that_is_told_in_words_is_there_and_is_told_somewhere() {
+        fn read(folder: &std::path::Path, code: &mut String) {
+            for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+                if file.is_dir() {
+                    read(&file, code);
+                } else {
+                    code.push_str(&std::fs::read_to_string(&file).unwrap());
+                }
+            }
+        }
+        let mut code = String::new();
+        read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut code);
+        let told: BTreeSet<String> = code
+            .split("\"problem-")
+            .skip(1)
+            .map(|rest| format!("problem-{}", rest.split('"').next().unwrap_or_default()))
+            .collect();
+        let known = ENGLISH.iter().flat_map(|file| messages(file).into_keys()).filter(|id| id.starts_with("problem-"));
+        assert_eq!(told, known.collect::<BTreeSet<String>>());
     }
 
     #[test]

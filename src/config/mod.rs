@@ -34,7 +34,7 @@ pub use settings::{
     UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{WriteBackError, write_settings};
+pub use write_back::{Mend, WriteBackError, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;

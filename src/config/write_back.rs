@@ -42,15 +42,54 @@ pub enum WriteBackError {
         key: String,
     },
     /// To be mended on the machine: a right, space on the disk.
-    #[error("{path} cannot be written ({cause}): {mend}")]
+    #[error("{path} cannot be written ({cause}): {}", mend.of(path))]
     NotWritable {
         /// The file.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
         /// What an administrator can do.
-        mend: String,
+        mend: Mend,
     },
+}
+
+/// What helps where a file cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// There is no file yet: it has to be made.
+    Create,
+    /// The disk is full, or this user's part of it.
+    FreeSpace,
+    /// This user may not write there.
+    Allow,
+}
+
+impl Mend {
+    fn for_cause(cause: &io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::NotFound => Self::Create,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::FreeSpace,
+            _ => Self::Allow,
+        }
+    }
+
+    /// That as a sentence about the file at `path`.
+    fn of(self, path: &Path) -> String {
+        let folder = folder_of(path).display();
+        match self {
+            Self::Create => "create it first, from the commented example config/parameters.yml".to_owned(),
+            Self::FreeSpace => format!("free some space in {folder}"),
+            Self::Allow => {
+                format!(
+                    "let this user write to the folder {folder} (chown cashout {folder}), or change the file by hand"
+                )
+            }
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// Changes or adds settings (name, value) in the file at `path`, all or none, keeping every other byte, the mode and the
@@ -96,14 +135,7 @@ pub fn write_settings(
 }
 
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
-    let folder = path.parent().unwrap_or(Path::new("/")).display();
-    let mend = if cause.kind() == io::ErrorKind::NotFound {
-        "create it first, from the commented example config/parameters.yml".to_owned()
-    } else if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        format!("free some space in {folder}")
-    } else {
-        format!("let this user write to the folder {folder} (chown cashout {folder}), or change the file by hand")
-    };
+    let mend = Mend::for_cause(&cause);
     WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
 }
 

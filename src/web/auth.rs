@@ -58,7 +58,7 @@ impl Caller {
         let Some(session) = self.session() else { return Ok(String::new()) };
         session::csrf_token(session).map_err(|error| {
             tracing::error!(action = "web", "{error}");
-            Problem::unavailable("no page can be made at the moment; try again", 30)
+            Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-sign-in-store", []).again_after(30)
         })
     }
 
@@ -74,10 +74,10 @@ impl Caller {
     fn must_be_operator(&self) -> Result<(), Problem> {
         match self.role {
             Role::Operator => Ok(()),
-            Role::Viewer => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                format!("{} may look at everything and change nothing; an operator may", self.name),
-            )),
+            Role::Viewer => {
+                let person = [("person", self.name.clone())];
+                Err(Problem::told(StatusCode::FORBIDDEN, "problem-viewer", person))
+            }
         }
     }
 }
@@ -116,7 +116,9 @@ fn may_ask(caller: &Caller, method: &Method, headers: &HeaderMap) -> Result<(), 
     }
     let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).unwrap_or_default();
     if !caller.is_from_own_page(token) {
-        return Err(forged("the header X-CSRF-Token with the token of a page"));
+        let title = "nothing was changed: this takes the header X-CSRF-Token with the token of a page; load the page \
+                     again and repeat it";
+        return Err(Problem::new(StatusCode::FORBIDDEN, title));
     }
     caller.must_be_operator()
 }
@@ -140,7 +142,7 @@ pub async fn let_in_page(State(web): State<Web>, peer: Peer, mut request: Reques
     };
     let Some(found) = found else { return to_the_sign_in(&request) };
     if changes(request.method()) && comes_from_elsewhere(request.headers()) {
-        return forged("a form of the dashboard itself").into_response();
+        return forged().into_response();
     }
     request.extensions_mut().insert(Caller::by_session(found));
     let mut response = next.run(request).await;
@@ -186,9 +188,8 @@ pub fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// What somebody's browser asks for, but not the person in front of it.
-pub(super) fn forged(needed: &str) -> Problem {
-    let title = format!("nothing was changed: this takes {needed}; load the page again and repeat it");
-    Problem::new(StatusCode::FORBIDDEN, title)
+pub(super) fn forged() -> Problem {
+    Problem::told(StatusCode::FORBIDDEN, "problem-not-of-page", [])
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -1,5 +1,6 @@
 //! Settings that are changed while the program runs: alike for the API and the page.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
-use crate::config::{Config, Source, WriteBackError};
+use crate::config::{Config, Mend, Source, WriteBackError};
 
 /// The settings that can be changed while the program runs.
 pub(super) const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
@@ -69,20 +70,35 @@ pub(super) async fn apply(
     });
     let changed = changing
         .await
-        .map_err(|_| Problem::unavailable("the program is stopping", 30))?
+        .map_err(|_| Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-stopping", []).again_after(30))?
         .map_err(|error| problem(&error))?;
     tracing::info!(severity = "NOTICE", action = "settings", "{caller} changed {names}");
     Ok(changed)
 }
 
 fn problem(error: &WriteBackError) -> Problem {
+    let shown = |path: &Path| path.display().to_string();
     match error {
         WriteBackError::UnknownKey(_) | WriteBackError::Invalid(_) => {
             Problem::new(StatusCode::BAD_REQUEST, error.to_string())
         }
-        WriteBackError::SetElsewhere { .. } | WriteBackError::Layout { .. } => {
-            Problem::new(StatusCode::CONFLICT, error.to_string())
+        WriteBackError::SetElsewhere { key, source_of_value } => {
+            let values = [("key", key.clone()), ("source", source_of_value.to_string())];
+            Problem::told(StatusCode::CONFLICT, "problem-set-elsewhere", values)
         }
-        WriteBackError::NotWritable { .. } => Problem::unavailable(error.to_string(), 60),
+        WriteBackError::Layout { path, key } => {
+            let values = [("path", shown(path)), ("key", key.clone())];
+            Problem::told(StatusCode::CONFLICT, "problem-layout", values)
+        }
+        WriteBackError::NotWritable { path, cause, mend } => {
+            let id = match mend {
+                Mend::Create => "problem-no-file",
+                Mend::FreeSpace => "problem-no-space",
+                Mend::Allow => "problem-no-right",
+            };
+            let folder = shown(path.parent().unwrap_or(path));
+            let values = [("path", shown(path)), ("cause", cause.to_string()), ("folder", folder)];
+            Problem::told(StatusCode::SERVICE_UNAVAILABLE, id, values).again_after(60)
+        }
     }
 }

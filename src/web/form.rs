@@ -43,12 +43,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
             }
         }
         if caller.session().is_none() || !caller.is_from_own_page(&token.unwrap_or_default()) {
-            return Err(forged("a form of the dashboard itself"));
+            return Err(forged());
         }
         let fields = fields.finish();
         let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(fields.as_bytes()));
-        serde_path_to_error::deserialize(fields)
-            .map(Self)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+        serde_path_to_error::deserialize(fields).map(Self).map_err(|error| {
+            let said = [("said", error.to_string())];
+            Problem::told(StatusCode::UNPROCESSABLE_ENTITY, "problem-form", said)
+        })
     }
 }

@@ -51,7 +51,7 @@ async fn named(request: Request, next: Next) -> Response {
 async fn within_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response(),
+        Err(_) => Problem::told(StatusCode::REQUEST_TIMEOUT, "problem-slow", []).into_response(),
     }
 }
 
@@ -60,5 +60,5 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
     tracing::error!(action = "web", "a request stopped in the middle ({text}): this is a defect of the program");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of the program; it was logged").into_response()
+    Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", []).into_response()
 }

@@ -14,6 +14,7 @@ mod limits;
 mod lists;
 mod metrics;
 mod pages;
+mod path;
 mod peer;
 mod problem;
 mod session;
@@ -108,11 +109,11 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .nest(API, api::router(&web))
         .merge(pages::router(&web))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+        .fallback(async || Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []))
         .method_not_allowed_fallback(not_allowed);
     limits::around(routes, &web).with_state(web)
 }
 
 async fn not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
+    Problem::told(StatusCode::METHOD_NOT_ALLOWED, "problem-method", [])
 }

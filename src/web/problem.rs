@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::jobs::JobError;
+use crate::locale::{Texts, Value};
 use crate::store::StoreError;
 
 /// An answer that says what is wrong.
@@ -14,18 +15,51 @@ use crate::store::StoreError;
 pub struct Problem {
     status: StatusCode,
     title: String,
+    /// What says the same in any language.
+    told: Option<Told>,
     retry_after_seconds: Option<u32>,
+}
+
+/// A text of `ui/locales/*/problem.ftl`, with its values.
+#[derive(Debug, Clone)]
+struct Told {
+    id: &'static str,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Told {
+    fn in_words(&self, texts: &Texts) -> String {
+        let values: Vec<Value<'_>> = self.values.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
+        texts.text(self.id, &values)
+    }
 }
 
 impl Problem {
     /// An answer of this status whose title says, to a person, what is wrong and how to mend it.
     pub fn new(status: StatusCode, title: impl Into<String>) -> Self {
-        Self { status, title: title.into(), retry_after_seconds: None }
+        Self { status, title: title.into(), told: None, retry_after_seconds: None }
+    }
+
+    /// The same for what people meet on pages: the text of this name in `ui/locales/*/problem.ftl`, in
+    /// their language there and in English everywhere else.
+    pub(super) fn told<const N: usize>(
+        status: StatusCode,
+        id: &'static str,
+        values: [(&'static str, String); N],
+    ) -> Self {
+        let told = Told { id, values: values.into() };
+        Self { told: Some(told.clone()), ..Self::new(status, told.in_words(Texts::of(None))) }
     }
 
     /// 503: the sender is to try again after so many seconds.
     pub fn unavailable(title: impl Into<String>, retry_after_seconds: u32) -> Self {
-        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, title) }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, title).again_after(retry_after_seconds)
+    }
+
+    /// The sender is to try again after so many seconds.
+    #[must_use]
+    pub(super) fn again_after(self, seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 }
 
@@ -35,9 +69,9 @@ impl Problem {
         self.status
     }
 
-    /// What is wrong.
-    pub(super) fn title(&self) -> &str {
-        &self.title
+    /// What is wrong, in the language of a page where it can be told in it.
+    pub(super) fn in_words(&self, texts: &Texts) -> String {
+        self.told.as_ref().map_or_else(|| self.title.clone(), |told| told.in_words(texts))
     }
 }
 
@@ -57,10 +91,10 @@ pub(super) struct ProblemBody {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::BadCursor) {
-            return Self::new(StatusCode::CONFLICT, error.to_string());
+            return Self::told(StatusCode::CONFLICT, "problem-marker", []);
         }
         tracing::error!(action = "web", "{error}");
-        Self::unavailable("the store cannot be used at the moment; try again", 30)
+        Self::told(StatusCode::SERVICE_UNAVAILABLE, "problem-store", []).again_after(30)
     }
 }
 

@@ -266,6 +266,7 @@ async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
         if !there.bare.is_empty() || !there.uncut.is_empty() || there.injected > 0 {
             wrong.push(format!("{path}: {there:?}"));
         }
+        browser.screenshot(&format!("hostile{}", path.replace(['/', '{', '}'], "-"))).await;
         // What was cut is there, and opened it fits as well.
         let told = !OUR_WORDS.contains(&path.as_str()) && path != "/dashboard/transfers/retried";
         if told && (there.texts == 0 || there.whole == 0) {
@@ -276,7 +277,6 @@ async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
             .await
             .unwrap();
         browser.fits_the_window().await;
-        browser.screenshot(&format!("hostile{}", path.replace(['/', '{', '}'], "-"))).await;
         seen.push(path.as_str());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::{Body, Id};
+use super::extract::Body;
 use crate::jobs::{self, Asked as Answer, Command};
 use crate::operation::Operation;
 use crate::store::View;
@@ -16,6 +16,7 @@ use crate::web::auth::Caller;
 use crate::web::lists::{
     self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, OperationDetail, Turning, moment,
 };
+use crate::web::path::Id;
 use crate::web::problem::{Problem, ProblemBody};
 
 /// A batch to be run.
@@ -92,7 +93,7 @@ pub(super) async fn retry(
 ) -> Result<Json<OperationDetail>, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     if known.is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such operation"));
+        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []));
     }
     let operation = jobs::retry(&web.context, id, &caller.name).await?;
     Ok(Json(operation.into()))

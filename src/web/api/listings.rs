@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::extract::{Id, Name};
 use super::lists::{
     self, Asked, List, LogFilter, LogItem, NotificationFilter, NotificationItem, OperationDetail, OperationFilter,
     OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, Turning, VendorDetail, VendorFilter,
@@ -16,6 +15,7 @@ use crate::payment::CustomerPayment;
 use crate::store::{Record, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
+use crate::web::path::{Id, Name};
 use crate::web::problem::{Problem, ProblemBody};
 
 type Listed<T> = Result<Json<List<T>>, Problem>;

@@ -74,7 +74,7 @@ impl From<Turning> for Paging {
 impl Parameters for Turning {
     const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Problem> {
         Paging::from(self.clone()).check()
     }
 }
@@ -116,7 +116,7 @@ impl Exported {
 impl Parameters for Exported {
     const KEYS: &'static [&'static str] = &["sort", "q"];
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Problem> {
         Paging { q: self.q.clone(), ..Paging::default() }.check()
     }
 }
@@ -127,13 +127,13 @@ pub(in crate::web) trait Parameters: DeserializeOwned {
     const KEYS: &'static [&'static str];
 
     /// What is wrong with the values, if anything.
-    fn check(&self) -> Result<(), String>;
+    fn check(&self) -> Result<(), Problem>;
 }
 
 impl Parameters for Ordering {
     const KEYS: &'static [&'static str] = &["sort"];
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Problem> {
         Ok(())
     }
 }
@@ -164,20 +164,20 @@ impl Paging {
 impl Parameters for Paging {
     const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "q", "cursor"];
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Problem> {
         if !(1..=500).contains(&self.page()) {
-            return Err("page: allowed are 1 to 500; go on with 'cursor' from 'next'".to_owned());
+            return Err(wrong("problem-page", []));
         }
         let too_long = |text: &Option<String>, limit| text.as_ref().is_some_and(|text| text.chars().count() > limit);
         if too_long(&self.q, 200) {
-            return Err("q: allowed are 200 characters".to_owned());
+            return Err(wrong("problem-search", []));
         }
         if !(1..=200).contains(&self.per_page()) {
-            return Err("per_page: allowed are 1 to 200".to_owned());
+            return Err(wrong("problem-rows", []));
         }
         let is_cursor = |text: &String| text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !self.cursor.as_ref().is_none_or(is_cursor) {
-            return Err("cursor: this is none; take it from 'next' as it stands there".to_owned());
+            return Err(wrong("problem-cursor", []));
         }
         Ok(())
     }
@@ -202,15 +202,15 @@ impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
     }
 
     fn of(query: &str, counts: impl Fn(&str) -> bool) -> Result<Self, Problem> {
-        let wrong = |problem: String| Problem::new(StatusCode::BAD_REQUEST, problem);
+        let unknown = |said: String| wrong("problem-filter", [("said", said)]);
         let mut pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(query).map_err(|error| wrong(error.to_string()))?;
+            serde_urlencoded::from_str(query).map_err(|error| unknown(error.to_string()))?;
         pairs.retain(|(_, value)| counts(value));
         let (paging, filters): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
-        let paging: P = read(&paging).map_err(wrong)?;
-        paging.check().map_err(wrong)?;
-        let filters = read(&filters).map_err(|error| wrong(format!("{error}; or {}", P::KEYS.join(", "))))?;
+        let paging: P = read(&paging).map_err(unknown)?;
+        paging.check()?;
+        let filters = read(&filters).map_err(|error| unknown(format!("{error}; or {}", P::KEYS.join(", "))))?;
         Ok(Self(paging, filters))
     }
 }
@@ -242,10 +242,7 @@ impl Moment {
     /// The time that it stands for: the whole day, or the instant alone.
     fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
         let text = self.0.trim();
-        let wrong = || {
-            let allowed = "allowed: a day such as 2026-11-21, or an instant such as 2026-11-21T10:00:00+01:00";
-            Problem::new(StatusCode::BAD_REQUEST, format!("{key}: this is no point in time; {allowed}"))
-        };
+        let wrong = || wrong("problem-moment", [("name", key.to_owned())]);
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(instant..instant);
         }
@@ -256,12 +253,17 @@ impl Moment {
     }
 }
 
+/// What is wrong with what was asked for.
+fn wrong<const N: usize>(id: &'static str, values: [(&'static str, String); N]) -> Problem {
+    Problem::told(StatusCode::BAD_REQUEST, id, values)
+}
+
 /// Refuses a number that nothing can have.
 pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), Problem> {
     if number.is_none_or(|number| number <= most) {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key}: allowed are 0 to {most}")))
+    Err(wrong("problem-number", [("name", key.to_owned()), ("most", most.to_string())]))
 }
 
 /// From when to when a list is wanted.

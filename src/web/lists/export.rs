@@ -64,9 +64,8 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
     let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
     let found = search(web, filter, &zone, text, 0, (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
-        let title =
-            format!("q: more than {FOUND_AT_MOST} rows begin like this; write more of it, or export the whole list");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, title));
+        let most = [("most", FOUND_AT_MOST.to_string())];
+        return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-export", most));
     }
     let rows = found.items.into_iter().map(|record| line(F::cells(record)));
     let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();

@@ -183,8 +183,8 @@ pub(in crate::web) async fn failed(
     failed.sort_by_key(|operation| operation.id);
     failed.dedup_by_key(|operation| operation.id);
     if failed.len() > MOST_RETRIED {
-        let title = format!("more than {MOST_RETRIED} operations match; narrow them down by the period or the status");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, title));
+        let most = [("most", MOST_RETRIED.to_string())];
+        return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-too-many", most));
     }
     Ok(failed)
 }

@@ -107,7 +107,7 @@ impl VendorFilter {
     fn country(&self) -> Result<Option<String>, Problem> {
         let Some(asked) = self.country.as_deref() else { return Ok(None) };
         if !(2..=3).contains(&asked.len()) || !asked.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "country: allowed are codes such as FR or FRA"));
+            return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-country", []));
         }
         // What is no country is nobody's.
         Ok(Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned())))

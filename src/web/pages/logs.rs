@@ -23,7 +23,7 @@ struct Logs {
 /// The lines that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<LogFilter, Turning>(&web, query).await.map(|found| found.map(LogFilter::item));
-    let rows = Rows::of(found, &page.address)?;
+    let rows = Rows::of(found, &page)?;
     show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
 }
 

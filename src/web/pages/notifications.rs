@@ -1,7 +1,7 @@
 //! What HiPay has told, and what came of it.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::vendor::Vendor;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};
+use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web};
 
@@ -34,7 +35,7 @@ struct Notifications {
 /// The notifications that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page.address)?;
+    let rows = Rows::of(found, &page)?;
     show(rows.status(), &Notifications { page, rows })
 }
 
@@ -115,13 +116,13 @@ struct NotificationPage {
 }
 
 /// One notification: what was sent, and what came of it.
-pub(super) async fn notification(State(web): State<Web>, page: Page, Path(id): Path<u64>) -> Result<Response, Problem> {
+pub(super) async fn notification(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(notification) = reader.get::<Notification>(&id)? else { return Ok(None) };
         let concerned = concerned(reader, &notification)?;
         Ok(Some((notification, concerned)))
     });
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such notification");
+    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-notification", []);
     let (notification, concerned) = found.await?.ok_or_else(no_such)?;
     let (body, whole) = match notification.body.char_indices().nth(BODY_SHOWN) {
         None => (notification.body.clone(), None),
@@ -192,7 +193,7 @@ pub(super) async fn replay(
     State(web): State<Web>,
     Operator(caller): Operator,
     peer: Peer,
-    Path(id): Path<u64>,
+    Id(id): Id,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
     let replayed = web.context.store.write(move |writer: &mut Writer<'_>| inbox::replay(writer, id)).await?;
@@ -201,7 +202,7 @@ pub(super) async fn replay(
         Replay::HadItsEffect => "had-its-effect",
         Replay::Emptied => "emptied",
         Replay::Unknown => "unknown",
-        Replay::Missing => return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such notification")),
+        Replay::Missing => return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-notification", [])),
     };
     if replayed == Replay::Again {
         let address = peer.address;

@@ -252,7 +252,8 @@ pub(super) struct Rows<T> {
 
 impl<T> Rows<T> {
     /// Of what was found, or of what is wrong with the question. Other trouble is the whole page's.
-    pub(super) fn of(found: Result<Found<T>, Problem>, address: &Address) -> Result<Self, Problem> {
+    pub(super) fn of(found: Result<Found<T>, Problem>, page: &Page) -> Result<Self, Problem> {
+        let address = &page.address;
         let list = match found {
             Ok(list) => list,
             Err(problem) if problem.status().is_client_error() => {
@@ -266,7 +267,7 @@ impl<T> Rows<T> {
                     last: 0,
                     problem: None,
                 };
-                return Ok(Self { problem: Some(problem.title().to_owned()), ..none });
+                return Ok(Self { problem: Some(problem.in_words(page.texts())), ..none });
             }
             Err(problem) => return Err(problem),
         };
@@ -300,7 +301,7 @@ const LAST_NUMBERED: u32 = 500;
 pub(super) fn show(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let text = template.render().map_err(|error| {
         tracing::error!(action = "web", "a page could not be written: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of the program; it was logged")
+        Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", [])
     })?;
     Ok((status, [(header::VARY, "Cookie, Accept-Language")], Html(text)).into_response())
 }
@@ -315,6 +316,6 @@ struct Trouble {
 
 /// A page that says what is wrong.
 pub(super) fn trouble(page: Page, problem: &Problem) -> Response {
-    let (status, sentence) = (problem.status(), problem.title().to_owned());
+    let (status, sentence) = (problem.status(), problem.in_words(page.texts()));
     show(status, &Trouble { page, status: status.as_u16(), sentence }).unwrap_or_else(IntoResponse::into_response)
 }

@@ -1,7 +1,7 @@
 //! Customers' payments, and everything that HiPay Enterprise has told of one.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,6 +13,7 @@ use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep
 use crate::store::View;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};
+use crate::web::path::Name;
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -25,7 +26,7 @@ struct Payments {
 /// The payments that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<PaymentFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page.address)?;
+    let rows = Rows::of(found, &page)?;
     show(rows.status(), &Payments { page, rows })
 }
 
@@ -120,10 +121,10 @@ struct PaymentPage {
 pub(super) async fn payment(
     State(web): State<Web>,
     page: Page,
-    Path(transaction_reference): Path<String>,
+    Name(transaction_reference): Name,
 ) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| reader.get::<CustomerPayment>(&transaction_reference)).await?;
-    let payment = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such payment"))?;
+    let payment = found.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-payment", []))?;
     let groups = groups(&page, &payment.latest.fields);
     let kept_for = u64::from(web.settings.get().retention.personal_data_days);
     show(StatusCode::OK, &PaymentPage { page, payment, groups, kept_for })

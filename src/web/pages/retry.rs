@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::lists::{Asked, OperationFilter, failed};
+use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::session::safe_next;
 
@@ -94,7 +95,7 @@ impl Confirm {
     fn of(page: Page, plan: Plan, back: String, changed: bool) -> Result<Self, Problem> {
         let totals = Plan::totals(plan.all()).map_err(|error| {
             tracing::error!(action = "web", "a total cannot be told: {error}");
-            Problem::new(StatusCode::CONFLICT, "the total is too large to be told; narrow the operations down")
+            Problem::told(StatusCode::CONFLICT, "problem-total", [])
         })?;
         let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
         let action = page.address.here();
@@ -134,7 +135,7 @@ pub(super) async fn confirm_one(
     State(web): State<Web>,
     page: Page,
     _: Operator,
-    Path(id): Path<u64>,
+    Id(id): Id,
 ) -> Result<Response, Problem> {
     let plan = only(&web, id).await?;
     show(StatusCode::OK, &Confirm::of(page, plan, format!("/dashboard/transfers/{id}"), false)?)
@@ -150,7 +151,7 @@ async fn matching(web: &Web, query: &str) -> Result<(Plan, String), Problem> {
 
 async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such operation"))?;
+    let operation = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []))?;
     Ok(Plan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 
@@ -179,7 +180,7 @@ pub(super) async fn take_up_one(
     State(web): State<Web>,
     page: Page,
     operator: Operator,
-    Path(id): Path<u64>,
+    Id(id): Id,
     Checked(confirmed): Checked<Confirmed>,
 ) -> Result<Response, Problem> {
     let plan = only(&web, id).await?;

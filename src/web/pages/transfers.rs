@@ -1,7 +1,7 @@
 //! Transfers and withdrawals, and the whole story of one operation.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use crate::store::{Query, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
+use crate::web::path::Id;
 use crate::web::problem::Problem;
 
 /// More notifications than there are about one transaction.
@@ -30,7 +31,7 @@ struct Transfers {
 /// The operations that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<OperationFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page.address)?;
+    let rows = Rows::of(found, &page)?;
     show(rows.status(), &Transfers { page, rows })
 }
 
@@ -107,7 +108,7 @@ struct OperationPage {
 }
 
 /// One operation: where it stands, why, and everything that happened.
-pub(super) async fn operation(State(web): State<Web>, page: Page, Path(id): Path<u64>) -> Result<Response, Problem> {
+pub(super) async fn operation(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(operation) = reader.get::<Operation>(&id)? else { return Ok(None) };
         let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
@@ -119,7 +120,7 @@ pub(super) async fn operation(State(web): State<Web>, page: Page, Path(id): Path
         Ok(Some((operation, vendor, notifications)))
     });
     let found = found.await?;
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such operation");
+    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []);
     let (operation, vendor, notifications) = found.ok_or_else(no_such)?;
     let events = story(&page, &operation, &notifications);
     let (transfer, withdrawal) = operation.status.columns();

@@ -1,7 +1,7 @@
 //! Everything of one vendor.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -14,6 +14,7 @@ use crate::operation::{Column, Operation, PaymentKind};
 use crate::store::{Query, View};
 use crate::vendor::Vendor;
 use crate::web::Web;
+use crate::web::path::Id;
 use crate::web::problem::Problem;
 
 /// How many of the latest of each are shown.
@@ -32,11 +33,7 @@ struct VendorPage {
 }
 
 /// One vendor: its wallet, what is wrong, what it was paid, what HiPay told of it, what was logged.
-pub(super) async fn vendor(
-    State(web): State<Web>,
-    page: Page,
-    Path(mirakl_id): Path<u64>,
-) -> Result<Response, Problem> {
+pub(super) async fn vendor(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
         let latest = |index| Query::group(index, mirakl_id).descending().limit(LATEST);
@@ -51,7 +48,7 @@ pub(super) async fn vendor(
         };
         Ok(Some((vendor, operations, notifications, lines)))
     });
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such vendor");
+    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-vendor", []);
     let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
     let reasons = page.told(explain_vendor(&vendor));
     show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })

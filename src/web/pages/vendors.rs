@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::store::{Query, View};
 use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, VendorItem};
+use crate::web::path::Id;
 use crate::web::problem::Problem;
 
 /// How long HiPay may take to show documents before what is known of them is shown.
@@ -32,7 +33,7 @@ struct Vendors {
 /// The vendors that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<VendorFilter, Paging>(&web, query).await.map(|found| found.map(VendorFilter::item));
-    let rows = Rows::of(found, &page.address)?;
+    let rows = Rows::of(found, &page)?;
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }
 
@@ -98,11 +99,7 @@ impl OfVendor {
 }
 
 /// What HiPay thinks of a vendor's documents: now, or as it was last told.
-pub(super) async fn documents(
-    State(web): State<Web>,
-    page: Page,
-    Path(mirakl_id): Path<u64>,
-) -> Result<Response, Problem> {
+pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let context = &web.context;
     let known = context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
@@ -110,7 +107,7 @@ pub(super) async fn documents(
         Ok(Some((vendor, reader.page::<SentDocument>(&query)?.items)))
     });
     let known = known.await?;
-    let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such vendor"))?;
+    let (vendor, sent) = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-vendor", []))?;
     let live = match vendor.hipay_id {
         Some(hipay_id) => Some(tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await),
         None => None,

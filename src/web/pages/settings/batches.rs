@@ -26,7 +26,7 @@ impl Batches {
     /// The page that the address asks for; how far a batch is that runs comes from itself.
     pub(super) async fn read(web: &Web, page: &Page) -> Result<Self, Problem> {
         let found = lists::found::<BatchFilter, Turning>(web, Some(page.address.query())).await;
-        let mut rows = Rows::of(found, &page.address)?;
+        let mut rows = Rows::of(found, page)?;
         let live = web.scheduler.live().borrow().clone();
         for record in &mut rows.items {
             let Some(batch) = live.get(&record.id) else { continue };

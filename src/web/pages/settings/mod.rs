@@ -126,7 +126,7 @@ async fn whole(
 async fn refuse(web: &Web, page: Page, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
     let page = page.at(Address::new(HERE, None));
     let batches = Batches::read(web, &page).await?;
-    let refusal = Refusal { form, sentence: problem.title().to_owned() };
+    let refusal = Refusal { form, sentence: problem.in_words(page.texts()) };
     whole(web, page, batches, None, Some(refusal), problem.status()).await
 }
 

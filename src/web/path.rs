@@ -1,0 +1,34 @@
+//! What stands in the path of an address; what is wrong with it is answered as a problem.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use super::problem::Problem;
+
+/// A number in the path.
+pub(in crate::web) struct Id(pub(in crate::web) u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // What is no number is the name of nothing.
+        let number = Path::<u64>::from_request_parts(parts, state).await;
+        let missing = |_| Problem::told(StatusCode::NOT_FOUND, "problem-no-number", []);
+        number.map(|Path(number)| Self(number)).map_err(missing)
+    }
+}
+
+/// A name in the path.
+pub(in crate::web) struct Name(pub(in crate::web) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let missing = |_| Problem::told(StatusCode::NOT_FOUND, "problem-no-name", []);
+        name.map(|Path(name)| Self(name)).map_err(missing)
+    }
+}

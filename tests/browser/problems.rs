@@ -1,0 +1,63 @@
+//! What a page says where something is wrong with what was asked for: in the reader's language, with the
+//! way out of it. Programs read the same in English.
+
+use crate::desk::signed_in;
+use crate::world::Site;
+
+/// Address, status, and what the page says in English and in French.
+const PROBLEMS: [(&str, u16, &str, &str); 9] = [
+    ("/dashboard/transfers/999999", 404, "there is no such operation", "Cette opération n’existe pas."),
+    ("/dashboard/vendors/999999", 404, "there is no such vendor", "Ce vendeur n’existe pas."),
+    ("/dashboard/payments/999999", 404, "there is no such payment", "Ce paiement n’existe pas."),
+    (
+        "/dashboard/transfers/first",
+        404,
+        "no number that we have given out",
+        "n’est pas un numéro que nous avons attribué",
+    ),
+    ("/dashboard/settings/run", 405, "does not take that method", "Cette adresse n’accepte pas cette méthode."),
+    (
+        "/dashboard/vendors?from=yesterday",
+        400,
+        "from: this is no point in time; allowed: a day such as 2026-11-21",
+        "«\u{202f}from\u{202f}»\u{202f}: ce n’est pas une date. Écrivez un jour comme 2026-11-21",
+    ),
+    (
+        "/dashboard/vendors?country=F",
+        400,
+        "allowed are codes such as FR or FRA",
+        "Pays\u{202f}: écrivez un code comme FR ou FRA.",
+    ),
+    ("/dashboard/logs?page=9999", 400, "allowed are 1 to 500", "Page\u{202f}: de 1 à 500."),
+    (
+        "/dashboard/logs?level=LOUD",
+        400,
+        "level: unknown variant `LOUD`",
+        "Cette adresse demande ce que la liste ne connaît pas\u{202f}: level",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_is_told_in_the_language_of_the_page() {
+    let site = Site::new().await;
+    for language in ["en", "fr"] {
+        let browser = signed_in(site.window().language(language), "/dashboard/vendors").await;
+        browser.allow_finding("Failed to load resource");
+        // What the browser says of a field that the address fills with what it does not take.
+        browser.allow_finding("does not conform to the required format");
+        for (address, status, english, french) in PROBLEMS {
+            browser.expect_finding(&format!("answered {status}"));
+            browser.open(address).await;
+            browser.sees(if language == "en" { english } else { french }).await;
+            // It is a page of the dashboard, from which one gets on.
+            browser.sees("cashout 0.").await;
+            assert_eq!(browser.count("main a[href^='/dashboard']").await.min(1), 1, "{address}");
+        }
+        browser.is_accessible().await;
+        // A program is told in English, whoever's browser it runs in.
+        let told = browser.download("/api/v1/operations/999999").await;
+        assert!(told.text().contains("\"title\":\"there is no such operation\""), "{}", told.text());
+        browser.done().await;
+    }
+    site.stop().await;
+}

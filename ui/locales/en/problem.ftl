@@ -1,0 +1,35 @@
+# What is wrong, and how to mend it: on pages, and in English in the answers of the API.
+
+problem-no-operation = there is no such operation
+problem-no-vendor = there is no such vendor
+problem-no-payment = there is no such payment
+problem-no-notification = there is no such notification
+problem-no-number = what stands there is no number that we have given out
+problem-no-name = what stands there is no name that we know
+problem-no-address = there is nothing at this address
+problem-method = this address does not take that method
+problem-store = the store cannot be used at the moment; try again
+problem-marker = the page marker is not one of this list: start again from its first page
+problem-defect = this is a defect of the program; it was logged
+problem-slow = the request took too long
+problem-stopping = the program is stopping
+problem-viewer = { $person } may look at everything and change nothing; an operator may
+problem-not-of-page = nothing was changed: this takes a form of the dashboard itself; load the page again and repeat it
+problem-form = { $said }
+problem-filter = { $said }
+problem-page = page: allowed are 1 to 500; go on with 'cursor' from 'next'
+problem-rows = per_page: allowed are 1 to 200
+problem-search = q: allowed are 200 characters
+problem-cursor = cursor: this is none; take it from 'next' as it stands there
+problem-moment = { $name }: this is no point in time; allowed: a day such as 2026-11-21, or an instant such as 2026-11-21T10:00:00+01:00
+problem-number = { $name }: allowed are 0 to { $most }
+problem-country = country: allowed are codes such as FR or FRA
+problem-export = q: more than { $most } rows begin like this; write more of it, or export the whole list
+problem-too-many = more than { $most } operations match; narrow them down by the period or the status
+problem-total = the total is too large to be told; narrow the operations down
+problem-set-elsewhere = { $key } is set by { $source }, which wins over the file; change it there
+problem-layout = { $path } is laid out in a way that cannot be changed from here; edit { $key } by hand
+problem-no-file = { $path } cannot be written ({ $cause }): create it first, from the commented example config/parameters.yml
+problem-no-space = { $path } cannot be written ({ $cause }): free some space in { $folder }
+problem-no-right = { $path } cannot be written ({ $cause }): let this user write to the folder { $folder } (chown cashout { $folder }), or change the file by hand
+problem-sign-in-store = no page can be made at the moment; try again

@@ -1,0 +1,35 @@
+# Ce qui ne va pas, et comment y remédier.
+
+problem-no-operation = Cette opération n’existe pas.
+problem-no-vendor = Ce vendeur n’existe pas.
+problem-no-payment = Ce paiement n’existe pas.
+problem-no-notification = Cette notification n’existe pas.
+problem-no-number = Ce qui est écrit là n’est pas un numéro que nous avons attribué.
+problem-no-name = Ce qui est écrit là n’est pas un nom que nous connaissons.
+problem-no-address = Il n’y a rien à cette adresse.
+problem-method = Cette adresse n’accepte pas cette méthode.
+problem-store = La base de données n’est pas utilisable pour l’instant ; réessayez.
+problem-marker = Ce repère de page n’est pas de cette liste : reprenez à sa première page.
+problem-defect = C’est un défaut du programme ; il est noté dans les journaux.
+problem-slow = La demande a pris trop de temps.
+problem-stopping = Le programme est en train de s’arrêter.
+problem-viewer = { $person } peut tout consulter et ne rien modifier ; un opérateur le peut.
+problem-not-of-page = Rien n’a été modifié : il faut pour cela un formulaire du tableau de bord lui-même. Rechargez la page et recommencez.
+problem-form = Ce formulaire n’a pas pu être lu : { $said }
+problem-filter = Cette adresse demande ce que la liste ne connaît pas : { $said }
+problem-page = Page : de 1 à 500. Au-delà, avancez de page en page.
+problem-rows = Lignes : de 1 à 200 par page.
+problem-search = Recherche : 200 caractères au plus.
+problem-cursor = Ce repère de page n’en est pas un : reprenez à la première page.
+problem-moment = « { $name } » : ce n’est pas une date. Écrivez un jour comme 2026-11-21, ou un instant comme 2026-11-21T10:00:00+01:00.
+problem-number = « { $name } » : un nombre de 0 à { $most }.
+problem-country = Pays : écrivez un code comme FR ou FRA.
+problem-export = Plus de { $most } lignes commencent ainsi : écrivez-en davantage, ou exportez la liste entière.
+problem-too-many = Plus de { $most } opérations correspondent : restreignez-les par la période ou le statut.
+problem-total = Le total est trop grand pour être affiché : restreignez les opérations.
+problem-set-elsewhere = { $key } est défini par { $source }, qui l’emporte sur le fichier : modifiez-le là.
+problem-layout = { $path } est écrit d’une façon qui ne peut pas être modifiée d’ici : modifiez { $key } à la main.
+problem-no-file = { $path } ne peut pas être écrit ({ $cause }) : créez-le d’abord, d’après l’exemple commenté config/parameters.yml.
+problem-no-space = { $path } ne peut pas être écrit ({ $cause }) : libérez de la place dans { $folder }.
+problem-no-right = { $path } ne peut pas être écrit ({ $cause }) : donnez à cet utilisateur le droit d’écrire dans le dossier { $folder } (chown cashout { $folder }), ou modifiez le fichier à la main.
+problem-sign-in-store = Aucune page ne peut être affichée pour l’instant ; réessayez.
