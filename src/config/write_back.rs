@@ -66,10 +66,12 @@ pub enum Mend {
 
 impl Mend {
     fn for_cause(cause: &io::Error) -> Self {
-        match cause.kind() {
-            io::ErrorKind::NotFound => Self::Create,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::FreeSpace,
-            _ => Self::Allow,
+        if cause.kind() == io::ErrorKind::NotFound {
+            Self::Create
+        } else if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            Self::FreeSpace
+        } else {
+            Self::Allow
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use ::metrics::counter;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -33,19 +32,6 @@ pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap)
     let now = web.context.store.reading(gauges).await?;
     let text = names::text().unwrap_or_default() + &now;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
-}
-
-/// Counts a notification that was not taken, and why. What was taken is counted where it is stored.
-pub(super) fn count_refusal(kind: &'static str, response: Response) -> Response {
-    let outcome = match response.status() {
-        StatusCode::BAD_REQUEST => "unreadable",
-        StatusCode::UNAUTHORIZED => "forged",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        status if status.is_success() => return response,
-        _ => "turned_away",
-    };
-    counter!(names::NOTIFICATIONS, "kind" => kind, "outcome" => outcome).increment(1);
-    response
 }
 
 /// What the store says now, in the same form: whole numbers, exact.

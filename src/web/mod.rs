@@ -17,6 +17,7 @@ mod pages;
 mod path;
 mod peer;
 mod problem;
+mod refused;
 mod session;
 mod tls;
 mod wallet_notifications;
@@ -77,7 +78,7 @@ const API: &str = "/api/v1";
 
 /// What is answered to everybody, beside the sign-in and what it looks like.
 fn open() -> Vec<pages::Route> {
-    let counted = |kind| map_response(move |response| ready(metrics::count_refusal(kind, response)));
+    let counted = |kind| map_response(move |response| ready(refused::count(kind, response)));
     let wallet = wallet_notifications::route().layer(counted("wallet"));
     let enterprise = enterprise_notifications::route().layer(counted("enterprise"));
     vec![

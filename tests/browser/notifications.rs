@@ -4,7 +4,7 @@ use cashout::inbox::NotificationState;
 use cashout::sandbox::Delivery;
 
 use crate::door::{looked_at, signed_in};
-use crate::notices::{Notice, until};
+use crate::notices::{Notice, post, until};
 use crate::payments::{HOSTILE, enterprise, notice};
 use crate::world::{Site, wallet_of};
 
@@ -155,6 +155,61 @@ async fn notifications_look_alike_on_every_screen() {
     browser.sees("Suite donnée").await;
     browser.is_accessible().await;
     browser.screenshot("notifications-fr").await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_told_in_number() {
+    let site = Site::new().await;
+    let browser = signed_in(&site, site.window()).await;
+    browser.open("/dashboard/notifications").await;
+    browser.sees("None was refused since this service started, 9 Nov 2026, 09:00.").await;
+
+    let to = site.base().trim_start_matches("http://").parse().unwrap();
+    let forged = Notice::new("identification", "ok", wallet_of(7)).salted("guessed");
+    for _ in 0..2 {
+        assert_eq!(forged.send(to).await, 401);
+    }
+    assert_eq!(post(to, "/notifications/wallet", "no notice").await.0, 400);
+    browser.reload().await;
+    let told = "3 notifications were refused since this service started, 9 Nov 2026, 09:00: \
+                2 that HiPay has not signed, 1 that cannot be read.";
+    browser.sees(told).await;
+    browser.open("/dashboard").await;
+    browser.sees(told).await;
+    browser.is_accessible().await;
+    browser.done().await;
+
+    let browser = signed_in(&site, site.window().width(390)).await;
+    browser.open("/dashboard?lang=fr").await;
+    browser.sees("3 notifications ont été refusées").await;
+    browser.sees("2 sans signature valable de HiPay, 1 illisible.").await;
+    browser.fits_the_window().await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_of_an_operation_leads_to_the_notifications_that_it_tells_of() {
+    let site = Site::new().await;
+    site.world.fund(100_000);
+    site.world.seller(7);
+    site.world.voucher(1, 7, 8_300, 0);
+    site.world.up_to_operations().await;
+    site.world.transfer().await;
+    let operation = site.world.operation(1);
+    let transaction = operation.transaction_ids().next().unwrap().to_owned();
+    let to = site.base().trim_start_matches("http://").parse().unwrap();
+    assert_eq!(Notice::new("capture", "ok", wallet_of(7)).of(&transaction, "83.00").send(to).await, 204);
+    until("it is dealt with", || site.world.notifications().iter().all(|one| !one.state.is_open())).await;
+
+    let browser = signed_in(&site, site.window()).await;
+    browser.open(&format!("/dashboard/transfers/{}", operation.id)).await;
+    browser.sees("HiPay told: capture").await;
+    browser.click_in("HiPay told: capture", "1").await;
+    browser.is_at("/dashboard/notifications/1").await;
+    browser.sees(&transaction).await;
     browser.done().await;
     site.stop().await;
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use cashout::payment::CustomerPayment;
 use cashout::sandbox::Delivery;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
+use cashout::settlement::Settlement;
 use cashout::store::View;
 
 use crate::browser::Browser;
 use crate::door::{looked_at, signed_in};
+use crate::notices::until;
 use crate::world::Site;
 
 /// The example of HiPay's documentation, byte for byte.
@@ -243,6 +245,30 @@ async fn payments_look_alike_on_every_screen() {
     browser.open("/dashboard/payments/132255767588").await;
     browser.sees("Dernières données reçues de HiPay").await;
     browser.screenshot("payment-fr").await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_leads_to_the_settlements_of_its_account_that_came_after_it() {
+    let site = told().await;
+    let hipay = enterprise(&site);
+    for (account, reference) in [("1234567", "S-9"), ("7654321", "S-8")] {
+        let body = format!(
+            "notification_type=settlement&account={account}&reference={reference}&sales=1000.00&amount=917.20&currency=EUR"
+        );
+        assert_eq!(hipay.send_body(FORM, body.as_bytes()).await, Delivery::Answered(204));
+    }
+    until("both are settled", || site.world.context.store.read(|reader| reader.total::<Settlement>()).unwrap() == 2)
+        .await;
+    let browser = signed_in(&site, site.window()).await;
+    browser.open("/dashboard/payments/132255767588").await;
+    browser.sees("S-9 917.20 EUR").await;
+    browser.does_not_see("S-8").await;
+    browser.is_accessible().await;
+    browser.click("S-9").await;
+    browser.sees("Settlement").await;
+    browser.sees("reference=S-9").await;
     browser.done().await;
     site.stop().await;
 }

@@ -40,9 +40,13 @@ enum Shown {
     LedFrom(&'static str),
     /// The table has a row for each vendor in the store.
     EveryVendor,
+    /// Nowhere yet: it comes with the update from the browser.
+    WithTheUpdate,
 }
 
-use Shown::{Choices, ChoicesAmong, Column, EveryVendor, Fields, Has, LedFrom, Link, Opens, Says, Words};
+use Shown::{
+    Choices, ChoicesAmong, Column, EveryVendor, Fields, Has, LedFrom, Link, Opens, Says, WithTheUpdate, Words,
+};
 
 /// One promise, restated.
 struct Sentence {
@@ -236,10 +240,7 @@ const SENTENCES: &[Sentence] = &[
         "that level is one of the log's, or none",
         ChoicesAmong("settings-form", "level", &["DEBUG", "WARNING", "EMERGENCY", "none"]),
     ),
-    // The update: for each sentence what is there as long as a release is put in place by hand. What
-    // can only be said where the update is started is not said yet: that a security patch (a later
-    // release of the same major and minor number) is offered apart from a new version, that a page
-    // tells of each step meanwhile, and that it may take a while and is not to be reloaded.
+    // The update: what is there as long as a release is put in place by hand.
     on(
         SETTINGS,
         "the application is updated here",
@@ -260,6 +261,9 @@ const SENTENCES: &[Sentence] = &[
         "please note: the Github token must be set",
         Says(&["will require those rights and the “Github token” setting"]),
     ),
+    on(SETTINGS, "a security patch is offered apart from a new version", WithTheUpdate),
+    on(SETTINGS, "a page tells what the update does, step by step", WithTheUpdate),
+    on(SETTINGS, "the update may take a while, and its page is not to be reloaded meanwhile", WithTheUpdate),
 ];
 
 /// What is wrong with the screen, if anything: the promise is not kept on the page that is open.
@@ -320,6 +324,7 @@ async fn missing(site: &Site, browser: &Browser, sentence: &Sentence) -> Option<
             let address = browser.address().await;
             (address != sentence.page).then(|| format!("{older} leads to {address}"))
         }
+        WithTheUpdate => None,
         EveryVendor => {
             let vendors = site.world.context.store.read(|reader| reader.total::<Vendor>()).unwrap();
             let text = browser.text().await;

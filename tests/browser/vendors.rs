@@ -1,8 +1,9 @@
 //! The vendors: who they are, how their wallet stands, and what is wrong.
 
+use cashout::sandbox::{Endpoint, Fault, FaultKind, FaultPlan};
 use fantoccini::key::Key;
 
-use crate::world::Site;
+use crate::world::{Site, wallet_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_vendor_has_its_row_with_a_message_where_something_is_wrong() {
@@ -113,6 +114,28 @@ async fn it_works_narrow_dark_french_without_javascript_and_with_the_keyboard_al
     browser.type_in("mirakl_").await;
     browser.press(Key::Enter).await;
     browser.sees("rows").await;
+    browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_hipay_does_not_show_are_told_apart_from_no_answer() {
+    let site = Site::new().await;
+    site.world.seller(7);
+    site.world.vendors().await;
+    let browser = site.window().start().await;
+    site.sign_in(&browser, "/dashboard/vendors/7/documents").await;
+    browser.sees("As HiPay shows them").await;
+
+    let cut = Fault::new(FaultKind::ServerError).at(Endpoint::Documents).times(1_000);
+    site.world.sandbox.strike(cut);
+    browser.reload().await;
+    browser.sees("HiPay does not answer at the moment").await;
+
+    site.world.sandbox.faults(|faults| *faults = FaultPlan::default());
+    site.world.sandbox.hipay(|hipay| hipay.accounts.remove(&wallet_of(7)));
+    browser.reload().await;
+    browser.sees("HiPay does not show them").await;
     browser.done().await;
     site.stop().await;
 }

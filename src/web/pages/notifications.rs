@@ -18,7 +18,7 @@ use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
-use crate::web::{Peer, Web};
+use crate::web::{Peer, Web, refused};
 
 /// More operations than have one transaction.
 const OPERATIONS: usize = 10;
@@ -30,13 +30,34 @@ const BODY_SHOWN: usize = 3_000;
 struct Notifications {
     page: Page,
     rows: Rows<Notification>,
+    /// How many were refused.
+    refused: String,
 }
 
 /// The notifications that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
-    show(rows.status(), &Notifications { page, rows })
+    let refused = refused_so_far(&web, &page).unwrap_or_else(|| {
+        let since = page.time(&web.started_at);
+        page.t1("refused-none", "since", since)
+    });
+    show(rows.status(), &Notifications { page, rows, refused })
+}
+
+/// How many notifications were refused since this process began, and why; nothing where none was.
+pub(super) fn refused_so_far(web: &Web, page: &Page) -> Option<String> {
+    let counted = refused::counted();
+    let all = counted.iter().fold(0_u64, |all, (_, number)| all.saturating_add(*number));
+    let why: Vec<String> =
+        counted.iter().map(|(why, number)| page.tn(&format!("refused-{}", why.name()), *number)).collect();
+    let values = [
+        ("number", all.into()),
+        ("shown", page.number(&all).into()),
+        ("since", page.time(&web.started_at).into()),
+        ("why", why.join(", ").into()),
+    ];
+    (all > 0).then(|| page.texts().text("refused-some", &values))
 }
 
 /// The same as a file.

@@ -11,6 +11,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::notifications::refused_so_far;
 use super::page::{Page, show};
 use crate::hipay::ActingOn;
 use crate::jobs::{BatchRecord, BatchState};
@@ -161,6 +162,8 @@ struct Overview {
     warnings: u64,
     vendors: Vec<Vendor>,
     runs: Vec<Run>,
+    /// How many notifications were refused, where any was.
+    refused: Option<String>,
 }
 
 struct Known {
@@ -180,7 +183,8 @@ pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Respo
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
     let runs = next.into_iter().map(|run| Run { command: run.command, last: last.remove(run.command), next: run.at });
     let (now, runs) = (web.context.clock.now(), runs.collect());
-    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs })
+    let refused = refused_so_far(&web, &page);
+    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs, refused })
 }
 
 fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreError> {

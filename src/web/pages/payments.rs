@@ -10,7 +10,8 @@ use super::page::{Page, Rows, show};
 use crate::enterprise::Fields;
 use crate::money::Amount;
 use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
-use crate::store::View;
+use crate::settlement::Settlement;
+use crate::store::{Query, Reader, StoreError, View};
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};
 use crate::web::path::Name;
@@ -115,6 +116,24 @@ struct PaymentPage {
     groups: Vec<Group>,
     /// After so many days without a change what is about a person is removed; 0: never.
     kept_for: u64,
+    settlements: Vec<Settlement>,
+}
+
+/// How many settlements are looked at to find those of a payment, and how many of them are shown.
+const SETTLEMENTS: (usize, usize) = (200, 3);
+
+/// The first settlements of the payment's merchant account that came after its last change. A settlement
+/// sums up a period and names no payment.
+fn settlements(reader: &Reader<'_>, payment: &CustomerPayment) -> Result<Vec<Settlement>, StoreError> {
+    // HiPay writes the same number with zeros before it and without.
+    let number = |account: &str| account.trim_start_matches('0').to_owned();
+    let account = number(&payment.latest.mid);
+    let (looked_at, shown) = SETTLEMENTS;
+    if account.is_empty() {
+        return Ok(Vec::new());
+    }
+    let later = reader.page::<Settlement>(&Query::group("date", ()).from(payment.date).limit(looked_at))?.items;
+    Ok(later.into_iter().filter(|one| number(&one.account) == account).take(shown).collect())
 }
 
 /// One payment: how it stands, how it came there, and all that was told.
@@ -123,11 +142,16 @@ pub(super) async fn payment(
     page: Page,
     Name(transaction_reference): Name,
 ) -> Result<Response, Problem> {
-    let found = web.context.store.reading(move |reader| reader.get::<CustomerPayment>(&transaction_reference)).await?;
-    let payment = found.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-payment", []))?;
+    let found = web.context.store.reading(move |reader| {
+        let Some(payment) = reader.get::<CustomerPayment>(&transaction_reference)? else { return Ok(None) };
+        let settlements = settlements(reader, &payment)?;
+        Ok(Some((payment, settlements)))
+    });
+    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-payment", []);
+    let (payment, settlements) = found.await?.ok_or_else(no_such)?;
     let groups = groups(&page, &payment.latest.fields);
     let kept_for = u64::from(web.settings.get().retention.personal_data_days);
-    show(StatusCode::OK, &PaymentPage { page, payment, groups, kept_for })
+    show(StatusCode::OK, &PaymentPage { page, payment, groups, kept_for, settlements })
 }
 
 impl PaymentPage {

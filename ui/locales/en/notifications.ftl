@@ -38,3 +38,25 @@ replayed-again = It is being dealt with again.
 replayed-had-its-effect = It has had its effect already: nothing was done again.
 replayed-emptied = What was sent is no longer kept, so that it cannot be dealt with again.
 replayed-unknown = A later release has dealt with it in a way that this one does not know: nothing was changed.
+
+refused-none = None was refused since this service started, { $since }.
+refused-some = { $number ->
+    [one] { $shown } notification was refused
+   *[other] { $shown } notifications were refused
+} since this service started, { $since }: { $why }.
+refused-forged = { $number ->
+    [one] { $shown } that HiPay has not signed
+   *[other] { $shown } that HiPay has not signed
+}
+refused-unreadable = { $number ->
+    [one] { $shown } that cannot be read
+   *[other] { $shown } that cannot be read
+}
+refused-too-large = { $number ->
+    [one] { $shown } that is too large
+   *[other] { $shown } that are too large
+}
+refused-turned-away = { $number ->
+    [one] { $shown } turned away for the moment
+   *[other] { $shown } turned away for the moment
+}

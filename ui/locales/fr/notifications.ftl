@@ -38,3 +38,25 @@ replayed-again = Elle est en cours de nouveau traitement.
 replayed-had-its-effect = Elle a déjà produit son effet : rien n’a été refait.
 replayed-emptied = Son contenu n’est plus conservé : elle ne peut pas être traitée de nouveau.
 replayed-unknown = Une version ultérieure l’a traitée d’une manière inconnue de celle-ci : rien n’a été changé.
+
+refused-none = Aucune n’a été refusée depuis le démarrage de ce service, { $since }.
+refused-some = { $number ->
+    [one] { $shown } notification a été refusée
+   *[other] { $shown } notifications ont été refusées
+} depuis le démarrage de ce service, { $since } : { $why }.
+refused-forged = { $number ->
+    [one] { $shown } sans signature valable de HiPay
+   *[other] { $shown } sans signature valable de HiPay
+}
+refused-unreadable = { $number ->
+    [one] { $shown } illisible
+   *[other] { $shown } illisibles
+}
+refused-too-large = { $number ->
+    [one] { $shown } trop volumineuse
+   *[other] { $shown } trop volumineuses
+}
+refused-turned-away = { $number ->
+    [one] { $shown } écartée pour l’instant
+   *[other] { $shown } écartées pour l’instant
+}
