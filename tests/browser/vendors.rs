@@ -1,8 +1,11 @@
 //! The vendors: who they are, how their wallet stands, and what is wrong.
 
+use cashout::config::Locale;
+use cashout::locale::Texts;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, FaultPlan};
 use fantoccini::key::Key;
 
+use crate::desk::signed_in;
 use crate::world::{Site, wallet_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,5 +140,24 @@ async fn documents_that_hipay_does_not_show_are_told_apart_from_no_answer() {
     browser.reload().await;
     browser.sees("HiPay does not show them").await;
     browser.done().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_is_told_in_the_language_of_the_page_with_what_to_do() {
+    let site = Site::new().await;
+    site.world.seller(7);
+    site.world.sandbox.mirakl(|mirakl| mirakl.shops[0].email = None);
+    site.world.vendors().await;
+    for (language, show, told) in [
+        ("en", "Show message", Texts::of(Some(Locale::English)).text("trouble-no-email", &[])),
+        ("fr", "Afficher le message", Texts::of(Some(Locale::French)).text("trouble-no-email", &[])),
+    ] {
+        let browser = signed_in(site.window().language(language), "/dashboard/vendors").await;
+        browser.does_not_see(&told).await;
+        browser.click(show).await;
+        browser.sees(&told).await;
+        browser.done().await;
+    }
     site.stop().await;
 }

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{Page, Rows, show};
+use super::page::{Page, Rows, Told, show};
+use crate::explanation::explain_vendor;
 use crate::remote::CallError;
 use crate::store::{Query, View};
 use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
@@ -26,13 +27,27 @@ const DOCUMENTS: usize = 200;
 #[template(path = "vendors.html", config = "ui/askama.toml")]
 struct Vendors {
     page: Page,
-    rows: Rows<VendorItem>,
+    rows: Rows<Row>,
     wallets: [&'static str; 4],
+}
+
+/// A vendor, and what is wrong with it.
+struct Row {
+    item: VendorItem,
+    told: Vec<Told>,
+}
+
+impl Row {
+    fn of(page: &Page, vendor: Vendor) -> Self {
+        let told = if vendor.status() == "success" { Vec::new() } else { page.told(explain_vendor(&vendor)) };
+        Self { told, item: VendorFilter::item(vendor) }
+    }
 }
 
 /// The vendors that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = lists::found::<VendorFilter, Paging>(&web, query).await.map(|found| found.map(VendorFilter::item));
+    let found = lists::found::<VendorFilter, Paging>(&web, query).await;
+    let found = found.map(|found| found.map(|vendor| Row::of(&page, vendor)));
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }
