@@ -17,7 +17,13 @@ pub struct Clock {
 struct Hand {
     at: Mutex<Timestamp>,
     turned: Notify,
+    /// How many times as fast as the machine's clock it runs, where it runs.
+    speed: Option<u32>,
 }
+
+/// How often a clock that runs fast is turned on, in real time: seldom enough that whoever waits for it
+/// does not spin.
+const TURNED_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a wait goes on before it looks at the machine's clock again, which may have jumped or
 /// stood still while the machine slept.
@@ -31,7 +37,41 @@ impl Clock {
 
     /// A clock that stands still at `at` until it is turned by [`Clock::set`] or [`Clock::advance`].
     pub fn turned_by_hand(at: Timestamp) -> Self {
-        Self { turned: Some(Arc::new(Hand { at: Mutex::new(at), turned: Notify::new() })) }
+        Self::hand(at, None)
+    }
+
+    /// A clock that is turned by hand too, and runs `speed` times as fast as the machine's while
+    /// [`Clock::run`] is awaited. It begins now.
+    pub fn fast(speed: u32) -> Self {
+        Self::hand(Self::system().now(), Some(speed))
+    }
+
+    fn hand(at: Timestamp, speed: Option<u32>) -> Self {
+        Self { turned: Some(Arc::new(Hand { at: Mutex::new(at), turned: Notify::new(), speed })) }
+    }
+
+    /// How many times as fast as the machine's clock it runs, where it is one that runs fast.
+    pub fn speed(&self) -> Option<u32> {
+        self.turned.as_ref().and_then(|hand| hand.speed)
+    }
+
+    /// The instant for what is measured by the patience of people: how long a session lasts, how long
+    /// to wait after a wrong password. It is [`Clock::now`], but where time runs fast the machine's:
+    /// people do not run with it.
+    pub fn for_people(&self) -> Timestamp {
+        if self.speed().is_some() { Self::system().now() } else { self.now() }
+    }
+
+    /// Turns a clock that runs fast on and on, steadily, for ever. Any other stays as it is.
+    pub async fn run(&self) {
+        let Some(speed) = self.speed() else { return std::future::pending().await };
+        let step = SignedDuration::try_from(TURNED_EVERY.saturating_mul(speed)).unwrap_or(SignedDuration::MAX);
+        let mut turns = tokio::time::interval(TURNED_EVERY);
+        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            self.advance(step);
+        }
     }
 
     /// The present instant.
@@ -126,6 +166,23 @@ mod tests {
         clock.advance(SignedDuration::from_mins(1));
         assert_eq!(waiting.await.unwrap().to_string(), "2026-11-21T10:10:00Z");
         Clock::system().until(Timestamp::UNIX_EPOCH).await;
+    }
+
+    #[tokio::test]
+    async fn a_fast_clock_runs_steadily_and_people_do_not_run_with_it() {
+        let clock = Clock::fast(14_400);
+        assert_eq!(clock.speed(), Some(14_400));
+        let (begun, people) = (clock.now(), clock.for_people());
+        tokio::select! {
+            () = clock.run() => {}
+            () = clock.pass(SignedDuration::from_hours(2)) => {}
+        }
+        // What has really passed is some seconds, however busy the machine is.
+        let passed = clock.now().duration_since(begun);
+        assert!(passed >= SignedDuration::from_hours(2) && passed < SignedDuration::from_hours(3), "{passed:?}");
+        assert!(clock.for_people().duration_since(people) < SignedDuration::from_mins(30));
+        let other = Clock::turned_by_hand(begun);
+        assert_eq!((other.speed(), other.for_people()), (None, other.now()));
     }
 
     #[tokio::test]

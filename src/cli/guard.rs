@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -112,7 +112,11 @@ fn listener(config: &Config) -> Result<TcpListener, Failed> {
     if let Some(listener) = handed_in {
         return Ok(listener);
     }
-    let address = config.server.listen;
+    bind(config.server.listen, "server.listen")
+}
+
+/// A listening socket; `named` is what the address was given by.
+pub(super) fn bind(address: SocketAddr, named: &str) -> Result<TcpListener, Failed> {
     TcpListener::bind(address).map_err(|error| {
         let kind = error.kind();
         let mend = if kind == ErrorKind::AddrInUse {
@@ -122,6 +126,6 @@ fn listener(config: &Config) -> Result<TcpListener, Failed> {
         } else {
             "choose an address that this machine has"
         };
-        Failed::new(Exit::Machine, format!("server.listen: {address} cannot be listened on ({error}): {mend}"))
+        Failed::new(Exit::Machine, format!("{named}: {address} cannot be listened on ({error}): {mend}"))
     })
 }

@@ -14,6 +14,7 @@ mod through;
 mod wallets;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::AppError;
+use crate::clock::Clock;
 use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
 use crate::jobs::JobError;
 use crate::store::StoreError;
@@ -113,7 +115,8 @@ enum Ask {
     },
     /// Check the configuration, both remotes and Mirakl's settings
     Check(CheckArgs),
-    /// Run a whole cycle on an embedded sandbox of Mirakl and HiPay; nothing to configure
+    /// Open the dashboard on an embedded sandbox of Mirakl and HiPay, in which time runs fast; nothing
+    /// to configure
     Demo(DemoArgs),
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
@@ -190,6 +193,15 @@ struct DemoArgs {
     /// How many of a hundred calls go wrong on the way
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=90))]
     fault_rate: u8,
+    /// Where the dashboard answers. Not given: 127.0.0.1:8080, or the next port that is free
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
+    listen: Option<SocketAddr>,
+    /// How many times as fast as usual time runs: 1440 is a day a minute
+    #[arg(long, default_value_t = 1_440, value_parser = clap::value_parser!(u32).range(1..=14_400), conflicts_with = "once")]
+    speed: u32,
+    /// Run one cycle from its beginning to its end, tell what came of it, and end
+    #[arg(long)]
+    once: bool,
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {
@@ -293,14 +305,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
         }
     };
+    // The lines of the demo's log stand in its own time.
+    let clock = if let Ask::Demo(arguments) = &cli.command { arguments.clock() } else { Clock::system() };
     let json = cli.global.json;
     let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
         // The guard has one thread, and no log: what it says is for whoever started it.
-        worker_of.map(|_| output::start_serving_log(&cli.global))
+        worker_of.map(|_| output::start_serving_log(&cli.global, &clock))
     } else {
-        Some(output::start_log(&cli.global))
+        Some(output::start_log(&cli.global, &clock))
     };
-    let exit = match dispatch(cli) {
+    let exit = match dispatch(cli, &clock) {
         Ok(exit) => exit,
         Err(failed) => {
             output::failed(&failed, json);
@@ -313,7 +327,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-fn dispatch(cli: Cli) -> Result<Exit, Failed> {
+fn dispatch(cli: Cli, clock: &Clock) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
         Ask::Serve(arguments) => match arguments.worker_of {
@@ -322,7 +336,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         },
         Ask::Version => output::version(global.json),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
-        Ask::Demo(arguments) => demo::run(&global, &arguments),
+        Ask::Demo(arguments) => demo::run(&global, &arguments, clock),
         Ask::Check(arguments) => check::run(&global, &arguments),
         Ask::OperationRetry { id } => retry::run(&global, id),
         Ask::WalletList => wallets::list(&global),

@@ -15,7 +15,7 @@ use crate::store;
 
 /// Begins the log of a command: on the error output, what must be looked at now, and more where it is
 /// asked for. A batch's single failures are in its summary.
-pub(super) fn start_log(global: &Global) -> Logs {
+pub(super) fn start_log(global: &Global, clock: &Clock) -> Logs {
     let (level, foreign_level) = match global.verbose {
         // Why a batch ended early is what the command itself ends with.
         0 => (LogLevel::Critical, LogLevel::Error),
@@ -25,22 +25,22 @@ pub(super) fn start_log(global: &Global) -> Logs {
     };
     // Colours are for people at a terminal, not for cron's mails and log files.
     let style = style(global, io::stderr().is_terminal());
-    start(Options { stream: Stream::Error, style, level, foreign_level, hand_over: false })
+    start(Options { stream: Stream::Error, style, level, foreign_level, hand_over: false }, clock)
 }
 
 /// Begins the log of a process that serves: on the standard output.
-pub(super) fn start_serving_log(global: &Global) -> Logs {
+pub(super) fn start_serving_log(global: &Global, clock: &Clock) -> Logs {
     let (level, foreign_level) = match global.verbose {
         0 => (LogLevel::Info, LogLevel::Warning),
         1 => (LogLevel::Debug, LogLevel::Warning),
         _ => (LogLevel::Debug, LogLevel::Debug),
     };
     let style = style(global, io::stdout().is_terminal());
-    start(Options { stream: Stream::Output, style, level, foreign_level, hand_over: true })
+    start(Options { stream: Stream::Output, style, level, foreign_level, hand_over: true }, clock)
 }
 
-fn start(options: Options) -> Logs {
-    let logs = Logs::new(options, Clock::system());
+fn start(options: Options, clock: &Clock) -> Logs {
+    let logs = Logs::new(options, clock.clone());
     // A second start in one process (a test) keeps the first one.
     logs.install();
     logs

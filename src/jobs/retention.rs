@@ -73,13 +73,13 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     Ok(erased)
 }
 
-/// Removes, in slices, what `index` has as older than `age`.
+/// Removes, in slices, what `index` has as older than `age`, by the time that sessions go by.
 async fn remove_before<R: Record<Key = String>>(
     context: &Context,
     index: &'static str,
     age: SignedDuration,
 ) -> Result<(), StoreError> {
-    let Ok(before) = context.clock.now().checked_sub(age) else { return Ok(()) };
+    let Ok(before) = context.clock.for_people().checked_sub(age) else { return Ok(()) };
     let mut after: Option<Cursor> = None;
     loop {
         let slice = context.store.write(move |writer| {

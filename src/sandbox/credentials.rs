@@ -41,6 +41,8 @@ pub struct SandboxCredentials {
     pub operator_email: String,
     /// What HiPay Enterprise signs its notifications with, by SHA-256.
     pub enterprise_passphrase: Secret,
+    /// `cycle.days` of the rendered configuration.
+    pub cycle_days: Vec<i8>,
     /// `cashout.firstCycle` of the rendered configuration, if it is to have one.
     pub first_cycle: Option<Date>,
 }
@@ -64,6 +66,7 @@ impl SandboxCredentials {
             operator_id: 400_002,
             operator_email: "operator@marketplace.example".to_owned(),
             enterprise_passphrase: Secret::new("sandbox-enterprise-passphrase"),
+            cycle_days: vec![1, 11, 21],
             first_cycle: None,
         }
     }
@@ -91,7 +94,7 @@ impl SandboxCredentials {
             ("label.public", quoted("Sales of {{cycleDate}}")),
             ("label.private", quoted("{{miraklId}} {{paymentVoucher}} {{amount}}")),
             ("label.withdraw", quoted("Sales of {{cycleDate}}, {{hipayId}}")),
-            ("cycle.days", "[1, 11, 21]".to_owned()),
+            ("cycle.days", format!("{:?}", self.cycle_days)),
             ("cycle.hour", "0".to_owned()),
             ("cycle.minute", "0".to_owned()),
             ("cycle.interval.before", quoted("12 hours")),

@@ -156,6 +156,9 @@ async fn help_is_no_mistake_and_a_wrong_option_is_one() {
         (&["vendor:wallet:bankInfos"], "<HIPAY_ID>"),
         (&["demo", "--shops", "0"], "--shops"),
         (&["demo", "--fault-rate", "100"], "--fault-rate"),
+        (&["demo", "--speed", "0"], "--speed"),
+        (&["demo", "--listen", "8080"], "--listen"),
+        (&["demo", "--once", "--listen", "127.0.0.1:0"], "--once"),
     ] {
         let told = bare(arguments).await;
         told.ends(2).says(words);
@@ -176,10 +179,10 @@ async fn arguments_that_make_no_sense_are_refused_before_anything_is_done() {
 
 #[tokio::test]
 async fn the_demo_tells_its_story_and_what_the_ledger_says() {
-    let told = bare(&["demo", "--shops", "6", "--latency-ms", "0"]).await;
+    let told = bare(&["demo", "--once", "--shops", "6", "--latency-ms", "0"]).await;
     told.ends(0).says("6 shops, cycle of").says("Batch ").says("cashout:withdraw").says("Operations ");
     told.says("HiPay's own ledger shows").says("each reference once, every balance to the cent");
-    let json = bare(&["demo", "--shops", "6", "--latency-ms", "0", "--json"]).await.ends(0).json();
+    let json = bare(&["demo", "--once", "--shops", "6", "--latency-ms", "0", "--json"]).await.ends(0).json();
     assert_eq!(keys(&json), ["calls", "cycle", "ledger_errors", "operations", "payments", "vendors_with_warnings"]);
     assert_eq!(json["ledger_errors"], Value::Null);
     for operation in json["operations"].as_array().unwrap() {
@@ -191,7 +194,8 @@ async fn the_demo_tells_its_story_and_what_the_ledger_says() {
 
 #[tokio::test]
 async fn the_demo_on_a_bad_line_ends_well_too() {
-    let arguments = ["demo", "--shops", "6", "--latency-ms", "0", "--fault-rate", "20", "--seed", "7", "--json"];
+    let arguments =
+        ["demo", "--once", "--shops", "6", "--latency-ms", "0", "--fault-rate", "20", "--seed", "7", "--json"];
     let json = bare(&arguments).await.ends(0).json();
     assert_eq!(json["ledger_errors"], Value::Null);
     assert!(json["payments"].as_u64().is_some_and(|payments| payments > 0), "{json}");

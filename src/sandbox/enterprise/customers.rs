@@ -77,6 +77,11 @@ impl Customers {
         Self { chance, next_at: first, paid: 0, settled: 0, sales: 0, refunds: 0, chargebacks: 0 }
     }
 
+    /// The next customer comes at `at`; else some minutes after the one before.
+    pub fn next_comes_at(&mut self, at: Timestamp) {
+        self.next_at = at;
+    }
+
     /// The next customer pays, or tries to: everything that HiPay tells about it, in order. Later
     /// stages may be days after the first.
     pub fn pay(&mut self) -> Vec<EnterpriseNotice> {

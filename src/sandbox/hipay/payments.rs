@@ -174,6 +174,27 @@ fn check_withdrawal(model: &HipayModel, issuer: u64, amount: Amount) -> Result<S
 }
 
 impl HipayModel {
+    /// Somebody transfers money from the technical account in HiPay's back office: nothing that the
+    /// marketplace's software knows of. HiPay takes it or refuses it as any other, and says which.
+    pub fn transfer_by_hand(&mut self, recipient: u64, amount: Amount, reference: &str) -> bool {
+        let (issuer, now) = (self.technical_id, self.clock.now());
+        if check_transfer(self, issuer, recipient, amount).is_err() {
+            return false;
+        }
+        let order = Order {
+            kind: Kind::Transfer,
+            reference: Some(reference.to_owned()),
+            issuer,
+            recipient: Some(recipient),
+            to: Place::Account(recipient),
+            amount,
+            label: "By hand".to_owned(),
+            private_label: String::new(),
+        };
+        self.execute(order, now);
+        true
+    }
+
     /// The transaction that this reference was executed as, however it ended.
     fn first_of(&self, kind: Kind, call: &Call) -> Option<Transaction> {
         let reference = reference(call)?;

@@ -3,10 +3,13 @@
 
 mod iban;
 mod names;
+mod season;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+pub use season::{open, sell};
 
 use super::{Document, PaymentInfo, Sandbox, Shop, Voucher};
 use crate::money::{Amount, Currency, MoneyError};
@@ -259,23 +262,31 @@ fn vouchers(
     market: &Market,
     rng: &mut fastrand::Rng,
 ) -> Vec<Voucher> {
+    let cycles = market.cycles.iter().enumerate();
+    cycles.flat_map(|(round, cycle)| of_cycle(shop, trouble, (round, issued(*cycle, market, index)), rng)).collect()
+}
+
+/// What a shop is owed for one cycle, which is the market's `round`th from 0 and settled at `created`.
+fn of_cycle(
+    shop: &Shop,
+    trouble: Option<Trouble>,
+    (round, created): (usize, Timestamp),
+    rng: &mut fastrand::Rng,
+) -> Vec<Voucher> {
     let mut vouchers = Vec::new();
-    for (round, cycle) in market.cycles.iter().enumerate() {
-        let created = issued(*cycle, market, index);
-        let id = number(round).saturating_mul(1_000_000).saturating_add(shop.id.saturating_mul(10));
-        let amount = rng.i64(2_000..480_000);
-        if trouble == Some(Trouble::NegativeFirst) && round == 0 {
-            let debt = Amount::from_minor(-amount / 10, Currency::EUR);
-            let earlier = before(Some(created), SignedDuration::from_hours(1));
-            vouchers.push(Voucher::new(id.saturating_add(1), shop.id, &debt.decimal(), earlier));
-        } else if trouble.is_none() && rng.u8(0..8) == 0 {
-            // Nothing sold in this cycle.
-            continue;
-        }
-        let commission = Amount::from_minor(amount * rng.i64(8..18) / 100, Currency::EUR);
-        let amount = Amount::from_minor(amount, Currency::EUR);
-        vouchers.push(Voucher::new(id, shop.id, &amount.decimal(), created).commission(&commission.decimal()));
+    let id = number(round).saturating_mul(1_000_000).saturating_add(shop.id.saturating_mul(10));
+    let amount = rng.i64(2_000..480_000);
+    if trouble == Some(Trouble::NegativeFirst) && round == 0 {
+        let debt = Amount::from_minor(-amount / 10, Currency::EUR);
+        let earlier = before(Some(created), SignedDuration::from_hours(1));
+        vouchers.push(Voucher::new(id.saturating_add(1), shop.id, &debt.decimal(), earlier));
+    } else if trouble.is_none() && rng.u8(0..8) == 0 {
+        // Nothing sold in this cycle.
+        return vouchers;
     }
+    let commission = Amount::from_minor(amount * rng.i64(8..18) / 100, Currency::EUR);
+    let amount = Amount::from_minor(amount, Currency::EUR);
+    vouchers.push(Voucher::new(id, shop.id, &amount.decimal(), created).commission(&commission.decimal()));
     vouchers
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Page {
     pub(super) csrf: String,
     /// Where this page is.
     pub(super) address: Address,
+    /// What time it is and how fast it runs, where that is not as usual: in a demo.
+    fast: Option<(Timestamp, u32)>,
 }
 
 impl FromRequestParts<Web> for Page {
@@ -58,6 +60,7 @@ impl FromRequestParts<Web> for Page {
             csrf: caller.as_ref().map(Caller::csrf_token).transpose()?.unwrap_or_default(),
             caller,
             address: Address::new(parts.uri.path(), parts.uri.query()),
+            fast: web.context.clock.speed().map(|speed| (web.context.clock.now(), speed)),
         })
     }
 }
@@ -118,6 +121,12 @@ impl Page {
             said: one.said(self.texts),
         };
         explanations.into_iter().map(told).collect()
+    }
+
+    /// Says on each page of a demo that it is one.
+    pub(super) fn demo(&self) -> Option<String> {
+        let (now, speed) = self.fast?;
+        Some(self.t2("frame-demo", ("now", self.time(&now)), ("speed", self.number(&u64::from(speed)))))
     }
 
     /// The code of the language.

@@ -79,7 +79,7 @@ impl From<NoRandom> for SignInRefused {
 /// service credentials, or one of `dashboard.users`. Always a new one: a token that the browser had
 /// before is worth nothing by it.
 pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> Result<NewSession, SignInRefused> {
-    let (config, now, login) = (web.settings.get(), web.context.clock.now(), login.trim());
+    let (config, now, login) = (web.settings.get(), web.context.clock.for_people(), login.trim());
     let address = peer.address;
     let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
@@ -174,7 +174,7 @@ fn typed(login: &str) -> String {
 /// The session that a request shows and what its person may do now; nothing where it has none that is
 /// valid.
 pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<Option<(Session, Role)>, StoreError> {
-    let (config, now) = (web.settings.get(), web.context.clock.now());
+    let (config, now) = (web.settings.get(), web.context.clock.for_people());
     let Some(token) = cookie::token(&config, peer, headers) else { return Ok(None) };
     let key = key_of(&token);
     let found = match web.context.store.reading(move |reader| reader.get::<Session>(&key)).await {

@@ -2,6 +2,8 @@
 
 frame-skip = Skip to the content
 frame-navigation = Parts of the dashboard
+frame-demo-title = Demo
+frame-demo = Demo: no money moves, and time runs { $speed } times as fast as usual. This page shows { $now }.
 
 section-vendors = Vendors
 section-transfers = Transfers & withdrawals

@@ -2,6 +2,8 @@
 
 frame-skip = Aller au contenu
 frame-navigation = Rubriques du tableau de bord
+frame-demo-title = Démonstration
+frame-demo = Démonstration : aucun argent ne circule, et le temps passe { $speed } fois plus vite que d’ordinaire. Cette page date du { $now }.
 
 section-vendors = Vendeurs
 section-transfers = Virements et retraits

@@ -97,6 +97,6 @@ impl Watcher {
     async fn is_signed_in(&self) -> bool {
         let Some(key) = self.session.clone() else { return false };
         let found = self.web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
-        found.ok().flatten().is_some_and(|session| session.is_valid(self.web.context.clock.now()))
+        found.ok().flatten().is_some_and(|session| session.is_valid(self.web.context.clock.for_people()))
     }
 }

@@ -1,0 +1,143 @@
+//! What HiPay does while the demo lives: it executes payments after a while, refuses some, and people
+//! at its back office do things of their own. Now and then the line to it fails.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::money::{Amount, Currency};
+use crate::sandbox::{
+    AccountState, Ending, Endpoint, Fault, FaultKind, HipayModel, Kind, Life, Reviews, Sandbox, Sending, Until,
+};
+
+/// When documents and bank details are looked at, after they came.
+const REVIEWED_AFTER: SignedDuration = SignedDuration::from_hours(9);
+/// When a transfer is executed: before the night's withdrawals.
+const TRANSFERRED_AFTER: SignedDuration = SignedDuration::from_mins(40);
+/// When a withdrawal is executed, in hours: at the earliest, and at the latest.
+const WITHDRAWN_AFTER: (i64, i64) = (16, 38);
+/// How often somebody at the back office moves money by hand.
+const BY_HAND_EVERY: SignedDuration = SignedDuration::from_hours(6 * 24 + 5);
+/// How often the line fails.
+const LINE_FAILS_EVERY: SignedDuration = SignedDuration::from_hours(31);
+/// When HiPay disables a wallet, after the demo's beginning.
+const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// HiPay, and what it is going to do.
+pub(super) struct Bank {
+    rng: fastrand::Rng,
+    /// When and how each pending payment ends, by its reference.
+    plans: HashMap<String, (Timestamp, Ending)>,
+    transfers: u64,
+    withdrawals: u64,
+    by_hand: u64,
+    by_hand_at: Timestamp,
+    faults: usize,
+    fault_at: Timestamp,
+    disables_at: Option<Timestamp>,
+}
+
+impl Bank {
+    /// HiPay from `begins` on; it tells everything to `callback`, the address for wallet notifications.
+    pub(super) fn open(sandbox: &Sandbox, seed: u64, callback: &str, begins: Timestamp) -> Self {
+        sandbox.hipay(|hipay| {
+            hipay.reviews = Reviews::After(REVIEWED_AFTER);
+            hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
+            hipay.notify.sending = Sending::On;
+            // Those of the marketplace itself; new wallets come with their address.
+            for account in hipay.accounts.values_mut() {
+                account.callback_url = Some(callback.to_owned());
+            }
+        });
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            plans: HashMap::new(),
+            transfers: 0,
+            withdrawals: 0,
+            by_hand: 0,
+            by_hand_at: later(begins, SignedDuration::from_hours(77)),
+            faults: 0,
+            fault_at: later(begins, LINE_FAILS_EVERY),
+            disables_at: Some(later(begins, DISABLED_AFTER)),
+        }
+    }
+
+    /// Lets happen what is due at `now`.
+    pub(super) fn up_to(&mut self, sandbox: &Sandbox, now: Timestamp) {
+        sandbox.hipay(|hipay| {
+            self.execute(hipay, now);
+            if now >= self.by_hand_at {
+                self.by_hand_at = later(now, BY_HAND_EVERY);
+                self.move_by_hand(hipay);
+            }
+            if self.disables_at.is_some_and(|at| now >= at) {
+                self.disables_at = None;
+                // One of those who are paid otherwise.
+                let well = hipay.accounts.values_mut().filter(|account| account.external_id.is_some());
+                if let Some(account) = well.filter(|account| account.identified).nth(4) {
+                    account.state = AccountState::Disabled;
+                }
+            }
+        });
+        if now >= self.fault_at {
+            self.fault_at = later(now, LINE_FAILS_EVERY);
+            sandbox.strike(self.next_fault());
+        }
+    }
+
+    fn execute(&mut self, hipay: &mut HipayModel, now: Timestamp) {
+        let pending = hipay.transactions.iter().filter(|transaction| transaction.life.is_some());
+        let pending = pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created)));
+        for (reference, kind, created) in pending.collect::<Vec<_>>() {
+            let (at, ending) = *self.plans.entry(reference.clone()).or_insert_with(|| match kind {
+                Kind::Transfer | Kind::Funding => {
+                    self.transfers = self.transfers.saturating_add(1);
+                    let ending = if self.transfers % 47 == 20 { Ending::RejectedEnd } else { Ending::Captured };
+                    (later(created, TRANSFERRED_AFTER), ending)
+                }
+                Kind::Withdrawal => {
+                    self.withdrawals = self.withdrawals.saturating_add(1);
+                    let ending = match self.withdrawals % 53 {
+                        9 => Ending::CancelledEnd,
+                        21 => Ending::Aborted,
+                        _ => Ending::Captured,
+                    };
+                    let (earliest, latest) = WITHDRAWN_AFTER;
+                    (later(created, SignedDuration::from_mins(self.rng.i64(earliest * 60..latest * 60))), ending)
+                }
+            });
+            if at <= now {
+                self.plans.remove(&reference);
+                hipay.settle_transaction(&reference, ending);
+            }
+        }
+    }
+
+    /// A gesture to a seller, of which cashout is told by a notification that belongs to nothing.
+    fn move_by_hand(&mut self, hipay: &mut HipayModel) {
+        let sellers = hipay.accounts.values().filter(|account| account.external_id.is_some() && account.identified);
+        let sellers: Vec<u64> = sellers.map(|account| account.id).collect();
+        let Some(seller) = self.rng.choice(sellers) else { return };
+        self.by_hand = self.by_hand.saturating_add(1);
+        let amount = Amount::from_minor(self.rng.i64(5..40) * 100, Currency::EUR);
+        hipay.transfer_by_hand(seller, amount, &format!("BACK-OFFICE-{}", self.by_hand));
+    }
+
+    /// What goes wrong on the line next: a retry, or a look-up, mends each of them.
+    fn next_fault(&mut self) -> Fault {
+        let faults = [
+            Fault::lost_answer(Endpoint::Transfer),
+            Fault::new(FaultKind::Unavailable(None)).at(Endpoint::Shops),
+            Fault::lost_answer(Endpoint::Withdrawal),
+            Fault::new(FaultKind::HtmlPage(502)).at(Endpoint::Balance),
+        ];
+        let place = self.faults.checked_rem(faults.len()).unwrap_or(0);
+        self.faults = self.faults.saturating_add(1);
+        let [first, ..] = &faults;
+        faults.get(place).unwrap_or(first).clone()
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,219 @@
+//! The living marketplace: the appliance at work on the sandbox, with a past behind it and time that
+//! runs fast, until somebody ends it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Span, Timestamp};
+use serde_json::json;
+
+use super::bank::Bank;
+use super::customers::Till;
+use super::market::Marketplace;
+use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, time_zone, witness};
+use crate::cli::batch::Signals;
+use crate::cli::output::{notice, print, print_json};
+use crate::cli::guard::bind;
+use crate::cli::{DemoArgs, Exit, Failed, Global};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::cycle::Cycle;
+use crate::money::MoneyError;
+use crate::sandbox::shops::Market;
+use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::serve::{Appliance, STOP_WITHIN};
+
+/// A cycle every five days, so that there is something to see every few minutes.
+pub(super) const CYCLE_DAYS: [i8; 6] = [1, 6, 11, 16, 21, 26];
+/// How many cycles lie behind when the dashboard is shown.
+const PAST_CYCLES: usize = 4;
+/// How long before the first cycle the marketplace opens.
+const OPENS_BEFORE: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// When on the day of the last cycle the dashboard is shown: a few hours before its batches.
+const SHOWN_AFTER: SignedDuration = SignedDuration::from_hours(21);
+/// How often it is looked what happens outside.
+const LOOKED_EVERY: SignedDuration = SignedDuration::from_mins(2);
+/// Where the dashboard answers if nobody says otherwise, and how many further ports are tried.
+const PORT: u16 = 8080;
+const FURTHER_PORTS: u16 = 100;
+
+pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
+    let listener = listener(arguments.listen)?;
+    let folder = Folder::create()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(live(global, arguments, clock, &folder, listener))
+}
+
+/// The socket that was asked for, or the first that is free.
+fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failed> {
+    if let Some(address) = asked {
+        return bind(address, "--listen");
+    }
+    let own = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let free = (PORT..=PORT.saturating_add(FURTHER_PORTS)).find_map(|port| TcpListener::bind(own(port)).ok());
+    free.map_or_else(|| bind(own(0), "--listen"), Ok)
+}
+
+/// Everything outside of cashout: the marketplace, its customers, and HiPay.
+pub(super) struct Outside<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    marketplace: Marketplace,
+    bank: Bank,
+    till: Till,
+}
+
+impl<'a> Outside<'a> {
+    fn open(sandbox: &'a Sandbox, arguments: &DemoArgs, url: &str, begins: Timestamp, first: Cycle) -> Self {
+        let market = Market {
+            count: usize::try_from(arguments.shops).unwrap_or(40),
+            seed: arguments.seed,
+            cycles: vec![first.date],
+            zone: time_zone(),
+        };
+        let credentials = sandbox.credentials();
+        let enterprise = format!("{url}/notifications/enterprise");
+        Self {
+            sandbox,
+            marketplace: Marketplace::open(sandbox, market, calendar(&CYCLE_DAYS), begins, first.date),
+            bank: Bank::open(sandbox, arguments.seed, &format!("{url}/notifications/wallet"), begins),
+            till: Till::open(arguments.seed, &enterprise, credentials.enterprise_passphrase.expose(), begins),
+        }
+    }
+
+    /// Lets happen what is due at `now`.
+    pub(super) async fn up_to(&mut self, now: Timestamp) -> Result<(), Failed> {
+        self.marketplace.up_to(self.sandbox, now)?;
+        self.bank.up_to(self.sandbox, now);
+        self.till.up_to(now).await;
+        Ok(())
+    }
+}
+
+impl From<MoneyError> for Failed {
+    fn from(error: MoneyError) -> Self {
+        Self::new(Exit::Machine, format!("the marketplace has sold more than can be counted: {error}"))
+    }
+}
+
+async fn live(
+    global: &Global,
+    arguments: &DemoArgs,
+    clock: &Clock,
+    folder: &Folder,
+    listener: TcpListener,
+) -> Result<Exit, Failed> {
+    // Before anything else: a signal during the start is not to leave the folder behind.
+    let mut signals = Signals::listen();
+    let began = Instant::now();
+    let url = format!("http://{}", reached_at(listener.local_addr()?));
+    let last = last_cycle(&CYCLE_DAYS)?;
+    let first = first_cycle(last)?;
+    let begins = first.at.checked_sub(OPENS_BEFORE).unwrap_or(first.at);
+    clock.set(begins);
+    let sandbox = Sandbox::start(SandboxOptions {
+        seed: arguments.seed,
+        clock: clock.clone(),
+        latency: Duration::from_millis(u64::from(arguments.latency_ms)),
+        fault_rate_percent: arguments.fault_rate,
+        lost_answers_percent: 0,
+    })
+    .await
+    .map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    let mut outside = Outside::open(&sandbox, arguments, &url, begins, first);
+    let mut credentials = sandbox.credentials().clone();
+    credentials.cycle_days = CYCLE_DAYS.to_vec();
+    let parameters = format!("{}    server.publicUrl: {url}\n", credentials.parameters_yml());
+    let context = connect(folder, &parameters, clock.clone()).await?;
+    let settings = Settings::new(&folder.file(), Arc::clone(&context.config));
+    let store = context.store.clone();
+    let appliance = Appliance::start(context, settings, listener, folder.data()).await?;
+    let shown = last.at.checked_add(SHOWN_AFTER).unwrap_or(last.at);
+
+    let going_on = async {
+        if !global.json {
+            notice("the marketplace lives through some weeks first; that takes some seconds");
+        }
+        past::leap(&appliance, &mut outside, shown).await?;
+        invite(global, arguments, &url, &sandbox)?;
+        let happens = async {
+            loop {
+                outside.up_to(clock.now()).await?;
+                clock.pass(LOOKED_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = clock.run() => Ok(()),
+            ended = happens => ended,
+        }
+    };
+    let ended: Result<(), Failed> = tokio::select! {
+        () = signals.next() => Ok(()),
+        error = store.failed() => Err(error.into()),
+        ended = going_on => ended,
+    };
+    if !global.json {
+        notice("stopping as soon as what is in hand is safe; once more to stop at once");
+    }
+    tokio::select! {
+        stopped = appliance.stop() => stopped?,
+        () = signals.next() => return Ok(Exit::Stopped),
+        // Nothing that matters is lost: all of it is a demo.
+        () = tokio::time::sleep(STOP_WITHIN) => {
+            let late = format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs());
+            return Err(Failed::new(Exit::Machine, late));
+        }
+    }
+    ended?;
+    farewell(global, &sandbox, began.elapsed())
+}
+
+/// The first of the cycles that lie behind when the dashboard is shown.
+fn first_cycle(last: Cycle) -> Result<Cycle, Failed> {
+    let calendar = calendar(&CYCLE_DAYS);
+    let earliest = last.date.saturating_sub(Span::new().days(62));
+    let before = calendar.days_between(earliest, last.date);
+    let first = before.iter().rev().nth(PAST_CYCLES.saturating_sub(1)).copied().unwrap_or(last.date);
+    calendar.cycle(first).map_err(|error| Failed::new(Exit::Machine, error.to_string()))
+}
+
+/// Where a browser on this machine reaches what listens there.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(any) if any.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        IpAddr::V6(any) if any.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}
+
+/// Tells where the dashboard is and how to sign in.
+fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -> Result<(), Failed> {
+    let credentials = sandbox.credentials();
+    let (login, password) = (&credentials.ws_login, credentials.ws_password.expose());
+    let dashboard = format!("{url}/dashboard");
+    if global.json {
+        return print_json(&json!({ "dashboard": dashboard, "login": login, "password": password }));
+    }
+    let day = Duration::from_secs(24 * 3_600).checked_div(arguments.speed).unwrap_or_default();
+    print(&format!(
+        "A marketplace of {} shops is alive on this machine; a day passes in {day:.0?}, and no money moves.\n\n\
+         Dashboard  {dashboard}\nLogin      {login}\nPassword   {password}\n\n\
+         Ctrl-C ends it; nothing of it is kept.",
+        arguments.shops
+    ))
+}
+
+/// What HiPay's ledger shows at the end.
+fn farewell(global: &Global, sandbox: &Sandbox, lived: Duration) -> Result<Exit, Failed> {
+    let (witness, calls): (Witness, u64) = (witness(sandbox), sandbox.traffic(|traffic| traffic.total()));
+    if global.json {
+        let (payments, wrong) = match &witness {
+            Ok(payments) => (Some(payments), None),
+            Err(wrong) => (None, Some(wrong)),
+        };
+        print_json(&json!({ "payments": payments, "ledger_errors": wrong, "calls": calls }))?;
+    } else {
+        print(&said_of(&witness, calls, lived))?;
+    }
+    Ok(if witness.is_ok() { Exit::Done } else { Exit::Failures })
+}

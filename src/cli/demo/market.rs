@@ -1,0 +1,101 @@
+//! What happens at Mirakl while the demo lives: cycles are settled, customers' money arrives at HiPay,
+//! now and then too late, and new shops join.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Span, Timestamp};
+
+use crate::cycle::Calendar;
+use crate::money::{Amount, MoneyError};
+use crate::sandbox::Sandbox;
+use crate::sandbox::shops::{Market, open, sell};
+
+/// When vouchers are issued, after the cut of a cycle: in time for the next night's batches.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(3);
+/// When the customers' money arrives: before that night's transfers.
+const FUNDED_AFTER: SignedDuration = SignedDuration::from_hours(22);
+/// When the rest of it arrives in a cycle that is short of it: after two nights of transfers.
+const REST_AFTER: SignedDuration = SignedDuration::from_hours(63);
+/// When a new shop joins.
+const JOINED_AFTER: SignedDuration = SignedDuration::from_hours(82);
+/// How much of a hundred arrives in time, in a cycle that is short of it.
+const SHORT_PERCENT: i64 = 70;
+
+enum Happening {
+    /// A cycle is settled.
+    Settlement(Date),
+    /// Customers' money arrives.
+    Money(Amount),
+    /// A shop joins.
+    Shop,
+}
+
+/// The marketplace and what is to happen to it.
+pub(super) struct Marketplace {
+    market: Market,
+    calendar: Calendar,
+    agenda: BTreeMap<Timestamp, Happening>,
+    cycles: usize,
+    shops: usize,
+}
+
+impl Marketplace {
+    /// Opens the market's shops at `begins`. `first` is the first cycle that is settled.
+    pub(super) fn open(sandbox: &Sandbox, market: Market, calendar: Calendar, begins: Timestamp, first: Date) -> Self {
+        let shops = market.count;
+        open(sandbox, &market, 0..shops, begins);
+        let mut marketplace = Self { market, calendar, agenda: BTreeMap::new(), cycles: 0, shops };
+        marketplace.expect(first, SETTLED_AFTER, Happening::Settlement(first));
+        marketplace
+    }
+
+    /// Lets happen what is due at `now`.
+    pub(super) fn up_to(&mut self, sandbox: &Sandbox, now: Timestamp) -> Result<(), MoneyError> {
+        while let Some(next) = self.agenda.first_entry().filter(|next| *next.key() <= now) {
+            match next.remove() {
+                Happening::Settlement(cycle) => self.settle(sandbox, cycle)?,
+                Happening::Money(amount) => {
+                    let technical = sandbox.credentials().technical_id;
+                    sandbox.hipay(|hipay| hipay.fund(technical, amount))?;
+                }
+                Happening::Shop => {
+                    open(sandbox, &self.market, self.shops..self.shops.saturating_add(1), now);
+                    self.shops = self.shops.saturating_add(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, sandbox: &Sandbox, cycle: Date) -> Result<(), MoneyError> {
+        let owed = sell(sandbox, &self.market, self.cycles, cycle)?;
+        // Every other cycle, the one that is seen first among them.
+        let is_short = self.cycles.is_multiple_of(2);
+        let percent = if is_short { SHORT_PERCENT } else { 100 };
+        let in_time = Amount::from_minor(owed.minor().saturating_mul(percent).div_euclid(100), owed.currency());
+        self.expect(cycle, FUNDED_AFTER, Happening::Money(in_time));
+        if is_short {
+            self.expect(cycle, REST_AFTER, Happening::Money(owed.checked_sub(in_time)?));
+        }
+        self.expect(cycle, JOINED_AFTER, Happening::Shop);
+        self.cycles = self.cycles.saturating_add(1);
+        let after = cycle.saturating_add(Span::new().days(1));
+        let until = cycle.saturating_add(Span::new().days(40));
+        if let Some(next) = self.calendar.days_between(after, until).first() {
+            self.expect(*next, SETTLED_AFTER, Happening::Settlement(*next));
+        }
+        Ok(())
+    }
+
+    /// `happening` is due so long after the cut of `cycle`.
+    fn expect(&mut self, cycle: Date, after: SignedDuration, happening: Happening) {
+        let Ok(cycle) = self.calendar.cycle(cycle) else { return };
+        let mut at = cycle.at.checked_add(after).unwrap_or(Timestamp::MAX);
+        // What happens at the same moment happens one after the other.
+        while self.agenda.contains_key(&at) {
+            at = at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at);
+        }
+        self.agenda.insert(at, happening);
+    }
+}

@@ -1,0 +1,129 @@
+//! `cashout demo`: the product on an embedded sandbox, with nothing to configure: alive, with its
+//! dashboard, or one cycle from its beginning to its end.
+
+mod bank;
+mod customers;
+mod living;
+mod market;
+mod once;
+mod past;
+mod told;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::{DemoArgs, Exit, Failed, Global};
+use crate::app::{self, Wiring};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cycle::{Calendar, Cycle};
+use crate::jobs::Context;
+use crate::remote::Manners;
+use crate::sandbox::Sandbox;
+
+pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
+    if arguments.once { once::run(global, arguments) } else { living::run(global, arguments, clock) }
+}
+
+impl DemoArgs {
+    /// The clock that the demo and its log go by.
+    pub(super) fn clock(&self) -> Clock {
+        if self.once { Clock::system() } else { Clock::fast(self.speed) }
+    }
+}
+
+/// A private folder that is gone when the demo is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Result<Self, Failed> {
+        use std::os::unix::fs::DirBuilderExt;
+        let folder =
+            std::env::temp_dir().join(format!("cashout-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self(folder))
+    }
+
+    /// The configuration file.
+    fn file(&self) -> PathBuf {
+        self.0.join("parameters.yml")
+    }
+
+    /// The data folder.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the temporary folder harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Payments that HiPay's own ledger shows, or what is wrong with it.
+type Witness = Result<usize, Vec<String>>;
+
+fn witness(sandbox: &Sandbox) -> Witness {
+    sandbox.verify_once().map(|()| sandbox.hipay(|hipay| hipay.ledger.paid().count()))
+}
+
+/// The witness in words.
+fn said_of(witness: &Witness, calls: u64, took: Duration) -> String {
+    match witness {
+        Ok(payments) => format!(
+            "HiPay's own ledger shows {payments} payments, each reference once, every balance to the cent \
+             ({calls} calls, {took:.1?})."
+        ),
+        Err(wrong) => format!("HiPay's own ledger disagrees:\n  {}", wrong.join("\n  ")),
+    }
+}
+
+fn time_zone() -> TimeZone {
+    TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC)
+}
+
+/// The last cycle before today, on these days of the month.
+fn last_cycle(days: &[i8]) -> Result<Cycle, Failed> {
+    let calendar = calendar(days);
+    let today = calendar.day_of(Clock::system().now());
+    let cycle = calendar.last_before(today).and_then(|date| calendar.cycle(date).ok());
+    cycle.ok_or_else(|| Failed::new(Exit::Machine, format!("the machine's clock is wrong: it says {today}")))
+}
+
+/// The calendar of the sandbox's configuration, with these days.
+fn calendar(days: &[i8]) -> Calendar {
+    Calendar {
+        days: days.to_vec(),
+        hour: 0,
+        minute: 0,
+        before: SignedDuration::from_hours(12),
+        after: SignedDuration::from_hours(12),
+        time_zone: time_zone(),
+    }
+}
+
+/// The same wiring as everywhere, on the sandbox's own configuration.
+async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Context, Failed> {
+    let file = folder.file();
+    std::fs::write(&file, parameters)?;
+    let data = folder.data();
+    let opened = tokio::task::spawn_blocking(move || {
+        let config =
+            Config::load(&file, std::iter::empty()).map_err(|errors| Failed::new(Exit::Machine, errors.to_string()))?;
+        // Faults are there to be seen and got over, not to be waited for.
+        let manners = Manners {
+            timeout: Duration::from_secs(2),
+            first_wait: Duration::from_millis(20),
+            longest_wait: Duration::from_millis(200),
+            longest_asked: Duration::from_millis(200),
+            ..Manners::default()
+        };
+        Ok(app::open(config, &data, &Wiring { clock, manners, ..Wiring::default() })?)
+    });
+    opened.await.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?
+}

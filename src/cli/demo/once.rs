@@ -1,0 +1,144 @@
+//! One cycle from its beginning to its end, and what came of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::told::{Told, look, tell};
+use super::{Folder, connect, last_cycle, time_zone, witness};
+use crate::cli::batch::listen;
+use crate::cli::output::notice;
+use crate::cli::{DemoArgs, Exit, Failed, Global, progress, runtime};
+use crate::clock::Clock;
+use crate::cycle::Cycle;
+use crate::jobs::{self, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments, Progress};
+use crate::sandbox::shops::{Market, populate};
+use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, SandboxOptions, Until};
+
+/// How often what chance spoiled is run again.
+const ROUNDS: usize = 4;
+
+pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed> {
+    let folder = Folder::create()?;
+    let began = Instant::now();
+    let told = runtime()?.block_on(demo(&folder, arguments, progress::choose(global.json)))?;
+    tell(&told, arguments, began.elapsed(), global.json)?;
+    Ok(if told.stopped {
+        Exit::Stopped
+    } else if told.witness.is_err() {
+        Exit::Failures
+    } else {
+        Exit::Done
+    })
+}
+
+async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>) -> Result<Told, Failed> {
+    let cycle = last_cycle(&[1, 11, 21])?;
+    // The demo's time is turned by hand: it begins two days before the cycle.
+    let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
+    let clock = Clock::turned_by_hand(before);
+    let sandbox = Sandbox::start(SandboxOptions {
+        seed: arguments.seed,
+        clock: clock.clone(),
+        latency: Duration::from_millis(u64::from(arguments.latency_ms)),
+        fault_rate_percent: arguments.fault_rate,
+        lost_answers_percent: 0,
+    })
+    .await
+    .map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    sandbox.hipay(|hipay| {
+        hipay.reviews = Reviews::ByHand;
+        hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
+    });
+    let market = Market {
+        count: usize::try_from(arguments.shops).unwrap_or(40),
+        seed: arguments.seed,
+        cycles: vec![cycle.date],
+        zone: time_zone(),
+    };
+    populate(&sandbox, &market).map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    let context = connect(folder, &sandbox.credentials().parameters_yml(), clock.clone()).await?;
+    let stop = CancellationToken::new();
+    listen(stop.clone());
+    let rounds = if arguments.fault_rate == 0 { 1 } else { ROUNDS };
+    let mut story = Story { context, progress, stop, batches: Vec::new(), rounds };
+    story.cycle(&sandbox, &clock, cycle).await?;
+
+    let Story { context, stop, batches, .. } = story;
+    let (statuses, vendors) = look(&context).await?;
+    let witness = witness(&sandbox);
+    let calls = sandbox.traffic(|traffic| traffic.total());
+    let stopped = stop.is_cancelled();
+    tokio::task::spawn_blocking(move || context.store.close())
+        .await
+        .map_err(|error| Failed::new(Exit::Machine, format!("the demo's store did not close: {error}")))??;
+    Ok(Told { cycle, batches, statuses, vendors, witness, calls, stopped })
+}
+
+/// The batches of one cycle, as an operator's cron jobs would run them.
+struct Story {
+    context: Context,
+    progress: Arc<dyn Progress>,
+    stop: CancellationToken,
+    batches: Vec<BatchRecord>,
+    /// How often what chance spoiled is run again.
+    rounds: usize,
+}
+
+impl Story {
+    async fn cycle(&mut self, sandbox: &Sandbox, clock: &Clock, cycle: Cycle) -> Result<(), Failed> {
+        let vendors = Command::VendorProcess { since: None };
+        self.run(&vendors).await?;
+        sandbox.hipay(HipayModel::settle_reviews);
+        clock.advance(SignedDuration::from_hours(24));
+        // HiPay has looked at documents and bank details; the next run sees it.
+        self.run(&vendors).await?;
+        clock.set(cycle.end);
+        clock.advance(SignedDuration::from_hours(24));
+        self.run(&Command::CashoutGenerate(GenerateArguments::default())).await?;
+        self.pay(sandbox, &Command::CashoutTransfer).await?;
+        self.pay(sandbox, &Command::CashoutWithdraw).await
+    }
+
+    /// Pays, lets HiPay execute, and asks what became of it.
+    async fn pay(&mut self, sandbox: &Sandbox, command: &Command) -> Result<(), Failed> {
+        self.run(command).await?;
+        sandbox.hipay(HipayModel::settle_transactions);
+        self.run(&Command::TransactionStatusSync).await
+    }
+
+    /// One batch; once more while single calls failed on the way.
+    async fn run(&mut self, command: &Command) -> Result<(), Failed> {
+        for round in 1..=self.rounds {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            let (progress, stop) = (Arc::clone(&self.progress), self.stop.clone());
+            match jobs::run(&self.context, command, "demo", progress, stop).await {
+                Ok(record) => {
+                    let whole = record.failed == 0 || record.state != BatchState::Done;
+                    let no_better = self.batches.last().is_some_and(|last| {
+                        last.command == record.command && about(&last.failures) == about(&record.failures)
+                    });
+                    self.batches.push(record);
+                    if whole || no_better {
+                        return Ok(());
+                    }
+                }
+                Err(jobs::JobError::Remote(reason)) if round < self.rounds => {
+                    notice(&format!("{}: {reason}; running it once more", command.name()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What failed, in an order of its own.
+fn about(failures: &[Failure]) -> BTreeSet<(Option<u64>, Option<&String>, &String)> {
+    failures.iter().map(|one| (one.subject.mirakl_id, one.subject.voucher.as_ref(), &one.message)).collect()
+}

@@ -1,0 +1,81 @@
+//! The demo's past: time leaps from one due batch to the next, and each is done before the next leap.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, Timestamp};
+
+use super::calendar;
+use super::living::{CYCLE_DAYS, Outside};
+use crate::cli::Failed;
+use crate::cycle::Calendar;
+use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::jobs::{self, BatchRecord, BatchState};
+use crate::scheduler::Scheduler;
+use crate::serve::Appliance;
+use crate::store::{Query, Reader, StoreError, View};
+
+/// The batches that time stops for, in the days after a cycle and in quiet ones. Others are run where it
+/// stops.
+const BUSY: [&str; 3] = ["cashout:generate", "cashout:transfer", "cashout:withdraw"];
+const QUIET: [&str; 1] = ["cashout:withdraw"];
+/// For how many days after a cycle there is much to pay.
+const BUSY_DAYS: i64 = 3;
+/// What is told before a batch is due is dealt with before it begins.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
+/// How often it is looked whether everything is done. Nobody tells of that: it is many things.
+const LOOKED_EVERY: Duration = Duration::from_millis(3);
+
+/// Lets time leap to `end`; whatever is due until then has been done when this returns.
+pub(super) async fn leap(appliance: &Appliance, outside: &mut Outside<'_>, end: Timestamp) -> Result<(), Failed> {
+    let clock = &appliance.web().context.clock;
+    loop {
+        let now = clock.now();
+        if now >= end {
+            return Ok(());
+        }
+        let runs = appliance.web().scheduler.next_runs().await?;
+        let stops = if is_busy_day(&calendar(&CYCLE_DAYS), now) { BUSY.as_slice() } else { QUIET.as_slice() };
+        let due = runs.iter().filter(|run| stops.contains(&run.command)).filter_map(|run| run.at).min();
+        let next = due.unwrap_or(end).min(end);
+        clock.set(next.checked_sub(AHEAD).unwrap_or(next).max(now));
+        outside.up_to(clock.now()).await?;
+        calm(appliance, outside).await?;
+        clock.set(next);
+        calm(appliance, outside).await?;
+    }
+}
+
+fn is_busy_day(calendar: &Calendar, now: Timestamp) -> bool {
+    let day = calendar.day_of(now);
+    let since = day.saturating_sub(Span::new().days(BUSY_DAYS));
+    // The day itself ends with a night of batches.
+    !calendar.days_between(since, day.saturating_add(Span::new().days(1))).is_empty()
+}
+
+/// Waits until every batch that is due has run, and every notification has been dealt with.
+async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
+    let web = appliance.web();
+    loop {
+        outside.sandbox.notices_delivered().await;
+        let busy = web.context.store.reading(|reader| is_busy(reader)).await?;
+        if !busy && nothing_is_due(&web.scheduler, web.context.clock.now()).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOKED_EVERY).await;
+    }
+}
+
+async fn nothing_is_due(scheduler: &Scheduler, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(scheduler.next_runs().await?.iter().all(|run| run.at.is_none_or(|at| at > now)))
+}
+
+fn is_busy(reader: &Reader<'_>) -> Result<bool, StoreError> {
+    let received = NotificationState::Received.name();
+    for kind in [NotificationKind::Wallet, NotificationKind::Payment, NotificationKind::Settlement] {
+        if reader.count::<Notification>("list", (kind.name().to_owned(), received.to_owned()))? > 0 {
+            return Ok(true);
+        }
+    }
+    let running = reader.page::<BatchRecord>(&Query::group("state", BatchState::Running.name().to_owned()).limit(1))?;
+    Ok(!running.items.is_empty() || !jobs::waiting(reader)?.is_empty())
+}

@@ -1,0 +1,141 @@
+//! What there is to say at the end of one cycle, in words and as JSON.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Witness, said_of, time_zone};
+use crate::cli::output::{print, print_json, table};
+use crate::cli::{DemoArgs, Failed};
+use crate::cycle::Cycle;
+use crate::jobs::{BatchRecord, Context};
+use crate::money::Amount;
+use crate::operation::{Operation, PaymentKind, Status};
+use crate::store::{Listing, Query, Reader, StoreError, View};
+use crate::vendor::{Vendor, WalletStatus};
+
+/// What the demo has to show.
+pub(super) struct Told {
+    pub(super) cycle: Cycle,
+    pub(super) batches: Vec<BatchRecord>,
+    /// Status, number of operations, their amounts.
+    pub(super) statuses: Vec<(Status, u64, Vec<Amount>)>,
+    /// Shop, name, what is wrong.
+    pub(super) vendors: Vec<(u64, String, String)>,
+    /// Payments that HiPay's own ledger shows, or what is wrong with it.
+    pub(super) witness: Witness,
+    pub(super) calls: u64,
+    pub(super) stopped: bool,
+}
+
+pub(super) type Looked = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
+
+/// The store's own account of it.
+pub(super) async fn look(context: &Context) -> Result<Looked, StoreError> {
+    let look = |reader: &Reader<'_>| {
+        let mut statuses = Vec::new();
+        for status in Status::ALL {
+            let count = reader.count::<Operation>("status", status.code())?;
+            let operations = reader.page::<Operation>(&Query::group("status", status.code()).limit(20_000))?.items;
+            let mut sums: Vec<Amount> = Vec::new();
+            for amount in operations.iter().map(|operation| operation.amount) {
+                match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
+                    Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
+                    None => sums.push(amount),
+                }
+            }
+            if count > 0 {
+                statuses.push((status, count, sums));
+            }
+        }
+        let warning = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
+        let warned = reader.list::<Vendor>(&Listing::any_of("status", warning).limit(5_000))?.items;
+        let mut vendors: Vec<_> = warned
+            .into_iter()
+            .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.reasons().collect::<Vec<_>>().join("; ")))
+            .collect();
+        vendors.sort_unstable();
+        Ok((statuses, vendors))
+    };
+    context.store.reading(look).await
+}
+
+pub(super) fn tell(told: &Told, arguments: &DemoArgs, took: Duration, json: bool) -> Result<(), Failed> {
+    if json {
+        return print_json(&as_json(told));
+    }
+    let local = |instant: Timestamp| instant.to_zoned(time_zone()).strftime("%Y-%m-%d %H:%M").to_string();
+    print(&format!(
+        "\n{} shops, cycle of {} (vouchers from {} to {}), seed {}\n",
+        arguments.shops,
+        told.cycle.date,
+        local(told.cycle.start),
+        local(told.cycle.end),
+        arguments.seed
+    ))?;
+    let rows: Vec<Vec<String>> = told
+        .batches
+        .iter()
+        .map(|batch| {
+            let counts: Vec<String> = batch.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            vec![batch.command.clone(), batch.total.to_string(), batch.failed.to_string(), counts.join(", ")]
+        })
+        .collect();
+    print(&table(&["Batch", "Items", "Trouble", "What came of it"], &rows, &[1, 2]))?;
+
+    let rows: Vec<Vec<String>> = told
+        .statuses
+        .iter()
+        .map(|(status, count, sums)| {
+            let (transfer, withdraw) = status.columns();
+            let sums = sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+            let (transfer, withdraw) = (transfer.text(PaymentKind::Transfer), withdraw.text(PaymentKind::Withdrawal));
+            vec![status.to_string(), transfer.to_owned(), withdraw.to_owned(), count.to_string(), sums]
+        })
+        .collect();
+    print("")?;
+    print(&table(&["Operations", "Transfer", "Withdraw", "Number", "Amount"], &rows, &[3, 4]))?;
+
+    if !told.vendors.is_empty() {
+        let rows: Vec<Vec<String>> =
+            told.vendors.iter().map(|(id, name, why)| vec![id.to_string(), name.clone(), why.clone()]).collect();
+        print("")?;
+        print(&table(&["Shop", "Name", "Needs attention because"], &rows, &[0]))?;
+    }
+    print("")?;
+    print(&said_of(&told.witness, told.calls, took))?;
+    print(
+        "\nWhere to look next:\n  cashout --help                      every command\n  \
+         config/parameters.yml               every setting, with its default\n  \
+         cashout check --config FILE         what is wrong with your own settings, and the mend\n  \
+         cashout demo                        the same marketplace, alive, with its dashboard\n  \
+         cashout demo --once --seed 2 --fault-rate 10   another one, on a bad line",
+    )
+}
+
+fn as_json(told: &Told) -> serde_json::Value {
+    let statuses: Vec<_> = told
+        .statuses
+        .iter()
+        .map(|(status, count, sums)| {
+            let sums: Vec<_> =
+                sums.iter().map(|sum| json!({ "amount": sum.decimal(), "currency": sum.currency().code() })).collect();
+            json!({ "status": status.name(), "code": status.code(), "count": count, "amounts": sums })
+        })
+        .collect();
+    let vendors: Vec<_> =
+        told.vendors.iter().map(|(id, name, why)| json!({ "mirakl_id": id, "name": name, "message": why })).collect();
+    let (payments, wrong) = match &told.witness {
+        Ok(payments) => (Some(payments), None),
+        Err(wrong) => (None, Some(wrong)),
+    };
+    json!({
+        "cycle": told.cycle.date,
+        "operations": statuses,
+        "vendors_with_warnings": vendors,
+        "payments": payments,
+        "ledger_errors": wrong,
+        "calls": told.calls,
+    })
+}
