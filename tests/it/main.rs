@@ -12,6 +12,7 @@ mod calls;
 mod checks;
 mod commands;
 mod connections;
+mod demo;
 mod endings;
 mod enterprise_bodies;
 mod explanations;

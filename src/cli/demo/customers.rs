@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 
-/// How far apart customers come at the most, in minutes: one an hour, about.
-const CUSTOMERS_APART: i64 = 120;
+/// How far apart customers come at the most, in minutes: one in two hours, about.
+const CUSTOMERS_APART: i64 = 240;
 /// How often HiPay sums up what they have paid.
 const SETTLED_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often somebody pretends to be HiPay.

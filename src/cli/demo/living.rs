@@ -194,7 +194,7 @@ fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -
     if global.json {
         return print_json(&json!({ "dashboard": dashboard, "login": login, "password": password }));
     }
-    let day = Duration::from_secs(24 * 3_600).checked_div(arguments.speed).unwrap_or_default();
+    let day = Duration::from_hours(24).checked_div(arguments.speed).unwrap_or_default();
     print(&format!(
         "A marketplace of {} shops is alive on this machine; a day passes in {day:.0?}, and no money moves.\n\n\
          Dashboard  {dashboard}\nLogin      {login}\nPassword   {password}\n\n\

@@ -23,7 +23,7 @@ const BUSY_DAYS: i64 = 3;
 /// What is told before a batch is due is dealt with before it begins.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// How often it is looked whether everything is done. Nobody tells of that: it is many things.
-const LOOKED_EVERY: Duration = Duration::from_millis(3);
+const LOOKED_EVERY: Duration = Duration::from_millis(5);
 
 /// Lets time leap to `end`; whatever is due until then has been done when this returns.
 pub(super) async fn leap(appliance: &Appliance, outside: &mut Outside<'_>, end: Timestamp) -> Result<(), Failed> {
@@ -57,7 +57,7 @@ async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreE
     let web = appliance.web();
     loop {
         outside.sandbox.notices_delivered().await;
-        let busy = web.context.store.reading(|reader| is_busy(reader)).await?;
+        let busy = web.context.store.reading(is_busy).await?;
         if !busy && nothing_is_due(&web.scheduler, web.context.clock.now()).await? {
             return Ok(());
         }

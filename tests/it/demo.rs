@@ -1,0 +1,99 @@
+//! `cashout demo`: a living marketplace to look at, from its invitation to its farewell.
+
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::told::Running;
+use crate::world::http;
+
+/// Longer than anything takes; only a test that would wait for ever meets it.
+const FOR_EVER: Duration = Duration::from_mins(3);
+
+/// Somebody who has signed in to the demo.
+struct Visitor {
+    base: String,
+    cookie: String,
+}
+
+impl Visitor {
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let answer = http().get(format!("{}{path}", self.base)).header("cookie", &self.cookie).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer
+    }
+
+    async fn items(&self, path: &str) -> Vec<Value> {
+        let list: Value = self.get(&format!("/api/v1/{path}")).await.json().await.unwrap();
+        list.get("items").and_then(Value::as_array).unwrap().clone()
+    }
+
+    async fn total(&self, path: &str) -> u64 {
+        let list: Value = self.get(&format!("/api/v1/{path}")).await.json().await.unwrap();
+        list.get("total").and_then(Value::as_u64).unwrap()
+    }
+}
+
+/// The last word of the line that begins with `name`.
+async fn invited(demo: &mut Running, name: &str) -> String {
+    demo.says(name).await.rsplit(' ').next().unwrap().to_owned()
+}
+
+async fn sign_in(demo: &mut Running) -> Visitor {
+    let dashboard = invited(demo, "Dashboard ").await;
+    let (login, password) = (invited(demo, "Login ").await, invited(demo, "Password ").await);
+    let base = dashboard.strip_suffix("/dashboard").unwrap().to_owned();
+    let form = [("_username", login), ("_password", password)];
+    let answer = http().post(format!("{dashboard}/login")).form(&form).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    Visitor { base, cookie }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_cashout"));
+    let folder = tempfile::tempdir().unwrap();
+    process.env_clear().env("TMPDIR", folder.path());
+    process.args(["demo", "--listen", "127.0.0.1:0", "--shops", "24", "--latency-ms", "0", "--speed", "7200"]);
+    let mut demo = Running::start(process);
+    let story = async {
+        let visitor = sign_in(&mut demo).await;
+
+        // It has a past.
+        assert!(visitor.total("vendors").await >= 24);
+        assert!(visitor.total("vendors?status=warning").await > 0);
+        for (way, status) in [("withdraw", "ok"), ("withdraw", "payment_blocked"), ("withdraw", "failed")] {
+            let path = format!("operations?{way}_status={status}");
+            assert!(visitor.total(&path).await > 0, "{path}");
+        }
+        for path in ["payments?outcome=accepted", "payments?outcome=declined", "notifications", "logs"] {
+            assert!(visitor.total(path).await > 0, "{path}");
+        }
+        let refused = visitor.items("logs?level=WARNING&action=notification&per_page=200").await;
+        let forged = |line: &Value| line["message"].as_str().unwrap().contains("a payment notification was refused");
+        assert!(refused.iter().any(forged), "nobody pretended to be HiPay: {refused:#?}");
+        let page = visitor.get("/dashboard").await.text().await.unwrap();
+        assert!(page.contains("no money moves, and time runs 7,200 times as fast"), "{page}");
+
+        // Time goes on: the next cycle is generated, transferred and withdrawn by the schedule alone.
+        let known = visitor.items("operations?per_page=1").await.first().unwrap()["id"].as_u64().unwrap();
+        loop {
+            let paid = visitor.items("operations?withdraw_status=ok&per_page=200").await;
+            if paid.iter().any(|one| one["id"].as_u64().unwrap() > known) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Hours have passed in there, and whoever has signed in still is.
+        visitor.get("/dashboard/transfers").await;
+        let batches = visitor.items("batches?command=cashout:withdraw&per_page=1").await;
+        assert!(batches[0]["error"].is_null(), "{batches:?}");
+        demo.signal("INT");
+    };
+    tokio::time::timeout(FOR_EVER, story).await.expect("the demo goes on");
+    let told = demo.end().await;
+    told.ends(0).says("HiPay's own ledger shows").says("each reference once, every balance to the cent");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "something was left behind");
+}
