@@ -7,13 +7,17 @@ use axum::http::{HeaderMap, Request, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Which of the two remotes.
+/// Which of the remotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Remote {
     /// The marketplace platform.
     Mirakl,
     /// The payment institution.
     Hipay,
+    /// Where the releases are.
+    GitHub,
+    /// Where GitHub sends whoever fetches a file of a release: another host, which is told no secret.
+    GitHubFiles,
 }
 
 /// Every call that the sandbox answers.
@@ -69,10 +73,16 @@ pub enum Endpoint {
     MerchantGroup,
     /// HiPay: beneficial owners.
     Owners,
+    /// GitHub: the releases of a repository.
+    Releases,
+    /// GitHub: a file of a release, or where it is.
+    ReleaseAsset,
+    /// GitHub's files: the bytes.
+    ReleaseFile,
 }
 
 impl Endpoint {
-    /// The route table of both remotes. The last part of a path that names one thing comes back with it.
+    /// The route table of all remotes. The last part of a path that names one thing comes back with it.
     pub(super) fn of<'path>(remote: Remote, method: &str, path: &'path str) -> Option<(Self, &'path str)> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let endpoint = match remote {
@@ -111,6 +121,19 @@ impl Endpoint {
                 ("GET", ["api", "merchant-group", last]) => {
                     return last.strip_suffix(".json").map(|code| (Self::MerchantGroup, code));
                 }
+                _ => return None,
+            },
+            Remote::GitHub => {
+                // GitHub Enterprise has the same calls below a path of its own.
+                let parts = parts.strip_prefix(&["api", "v3"]).unwrap_or(&parts);
+                match (method, parts) {
+                    ("GET", ["repos", _, _, "releases"]) => Self::Releases,
+                    ("GET", ["repos", _, _, "releases", "assets", id]) => return Some((Self::ReleaseAsset, id)),
+                    _ => return None,
+                }
+            }
+            Remote::GitHubFiles => match (method, parts.as_slice()) {
+                ("GET", ["files", id]) => return Some((Self::ReleaseFile, id)),
                 _ => return None,
             },
         };

@@ -1,4 +1,4 @@
-//! Mirakl and HiPay as editable models in memory, behind real HTTP on the loopback interface.
+//! Mirakl, HiPay and GitHub as editable models in memory, behind real HTTP on the loopback interface.
 //!
 //! Tests use it as the strict witness, `cashout demo` as its marketplace. It refuses what the real
 //! remotes refuse, is slow and faulty on demand, and keeps a ledger of its own. It shares no code
@@ -9,6 +9,7 @@ mod chance;
 mod credentials;
 pub mod enterprise;
 mod fault;
+mod github;
 mod hipay;
 mod json;
 mod ledger;
@@ -35,6 +36,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use call::{Endpoint, Remote};
 pub use credentials::SandboxCredentials;
 pub use fault::{Fault, FaultKind, FaultPlan, Moment};
+pub use github::model::{GitHubModel, Release, ReleaseAsset, Throttle};
 pub use hipay::account::{Account, AccountState, BankDetails, BankStatus, Kyc, KycStatus};
 pub use hipay::notices::{Delivery, Notice, NoticeSettings, Sending};
 pub use hipay::refusals::{Refusal, RepeatAnswer, Repeats};
@@ -92,17 +94,21 @@ pub struct Sandbox {
     shared: Arc<Shared>,
     mirakl_address: SocketAddr,
     hipay_address: SocketAddr,
+    github_address: SocketAddr,
     credentials: SandboxCredentials,
     _stop: DropGuard,
 }
 
 impl Sandbox {
-    /// Starts both remotes, empty but for the technical and the operator account at HiPay and the
+    /// Starts the remotes, empty but for the technical and the operator account at HiPay and the
     /// document types and custom field that a set-up Mirakl has.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let mirakl_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let hipay_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let github_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let files_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (mirakl_address, hipay_address) = (mirakl_listener.local_addr()?, hipay_listener.local_addr()?);
+        let (github_address, files_address) = (github_listener.local_addr()?, files_listener.local_addr()?);
         let credentials = SandboxCredentials::new(mirakl_address, hipay_address);
         let stop = CancellationToken::new();
         let faults = FaultPlan {
@@ -114,6 +120,7 @@ impl Sandbox {
         let shared = Arc::new(Shared {
             mirakl: Mutex::new(MiraklModel::new(options.seed, &credentials)),
             hipay: Mutex::new(HipayModel::new(options.seed, options.clock.clone(), &credentials)),
+            github: Mutex::new(GitHubModel::new(github_address, files_address)),
             clock: options.clock,
             latency: options.latency,
             faults: Mutex::new(faults),
@@ -125,9 +132,11 @@ impl Sandbox {
         });
         tokio::spawn(server::serve(Remote::Mirakl, mirakl_listener, Arc::clone(&shared)));
         tokio::spawn(server::serve(Remote::Hipay, hipay_listener, Arc::clone(&shared)));
+        tokio::spawn(server::serve(Remote::GitHub, github_listener, Arc::clone(&shared)));
+        tokio::spawn(server::serve(Remote::GitHubFiles, files_listener, Arc::clone(&shared)));
         tokio::spawn(hipay::delivery::deliver(Arc::clone(&shared)));
         tokio::spawn(hipay::delivery::let_time_pass(Arc::clone(&shared)));
-        Ok(Self { shared, mirakl_address, hipay_address, credentials, _stop: stop.drop_guard() })
+        Ok(Self { shared, mirakl_address, hipay_address, github_address, credentials, _stop: stop.drop_guard() })
     }
 
     /// Mirakl's base URL, without `/api`. The token endpoint is `/oauth/token` under it.
@@ -138,6 +147,11 @@ impl Sandbox {
     /// HiPay's base URL, without `/api`.
     pub fn hipay_url(&self) -> String {
         format!("http://{}", self.hipay_address)
+    }
+
+    /// Where GitHub's API is: for `update.apiUrl`.
+    pub fn github_url(&self) -> String {
+        format!("http://{}", self.github_address)
     }
 
     /// What a client needs to be let in.
@@ -160,6 +174,11 @@ impl Sandbox {
         let seen = look(&mut lock(&self.shared.hipay));
         self.shared.news.notify_one();
         seen
+    }
+
+    /// Looks at GitHub's side, or changes it. Requests wait meanwhile.
+    pub fn github<T>(&self, look: impl FnOnce(&mut GitHubModel) -> T) -> T {
+        look(&mut lock(&self.shared.github))
     }
 
     /// Looks at the faults to come, or changes them.

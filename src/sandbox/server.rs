@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Call, Remote};
 use super::fault::{FaultPlan, Moment, Struck};
+use super::github::model::GitHubModel;
 use super::hipay::HipayModel;
 use super::mirakl::model::MiraklModel;
 use super::pause::{PausePoints, Verdict};
 use super::spoil;
 use super::traffic::{Outcome, Traffic};
 use super::wire::{CuttableListener, Switch};
-use super::{hipay, mirakl};
+use super::{github, hipay, mirakl};
 use crate::clock::Clock;
 
 /// Two files of 15 MB, the rest of the form, and room to be refused for being too large.
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) latency: Duration,
     pub(super) mirakl: Mutex<MiraklModel>,
     pub(super) hipay: Mutex<HipayModel>,
+    pub(super) github: Mutex<GitHubModel>,
     pub(super) faults: Mutex<FaultPlan>,
     pub(super) pauses: Mutex<PausePoints>,
     pub(super) traffic: Mutex<Traffic>,
@@ -148,6 +150,8 @@ fn dispatch(shared: &Shared, call: &Call) -> Answer {
             shared.news.notify_one();
             answer
         }
+        Remote::GitHub => github::answer(&mut lock(&shared.github), call, now),
+        Remote::GitHubFiles => github::file(&mut lock(&shared.github), call),
     }
 }
 

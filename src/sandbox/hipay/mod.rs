@@ -294,6 +294,9 @@ fn perform(
         | Endpoint::DocumentTypes
         | Endpoint::AdditionalFields
         | Endpoint::Invoices
-        | Endpoint::BillingCycles => Err(Refused::new(404, 404, "Not a call of HiPay")),
+        | Endpoint::BillingCycles
+        | Endpoint::Releases
+        | Endpoint::ReleaseAsset
+        | Endpoint::ReleaseFile => Err(Refused::new(404, 404, "Not a call of HiPay")),
     }
 }

@@ -67,7 +67,10 @@ fn route(model: &mut MiraklModel, call: &Call, now: Timestamp, mut spelling: Spe
         | Endpoint::Transaction
         | Endpoint::Transactions
         | Endpoint::MerchantGroup
-        | Endpoint::Owners => Err(Refused(404, "Not a call of Mirakl".to_owned())),
+        | Endpoint::Owners
+        | Endpoint::Releases
+        | Endpoint::ReleaseAsset
+        | Endpoint::ReleaseFile => Err(Refused(404, "Not a call of Mirakl".to_owned())),
     }
 }
 
