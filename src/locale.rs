@@ -27,6 +27,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/notifications.ftl"),
     include_str!("../ui/locales/en/vendor.ftl"),
     include_str!("../ui/locales/en/problem.ftl"),
+    include_str!("../ui/locales/en/update.ftl"),
 ];
 const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/mail.ftl"),
@@ -40,6 +41,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/notifications.ftl"),
     include_str!("../ui/locales/fr/vendor.ftl"),
     include_str!("../ui/locales/fr/problem.ftl"),
+    include_str!("../ui/locales/fr/update.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

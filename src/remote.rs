@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::metrics::{counter, histogram};
 use jiff::Timestamp;
-use reqwest::{Client, RequestBuilder, StatusCode, Url, header};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url, header};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -159,6 +159,9 @@ impl Answer {
 /// The largest JSON answer that is read, in bytes.
 pub const JSON_LIMIT: usize = 16 * 1024 * 1024;
 
+/// What we call ourselves.
+pub(crate) const USER_AGENT: &str = format!("cashout/{}", crate::release::version());
+
 /// One remote and the way to it. Cloning shares connections, limits and waits.
 #[derive(Debug, Clone)]
 pub struct Remote {
@@ -180,6 +183,19 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
         .with_no_client_auth())
 }
 
+/// What every client is built from: our TLS, our name, no redirects. How long a whole answer may take
+/// is the caller's.
+pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, rustls::Error> {
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .user_agent(USER_AGENT)
+        // Credentials must never travel along a redirect.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(manners.connect_timeout);
+    let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    Ok(if here { builder.no_proxy() } else { builder })
+}
+
 /// A remote's address or our own TLS set-up is unusable.
 #[derive(Debug, Error)]
 #[error("no connection to {name} can be made at {base}: {reason}")]
@@ -194,18 +210,8 @@ impl Remote {
     pub fn new(name: &'static str, base: &str, manners: Manners) -> Result<Self, Unusable> {
         let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
         let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
-        let tls = tls().map_err(|error| unusable(error.to_string()))?;
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(format!("cashout/{}", crate::release::version()))
-            // Credentials must never travel along a redirect.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(manners.connect_timeout)
-            .timeout(manners.timeout);
-        if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| unusable(plain(&error)))?;
+        let builder = builder(&url, &manners).map_err(|error| unusable(error.to_string()))?;
+        let client = builder.timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))?;
         Ok(Self {
             name,
             base: base.trim_end_matches('/').to_owned(),
@@ -374,7 +380,7 @@ impl Remote {
 }
 
 /// An error and its causes in one line, without the URL: its query may say too much.
-fn plain(error: &reqwest::Error) -> String {
+pub(crate) fn plain(error: &reqwest::Error) -> String {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     let mut last = None;
     while let Some(inner) = cause {

@@ -21,7 +21,7 @@ use crate::metrics;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
 use crate::store::StoreError;
-use crate::update::worker::Updates;
+use crate::update::worker::GuardLink;
 use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
 
 /// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
@@ -73,16 +73,16 @@ impl Appliance {
         listener: std::net::TcpListener,
         data: PathBuf,
     ) -> Result<Self, ServeError> {
-        Self::start_guarded(context, settings, listener, data, Updates::default()).await
+        Self::start_guarded(context, settings, listener, data, GuardLink::default()).await
     }
 
-    /// The same as the worker of a guard, which `updates` leads to.
+    /// The same as the worker of a guard, which `guard` leads to.
     pub async fn start_guarded(
         context: Context,
         settings: Settings,
         listener: std::net::TcpListener,
         data: PathBuf,
-        updates: Updates,
+        guard: GuardLink,
     ) -> Result<Self, ServeError> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
@@ -110,7 +110,7 @@ impl Appliance {
         scheduler.catch_up().await?;
         let (started_at, stopping) = (context.clock.now(), stop.clone());
         let passwords = Passwords::default();
-        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping, updates };
+        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping, guard };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));

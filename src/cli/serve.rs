@@ -17,7 +17,7 @@ use crate::serve::{Appliance, STOP_WITHIN, ServeError};
 use crate::store::{Store, StoreError};
 use crate::update::channel::{Said, Told};
 use crate::update::duty::Duty;
-use crate::update::worker::{AttachError, Guarded, Updates, Voice};
+use crate::update::worker::{AttachError, GuardLink, Guarded, Voice};
 
 impl From<AttachError> for Failed {
     fn from(error: AttachError) -> Self {
@@ -72,8 +72,8 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
             tracing::info!(action = "update", "on trial: batches and mails wait until it is over");
             context.gate.close();
         }
-        let updates = Updates::new(known, voice.clone());
-        let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), updates).await?;
+        let link = GuardLink::new(known, voice.clone());
+        let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), link).await?;
         notice(&format!("cashout {} answers on {}", release::version(), appliance.address()));
         voice.say(&Said::Ready { version: release::version().to_owned() });
         let store = appliance.web().context.store.clone();

@@ -59,7 +59,7 @@ impl Duty {
         while let Some(told) = told.recv().await {
             match told {
                 Told::Stop { .. } => return,
-                Told::Known { known } => self.web.updates.learn(known),
+                Told::Known { known } => self.web.guard.learn(known),
                 Told::Probe { nth } => {
                     if release::fault() == Some("never answers") {
                         continue;

@@ -1,11 +1,35 @@
-//! The appliance in two processes of one binary, and how one release makes way for the next.
+//! Newer releases: which there are, fetching one, and how it takes the place of the one that runs.
 //!
-//! The **guard** holds the listening socket, starts the **worker** and supervises it; it is the only
-//! one that touches the executable. The worker is everything else. The two talk over a private pair of
-//! sockets ([`channel`]).
+//! The appliance is two processes of one binary. The **guard** holds the listening socket, starts the
+//! **worker** and supervises it; it is the only one that touches the executable. The worker is
+//! everything else. The two talk over a private pair of sockets ([`channel`]).
+//!
+//! The worker looks at GitHub ([`Updates`]), fetches what it is asked for into the data folder, and
+//! hands it to the guard ([`worker::GuardLink`]). Whatever keeps it from that is an [`Obstacle`]: one
+//! sentence with the way out.
 
 pub mod channel;
+mod check;
 pub mod duty;
+mod fetch;
+mod github;
 pub mod guard;
+mod notes;
+mod obstacle;
+mod release;
 pub mod story;
 pub mod worker;
+
+pub use check::{Answer, LastCheck, Updates};
+pub use fetch::{Fetched, Progress};
+pub use notes::notes_html;
+pub use obstacle::Obstacle;
+pub use release::{Asset, Kind, Offer, Release, asset_name};
+
+/// The machine that this binary was built for: releases are packed by it.
+pub const TARGET: &str = crate::release::TARGET;
+
+/// The version that runs.
+pub fn running() -> semver::Version {
+    semver::Version::parse(crate::release::version()).unwrap_or_else(|_| semver::Version::new(0, 0, 0))
+}

@@ -74,12 +74,12 @@ impl Guarded {
 
 /// What a worker knows of updates, and the way to its guard. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Updates {
+pub struct GuardLink {
     known: Arc<watch::Sender<Known>>,
     voice: Option<Voice>,
 }
 
-impl Default for Updates {
+impl Default for GuardLink {
     /// Without a guard nothing can be exchanged.
     fn default() -> Self {
         let sentence = "this process runs without its guard; start it with `cashout serve` to update from here";
@@ -88,7 +88,7 @@ impl Default for Updates {
     }
 }
 
-impl Updates {
+impl GuardLink {
     /// Those of a worker.
     pub fn new(known: Known, voice: Voice) -> Self {
         Self { known: Arc::new(watch::Sender::new(known)), voice: Some(voice) }
@@ -105,7 +105,7 @@ impl Updates {
     }
 
     /// Asks the guard to install a package of this version; what comes of it is seen in
-    /// [`Updates::known`].
+    /// [`GuardLink::known`].
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
         let said = Said::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
         self.voice.as_ref().map_or(Ok(()), |voice| voice.0.send(&said, &[package.as_fd()]))

@@ -48,7 +48,7 @@ pub use tls::{Certificate, TlsError};
 use crate::config::Settings;
 use crate::jobs::Context;
 use crate::scheduler::Scheduler;
-use crate::update::worker::Updates;
+use crate::update::worker::GuardLink;
 
 /// What handlers work with. Cloning shares it.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ pub struct Web {
     /// Cancelled when the process stops: what is answered without end ends then.
     pub stopping: CancellationToken,
     /// What the guard knows of updates, and the way to it.
-    pub updates: Updates,
+    pub guard: GuardLink,
 }
 
 /// Where the API is.

@@ -1,0 +1,248 @@
+//! Fetching a release's file into the data folder: wholly and as GitHub announces it, or not at all.
+//!
+//! The loop over the bytes is ours: the crate's own download takes no client from outside, so it
+//! could not use our TLS, our time-outs, nor leave the token behind on a redirect.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use rustix::fs::statvfs;
+use semver::Version;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::github::GitHub;
+use super::{Obstacle, Release, Updates};
+use crate::hex::hex;
+use crate::remote::plain;
+
+/// A release is never larger, in bytes.
+const LARGEST: u64 = 64 * MIB;
+const MIB: u64 = 1024 * 1024;
+/// What has to be free beside copies of the binary and the store, in bytes.
+const SPARE: u64 = 64 * MIB;
+/// How often a download that breaks off is begun.
+const TRIES: u32 = 3;
+
+/// A release that has been fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Which.
+    pub release: Release,
+    /// Its file, open for reading from the beginning; on the disk.
+    pub file: File,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its SHA-256, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// How far a download is, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Which release.
+    pub version: Version,
+    /// How much has come.
+    pub done: u64,
+    /// How much there is.
+    pub total: u64,
+}
+
+type Outcome = Result<Arc<Fetched>, Obstacle>;
+
+/// The folder of downloads, and the one that runs.
+pub(super) struct Downloads {
+    data: PathBuf,
+    running: Mutex<Option<(Version, Shared<BoxFuture<'static, Outcome>>)>>,
+    progress: watch::Sender<Option<Progress>>,
+}
+
+impl Downloads {
+    pub(super) fn new(data: PathBuf) -> Self {
+        Self { data, running: Mutex::default(), progress: watch::Sender::new(None) }
+    }
+}
+
+impl Updates {
+    /// Fetches a release. Who asks for one that is being fetched waits for that; the download goes on
+    /// where who asked goes away.
+    pub async fn fetch(&self, release: Release) -> Outcome {
+        let outcome = {
+            let mut running = self.downloads.running.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*running {
+                Some((version, outcome)) if outcome.peek().is_none() => {
+                    if *version != release.version {
+                        return Err(Obstacle::Busy { version: version.clone() });
+                    }
+                    outcome.clone()
+                }
+                Some(_) | None => {
+                    let (updates, version) = (self.clone(), release.version.clone());
+                    let task = tokio::spawn(async move { updates.fetch_once(release).await.map(Arc::new) });
+                    let outcome = async { task.await.unwrap_or(Err(Obstacle::Stopping)) }.boxed().shared();
+                    *running = Some((version, outcome.clone()));
+                    outcome
+                }
+            }
+        };
+        outcome.await
+    }
+
+    /// How far the download is; nothing where none runs.
+    pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.downloads.progress.subscribe()
+    }
+
+    async fn fetch_once(&self, release: Release) -> Result<Fetched, Obstacle> {
+        let fetched = self.try_to_fetch(release).await;
+        self.downloads.progress.send_replace(None);
+        fetched
+    }
+
+    async fn try_to_fetch(&self, release: Release) -> Result<Fetched, Obstacle> {
+        if release.asset.size > LARGEST {
+            return Err(Obstacle::TooLarge { name: release.asset.name, most: LARGEST / MIB });
+        }
+        let github = GitHub::new(&self.settings.get().update, &self.manners)?;
+        let (data, store) = (self.downloads.data.clone(), self.store.clone());
+        let folder = blocking(move || {
+            let store_size = store.file_size().map_err(|error| Obstacle::Folder { detail: error.to_string() })?;
+            enough_room(&data, store_size)?;
+            emptied(&data.join("downloads"))
+        })
+        .await?;
+        let mut tried = 1;
+        loop {
+            match self.transfer(&github, &release, &folder).await {
+                Err(Obstacle::Unreachable { .. } | Obstacle::Failed { .. }) if tried < TRIES => tried += 1,
+                Err(Obstacle::Unreachable { detail } | Obstacle::Failed { detail }) => {
+                    return Err(Obstacle::Broken { tries: tried, detail });
+                }
+                Err(other) => return Err(other),
+                Ok((part, digest)) => return keep(part, release, digest, &folder).await,
+            }
+        }
+    }
+
+    /// One try, from the beginning.
+    async fn transfer(
+        &self,
+        github: &GitHub,
+        release: &Release,
+        folder: &Path,
+    ) -> Result<(tempfile::NamedTempFile, String), Obstacle> {
+        let asset = &release.asset;
+        let not_as_told = || Obstacle::NotAsTold { name: asset.name.clone() };
+        let mut answer = github.file(&asset.url, self.clock.now()).await?;
+        let place = folder.to_owned();
+        let mut part = blocking(move || {
+            tempfile::Builder::new().prefix(".part-").tempfile_in(&place).map_err(|error| cannot_keep(&place, &error))
+        })
+        .await?;
+        let (mut digest, mut done) = (Sha256::new(), 0_u64);
+        let cut = |error: &reqwest::Error| Obstacle::Unreachable { detail: plain(error) };
+        while let Some(bytes) = answer.chunk().await.map_err(|error| cut(&error))? {
+            done = done.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            if done > asset.size {
+                return Err(not_as_told());
+            }
+            digest.update(&bytes);
+            let place = folder.to_owned();
+            part = blocking(move || {
+                part.write_all(&bytes).map_err(|error| cannot_keep(&place, &error))?;
+                Ok(part)
+            })
+            .await?;
+            let version = release.version.clone();
+            self.downloads.progress.send_replace(Some(Progress { version, done, total: asset.size }));
+        }
+        let digest = hex(digest.finalize());
+        if done != asset.size || asset.digest.as_ref().is_some_and(|told| *told != digest) {
+            return Err(not_as_told());
+        }
+        Ok((part, digest))
+    }
+}
+
+/// Gives what has come its name, once it is on the disk.
+async fn keep(
+    part: tempfile::NamedTempFile,
+    release: Release,
+    digest: String,
+    folder: &Path,
+) -> Result<Fetched, Obstacle> {
+    let folder = folder.to_owned();
+    blocking(move || {
+        let failed = |error: &io::Error| cannot_keep(&folder, error);
+        part.as_file().sync_all().map_err(|error| failed(&error))?;
+        let path = folder.join(&release.asset.name);
+        part.persist(&path).map_err(|error| failed(&error.error))?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))?;
+        let file = File::open(&path).map_err(|error| failed(&error))?;
+        let size = release.asset.size;
+        Ok(Fetched { release, file, path, size, digest })
+    })
+    .await
+}
+
+/// The folder, with nothing of a former attempt in it.
+fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
+    let failed = |error: &io::Error| cannot_keep(folder, error);
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&error)),
+        Ok(()) | Err(_) => {}
+    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700)
+        .create(folder)
+        .map_err(|error| failed(&error))?;
+    Ok(folder.to_owned())
+}
+
+/// Whether an update has room beside the data: two binaries, two stores, and something to spare.
+fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
+    let failed = |error: &io::Error| cannot_keep(data, error);
+    let binary = fs::metadata("/proc/self/exe").map_err(|error| failed(&error))?.len();
+    let file_system = statvfs(data).map_err(|error| failed(&error.into()))?;
+    let free = file_system.f_bavail.saturating_mul(file_system.f_frsize);
+    let needed = needed(binary, store_size);
+    if free >= needed {
+        return Ok(());
+    }
+    let folder = data.display().to_string();
+    Err(Obstacle::NoRoom { needed: needed.div_ceil(MIB), free: free / MIB, folder })
+}
+
+/// What an update takes, in bytes.
+fn needed(binary: u64, store: u64) -> u64 {
+    binary.saturating_mul(2).saturating_add(store.saturating_mul(2)).saturating_add(SPARE)
+}
+
+fn cannot_keep(folder: &Path, error: &io::Error) -> Obstacle {
+    Obstacle::Folder { detail: format!("{}: {error}", folder.display()) }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Obstacle> + Send + 'static,
+) -> Result<T, Obstacle> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Obstacle::Stopping))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_takes_two_binaries_two_stores_and_something_to_spare() {
+        assert_eq!(needed(15 * MIB, 100 * MIB), (30 + 200 + 64) * MIB);
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(enough_room(folder.path(), 0), Ok(()));
+        let refused = enough_room(folder.path(), u64::MAX / 4).unwrap_err();
+        assert!(matches!(&refused, Obstacle::NoRoom { needed, free, .. } if needed > free), "{refused:?}");
+    }
+}

@@ -1,0 +1,197 @@
+//! Talking to GitHub: the releases of the repository, and the bytes of a file. The token goes to the
+//! API's own host and nowhere else.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use jiff::{SignedDuration, Timestamp};
+use octocrab::Octocrab;
+use octocrab::models::repos::Release;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
+
+use super::Obstacle;
+use crate::config::UpdateConfig;
+use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, plain};
+use crate::secret::Secret;
+
+/// More releases than that are not looked at.
+const MOST_PAGES: u32 = 10;
+/// How many redirects lead to a file at most.
+const MOST_REDIRECTS: u32 = 5;
+/// How much of GitHub's own words is kept, in characters.
+const LONGEST_WORDS: usize = 200;
+/// What is waited where GitHub says "too many" and nothing more.
+const WAIT_UNTOLD: SignedDuration = SignedDuration::from_mins(1);
+/// What GitHub asks to wait is believed up to this.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// GitHub and the repository that releases come from.
+pub(super) struct GitHub {
+    api: Url,
+    client: Client,
+    token: Secret,
+    repository: String,
+    /// How long a whole list may take.
+    timeout: Duration,
+}
+
+/// What came of asking for the releases.
+pub(super) enum Listed {
+    /// The same as what the tag stood for.
+    Unchanged,
+    /// All of them, and the tag of this state.
+    Releases(Vec<Release>, Option<String>),
+}
+
+impl GitHub {
+    /// GitHub as it is configured. A token that no header can carry is one that GitHub never gave.
+    pub(super) fn new(config: &UpdateConfig, manners: &Manners) -> Result<Self, Obstacle> {
+        let repository = config.repository.clone().ok_or(Obstacle::NoRepository)?;
+        let token = config.token.clone().ok_or(Obstacle::NoToken)?;
+        bearer(&token)?;
+        let unusable = |detail: String| Obstacle::Unreachable { detail };
+        let api = Url::parse(&config.api_url).map_err(|error| unusable(error.to_string()))?;
+        let builder = remote::builder(&api, manners).map_err(|error| unusable(error.to_string()))?;
+        // A file may take its time, as long as it keeps coming.
+        let client = builder.read_timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))?;
+        Ok(Self { api, client, token, repository, timeout: manners.timeout })
+    }
+
+    /// All releases, unless they are as they were at `etag`. `now` is what the waits that GitHub asks
+    /// for are counted from.
+    pub(super) async fn releases(&self, etag: Option<&str>, now: Timestamp) -> Result<Listed, Obstacle> {
+        let listing = self.all_pages(etag, now);
+        let late = || Obstacle::Unreachable { detail: format!("no answer within {} s", self.timeout.as_secs()) };
+        tokio::time::timeout(self.timeout, listing).await.map_err(|_| late())?
+    }
+
+    async fn all_pages(&self, etag: Option<&str>, now: Timestamp) -> Result<Listed, Obstacle> {
+        let octocrab = self.octocrab().map_err(|error| unreachable(&error))?;
+        let (mut all, mut tag) = (Vec::new(), None);
+        for page in 1..=MOST_PAGES {
+            let mut headers = HeaderMap::new();
+            if let Some(etag) = etag.filter(|_| page == 1).and_then(|etag| HeaderValue::from_str(etag).ok()) {
+                headers.insert(header::IF_NONE_MATCH, etag);
+            }
+            let path = format!("/repos/{}/releases?per_page=100&page={page}", self.repository);
+            let answer = octocrab._get_with_headers(path, Some(headers)).await.map_err(|error| unreachable(&error))?;
+            let (head, body) = answer.into_parts();
+            if head.status == StatusCode::NOT_MODIFIED && page == 1 && etag.is_some() {
+                return Ok(Listed::Unchanged);
+            }
+            let body = Limited::new(body, JSON_LIMIT).collect().await;
+            let body = body.map_err(|error| unreachable(error.as_ref()))?.to_bytes();
+            if head.status != StatusCode::OK {
+                return Err(self.refused(head.status, &head.headers, &body, now));
+            }
+            let releases: Vec<Release> = serde_json::from_slice(&body).map_err(|_| Obstacle::Failed {
+                detail: "HTTP 200 with something that is no list of releases".into(),
+            })?;
+            all.extend(releases);
+            if page == 1 {
+                tag = text(&head.headers, header::ETAG.as_str()).map(str::to_owned);
+            }
+            if !text(&head.headers, header::LINK.as_str()).is_some_and(|link| link.contains("rel=\"next\"")) {
+                break;
+            }
+        }
+        Ok(Listed::Releases(all, tag))
+    }
+
+    /// Octocrab on our own client. Both of its addresses are the API's, so that the token has no other
+    /// host to go to.
+    fn octocrab(&self) -> octocrab::Result<Octocrab> {
+        Octocrab::builder()
+            .base_uri(self.api.as_str())?
+            .upload_uri(self.api.as_str())?
+            .add_header(header::USER_AGENT, USER_AGENT.to_owned())
+            .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
+            .personal_token(self.token.expose().to_owned())
+            .build_with_reqwest(self.client.clone())
+    }
+
+    /// The bytes of a file, to be read. GitHub sends to another host, which gets no token.
+    pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, Obstacle> {
+        let failed = |detail: &str| Obstacle::Failed { detail: detail.to_owned() };
+        let mut address = Url::parse(address).map_err(|_| failed("the address of the file is none"))?;
+        for _ in 0..=MOST_REDIRECTS {
+            if address.scheme() != self.api.scheme() && address.scheme() != "https" {
+                return Err(failed("a file is to be fetched without TLS"));
+            }
+            let mut request = self.client.get(address.clone()).header(header::ACCEPT, "application/octet-stream");
+            if address.origin() == self.api.origin() {
+                request = request.header(header::AUTHORIZATION, bearer(&self.token)?);
+            }
+            let answer = request.send().await.map_err(|error| Obstacle::Unreachable { detail: plain(&error) })?;
+            let status = answer.status();
+            if status.is_redirection() {
+                let to = text(answer.headers(), header::LOCATION.as_str()).and_then(|to| address.join(to).ok());
+                address = to.ok_or_else(|| failed("a redirect without an address"))?;
+                continue;
+            }
+            if status == StatusCode::OK {
+                return Ok(answer);
+            }
+            return Err(self.refused(status, answer.headers(), &[], now));
+        }
+        Err(failed("a redirect to nowhere"))
+    }
+
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Obstacle {
+        let repository = self.repository.clone();
+        let limited = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+        if let Some(until) = allowed_again(headers, status, now).filter(|_| limited) {
+            return Obstacle::LimitReached { until };
+        }
+        match status {
+            StatusCode::UNAUTHORIZED => Obstacle::TokenRefused,
+            StatusCode::NOT_FOUND | StatusCode::GONE => Obstacle::NotFound { repository },
+            StatusCode::FORBIDDEN => Obstacle::Forbidden { repository, words: words(body) },
+            _ => Obstacle::Failed { detail: format!("HTTP {}", status.as_u16()) },
+        }
+    }
+}
+
+/// The header of the token.
+fn bearer(token: &Secret) -> Result<HeaderValue, Obstacle> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Obstacle::TokenRefused)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// When GitHub allows the next call; nothing where the refusal is about something else.
+fn allowed_again(headers: &HeaderMap, status: StatusCode, now: Timestamp) -> Option<Timestamp> {
+    let number = |name: &str| text(headers, name).and_then(|text| text.trim().parse::<i64>().ok());
+    let asked = if let Some(seconds) = number(header::RETRY_AFTER.as_str()) {
+        now.checked_add(SignedDuration::from_secs(seconds)).ok()
+    } else if number("x-ratelimit-remaining") == Some(0) {
+        number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok())
+    } else {
+        None
+    };
+    let untold = || (status == StatusCode::TOO_MANY_REQUESTS).then(|| now.checked_add(WAIT_UNTOLD).ok()).flatten();
+    let longest = now.checked_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
+    asked.or_else(untold).map(|until| until.clamp(now, longest))
+}
+
+fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// GitHub's own words in a refusal, in one short line.
+fn words(body: &[u8]) -> String {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = json.get("message").and_then(serde_json::Value::as_str).unwrap_or("no reason");
+    message.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(LONGEST_WORDS).collect()
+}
+
+/// The innermost cause in one line: it names no address.
+fn unreachable(error: &(dyn Error + 'static)) -> Obstacle {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    Obstacle::Unreachable { detail: last.to_string() }
+}

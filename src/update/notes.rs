@@ -1,0 +1,125 @@
+//! Release notes for a page.
+
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Parser, Tag, TagEnd, html};
+
+/// Notes in Markdown as HTML that is safe in a page, whatever they say: what they have of HTML is
+/// shown as text, images by their description, and a link leads to the web or is none. Headings
+/// begin below those of a page.
+pub fn notes_html(markdown: &str) -> String {
+    let mut dropped_links = Vec::new();
+    let events = Parser::new(markdown).filter_map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
+        Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
+        Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),
+        Event::Start(Tag::Link { ref dest_url, .. }) => {
+            let safe = is_web(dest_url);
+            dropped_links.push(!safe);
+            safe.then_some(event)
+        }
+        Event::End(TagEnd::Link) => (dropped_links.pop() == Some(false)).then_some(event),
+        Event::Start(Tag::Heading { level, .. }) => {
+            Some(Event::Start(Tag::Heading { level: below(level), id: None, classes: Vec::new(), attrs: Vec::new() }))
+        }
+        Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(below(level)))),
+        other => Some(other),
+    });
+    let mut page = String::new();
+    html::push_html(&mut page, events);
+    page
+}
+
+fn is_web(address: &CowStr<'_>) -> bool {
+    let lower = address.trim().to_ascii_lowercase();
+    lower.starts_with("https://") || lower.starts_with("http://")
+}
+
+fn below(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H3,
+        HeadingLevel::H2 => HeadingLevel::H4,
+        HeadingLevel::H3 => HeadingLevel::H5,
+        HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn notes_look_as_they_are_meant() {
+        let html = notes_html("# 1.2.0\n\n- **pays** in [time](https://example.com/a?b&c)\n- `fix`\n");
+        for part in ["<h3>1.2.0</h3>", "<strong>pays</strong>", "href=\"https://example.com/a?b&amp;c\"", "<code>fix"] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_acts_comes_through() {
+        let hostile = [
+            "<script>alert(1)</script>",
+            "hi <img src=x onerror=alert(1)> there",
+            "[x](javascript:alert(1))",
+            "[x](  JaVaScRiPt:alert(1))",
+            "[x](data:text/html;base64,PHNjcmlwdD4=)",
+            "![x](https://evil.example/pixel.png)",
+            "<a href=\"javascript:x\" style=\"position:fixed\">x</a>",
+            "<div\nonclick=alert(1)>\n\ntext",
+            "<javascript:alert(1)>",
+            "[a]: javascript:alert(1)\n\n[a]",
+            "# x {onclick=alert}",
+            "[q](https://e.example/\"onmouseover=\"alert(1))",
+            "```\"><script>\n<script>\n```",
+        ];
+        for notes in hostile {
+            check(notes);
+        }
+        assert!(notes_html("<b>bold</b>").contains("&lt;b&gt;"));
+        assert!(notes_html("![a picture](https://e.example/p.png)").contains("a picture"));
+    }
+
+    /// Every tag is one of those that Markdown has, with no attribute but a link's address.
+    fn check(notes: &str) {
+        let html = notes_html(notes);
+        let names = [
+            "p",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "ul",
+            "ol",
+            "li",
+            "a",
+            "em",
+            "strong",
+            "code",
+            "pre",
+            "blockquote",
+            "hr",
+            "br",
+        ];
+        for tag in html.split('<').skip(1) {
+            let tag = tag.split('>').next().unwrap().trim_start_matches('/').trim_end_matches('/').trim();
+            let (name, rest) = tag.split_once(' ').unwrap_or((tag, ""));
+            assert!(names.contains(&name), "<{tag}> in {html}");
+            let allowed = match name {
+                "a" => rest.starts_with("href=\"http"),
+                "ol" => rest.is_empty() || rest.starts_with("start=\""),
+                "code" => rest.is_empty() || rest.starts_with("class=\"language-"),
+                _ => rest.is_empty(),
+            };
+            assert!(allowed, "<{tag}> in {html}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_notes_say(notes in "([<>\"'`#\\[\\]()!&;:/ \n*_-]|script|javascript:|https://|img|a|onload=){0,40}") {
+            check(&notes);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A release, and which of all releases is offered. Pure.
+
+use jiff::Timestamp;
+use octocrab::models::repos;
+use self_update::Checksum;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Obstacle;
+use crate::config::UpdateChannel;
+
+/// Longer notes are cut: in bytes.
+const LONGEST_NOTES: usize = 64 * 1024;
+
+/// A newer release that runs on this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its version.
+    pub version: Version,
+    /// What it says about itself, in Markdown; see [`super::notes_html`].
+    #[serde(default)]
+    pub notes: String,
+    /// Whether it is not finished.
+    #[serde(default)]
+    pub prerelease: bool,
+    /// When it was published (UTC).
+    #[serde(default)]
+    pub published_at: Option<Timestamp>,
+    /// The file for this machine.
+    pub asset: Asset,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// A file of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    /// Its name.
+    pub name: String,
+    /// Where the API has it.
+    pub url: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its SHA-256 as GitHub tells it, in hexadecimal digits; files from before 2025 have none.
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
+/// How a release differs from the one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Newer, with the same major and minor version.
+    Patch,
+    /// Any other newer one.
+    NewVersion,
+}
+
+impl Kind {
+    /// How `version` differs from the one that runs; nothing where it is not newer.
+    pub fn of(running: &Version, version: &Version) -> Option<Self> {
+        let same = (running.major, running.minor) == (version.major, version.minor);
+        (version.cmp_precedence(running).is_gt()).then_some(if same { Self::Patch } else { Self::NewVersion })
+    }
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::NewVersion => "new_version",
+        }
+    }
+}
+
+/// What there is to choose from: the newest of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The newest patch of the version that runs.
+    #[serde(default)]
+    pub patch: Option<Release>,
+    /// The newest new version.
+    #[serde(default)]
+    pub new_version: Option<Release>,
+}
+
+impl Offer {
+    /// The newest of all.
+    pub fn newest(&self) -> Option<&Release> {
+        self.new_version.as_ref().or(self.patch.as_ref())
+    }
+
+    /// The release with this version.
+    pub fn release(&self, version: &Version) -> Option<&Release> {
+        [&self.patch, &self.new_version].into_iter().flatten().find(|release| release.version == *version)
+    }
+
+    /// What is still newer than `running`: what was found may have been installed since.
+    pub(super) fn newer_than(self, running: &Version) -> Self {
+        let mut left = Self::default();
+        for release in [self.patch, self.new_version].into_iter().flatten() {
+            match Kind::of(running, &release.version) {
+                Some(Kind::Patch) => left.patch = Some(release),
+                Some(Kind::NewVersion) => left.new_version = Some(release),
+                None => {}
+            }
+        }
+        left
+    }
+}
+
+/// The name of a release's file for a machine.
+pub fn asset_name(version: &Version, target: &str) -> String {
+    format!("cashout-{version}-{target}.tar.gz")
+}
+
+/// Chooses among everything that GitHub lists. A release whose file for this machine is missing is
+/// passed over where another newer one has it; where none has, that is the obstacle.
+pub(super) fn choose(
+    listed: &[repos::Release],
+    channel: UpdateChannel,
+    running: &Version,
+    target: &str,
+) -> Result<Offer, Obstacle> {
+    let mut offer = Offer::default();
+    let mut without: Option<Version> = None;
+    for release in listed.iter().filter(|release| !release.draft) {
+        let tag = release.tag_name.strip_prefix('v').unwrap_or(&release.tag_name);
+        let Ok(version) = Version::parse(tag) else { continue };
+        let unfinished = release.prerelease || !version.pre.is_empty();
+        if unfinished && channel == UpdateChannel::Stable {
+            continue;
+        }
+        let Some(kind) = Kind::of(running, &version) else { continue };
+        let Some(asset) = asset_of(release, &version, target) else {
+            without = without.max(Some(version));
+            continue;
+        };
+        let place = match kind {
+            Kind::Patch => &mut offer.patch,
+            Kind::NewVersion => &mut offer.new_version,
+        };
+        if place.as_ref().is_none_or(|known| version > known.version) {
+            *place = Some(Release {
+                version,
+                notes: cut(release.body.as_deref().unwrap_or_default()),
+                prerelease: unfinished,
+                published_at: release.published_at.and_then(|at| Timestamp::from_second(at.timestamp()).ok()),
+                asset,
+                unknown: Map::new(),
+            });
+        }
+    }
+    match without {
+        Some(version) if offer.newest().is_none() => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
+        _ => Ok(offer),
+    }
+}
+
+fn asset_of(release: &repos::Release, version: &Version, target: &str) -> Option<Asset> {
+    let name = asset_name(version, target);
+    let asset = release.assets.iter().find(|asset| asset.name == name && asset.state == "uploaded")?;
+    // A digest of another kind is as good as none: the signature is what counts in the end.
+    let digest = asset.digest.as_deref().and_then(|digest| match Checksum::parse_digest(digest) {
+        Ok(Checksum::Sha256(digits)) => Some(digits.to_ascii_lowercase()),
+        _ => None,
+    });
+    Some(Asset { name, url: asset.url.to_string(), size: u64::try_from(asset.size).ok()?, digest })
+}
+
+fn cut(notes: &str) -> String {
+    let mut end = notes.len().min(LONGEST_NOTES);
+    while !notes.is_char_boundary(end) {
+        end -= 1;
+    }
+    notes.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_keeps_major_and_minor_and_everything_else_that_is_newer_is_a_new_version() {
+        let cases = [
+            ("0.1.0", "0.1.1", Some(Kind::Patch)),
+            ("0.1.1", "0.1.1", None),
+            ("0.1.1", "0.1.0", None),
+            ("0.1.0", "0.2.0", Some(Kind::NewVersion)),
+            ("0.9.9", "1.0.0", Some(Kind::NewVersion)),
+            ("1.2.0-beta.1", "1.2.0", Some(Kind::Patch)),
+            ("1.2.0", "1.2.0-beta.1", None),
+            // What was built anew of the same version is not newer.
+            ("1.2.0", "1.2.0+build.2", None),
+        ];
+        for (running, version, kind) in cases {
+            let parsed = |text| Version::parse(text).unwrap();
+            assert_eq!(Kind::of(&parsed(running), &parsed(version)), kind, "{running} {version}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_two_versions_at_most_one_is_newer(a in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?", b in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?") {
+            let (a, b) = (Version::parse(&a).unwrap(), Version::parse(&b).unwrap());
+            prop_assert!(Kind::of(&a, &b).is_none() || Kind::of(&b, &a).is_none());
+            prop_assert_eq!(a == b, Kind::of(&a, &b).is_none() && Kind::of(&b, &a).is_none());
+        }
+
+        #[test]
+        fn notes_are_cut_between_characters(notes in "[aé🦀]{0,40}", times in 1_usize..4_000) {
+            let notes = notes.repeat(times);
+            prop_assert!(notes.starts_with(&cut(&notes)) && cut(&notes).len() <= LONGEST_NOTES);
+        }
+    }
+}
