@@ -18,9 +18,11 @@ use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
 use crate::mail::Mailer;
 use crate::metrics;
+use crate::remote::Manners;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
 use crate::store::StoreError;
+use crate::update::Updates;
 use crate::update::worker::GuardLink;
 use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
 
@@ -110,7 +112,16 @@ impl Appliance {
         scheduler.catch_up().await?;
         let (started_at, stopping) = (context.clock.now(), stop.clone());
         let passwords = Passwords::default();
-        let web = Web { context, settings, readiness, inbox, scheduler, passwords, started_at, stopping, guard };
+        let updates = Updates::new(
+            context.store.clone(),
+            context.clock.clone(),
+            settings.clone(),
+            data.clone(),
+            Manners::default(),
+        );
+        tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
+        let web =
+            Web { context, settings, readiness, inbox, scheduler, updates, passwords, started_at, stopping, guard };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));

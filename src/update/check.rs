@@ -60,7 +60,7 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// There are newer releases.
-    Available(Offer),
+    Available(Box<Offer>),
     /// There are none.
     UpToDate,
     /// It is not known, and this is why.
@@ -104,7 +104,7 @@ impl Updates {
             (Some(obstacle), _) => Answer::Cannot(obstacle),
             (None, found) => {
                 let offer = found.map(|found| found.offer).unwrap_or_default().newer_than(&running());
-                if offer.newest().is_some() { Answer::Available(offer) } else { Answer::UpToDate }
+                if offer.newest().is_some() { Answer::Available(Box::new(offer)) } else { Answer::UpToDate }
             }
         })
     }

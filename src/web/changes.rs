@@ -73,6 +73,9 @@ pub(super) async fn apply(
         .map_err(|_| Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-stopping", []).again_after(30))?
         .map_err(|error| problem(&error))?;
     tracing::info!(severity = "NOTICE", action = "settings", "{caller} changed {names}");
+    if names.contains("github.token") {
+        web.updates.look_soon();
+    }
     Ok(changed)
 }
 

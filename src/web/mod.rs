@@ -48,6 +48,7 @@ pub use tls::{Certificate, TlsError};
 use crate::config::Settings;
 use crate::jobs::Context;
 use crate::scheduler::Scheduler;
+use crate::update::Updates;
 use crate::update::worker::GuardLink;
 
 /// What handlers work with. Cloning shares it.
@@ -63,6 +64,8 @@ pub struct Web {
     pub inbox: Arc<Notify>,
     /// Runs the batches, and takes requests for them.
     pub scheduler: Scheduler,
+    /// Looks for newer releases, and fetches them.
+    pub updates: Updates,
     /// Compares passwords.
     pub passwords: Passwords,
     /// When this process began to answer (UTC).

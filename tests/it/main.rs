@@ -38,6 +38,7 @@ mod payments_kept;
 mod payments_refused;
 mod personal_data;
 mod post_office;
+mod releases;
 mod replays;
 mod schedules;
 mod scheduling;

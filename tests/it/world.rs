@@ -348,6 +348,8 @@ impl Drop for World {
             panic!("HiPay's ledger: {}", wrong.join("; "));
         }
         self.sandbox.hipay(|hipay| never_paid_twice(&hipay.ledger));
+        let complaints = self.sandbox.github(|github| github.complaints.clone());
+        assert!(complaints.is_empty(), "GitHub: {}", complaints.join("; "));
         self.only_what_is_owed();
     }
 }

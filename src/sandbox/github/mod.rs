@@ -104,7 +104,7 @@ fn releases(model: &GitHubModel, call: &Call) -> Result<Answer, Refused> {
     let listed = model.releases.iter().enumerate().skip((page - 1) * length).take(length);
     let body = Json::list(listed.map(|(place, release)| model.release_json(total - place, release)));
     let mut answer = Answer::json(200, body);
-    answer.content_type = "application/json; charset=utf-8".to_owned();
+    "application/json; charset=utf-8".clone_into(&mut answer.content_type);
     let etag = format!("W/\"{}\"", hex(Sha256::digest(&answer.body)));
     if call.header(header::IF_NONE_MATCH.as_str()) == Some(&etag) {
         answer.status = 304;

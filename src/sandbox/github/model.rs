@@ -166,6 +166,11 @@ impl GitHubModel {
         self.releases.insert(0, release);
     }
 
+    /// The address of the other host, which has the files; without a path.
+    pub fn files_url(&self) -> String {
+        format!("http://{}", self.files)
+    }
+
     /// The file with this number: the place of its release from the end, and its own in there.
     pub(super) fn asset(&self, id: &str) -> Option<&ReleaseAsset> {
         let id: usize = id.parse().ok()?;

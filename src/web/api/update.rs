@@ -1,14 +1,17 @@
-//! Which release this is.
+//! Which release this is, and which are newer.
 
 use axum::Json;
 use axum::extract::State;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::UpdateChannel;
+use crate::locale::Texts;
 use crate::store;
+use crate::update::{Answer, Kind, Release};
 use crate::web::Web;
-use crate::web::problem::ProblemBody;
+use crate::web::problem::{Problem, ProblemBody};
 
 /// This release, and where others would come from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,25 +29,86 @@ pub(super) struct Update {
     channel: &'static str,
     /// The repository that releases come from, where one is set.
     repository: Option<String>,
+    /// When GitHub was asked last; absent before the first time.
+    checked_at: Option<Timestamp>,
+    /// What is known: `available`, `up_to_date`, `cannot` or `not_yet`.
+    answer: &'static str,
+    /// The newest release of each kind; empty where there is none, or where it is not known.
+    available: Vec<NewerRelease>,
+    /// Why it is not known, by name; absent where it is.
+    reason: Option<&'static str>,
+    /// The same as a sentence with the way out.
+    message: Option<String>,
 }
 
-/// Which release this is.
+/// A newer release.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NewerRelease {
+    /// Its version.
+    version: String,
+    /// `patch` where only the last number differs, else `new_version`.
+    kind: &'static str,
+    /// Whether it is not finished.
+    prerelease: bool,
+    /// When it was published.
+    published_at: Option<Timestamp>,
+    /// How large its file for this machine is, in bytes.
+    size: u64,
+    /// What it says about itself, in Markdown.
+    notes: String,
+}
+
+impl NewerRelease {
+    fn new(kind: Kind, release: Release) -> Self {
+        Self {
+            version: release.version.to_string(),
+            kind: kind.name(),
+            prerelease: release.prerelease,
+            published_at: release.published_at,
+            size: release.asset.size,
+            notes: release.notes,
+        }
+    }
+}
+
+/// Which release this is, and which are newer.
 #[utoipa::path(get, path = "/update", responses(
     (status = 200, body = Update),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn update(State(web): State<Web>) -> Json<Update> {
+pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Problem> {
     let settings = web.settings.get();
     let channel = match settings.update.channel {
         UpdateChannel::Stable => "stable",
         UpdateChannel::Beta => "beta",
     };
-    Json(Update {
+    let checked_at = web.updates.last().await?.map(|last| last.checked_at);
+    let (mut available, mut reason, mut message) = (Vec::new(), None, None);
+    let answer = match web.updates.answer().await? {
+        Answer::Available(offer) => {
+            available.extend(offer.patch.map(|release| NewerRelease::new(Kind::Patch, release)));
+            available.extend(offer.new_version.map(|release| NewerRelease::new(Kind::NewVersion, release)));
+            "available"
+        }
+        Answer::UpToDate => "up_to_date",
+        Answer::Cannot(obstacle) => {
+            reason = Some(obstacle.name());
+            message = Some(obstacle.sentence(Texts::of(None), &settings.hipay.time_zone));
+            "cannot"
+        }
+        Answer::NotYet => "not_yet",
+    };
+    Ok(Json(Update {
         version: crate::release::version(),
         target: crate::release::TARGET,
         commit: crate::release::COMMIT,
         store_format: store::format(),
         channel,
         repository: settings.update.repository.clone(),
-    })
+        checked_at,
+        answer,
+        available,
+        reason,
+        message,
+    }))
 }
