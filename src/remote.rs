@@ -160,7 +160,7 @@ impl Answer {
 pub const JSON_LIMIT: usize = 16 * 1024 * 1024;
 
 /// What we call ourselves.
-pub(crate) const USER_AGENT: &str = format!("cashout/{}", crate::release::version());
+pub(crate) const USER_AGENT: &str = concat!("cashout/", env!("CARGO_PKG_VERSION"));
 
 /// One remote and the way to it. Cloning shares connections, limits and waits.
 #[derive(Debug, Clone)]

@@ -22,8 +22,8 @@ use crate::remote::Manners;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
 use crate::store::StoreError;
-use crate::update::Updates;
 use crate::update::worker::GuardLink;
+use crate::update::{Installer, Updates};
 use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
 
 /// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
@@ -120,8 +120,20 @@ impl Appliance {
             Manners::default(),
         );
         tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
-        let web =
-            Web { context, settings, readiness, inbox, scheduler, updates, passwords, started_at, stopping, guard };
+        let installer = Installer::new(updates.clone(), guard.clone(), settings.clone());
+        let web = Web {
+            context,
+            settings,
+            readiness,
+            inbox,
+            scheduler,
+            updates,
+            passwords,
+            started_at,
+            stopping,
+            guard,
+            installer,
+        };
 
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
@@ -132,7 +144,12 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         tasks.spawn(web.scheduler.clone().work(stop.clone()));
-        let service = Service { context: web.context.clone(), scheduler: web.scheduler.clone(), data };
+        let service = Service {
+            context: web.context.clone(),
+            scheduler: web.scheduler.clone(),
+            releases: web.installer.clone(),
+            data,
+        };
         if let Some(listening) = service.listen().await {
             tasks.spawn(listening.serve(stop.clone()));
         }

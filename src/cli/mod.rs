@@ -11,6 +11,7 @@ mod reach;
 mod retry;
 mod serve;
 mod through;
+mod update;
 mod wallets;
 
 use std::ffi::OsString;
@@ -118,6 +119,9 @@ enum Ask {
     /// Open the dashboard on an embedded sandbox of Mirakl and HiPay, in which time runs fast; nothing
     /// to configure
     Demo(DemoArgs),
+    /// Install a newer release through the running service, or say which there are
+    #[command(name = "app:update")]
+    Update(UpdateArgs),
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
     GuardRecover(RecoverArgs),
@@ -139,6 +143,26 @@ struct ServeArgs {
     /// How long a new release has to answer for itself
     #[arg(long, hide = true, default_value_t = 60, value_name = "SECONDS")]
     trial_seconds: u32,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct UpdateArgs {
+    /// Only ask GitHub which newer releases there are
+    #[arg(long)]
+    check: bool,
+    /// Install this release, not the newest
+    #[arg(long = "version", value_name = "VERSION")]
+    wanted: Option<String>,
+    /// Put the release before this one back
+    #[arg(long)]
+    rollback: bool,
+    /// Show the updates so far
+    #[arg(long)]
+    history: bool,
+    /// Install this package, which was fetched by other means; the service has to be able to read it
+    #[arg(long, value_name = "FILE")]
+    package: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -335,6 +359,7 @@ fn dispatch(cli: Cli, clock: &Clock) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard),
         },
         Ask::Version => output::version(global.json),
+        Ask::Update(arguments) => update::run(&global, arguments),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, clock),
         Ask::Check(arguments) => check::run(&global, &arguments),

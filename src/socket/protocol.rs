@@ -3,11 +3,14 @@
 //! A change that an older side would misunderstand raises [`PROTOCOL`]; what an older side can leave
 //! out does not.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
 use crate::jobs::{BatchRecord, Command, JobError};
 use crate::operation::Operation;
+use crate::update::story::Known;
 
 /// The version of what is said. Sides of different versions do not talk.
 pub const PROTOCOL: u32 = 1;
@@ -56,11 +59,55 @@ pub enum Ask {
         /// Its number.
         operation: u64,
     },
+    /// Something about releases.
+    Update {
+        /// What.
+        wanted: Wanted,
+    },
     /// What is wrong.
     Check {
         /// Ask neither Mirakl nor HiPay.
         offline: bool,
     },
+}
+
+/// What can be asked for about releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "wanted", rename_all = "snake_case")]
+pub enum Wanted {
+    /// What is known.
+    Look,
+    /// That GitHub is asked now.
+    Check,
+    /// That a release is fetched and installed: this one, or the newest.
+    Install {
+        /// The version.
+        version: Option<String>,
+    },
+    /// That a package on this machine's disk is installed, which the service can read.
+    Package {
+        /// Where it is.
+        path: PathBuf,
+        /// The version that it is for.
+        version: String,
+    },
+    /// That the release before this one is put back.
+    Return,
+}
+
+/// What is known of releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releases {
+    /// The version that runs.
+    pub version: String,
+    /// What the guard knows.
+    pub known: Known,
+    /// The newer versions that there are.
+    #[serde(default)]
+    pub newer: Vec<String>,
+    /// Why that is not known, or what was asked for was not begun: a sentence with the way out.
+    #[serde(default)]
+    pub obstacle: Option<String>,
 }
 
 /// A later line of the asker's: it wants the batch to be stopped.
@@ -115,6 +162,11 @@ pub enum Event {
     Operation {
         /// All of it.
         operation: Box<Operation>,
+    },
+    /// What is known of releases. The last line.
+    Releases {
+        /// All of it.
+        releases: Box<Releases>,
     },
     /// What was looked at. The last line.
     Findings {

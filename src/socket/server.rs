@@ -21,6 +21,7 @@ use crate::check;
 use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
 use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
 use crate::store::View;
+use crate::update::Installer;
 
 /// How long a request may be, in bytes.
 const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -40,6 +41,8 @@ pub struct Service {
     pub context: Context,
     /// Runs the batches.
     pub scheduler: Scheduler,
+    /// Installs releases.
+    pub releases: Installer,
     /// The data folder, in which the socket is.
     pub data: PathBuf,
 }
@@ -162,6 +165,17 @@ impl Conversation {
                 let event = match jobs::retry(&self.service.context, operation, asked_by).await {
                     Ok(operation) => Event::Operation { operation: Box::new(operation) },
                     Err(error) => Event::Failed((&error).into()),
+                };
+                self.say(&event).await
+            }
+            Ask::Update { wanted } => {
+                let releases = tokio::select! {
+                    releases = self.service.releases.answer(&wanted) => releases,
+                    () = self.stop.cancelled() => return Ok(()),
+                };
+                let event = match releases {
+                    Ok(releases) => Event::Releases { releases: Box::new(releases) },
+                    Err(error) => Event::Failed((&JobError::from(error)).into()),
                 };
                 self.say(&event).await
             }

@@ -65,6 +65,7 @@ impl Duty {
                         continue;
                     }
                     let (version, problem) = match self.probe().await {
+                        Ok(_) if release::fault() == Some("answers as another version") => ("9.9.9".to_owned(), None),
                         Ok(version) => (version, None),
                         Err(problem) => (release::version().to_owned(), Some(problem)),
                     };

@@ -14,6 +14,7 @@ pub mod duty;
 mod fetch;
 mod github;
 pub mod guard;
+mod install;
 mod notes;
 mod obstacle;
 mod release;
@@ -22,6 +23,7 @@ pub mod worker;
 
 pub use check::{Answer, LastCheck, Updates};
 pub use fetch::{Fetched, Progress};
+pub use install::Installer;
 pub use notes::notes_html;
 pub use obstacle::Obstacle;
 pub use release::{Asset, Kind, Offer, Release, asset_name};

@@ -89,6 +89,16 @@ pub enum Obstacle {
         /// Which.
         version: Version,
     },
+    /// There is no such newer release.
+    NotOffered {
+        /// What was wanted; empty where it was the newest.
+        wanted: String,
+    },
+    /// There is no guard that could exchange the binary.
+    NoGuard {
+        /// What was seen, in one line.
+        detail: String,
+    },
     /// The program stops.
     Stopping,
     /// What a later release wrote.
@@ -115,6 +125,8 @@ impl Obstacle {
             Self::Broken { .. } => "broken",
             Self::Folder { .. } => "folder",
             Self::Busy { .. } => "busy",
+            Self::NotOffered { .. } => "not_offered",
+            Self::NoGuard { .. } => "no_guard",
             Self::Stopping => "stopping",
             Self::Unknown => "unknown",
         }
@@ -147,6 +159,8 @@ impl Obstacle {
             Self::Broken { tries, detail } => {
                 vec![("tries", texts.number(u64::from(*tries)).into()), ("detail", detail.as_str().into())]
             }
+            Self::NotOffered { wanted } => vec![("wanted", wanted.as_str().into())],
+            Self::NoGuard { detail } => vec![("detail", detail.as_str().into())],
             Self::Busy { version } => vec![("version", version.to_string().into())],
         };
         texts.text(&format!("update-cannot-{}", self.name()), &values)

@@ -48,8 +48,8 @@ pub use tls::{Certificate, TlsError};
 use crate::config::Settings;
 use crate::jobs::Context;
 use crate::scheduler::Scheduler;
-use crate::update::Updates;
 use crate::update::worker::GuardLink;
+use crate::update::{Installer, Updates};
 
 /// What handlers work with. Cloning shares it.
 #[derive(Clone)]
@@ -74,6 +74,8 @@ pub struct Web {
     pub stopping: CancellationToken,
     /// What the guard knows of updates, and the way to it.
     pub guard: GuardLink,
+    /// Fetches releases and hands them to the guard.
+    pub installer: Installer,
 }
 
 /// Where the API is.

@@ -51,6 +51,7 @@ mod strangers;
 mod told;
 mod traps;
 mod unattended;
+mod updating;
 mod vendor_notifications;
 mod vendors;
 mod vouchers;

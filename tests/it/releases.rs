@@ -17,6 +17,9 @@ use serde_json::Value;
 
 use crate::world::{World, http, manners};
 
+/// What somebody does to a thing before we look.
+type Spoil<T> = fn(&mut T);
+
 const TOKEN: &str = "ghp_sandboxGitHubToken0123456789";
 
 /// A world that knows its repository and has the token for it, with these lines too.
@@ -58,7 +61,7 @@ fn publish(world: &World, release: Release) {
 async fn offer(updates: &Updates) -> Offer {
     match updates.check().await.unwrap() {
         Answer::Available(offer) => *offer,
-        other => panic!("{other:?}"),
+        other @ (Answer::UpToDate | Answer::Cannot(_) | Answer::NotYet) => panic!("{other:?}"),
     }
 }
 
@@ -80,7 +83,7 @@ fn sentence(world: &World, obstacle: &Obstacle) -> String {
 async fn told(world: &World) -> String {
     match updates(world).check().await.unwrap() {
         Answer::Cannot(obstacle) => sentence(world, &obstacle),
-        other => panic!("{other:?}"),
+        other @ (Answer::Available(_) | Answer::UpToDate | Answer::NotYet) => panic!("{other:?}"),
     }
 }
 
@@ -161,7 +164,7 @@ async fn what_has_not_changed_is_not_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reason_why_it_cannot_is_a_sentence_with_the_way_out() {
-    let cases: [(fn(&mut GitHubModel), &str); 7] = [
+    let cases: [(Spoil<GitHubModel>, &str); 7] = [
         (|github| github.token = cashout::secret::Secret::new("another"), "GitHub refuses the token: it has expired"),
         (|github| github.token_may_read = false, "GitHub shows no repository marketplace/cashout to this token"),
         (
@@ -213,7 +216,7 @@ async fn a_remote_in_trouble_is_told_and_what_was_found_before_stays_known() {
         (FaultKind::HtmlPage(502), "(HTTP 502)"),
         (FaultKind::HtmlPage(200), "no list of releases"),
         (FaultKind::Reset, "GitHub cannot be reached"),
-        (FaultKind::Hang, "GitHub cannot be reached (no answer within 2 s)"),
+        (FaultKind::Hang, "GitHub cannot be reached (operation timed out)"),
         (FaultKind::TruncatedBody, "GitHub cannot be reached"),
         (FaultKind::OversizedBody, "GitHub cannot be reached"),
     ];
@@ -283,7 +286,7 @@ async fn an_api_that_sends_to_another_host_gives_it_no_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_as_github_announces_is_thrown_away() {
-    let cases: [(fn(&mut ReleaseAsset), &str); 4] = [
+    let cases: [(Spoil<ReleaseAsset>, &str); 4] = [
         (|asset| *asset = asset.clone().tampered(), "is not the file that GitHub announces, so it was thrown away"),
         (|asset| asset.size -= 1, "is not the file that GitHub announces"),
         (|asset| asset.size += 1, "is not the file that GitHub announces"),

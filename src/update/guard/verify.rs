@@ -3,7 +3,7 @@
 //! The guard looks at its own copy alone: whoever handed the package over cannot change it any more.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 
 use flate2::read::MultiGzDecoder;
 use self_update::{ArchiveKind, Compression, Extract, verify_signature};
@@ -26,11 +26,13 @@ pub fn package_name(version: &str) -> String {
 impl Place {
     /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
     /// is refused leaves nothing behind that would ever be run.
-    pub(super) fn take_in(&self, package: File, version: &str) -> Result<String, Reason> {
+    pub(super) fn take_in(&self, mut package: File, version: &str) -> Result<String, Reason> {
         if release::KEYS.is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(Reason::new("no_key", sentence));
         }
+        // Whoever opened it may have read in it.
+        package.rewind().map_err(|error| self.refuse(&error))?;
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
         if !size.is_file() || size.len() > LARGEST_PACKAGE {
             let sentence = "the package is larger than 64 MiB, which no release is";

@@ -17,3 +17,5 @@ update-cannot-folder = The download cannot be kept: { $detail }; see to it that 
 update-cannot-busy = Release { $version } is being fetched: wait until that is done.
 update-cannot-stopping = The program is stopping: try again when it is back.
 update-cannot-unknown = A later release has noted a reason that this one does not know: look again.
+update-cannot-not-offered = There is no newer release { $wanted } at GitHub: look again, or choose one that is offered.
+update-cannot-no-guard = This process has no guard that could exchange it ({ $detail }): start it with `cashout serve`.

@@ -17,3 +17,5 @@ update-cannot-folder = Le téléchargement ne peut pas être conservé : { $de
 update-cannot-busy = La version { $version } est en cours de téléchargement : attendez la fin de celui-ci.
 update-cannot-stopping = Le programme s’arrête : réessayez quand il sera de retour.
 update-cannot-unknown = Une version plus récente a noté une raison que celle-ci ne connaît pas : relancez la vérification.
+update-cannot-not-offered = GitHub ne propose aucune version plus récente { $wanted } : relancez la vérification ou choisissez une version proposée.
+update-cannot-no-guard = Ce processus n’a pas de gardien qui puisse le remplacer ({ $detail }) : démarrez-le avec `cashout serve`.

@@ -1,0 +1,183 @@
+//! `cashout app:update`: by way of the running service, whose guard exchanges the binary.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::output::{notice, print, print_json, table};
+use super::{Exit, Failed, Global, UpdateArgs, configuration, owner, runtime, through};
+use crate::socket::{self, Ask, Event, Releases, Wanted};
+use crate::update::story::{Known, Outcome, Past, Step};
+
+/// How long an update may take altogether, beginning with its package.
+const DONE_WITHIN: Duration = Duration::from_mins(30);
+/// How often it is looked how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+pub(super) fn run(global: &Global, arguments: UpdateArgs) -> Result<Exit, Failed> {
+    owner::become_owner_of(&global.data)?;
+    // A mistake in the settings is told before anything is asked for.
+    configuration(global)?;
+    let wanted = if arguments.check {
+        Wanted::Check
+    } else if arguments.history {
+        Wanted::Look
+    } else if arguments.rollback {
+        Wanted::Return
+    } else if let Some(path) = arguments.package {
+        let version = version_of(&path)?;
+        let path = std::path::absolute(&path)?;
+        Wanted::Package { path, version }
+    } else {
+        Wanted::Install { version: arguments.wanted }
+    };
+    runtime()?.block_on(async {
+        let before = ask(global, Wanted::Look).await?;
+        let told = ask(global, wanted.clone()).await?;
+        match wanted {
+            Wanted::Look => history(&told, global.json),
+            Wanted::Check => newer(&told, global.json),
+            Wanted::Install { .. } | Wanted::Package { .. } | Wanted::Return => {
+                if let Some(obstacle) = told.obstacle {
+                    return Err(Failed::new(Exit::Failures, obstacle));
+                }
+                if let Some(impossible) = told.known.impossible {
+                    return Err(Failed::new(Exit::Failures, impossible.sentence));
+                }
+                watch(global, &before.known).await
+            }
+        }
+    })
+}
+
+/// The version in a package's name.
+fn version_of(path: &Path) -> Result<String, Failed> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let version =
+        name.strip_prefix("cashout-").and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::update::TARGET)));
+    version.map(str::to_owned).ok_or_else(|| {
+        let sentence = format!(
+            "{name} is not the name of a package for this machine: that is cashout-VERSION-{}.tar.gz, and the \
+             signature is for that name",
+            crate::update::TARGET
+        );
+        Failed::new(Exit::Usage, sentence)
+    })
+}
+
+async fn ask(global: &Global, wanted: Wanted) -> Result<Releases, Failed> {
+    let Some(service) = socket::connect(&global.data) else {
+        let sentence = format!(
+            "no cashout service is at work on {}; start it, since its guard exchanges the binary",
+            global.data.display()
+        );
+        return Err(Failed::new(Exit::Machine, sentence));
+    };
+    let (event, _) = through::one(service, Ask::Update { wanted }).await?;
+    let Event::Releases { releases } = event else { return Err(through::other(&event)) };
+    Ok(*releases)
+}
+
+/// Follows the attempt that has begun after `before` to its end, also through the exchange, while
+/// nobody answers for a moment.
+async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
+    let deadline = Instant::now() + DONE_WITHIN;
+    let mut shown = 0;
+    let earlier = before.past.first().map(|past| past.began_at);
+    while Instant::now() < deadline {
+        if let Ok(told) = ask(global, Wanted::Look).await {
+            if let Some(attempt) = &told.known.attempt {
+                for taken in attempt.steps.iter().skip(shown).filter(|_| !global.json) {
+                    notice(in_words(taken.step));
+                }
+                shown = attempt.steps.len().max(shown);
+            }
+            let latest = told.known.past.first().filter(|past| Some(past.began_at) != earlier);
+            if let Some(past) = latest.filter(|_| told.known.attempt.is_none()) {
+                return ended(past, global.json);
+            }
+        }
+        // The one who answers changes in between: there is nothing to subscribe to.
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(Failed::new(Exit::Machine, "the update did not come to its end; look at it with app:update --history"))
+}
+
+fn in_words(step: Step) -> &'static str {
+    match step {
+        Step::Verify => "checking the package",
+        Step::Preflight => "asking the new release whether it can work here",
+        Step::BackUp => "copying the store",
+        Step::Drain => "bringing what is in hand to a safe point",
+        Step::Swap => "exchanging the binaries",
+        Step::Trial => "trying the new release",
+        Step::GuardTrial => "letting the new release take over",
+        Step::RollBack => "putting the old release back",
+        Step::Other => "going on",
+    }
+}
+
+fn ended(past: &Past, json: bool) -> Result<Exit, Failed> {
+    let (from, to) = (&past.from, &past.to);
+    let reason = past.reason.as_ref().map(|reason| reason.sentence.as_str()).unwrap_or_default();
+    if json {
+        print_json(&json!(past))?;
+    } else {
+        match past.outcome {
+            Outcome::Committed => print(&format!("updated from {from} to {to}"))?,
+            Outcome::RolledBack => print(&format!("{to} was tried and {from} is back: {reason}"))?,
+            Outcome::Refused | Outcome::Interrupted | Outcome::Other => {
+                print(&format!("no update to {to}: {reason}"))?;
+            }
+        }
+        for line in &past.lines {
+            print(&format!("  {line}"))?;
+        }
+    }
+    Ok(if past.outcome == Outcome::Committed { Exit::Done } else { Exit::Failures })
+}
+
+fn newer(told: &Releases, json: bool) -> Result<Exit, Failed> {
+    if json {
+        let value = json!({ "version": told.version, "newer": told.newer, "obstacle": told.obstacle });
+        print_json(&value)?;
+    } else if let Some(obstacle) = &told.obstacle {
+        print(obstacle)?;
+    } else if told.newer.is_empty() {
+        print(&format!("{} is the newest release", told.version))?;
+    } else {
+        print(&format!("{} runs; newer: {}", told.version, told.newer.join(", ")))?;
+    }
+    Ok(if told.obstacle.is_some() { Exit::Failures } else { Exit::Done })
+}
+
+fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
+    if json {
+        print_json(&json!({ "version": told.version, "updates": told.known.past }))?;
+        return Ok(Exit::Done);
+    }
+    if told.known.past.is_empty() {
+        print(&format!("{} runs, and there was no update so far", told.version))?;
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = told
+        .known
+        .past
+        .iter()
+        .map(|past| {
+            let outcome = match past.outcome {
+                Outcome::Committed => "done",
+                Outcome::RolledBack => "rolled back",
+                Outcome::Refused => "refused",
+                Outcome::Interrupted => "cut off",
+                Outcome::Other => "?",
+            };
+            let reason = past.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default();
+            let at = past.began_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            vec![at, past.from.clone(), past.to.clone(), past.asked_by.clone(), outcome.to_owned(), reason]
+        })
+        .collect();
+    print(&table(&["When", "From", "To", "Asked by", "Outcome", "Why"], &rows, &[]))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,245 @@
+//! One release makes way for another: real packages, real processes, a real exchange of binaries.
+//! One debug build stands for all releases; what it is to be, and what is to go wrong with it, is
+//! written behind its end.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use cashout::release::{DISGUISE, TARGET};
+use cashout::sandbox::SandboxOptions;
+use cashout::update::asset_name;
+use serde_json::{Value, json};
+
+use crate::told::Running;
+use crate::world::{World, http};
+
+/// The release that is there first.
+const OLD: &str = "1.0.0";
+/// The release that is to be there.
+const NEW: &str = "1.1.0";
+
+/// The debug build without what a debugger needs: a tenth of its size.
+fn build() -> &'static Path {
+    static BUILD: OnceLock<PathBuf> = OnceLock::new();
+    BUILD.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cashout-stripped-{}", std::process::id()));
+        let stripped = Command::new("strip").arg("-o").arg(&path).arg(env!("CARGO_BIN_EXE_cashout")).status().unwrap();
+        assert!(stripped.success());
+        path
+    })
+}
+
+/// The build as this release, with this fault.
+fn disguised(version: &str, fault: Option<&str>) -> Vec<u8> {
+    let mut bytes = fs::read(build()).unwrap();
+    let disguise = json!({ "version": version, "fault": fault });
+    bytes.extend_from_slice(format!("{DISGUISE}{disguise}\n").as_bytes());
+    bytes
+}
+
+/// A package of this binary, signed for this name with this key.
+fn package(binary: &[u8], named: &str, key: &str) -> File {
+    let (mut plain, signed) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    let packed = flate2::write::GzEncoder::new(&mut plain, flate2::Compression::fast());
+    let mut archive = tar::Builder::new(packed);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(u64::try_from(binary.len()).unwrap());
+    header.set_mode(0o755);
+    archive.append_data(&mut header, "cashout", binary).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    let key = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key)).unwrap();
+    let keys = zipsign_api::sign::read_signing_keys([Ok(std::io::Cursor::new(key))]).unwrap();
+    let mut out = signed.try_clone().unwrap();
+    zipsign_api::sign::copy_and_sign_tar(&mut plain, &mut out, &keys, Some(named.as_bytes())).unwrap();
+    signed
+}
+
+/// An installation of the old release on a world of its own, in a folder as an installer makes it.
+struct Installation {
+    world: World,
+    folder: tempfile::TempDir,
+    client: reqwest::Client,
+}
+
+impl Installation {
+    async fn new() -> Self {
+        let settings = ["server.listen: 127.0.0.1:0", "dashboard.apiToken: a-token-of-some-length"];
+        let world = World::unscheduled(SandboxOptions::default(), &settings).await;
+        world.let_go().await;
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        let installation = Self { world, folder, client: http() };
+        fs::write(installation.program(), disguised(OLD, None)).unwrap();
+        fs::set_permissions(installation.program(), fs::Permissions::from_mode(0o755)).unwrap();
+        installation
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("bin/cashout")
+    }
+
+    fn history(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.world.data().join("guard/history")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.program());
+        command.env_clear().args(arguments);
+        command.arg("--config").arg(self.world.configuration()).arg("--data").arg(self.world.data());
+        command
+    }
+
+    async fn serve(&self) -> Service {
+        let mut running = Running::start(self.command(&["serve", "--trial-seconds", "2"]));
+        let line = running.says("answers on").await;
+        Service { running, address: line.trim().rsplit(' ').next().unwrap().parse().unwrap() }
+    }
+
+    /// The version that answers.
+    async fn version(&self, service: &Service) -> String {
+        let health: Value = self.client.get(service.url("/healthz")).send().await.unwrap().json().await.unwrap();
+        health["version"].as_str().unwrap().to_owned()
+    }
+
+    /// Hands a package to the running service, as the command line does.
+    async fn install(&self, version: &str, package: &File) -> crate::told::Told {
+        let path = self.folder.path().join(asset_name(&version.parse().unwrap(), TARGET));
+        let mut from = package.try_clone().unwrap();
+        std::io::Seek::rewind(&mut from).unwrap();
+        std::io::copy(&mut from, &mut File::create(&path).unwrap()).unwrap();
+        let path = path.display().to_string();
+        let command = self.command(&["app:update", "--package", &path]);
+        crate::told::told(command).await
+    }
+}
+
+struct Service {
+    running: Running,
+    address: SocketAddr,
+}
+
+impl Service {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_takes_the_place_of_another_while_requests_come() {
+    let installation = Installation::new().await;
+    let mut service = installation.serve().await;
+    assert_eq!(installation.version(&service).await, OLD);
+    let guard = service.running.id();
+
+    // Somebody asks all the time, each time by a connection of its own.
+    let url = service.url("/healthz");
+    let over = tokio_util::sync::CancellationToken::new();
+    let asking = {
+        let (over, url) = (over.clone(), url.clone());
+        tokio::spawn(async move {
+            let (client, mut longest, mut asked) = (
+                reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap(),
+                Duration::ZERO,
+                0_u32,
+            );
+            while !over.is_cancelled() {
+                let begun = Instant::now();
+                assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
+                longest = longest.max(begun.elapsed());
+                asked += 1;
+            }
+            (longest, asked)
+        })
+    };
+    let new = package(&disguised(NEW, None), &asset_name(&NEW.parse().unwrap(), TARGET), "test.key");
+    installation.install(NEW, &new).await.ends(0).says("updated from 1.0.0 to 1.1.0");
+    over.cancel();
+    let (longest, asked) = asking.await.unwrap();
+    println!("the longest of {asked} requests took {longest:?}");
+
+    assert_eq!(installation.version(&service).await, NEW);
+    assert_eq!(service.running.id(), guard, "the service manager sees one process all the time");
+    let history = installation.history();
+    assert_eq!((history.len(), history[0]["outcome"].as_str()), (1, Some("committed")));
+    assert_eq!(fs::read(installation.folder.path().join("bin/cashout.prev")).unwrap(), disguised(OLD, None));
+    assert!(!installation.folder.path().join("bin/.stage").exists());
+    let copies = fs::read_dir(installation.world.data().join("backups")).unwrap().count();
+    assert_eq!(copies, 1);
+    service.running.says("go on with cashout 1.1.0").await;
+    service.running.signal("TERM");
+    service.running.end().await.ends(0);
+    // What starts from now on is the new one.
+    let service = installation.serve().await;
+    assert_eq!(installation.version(&service).await, NEW);
+}
+
+/// A bad release is tried, and the old one is back.
+async fn rolled_back(fault: &str, reason: &str) {
+    let installation = Installation::new().await;
+    let service = installation.serve().await;
+    let bad = package(&disguised(NEW, Some(fault)), &asset_name(&NEW.parse().unwrap(), TARGET), "test.key");
+    installation.install(NEW, &bad).await.ends(1).says(reason);
+    assert_eq!(installation.version(&service).await, OLD);
+    assert_eq!(fs::read(installation.program()).unwrap(), disguised(OLD, None));
+    let history = installation.history();
+    assert_eq!((history.len(), history[0]["outcome"].as_str()), (1, Some("rolled_back")), "{history:?}");
+    // It is not tried a second time.
+    installation.install(NEW, &bad).await.ends(1).says("was tried and rolled back before");
+    assert_eq!(installation.history()[1]["outcome"], "refused");
+    service.running.signal("TERM");
+    service.running.end().await.ends(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_exits_at_once_is_rolled_back() {
+    rolled_back("exits at once", "the worker ended with code 7").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_never_answers_its_guard_is_rolled_back() {
+    rolled_back("never answers", "did not say within 10 seconds how it is").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_answers_as_another_is_rolled_back() {
+    rolled_back("answers as another version", "answers as 9.9.9, not as 1.1.0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_what_it_is_said_to_be_is_refused_before_anything_runs() {
+    let installation = Installation::new().await;
+    let service = installation.serve().await;
+    let (good, name) = (disguised(NEW, None), |version: &str| asset_name(&version.parse().unwrap(), TARGET));
+    let mut tampered = package(&good, &name(NEW), "test.key");
+    {
+        use std::io::{Read, Seek, SeekFrom, Write};
+        let mut byte = [0];
+        tampered.seek(SeekFrom::Start(40_000)).unwrap();
+        tampered.read_exact(&mut byte).unwrap();
+        tampered.seek(SeekFrom::Start(40_000)).unwrap();
+        tampered.write_all(&[byte[0] ^ 1]).unwrap();
+    }
+    let cases = [
+        (tampered, NEW, "is not signed by a key that this release trusts"),
+        (package(&good, &name(NEW), "stranger.key"), NEW, "is not signed by a key that this release trusts"),
+        (package(&good, &name("1.0.5"), "test.key"), NEW, "is not signed by a key that this release trusts"),
+        (package(&good, &name("0.9.0"), "test.key"), "0.9.0", "0.9.0 is not newer than 1.0.0"),
+        (package(&good, &name("1.2.0"), "test.key"), "1.2.0", "is for 1.2.0 and holds 1.1.0"),
+        (package(b"#!/bin/false", &name(NEW), "test.key"), NEW, "it is not used"),
+    ];
+    let count = cases.len();
+    for (package, version, reason) in cases {
+        installation.install(version, &package).await.ends(1).says(reason);
+        assert_eq!(installation.version(&service).await, OLD);
+    }
+    let history = installation.history();
+    assert_eq!(history.len(), count);
+    assert!(history.iter().all(|past| past["outcome"] == "refused"), "{history:#?}");
+    assert_eq!(fs::read(installation.program()).unwrap(), disguised(OLD, None));
+}
