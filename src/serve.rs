@@ -153,7 +153,8 @@ impl Appliance {
         if let Some(listening) = service.listen().await {
             tasks.spawn(listening.serve(stop.clone()));
         }
-        let connections = Connections::new(web::router(web.clone()), certificate, Limits::default());
+        let connections =
+            Connections::new(web::router(web.clone()), certificate, Limits::default()).behind(web.context.gate.clone());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
         tracing::info!(action = "serve", "answers on {address}");

@@ -133,7 +133,7 @@ impl Scheduler {
     /// Begins nothing more and brings what runs to a safe point, from where it goes on once
     /// [`Scheduler::resume`] is called, here or by the next start. Returns when nothing runs.
     pub async fn drain(&self) {
-        self.shared.context.gate.close();
+        self.shared.context.gate.leave();
         for running in self.shared.running().values_mut() {
             running.again = true;
             running.stop.cancel();

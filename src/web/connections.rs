@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,6 +25,10 @@ use tower::ServiceExt;
 
 use super::peer::Encrypted;
 use super::tls::Certificate;
+use crate::gate::Gate;
+
+/// How long a connection that was just accepted may take to ask for something while we stop.
+const ASKED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +63,7 @@ pub struct Connections {
     router: Router,
     certificate: Option<Certificate>,
     limits: Limits,
+    gate: Gate,
     open: Open,
     served: TaskTracker,
 }
@@ -69,7 +75,15 @@ struct Open(Arc<Mutex<BTreeMap<u64, Arc<Connection>>>>);
 struct Connection {
     /// Requests in hand.
     busy: AtomicUsize,
+    /// Whether there ever was one.
+    used: AtomicBool,
     cut: CancellationToken,
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self { busy: AtomicUsize::new(0), used: AtomicBool::new(false), cut: CancellationToken::new() }
+    }
 }
 
 impl Open {
@@ -90,7 +104,15 @@ impl Open {
 impl Connections {
     /// Answers by `router`, over TLS where there is a certificate.
     pub fn new(router: Router, certificate: Option<Certificate>, limits: Limits) -> Self {
-        Self { router, certificate, limits, open: Open::default(), served: TaskTracker::new() }
+        Self { router, certificate, limits, gate: Gate::default(), open: Open::default(), served: TaskTracker::new() }
+    }
+
+    /// The same, and while `gate` says that another process answers soon, every connection ends with its
+    /// next answer.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// Accepts connections until `stop` is cancelled; then waits for the requests in hand.
@@ -122,7 +144,7 @@ impl Connections {
     fn welcome(&self, number: u64, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection { busy: AtomicUsize::new(0), cut: CancellationToken::new() });
+        let connection = Arc::new(Connection::new());
         let full = {
             let mut open = self.open.lock();
             open.insert(number, Arc::clone(&connection));
@@ -131,26 +153,34 @@ impl Connections {
         if full {
             self.open.make_room();
         }
-        let (router, limits, stop, open) = (self.router.clone(), self.limits, stop.clone(), self.open.clone());
-        let certificate = self.certificate.clone();
+        let (router, limits, open, certificate) =
+            (self.router.clone(), self.limits, self.open.clone(), self.certificate.clone());
+        let end = End { gate: self.gate.clone(), stop: stop.clone() };
         self.served.spawn(async move {
             match certificate {
-                None => converse(stream, false, address, router, limits, &connection, stop).await,
+                None => converse(stream, false, address, router, limits, &connection, end).await,
                 Some(certificate) => {
                     let handshake = certificate.acceptor().accept(stream);
                     let stream = tokio::select! {
                         stream = tokio::time::timeout(limits.head, handshake) => stream,
                         () = connection.cut.cancelled() => { open.lock().remove(&number); return }
-                        () = stop.cancelled() => { open.lock().remove(&number); return }
+                        () = end.stop.cancelled() => { open.lock().remove(&number); return }
                     };
                     if let Ok(Ok(stream)) = stream {
-                        converse(stream, true, address, router, limits, &connection, stop).await;
+                        converse(stream, true, address, router, limits, &connection, end).await;
                     }
                 }
             }
             open.lock().remove(&number);
         });
     }
+}
+
+/// What ends a connection.
+struct End {
+    /// Says when another process answers soon.
+    gate: Gate,
+    stop: CancellationToken,
 }
 
 /// Answers the requests of one connection until it ends, is cut, or `stop` is cancelled.
@@ -161,16 +191,24 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     router: Router,
     limits: Limits,
     connection: &Arc<Connection>,
-    stop: CancellationToken,
+    end: End,
 ) {
-    let counted = Arc::clone(connection);
+    let begun = Instant::now();
+    let End { gate, stop } = end;
+    let (counted, stopping) = (Arc::clone(connection), stop.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, busy) = (router.clone(), Busy::new(&counted));
+        let (gate, stopping) = (gate.clone(), stopping.clone());
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             request.extensions_mut().insert(Encrypted(encrypted));
-            let answer = router.oneshot(request).await;
+            let mut answer = router.oneshot(request).await;
+            if let Ok(answer) = &mut answer
+                && (gate.is_leaving() || stopping.is_cancelled())
+            {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             // In hand until the body of the answer is written, or given up.
             answer.map(|answer| answer.map(|body| Body::new(Counted { body, _busy: busy })))
         }
@@ -188,7 +226,15 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // Who breaks off, or speaks no HTTP, is no trouble of ours.
         _ = serving.as_mut() => return,
         () = connection.cut.cancelled() => {}
-        () = stop.cancelled() => {}
+        () = stop.cancelled() => {
+            // Whoever has just connected is about to ask, and would take the end for a refusal.
+            let left = ASKED_WITHIN.saturating_sub(begun.elapsed());
+            if !connection.used.load(Ordering::Relaxed)
+                && tokio::time::timeout(left, serving.as_mut()).await.is_ok()
+            {
+                return;
+            }
+        }
     }
     serving.as_mut().graceful_shutdown();
     let _ = serving.await;
@@ -200,6 +246,7 @@ struct Busy(Arc<Connection>);
 impl Busy {
     fn new(connection: &Arc<Connection>) -> Self {
         connection.busy.fetch_add(1, Ordering::Relaxed);
+        connection.used.store(true, Ordering::Relaxed);
         Self(Arc::clone(connection))
     }
 }
