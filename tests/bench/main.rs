@@ -11,6 +11,7 @@ mod logs;
 mod machine;
 mod million;
 mod notifications;
+mod pages;
 mod payments;
 mod records;
 mod soak;
@@ -51,6 +52,7 @@ fn main() {
         Part { name: "million", measure: million::measure },
         Part { name: "payments", measure: payments::measure },
         Part { name: "notifications", measure: notifications::measure },
+        Part { name: "pages", measure: pages::measure },
         Part { name: "export", measure: export::measure },
         Part { name: "soak", measure: soak::measure },
     ];

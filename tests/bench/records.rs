@@ -64,8 +64,11 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
 /// An operation with all that its life up to `end` leaves behind. Each is a second younger than
 /// the one before it.
 pub(crate) fn lived(id: u64, end: Status) -> Operation {
-    let shop_id = id % 5_000;
-    let born = cycle() + SignedDuration::from_secs(i64::try_from(id).unwrap());
+    lived_since(id, id % 5_000, cycle() + SignedDuration::from_secs(i64::try_from(id).unwrap()), end)
+}
+
+/// The same of a shop, made at `born`.
+pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -> Operation {
     let mut operation = created(id, shop_id, Beneficiary::Vendor, wallet_of(shop_id), born);
     for (hours, kind) in [(2, PaymentKind::Transfer), (4, PaymentKind::Withdrawal)] {
         if operation.status == end {
@@ -87,6 +90,11 @@ pub(crate) fn lived(id: u64, end: Status) -> Operation {
     operation
 }
 
+/// HiPay's number of an operation's transactions.
+pub(crate) fn transaction_of(id: u64) -> String {
+    format!("6912a8f0{:08x}{:02x}", id.wrapping_mul(2_654_435_761), id)
+}
+
 fn attempt(operation: &Operation, kind: PaymentKind, at: Timestamp) -> Attempt {
     let private_label = match kind {
         PaymentKind::Transfer => format!("Transfer {} to {}", operation.voucher, operation.mirakl_id),
@@ -101,7 +109,7 @@ fn attempt(operation: &Operation, kind: PaymentKind, at: Timestamp) -> Attempt {
         private_label,
         intended_at: at,
         state: AttemptState::Captured,
-        transaction_id: Some(format!("6912a8f0{:08x}{:02x}", operation.id.wrapping_mul(2_654_435_761), operation.id)),
+        transaction_id: Some(transaction_of(operation.id)),
         transaction_status: Some("CAPTURED".to_owned()),
         as_of: None,
         message: String::new(),

@@ -1,0 +1,215 @@
+//! What people ask of a list: filters, a period, an order and a place in it; said in an address, to our
+//! store and in SQL.
+
+use std::collections::BTreeSet;
+
+use cashout::store::{Cursor, Listing, Ordered, Query, Reader, StoreError, View};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::Value;
+
+use super::marketplace;
+use super::served::Served;
+use super::shelf::Shelf;
+use super::sqlite::Sql;
+
+/// How many places of a list are tried.
+const PLACES: i64 = 100;
+/// How many of what a search finds are looked at, as on the pages.
+const FOUND_AT_MOST: usize = 250;
+
+/// What is asked of a list.
+pub(super) struct Question {
+    pub(super) what: &'static str,
+    filters: Vec<(&'static str, String)>,
+    /// From so many days ago to so many days ago.
+    days: Option<(i64, i64)>,
+    earliest_first: bool,
+    start: Start,
+}
+
+/// Where in the list.
+enum Start {
+    First,
+    /// Behind cursors all through it.
+    Anywhere,
+    Numbered(u32),
+    /// What begins with each of these, in place of the list.
+    Search(Vec<String>),
+}
+
+impl Question {
+    /// The first page of what passes these filters, the latest first.
+    pub(super) fn new(what: &'static str, filters: &[(&'static str, &str)]) -> Self {
+        let filters = filters.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { what, filters, days: None, earliest_first: false, start: Start::First }
+    }
+
+    pub(super) fn of_days(self, from: i64, to: i64) -> Self {
+        Self { days: Some((from, to)), ..self }
+    }
+
+    pub(super) fn earliest_first(self) -> Self {
+        Self { earliest_first: true, ..self }
+    }
+
+    pub(super) fn anywhere(self) -> Self {
+        Self { start: Start::Anywhere, ..self }
+    }
+
+    pub(super) fn numbered(self, page: u32) -> Self {
+        Self { start: Start::Numbered(page), ..self }
+    }
+
+    pub(super) fn search(what: &'static str, prefixes: Vec<String>) -> Self {
+        Self { start: Start::Search(prefixes), ..Self::new(what, &[]) }
+    }
+
+    /// From when to when.
+    fn period(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let ago = |days: i64| marketplace::now() - SignedDuration::from_hours(24 * days);
+        (self.days.map(|(from, _)| ago(from)), self.days.map(|(_, to)| ago(to)))
+    }
+
+    fn listing<R: Shelf>(&self) -> Listing {
+        let (from, to) = self.period();
+        let mut listing = R::listing(&self.filters);
+        if let Some(from) = from {
+            listing = listing.from(from);
+        }
+        if let Some(to) = to {
+            listing = listing.to(to);
+        }
+        if self.earliest_first { listing } else { listing.descending() }
+    }
+
+    /// All ways in which it is asked.
+    pub(super) fn asked<R: Shelf>(&self, served: &Served) -> Vec<Asked> {
+        if let Start::Search(prefixes) = &self.start {
+            let asked = |prefix: &String| Asked {
+                address: format!("/dashboard/{}?q={prefix}", page_of::<R>()),
+                ours: Ours::Search(prefix.to_lowercase()),
+                theirs: Sql::search::<R>(&prefix.to_lowercase()),
+            };
+            return prefixes.iter().map(asked).collect();
+        }
+        let whole = self.listing::<R>();
+        let exact = {
+            let whole = whole.clone();
+            served.store().read(|reader| reader.list::<R>(&whole)).unwrap().total_exact
+        };
+        let (from, to) = self.period();
+        let micros = (from.map(Timestamp::as_microsecond), to.map(Timestamp::as_microsecond));
+        let places = self.places::<R>(served);
+        let asked = |place: Place| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(&self.filters);
+            for (name, at) in [("from", from), ("to", to)] {
+                if let Some(at) = at {
+                    query.append_pair(name, &at.to_string());
+                }
+            }
+            if self.earliest_first {
+                query.append_pair("sort", "date");
+            }
+            if place.skip > 0 {
+                query.append_pair("page", &(place.skip.div_euclid(50) + 1).to_string());
+            }
+            if let Some(cursor) = &place.cursor {
+                query.append_pair("cursor", &cursor.to_string());
+            }
+            Asked {
+                address: format!("/dashboard/{}?{}", page_of::<R>(), query.finish()),
+                ours: Ours::List(Box::new(whole.clone().skip(place.skip).after(place.cursor.clone()))),
+                theirs: Sql::list::<R>(&self.filters, micros, self.earliest_first, &place, exact),
+            }
+        };
+        places.into_iter().map(asked).collect()
+    }
+
+    /// Where the pages begin.
+    fn places<R: Shelf>(&self, served: &Served) -> Vec<Place> {
+        let first = Place { after: None, cursor: None, skip: 0 };
+        match &self.start {
+            Start::First | Start::Search(_) => vec![first],
+            Start::Numbered(page) => vec![Place { skip: (usize::try_from(*page).unwrap() - 1) * 50, ..first }],
+            Start::Anywhere => {
+                let (from, to) = self.days.unwrap_or((295, 5));
+                let place = |nth: i64| {
+                    let hours = 24 * to + (from - to) * 24 * (nth * 37 % PLACES) / PLACES;
+                    let at = marketplace::now() - SignedDuration::from_hours(hours);
+                    let listing = self.listing::<R>();
+                    let listing = if self.earliest_first { listing.from(at) } else { listing.to(at) };
+                    let page = served.store().read(|reader| reader.list_uncounted::<R>(&listing)).unwrap();
+                    let last = page.items.last()?;
+                    let after = Some((last.at().as_microsecond(), last.number()));
+                    Some(Place { after, cursor: Some(page.next?), skip: 0 })
+                };
+                (0..PLACES).filter_map(place).collect()
+            }
+        }
+    }
+}
+
+/// The page that lists a kind of record.
+fn page_of<R: Shelf>() -> &'static str {
+    match R::TABLE {
+        "operations" => "transfers",
+        "batches" => "settings",
+        other => other,
+    }
+}
+
+/// Where a page begins: behind a row, or after so many.
+pub(super) struct Place {
+    /// The time and the key of the row before.
+    pub(super) after: Option<(i64, Value)>,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) skip: usize,
+}
+
+/// One way in which a question is asked.
+pub(super) struct Asked {
+    pub(super) address: String,
+    ours: Ours,
+    pub(super) theirs: Sql,
+}
+
+enum Ours {
+    List(Box<Listing>),
+    Search(String),
+}
+
+/// What our store answers: the records, how many the whole list has, and whether that is exact.
+pub(super) type Answer<R> = (Vec<R>, u64, bool);
+
+impl Asked {
+    /// Asks our store, as the pages do.
+    pub(super) fn ask<R: Shelf>(&self, served: &Served) -> Answer<R> {
+        let answer = served.store().read(|reader| match &self.ours {
+            Ours::List(listing) => {
+                let page = reader.list::<R>(listing)?;
+                assert!(page.unreadable.is_empty());
+                Ok((page.items, page.total, page.total_exact))
+            }
+            Ours::Search(prefix) => search(reader, prefix),
+        });
+        answer.unwrap()
+    }
+}
+
+fn search<R: Shelf>(reader: &Reader<'_>, prefix: &str) -> Result<Answer<R>, StoreError> {
+    let query = Query::group(R::SEARCH, ()).beginning_with(prefix).limit(FOUND_AT_MOST);
+    let found = reader.keys::<R>(&query)?;
+    let mut seen = BTreeSet::new();
+    let mut records = Vec::new();
+    for key in &found.keys {
+        if seen.insert(key.encoded()) {
+            records.extend(reader.get::<R>(key)?);
+        }
+    }
+    records.sort_by_key(R::at);
+    records.reverse();
+    let total = u64::try_from(records.len()).unwrap();
+    records.truncate(50);
+    Ok((records, total, found.next.is_none()))
+}

@@ -1,0 +1,286 @@
+//! What both stores are told of each kind of record, and what a filter of a page asks each of them.
+
+use cashout::config::LogLevel;
+use cashout::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::jobs::BatchRecord;
+use cashout::logs::LogLine;
+use cashout::operation::{Column, Operation, Status};
+use cashout::payment::CustomerPayment;
+use cashout::store::{Listing, Record};
+use cashout::vendor::{Vendor, WalletStatus};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+
+/// A kind of record as SQLite keeps it: its key, its time, what is filtered, and the whole as JSON.
+/// The columns have the names that the filters have in an address.
+pub(super) trait Shelf: Record {
+    /// The table.
+    const TABLE: &'static str;
+    /// What is filtered.
+    const COLUMNS: &'static [&'static str];
+    /// Which columns have an index together; the time and the key follow in each.
+    const INDEXES: &'static [&'static [&'static str]];
+    /// The index of our store that a search goes through.
+    const SEARCH: &'static str = "search";
+
+    /// The key.
+    fn number(&self) -> Value;
+    /// What pages are sorted by.
+    fn at(&self) -> Timestamp;
+    /// The values of [`Shelf::COLUMNS`].
+    fn values(&self) -> Vec<Value>;
+    /// What a search finds it by.
+    fn texts(&self) -> Vec<String>;
+    /// The list that these filters ask our store for, as the pages do.
+    fn listing(filters: &[(&'static str, String)]) -> Listing;
+}
+
+pub(super) fn integer(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap())
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn set<'a>(filters: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
+    filters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+}
+
+fn columns_of(status: Status) -> [&'static str; 2] {
+    let (transfer, withdraw) = status.columns();
+    [transfer.name(), withdraw.name()]
+}
+
+impl Shelf for Operation {
+    const TABLE: &'static str = "operations";
+    const COLUMNS: &'static [&'static str] = &["transfer_status", "withdraw_status", "mirakl_id"];
+    const INDEXES: &'static [&'static [&'static str]] = &[
+        &[],
+        &["transfer_status"],
+        &["withdraw_status"],
+        &["transfer_status", "withdraw_status"],
+        &["mirakl_id"],
+        &["mirakl_id", "withdraw_status"],
+    ];
+
+    fn number(&self) -> Value {
+        integer(self.id)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn values(&self) -> Vec<Value> {
+        columns_of(self.status).map(text).into_iter().chain([integer(self.mirakl_id)]).collect()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let ids = [self.mirakl_id, self.vendor_hipay_id, self.recipient_hipay_id];
+        ids.iter().map(ToString::to_string).chain([self.voucher.to_lowercase()]).collect()
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let known = |wanted: &str| Column::ALL.iter().any(|column| column.name() == wanted);
+        let wanted = ["transfer_status", "withdraw_status"].map(|name| set(filters, name));
+        assert!(wanted.iter().flatten().all(|name| known(name)));
+        let passes = |status: &&Status| {
+            wanted.iter().zip(columns_of(**status)).all(|(wanted, is)| wanted.is_none_or(|wanted| wanted == is))
+        };
+        let codes: Vec<i64> = Status::ALL.iter().filter(passes).map(|status| status.code()).collect();
+        let by_status = wanted.iter().any(Option::is_some);
+        match set(filters, "mirakl_id").map(|id| id.parse::<u64>().unwrap()) {
+            Some(id) if by_status => Listing::any_of("vendor", [id]).and("status", codes),
+            Some(id) => Listing::any_of("vendor", [id]),
+            None if by_status => Listing::any_of("status", codes),
+            None => Listing::any_of("date", [()]),
+        }
+    }
+}
+
+impl Shelf for Vendor {
+    const TABLE: &'static str = "vendors";
+    const COLUMNS: &'static [&'static str] = &["status", "wallet_status", "country"];
+    const INDEXES: &'static [&'static [&'static str]] =
+        &[&[], &["status"], &["wallet_status"], &["status", "wallet_status"], &["country"], &["country", "status"]];
+
+    fn number(&self) -> Value {
+        integer(self.mirakl_id)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![text(self.status()), text(self.wallet_status().name()), text(self.country.as_deref().unwrap_or_default())]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let ids = [Some(self.mirakl_id), self.hipay_id].into_iter().flatten().map(|id| id.to_string());
+        ids.chain([self.login.to_lowercase()]).collect()
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let (status, wallet) = (set(filters, "status"), set(filters, "wallet_status"));
+        let groups = ["success", "warning"].into_iter().flat_map(|one| {
+            let wallets = WalletStatus::ALL.into_iter().map(WalletStatus::name);
+            wallets.map(move |wallet| (one.to_owned(), wallet.to_owned()))
+        });
+        let groups = groups
+            .filter(|(one, other)| status.is_none_or(|is| is == one) && wallet.is_none_or(|is| is == other))
+            .collect::<Vec<_>>();
+        match set(filters, "country").map(ToOwned::to_owned) {
+            Some(country) if status.or(wallet).is_some() => Listing::any_of("status", groups).and("country", [country]),
+            Some(country) => Listing::any_of("country", [country]),
+            None => Listing::any_of("status", groups),
+        }
+    }
+}
+
+impl Shelf for LogLine {
+    const TABLE: &'static str = "logs";
+    const COLUMNS: &'static [&'static str] = &["level", "action", "mirakl_id", "batch"];
+    const INDEXES: &'static [&'static [&'static str]] =
+        &[&[], &["level"], &["action"], &["mirakl_id"], &["batch"], &["level", "action"], &["mirakl_id", "level"]];
+
+    fn number(&self) -> Value {
+        integer(self.id)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    fn values(&self) -> Vec<Value> {
+        let number = |number: Option<u64>| number.map_or(Value::Null, integer);
+        vec![text(self.severity().name()), text(&self.action), number(self.mirakl_id), number(self.batch)]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let number = |name| set(filters, name).map(|text| text.parse::<u64>().unwrap());
+        let filter = cashout::logs::LogFilter {
+            level: set(filters, "level").map(|name| LogLevel::named(name).unwrap()),
+            action: set(filters, "action").map(ToOwned::to_owned),
+            mirakl_id: number("mirakl_id"),
+            batch: number("batch"),
+            from: None,
+            to: None,
+        };
+        filter.listing()
+    }
+}
+
+impl Shelf for CustomerPayment {
+    const TABLE: &'static str = "payments";
+    const COLUMNS: &'static [&'static str] = &["outcome", "status", "test", "order_id"];
+    const INDEXES: &'static [&'static [&'static str]] =
+        &[&[], &["outcome"], &["status"], &["test"], &["order_id"], &["outcome", "test"]];
+
+    fn number(&self) -> Value {
+        text(&self.transaction_reference)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.date
+    }
+
+    fn values(&self) -> Vec<Value> {
+        let status = self.latest.status.map_or(Value::Null, |status| integer(u64::from(status.0)));
+        let test = text(if self.latest.test { "true" } else { "false" });
+        vec![text(self.outcome().name()), status, test, text(&Self::searched(&self.latest.order_id))]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        vec![self.transaction_reference.to_lowercase(), Self::searched(&self.latest.order_id)]
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let mut listing = Listing::all();
+        if let Some(order) = set(filters, "order_id") {
+            listing = listing.and("order", [Self::searched(order)]);
+        }
+        if let Some(status) = set(filters, "status") {
+            listing = listing.and("status", [Some(status.parse::<u32>().unwrap())]);
+        }
+        if let Some(outcome) = set(filters, "outcome") {
+            listing = listing.and("outcome", [outcome.to_owned()]);
+        }
+        if let Some(test) = set(filters, "test") {
+            listing = listing.and("test", [test == "true"]);
+        }
+        if filters.is_empty() { Listing::any_of("date", [()]) } else { listing }
+    }
+}
+
+impl Shelf for Notification {
+    const TABLE: &'static str = "notifications";
+    const COLUMNS: &'static [&'static str] = &["kind", "state"];
+    const INDEXES: &'static [&'static [&'static str]] = &[&[], &["kind"], &["state"], &["kind", "state"]];
+    const SEARCH: &'static str = "subject";
+
+    fn number(&self) -> Value {
+        integer(self.id)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.received_at
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![text(self.kind.name()), text(self.state.name())]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        vec![self.subject.clone()]
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let (kind, state) = (set(filters, "kind"), set(filters, "state"));
+        let groups = NotificationKind::ALL.into_iter().flat_map(|kind| {
+            let states = NotificationState::ALL.into_iter();
+            states.map(move |state| (kind.name(), state.name()))
+        });
+        let passes = |(one, other): &(&str, &str)| {
+            kind.is_none_or(|kind| kind == *one) && state.is_none_or(|state| state == *other)
+        };
+        Listing::any_of("list", groups.filter(passes))
+    }
+}
+
+impl Shelf for BatchRecord {
+    const TABLE: &'static str = "batches";
+    const COLUMNS: &'static [&'static str] = &["command", "state"];
+    const INDEXES: &'static [&'static [&'static str]] = &[&[], &["command"], &["state"], &["command", "state"]];
+
+    fn number(&self) -> Value {
+        integer(self.id)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![text(&self.command), text(self.state.name())]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn listing(filters: &[(&'static str, String)]) -> Listing {
+        let command = set(filters, "command").map(ToOwned::to_owned);
+        match (command, set(filters, "state").map(ToOwned::to_owned)) {
+            (None, None) => Listing::all(),
+            (Some(command), None) => Listing::any_of("command", [command]),
+            (None, Some(state)) => Listing::any_of("state", [state]),
+            (Some(command), Some(state)) => Listing::any_of("state", [state]).and("command", [command]),
+        }
+    }
+}

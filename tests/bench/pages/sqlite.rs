@@ -1,0 +1,158 @@
+//! The same records in SQLite: write-ahead log, an index for each way of filtering, as much memory for
+//! pages as our store has.
+
+use std::path::Path;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::question::Place;
+use super::shelf::Shelf;
+
+/// How many rows are counted where our store counts no further either, and one.
+const COUNTED_AT_MOST: u64 = 5_001;
+/// How many of what a search finds are looked at, as in our store.
+const FOUND_AT_MOST: u64 = 250;
+
+/// Opens the database in `folder`.
+pub(super) fn open(folder: &Path) -> Connection {
+    let connection = Connection::open(folder.join("sqlite.db")).unwrap();
+    // The default of our store, in KiB.
+    let cache = cashout::store::StoreOptions::default().cache_bytes.div_euclid(1024);
+    connection
+        .execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -{cache};"))
+        .unwrap();
+    connection.set_prepared_statement_cache_capacity(200);
+    connection
+}
+
+/// Makes the tables of a kind of record.
+pub(super) fn create<R: Shelf>(connection: &Connection) {
+    let columns = R::COLUMNS.join(", ");
+    let table = R::TABLE;
+    let sql = format!(
+        "CREATE TABLE {table} (key PRIMARY KEY, at INTEGER NOT NULL, {columns}, json BLOB NOT NULL);
+         CREATE TABLE {table}_search (text TEXT NOT NULL, key, PRIMARY KEY (text, key)) WITHOUT ROWID;"
+    );
+    // A whole number as the key is the table's own order.
+    let whole = R::TABLE != "payments";
+    connection.execute_batch(&if whole { sql.replacen("key PRIMARY", "key INTEGER PRIMARY", 1) } else { sql }).unwrap();
+}
+
+/// Makes the indexes, once the records are there.
+pub(super) fn index<R: Shelf>(connection: &Connection) {
+    for (nth, columns) in R::INDEXES.iter().enumerate() {
+        let columns = [*columns, &["at", "key"]].concat().join(", ");
+        let table = R::TABLE;
+        connection.execute_batch(&format!("CREATE INDEX {table}_{nth} ON {table} ({columns});")).unwrap();
+    }
+}
+
+/// Stores records, in one transaction.
+pub(super) fn put<R: Shelf>(connection: &Connection, records: &[R]) {
+    let table = R::TABLE;
+    let places = vec!["?"; R::COLUMNS.len() + 3].join(", ");
+    connection.execute_batch("BEGIN").unwrap();
+    let mut insert = connection.prepare_cached(&format!("INSERT INTO {table} VALUES ({places})")).unwrap();
+    let mut found = connection.prepare_cached(&format!("INSERT OR IGNORE INTO {table}_search VALUES (?, ?)")).unwrap();
+    for record in records {
+        let json = Value::Blob(serde_json::to_vec(record).unwrap());
+        let mut values = vec![record.number(), Value::Integer(record.at().as_microsecond())];
+        values.extend(record.values());
+        values.push(json);
+        insert.execute(params_from_iter(values)).unwrap();
+        for text in record.texts() {
+            found.execute(params_from_iter([Value::Text(text), record.number()])).unwrap();
+        }
+    }
+    drop((insert, found));
+    connection.execute_batch("COMMIT").unwrap();
+}
+
+/// A question in SQL.
+pub(super) struct Sql {
+    page: String,
+    count: String,
+    values: Vec<Value>,
+    counted: Vec<Value>,
+}
+
+impl Sql {
+    /// The page of a list that begins at `place`, and how many rows the list has; counted to the end where
+    /// `exact`.
+    pub(super) fn list<R: Shelf>(
+        filters: &[(&'static str, String)],
+        (from, to): (Option<i64>, Option<i64>),
+        earliest_first: bool,
+        place: &Place,
+        exact: bool,
+    ) -> Self {
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        for (name, value) in filters {
+            conditions.push(format!("{name} = ?"));
+            let order = *name == "order_id";
+            values.push(match value.parse::<i64>() {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Text(if order { value.to_lowercase() } else { value.clone() }),
+            });
+        }
+        for (condition, at) in [("at >= ?", from), ("at < ?", to)] {
+            if let Some(at) = at {
+                conditions.push(condition.to_owned());
+                values.push(Value::Integer(at));
+            }
+        }
+        let counted = values.clone();
+        let every = |conditions: &[String]| {
+            if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }
+        };
+        let (table, all) = (R::TABLE, every(&conditions));
+        let count = if exact {
+            format!("SELECT count(*) FROM {table} {all}")
+        } else {
+            format!("SELECT count(*) FROM (SELECT 1 FROM {table} {all} LIMIT {COUNTED_AT_MOST})")
+        };
+        if let Some((at, key)) = &place.after {
+            conditions.push(format!("(at, key) {} (?, ?)", if earliest_first { ">" } else { "<" }));
+            values.extend([Value::Integer(*at), key.clone()]);
+        }
+        let way = if earliest_first { "ASC" } else { "DESC" };
+        let (rest, skip) = (every(&conditions), place.skip);
+        let page = format!("SELECT json FROM {table} {rest} ORDER BY at {way}, key {way} LIMIT 50 OFFSET {skip}");
+        Self { page, count, values, counted }
+    }
+
+    /// What begins with `prefix`, the latest first, and how many that are.
+    pub(super) fn search<R: Shelf>(prefix: &str) -> Self {
+        let table = R::TABLE;
+        // What ends the prefix is behind every letter.
+        let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}"))];
+        let keys = format!("SELECT key FROM {table}_search WHERE text >= ? AND text < ? LIMIT {FOUND_AT_MOST}");
+        Self {
+            page: format!("SELECT json FROM {table} WHERE key IN ({keys}) ORDER BY at DESC, key DESC LIMIT 50"),
+            count: format!("SELECT count(DISTINCT key) FROM ({keys})"),
+            counted: values.clone(),
+            values,
+        }
+    }
+
+    /// Asks it: the records, and how many the whole list has.
+    pub(super) fn ask<R: Shelf>(&self, connection: &Connection) -> (Vec<R>, u64) {
+        let mut page = connection.prepare_cached(&self.page).unwrap();
+        let mut rows = page.query(params_from_iter(&self.values)).unwrap();
+        let mut records = Vec::with_capacity(50);
+        while let Some(row) = rows.next().unwrap() {
+            records.push(serde_json::from_slice(row.get_ref(0).unwrap().as_blob().unwrap()).unwrap());
+        }
+        let mut count = connection.prepare_cached(&self.count).unwrap();
+        let counted: i64 = count.query_row(params_from_iter(&self.counted), |row| row.get(0)).unwrap();
+        (records, u64::try_from(counted).unwrap())
+    }
+
+    /// How SQLite goes about it, for whoever wonders at a time.
+    pub(super) fn plan(&self, connection: &Connection) -> String {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", self.page)).unwrap();
+        let rows = plan.query_map(params_from_iter(&self.values), |row| row.get::<_, String>(3)).unwrap();
+        rows.map(|row| row.unwrap()).collect::<Vec<_>>().join("; ")
+    }
+}
