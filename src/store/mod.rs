@@ -35,6 +35,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 mod view;
+mod walk;
 mod writer;
 
 pub use collections::{day_number, day_of_number, schema};

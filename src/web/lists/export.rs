@@ -62,7 +62,7 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
     // What is wrong with the filters is said, as on the page.
     let _ = filter.listing(&zone)?;
     let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
-    let found = search(web, filter, &zone, text, 0, (1, all), order.ordering().descending()).await?;
+    let found = search(web, filter, &zone, text, (0, FOUND_AT_MOST), (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
         let most = [("most", FOUND_AT_MOST.to_string())];
         return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-export", most));

@@ -31,8 +31,10 @@ use crate::inbox::{NotificationKind, NotificationState};
 use crate::jobs::BatchState;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
-/// How many records a search looks at.
+/// How many records a search looks at, for something that is to have all of them.
 const FOUND_AT_MOST: usize = 1_000;
+/// The same for a page: each is read before it can be sorted, and whoever finds so many writes more.
+const FOUND_FOR_A_PAGE: usize = 250;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,7 +166,7 @@ pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> 
     // Whatever way is taken, what is wrong with the filters is said.
     let listing = filter.listing(&zone)?;
     if let Some(text) = paging.q() {
-        return search(web, filter, &zone, text, skip, (number, per_page), descending).await;
+        return search(web, filter, &zone, text, (skip, FOUND_FOR_A_PAGE), (number, per_page), descending).await;
     }
     let mut listing = listing.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
     if descending {
@@ -184,17 +186,18 @@ pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> 
     })
 }
 
-/// Ids and logins that begin with `text`: so few that they are sorted and filtered here.
+/// Ids and logins that begin with `text`: `most` are looked at, so few that they are sorted and filtered
+/// here.
 async fn search<F: Filter>(
     web: &Web,
     filter: F,
     zone: &TimeZone,
     text: &str,
-    skip: usize,
+    (skip, most): (usize, usize),
     (page, per_page): (u32, u16),
     descending: bool,
 ) -> Result<Found<F::Record>, Problem> {
-    let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(FOUND_AT_MOST);
+    let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(most);
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys::<F::Record>(&query)?;
         let (mut keys, all) = (found.keys, found.next.is_none());

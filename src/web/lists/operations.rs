@@ -160,7 +160,7 @@ pub(in crate::web) async fn failed(
     let limit = MOST_RETRIED.saturating_add(1);
     let found = if let Some(text) = search {
         let rows = u16::try_from(limit).unwrap_or(u16::MAX);
-        super::search(web, filter.clone(), &zone, text, 0, (1, rows), true).await?.items
+        super::search(web, filter.clone(), &zone, text, (0, super::FOUND_AT_MOST), (1, rows), true).await?.items
     } else {
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
         let listing = Listing::any_of("status", codes).descending().limit(limit);

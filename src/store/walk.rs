@@ -1,0 +1,271 @@
+//! The way through a list: the groups of one filter are merged, and the filters are walked together like
+//! the legs of a compass: each jumps over what another does not have.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::ops::{Bound, ControlFlow};
+
+use super::error::StoreError;
+use super::key::after_prefix;
+use super::listing::{Filter, Listing};
+use super::query::Span;
+use super::record::Collection;
+use super::view::{Source, primary};
+
+/// How many rows of indexes are looked at for one page, at most. A page that needed more is short,
+/// and its cursor goes on from there.
+const LOOKED_AT_MOST: usize = 100_000;
+/// How many rows of one group are read at once: at first at least so many, later at most so many.
+pub(super) const SMALLEST_SLICE: usize = 8;
+pub(super) const LARGEST_SLICE: usize = 1_024;
+
+/// A row of an index without its group: the sort part and, from `key_at` on, the record's key.
+struct Row {
+    place: Vec<u8>,
+    key_at: usize,
+}
+
+impl Row {
+    /// Of a row as it is stored; `at` is its value.
+    fn new(row: &[u8], at: &[u8], indexed: bool, group: &[u8]) -> Self {
+        let place = row.get(group.len()..).unwrap_or_default().to_vec();
+        let key = if indexed { primary(row, at) } else { &place };
+        Self { key_at: place.len().saturating_sub(key.len()), place }
+    }
+
+    fn key(&self) -> &[u8] {
+        self.place.get(self.key_at..).unwrap_or_default()
+    }
+}
+
+/// One group of one filter, read in slices.
+struct Lane<'a> {
+    table: &'a str,
+    indexed: bool,
+    group: &'a [u8],
+    rows: VecDeque<Row>,
+    /// How many rows are read at once.
+    slice: usize,
+    /// Where the last slice ended.
+    read_to: Option<Vec<u8>>,
+    ended: bool,
+}
+
+/// What the lanes have in common.
+pub(super) struct Way {
+    from: Bound<Vec<u8>>,
+    to: Bound<Vec<u8>>,
+    pub(super) descending: bool,
+    left_to_look_at: usize,
+}
+
+impl Way {
+    /// What of a group lies on it.
+    pub(super) fn span(&self, group: &[u8]) -> Span {
+        let whole = |place: &Vec<u8>| [group, place].concat();
+        let start = match self.from.as_ref().map(whole) {
+            Bound::Unbounded => Bound::Included(group.to_vec()),
+            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
+        };
+        let end = match self.to.as_ref().map(whole) {
+            Bound::Unbounded => after_prefix(group).map_or(Bound::Unbounded, Bound::Excluded),
+            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
+        };
+        Span { start, end }
+    }
+
+    fn order(&self, left: &[u8], right: &[u8]) -> Ordering {
+        if self.descending { right.cmp(left) } else { left.cmp(right) }
+    }
+}
+
+impl Lane<'_> {
+    /// Goes on to the first row at or behind `place`, in the order of the walk.
+    fn seek(&mut self, source: &(impl Source + ?Sized), way: &mut Way, place: Option<&[u8]>) -> Result<(), StoreError> {
+        if let Some(place) = place {
+            while self.rows.front().is_some_and(|row| way.order(&row.place, place).is_lt()) {
+                self.rows.pop_front();
+            }
+        }
+        if self.rows.is_empty() && !self.ended {
+            self.read_on(source, way, place)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next slice, from `place` on where that is further than it has come.
+    fn read_on(
+        &mut self,
+        source: &(impl Source + ?Sized),
+        way: &mut Way,
+        place: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let group = self.group;
+        let whole = |place: &[u8]| [group, place].concat();
+        let mut span = way.span(group);
+        let edge = if way.descending { &mut span.end } else { &mut span.start };
+        match (place, &self.read_to) {
+            (Some(place), Some(read_to)) if way.order(place, read_to).is_gt() => *edge = Bound::Included(whole(place)),
+            (_, Some(read_to)) => *edge = Bound::Excluded(whole(read_to)),
+            (Some(place), None) => *edge = Bound::Included(whole(place)),
+            (None, None) => {}
+        }
+        let (indexed, slice) = (self.indexed, self.slice.min(way.left_to_look_at).max(1));
+        // Whoever comes back for more is likely to want a lot.
+        self.slice = self.slice.saturating_mul(4).min(LARGEST_SLICE);
+        let rows = &mut self.rows;
+        let mut more = false;
+        source.scan(self.table, &span, way.descending, &mut |row, at| {
+            more = rows.len() >= slice;
+            if more {
+                return ControlFlow::Break(());
+            }
+            rows.push_back(Row::new(row, at, indexed, group));
+            ControlFlow::Continue(())
+        })?;
+        self.ended = !more;
+        self.read_to = self.rows.back().map(|row| row.place.clone());
+        way.left_to_look_at = way.left_to_look_at.saturating_sub(self.rows.len());
+        Ok(())
+    }
+}
+
+/// The lanes of one filter.
+struct Leg<'a>(Vec<Lane<'a>>);
+
+impl Leg<'_> {
+    /// The nearest row of any lane at or behind `place`.
+    fn seek(
+        &mut self,
+        source: &(impl Source + ?Sized),
+        way: &mut Way,
+        place: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        for lane in &mut self.0 {
+            lane.seek(source, way, place)?;
+        }
+        let fronts = self.0.iter().filter_map(|lane| lane.rows.front()).map(|row| row.place.as_slice());
+        Ok(fronts.min_by(|left, right| way.order(left, right)).map(<[u8]>::to_vec))
+    }
+
+    /// Takes the row at `place` off.
+    fn take(&mut self, place: &[u8]) -> Option<Row> {
+        let here = |lane: &&mut Lane<'_>| lane.rows.front().is_some_and(|row| row.place == place);
+        self.0.iter_mut().filter(here).filter_map(|lane| lane.rows.pop_front()).last()
+    }
+}
+
+/// How a walk came to its end.
+pub(super) enum End {
+    /// There is nothing more.
+    Reached,
+    /// The visitor has seen enough.
+    Enough,
+    /// Too many rows were looked at: everything before this place, and nothing behind it.
+    Tired(Vec<u8>),
+}
+
+/// Shows place and key of the list's records, in order, until `visit` stops.
+pub(super) fn walk(
+    source: &(impl Source + ?Sized),
+    collection: &Collection,
+    listing: &Listing,
+    slice: usize,
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<End, StoreError> {
+    if let [filter] = listing.filters.as_slice()
+        && let [group] = filter.groups.as_slice()
+    {
+        return straight(source, collection, listing, (filter, group), visit);
+    }
+    let mut legs = Vec::with_capacity(listing.filters.len());
+    for filter in &listing.filters {
+        let (table, indexed) = filter.table(collection)?;
+        // Of many groups each has a part of the rows.
+        let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
+        let lanes = filter.groups.iter().map(|group| Lane {
+            table,
+            indexed,
+            group,
+            rows: VecDeque::new(),
+            slice,
+            read_to: None,
+            ended: false,
+        });
+        legs.push(Leg(lanes.collect()));
+    }
+    let mut way = way(collection, listing)?;
+    let mut passed = None;
+    loop {
+        // All legs come to the first place that each of them has.
+        let mut place: Option<Vec<u8>> = None;
+        let mut agreed = 0;
+        while agreed < legs.len() {
+            let Some(leg) = legs.get_mut(agreed) else { break };
+            let Some(found) = leg.seek(source, &mut way, place.as_deref())? else { return Ok(End::Reached) };
+            if place.as_ref() == Some(&found) {
+                agreed += 1;
+            } else {
+                // Further on: the others have to come here as well, and nothing lies in between.
+                agreed = usize::from(agreed == 0);
+                passed = place.replace(found).or(passed);
+            }
+            if way.left_to_look_at == 0 {
+                return Ok(passed.map_or(End::Reached, End::Tired));
+            }
+        }
+        let Some(here) = place else { return Ok(End::Reached) };
+        let row = legs.iter_mut().filter_map(|leg| leg.take(&here)).last();
+        if row.is_some_and(|row| visit(&here, row.key()).is_break()) {
+            return Ok(End::Enough);
+        }
+        passed = Some(here);
+    }
+}
+
+/// [`walk`] through one group of one filter: nothing is to be merged, so nothing is copied.
+fn straight(
+    source: &(impl Source + ?Sized),
+    collection: &Collection,
+    listing: &Listing,
+    (filter, group): (&Filter, &[u8]),
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<End, StoreError> {
+    let (table, indexed) = filter.table(collection)?;
+    let mut way = way(collection, listing)?;
+    let mut end = End::Reached;
+    source.scan(table, &way.span(group), way.descending, &mut |row, at| {
+        let place = row.get(group.len()..).unwrap_or_default();
+        let stop = visit(place, if indexed { primary(row, at) } else { row });
+        way.left_to_look_at = way.left_to_look_at.saturating_sub(1);
+        end = match (stop, way.left_to_look_at) {
+            (ControlFlow::Break(()), _) => End::Enough,
+            (ControlFlow::Continue(()), 0) => End::Tired(place.to_vec()),
+            (ControlFlow::Continue(()), _) => return ControlFlow::Continue(()),
+        };
+        ControlFlow::Break(())
+    })?;
+    Ok(end)
+}
+
+pub(super) fn way(collection: &Collection, listing: &Listing) -> Result<Way, StoreError> {
+    let mut way = Way {
+        from: listing.from.clone().map_or(Bound::Unbounded, Bound::Included),
+        to: listing.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
+        descending: listing.descending,
+        left_to_look_at: LOOKED_AT_MOST,
+    };
+    if let Some(cursor) = &listing.after {
+        let place = cursor.key(collection.name, Some(&listing.name())).ok_or(StoreError::BadCursor)?;
+        let edge = if listing.descending { &mut way.to } else { &mut way.from };
+        let nearer = match edge {
+            Bound::Unbounded => true,
+            Bound::Included(bound) | Bound::Excluded(bound) if listing.descending => place < *bound,
+            Bound::Included(bound) | Bound::Excluded(bound) => place >= *bound,
+        };
+        if nearer {
+            *edge = Bound::Excluded(place);
+        }
+    }
+    Ok(way)
+}
