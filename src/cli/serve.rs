@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::output::notice;
 use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, configuration};
-use crate::config::Settings;
+use crate::config::{Scribe, Settings};
 use crate::logs::Logs;
 use crate::release;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
@@ -46,10 +46,14 @@ impl From<ServeError> for Failed {
 
 /// The worker of the process `guard`.
 pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
-    let Guarded { listener, voice, trial, known } = Guarded::attach(guard)?;
+    let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
     go_wrong();
     let config = configuration(global)?;
-    let settings = Settings::new(&global.config, Arc::new(config.clone()));
+    let mut settings = Settings::new(&global.config, Arc::new(config.clone()));
+    if keeps_settings {
+        let voice = voice.clone();
+        settings = settings.written_by(Scribe::new(move |text| voice.configure(text)));
+    }
     let context = match reach(global, &config)? {
         Reached::Store(context) => *context,
         Reached::Service(_) => return Err(Failed::new(Exit::Busy, at_work_already(&global.data))),

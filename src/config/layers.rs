@@ -51,6 +51,15 @@ pub(super) fn is_unused(key: &str) -> bool {
     UNUSED.contains(&key) || (key.starts_with("db.") && key != "db.logger.level")
 }
 
+/// What stands before a setting's name where its value was handed over by the guard, among the
+/// environment. No variable of the system can have it: it holds a space.
+pub(super) const CREDENTIAL: &str = "handed over: ";
+
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
 /// The environment variable of a setting.
 pub(super) fn variable_of(key: &str) -> String {
     format!("CASHOUT_{}", key.to_uppercase().replace('.', "_"))
@@ -185,7 +194,15 @@ impl Layers {
         }
     }
 
+    /// Those that a guard has read for its worker, or those of the folder that systemd names.
     fn add_credentials(&mut self, environment: &[(String, String)]) {
+        for (variable, text) in environment {
+            let Some(key) = variable.strip_prefix(CREDENTIAL) else { continue };
+            if self.settings.contains_key(key) {
+                let source = Source::Credential { path: PathBuf::from(key) };
+                self.add(key.to_owned(), Value::String(without_line_end(text).to_owned()), source);
+            }
+        }
         let Some((_, folder)) = environment.iter().find(|(variable, _)| variable == "CREDENTIALS_DIRECTORY") else {
             return;
         };
@@ -194,13 +211,8 @@ impl Layers {
             let path = Path::new(folder).join(&key);
             match read_file(&path) {
                 Ok(None) => {}
-                Ok(Some(FileText { mut text, .. })) => {
-                    if text.ends_with('\n') {
-                        text.pop();
-                        if text.ends_with('\r') {
-                            text.pop();
-                        }
-                    }
+                Ok(Some(FileText { text, .. })) => {
+                    let text = without_line_end(&text).to_owned();
                     self.add(key, Value::String(text), Source::Credential { path });
                 }
                 Err(mistake) => self.mistakes.push(Mistake { key: Some(key), ..mistake }),

@@ -18,10 +18,11 @@ mod write_back;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use layers::Layers;
-pub use live::Settings;
+pub use live::{Scribe, Settings};
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 
@@ -34,7 +35,7 @@ pub use settings::{
     UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{Mend, WriteBackError, write_settings};
+pub use write_back::{Mend, WriteBackError, replace_settings, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;
@@ -163,5 +164,29 @@ impl Config {
 /// replacement characters, which no setting accepts, so that they are refused by name.
 pub fn process_environment() -> Vec<(String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+    let handed_over = HANDED_OVER.get().into_iter().flatten();
+    let handed_over =
+        handed_over.map(|(key, value)| (format!("{}{key}", layers::CREDENTIAL), value.expose().to_owned()));
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).chain(handed_over).collect()
 }
+
+/// The credentials of this process, read by a guard that may read them.
+static HANDED_OVER: OnceLock<Vec<(String, Secret)>> = OnceLock::new();
+
+/// Has [`process_environment`] tell these settings too. Once, before anything is read.
+pub fn hand_over(credentials: Vec<(String, Secret)>) {
+    let _ = HANDED_OVER.set(credentials);
+}
+
+/// The credentials that systemd has for this process: each file's name and the open file.
+pub fn credentials() -> Vec<(String, std::fs::File)> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let open = |entry: std::fs::DirEntry| {
+        Some((entry.file_name().into_string().ok()?, std::fs::File::open(entry.path()).ok()?))
+    };
+    entries.filter_map(open).take(MOST_CREDENTIALS).collect()
+}
+
+/// More than there are settings that anybody keeps secret.
+const MOST_CREDENTIALS: usize = 32;

@@ -14,6 +14,7 @@ use yaml_edit::YamlFile;
 use super::Config;
 use super::document::{self, Entry, key_shown};
 use super::layers::{FileText, Layers, is_unused, read_file};
+use super::live::Scribe;
 use super::mistakes::{ConfigErrors, Mistake, Source};
 
 /// Why a setting was not written. The file is as it was.
@@ -102,6 +103,16 @@ pub fn write_settings(
     environment: impl IntoIterator<Item = (String, String)>,
     wanted: &[(&str, &str)],
 ) -> Result<(), WriteBackError> {
+    change_settings(path, environment, wanted, &Scribe::default())
+}
+
+/// The same, with the file replaced by `scribe`.
+pub(super) fn change_settings(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    wanted: &[(&str, &str)],
+    scribe: &Scribe,
+) -> Result<(), WriteBackError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let cannot_write = |cause| not_writable(path, cause);
     // Where the path is a link, the file it leads to is replaced, and the link stays.
@@ -133,7 +144,16 @@ pub fn write_settings(
     }
     let changed = FileText { text, mode: file.mode };
     Config::from_layers(Layers::gather(path, Some(&changed), &environment).map_err(invalid)?)?;
-    replace(&target, &folder, &changed.text).map_err(cannot_write)
+    let replaced = scribe.replace(&changed.text).unwrap_or_else(|| replace(&target, &folder, &changed.text));
+    replaced.map_err(cannot_write)
+}
+
+/// Replaces the whole file at `path`, as it stands, by `text`: the part of [`write_settings`] that needs
+/// the right to write.
+pub fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
+    let target = fs::canonicalize(path)?;
+    let folder = File::open(target.parent().unwrap_or(Path::new("/")))?;
+    replace(&target, &folder, text)
 }
 
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {

@@ -37,6 +37,17 @@ pub enum Told {
         /// What is known of updates.
         #[serde(default)]
         known: Known,
+        /// The settings whose files come after the listening socket, in their order.
+        #[serde(default)]
+        credentials: Vec<String>,
+        /// The settings' file is the guard's to write; see [`Said::Configure`].
+        #[serde(default)]
+        keeps_settings: bool,
+    },
+    /// What came of [`Said::Configure`].
+    Configured {
+        /// What kept the file from being written, as the system says it: an error number.
+        problem: Option<i32>,
     },
     /// What is known of updates has changed.
     Known {
@@ -87,6 +98,8 @@ pub enum Said {
         #[serde(default)]
         insists: bool,
     },
+    /// Replace the settings' file by the text that comes with it, as an open file.
+    Configure,
     /// Put the release before this one back.
     Return {
         /// Who asked.
@@ -205,7 +218,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"the archive").unwrap();
         file.rewind().unwrap();
-        let start = Told::Start { trial: true, known: Known::default() };
+        let start =
+            Told::Start { trial: true, known: Known::default(), credentials: Vec::new(), keeps_settings: false };
         guard.send(&start, &[file.as_fd()]).unwrap();
         guard.send(&Told::Stop { at_once: true }, &[]).unwrap();
         let (told, mut files) = worker.receive::<Told>().unwrap().unwrap();

@@ -83,7 +83,7 @@ impl Duty {
                     }
                     self.web.scheduler.resume();
                 }
-                Told::Start { .. } | Told::Unknown => {}
+                Told::Start { .. } | Told::Configured { .. } | Told::Unknown => {}
             }
         }
         std::future::pending::<()>().await;

@@ -3,16 +3,22 @@
 use std::fs::File;
 use std::path::Path;
 
+use jiff::SignedDuration;
 use semver::Version;
 use tokio::sync::watch;
 
+use super::story::Outcome;
 use super::worker::GuardLink;
 use super::{Answer, Obstacle, Updates};
-use crate::config::Settings;
+use crate::clock::Clock;
+use crate::config::{Settings, UpdateAuto};
 use crate::locale::Texts;
 use crate::release;
 use crate::socket::{Releases, Wanted};
 use crate::store::StoreError;
+
+/// How often it is looked whether a patch is to be installed unasked.
+const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// Installs what somebody asks for. Cloning shares it.
 #[derive(Clone)]
@@ -79,6 +85,30 @@ impl Installer {
                 .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
         });
         handed.await.unwrap_or(Err(Obstacle::Stopping))
+    }
+
+    /// Installs security patches unasked, in the window of the day, where `update.auto` says so. One that
+    /// did not come through is not tried again: a person looks at it first.
+    pub async fn run(self, clock: Clock) {
+        loop {
+            clock.pass(LOOKED_AT_EVERY).await;
+            let settings = self.settings.get();
+            let now = clock.now().to_zoned(settings.hipay.time_zone.clone());
+            if settings.update.auto != UpdateAuto::Patch || !settings.update.window.contains(now.time()) {
+                continue;
+            }
+            let Ok(Answer::Available(offer)) = self.updates.answer().await else { continue };
+            let Some(patch) = offer.patch.map(|patch| patch.version.to_string()) else { continue };
+            let known = self.guard.known().borrow().clone();
+            let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != Outcome::Interrupted);
+            if known.impossible.is_some() || known.attempt.is_some() || was_tried {
+                continue;
+            }
+            if let Err(obstacle) = self.install(Some(&patch), "auto").await {
+                let why = obstacle.sentence(Texts::of(None), &settings.hipay.time_zone);
+                tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
+            }
+        }
     }
 
     /// Answers the command line.

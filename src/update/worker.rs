@@ -1,17 +1,27 @@
 //! The worker's side: what it has from its guard, and what it says to it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 
 use super::channel::{Channel, Said, Told};
 use super::story::{Known, Reason};
+use crate::config;
+use crate::secret::Secret;
+
+/// The longest credential, in bytes: none is nearly as long.
+const LONGEST_CREDENTIAL: u64 = 64 * 1024;
+
+/// How long the guard may take to write the settings.
+const CONFIGURED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a worker cannot work for its guard.
 #[derive(Debug, Error)]
@@ -38,11 +48,24 @@ pub struct Guarded {
     pub trial: bool,
     /// What is known of updates.
     pub known: Known,
+    /// Whether the settings' file is the guard's to write.
+    pub keeps_settings: bool,
 }
 
 /// The way to the guard. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Voice(Arc<Channel>);
+pub struct Voice {
+    channel: Arc<Channel>,
+    /// Where the guard's answers about the settings come.
+    configured: Arc<Configured>,
+}
+
+/// What kept the settings' file from being written, if anything: by whom it is heard, and by whom awaited.
+#[derive(Debug)]
+struct Configured {
+    heard: mpsc::Sender<Option<i32>>,
+    awaited: Mutex<mpsc::Receiver<Option<i32>>>,
+}
 
 impl Guarded {
     /// Becomes the worker of the process `guard`, and takes what it hands over. To be called before
@@ -62,13 +85,21 @@ impl Guarded {
             Ok(None) => return Err(AttachError::Gone),
             Err(_) => return Err(AttachError::NoGuard),
         };
-        let (Told::Start { trial, known }, Some(listener)) = (told, files.pop_front()) else {
+        let (Told::Start { trial, known, credentials, keeps_settings }, Some(listener)) = (told, files.pop_front())
+        else {
             return Err(AttachError::NoGuard);
         };
+        let mut handed_over = Vec::with_capacity(credentials.len());
+        for (key, file) in credentials.into_iter().zip(files) {
+            let mut text = String::new();
+            File::from(file).take(LONGEST_CREDENTIAL).read_to_string(&mut text)?;
+            handed_over.push((key, Secret::new(text)));
+        }
+        config::hand_over(handed_over);
         let listener = TcpListener::from(listener);
         // Fails where what was handed over is no such socket, before anything relies on it.
         listener.local_addr()?;
-        Ok(Self { listener, voice: Voice(Arc::new(channel)), trial, known })
+        Ok(Self { listener, voice: Voice::new(channel), trial, known, keeps_settings })
     }
 }
 
@@ -108,29 +139,54 @@ impl GuardLink {
     /// [`GuardLink::known`].
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
         let said = Said::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
-        self.voice.as_ref().map_or(Ok(()), |voice| voice.0.send(&said, &[package.as_fd()]))
+        self.voice.as_ref().map_or(Ok(()), |voice| voice.channel.send(&said, &[package.as_fd()]))
     }
 
     /// Asks the guard to put the release before this one back.
     pub fn go_back(&self, asked_by: &str) -> io::Result<()> {
         let said = Said::Return { asked_by: asked_by.to_owned() };
-        self.voice.as_ref().map_or(Ok(()), |voice| voice.0.send(&said, &[]))
+        self.voice.as_ref().map_or(Ok(()), |voice| voice.channel.send(&said, &[]))
     }
 }
 
 impl Voice {
+    fn new(channel: Channel) -> Self {
+        let (heard, awaited) = mpsc::channel();
+        let configured = Configured { heard, awaited: Mutex::new(awaited) };
+        Self { channel: Arc::new(channel), configured: Arc::new(configured) }
+    }
+
+    /// Has the guard replace the settings' file by `text`. Blocks.
+    pub fn configure(&self, text: &str) -> io::Result<()> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(text.as_bytes())?;
+        let answers = self.configured.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        // What came too late the last time.
+        while answers.try_recv().is_ok() {}
+        self.channel.send(&Said::Configure, &[file.as_fd()])?;
+        match answers.recv_timeout(CONFIGURED_WITHIN) {
+            Ok(None) => Ok(()),
+            Ok(Some(number)) => Err(io::Error::from_raw_os_error(number)),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
     /// Says something. Where the guard is gone, so are we in a moment.
     pub fn say(&self, said: &Said) {
-        let _ = self.0.send(said, &[]);
+        let _ = self.channel.send(said, &[]);
     }
 
     /// What the guard tells from now on, in its order.
-    pub fn listen(&self) -> io::Result<mpsc::UnboundedReceiver<Told>> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let channel = Arc::clone(&self.0);
+    pub fn listen(&self) -> io::Result<UnboundedReceiver<Told>> {
+        let (sender, receiver) = unbounded_channel();
+        let (channel, configured) = (Arc::clone(&self.channel), self.configured.heard.clone());
         std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
             loop {
                 match channel.receive::<Told>() {
+                    Ok(Some((Told::Configured { problem }, _))) => {
+                        // Nobody may wait for it any more.
+                        let _ = configured.send(problem);
+                    }
                     Ok(Some((told, _))) => {
                         if sender.send(told).is_err() {
                             return;

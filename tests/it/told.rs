@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -137,6 +138,14 @@ impl Running {
     /// Sends it a signal: `TERM`, `INT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args(["-s", name, &self.id()]).status().unwrap().success());
+    }
+
+    /// Waits for its end, and brings it about where that takes too long.
+    pub(crate) async fn end_or_kill(mut self, patience: Duration) {
+        let deadline = std::time::Instant::now() + patience;
+        while self.child.as_mut().unwrap().try_wait().unwrap().is_none() && std::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits for its end.

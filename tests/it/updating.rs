@@ -114,6 +114,17 @@ impl Installation {
         health.get("version").and_then(Value::as_str).unwrap().to_owned()
     }
 
+    /// The same, where nobody may be left to answer.
+    async fn install_and_let_go(&self, version: &str, package: &File) -> Option<crate::told::Told> {
+        tokio::time::timeout(Duration::from_secs(12), self.install(version, package)).await.ok()
+    }
+
+    /// Waits until no attempt is under way.
+    async fn is_over(&self) {
+        let journal = self.world.data().join("guard/journal");
+        crate::notices::until("the attempt is over", || !journal.exists()).await;
+    }
+
     /// Hands a package to the running service, as the command line does.
     async fn install(&self, version: &str, package: &File) -> crate::told::Told {
         let path = self.folder.path().join(asset_name(&version.parse().unwrap(), TARGET));
@@ -246,4 +257,52 @@ async fn what_is_not_what_it_is_said_to_be_is_refused_before_anything_runs() {
     }
     assert_eq!(installation.outcomes(), vec!["refused"; count]);
     assert_eq!(fs::read(installation.program()).unwrap(), disguised(OLD, None));
+}
+
+/// How many kills a run tries; more with `CASHOUT_KILLS`.
+fn kills() -> u32 {
+    std::env::var("CASHOUT_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(6)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_killed_at_any_file_operation_leaves_a_whole_release_and_a_tidy_journal() {
+    // The old guard comes by some seventy points at which it can be killed, the new one by some thirty,
+    // the first of them at their start; each run tries others.
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for _ in 0..kills() {
+        let (version, point) = if rng.bool() { (OLD, rng.u32(8..80)) } else { (NEW, rng.u32(..30)) };
+        let fault = rng.bool().then_some("exits at once");
+        let installation = Installation::new().await;
+        fs::create_dir_all(installation.world.data().join("guard")).unwrap();
+        let trap = installation.world.data().join("guard/dies-at");
+        fs::write(&trap, format!("{version} {point}")).unwrap();
+        let service = installation.serve().await;
+        let package = package(&disguised(NEW, fault), &asset_name(&NEW.parse().unwrap(), TARGET), "test.key");
+        let _ = installation.install_and_let_go(NEW, &package).await;
+        service.running.end_or_kill(Duration::from_secs(8)).await;
+        fs::remove_file(&trap).unwrap();
+
+        // As a service manager would: the previous release first, then whatever is in place.
+        if installation.folder.path().join("bin/cashout.prev").exists() {
+            let mut rescue = Command::new(installation.folder.path().join("bin/cashout.prev"));
+            rescue.env_clear().arg("guard-recover").arg("--data").arg(installation.world.data());
+            assert!(rescue.status().unwrap().success());
+        }
+        let service = installation.serve().await;
+        installation.is_over().await;
+        let there = fs::read(installation.program()).unwrap();
+        let whole = [disguised(OLD, None), disguised(NEW, None)];
+        assert!(
+            whole.contains(&there),
+            "{version}, point {point}, fault {fault:?}: an unknown or bad release is in place"
+        );
+        let answers = installation.version(&service).await;
+        assert_eq!(answers == NEW, Some(&there) == whole.last(), "{version}, point {point}, fault {fault:?}");
+        assert!(!installation.folder.path().join("bin/.stage").exists());
+        assert!(!installation.world.data().join("guard/journal").exists());
+        service.running.signal("TERM");
+        service.running.end().await.ends(0);
+    }
 }

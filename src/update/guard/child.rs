@@ -71,7 +71,7 @@ impl Child {
         }
         if let Some(user) = plan.user {
             // Drops the groups of the guard's user as well.
-            command.gid(user.group).uid(user.id);
+            command.gid(user.group).uid(user.id).env_remove("CREDENTIALS_DIRECTORY");
         }
         let mut outputs = Vec::new();
         if trial {

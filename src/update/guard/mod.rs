@@ -22,7 +22,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::channel::{Said, Told};
 use super::story::{Known, Reason};
+use crate::config;
 use crate::release;
 use attempt::{Package, Wish};
 use child::Child;
@@ -48,6 +49,9 @@ const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 /// The longest wait before a worker that keeps ending is started anew.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The largest file of settings, in bytes.
+const LARGEST_SETTINGS: u64 = 1024 * 1024;
 
 /// A worker that was ready for so long has not failed at once: the next wait begins at nothing again.
 const WENT_WELL_AFTER: Duration = Duration::from_mins(1);
@@ -152,6 +156,7 @@ impl Guard {
                     let package = Package::Release { version, file: File::from(file) };
                     self.update(Wish { package, asked_by, insists })?;
                 }
+                Event::Said(Said::Configure, Some(file)) => self.configure(File::from(file)),
                 Event::Said(Said::Return { asked_by }, _) if stops == 0 => {
                     self.update(Wish { package: Package::Previous, asked_by, insists: true })?;
                 }
@@ -207,7 +212,13 @@ impl Guard {
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
         let worker = Child::start(&self.plan, trial)?;
-        worker.send(&Told::Start { trial, known: self.known() }, &[self.plan.listener.as_fd()])?;
+        // Whoever may read them all the same does so by itself.
+        let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
+        let mut files = vec![self.plan.listener.as_fd()];
+        files.extend(handed_over.iter().map(|(_, file)| file.as_fd()));
+        let credentials = handed_over.iter().map(|(key, _)| key.clone()).collect();
+        let (known, keeps_settings) = (self.known(), self.plan.user.is_some());
+        worker.send(&Told::Start { trial, known, credentials, keeps_settings }, &files)?;
         self.worker = Some(worker);
         Ok(())
     }
@@ -218,6 +229,18 @@ impl Guard {
             (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
             Known { impossible: self.impossible.clone(), ..Known::default() }
         })
+    }
+
+    /// Replaces the settings' file by what the worker has made of it, which it has checked.
+    fn configure(&self, mut text: File) {
+        let [config, _] = &self.plan.settings;
+        let mut settings = String::new();
+        let replaced = text
+            .rewind()
+            .and_then(|()| text.take(LARGEST_SETTINGS).read_to_string(&mut settings))
+            .and_then(|_| config::replace_settings(config, &settings));
+        let problem = replaced.err().map(|error| error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()));
+        self.tell(&Told::Configured { problem });
     }
 
     fn tell(&self, told: &Told) {

@@ -1,10 +1,12 @@
-//! Ends the guard in the middle of its file operations, for tests: a debug build that finds a number in
-//! the file `dies-at` of the guard's folder dies before or after the operation of that number. A release
-//! build has none of it.
+//! Ends the guard in the middle of its file operations, for tests: a debug build that finds its version
+//! and a number in the file `dies-at` of the guard's folder dies before or after the operation of that
+//! number. A release build has none of it.
 
 use std::cell::Cell;
 use std::io;
 use std::path::Path;
+
+use crate::release;
 
 /// Counts the operations.
 #[derive(Debug, Default)]
@@ -21,7 +23,8 @@ impl Trap {
         if cfg!(debug_assertions)
             && let Ok(text) = std::fs::read_to_string(state.join("dies-at"))
         {
-            trap.left.set(text.trim().parse().ok());
+            let (version, point) = text.trim().split_once(' ').unwrap_or_default();
+            trap.left.set(point.parse().ok().filter(|_| version == release::version()));
         }
         trap
     }
