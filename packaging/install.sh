@@ -1,0 +1,379 @@
+#!/bin/sh
+# Installs, upgrades or removes cashout as a service of this machine.
+#
+#   curl -fsSL https://github.com/OWNER/NAME/releases/latest/download/install.sh | sudo sh
+#   sudo sh install.sh --package cashout-1.2.3-x86_64-unknown-linux-gnu.tar.gz
+#
+# Everything is fetched, compared with SHA256SUMS and tried before anything is changed; the binary is
+# exchanged by one rename, at the end. Running it again finishes what a power cut has interrupted.
+set -eu
+
+usage() {
+    cat <<'END'
+Usage: install.sh [--version X] [--repository OWNER/NAME]   install or upgrade from GitHub
+       install.sh --package FILE [--sums FILE]              install or upgrade from files
+       install.sh --uninstall [--purge]                     remove it; --purge: its data, too
+
+  --version X        that release and not the latest one
+  --repository R     where the releases are (or CASHOUT_REPOSITORY; CASHOUT_GITHUB for another
+                     GitHub than https://github.com)
+  --package FILE     a package; the other files of its release lie beside SHA256SUMS
+  --sums FILE        its SHA256SUMS, where that does not lie beside the package
+  --no-start         neither enable nor start the service
+  --root DIR         install below DIR, for an image: no user is created, no service touched
+END
+}
+
+say() { printf '%s\n' "$@"; }
+fail() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# ---- What is asked for -----------------------------------------------------------------------
+
+read_arguments() {
+    repository=${CASHOUT_REPOSITORY:-}
+    github=${CASHOUT_GITHUB:-https://github.com}
+    root='' package='' sums='' version='' start=yes task=install purge=no
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --version | --repository | --package | --sums | --root)
+            [ $# -ge 2 ] || fail "$1 needs a value; --help tells which"
+            case $1 in
+            --version) version=${2#v} ;;
+            --repository) repository=$2 ;;
+            --package) package=$2 ;;
+            --sums) sums=$2 ;;
+            --root) root=${2%/} ;;
+            esac
+            shift
+            ;;
+        --no-start) start=no ;;
+        --uninstall) task=uninstall ;;
+        --purge) purge=yes ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *) fail "there is no option $1; --help tells which there are" ;;
+        esac
+        shift
+    done
+    [ "$purge" = no ] || [ "$task" = uninstall ] || fail "--purge goes with --uninstall"
+    [ -z "$root" ] || [ -d "$root" ] || fail "--root: there is no folder $root"
+    prefix=$root/opt/cashout
+    bin=$prefix/bin
+    link=$root/usr/local/bin/cashout
+    settings=$root/etc/cashout
+    data=$root/var/lib/cashout
+    guard=$root/var/lib/cashout-guard
+    units=$root/etc/systemd/system
+    unit=$units/cashout.service
+}
+
+find_target() {
+    [ "$(uname -s)" = Linux ] || fail "cashout runs on Linux, and this is $(uname -s)"
+    case $(uname -m) in
+    x86_64 | amd64) target=x86_64-unknown-linux-gnu ;;
+    aarch64 | arm64) target=aarch64-unknown-linux-gnu ;;
+    *) fail "there is no release for this kind of machine ($(uname -m)); build it from its source" ;;
+    esac
+}
+
+# Whether there is a service manager to tell of it.
+has_systemd() { [ -z "$root" ] && has systemctl && [ -d /run/systemd/system ]; }
+
+# ---- Where it is prepared --------------------------------------------------------------------
+
+# A folder beside the binary's, so that the last step is a rename. Named after this process: what one
+# that was killed has left is removed, and one that lives is not disturbed.
+prepare() {
+    mkdir -p "$bin" 2>/dev/null || fail "$bin cannot be created: $(reason_of mkdir -p "$bin")"
+    for left in "$prefix"/.install.*; do
+        [ -d "$left" ] || continue
+        if kill -0 "${left##*.}" 2>/dev/null; then
+            fail "another install.sh is at work (process ${left##*.}); wait for its end, or remove $left"
+        fi
+        rm -rf "$left"
+    done
+    work=$prefix/.install.$$
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    mkdir "$work" 2>/dev/null || fail "$prefix cannot be written to: $(reason_of mkdir "$work")"
+}
+
+# What a command says when it fails.
+reason_of() { "$@" 2>&1 || true; }
+
+# ---- What is installed -----------------------------------------------------------------------
+
+# download ADDRESS FILE
+download() {
+    # Plain HTTP only from this machine: a mirror, or a tunnel.
+    case $1 in
+    https://*) protocols='=https' ;;
+    http://127.0.0.1[:/]* | http://localhost[:/]*) protocols='=http' ;;
+    *) fail "$1 is no https address" ;;
+    esac
+    if has curl; then
+        said=$(curl --proto "$protocols" --retry 3 -fsSL -o "$2" "$1" 2>&1) ||
+            fail "$1 could not be fetched: $said"
+    elif has wget; then
+        said=$(wget -q -O "$2" "$1" 2>&1) || fail "$1 could not be fetched with wget: ${said:-no such file there, or no connection}"
+    else
+        fail "neither curl nor wget is here; install one of them, or give a package with --package"
+    fi
+}
+
+# Puts SHA256SUMS into the work folder, and tells which package it is and where its files are.
+find_release() {
+    if [ -n "$package" ]; then
+        [ -f "$package" ] || fail "there is no package $package"
+        sums=${sums:-$(dirname "$package")/SHA256SUMS}
+        [ -f "$sums" ] || fail "there is no $sums; name the release's SHA256SUMS with --sums"
+        copy "$sums" "$work/SHA256SUMS"
+        beside=$(dirname "$sums")
+        name=$(basename "$package")
+    else
+        [ -n "$repository" ] || fail "name the repository of the releases with --repository OWNER/NAME, or a package with --package"
+        case $repository in
+        */*/* | /* | */ | *[!A-Za-z0-9._/-]*) fail "$repository is no repository of GitHub: it is written OWNER/NAME" ;;
+        */*) ;;
+        *) fail "$repository is no repository of GitHub: it is written OWNER/NAME" ;;
+        esac
+        releases=$github/$repository/releases
+        if [ -n "$version" ]; then
+            download "$releases/download/v$version/SHA256SUMS" "$work/SHA256SUMS"
+        else
+            download "$releases/latest/download/SHA256SUMS" "$work/SHA256SUMS"
+        fi
+        name=$(sed -n "s/^[0-9a-f]\{64\} [ *]\(cashout-.*-$target\.tar\.gz\)\$/\1/p" "$work/SHA256SUMS")
+        [ -n "$name" ] || fail "the release has no package for $target"
+    fi
+    case $name in
+    *[!A-Za-z0-9.+_-]*) fail "$name is no name of one package" ;;
+    cashout-*-"$target".tar.gz) ;;
+    *) fail "$name is no package for this machine: its name would be cashout-VERSION-$target.tar.gz" ;;
+    esac
+    found=${name#cashout-}
+    found=${found%-"$target".tar.gz}
+    if [ -n "$version" ] && [ "$version" != "$found" ]; then
+        fail "$name is release $found, and $version was asked for"
+    fi
+    version=$found
+}
+
+copy() { cp "$1" "$2" 2>/dev/null || fail "$2 cannot be written: $(reason_of cp "$1" "$2")"; }
+
+# take NAME: a file of the release, in the work folder and unharmed.
+take() {
+    if [ -n "$package" ]; then
+        from=$beside/$1
+        [ "$1" != "$name" ] || from=$package
+        [ -f "$from" ] || fail "there is no $from; it belongs to the release as the package does"
+        copy "$from" "$work/$1"
+    else
+        download "$releases/download/v$version/$1" "$work/$1"
+    fi
+    wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
+    [ -n "$wanted" ] || fail "SHA256SUMS does not name $1; nothing was changed"
+    if has sha256sum; then
+        is=$(sha256sum <"$work/$1")
+    elif has openssl; then
+        is=$(openssl dgst -sha256 -r <"$work/$1")
+    else
+        fail "neither sha256sum nor openssl is here to compare checksums with; install coreutils"
+    fi
+    [ "${is%% *}" = "$wanted" ] ||
+        fail "$1 is not what SHA256SUMS says: it was damaged or changed on its way; nothing was changed here. Fetch it again"
+}
+
+# Unpacks the binary, and has it tell its name before anything depends on it.
+try_package() {
+    for tool in tar gzip; do
+        has "$tool" || fail "$tool is not here; install it"
+    done
+    [ "$(tar -tzf "$work/$name" 2>/dev/null)" = cashout ] || fail "$name holds something else than one file cashout; nothing was changed"
+    tar -xozf "$work/$name" -C "$work" cashout 2>"$work/said" ||
+        fail "$name cannot be unpacked in $prefix: $(head -n 1 "$work/said")"
+    if [ -L "$work/cashout" ] || [ ! -f "$work/cashout" ]; then
+        fail "$name holds no ordinary file cashout; nothing was changed"
+    fi
+    chmod 0755 "$work/cashout"
+    identity=$("$work/cashout" version --json 2>&1) || fail "the binary of $name does not run here: $identity"
+    case $identity in
+    *"\"version\":\"$version\""* | *"\"version\": \"$version\""*) ;;
+    *) fail "$name holds another release: $identity" ;;
+    esac
+}
+
+# ---- Install and upgrade ---------------------------------------------------------------------
+
+create_user() {
+    [ -z "$root" ] || return 0
+    # Found in the file, where the service looks as well.
+    grep -q '^cashout:' /etc/passwd && return 0
+    nologin=/usr/sbin/nologin
+    [ -x "$nologin" ] || nologin=/bin/false
+    if has useradd; then
+        said=$(useradd --system --user-group --no-create-home --home-dir /var/lib/cashout --shell "$nologin" cashout 2>&1)
+    elif has adduser && has addgroup; then
+        said=$(addgroup -S cashout 2>&1 && adduser -S -D -H -h /var/lib/cashout -s "$nologin" -G cashout cashout 2>&1)
+    else
+        fail "there is no useradd; create a system user and group cashout, and run this again"
+    fi || fail "the user cashout could not be created: $said"
+    say "user cashout created"
+}
+
+# folder MODE OWNER PATH: one that is there stays as it is.
+folder() {
+    [ ! -d "$3" ] || return 0
+    mkdir -p "$3" 2>/dev/null || fail "$3 cannot be created: $(reason_of mkdir -p "$3")"
+    chmod "$1" "$3"
+    own "$2" "$3"
+}
+
+# Below a --root the user may not be known yet: the image's own first start gives it what is its.
+own() { [ -n "$root" ] || chown "$1" "$2"; }
+
+# put MODE OWNER FROM TO: whole or not at all.
+put() {
+    new=$(dirname "$4")/.$(basename "$4").new
+    copy "$3" "$new"
+    chmod "$1" "$new"
+    own "$2" "$new"
+    mv -f "$new" "$4"
+}
+
+# exchange FROM: makes it the active binary, by one rename.
+exchange() {
+    # To the disk first: a rename must not outlive what it names.
+    sync "$1" 2>/dev/null || sync
+    mv -f "$1" "$bin/cashout"
+    sync "$bin" 2>/dev/null || sync
+}
+
+install_it() {
+    find_target
+    prepare
+    find_release
+    take "$name"
+    take cashout.service
+    take parameters.yml
+    try_package
+    before=''
+    if [ -x "$bin/cashout" ]; then
+        before=$("$bin/cashout" version 2>/dev/null | sed -n '1s/^cashout \([^ ]*\).*/\1/p')
+        before=${before:-unknown}
+        copy "$bin/cashout" "$work/previous"
+        chmod 0755 "$work/previous"
+    fi
+
+    create_user
+    folder 0750 root:cashout "$settings"
+    folder 0700 cashout:cashout "$data"
+    folder 0700 root:root "$guard"
+    folder 0755 root:root "$units"
+    folder 0755 root:root "$(dirname "$link")"
+    if [ ! -e "$settings/parameters.yml" ]; then
+        if [ -n "$repository" ]; then
+            sed "s#^\( *update\.repository:\) ~#\1 $repository#" "$work/parameters.yml" >"$work/settings.yml"
+        else
+            cp "$work/parameters.yml" "$work/settings.yml"
+        fi
+        put 0640 root:cashout "$work/settings.yml" "$settings/parameters.yml"
+    fi
+    put 0644 root:root "$work/cashout.service" "$unit"
+    if [ ! -e "$link" ] || [ -L "$link" ]; then
+        ln -sf /opt/cashout/bin/cashout "$link"
+    else
+        say "$link is there already and no link: it is left as it is"
+    fi
+    if [ -n "$before" ] && ! cmp -s "$work/previous" "$work/cashout"; then
+        # Another copy: this one is kept to be put back.
+        copy "$work/previous" "$work/kept"
+        chmod 0755 "$work/kept"
+        mv -f "$work/kept" "$bin/cashout.prev"
+    fi
+    exchange "$work/cashout"
+    case $before in
+    '') say "cashout $version is installed in $prefix" ;;
+    "$version") say "cashout $version is installed anew; its data and configuration stay as they were" ;;
+    *) say "cashout $version is installed in the place of $before; its data and configuration stay as they were" ;;
+    esac
+    start_it
+}
+
+start_it() {
+    [ -z "$root" ] || return 0
+    if ! has_systemd; then
+        say "systemd does not run here: start it with: cashout serve"
+        return 0
+    fi
+    systemctl daemon-reload
+    if [ "$start" = no ]; then
+        say "it was neither enabled nor started; do so with: systemctl enable --now cashout"
+        return 0
+    fi
+    systemctl --quiet enable cashout.service
+    if ! systemctl --quiet is-active cashout.service; then
+        # 2: the configuration is not yet what it has to be; the service would only end at once.
+        code=0
+        said=$("$bin/cashout" check --offline --config "$settings/parameters.yml" --data "$data" 2>&1) || code=$?
+        if [ "$code" = 2 ]; then
+            say "$said" '' "fill in $settings/parameters.yml, then: systemctl start cashout"
+            return 0
+        fi
+    fi
+    systemctl reset-failed cashout.service 2>/dev/null || true
+    if systemctl restart cashout.service; then
+        say "the service runs; its log: journalctl -u cashout"
+        return 0
+    fi
+    [ -f "$work/previous" ] || fail "the service does not start: journalctl -u cashout tells why"
+    exchange "$work/previous"
+    systemctl reset-failed cashout.service 2>/dev/null || true
+    systemctl restart cashout.service ||
+        fail "neither $version nor $before starts: journalctl -u cashout tells why; $before is back in its place"
+    fail "$version does not start, and $before is back and runs: journalctl -u cashout tells why"
+}
+
+# ---- Removal ---------------------------------------------------------------------------------
+
+uninstall_it() {
+    if has_systemd && [ -f "$unit" ]; then
+        systemctl --quiet disable --now cashout.service ||
+            fail "the service could not be stopped; nothing was removed"
+    fi
+    rm -f "$unit" "$units/multi-user.target.wants/cashout.service"
+    if has_systemd; then systemctl daemon-reload; fi
+    if [ "$(readlink "$link" 2>/dev/null)" = /opt/cashout/bin/cashout ]; then rm -f "$link"; fi
+    rm -rf "$bin/.stage" "$prefix"/.install.*
+    rm -f "$bin/cashout" "$bin/cashout.prev"
+    rmdir "$bin" "$prefix" 2>/dev/null || true
+    if [ "$purge" = no ]; then
+        say "cashout is removed. What it knows is kept:" "  its configuration in $settings" "  its store in $data" \
+            "  the history of its updates in $guard" "To remove these as well: --uninstall --purge"
+        return 0
+    fi
+    rm -rf "$settings" "$data" "$guard"
+    if [ -z "$root" ] && grep -q '^cashout:' /etc/passwd; then
+        if has userdel; then userdel cashout; else deluser cashout; fi
+    fi
+    say "cashout is removed, with its configuration and its data"
+}
+
+# Called on the last line: a script that was cut off on its way does nothing.
+main() {
+    read_arguments "$@"
+    if [ "$(id -u)" != 0 ] && [ -z "$root" ]; then
+        fail "this has to be run as root: with sudo, for one"
+    fi
+    umask 022
+    if [ "$task" = install ]; then install_it; else uninstall_it; fi
+}
+
+main "$@"
