@@ -188,5 +188,12 @@ pub fn credentials() -> Vec<(String, std::fs::File)> {
     entries.filter_map(open).take(MOST_CREDENTIALS).collect()
 }
 
+/// The same, as the variables of the environment that stand for these settings.
+pub fn credentials_as_variables() -> Vec<(String, String)> {
+    let text = |file| std::io::read_to_string(file).ok();
+    let of = |(key, file): (String, std::fs::File)| Some((layers::variable_of(&key), text(file)?));
+    credentials().into_iter().filter_map(of).collect()
+}
+
 /// More than there are settings that anybody keeps secret.
 const MOST_CREDENTIALS: usize = 32;

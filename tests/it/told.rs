@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -140,12 +139,10 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &self.id()]).status().unwrap().success());
     }
 
-    /// Waits for its end, and brings it about where that takes too long.
-    pub(crate) async fn end_or_kill(mut self, patience: Duration) {
-        let deadline = std::time::Instant::now() + patience;
-        while self.child.as_mut().unwrap().try_wait().unwrap().is_none() && std::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    /// Waits until the process is gone, by whatever.
+    pub(crate) async fn is_gone(&mut self) {
+        let child = self.child.as_mut().unwrap();
+        crate::notices::until("the process is gone", || child.try_wait().unwrap().is_some()).await;
     }
 
     /// Waits for its end.

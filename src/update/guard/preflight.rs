@@ -1,8 +1,8 @@
 //! Whether the candidate can run here, before anything depends on it.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::Guard;
 use super::attempt::Halt;
 use super::place::{Place, digest_at};
+use crate::config;
 use crate::release;
 use crate::store;
 use crate::update::story::Reason;
@@ -82,7 +83,9 @@ impl Guard {
         let scratch = self.place.stage().join("scratch");
         DirBuilder::new().mode(0o700).create(&scratch)?;
         if let Some(user) = self.plan.user {
-            chown(&scratch, Some(user.id), Some(user.group))?;
+            // It stays ours, and so ours to remove: a guard that is root may lack the rights of root.
+            chown(&scratch, None, Some(user.group))?;
+            fs::set_permissions(&scratch, Permissions::from_mode(0o770))?;
         }
         let scratch = scratch.display().to_string();
         self.ask(&["guard-recover", "--rehearse", "--guard-state", &scratch], &[0])?;
@@ -103,7 +106,9 @@ impl Guard {
             command.env_remove(variable);
         }
         if let Some(user) = self.plan.user {
-            command.gid(user.group).uid(user.id);
+            command.gid(user.group).uid(user.id).env_remove("CREDENTIALS_DIRECTORY");
+            // In the environment of a process that lives for a moment, of the user who has them anyway.
+            command.envs(config::credentials_as_variables());
         }
         let mut process = match command.spawn() {
             Ok(process) => process,
