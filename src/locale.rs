@@ -89,12 +89,21 @@ impl Texts {
     /// The message `id` with these values. Ids are written with hyphens; where a name in JSON is part
     /// of one, its `_` and `:` count as such. A message that is not there is shown by its name.
     pub fn text(&self, id: &str, values: &[Value<'_>]) -> String {
-        let Some(pattern) = self.bundle.get_message(&id.replace(['_', ':'], "-")).and_then(|message| message.value())
-        else {
-            return id.to_owned();
-        };
+        self.format(id, values).map_or_else(|| id.to_owned(), |(text, _)| text)
+    }
+
+    /// The same; nothing where the message is not there, or has a place for a value that is not.
+    pub fn find(&self, id: &str, values: &[Value<'_>]) -> Option<String> {
+        self.format(id, values).filter(|(_, whole)| *whole).map(|(text, _)| text)
+    }
+
+    /// The message, and whether all its places are filled.
+    fn format(&self, id: &str, values: &[Value<'_>]) -> Option<(String, bool)> {
+        let pattern = self.bundle.get_message(&id.replace(['_', ':'], "-"))?.value()?;
         let arguments: FluentArgs<'_> = values.iter().cloned().collect();
-        self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+        let mut missing = Vec::new();
+        let text = self.bundle.format_pattern(pattern, Some(&arguments), &mut missing).into_owned();
+        Some((text, missing.is_empty()))
     }
 }
 

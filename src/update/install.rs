@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::path::Path;
 
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 use tokio::sync::watch;
 
-use super::story::Outcome;
+use super::story::{Outcome, Reason};
 use super::worker::GuardLink;
-use super::{Answer, Obstacle, Updates};
+use super::{Answer, Obstacle, Release, Updates};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateAuto};
 use crate::locale::Texts;
@@ -19,6 +20,51 @@ use crate::store::StoreError;
 
 /// How often it is looked whether a patch is to be installed unasked.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// A package on its way from GitHub to the guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// Which release.
+    pub version: Version,
+    /// Who asked for it.
+    pub asked_by: String,
+    /// When it began (UTC).
+    pub began_at: Timestamp,
+    /// The attempt that was the last one when it began: as long as it still is, there is nothing newer to
+    /// tell than this errand.
+    pub after: Option<Timestamp>,
+    /// How far it is.
+    pub state: ErrandState,
+}
+
+/// How far a package is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrandState {
+    /// It is fetched.
+    Fetching,
+    /// The guard has it: what comes of it is seen in [`GuardLink::known`].
+    HandedOver,
+    /// It did not come to the guard, and this is why.
+    Failed(Obstacle),
+}
+
+/// Why a release is not installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The guard cannot, or will not.
+    Guard(Reason),
+    /// It cannot be fetched.
+    Obstacle(Obstacle),
+}
+
+impl Hindrance {
+    /// The sentence, with the way out; moments are told in `zone`.
+    pub fn sentence(&self, texts: &Texts, zone: &TimeZone) -> String {
+        match self {
+            Self::Guard(reason) => reason.in_words(texts),
+            Self::Obstacle(obstacle) => obstacle.sentence(texts, zone),
+        }
+    }
+}
 
 /// Installs what somebody asks for. Cloning shares it.
 #[derive(Clone)]
@@ -26,50 +72,130 @@ pub struct Installer {
     updates: Updates,
     guard: GuardLink,
     settings: Settings,
-    /// Why the last package did not come to the guard.
-    obstacle: watch::Sender<Option<Obstacle>>,
+    /// The last package that was asked for.
+    errand: watch::Sender<Option<Errand>>,
 }
 
 impl Installer {
     /// Installs what `updates` fetches by way of `guard`.
     pub fn new(updates: Updates, guard: GuardLink, settings: Settings) -> Self {
-        Self { updates, guard, settings, obstacle: watch::Sender::new(None) }
+        Self { updates, guard, settings, errand: watch::Sender::new(None) }
     }
 
-    /// Why the last package that was wanted did not come to the guard; nothing while it is on its way.
-    pub fn obstacle(&self) -> watch::Receiver<Option<Obstacle>> {
-        self.obstacle.subscribe()
+    /// The last package that was asked for; nothing before the first.
+    pub fn errand(&self) -> watch::Receiver<Option<Errand>> {
+        self.errand.subscribe()
+    }
+
+    /// The same as long as there is nothing newer to tell: no attempt has come of it, nor another since.
+    pub fn errand_now(&self) -> Option<Errand> {
+        let known = self.guard.known();
+        let known = known.borrow();
+        let last = known.past.first().map(|past| past.began_at);
+        self.errand.borrow().clone().filter(|errand| known.attempt.is_none() && errand.after == last)
+    }
+
+    /// Begins to install a release; it goes on where who asked goes away, and who asks for one that is on
+    /// its way joins it. What comes of it is seen in [`Installer::errand`] and [`GuardLink::known`].
+    pub async fn begin(&self, wanted: &str, asked_by: &str) -> Result<(), Hindrance> {
+        if let Some(reason) = self.guard.known().borrow().against(wanted) {
+            return Err(Hindrance::Guard(reason));
+        }
+        let release = self.offered(Some(wanted)).await.map_err(Hindrance::Obstacle)?;
+        if self.takes_on(&release.version, asked_by).map_err(Hindrance::Obstacle)? {
+            let installer = self.clone();
+            tokio::spawn(async move { installer.carry(release).await });
+        }
+        Ok(())
     }
 
     /// Fetches a release, the newest where none is named, and hands it to the guard. What comes of it is
     /// seen in [`GuardLink::known`].
     pub async fn install(&self, wanted: Option<&str>, asked_by: &str) -> Result<(), Obstacle> {
-        self.obstacle.send_replace(None);
-        let done = self.fetch_and_hand_over(wanted, asked_by).await;
-        self.obstacle.send_replace(done.as_ref().err().cloned());
-        done
+        let release = self.offered(wanted).await?;
+        if self.takes_on(&release.version, asked_by)? {
+            self.carry(release).await;
+        }
+        let mut errand = self.errand.subscribe();
+        let is_there = |errand: &Option<Errand>| {
+            errand.as_ref().is_none_or(|errand| !matches!(errand.state, ErrandState::Fetching))
+        };
+        let errand = errand.wait_for(is_there).await.map_err(|_| Obstacle::Stopping)?.clone();
+        match errand.map(|errand| errand.state) {
+            Some(ErrandState::Failed(obstacle)) => Err(obstacle),
+            Some(ErrandState::Fetching | ErrandState::HandedOver) | None => Ok(()),
+        }
     }
 
-    async fn fetch_and_hand_over(&self, wanted: Option<&str>, asked_by: &str) -> Result<(), Obstacle> {
+    /// The release of this version, the newest where none is named, if it is offered.
+    async fn offered(&self, wanted: Option<&str>) -> Result<Release, Obstacle> {
+        let not_offered = || Obstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() };
         let offer = match self.updates.answer().await {
             Ok(Answer::Available(offer)) => *offer,
             Ok(Answer::Cannot(obstacle)) => return Err(obstacle),
-            Ok(Answer::UpToDate | Answer::NotYet) => {
-                return Err(Obstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() });
-            }
+            Ok(Answer::UpToDate | Answer::NotYet) => return Err(not_offered()),
             Err(error) => return Err(Obstacle::Folder { detail: error.to_string() }),
         };
         let release = match wanted {
             None => offer.newest(),
             Some(wanted) => wanted.parse::<Version>().ok().and_then(|version| offer.release(&version)),
         };
-        let not_offered = || Obstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() };
-        let release = release.cloned().ok_or_else(not_offered)?;
+        release.cloned().ok_or_else(not_offered)
+    }
+
+    /// Takes the errand on; false where this very release is on its way already.
+    fn takes_on(&self, version: &Version, asked_by: &str) -> Result<bool, Obstacle> {
+        let known = self.guard.known().borrow().clone();
+        let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
+        let after = known.past.first().map(|past| past.began_at);
+        let mut on_its_way = None;
+        let taken = self.errand.send_if_modified(|errand| {
+            let fetched = errand.as_ref().filter(|errand| match errand.state {
+                ErrandState::Fetching => true,
+                ErrandState::HandedOver => known.attempt.is_none() && errand.after == after,
+                ErrandState::Failed(_) => false,
+            });
+            on_its_way = fetched.map(|errand| errand.version.clone()).or(attempted);
+            let free = on_its_way.is_none();
+            if free {
+                let (version, asked_by) = (version.clone(), asked_by.to_owned());
+                let (began_at, state) = (self.updates.clock.now(), ErrandState::Fetching);
+                *errand = Some(Errand { version, asked_by, began_at, after, state });
+            }
+            free
+        });
+        if taken {
+            tracing::info!(severity = "NOTICE", action = "update", "{asked_by} wants cashout {version}");
+        }
+        match on_its_way {
+            Some(other) if other != *version => Err(Obstacle::Busy { version: other }),
+            Some(_) | None => Ok(taken),
+        }
+    }
+
+    /// Does the errand that was taken on.
+    async fn carry(&self, release: Release) {
+        let state = match self.fetch_and_hand_over(release).await {
+            Ok(()) => ErrandState::HandedOver,
+            Err(obstacle) => {
+                let sentence = obstacle.sentence(Texts::of(None), &self.settings.get().hipay.time_zone);
+                tracing::warn!(action = "update", "{sentence}");
+                ErrandState::Failed(obstacle)
+            }
+        };
+        self.errand.send_modify(|errand| {
+            if let Some(errand) = errand {
+                errand.state = state;
+            }
+        });
+    }
+
+    async fn fetch_and_hand_over(&self, release: Release) -> Result<(), Obstacle> {
         let version = release.version.to_string();
-        tracing::info!(severity = "NOTICE", action = "update", "{asked_by} wants cashout {version}");
         let fetched = self.updates.fetch(release).await?;
+        let asked_by = self.errand.borrow().as_ref().map(|errand| errand.asked_by.clone()).unwrap_or_default();
         self.guard
-            .install(&version, asked_by, false, &fetched.file)
+            .install(&version, &asked_by, false, &fetched.file)
             .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
     }
 

@@ -23,7 +23,7 @@ pub mod worker;
 
 pub use check::{Answer, LastCheck, Updates};
 pub use fetch::{Fetched, Progress};
-pub use install::Installer;
+pub use install::{Errand, ErrandState, Hindrance, Installer};
 pub use notes::notes_html;
 pub use obstacle::Obstacle;
 pub use release::{Asset, Kind, Offer, Release, asset_name};

@@ -8,6 +8,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::locale::{Texts, Value};
 
 /// How many past attempts the worker is told of; the file has all of them.
 pub const PAST_TOLD: usize = 20;
@@ -31,8 +34,21 @@ pub struct Known {
     pub past: Vec<Past>,
 }
 
+impl Known {
+    /// Why this version is not to be installed from here; nothing where it can be tried.
+    pub fn against(&self, version: &str) -> Option<Reason> {
+        let tried = |past: &&Past| past.outcome == Outcome::RolledBack && past.to == version;
+        self.impossible.clone().or_else(|| {
+            self.past.iter().any(|past| tried(&past)).then(|| {
+                let sentence = "this very release was tried and rolled back before; wait for the next one";
+                Reason::new("rolled_back_before", sentence)
+            })
+        })
+    }
+}
+
 /// Why something was refused, undone or is not possible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
     /// What it is about, for translations: `signature`, `disk_full`.
     pub kind: String,
@@ -55,6 +71,14 @@ impl Reason {
         self.details.insert(name.to_owned(), what.to_string());
         self
     }
+
+    /// The sentence in the language of these texts; in English where there is none for it, as where a
+    /// later release has given the reason.
+    pub fn in_words(&self, texts: &Texts) -> String {
+        let values: Vec<Value<'_>> =
+            self.details.iter().map(|(name, what)| (name.as_str(), what.as_str().into())).collect();
+        texts.find(&format!("update-reason-{}", self.kind), &values).unwrap_or_else(|| self.sentence.clone())
+    }
 }
 
 impl fmt::Display for Reason {
@@ -64,7 +88,7 @@ impl fmt::Display for Reason {
 }
 
 /// An update under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// The version that was there.
     pub from: String,
@@ -80,7 +104,7 @@ pub struct Attempt {
 }
 
 /// A step of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StepTaken {
     /// Which.
     pub step: Step,
@@ -89,7 +113,7 @@ pub struct StepTaken {
 }
 
 /// The steps of an attempt, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// The package is checked against the keys that are compiled in, and unpacked.
@@ -113,8 +137,29 @@ pub enum Step {
     Other,
 }
 
+impl Step {
+    /// Those that an update takes where all goes well, in their order.
+    pub const FORWARD: [Self; 7] =
+        [Self::Verify, Self::Preflight, Self::BackUp, Self::Drain, Self::Swap, Self::Trial, Self::GuardTrial];
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Preflight => "preflight",
+            Self::BackUp => "back_up",
+            Self::Drain => "drain",
+            Self::Swap => "swap",
+            Self::Trial => "trial",
+            Self::GuardTrial => "guard_trial",
+            Self::RollBack => "roll_back",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The new release is in use.
@@ -130,8 +175,21 @@ pub enum Outcome {
     Other,
 }
 
+impl Outcome {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled_back",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// An attempt that is over: a line of the history, kept for ever.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Past {
     /// The version that was there.
     pub from: String,
@@ -146,6 +204,9 @@ pub struct Past {
     /// SHA-256 of the new binary, where it came to be known.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The steps that it took, in their order.
+    #[serde(default)]
+    pub steps: Vec<StepTaken>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it ended so, where it was not committed.

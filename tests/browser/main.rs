@@ -15,6 +15,8 @@ mod accessible;
 mod acts;
 mod browser;
 mod desk;
+#[path = "../it/disguise.rs"]
+mod disguise;
 mod door;
 mod driver;
 mod findings;
@@ -35,7 +37,11 @@ mod sentences;
 mod settings;
 mod settings_file;
 mod signing_in;
+#[path = "../it/told.rs"]
+#[allow(dead_code, reason = "shared with the stories, which use more of it")]
+mod told;
 mod transfers;
+mod updating;
 mod vendor;
 mod vendors;
 mod weight;

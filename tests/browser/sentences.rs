@@ -5,7 +5,10 @@
 
 use cashout::config::LogLevel;
 use cashout::jobs::{Command, GenerateArguments};
+use cashout::release::TARGET;
+use cashout::sandbox::{Release, ReleaseAsset};
 use cashout::store::View;
+use cashout::update::asset_name;
 use cashout::vendor::Vendor;
 use serde_json::json;
 use tokio::time::Instant;
@@ -40,13 +43,9 @@ enum Shown {
     LedFrom(&'static str),
     /// The table has a row for each vendor in the store.
     EveryVendor,
-    /// Nowhere yet: it comes with the update from the browser.
-    WithTheUpdate,
 }
 
-use Shown::{
-    Choices, ChoicesAmong, Column, EveryVendor, Fields, Has, LedFrom, Link, Opens, Says, WithTheUpdate, Words,
-};
+use Shown::{Choices, ChoicesAmong, Column, EveryVendor, Fields, Has, LedFrom, Link, Opens, Says, Words};
 
 /// One promise, restated.
 struct Sentence {
@@ -240,30 +239,36 @@ const SENTENCES: &[Sentence] = &[
         "that level is one of the log's, or none",
         ChoicesAmong("settings-form", "level", &["DEBUG", "WARNING", "EMERGENCY", "none"]),
     ),
-    // The update: what is there as long as a release is put in place by hand.
+    // The update.
+    on(SETTINGS, "the application is updated here", Says(&["Update the application", "runs here"])),
     on(
         SETTINGS,
-        "the application is updated here",
-        Says(&["Update the application", "This release is updated by hand"]),
+        "a new version is offered, with what it brings",
+        Says(&["new version 0.2.0", "brings what sellers wait for"]),
+    ),
+    on(SETTINGS, "a security patch is offered apart from a new version", Says(&["security patch 0.1.1"])),
+    on(
+        SETTINGS,
+        "a page tells what the update does, step by step",
+        Says(&["leads to a page that tells each step as it happens"]),
     ),
     on(
         SETTINGS,
-        "a new version can be put in place",
-        Says(&["Get the new release for this machine", "Restart the service"]),
+        "the update may take a while, and what that means for its page",
+        Says(&["It may take a while. Reload or leave that page as you like"]),
     ),
     on(
         SETTINGS,
         "please note: rights on the install folder are needed",
-        Says(&["Please note:", "requires the right to write to the folder that it is installed in"]),
+        Says(&["Please note:", "requires the right to write to the folder that cashout is installed in"]),
     ),
+    on(SETTINGS, "who does not give them updates by hand", Link("Update by hand", "#by-hand")),
+    on(SETTINGS, "please note: the Github token must be set", Says(&["requires the “Github token” setting"])),
     on(
-        SETTINGS,
-        "please note: the Github token must be set",
-        Says(&["will require those rights and the “Github token” setting"]),
+        "/dashboard/update",
+        "its page may be reloaded meanwhile",
+        Says(&["These are the steps of an update, as they happen. It may take a while. Reload or leave this page"]),
     ),
-    on(SETTINGS, "a security patch is offered apart from a new version", WithTheUpdate),
-    on(SETTINGS, "a page tells what the update does, step by step", WithTheUpdate),
-    on(SETTINGS, "the update may take a while, and its page is not to be reloaded meanwhile", WithTheUpdate),
 ];
 
 /// What is wrong with the screen, if anything: the promise is not kept on the page that is open.
@@ -324,7 +329,6 @@ async fn missing(site: &Site, browser: &Browser, sentence: &Sentence) -> Option<
             let address = browser.address().await;
             (address != sentence.page).then(|| format!("{older} leads to {address}"))
         }
-        WithTheUpdate => None,
         EveryVendor => {
             let vendors = site.world.context.store.read(|reader| reader.total::<Vendor>()).unwrap();
             let text = browser.text().await;
@@ -379,7 +383,19 @@ async fn opened(browser: &Browser, part: &str, name: &str, tells: &str) -> Optio
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sentence_can_be_pointed_at_on_the_screen() {
-    let site = Site::of_sixty_shops().await;
+    let mut world = Site::sixty_shops().await;
+    let api = format!("update.apiUrl: {}", world.sandbox.github_url());
+    for line in ["update.repository: marketplace/cashout", "github.token: ghp_sandboxGitHubToken0123456789", &api] {
+        world.set(line).await;
+    }
+    for version in ["0.1.1", "0.2.0"] {
+        let name = asset_name(&version.parse().unwrap(), TARGET);
+        let release = Release::new(version, "2026-11-08T10:00:00Z".parse().unwrap());
+        let release = release.notes("brings what sellers wait for").asset(ReleaseAsset::new(&name, "a package"));
+        world.sandbox.github(|github| github.publish(release));
+    }
+    let site = Site::of(world).await;
+    site.look_for_releases().await;
     // A batch that fails as a whole: a cycle of before this store's time.
     let before = GenerateArguments { cycle_date: Some("2026-11-01".parse().unwrap()), ..GenerateArguments::default() };
     site.world.try_run(Command::CashoutGenerate(before)).await.unwrap_err();

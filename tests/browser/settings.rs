@@ -12,7 +12,14 @@ use crate::desk::{signed_in, signed_in_as};
 use crate::world::{Site, World};
 
 /// Somebody who may look and change nothing.
-const VIEWER: (&str, &str) = ("vera", "a long night at sea");
+pub(crate) const VIEWER: (&str, &str) = ("vera", "a long night at sea");
+
+/// The setting by which somebody may look and change nothing.
+pub(crate) fn with_a_viewer() -> String {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let hash = argon2.hash_password_with_salt(VIEWER.1.as_bytes(), b"sixteen bytes ..").unwrap();
+    format!("dashboard.users: [{{ name: {}, passwordHash: '{hash}', role: viewer }}]", VIEWER.0)
+}
 
 /// A marketplace on which no batch runs by itself, with these lines in its configuration, whose remotes
 /// may take their time.
@@ -213,10 +220,7 @@ async fn a_setting_that_is_changed_is_in_the_file_and_in_use() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_sees_everything_and_has_no_button() {
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
-    let hash = argon2.hash_password_with_salt(VIEWER.1.as_bytes(), b"sixteen bytes ..").unwrap();
-    let users = format!("dashboard.users: [{{ name: {}, passwordHash: '{hash}', role: viewer }}]", VIEWER.0);
-    let site = site_with(&[&users]).await;
+    let site = site_with(&[&with_a_viewer()]).await;
     let browser = signed_in_as(site.window(), VIEWER, "/dashboard/settings").await;
     browser.sees("You may look at everything. An operator may run commands.").await;
     browser.sees("An operator may change settings.").await;

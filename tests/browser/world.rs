@@ -31,6 +31,11 @@ impl Site {
     /// Sixty shops after a settlement, as chance has it: most are paid, some cannot be, and the
     /// marketplace's account does not cover everything.
     pub(crate) async fn of_sixty_shops() -> Self {
+        Self::of(Self::sixty_shops().await).await
+    }
+
+    /// The same before anybody serves it.
+    pub(crate) async fn sixty_shops() -> World {
         let mut world = World::unscheduled(SandboxOptions::default(), &[]).await;
         // What the market owes is decided by its own chance, not written down shop by shop.
         world.check_ledger = false;
@@ -50,7 +55,7 @@ impl Site {
             world.sync().await;
             world.withdraw().await;
         }
-        Self::of(world).await
+        world
     }
 
     /// Signs in with HiPay's credentials, and ends where `path` leads.
@@ -77,6 +82,11 @@ impl Site {
     /// The configuration file that the appliance has been started with.
     pub(crate) fn file(&self) -> std::path::PathBuf {
         self.world.data().with_file_name("parameters.yml")
+    }
+
+    /// Looks for newer releases now.
+    pub(crate) async fn look_for_releases(&self) {
+        self.appliance.web().updates.check().await.unwrap();
     }
 
     /// A window on this site, to be given its size and language and then opened.

@@ -1,6 +1,12 @@
 //! The stories: real HTTP, a real store, real processes, and the sandbox as witness.
 //! One binary, a file a capability.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects by failing"
+)]
 
 mod api;
 mod api_tester;
@@ -13,6 +19,7 @@ mod checks;
 mod commands;
 mod connections;
 mod demo;
+mod disguise;
 mod endings;
 mod enterprise_bodies;
 mod explanations;

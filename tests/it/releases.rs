@@ -339,7 +339,7 @@ async fn who_asks_while_it_is_fetched_waits_for_the_same_download() {
     });
     assert!(held.reached().await);
     let busy = updates.fetch(other).await.unwrap_err();
-    assert_eq!(sentence(&world, &busy), "Release 0.1.1 is being fetched: wait until that is done.");
+    assert_eq!(sentence(&world, &busy), "Release 0.1.1 is on its way: wait until that is done.");
     let mut progress = updates.progress();
     held.release();
     let seen = progress.wait_for(Option::is_some).await.unwrap().clone().unwrap();

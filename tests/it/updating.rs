@@ -1,21 +1,19 @@
 //! One release makes way for another: real packages, real processes, a real exchange of binaries.
-//! One debug build stands for all releases; what it is to be, and what is to go wrong with it, is
-//! written behind its end.
 
 use std::fs::{self, File};
 use std::io::Seek;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use cashout::release::{DISGUISE, TARGET};
+use cashout::release::TARGET;
 use cashout::sandbox::SandboxOptions;
 use cashout::update::asset_name;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::disguise::{disguised, package};
 use crate::told::Running;
 use crate::world::{World, http};
 
@@ -23,43 +21,6 @@ use crate::world::{World, http};
 const OLD: &str = "1.0.0";
 /// The release that is to be there.
 const NEW: &str = "1.1.0";
-
-/// The debug build without what a debugger needs: a tenth of its size.
-fn build() -> &'static Path {
-    static BUILD: OnceLock<PathBuf> = OnceLock::new();
-    BUILD.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cashout-stripped-{}", std::process::id()));
-        let stripped = Command::new("strip").arg("-o").arg(&path).arg(env!("CARGO_BIN_EXE_cashout")).status().unwrap();
-        assert!(stripped.success());
-        path
-    })
-}
-
-/// The build as this release, with this fault.
-fn disguised(version: &str, fault: Option<&str>) -> Vec<u8> {
-    let mut bytes = fs::read(build()).unwrap();
-    let disguise = json!({ "version": version, "fault": fault });
-    bytes.extend_from_slice(format!("{DISGUISE}{disguise}\n").as_bytes());
-    bytes
-}
-
-/// A package of this binary, signed for this name with this key.
-fn package(binary: &[u8], named: &str, key: &str) -> File {
-    let (mut plain, signed) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-    let packed = flate2::write::GzEncoder::new(&mut plain, flate2::Compression::fast());
-    let mut archive = tar::Builder::new(packed);
-    let mut header = tar::Header::new_gnu();
-    header.set_size(u64::try_from(binary.len()).unwrap());
-    header.set_mode(0o755);
-    archive.append_data(&mut header, "cashout", binary).unwrap();
-    archive.into_inner().unwrap().finish().unwrap();
-    plain.rewind().unwrap();
-    let key = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key)).unwrap();
-    let keys = zipsign_api::sign::read_signing_keys([Ok(std::io::Cursor::new(key))]).unwrap();
-    let mut out = signed.try_clone().unwrap();
-    zipsign_api::sign::copy_and_sign_tar(&mut plain, &mut out, &keys, Some(named.as_bytes())).unwrap();
-    signed
-}
 
 /// An installation of the old release on a world of its own, in a folder as an installer makes it.
 struct Installation {

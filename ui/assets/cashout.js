@@ -87,3 +87,32 @@ if (watched) {
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => event.persisted && follow());
 }
+
+// An update tells how it goes on. Whoever answers may be another release than the one that made this
+// page: then the page is made anew by it.
+const told = document.querySelector("[data-story]");
+if (told) {
+  let source;
+  const follow = () => {
+    source?.close();
+    source = new EventSource(told.dataset.story);
+    source.addEventListener("story", (event) => {
+      const { version, sentence, html } = JSON.parse(event.data);
+      if (version !== told.dataset.version) {
+        source.close();
+        location.reload();
+        return;
+      }
+      const said = document.getElementById("update-sentence");
+      if (sentence && said.textContent !== sentence) said.textContent = sentence;
+      htmx.swap(told, html, { swapStyle: "innerHTML" });
+    });
+    source.addEventListener("error", () => {
+      // Where nobody may watch any more, the page itself says why.
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 2000);
+    });
+  };
+  follow();
+  addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", (event) => event.persisted && follow());
+}

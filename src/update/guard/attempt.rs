@@ -137,7 +137,7 @@ impl Guard {
 
         self.step(journal, Step::BackUp)?;
         self.tell(&Told::BackUp);
-        let late = Reason::new("backup", "the copy of the store took longer than 15 minutes");
+        let late = Reason::new("backup_late", "the copy of the store took longer than 15 minutes");
         self.answer(BACKED_UP_WITHIN, late, |said| {
             let Said::BackedUp { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
@@ -147,7 +147,7 @@ impl Guard {
 
         self.step(journal, Step::Drain)?;
         self.tell(&Told::Drain);
-        let late = Reason::new("drain", "what is in hand did not come to a safe point within two minutes");
+        let late = Reason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
         self.answer(DRAINED_WITHIN, late, |said| {
             let Said::Drained { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };

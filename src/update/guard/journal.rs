@@ -108,6 +108,7 @@ impl Place {
             began_at: journal.began_at,
             ended_at: Clock::system().now(),
             digest: Some(journal.new.digest.clone()).filter(|digest| !digest.is_empty()),
+            steps: journal.steps.clone(),
             outcome,
             reason: journal.reason.clone(),
             lines: journal.lines.clone(),

@@ -62,15 +62,17 @@ impl Guard {
     /// as the worker's user. Gives its version.
     pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
         let said = self.ask(&["version", "--json"], &[0])?;
-        let unreadable = |_| Reason::new("preflight", "the new release does not say what it is; it is not used");
+        let unreadable = |_| Reason::new("says_nothing", "the new release does not say what it is; it is not used");
         let identity: Identity = serde_json::from_str(&said).map_err(unreadable)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != identity.version) {
             let sentence = format!("the package is for {wanted} and holds {}; it is not used", identity.version);
-            return Err(Reason::new("other_version", sentence).into());
+            let reason = Reason::new("other_content", sentence).with("wanted", wanted);
+            return Err(reason.with("version", identity.version).into());
         }
         if identity.target != release::TARGET {
             let sentence = format!("the package is for {}, and this machine is {}", identity.target, release::TARGET);
-            return Err(Reason::new("other_target", sentence).into());
+            let reason = Reason::new("other_target", sentence).with("target", identity.target);
+            return Err(reason.with("here", release::TARGET).into());
         }
         let [oldest, latest] = identity.store.reads;
         if !(oldest..=latest).contains(&store::format()) {

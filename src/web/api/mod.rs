@@ -32,7 +32,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/logs", get(listings::logs)),
         ("/logs.csv", get(listings::logs_csv)),
         ("/batches", get(batches::batches).post(batches::ask)),
-        ("/update", get(update::update)),
+        ("/update", get(update::update).post(update::install)),
+        ("/update/check", post(update::check)),
         ("/settings", get(settings::settings).patch(settings::change)),
         ("/openapi.json", get(async || Json(Description::openapi()))),
     ]
@@ -62,6 +63,8 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         batches::batches,
         batches::ask,
         update::update,
+        update::install,
+        update::check,
         settings::settings, settings::change),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))

@@ -1,16 +1,20 @@
-//! Which release this is, and which are newer.
+//! Which release this is, which are newer, and installing one.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::locale::Texts;
 use crate::store;
-use crate::update::{Answer, Kind, Release};
+use crate::update::story::{Attempt, Past, Reason};
+use crate::update::{Answer, ErrandState, Kind, Release};
 use crate::web::Web;
+use crate::web::auth::Operator;
 use crate::web::problem::{Problem, ProblemBody};
 
 /// This release, and where others would come from.
@@ -39,6 +43,16 @@ pub(super) struct Update {
     reason: Option<&'static str>,
     /// The same as a sentence with the way out.
     message: Option<String>,
+    /// Why this installation cannot be updated from here; absent where it can.
+    impossible: Option<Reason>,
+    /// The release that is fetched, or that waits for the guard; absent where there is none.
+    fetching: Option<String>,
+    /// Why the release that was asked for last did not come to the guard; absent where it did.
+    not_fetched: Option<String>,
+    /// The update under way, step by step; absent where there is none.
+    attempt: Option<Attempt>,
+    /// The last updates, the latest first.
+    past: Vec<Past>,
 }
 
 /// A newer release.
@@ -77,6 +91,50 @@ impl NewerRelease {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Problem> {
+    known(&web).await.map(Json)
+}
+
+/// A release to be installed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUpdate {
+    /// Its version: one of those that are available.
+    #[schema(example = "1.2.0")]
+    version: String,
+}
+
+/// Begins to install a release. What comes of it is seen in `attempt`, then in `past`; who asks for the
+/// one that is on its way already joins it.
+#[utoipa::path(post, path = "/update", request_body = NewUpdate, responses(
+    (status = 202, body = Update),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn install(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    Body(new): Body<NewUpdate>,
+) -> Result<(StatusCode, Json<Update>), Problem> {
+    if let Err(hindrance) = web.installer.begin(&new.version, &caller.name).await {
+        let zone = web.settings.get().hipay.time_zone.clone();
+        return Err(Problem::new(StatusCode::CONFLICT, hindrance.sentence(Texts::of(None), &zone)));
+    }
+    known(&web).await.map(|update| (StatusCode::ACCEPTED, Json(update)))
+}
+
+/// Looks for newer releases now.
+#[utoipa::path(post, path = "/update/check", responses(
+    (status = 200, body = Update),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) -> Result<Json<Update>, Problem> {
+    tracing::info!(severity = "NOTICE", action = "update", "{caller} looks for newer releases");
+    web.updates.check().await?;
+    known(&web).await.map(Json)
+}
+
+async fn known(web: &Web) -> Result<Update, Problem> {
     let settings = web.settings.get();
     let channel = match settings.update.channel {
         UpdateChannel::Stable => "stable",
@@ -98,7 +156,18 @@ pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Probl
         }
         Answer::NotYet => "not_yet",
     };
-    Ok(Json(Update {
+    let texts = Texts::of(None);
+    let (mut fetching, mut not_fetched) = (None, None);
+    if let Some(errand) = web.installer.errand_now() {
+        match errand.state {
+            ErrandState::Fetching | ErrandState::HandedOver => fetching = Some(errand.version.to_string()),
+            ErrandState::Failed(obstacle) => {
+                not_fetched = Some(obstacle.sentence(texts, &settings.hipay.time_zone));
+            }
+        }
+    }
+    let told = web.guard.known().borrow().clone();
+    Ok(Update {
         version: crate::release::version(),
         target: crate::release::TARGET,
         commit: crate::release::COMMIT,
@@ -110,5 +179,10 @@ pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Probl
         available,
         reason,
         message,
-    }))
+        impossible: told.impossible,
+        fetching,
+        not_fetched,
+        attempt: told.attempt,
+        past: told.past,
+    })
 }

@@ -78,6 +78,9 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/settings/change", post(settings::change)),
         ("/dashboard/batches/events", get(settings::events)),
         ("/dashboard/settings/remotes", get(settings::remotes)),
+        ("/dashboard/update", get(settings::updating).post(settings::install_update)),
+        ("/dashboard/update/check", post(settings::look_for_update)),
+        ("/dashboard/update/events", get(settings::update_events)),
         ("/dashboard/password", get(sign_in::weak_password)),
         ("/dashboard/logout", post(sign_in::leave)),
     ]

@@ -66,6 +66,11 @@ impl FromRequestParts<Web> for Page {
 }
 
 impl Page {
+    /// The configured zone.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// The texts in the language of the page.
     pub(super) fn texts(&self) -> &'static Texts {
         self.texts
@@ -127,6 +132,11 @@ impl Page {
     pub(super) fn demo(&self) -> Option<String> {
         let (now, speed) = self.fast?;
         Some(self.t2("frame-demo", ("now", self.time(&now)), ("speed", self.number(&u64::from(speed)))))
+    }
+
+    /// The version that runs.
+    pub(super) fn version(&self) -> &'static str {
+        crate::release::version()
     }
 
     /// The code of the language.

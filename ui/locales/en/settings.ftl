@@ -82,12 +82,3 @@ settings-level-wrong = There is no such level.
 settings-no-recipients = none is specified (mail.to), so nothing is sent.
 settings-save = Save
 settings-viewer = An operator may change settings.
-
-update-title = Update the application
-update-now = Version { $version } runs here. This release is updated by hand:
-update-step-fetch = Get the new release for this machine and check its signature.
-update-step-replace = Put its program in the place of this one:
-update-step-restart = Restart the service. The data stays where it is.
-update-note = Please note:
-update-rights = Replacing the program requires the right to write to the folder that it is installed in.
-update-token = Updating from the browser will require those rights and the “Github token” setting.

@@ -82,12 +82,3 @@ settings-level-wrong = Ce niveau n’existe pas.
 settings-no-recipients = aucune n’est indiquée (mail.to), donc rien n’est envoyé.
 settings-save = Enregistrer
 settings-viewer = Un opérateur peut modifier les paramètres.
-
-update-title = Mettre à jour l’application
-update-now = La version { $version } tourne ici. Cette version se met à jour à la main :
-update-step-fetch = Procurez-vous la nouvelle version pour cette machine et vérifiez sa signature.
-update-step-replace = Mettez son programme à la place de celui-ci :
-update-step-restart = Redémarrez le service. Les données restent où elles sont.
-update-note = À noter :
-update-rights = Remplacer le programme demande le droit d’écrire dans le dossier où il est installé.
-update-token = La mise à jour depuis le navigateur demandera ces droits et le paramètre « Jeton Github ».

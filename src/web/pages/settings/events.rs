@@ -18,8 +18,8 @@ use crate::web::Web;
 use crate::web::auth::Caller;
 
 /// How often at most a page is told, and how often it is looked whether its reader is still signed in.
-const AT_MOST_EVERY: Duration = Duration::from_millis(250);
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+pub(super) const AT_MOST_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// Somebody who watches.
 struct Watcher {
@@ -93,10 +93,15 @@ impl Watcher {
         Event::default().event("progress").data(told)
     }
 
-    /// Watching is no use of a session: it does not make it last longer.
     async fn is_signed_in(&self) -> bool {
-        let Some(key) = self.session.clone() else { return false };
-        let found = self.web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
-        found.ok().flatten().is_some_and(|session| session.is_valid(self.web.context.clock.for_people()))
+        is_signed_in(&self.web, self.session.clone()).await
     }
+}
+
+/// Whether the session with this key still lasts. Watching is no use of a session: it does not make it
+/// last longer.
+pub(super) async fn is_signed_in(web: &Web, session: Option<String>) -> bool {
+    let Some(key) = session else { return false };
+    let found = web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
+    found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.for_people()))
 }

@@ -4,6 +4,9 @@
 mod batches;
 mod events;
 mod machine;
+mod update;
+mod updating;
+mod updating_events;
 
 use askama::Template;
 use axum::extract::State;
@@ -29,6 +32,10 @@ use batches::Batches;
 pub(super) use events::events;
 use machine::Machine;
 pub(super) use machine::remotes;
+use update::Update;
+pub(super) use update::{check as look_for_update, install as install_update};
+pub(super) use updating::updating;
+pub(super) use updating_events::events as update_events;
 
 /// Where all of this is.
 const HERE: &str = "/dashboard/settings";
@@ -44,6 +51,7 @@ struct SettingsPage {
     batches: Batches,
     machine: Machine,
     settings: Values,
+    update: Update,
     commands: [BatchCommand; 5],
     levels: [LogLevel; 8],
     /// What has just been done.
@@ -118,8 +126,9 @@ async fn whole(
     let machine = Machine::look(web).await?;
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a setting is missing"))?;
+    let update = Update::look(web, &page).await?;
     let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
-    show(status, &SettingsPage { page, batches, machine, settings, commands, levels, told, refusal })
+    show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
 }
 
 /// The page with what was wrong, where the form was.

@@ -1,0 +1,244 @@
+//! The page that tells of an update as it happens: its steps, which of them is under way, and how it
+//! ends.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::page::{Page, show};
+use super::update::tone;
+use crate::update::story::{Attempt, Outcome, Past, Step, StepTaken};
+use crate::update::{Errand, ErrandState};
+use crate::web::Web;
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "update.html", config = "ui/askama.toml")]
+struct UpdatePage {
+    page: Page,
+    story: Option<Story>,
+    /// What is asked for the story as it goes on.
+    events: &'static str,
+}
+
+/// The page.
+pub(in crate::web::pages) async fn updating(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+    let story = Story::now(&web, &page);
+    show(StatusCode::OK, &UpdatePage { page, story, events: "/dashboard/update/events" })
+}
+
+/// The update under way, or else the last one.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) from: String,
+    /// Empty where it is not known yet.
+    pub(super) to: String,
+    pub(super) asked_by: String,
+    pub(super) began_at: Timestamp,
+    pub(super) steps: Vec<Passage>,
+    /// How it ended, once it has.
+    ended: Option<Outcome>,
+    /// Why it ended so, in the language of the page.
+    pub(super) reason: String,
+    /// The last lines of a release that was rolled back.
+    pub(super) lines: Vec<String>,
+}
+
+/// A step on the page.
+#[derive(Debug)]
+pub(super) struct Passage {
+    name: &'static str,
+    state: PassageState,
+    pub(super) began_at: Option<Timestamp>,
+    /// How long it took, where it is over.
+    took: Option<SignedDuration>,
+    /// How much has come of how much, in KiB.
+    pub(super) bytes: Option<(u64, u64)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PassageState {
+    Waits,
+    UnderWay,
+    Done,
+    Failed,
+    /// It was not come to.
+    Left,
+}
+
+impl Passage {
+    fn new(name: &'static str, state: PassageState) -> Self {
+        Self { name, state, began_at: None, took: None, bytes: None }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.state == PassageState::UnderWay
+    }
+
+    pub(super) fn tone(&self) -> &'static str {
+        match self.state {
+            PassageState::Waits | PassageState::Left => "quiet",
+            PassageState::UnderWay => "busy",
+            PassageState::Done => "good",
+            PassageState::Failed => "bad",
+        }
+    }
+
+    pub(super) fn took(&self, page: &Page) -> Option<String> {
+        self.took.map(|took| page.span(took))
+    }
+
+    /// How much has come, of how much.
+    pub(super) fn come(&self, page: &Page) -> String {
+        let (done, total) = self.bytes.unwrap_or_default();
+        page.t2("update-bytes", ("done", page.number(&done)), ("total", page.number(&total)))
+    }
+
+    /// The name of the word for how it stands.
+    pub(super) fn state(&self) -> &'static str {
+        match self.state {
+            PassageState::Waits => "waits",
+            PassageState::UnderWay => "under_way",
+            PassageState::Done => "done",
+            PassageState::Failed => "failed",
+            PassageState::Left => "left",
+        }
+    }
+}
+
+impl Story {
+    /// What there is to tell now; nothing where there was no update so far.
+    pub(super) fn now(web: &Web, page: &Page) -> Option<Self> {
+        let known = web.guard.known().borrow().clone();
+        if let Some(attempt) = known.attempt {
+            return Some(Self::of_attempt(attempt));
+        }
+        if let Some(errand) = web.installer.errand_now() {
+            let progress = web.updates.progress().borrow().clone();
+            let bytes = progress.filter(|progress| progress.version == errand.version);
+            let bytes = bytes.map(|bytes| (bytes.done / 1024, bytes.total.div_ceil(1024)));
+            return Some(Self::of_errand(errand, bytes, page));
+        }
+        known.past.into_iter().next().map(|past| Self::of_past(past, page))
+    }
+
+    /// A package on its way to the guard.
+    fn of_errand(errand: Errand, bytes: Option<(u64, u64)>, page: &Page) -> Self {
+        let (fetching, ended, rest, reason) = match errand.state {
+            ErrandState::Fetching => (PassageState::UnderWay, None, PassageState::Waits, String::new()),
+            ErrandState::HandedOver => (PassageState::Done, None, PassageState::Waits, String::new()),
+            ErrandState::Failed(obstacle) => {
+                let reason = obstacle.sentence(page.texts(), page.zone());
+                (PassageState::Failed, Some(Outcome::Refused), PassageState::Left, reason)
+            }
+        };
+        let download = Passage { began_at: Some(errand.began_at), bytes, ..Passage::new("download", fetching) };
+        let others = Step::FORWARD.iter().map(|step| Passage::new(step.name(), rest));
+        Self {
+            from: page.version().to_owned(),
+            to: errand.version.to_string(),
+            asked_by: errand.asked_by,
+            began_at: errand.began_at,
+            steps: std::iter::once(download).chain(others).collect(),
+            ended,
+            reason,
+            lines: Vec::new(),
+        }
+    }
+
+    fn of_attempt(attempt: Attempt) -> Self {
+        let to = if attempt.to == "?" { String::new() } else { attempt.to };
+        Self {
+            from: attempt.from,
+            to,
+            asked_by: attempt.asked_by,
+            began_at: attempt.began_at,
+            steps: passages(&attempt.steps, None),
+            ended: None,
+            reason: String::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    fn of_past(past: Past, page: &Page) -> Self {
+        let steps = if past.steps.is_empty() { Vec::new() } else { passages(&past.steps, Some(&past)) };
+        Self {
+            steps,
+            from: past.from,
+            to: past.to,
+            asked_by: past.asked_by,
+            began_at: past.began_at,
+            ended: Some(past.outcome),
+            reason: past.reason.map(|reason| reason.in_words(page.texts())).unwrap_or_default(),
+            lines: past.lines,
+        }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    pub(super) fn tone(&self) -> &'static str {
+        self.ended.map_or("busy", tone)
+    }
+
+    /// How it stands, in a word.
+    pub(super) fn word(&self, page: &Page) -> String {
+        self.ended.map_or_else(|| page.t("update-under-way"), |outcome| page.word("update-outcome", outcome.name()))
+    }
+
+    /// How it stands, in a sentence.
+    pub(super) fn sentence(&self, page: &Page) -> String {
+        let id = match self.ended {
+            None => match self.steps.iter().find(|step| step.is_under_way()) {
+                Some(step) => return page.word("update-doing", step.name),
+                None => "update-doing-other",
+            },
+            Some(Outcome::Committed) => "update-told-committed",
+            Some(Outcome::RolledBack) => "update-told-rolled-back",
+            Some(Outcome::Refused) => "update-told-refused",
+            Some(Outcome::Interrupted) => "update-told-interrupted",
+            Some(Outcome::Other) => "update-told-other",
+        };
+        page.t2(id, ("from", self.from.clone()), ("to", self.to.clone()))
+    }
+}
+
+/// The steps that were taken, and those still to come.
+fn passages(taken: &[StepTaken], over: Option<&Past>) -> Vec<Passage> {
+    let mut passages = vec![Passage::new("download", PassageState::Done)];
+    let went_well = over.is_some_and(|past| past.outcome == Outcome::Committed);
+    let rolls_back = taken.iter().any(|taken| taken.step == Step::RollBack);
+    for (place, this) in taken.iter().enumerate() {
+        let next = taken.get(place.saturating_add(1));
+        let state = match (next, over) {
+            (None, None) => PassageState::UnderWay,
+            (None, Some(_)) if went_well || this.step == Step::RollBack => PassageState::Done,
+            (None, Some(_)) => PassageState::Failed,
+            (Some(next), _) if next.step == Step::RollBack => PassageState::Failed,
+            (Some(_), _) => PassageState::Done,
+        };
+        let until = next.map(|next| next.began_at).or(over.map(|past| past.ended_at));
+        passages.push(Passage {
+            began_at: Some(this.began_at),
+            took: until.map(|until| until.duration_since(this.began_at)),
+            ..Passage::new(this.step.name(), state)
+        });
+    }
+    let rest = if over.is_some() || rolls_back { PassageState::Left } else { PassageState::Waits };
+    let furthest = taken.iter().filter_map(|taken| Step::FORWARD.iter().position(|step| *step == taken.step)).max();
+    let to_come = furthest.map_or(0, |furthest| furthest.saturating_add(1));
+    let left = Step::FORWARD.iter().skip(to_come).map(|step| Passage::new(step.name(), rest));
+    // The way back is the last thing that happens.
+    let back = passages.iter().position(|passage| passage.name == Step::RollBack.name()).unwrap_or(passages.len());
+    let way_back = passages.split_off(back);
+    passages.extend(left);
+    passages.extend(way_back);
+    passages
+}
