@@ -2,6 +2,7 @@
 //! written behind its end.
 
 use std::fs::{self, File};
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -41,6 +42,8 @@ pub(crate) fn package(binary: &[u8], named: &str, key: &str) -> File {
     let key = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key)).unwrap();
     let keys = zipsign_api::sign::read_signing_keys([Ok(std::io::Cursor::new(key))]).unwrap();
     let mut out = signed.try_clone().unwrap();
+    // What is signed is what comes from here on.
+    plain.rewind().unwrap();
     zipsign_api::sign::copy_and_sign_tar(&mut plain, &mut out, &keys, Some(named.as_bytes())).unwrap();
     signed
 }
