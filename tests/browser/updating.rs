@@ -143,6 +143,17 @@ async fn a_bad_release_is_told_with_its_reason_and_not_offered_again() {
     browser.sees("cashout 1.0.0").await;
     browser.is_accessible().await;
     browser.screenshot("update-rolled-back").await;
+    for dark in [false, true] {
+        let window = service.window().width(390);
+        let small = signed_in(if dark { window.dark() } else { window }, "/dashboard/update").await;
+        for (path, name) in [("/dashboard/update", "update-rolled-back"), (SETTINGS, "update-history")] {
+            small.open(path).await;
+            small.is_accessible().await;
+            small.fits_the_window().await;
+            small.screenshot(name).await;
+        }
+        small.done().await;
+    }
     browser.open(SETTINGS).await;
     browser.sees("This very release was tried and rolled back before: wait for the next one.").await;
     assert_eq!(browser.count("form[action='/dashboard/update']").await, 0, "it is not offered again");

@@ -378,6 +378,16 @@ async fn the_service_looks_by_itself_and_daily_and_its_api_tells() {
     let json = told("0.1.1").await;
     assert_eq!((&json["answer"], &json["version"]), (&"available".into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&json["available"][0]["kind"], &json["reason"]), (&"patch".into(), &Value::Null));
+    // It is one process, which nobody can exchange: it says so to whoever asks for an update.
+    assert_eq!((&json["impossible"]["kind"], &json["past"]), (&"no_guard".into(), &serde_json::json!([])));
+    let install = http().post(&address).bearer_auth("canary-api-token").json(&serde_json::json!({"version": "0.1.1"}));
+    let refused = install.send().await.unwrap();
+    assert_eq!(refused.status(), 409);
+    let title = refused.json::<Value>().await.unwrap()["title"].as_str().unwrap().to_owned();
+    assert!(title.starts_with("This process runs without its guard"), "{title}");
+    publish(&world, release("0.1.2"));
+    let check = http().post(format!("{address}/check")).bearer_auth("canary-api-token").send().await.unwrap();
+    assert_eq!(check.json::<Value>().await.unwrap()["available"][0]["version"], "0.1.2");
     publish(&world, release("0.2.0"));
     world.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(told("0.2.0").await["available"][1]["kind"], "new_version");

@@ -17,8 +17,8 @@ update-cannot-folder = Le téléchargement ne peut pas être conservé : { $de
 update-cannot-busy = La version { $version } est en cours d’installation : attendez qu’elle soit terminée.
 update-cannot-stopping = Le programme s’arrête : réessayez quand il sera de retour.
 update-cannot-unknown = Une version plus récente a noté une raison que celle-ci ne connaît pas : relancez la vérification.
-update-cannot-not-offered = GitHub ne propose aucune version plus récente { $wanted } : relancez la vérification ou choisissez une version proposée.
-update-cannot-no-guard = Ce processus n’a pas de gardien qui puisse le remplacer ({ $detail }) : démarrez-le avec `cashout serve`.
+update-cannot-not-offered = GitHub ne propose aucune version plus récente { $wanted } : relancez la vérification ou choisissez une version proposée.
+update-cannot-no-guard = Ce processus n’a pas de gardien qui puisse le remplacer ({ $detail }) : démarrez-le avec `cashout serve`.
 
 update-title = Mettre à jour l’application
 update-look = Vérifier maintenant
@@ -117,7 +117,7 @@ update-told-refused = Il n’y a pas eu de mise à jour vers { $to } : la vers
 update-told-interrupted = La mise à jour vers { $to } a été interrompue avant tout changement : la version { $from } tourne.
 update-told-other = La dernière mise à jour, de { $from } vers { $to }, s’est terminée d’une façon que cette version ne connaît pas.
 
-# Pourquoi une mise à jour a été refusée, annulée, ou n’est pas possible : ce que le gardien a constaté.
+# Pourquoi une mise à jour a été refusée, annulée, ou n’est pas possible : ce que le gardien a constaté.
 update-reason-no-guard = Ce processus tourne sans son gardien : démarrez-le avec `cashout serve` pour mettre à jour d’ici.
 update-reason-no-key = Cette compilation n’a pas de clé pour contrôler une version : installez les versions à la main.
 update-reason-stopped = Le service a été arrêté avant tout changement : relancez la mise à jour.
