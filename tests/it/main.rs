@@ -1,12 +1,6 @@
 //! The stories: real HTTP, a real store, real processes, and the sandbox as witness.
 //! One binary, a file a capability.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says what it expects by failing"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod api;
 mod api_tester;
