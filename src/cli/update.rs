@@ -12,6 +12,9 @@ use crate::update::story::{Known, Outcome, Past, Step};
 
 /// How long an update may take altogether, beginning with its package.
 const DONE_WITHIN: Duration = Duration::from_mins(30);
+/// How long nothing may be heard of it: longer than an exchange, and than an old release takes to come
+/// back.
+const SILENT_FOR: Duration = Duration::from_secs(45);
 /// How often it is looked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -83,11 +86,12 @@ async fn ask(global: &Global, wanted: Wanted) -> Result<Releases, Failed> {
 /// nobody answers for a moment.
 async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
     let deadline = Instant::now() + DONE_WITHIN;
-    let mut shown = 0;
+    let (mut shown, mut heard) = (0, Instant::now());
     let earlier = before.past.first().map(|past| past.began_at);
     while Instant::now() < deadline {
         if let Ok(told) = ask(global, Wanted::Look).await {
             if let Some(attempt) = &told.known.attempt {
+                heard = Instant::now();
                 for taken in attempt.steps.iter().skip(shown).filter(|_| !global.json) {
                     notice(in_words(taken.step));
                 }
@@ -97,6 +101,11 @@ async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
             if let Some(past) = latest.filter(|_| told.known.attempt.is_none()) {
                 return ended(past, global.json);
             }
+        }
+        if heard.elapsed() > SILENT_FOR {
+            let sentence = "nothing more is heard of the update: the service was stopped before it began, or does not \
+                            come up; look at app:update --history, and ask again";
+            return Err(Failed::new(Exit::Machine, sentence));
         }
         // The one who answers changes in between: there is nothing to subscribe to.
         tokio::time::sleep(LOOK_EVERY).await;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use redb::{Durability, ReadTransaction, ReadableDatabase, TableHandle};
 
 use super::error::StoreError;
@@ -21,6 +22,15 @@ const FOLDER: &str = "backups";
 const KEPT: usize = 3;
 
 impl Store {
+    /// When the store was copied last (UTC), as far as copies are left. Blocks.
+    pub fn last_back_up(&self) -> Option<Timestamp> {
+        let folder = self.shared.path.parent()?.join(FOLDER);
+        let entries = fs::read_dir(folder).ok()?.flatten();
+        let copies = entries.filter(|entry| entry.file_name() != "store.redb");
+        let at = |entry: fs::DirEntry| Timestamp::try_from(entry.metadata().ok()?.modified().ok()?).ok();
+        copies.filter_map(at).max()
+    }
+
     /// Copies the store, as it is now, into the folder `backups` beside it, under `name` and the time,
     /// and removes older copies of this kind but for three. Gives the copy's place. To restore one,
     /// put it in the place of `store.redb` while nothing runs. Blocks.

@@ -9,6 +9,7 @@ use cashout::operation::{Hold, Operation, PaymentKind};
 use cashout::refusal::Refusal;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::store::{StoreError, View, Writer};
+use cashout::update::story::{Known, Outcome, Past, Reason};
 use cashout::vendor::{SentDocument, Trouble, Vendor, Warning};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -88,6 +89,20 @@ async fn hostile_site() -> Site {
 
     let planted = site.world.context.store.write(move |writer| plant(writer, batch)).await;
     planted.unwrap();
+    let at = "2026-11-20T08:00:00Z".parse().unwrap();
+    let past = Past {
+        from: "1.0.0".to_owned(),
+        to: "1.1.0".to_owned(),
+        asked_by: long(),
+        began_at: at,
+        ended_at: at,
+        digest: None,
+        steps: Vec::new(),
+        outcome: Outcome::RolledBack,
+        reason: Some(Reason::new("another", long())),
+        lines: vec![long()],
+    };
+    site.told_by_the_guard(Known { past: vec![past], ..Known::default() });
     site
 }
 

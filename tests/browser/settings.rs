@@ -179,7 +179,7 @@ async fn what_runs_here_is_told_and_whether_the_remotes_answer() {
     let browser = signed_in(site.window(), "/dashboard/settings").await;
     browser.sees(env!("CARGO_PKG_VERSION")).await;
     for text in
-        ["Technical information", "Store", "format", "Running for", "Host", "Europe/Paris", "Last backup none known"]
+        ["Technical information", "Store", "format", "Running for", "Host", "Europe/Paris", "Last backup none yet"]
     {
         browser.sees(text).await;
     }

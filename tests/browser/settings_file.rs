@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command as Process, Stdio};
 
 use cashout::sandbox::SandboxOptions;
@@ -87,7 +88,7 @@ async fn a_setting_of_the_environment_is_shown_with_its_source_and_cannot_be_cha
 async fn a_file_that_cannot_be_written_is_told_with_the_mend_and_stays_as_it_was() {
     let world = world().await;
     // The configuration in a folder in which the service may only read. Root may write everywhere, and so
-    // becomes the owner of the data folder, as the service does.
+    // the whole service is started as somebody else.
     let installed = tempfile::tempdir().unwrap();
     let path = |name: &str| installed.path().join(name);
     std::fs::copy(env!("CARGO_BIN_EXE_cashout"), path("cashout")).unwrap();
@@ -109,6 +110,9 @@ async fn a_file_that_cannot_be_written_is_told_with_the_mend_and_stays_as_it_was
     let before = std::fs::read_to_string(&file).unwrap();
     let mut serve = Process::new(path("cashout"));
     serve.env_clear().arg("serve").arg("--config").arg(&file).arg("--data").arg(path("data"));
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        serve.gid(SERVICE).uid(SERVICE);
+    }
     let service = Service::start(serve);
 
     for (language, save, told, mend) in [

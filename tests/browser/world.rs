@@ -8,6 +8,7 @@ use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::shops::{Market, populate};
 use cashout::sandbox::{HipayModel, Reviews, SandboxOptions};
 use cashout::serve::Appliance;
+use cashout::update::story::Known;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -23,6 +24,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// What the guard tells of updates, were there one.
+    pub(crate) fn told_by_the_guard(&self, known: Known) {
+        self.appliance.web().guard.learn(known);
+    }
+
     /// An empty marketplace, on which no batch runs by itself.
     pub(crate) async fn new() -> Self {
         Self::of(World::unscheduled(SandboxOptions::default(), &[]).await).await

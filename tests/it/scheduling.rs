@@ -353,7 +353,10 @@ async fn a_stop_comes_to_a_safe_point_and_what_waits_runs_after_the_next_start()
     scheduler.ask(&Command::CashoutTransfer, "somebody", true).await.unwrap();
     assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
     scheduler.ask(&Command::CashoutTransfer, "somebody else", true).await.unwrap();
+    let stop = appliance.web().stopping.clone();
     let stopping = tokio::spawn(appliance.stop());
+    // Only then is what is in hand let go of.
+    stop.cancelled().await;
     held.release();
     stopping.await.unwrap().unwrap();
     assert!(!scheduler.is_at_work());

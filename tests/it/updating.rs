@@ -1,5 +1,6 @@
 //! One release makes way for another: real packages, real processes, a real exchange of binaries.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Seek;
 use std::net::SocketAddr;
@@ -14,11 +15,14 @@ use cashout::update::asset_name;
 use serde_json::Value;
 
 use crate::disguise::{disguised, package};
+use crate::notices::Notice;
 use crate::told::Running;
-use crate::world::{World, http};
+use crate::world::{World, http, wallet_of};
 
 /// The release that is there first.
 const OLD: &str = "1.0.0";
+/// The shop that HiPay tells of.
+const SHOP: u64 = 2001;
 /// The release that is to be there.
 const NEW: &str = "1.1.0";
 
@@ -33,6 +37,8 @@ impl Installation {
     async fn new() -> Self {
         let settings = ["server.listen: 127.0.0.1:0", "dashboard.apiToken: a-token-of-some-length"];
         let world = World::unscheduled(SandboxOptions::default(), &settings).await;
+        world.seller(SHOP);
+        world.vendors().await;
         world.let_go().await;
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
@@ -83,13 +89,16 @@ impl Installation {
 
     /// Hands a package to the running service, as the command line does.
     async fn install(&self, version: &str, package: &File) -> crate::told::Told {
+        crate::told::told(self.installing(version, package)).await
+    }
+
+    fn installing(&self, version: &str, package: &File) -> Command {
         let path = self.folder.path().join(asset_name(&version.parse().unwrap(), TARGET));
         let mut from = package.try_clone().unwrap();
         from.rewind().unwrap();
         std::io::copy(&mut from, &mut File::create(&path).unwrap()).unwrap();
         let path = path.display().to_string();
-        let command = self.command(&["app:update", "--package", &path]);
-        crate::told::told(command).await
+        self.command(&["app:update", "--package", &path])
     }
 }
 
@@ -131,11 +140,29 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
             (longest, asked)
         })
     };
+    // HiPay tells something fifty times a second.
+    let telling = {
+        let (over, address) = (over.clone(), service.address);
+        tokio::spawn(async move {
+            let (client, mut told) = (http(), BTreeSet::new());
+            let mut every = tokio::time::interval(Duration::from_millis(20));
+            while !over.is_cancelled() {
+                every.tick().await;
+                let id = format!("m{}", told.len());
+                let notice = Notice::new("other_transaction", "ok", wallet_of(SHOP)).of(&id, "1.00");
+                let sent = client.post(format!("http://{address}/")).form(&[("xml", notice.xml())]).send();
+                assert_eq!(sent.await.unwrap().status(), 204);
+                told.insert(id);
+            }
+            told
+        })
+    };
     let new = package(&disguised(NEW, None), &asset_name(&NEW.parse().unwrap(), TARGET), "test.key");
     installation.install(NEW, &new).await.ends(0).says("updated from 1.0.0 to 1.1.0");
     over.cancel();
     let (longest, asked) = asking.await.unwrap();
-    eprintln!("the longest of {asked} requests took {longest:?}");
+    let told = telling.await.unwrap();
+    eprintln!("the longest of {asked} requests took {longest:?}, beside {} notifications", told.len());
 
     assert_eq!(installation.version(&service).await, NEW);
     assert_eq!(service.running.id(), guard, "the service manager sees one process all the time");
@@ -150,6 +177,14 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
     // What starts from now on is the new one.
     let service = installation.serve().await;
     assert_eq!(installation.version(&service).await, NEW);
+    service.running.signal("TERM");
+    service.running.end().await.ends(0);
+    // Everything that was acknowledged is kept, once.
+    let mut installation = installation;
+    installation.world.restart().await;
+    let kept: Vec<String> = installation.world.notifications().into_iter().map(|one| one.subject).collect();
+    assert_eq!(kept.len(), told.len());
+    assert_eq!(kept.into_iter().collect::<BTreeSet<_>>(), told);
 }
 
 /// A bad release is tried, and the old one is back.
@@ -236,10 +271,12 @@ async fn a_guard_that_is_killed_at_any_file_operation_leaves_a_whole_release_and
         fs::write(&trap, format!("{version} {point}")).unwrap();
         let mut service = installation.serve().await;
         let package = package(&disguised(NEW, fault), &asset_name(&NEW.parse().unwrap(), TARGET), "test.key");
+        let mut asking = Running::start(installation.installing(NEW, &package));
         tokio::select! {
-            _ = installation.install(NEW, &package) => {}
+            () = asking.is_gone() => {}
             () = service.running.is_gone() => {}
         }
+        drop(asking);
         drop(service);
         fs::remove_file(&trap).unwrap();
 

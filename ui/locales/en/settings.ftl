@@ -50,7 +50,7 @@ machine-uptime = Running for
 machine-host = Host
 machine-zone = Time zone
 machine-backup = Last backup
-machine-backup-none = none known: cashout makes none itself
+machine-backup-none = none yet: cashout copies its store before each update
 machine-unknown = not known
 
 remotes-title = Remotes

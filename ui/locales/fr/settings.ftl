@@ -50,7 +50,7 @@ machine-uptime = En service depuis
 machine-host = Hôte
 machine-zone = Fuseau horaire
 machine-backup = Dernière sauvegarde
-machine-backup-none = aucune connue : cashout n’en fait pas lui-même
+machine-backup-none = aucune : cashout copie ses données avant chaque mise à jour
 machine-unknown = inconnu
 
 remotes-title = Services distants

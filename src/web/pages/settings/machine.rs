@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::page::{Page, show};
 use crate::hipay::ActingOn;
@@ -36,6 +36,8 @@ pub(super) struct Machine {
     pub(super) host: String,
     pub(super) time_zone: String,
     pub(super) schedule: Vec<NextRun>,
+    /// When the store was copied last.
+    pub(super) last_back_up: Option<Timestamp>,
     /// The file that runs, where it is known.
     program: Option<PathBuf>,
 }
@@ -45,9 +47,10 @@ impl Machine {
         let store = web.context.store.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default().trim().to_owned();
-            store.file_size().map(|size| (size, host))
+            let last_back_up = store.last_back_up();
+            store.file_size().map(|size| (size, host, last_back_up))
         });
-        let (size, host) = looking.await.unwrap_or(Err(StoreError::Closed))?;
+        let (size, host, last_back_up) = looking.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self {
             version: crate::release::version(),
             target: crate::release::TARGET,
@@ -58,6 +61,7 @@ impl Machine {
             host,
             time_zone: web.settings.get().hipay.time_zone_name.clone(),
             schedule: web.scheduler.next_runs().await?,
+            last_back_up,
             program: std::env::current_exe().ok(),
         })
     }
