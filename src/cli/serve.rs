@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::output::notice;
 use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, configuration};
-use crate::config::{Scribe, Settings};
+use crate::config::{Config, Scribe, Settings};
+use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::release;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
@@ -54,10 +55,7 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
         let voice = voice.clone();
         settings = settings.written_by(Scribe::new(move |text| voice.configure(text)));
     }
-    let context = match reach(global, &config)? {
-        Reached::Store(context) => *context,
-        Reached::Service(_) => return Err(Failed::new(Exit::Busy, at_work_already(&global.data))),
-    };
+    let context = store(global, &config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut told = voice.listen()?;
@@ -112,6 +110,21 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
     })
 }
 
+/// The store, which is ours as soon as nobody else has it. Our guard has made sure that no other service
+/// is at work on it: one that still answers is the worker of a guard that was killed, and about to end.
+fn store(global: &Global, config: &Config) -> Result<Context, Failed> {
+    let begun = Instant::now();
+    loop {
+        match reach(global, config)? {
+            Reached::Store(context) => return Ok(*context),
+            Reached::Service(_) if begun.elapsed() < GONE_WITHIN => {
+                std::thread::park_timeout(Duration::from_millis(50))
+            }
+            Reached::Service(_) => return Err(Failed::new(Exit::Busy, at_work_already(&global.data))),
+        }
+    }
+}
+
 /// Does what a test wants to go wrong; nothing in a release build.
 fn go_wrong() {
     match release::fault() {
@@ -129,6 +142,9 @@ fn go_wrong() {
 
 /// How long the service goes on answering after the store has failed: only a new start opens it again.
 const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the worker of a guard that was killed may take to end.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often the guard hears from us.
 const SAID_ALIVE_EVERY: Duration = Duration::from_secs(5);

@@ -1,9 +1,11 @@
 //! `cashout serve` is two processes: the guard keeps the listening socket and a worker running.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use cashout::sandbox::SandboxOptions;
 
+use crate::notices::until;
 use crate::told::Running;
 use crate::world::{World, http};
 
@@ -25,6 +27,8 @@ async fn a_worker_that_is_killed_is_started_again_and_no_connection_is_refused_m
     let (mut running, address) = serving(&world).await;
     let first = running.worker();
     running.signal_worker("KILL");
+    // What it had accepted by then ends with it.
+    until("it is gone", || !Path::new("/proc").join(&first).exists()).await;
     // Asked while there is no worker: it waits in the queue of the socket, and is answered by the next.
     let answer = http().get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
