@@ -118,7 +118,7 @@ fn store(global: &Global, config: &Config) -> Result<Context, Failed> {
         match reach(global, config)? {
             Reached::Store(context) => return Ok(*context),
             Reached::Service(_) if begun.elapsed() < GONE_WITHIN => {
-                std::thread::park_timeout(Duration::from_millis(50))
+                std::thread::park_timeout(Duration::from_millis(50));
             }
             Reached::Service(_) => return Err(Failed::new(Exit::Busy, at_work_already(&global.data))),
         }
