@@ -13,7 +13,7 @@ use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, owner};
 use crate::app;
 use crate::config::{Config, process_environment};
 use crate::sys;
-use crate::update::guard::{Ended, Guard, Handover, Plan, rehearse, rescue};
+use crate::update::guard::{Ended, Guard, Handover, Plan, User, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
@@ -24,11 +24,7 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
         .map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     let user = owner::worker_user(&global.data);
     app::create_private_folder(&global.data, user)?;
-    let state = match (&arguments.guard_state, user) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),
-        (None, None) => global.data.join("guard"),
-    };
+    let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
     let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
     // Before the listening socket: a second service is told what it is, not that a port is taken.
     let (lock, listener) = match &mut handover {
@@ -55,6 +51,16 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
     }
 }
 
+/// The guard's own folder: the one that was named, root's where the worker is another user, else one in
+/// the data folder.
+fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &Path) -> PathBuf {
+    match (named, user) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),
+        (None, None) => data.join("guard"),
+    }
+}
+
 /// The path of this binary. After an exchange the kernel's name for the one that runs is of no use, and
 /// the guard that takes over is started by its path.
 fn program(taking_over: bool) -> Result<PathBuf, Failed> {
@@ -67,22 +73,16 @@ fn program(taking_over: bool) -> Result<PathBuf, Failed> {
 
 /// `cashout guard-recover`, which the service manager runs from the previous binary before each start.
 pub(super) fn recover(global: &Global, arguments: &RecoverArgs) -> Result<Exit, Failed> {
-    let state = match (&arguments.guard_state, owner::worker_user(&global.data)) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),
-        (None, None) => global.data.join("guard"),
-    };
-    if arguments.rehearse {
-        // What the start of a guard needs of this machine, without a worker.
-        let _lock = lock(&state, &global.data)?;
-        rehearse(&state)?;
-        return Ok(Exit::Done);
-    }
-    if !state.is_dir() {
+    let user = owner::worker_user(&global.data);
+    let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
+    if !arguments.rehearse && !state.is_dir() {
         return Ok(Exit::Done);
     }
     let _lock = lock(&state, &global.data)?;
-    if let Some(done) = rescue(&program(false)?, &state)? {
+    if arguments.rehearse {
+        // What the start of a guard needs of this machine, without a worker.
+        rehearse(&state)?;
+    } else if let Some(done) = rescue(&program(false)?, &state)? {
         notice(&format!("cashout: {done}"));
     }
     Ok(Exit::Done)

@@ -57,13 +57,14 @@ pub(super) fn run(global: &Global, arguments: UpdateArgs) -> Result<Exit, Failed
 /// The version in a package's name.
 fn version_of(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let version =
-        name.strip_prefix("cashout-").and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::update::TARGET)));
+    let version = name
+        .strip_prefix("cashout-")
+        .and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::release::TARGET)));
     version.map(str::to_owned).ok_or_else(|| {
         let sentence = format!(
             "{name} is not the name of a package for this machine: that is cashout-VERSION-{}.tar.gz, and the \
              signature is for that name",
-            crate::update::TARGET
+            crate::release::TARGET
         );
         Failed::new(Exit::Usage, sentence)
     })

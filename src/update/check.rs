@@ -12,10 +12,11 @@ use tokio::sync::{Mutex, Notify};
 use super::fetch::Downloads;
 use super::github::{GitHub, Listed};
 use super::release::{Offer, choose};
-use super::{Obstacle, TARGET, running};
+use super::{Obstacle, running};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateChannel, UpdateConfig};
 use crate::locale::Texts;
+use crate::release::TARGET;
 use crate::remote::Manners;
 use crate::store::{Store, StoreError, View};
 

@@ -27,7 +27,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// How long what runs may take to come to a safe point before somebody is asked to come again.
 const DRAINED_WITHIN: Duration = Duration::from_secs(110);
 
-/// What it may be at most, in bytes.
+/// How long our own answer over HTTP may be, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// The document that a probe writes and reads.

@@ -20,6 +20,7 @@ use crate::store::StoreError;
 
 /// How often it is looked whether a patch is to be installed unasked.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
 /// A package on its way from GitHub to the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errand {

@@ -28,9 +28,6 @@ pub use notes::notes_html;
 pub use obstacle::Obstacle;
 pub use release::{Asset, Kind, Offer, Release, asset_name};
 
-/// The machine that this binary was built for: releases are packed by it.
-pub const TARGET: &str = crate::release::TARGET;
-
 /// The version that runs.
 pub fn running() -> semver::Version {
     semver::Version::parse(crate::release::version()).unwrap_or_else(|_| semver::Version::new(0, 0, 0))

@@ -46,7 +46,7 @@ fn updates(world: &World) -> Updates {
 }
 
 fn file(version: &str) -> ReleaseAsset {
-    let name = asset_name(&Version::parse(version).unwrap(), update::TARGET);
+    let name = asset_name(&Version::parse(version).unwrap(), cashout::release::TARGET);
     ReleaseAsset::new(&name, format!("the program {version}, ").repeat(20_000))
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::bank::Bank;
 use super::customers::Till;
 use super::market::Marketplace;
-use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, time_zone, witness};
+use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, sandbox, time_zone, witness};
 use crate::cli::batch::Signals;
 use crate::cli::guard::bind;
 use crate::cli::output::{notice, print, print_json};
@@ -20,8 +20,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::cycle::Cycle;
 use crate::money::MoneyError;
+use crate::sandbox::Sandbox;
 use crate::sandbox::shops::Market;
-use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::serve::{Appliance, STOP_WITHIN};
 
 /// A cycle every five days, so that there is something to see every few minutes.
@@ -111,15 +111,7 @@ async fn live(
     let first = first_cycle(last)?;
     let begins = first.at.checked_sub(OPENS_BEFORE).unwrap_or(first.at);
     clock.set(begins);
-    let sandbox = Sandbox::start(SandboxOptions {
-        seed: arguments.seed,
-        clock: clock.clone(),
-        latency: Duration::from_millis(u64::from(arguments.latency_ms)),
-        fault_rate_percent: arguments.fault_rate,
-        lost_answers_percent: 0,
-    })
-    .await
-    .map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    let sandbox = sandbox(arguments, clock).await?;
     let mut outside = Outside::open(&sandbox, arguments, &url, begins, first);
     let mut credentials = sandbox.credentials().clone();
     credentials.cycle_days = CYCLE_DAYS.to_vec();

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::cycle::{Calendar, Cycle};
 use crate::jobs::Context;
 use crate::remote::Manners;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SandboxOptions};
 
 pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
     if arguments.once { once::run(global, arguments) } else { living::run(global, arguments, clock) }
@@ -67,6 +67,18 @@ impl Drop for Folder {
 
 /// Payments that HiPay's own ledger shows, or what is wrong with it.
 type Witness = Result<usize, Vec<String>>;
+
+/// The stand-ins for Mirakl and HiPay that the arguments ask for.
+async fn sandbox(arguments: &DemoArgs, clock: &Clock) -> Result<Sandbox, Failed> {
+    let options = SandboxOptions {
+        seed: arguments.seed,
+        clock: clock.clone(),
+        latency: Duration::from_millis(u64::from(arguments.latency_ms)),
+        fault_rate_percent: arguments.fault_rate,
+        lost_answers_percent: 0,
+    };
+    Sandbox::start(options).await.map_err(|error| Failed::new(Exit::Machine, error.to_string()))
+}
 
 fn witness(sandbox: &Sandbox) -> Witness {
     sandbox.verify_once().map(|()| sandbox.hipay(|hipay| hipay.ledger.paid().count()))

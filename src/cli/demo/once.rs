@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::told::{Told, look, tell};
-use super::{Folder, connect, last_cycle, time_zone, witness};
+use super::{Folder, connect, last_cycle, sandbox, time_zone, witness};
 use crate::cli::batch::listen;
 use crate::cli::output::notice;
 use crate::cli::{DemoArgs, Exit, Failed, Global, progress, runtime};
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::cycle::Cycle;
 use crate::jobs::{self, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments, Progress};
 use crate::sandbox::shops::{Market, populate};
-use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, SandboxOptions, Until};
+use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, Until};
 
 /// How often what chance spoiled is run again.
 const ROUNDS: usize = 4;
@@ -40,15 +40,7 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>
     // The demo's time is turned by hand: it begins two days before the cycle.
     let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
     let clock = Clock::turned_by_hand(before);
-    let sandbox = Sandbox::start(SandboxOptions {
-        seed: arguments.seed,
-        clock: clock.clone(),
-        latency: Duration::from_millis(u64::from(arguments.latency_ms)),
-        fault_rate_percent: arguments.fault_rate,
-        lost_answers_percent: 0,
-    })
-    .await
-    .map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    let sandbox = sandbox(arguments, &clock).await?;
     sandbox.hipay(|hipay| {
         hipay.reviews = Reviews::ByHand;
         hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);

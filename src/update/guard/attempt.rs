@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use semver::Version;
 
-use super::journal::{Binary, Journal, State};
+use super::journal::{Binary, Journal};
 use super::place::digest_at;
 use super::{Event, Guard};
-use crate::clock::Clock;
 use crate::release;
 use crate::update::channel::{Said, Told};
+use crate::update::running;
 use crate::update::story::{Outcome, Reason, Step};
 
 /// How long a copy of the store may take.
@@ -70,18 +70,8 @@ impl Guard {
             Package::Release { version, .. } => version.clone(),
             Package::Previous => "?".to_owned(),
         };
-        let mut journal = Journal {
-            state: State::Preparing,
-            old: Binary { version: release::version().to_owned(), digest },
-            new: Binary { version, digest: String::new() },
-            asked_by: wish.asked_by.clone(),
-            began_at: Clock::system().now(),
-            steps: Vec::new(),
-            tries: 0,
-            starts: 0,
-            reason: None,
-            lines: Vec::new(),
-        };
+        let old = Binary { version: release::version().to_owned(), digest };
+        let mut journal = Journal::new(old, Binary { version, digest: String::new() }, &wish.asked_by);
         match self.prepare(&mut journal, wish) {
             Ok(()) => self.exchange(journal),
             Err(halt) => {
@@ -118,7 +108,7 @@ impl Guard {
         self.step(journal, Step::Verify)?;
         match wish.package {
             Package::Release { version, file } => {
-                is_newer(&version, wish.insists)?;
+                let version = newer(&version, wish.insists)?;
                 journal.new.digest = self.place.take_in(file, &version)?;
             }
             Package::Previous => journal.new.digest = self.place.take_previous()?,
@@ -239,16 +229,13 @@ impl Guard {
     }
 }
 
-/// Refuses what is not newer than the release that runs, and what is no version at all.
-fn is_newer(version: &str, insists: bool) -> Result<(), Reason> {
-    let no_version = || {
-        let sentence = "the package is for something that is no version";
-        Reason::new("no_version", sentence)
-    };
-    let wanted = Version::parse(version).map_err(|_| no_version())?;
-    let running = Version::parse(release::version()).map_err(|_| no_version())?;
+/// The version, unless it is not newer than the release that runs, or no version at all.
+fn newer(version: &str, insists: bool) -> Result<Version, Reason> {
+    let wanted = Version::parse(version)
+        .map_err(|_| Reason::new("no_version", "the package is for something that is no version"))?;
+    let running = running();
     if wanted > running || insists {
-        return Ok(());
+        return Ok(wanted);
     }
     let sentence = format!("{version} is not newer than {running}, which runs; to go back to it, use the command line");
     Err(Reason::new("not_newer", sentence).with("version", version).with("running", running))

@@ -25,6 +25,18 @@ pub struct User {
     pub group: u32,
 }
 
+/// Keeps what the service manager says to the guard from a process of the guard's, and has that run as
+/// `user`, where that is another.
+pub(super) fn apart(command: &mut Command, user: Option<User>) {
+    for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env_remove(variable);
+    }
+    if let Some(user) = user {
+        // Drops the groups of the guard's user as well.
+        command.gid(user.group).uid(user.id).env_remove("CREDENTIALS_DIRECTORY");
+    }
+}
+
 /// How a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -64,15 +76,7 @@ impl Child {
         let mut command = Command::new(&plan.program);
         command.args(&plan.arguments).arg("--worker-of").arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
-        // What the service manager says to the guard is not for the worker.
-        for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(variable);
-        }
-        if let Some(user) = plan.user {
-            // Drops the groups of the guard's user as well.
-            command.gid(user.group).uid(user.id).env_remove("CREDENTIALS_DIRECTORY");
-        }
+        apart(&mut command, plan.user);
         let mut outputs = Vec::new();
         if trial {
             let ((out, to_out), (error, to_error)) = (io::pipe()?, io::pipe()?);

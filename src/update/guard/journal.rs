@@ -62,6 +62,22 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// An attempt that begins now.
+    pub(super) fn new(old: Binary, new: Binary, asked_by: &str) -> Self {
+        Self {
+            state: State::Preparing,
+            old,
+            new,
+            asked_by: asked_by.to_owned(),
+            began_at: Clock::system().now(),
+            steps: Vec::new(),
+            tries: 0,
+            starts: 0,
+            reason: None,
+            lines: Vec::new(),
+        }
+    }
+
     /// The attempt as it is told of.
     fn attempt(&self) -> Attempt {
         Attempt {

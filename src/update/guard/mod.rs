@@ -42,7 +42,6 @@ use manager::Manager;
 use place::Place;
 use signals::Signals;
 use swap::Resume;
-pub use verify::package_name;
 
 /// A worker whose store has not answered for so long hangs: it is killed and started anew.
 const HANGS_AFTER: Duration = Duration::from_mins(1);

@@ -3,7 +3,6 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde::Deserialize;
 
 use super::Guard;
 use super::attempt::Halt;
+use super::child::apart;
 use super::place::{Place, digest_at};
 use crate::config;
 use crate::release;
@@ -104,11 +104,8 @@ impl Guard {
         let (mut ours, theirs) = io::pipe()?;
         let mut command = Command::new(self.place.candidate());
         command.args(arguments).stdin(Stdio::null()).stderr(theirs.try_clone()?).stdout(theirs);
-        for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"] {
-            command.env_remove(variable);
-        }
-        if let Some(user) = self.plan.user {
-            command.gid(user.group).uid(user.id).env_remove("CREDENTIALS_DIRECTORY");
+        apart(&mut command, self.plan.user);
+        if self.plan.user.is_some() {
             // In the environment of a process that lives for a moment, of the user who has them anyway.
             command.envs(config::credentials_as_variables());
         }

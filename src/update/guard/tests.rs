@@ -6,7 +6,6 @@ use std::path::Path;
 use super::journal::{Binary, Journal, State};
 use super::place::{Place, digest_at};
 use super::swap::Resume;
-use crate::clock::Clock;
 use crate::update::story::{Outcome, Reason};
 
 /// An installation with an old release in place and a new one on the stage.
@@ -41,18 +40,7 @@ impl Installation {
     }
 
     fn journal(&self) -> Journal {
-        Journal {
-            state: State::Preparing,
-            old: self.old.clone(),
-            new: self.new.clone(),
-            asked_by: "somebody".to_owned(),
-            began_at: Clock::system().now(),
-            steps: Vec::new(),
-            tries: 0,
-            starts: 0,
-            reason: None,
-            lines: Vec::new(),
-        }
+        Journal::new(self.old.clone(), self.new.clone(), "somebody")
     }
 
     /// What runs after a start: whoever is in place, after all that it finds to do.

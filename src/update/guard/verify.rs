@@ -7,9 +7,11 @@ use std::io::{self, ErrorKind, Read, Seek};
 
 use flate2::read::MultiGzDecoder;
 use self_update::{ArchiveKind, Compression, Extract, verify_signature};
+use semver::Version;
 
 use super::place::{Place, digest_at};
 use crate::release;
+use crate::update::asset_name;
 use crate::update::story::Reason;
 
 /// The largest package, in bytes.
@@ -18,15 +20,10 @@ const LARGEST_PACKAGE: u64 = 64 * 1024 * 1024;
 /// The largest binary, in bytes: what a package is unpacked to at most.
 const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
 
-/// The name of the package of a version for this kind of machine. The signature is bound to it.
-pub fn package_name(version: &str) -> String {
-    format!("cashout-{version}-{}.tar.gz", release::TARGET)
-}
-
 impl Place {
     /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
     /// is refused leaves nothing behind that would ever be run.
-    pub(super) fn take_in(&self, mut package: File, version: &str) -> Result<String, Reason> {
+    pub(super) fn take_in(&self, mut package: File, version: &Version) -> Result<String, Reason> {
         if release::KEYS.is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(Reason::new("no_key", sentence));
@@ -39,7 +36,8 @@ impl Place {
             return Err(Reason::new("too_large", sentence));
         }
         let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
-        let copy = stage.join(package_name(version));
+        // The signature is bound to the name.
+        let copy = stage.join(asset_name(version, release::TARGET));
         let mut taken = package.take(LARGEST_PACKAGE);
         File::create(&copy)
             .and_then(|mut file| io::copy(&mut taken, &mut file).map(drop))
