@@ -319,18 +319,21 @@ start_it() {
         return 0
     fi
     systemctl --quiet enable cashout.service
+    # 2: the configuration is not yet what it has to be.
+    code=0
     if ! systemctl --quiet is-active cashout.service; then
-        # 2: the configuration is not yet what it has to be; the service would only end at once.
-        code=0
         said=$("$bin/cashout" check --offline --config "$settings/parameters.yml" --data "$data" 2>&1) || code=$?
-        if [ "$code" = 2 ]; then
-            say "$said" '' "fill in $settings/parameters.yml, then: systemctl start cashout"
-            return 0
-        fi
     fi
     systemctl reset-failed cashout.service 2>/dev/null || true
     if systemctl restart cashout.service; then
         say "the service runs; its log: journalctl -u cashout"
+        # A first run: it asks for what is missing, and has written where.
+        [ "$code" != 2 ] || journalctl -u cashout -n 20 -o cat 2>/dev/null | sed -n 's/^cashout: \(.*\/setup .*\)/\1/p' | tail -n 2
+        return 0
+    fi
+    if [ "$code" = 2 ]; then
+        systemctl stop cashout.service 2>/dev/null || true
+        say "$said" '' "mend $settings/parameters.yml, then: systemctl start cashout"
         return 0
     fi
     [ -f "$work/previous" ] || fail "the service does not start: journalctl -u cashout tells why"

@@ -12,6 +12,8 @@ use super::serve::at_work_already;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, owner};
 use crate::app;
 use crate::config::{Config, process_environment};
+use crate::release;
+use crate::setup;
 use crate::sys;
 use crate::update::guard::{Ended, Guard, Handover, Plan, User, rehearse, rescue};
 
@@ -19,17 +21,48 @@ use crate::update::guard::{Ended, Guard, Handover, Plan, User, rehearse, rescue}
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
+    if release::fault() == Some("its guard exits at once") {
+        std::process::exit(7);
+    }
+    let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
+    let mut sockets = Sockets { handed_in: if handover.is_none() { handed_in()? } else { None }, kept: None };
+    loop {
+        match guard(global, arguments, handover.take(), &mut sockets)? {
+            // Begins anew with the settings that are there now.
+            Ended::SetUp => {}
+            ended @ Ended::Signal(_) => return Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
+            Ended::Code(code) => {
+                let defect = || format!("the worker ended with code {code}: this is a defect");
+                return Exit::of_code(code).ok_or_else(|| Failed::new(Exit::Machine, defect()));
+            }
+        }
+    }
+}
+
+/// Guards until the service ends, or until there are settings where there were none.
+fn guard(
+    global: &Global,
+    arguments: &ServeArgs,
+    mut handover: Option<Handover>,
+    sockets: &mut Sockets,
+) -> Result<Ended, Failed> {
     // Its notices are the worker's to tell.
-    let config = Config::load(&global.config, process_environment())
-        .map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
+    let (listen, setting_up) = match Config::load(&global.config, process_environment()) {
+        Ok(config) => (Ok(config.server.listen), false),
+        Err(errors) if setup::is_wanted(&errors, &global.data) => {
+            (setup::address(&global.config, process_environment()), true)
+        }
+        Err(errors) => (Err(errors), false),
+    };
+    let listen = listen.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     let user = owner::worker_user(&global.data);
     app::create_private_folder(&global.data, user)?;
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
-    let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
     // Before the listening socket: a second service is told what it is, not that a port is taken.
-    let (lock, listener) = match &mut handover {
-        Some(handover) => (File::from(handover.file()?), TcpListener::from(handover.file()?)),
-        None => (lock(&state, &global.data)?, listener(&config)?),
+    let (lock, listener) = if let Some(handover) = &mut handover {
+        (File::from(handover.file()?), TcpListener::from(handover.file()?))
+    } else {
+        (lock(&state, &global.data)?, sockets.listener(listen)?)
     };
     let plan = Plan {
         program: program(arguments.taking_over)?,
@@ -40,14 +73,35 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
         listener,
         user,
         trial: Duration::from_secs(u64::from(arguments.trial_seconds)),
+        setting_up,
         say: |sentence| notice(&format!("cashout: {sentence}")),
     };
-    match Guard::new(plan)?.run(handover)? {
-        Ended::Code(code) => match Exit::of_code(code) {
-            Some(exit) => Ok(exit),
-            None => Err(Failed::new(Exit::Machine, format!("the worker ended with code {code}: this is a defect"))),
-        },
-        ended @ Ended::Signal(_) => Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
+    Ok(Guard::new(plan)?.run(handover)?)
+}
+
+/// Where a guard has its listening socket from.
+struct Sockets {
+    /// Whoever started this has opened one.
+    handed_in: Option<TcpListener>,
+    /// The one that a first run was on, and its address as it was asked for: whoever waits on it is
+    /// answered by the service.
+    kept: Option<(SocketAddr, TcpListener)>,
+}
+
+impl Sockets {
+    /// The one that was handed in, else one at this address.
+    fn listener(&mut self, address: SocketAddr) -> Result<TcpListener, Failed> {
+        if let Some(socket) = &self.handed_in {
+            return Ok(socket.try_clone()?);
+        }
+        if let Some((at, socket)) = self.kept.take()
+            && at == address
+        {
+            return Ok(socket);
+        }
+        let socket = bind(address, "server.listen")?;
+        self.kept = Some((address, socket.try_clone()?));
+        Ok(socket)
     }
 }
 
@@ -104,15 +158,10 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
     }
 }
 
-/// The socket that was handed in, or one of our own.
-fn listener(config: &Config) -> Result<TcpListener, Failed> {
-    let handed_in = sys::handed_in_listener().map_err(|error| {
-        Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}"))
-    })?;
-    if let Some(listener) = handed_in {
-        return Ok(listener);
-    }
-    bind(config.server.listen, "server.listen")
+/// The socket that was handed in, if one was.
+fn handed_in() -> Result<Option<TcpListener>, Failed> {
+    sys::handed_in_listener()
+        .map_err(|error| Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}")))
 }
 
 /// A listening socket; `named` is what the address was given by.

@@ -1,24 +1,28 @@
 //! The worker of `cashout serve`: the appliance, until it is asked to stop.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::output::notice;
 use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, configuration};
-use crate::config::{Config, Scribe, Settings};
+use crate::config::{Config, Scribe, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::release;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
+use crate::setup::{self, Setup};
 use crate::store::{Store, StoreError};
 use crate::update::channel::{Said, Told};
 use crate::update::duty::Duty;
 use crate::update::worker::{AttachError, GuardLink, Guarded, Voice};
+use crate::web::{self, Connections, Limits};
 
 impl From<AttachError> for Failed {
     fn from(error: AttachError) -> Self {
@@ -49,12 +53,20 @@ impl From<ServeError> for Failed {
 pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
     let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
     go_wrong();
-    let config = configuration(global)?;
-    let mut settings = Settings::new(&global.config, Arc::new(config.clone()));
-    if keeps_settings {
+    let scribe = if keeps_settings {
         let voice = voice.clone();
-        settings = settings.written_by(Scribe::new(move |text| voice.configure(text)));
+        Scribe::new(move |text| voice.configure(text))
+    } else {
+        Scribe::default()
+    };
+    if let Err(errors) = Config::load(&global.config, process_environment())
+        && setup::is_wanted(&errors, &global.data)
+    {
+        notice(&errors.to_string());
+        return set_up(global, listener, &voice, scribe);
     }
+    let config = configuration(global)?;
+    let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
     let context = store(global, &config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -107,6 +119,36 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
                 Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs())))
             }
         }
+    })
+}
+
+/// Asks for the settings that are missing, on this machine alone, until they are written.
+fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe) -> Result<Exit, Failed> {
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let paths = [global.config.clone(), global.data.clone()];
+    let setup = Setup::begin(paths, process_environment(), scribe, address, |sentence| {
+        notice(&format!("cashout: {sentence}"));
+    });
+    let setup = setup.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let mut told = voice.listen()?;
+        let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = CancellationToken::new();
+        let connections = Connections::new(web::setup_router(&setup), None, Limits::default());
+        let serving = tokio::spawn(connections.serve(tokio::net::TcpListener::from_std(listener)?, stop.clone()));
+        voice.say(&Said::Ready { version: release::version().to_owned() });
+        tokio::select! {
+            () = setup.done().cancelled() => {}
+            _ = terminate.recv() => {}
+            () = stop_told(&mut told) => {}
+            () = async { loop { voice.say(&Said::Alive); tokio::time::sleep(SAID_ALIVE_EVERY).await; } } => {}
+        }
+        stop.cancel();
+        // The last answer says that all is well: it is to arrive.
+        let _ = tokio::time::timeout(STOP_WITHIN, serving).await;
+        Ok(Exit::Done)
     })
 }
 

@@ -49,17 +49,25 @@ pub struct Mistake {
     pub key: Option<String>,
     /// What is wrong, with the value unless it is a secret, and what is allowed.
     pub problem: String,
+    /// Nothing is wrong, something required is only not there yet.
+    pub is_missing: bool,
 }
 
 impl Mistake {
     /// A mistake of one setting.
     pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: impl Into<String>) -> Self {
-        Self { place: place.to_string(), key: Some(key.to_owned()), problem: problem.into() }
+        Self { place: place.to_string(), key: Some(key.to_owned()), problem: problem.into(), is_missing: false }
     }
 
     /// A mistake of a file as a whole, or of a line of it.
     pub(super) fn of_file(place: impl fmt::Display, problem: impl Into<String>) -> Self {
-        Self { place: place.to_string(), key: None, problem: problem.into() }
+        Self { place: place.to_string(), key: None, problem: problem.into(), is_missing: false }
+    }
+
+    /// The same about something required that is not there.
+    #[must_use]
+    pub(super) fn missing(self) -> Self {
+        Self { is_missing: true, ..self }
     }
 }
 
@@ -79,6 +87,13 @@ impl fmt::Display for Mistake {
 pub struct ConfigErrors {
     /// The mistakes, at least one.
     pub mistakes: Vec<Mistake>,
+}
+
+impl ConfigErrors {
+    /// Whether nothing is wrong but that required settings are not there yet, as before a first run.
+    pub fn is_unfinished(&self) -> bool {
+        self.mistakes.iter().all(|mistake| mistake.is_missing)
+    }
 }
 
 impl From<Vec<Mistake>> for ConfigErrors {

@@ -4,6 +4,7 @@
 //! `config/parameters.yml` is the first layer and the only list of settings and defaults.
 
 mod document;
+mod draft;
 mod layers;
 mod live;
 mod mistakes;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub use draft::{Draft, Known};
 use layers::Layers;
 pub use live::{Scribe, Settings};
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};

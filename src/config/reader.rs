@@ -34,7 +34,7 @@ impl Reader {
                  --config FILE, or copy the commented example config/parameters.yml here and fill it in",
                 missing.join(", ")
             );
-            layers.mistakes.insert(0, Mistake::of_file(layers.path.display(), problem));
+            layers.mistakes.insert(0, Mistake::of_file(layers.path.display(), problem).missing());
         }
         if layers.mistakes.is_empty() { Ok(layers) } else { Err(layers.mistakes) }
     }
@@ -55,7 +55,7 @@ impl Reader {
         self.missing.push(key.to_owned());
         if !self.layers.file_missing {
             let place = self.place_in_file(key);
-            self.layers.mistakes.push(Mistake::of_key(place, key, problem));
+            self.layers.mistakes.push(Mistake::of_key(place, key, problem).missing());
         }
         Noted
     }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -144,16 +144,34 @@ pub(super) fn change_settings(
     }
     let changed = FileText { text, mode: file.mode };
     Config::from_layers(Layers::gather(path, Some(&changed), &environment).map_err(invalid)?)?;
-    let replaced = scribe.replace(&changed.text).unwrap_or_else(|| replace(&target, &folder, &changed.text));
+    let replaced = scribe.replace(&changed.text).unwrap_or_else(|| replace(&target, &folder, &changed.text, None));
     replaced.map_err(cannot_write)
 }
 
 /// Replaces the whole file at `path`, as it stands, by `text`: the part of [`write_settings`] that needs
-/// the right to write.
-pub fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
-    let target = fs::canonicalize(path)?;
-    let folder = File::open(target.parent().unwrap_or(Path::new("/")))?;
-    replace(&target, &folder, text)
+/// the right to write. Where there is no file it is made, for its owner and, where one is given, for
+/// `group`; so is its folder.
+pub fn replace_settings(path: &Path, text: &str, group: Option<u32>) -> io::Result<()> {
+    let target = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let path = std::path::absolute(path)?;
+            create_folder(&path, group)?;
+            path
+        }
+        found => found?,
+    };
+    let folder = File::open(folder_of(&target))?;
+    replace(&target, &folder, text, group)
+}
+
+/// Makes the folder of the file at `path` where there is none.
+fn create_folder(path: &Path, group: Option<u32>) -> io::Result<()> {
+    let folder = folder_of(path);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
+    chown(folder, None, group)
 }
 
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
@@ -163,7 +181,7 @@ fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
 
 /// The text with `key` set to `value`. Nothing where the result, read again, would not differ in
 /// exactly that.
-fn changed(text: &str, key: &str, value: &str) -> Option<String> {
+pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     let before = document::parse("", text).ok()?;
     let has = |entries: &[Entry]| {
         entries.iter().any(|entry| entry.key == key && document::scalar(&entry.value).as_deref() == Some(value))
@@ -188,14 +206,14 @@ fn changed(text: &str, key: &str, value: &str) -> Option<String> {
 }
 
 /// Replaces the file in one step. What a crash may leave beside it is removed by the next change.
-fn replace(target: &Path, folder: &File, text: &str) -> io::Result<()> {
+fn replace(target: &Path, folder: &File, text: &str, group: Option<u32>) -> io::Result<()> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let temporary = target.with_file_name(format!(".{name}.new"));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = write_like(target, &temporary, text).and_then(|()| fs::rename(&temporary, target));
+    let written = write_like(target, &temporary, text, group).and_then(|()| fs::rename(&temporary, target));
     if let Err(error) = written {
         // The first error is the one to tell; what cannot be removed is removed by the next change.
         let _ = fs::remove_file(&temporary);
@@ -204,17 +222,27 @@ fn replace(target: &Path, folder: &File, text: &str) -> io::Result<()> {
     folder.sync_all()
 }
 
-/// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`. Until it
-/// has them nobody else may open it: it holds secrets.
-fn write_like(model: &Path, temporary: &Path, text: &str) -> io::Result<()> {
-    let model = fs::metadata(model)?;
+/// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`; where there is
+/// none, readable for `group`. Until it has them nobody else may open it: it holds secrets.
+fn write_like(model: &Path, temporary: &Path, text: &str, group: Option<u32>) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
     file.write_all(text.as_bytes())?;
-    let created = file.metadata()?;
-    if (created.uid(), created.gid()) != (model.uid(), model.gid()) {
-        fchown(&file, Some(model.uid()), Some(model.gid()))?;
+    match fs::metadata(model) {
+        Ok(model) => {
+            let created = file.metadata()?;
+            if (created.uid(), created.gid()) != (model.uid(), model.gid()) {
+                fchown(&file, Some(model.uid()), Some(model.gid()))?;
+            }
+            file.set_permissions(Permissions::from_mode(model.permissions().mode()))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if group.is_some() {
+                fchown(&file, None, group)?;
+                file.set_permissions(Permissions::from_mode(0o640))?;
+            }
+        }
+        Err(error) => return Err(error),
     }
-    file.set_permissions(Permissions::from_mode(model.permissions().mode()))?;
     file.sync_all()
 }
 

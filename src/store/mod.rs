@@ -91,6 +91,11 @@ struct Shared {
 }
 
 impl Store {
+    /// Whether there is one in `folder`, in whatever state.
+    pub fn is_in(folder: &Path) -> bool {
+        opening::path_of(folder).exists()
+    }
+
     /// Opens the store in `folder`, which is created there if it is missing. Blocks.
     pub fn open(folder: &Path, options: &StoreOptions, schema: &Schema) -> Result<Self, StoreError> {
         Self::open_with(folder, options, schema, MIGRATIONS)

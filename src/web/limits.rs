@@ -25,12 +25,20 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes with what holds for all of them around.
 pub(super) fn around(routes: Router<Web>, web: &Web) -> Router<Web> {
+    outermost(bounded(routes).layer(middleware::from_fn_with_state(web.clone(), Peer::find)))
+}
+
+/// What a request may take, and a panic that stays in it.
+pub(super) fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(within_time))
-        .layer(middleware::from_fn_with_state(web.clone(), Peer::find))
-        .layer(middleware::from_fn(named))
+}
+
+/// An id for each request, around everything else.
+pub(super) fn outermost<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(middleware::from_fn(named))
 }
 
 /// Gives the request an id that stands in every log line about it and in its answer.

@@ -40,14 +40,16 @@ pub use health::Readiness;
 pub use peer::Peer;
 pub use problem::Problem;
 pub use session::{
-    COOKIE, NewSession, NoRandom, Passwords, SECURE_COOKIE, SignInRefused, csrf_token, safe_next, sign_in, sign_out,
+    COOKIE, NewSession, Passwords, SECURE_COOKIE, SignInRefused, csrf_token, safe_next, sign_in, sign_out,
     sign_out_everywhere,
 };
 pub use tls::{Certificate, TlsError};
 
 use crate::config::Settings;
 use crate::jobs::Context;
+pub use crate::random::NoRandom;
 use crate::scheduler::Scheduler;
+use crate::setup::Setup;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 
@@ -118,6 +120,11 @@ pub fn router(web: Web) -> Router {
         .fallback(async || Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []))
         .method_not_allowed_fallback(not_allowed);
     limits::around(routes, &web).with_state(web)
+}
+
+/// What is answered before there are settings.
+pub fn setup_router(setup: &Setup) -> Router {
+    pages::setup_router(setup)
 }
 
 async fn not_allowed() -> Problem {

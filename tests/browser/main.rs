@@ -36,6 +36,7 @@ mod screen;
 mod sentences;
 mod settings;
 mod settings_file;
+mod setup;
 mod signing_in;
 #[path = "../it/told.rs"]
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]

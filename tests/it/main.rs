@@ -45,6 +45,7 @@ mod schedules;
 mod scheduling;
 mod serving;
 mod settings;
+mod setup;
 mod signing_in;
 mod socket;
 mod stopping;

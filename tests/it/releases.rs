@@ -340,14 +340,44 @@ async fn who_asks_while_it_is_fetched_waits_for_the_same_download() {
     assert!(held.reached().await);
     let busy = updates.fetch(other).await.unwrap_err();
     assert_eq!(sentence(&world, &busy), "Release 0.1.1 is on its way: wait until that is done.");
-    let mut progress = updates.progress();
     held.release();
-    let seen = progress.wait_for(Option::is_some).await.unwrap().clone().unwrap();
-    assert!(seen.done > 0 && seen.total == patch.asset.size, "{seen:?}");
     let [one, two] = both;
     assert!(Arc::ptr_eq(&one.await.unwrap(), &two.await.unwrap()));
     assert_eq!(asked(&world, Endpoint::ReleaseFile), 1);
     assert_eq!(*updates.progress().borrow(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_far_a_download_is_can_be_watched() {
+    let world = world(&[]).await;
+    publish(&world, release("0.1.1"));
+    let updates = updates(&world);
+    let patch = offer(&updates).await.patch.unwrap();
+    // A watcher sees the latest news alone, and may come too late for all of it.
+    for _ in 0..50 {
+        world.sandbox.strike(Fault::new(FaultKind::SlowBody).at(Endpoint::ReleaseFile).after_execution());
+        let (fetching, asked_for) = (updates.clone(), patch.clone());
+        let fetched = tokio::spawn(async move { fetching.fetch(asked_for).await.unwrap() });
+        let mut progress = updates.progress();
+        let seen = tokio::select! {
+            biased;
+            seen = progress.wait_for(Option::is_some) => seen.unwrap().clone(),
+            () = ended(&fetched) => None,
+        };
+        fetched.await.unwrap();
+        if let Some(seen) = seen {
+            assert!(seen.done > 0 && seen.total == patch.asset.size, "{seen:?}");
+            return;
+        }
+    }
+    panic!("nobody was told how far the download is");
+}
+
+/// Returns when the task has ended.
+async fn ended<T>(task: &tokio::task::JoinHandle<T>) {
+    while !task.is_finished() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,3 +116,14 @@ if (told) {
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => event.persisted && follow());
 }
+
+// A service that starts is gone for a moment: the page goes on once it answers.
+const starting = document.querySelector("[data-ready]");
+if (starting) {
+  const look = async () => {
+    const answer = await fetch(starting.dataset.ready, { cache: "no-store" }).catch(() => null);
+    if (answer?.ok) location.assign(starting.dataset.then);
+    else setTimeout(look, 500);
+  };
+  look();
+}

@@ -44,6 +44,8 @@ pub enum Ended {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By itself, once the settings were there: the service is to begin with them.
+    SetUp,
 }
 
 impl fmt::Display for Ended {
@@ -51,6 +53,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Code(code) => write!(formatter, "ended with code {code}"),
             Self::Signal(signal) => write!(formatter, "was ended by signal {signal}"),
+            Self::SetUp => formatter.write_str("has written the settings"),
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Plan {
     pub user: Option<User>,
     /// How long a new release has to answer for itself.
     pub trial: Duration,
+    /// The worker is to ask for the settings that are missing.
+    pub setting_up: bool,
     /// Says a sentence to whoever started this.
     pub say: fn(&str),
 }
@@ -162,6 +164,9 @@ impl Guard {
                 Event::Said(..) => {}
                 Event::Ended(ended) => {
                     let served = self.worker.take().and_then(|worker| worker.served());
+                    if stops == 0 && self.plan.setting_up && ended == Ended::Code(0) {
+                        return Ok(Ended::SetUp);
+                    }
                     if stops > 0 || !was_ready {
                         return Ok(ended);
                     }
@@ -237,7 +242,7 @@ impl Guard {
         let replaced = text
             .rewind()
             .and_then(|()| text.take(LARGEST_SETTINGS).read_to_string(&mut settings))
-            .and_then(|_| config::replace_settings(config, &settings));
+            .and_then(|_| config::replace_settings(config, &settings, self.plan.user.map(|user| user.group)));
         let problem = replaced.err().map(|error| error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()));
         self.tell(&Told::Configured { problem });
     }

@@ -18,6 +18,7 @@ mod page;
 mod payments;
 mod retry;
 mod settings;
+mod setup;
 mod sign_in;
 mod transfers;
 mod vendor;
@@ -33,6 +34,7 @@ use tower_http::compression::CompressionLayer;
 
 use address::Address;
 use page::Page;
+pub(super) use setup::router as setup_router;
 
 use super::problem::Problem;
 use super::{Web, auth, not_allowed};

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -66,6 +66,20 @@ impl FromRequestParts<Web> for Page {
 }
 
 impl Page {
+    /// A page that is shown before there are settings.
+    pub(super) fn before_settings(headers: &HeaderMap, uri: &Uri, csrf: String) -> Self {
+        let locale = language::of(headers, None);
+        Self {
+            texts: Texts::of(Some(locale)),
+            locale,
+            zone: TimeZone::UTC,
+            caller: None,
+            csrf,
+            address: Address::new(uri.path(), uri.query()),
+            fast: None,
+        }
+    }
+
     /// The configured zone.
     pub(super) fn zone(&self) -> &TimeZone {
         &self.zone

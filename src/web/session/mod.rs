@@ -6,7 +6,6 @@
 mod cookie;
 mod next;
 mod passwords;
-mod random;
 
 use axum::http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
@@ -16,10 +15,10 @@ use thiserror::Error;
 pub use cookie::{COOKIE, SECURE_COOKIE};
 pub use next::safe_next;
 pub use passwords::Passwords;
-pub use random::NoRandom;
 
 use super::{Peer, Web};
 use crate::config::Role;
+use crate::random::{self, NoRandom};
 use crate::secret::Secret;
 use crate::session::{PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness};
 use crate::store::{Query, StoreError, View};

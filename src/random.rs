@@ -16,13 +16,13 @@ static SYSTEM: LazyLock<&'static dyn SecureRandom> =
 pub struct NoRandom;
 
 /// So many random bytes.
-pub(super) fn bytes<const N: usize>() -> Result<[u8; N], NoRandom> {
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], NoRandom> {
     let mut bytes = [0; N];
     SYSTEM.fill(&mut bytes).map_err(|_| NoRandom)?;
     Ok(bytes)
 }
 
 /// 256 random bits in hexadecimal digits.
-pub(super) fn secret() -> Result<Secret, NoRandom> {
+pub(crate) fn secret() -> Result<Secret, NoRandom> {
     bytes::<32>().map(|bytes| Secret::new(hex(bytes)))
 }

@@ -1,0 +1,162 @@
+//! A configuration in the making: what a first run still has to ask for, and the file that comes of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::document;
+use super::layers::{FileText, Layers, SECRETS, read_file};
+use super::live::Scribe;
+use super::mistakes::{ConfigErrors, Source};
+use super::write_back::{changed, replace_settings};
+use super::{Config, EXAMPLE};
+
+/// The file as it stands, or the commented example where there is none, with what has been filled in.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    path: PathBuf,
+    /// What stands on the disk.
+    before: Option<String>,
+    text: String,
+    mode: u32,
+    environment: Vec<(String, String)>,
+}
+
+/// What is known of a setting before anybody is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its value; nothing for a secret and where there is none.
+    pub value: Option<String>,
+    /// Whether it has a value.
+    pub is_set: bool,
+    /// Where that comes from, where it wins over the file: it can only be changed there.
+    pub elsewhere: Option<Source>,
+}
+
+/// The mode of a file that is made here: it holds secrets.
+const MODE: u32 = 0o640;
+
+impl Draft {
+    /// Begins with what there is. `environment` is that of [`Config::load`]. Blocks.
+    pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
+        let file = read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        let mode = file.as_ref().map_or(MODE, |file| file.mode);
+        let before = file.map(|file| file.text);
+        let text = before.clone().unwrap_or_else(|| EXAMPLE.to_owned());
+        Ok(Self { path: path.to_owned(), before, text, mode, environment })
+    }
+
+    /// Fills in settings (name, value); an empty value stands for "not set". Nothing where the file is
+    /// laid out in a way that cannot be changed: the name of the setting then.
+    pub fn fill_in<'a>(&mut self, wanted: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), &'a str> {
+        for (key, value) in wanted {
+            self.text = changed(&self.text, key, value).ok_or(key)?;
+        }
+        Ok(())
+    }
+
+    /// What is known of the setting `key`.
+    pub fn known(&self, key: &str) -> Known {
+        let setting = self.layers().ok().and_then(|mut layers| layers.settings.remove(key));
+        let Some(setting) = setting else { return Known { value: None, is_set: false, elsewhere: None } };
+        let value = document::scalar(&setting.value).filter(|value| !value.trim().is_empty());
+        let elsewhere = match setting.source {
+            Source::Default | Source::File { .. } => None,
+            source @ (Source::Environment { .. } | Source::Credential { .. }) => Some(source),
+        };
+        let is_set = value.is_some();
+        Known { value: value.filter(|_| !SECRETS.contains(&key)), is_set, elsewhere }
+    }
+
+    /// The configuration, if it is one.
+    pub fn config(&self) -> Result<Config, ConfigErrors> {
+        Config::from_layers(self.layers()?)
+    }
+
+    /// Writes the file, by `scribe` where that is not for this process to do. Refused where somebody
+    /// has changed it since. Blocks.
+    pub fn save(&self, scribe: &Scribe) -> io::Result<()> {
+        let now = read_file(&self.path).ok().flatten().map(|file| file.text);
+        if now != self.before {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody has changed it meanwhile"));
+        }
+        scribe.replace(&self.text).unwrap_or_else(|| replace_settings(&self.path, &self.text, None))
+    }
+
+    fn layers(&self) -> Result<Layers, ConfigErrors> {
+        let file = FileText { text: self.text.clone(), mode: self.mode };
+        Ok(Layers::gather(&self.path, Some(&file), &self.environment)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 11] = [
+        ("mirakl.baseUrl", "https://marketplace.example.com"),
+        ("mirakl.operatorKey", "key: 'of' #mirakl"),
+        ("hipay.wsLogin", "login"),
+        ("hipay.wsPassword", "pass\"word"),
+        ("hipay.baseRestUrl", "https://professional.hipay.com"),
+        ("hipay.entity", "entity"),
+        ("hipay.merchantGroupId", "12"),
+        ("account.technical.email", "technical@example.com"),
+        ("account.technical.hipayId", "1"),
+        ("account.operator.email", "operator@example.com"),
+        ("account.operator.hipayId", "2"),
+    ];
+
+    #[test]
+    fn from_nothing_the_example_is_filled_in_for_the_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("etc/cashout/parameters.yml");
+        let missing = Config::load(&path, []).unwrap_err();
+        assert!(missing.is_unfinished(), "{missing}");
+        let mut draft = Draft::begin(&path, Vec::new()).unwrap();
+        assert!(draft.config().unwrap_err().is_unfinished());
+        draft.fill_in(REQUIRED).unwrap();
+        draft.save(&Scribe::default()).unwrap();
+        let config = Config::load(&path, []).unwrap();
+        assert_eq!(config.hipay.password.expose(), "pass\"word");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let kept = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('#')).count();
+        assert_eq!(kept(&fs::read_to_string(&path).unwrap()), kept(EXAMPLE));
+    }
+
+    #[test]
+    fn what_is_wrong_and_not_only_missing_is_for_a_person_to_mend() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parameters.yml");
+        fs::write(&path, "parameters:\n    cycle.hour: 24\n").unwrap();
+        assert!(!Config::load(&path, []).unwrap_err().is_unfinished());
+        fs::write(&path, "parameters:\n    cycle.hour: 23\n").unwrap();
+        assert!(Config::load(&path, []).unwrap_err().is_unfinished());
+    }
+
+    #[test]
+    fn what_is_set_is_known_and_a_secret_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parameters.yml");
+        fs::write(&path, "parameters:\n    hipay.wsPassword: secret\n    hipay.entity: e\n").unwrap();
+        let environment = vec![("CASHOUT_HIPAY_WSLOGIN".to_owned(), "login".to_owned())];
+        let draft = Draft::begin(&path, environment).unwrap();
+        assert_eq!(draft.known("hipay.wsPassword"), Known { value: None, is_set: true, elsewhere: None });
+        assert_eq!(draft.known("hipay.entity"), Known { value: Some("e".to_owned()), is_set: true, elsewhere: None });
+        assert!(matches!(draft.known("hipay.wsLogin").elsewhere, Some(Source::Environment { .. })));
+        assert!(!draft.known("mirakl.baseUrl").is_set);
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_changed_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parameters.yml");
+        let mut draft = Draft::begin(&path, Vec::new()).unwrap();
+        draft.fill_in(REQUIRED).unwrap();
+        fs::write(&path, "parameters:\n    cycle.hour: 3\n").unwrap();
+        assert!(draft.save(&Scribe::default()).unwrap_err().to_string().contains("meanwhile"));
+        assert!(fs::read_to_string(&path).unwrap().contains("cycle.hour: 3"));
+    }
+}

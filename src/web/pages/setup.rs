@@ -1,0 +1,328 @@
+//! The pages of a first run, before there are settings and a store.
+
+use std::net::{IpAddr, SocketAddr};
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{ConnectInfo, Form, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, post};
+use serde::Deserialize;
+use tower_http::compression::CompressionLayer;
+
+use super::page::{Page, show};
+use super::{ASSETS, assets, guarded, language};
+use crate::check::Finding;
+use crate::config::{ConfigErrors, Draft};
+use crate::secret::Secret;
+use crate::session::is_same;
+use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, id_of};
+use crate::web::auth::comes_from_elsewhere;
+use crate::web::problem::Problem;
+use crate::web::{CSRF_FIELD, health, limits};
+
+/// Where the page is.
+const HERE: &str = "/setup";
+/// What the browser shows who has typed the code.
+const COOKIE: &str = "cashout_setup";
+
+/// All that is answered before there are settings. Notifications are told to come again.
+pub(in crate::web) fn router(setup: &Setup) -> Router {
+    let pages = Router::new()
+        .route(HERE, get(form).post(save))
+        .route("/setup/code", post(enter))
+        .layer(middleware::from_fn(language::choose))
+        .layer(middleware::from_fn(guarded))
+        .route(ASSETS, get(assets::asset))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(only_here));
+    let routes = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", any(not_yet))
+        .route("/notifications/{*kind}", any(not_yet))
+        .route("/api/{*path}", any(not_yet))
+        .route("/", get(elsewhere).post(not_yet))
+        .merge(pages)
+        .fallback(elsewhere);
+    limits::outermost(limits::bounded(routes)).with_state(setup.clone())
+}
+
+/// What only works once there are settings.
+async fn not_yet() -> Problem {
+    Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-setup-first", []).again_after(60)
+}
+
+/// Every other address leads to the page.
+async fn elsewhere() -> Redirect {
+    Redirect::to(HERE)
+}
+
+/// Lets nobody near who does not sit at this machine, or at the end of a tunnel to it; nor a page of
+/// elsewhere whose name has come to mean this machine.
+async fn only_here(request: Request, next: Next) -> Response {
+    let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let headers = request.headers();
+    let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if socket.is_some_and(|address| address.is_loopback()) && !forwarded && is_this_machine(host) {
+        return next.run(request).await;
+    }
+    Problem::told(StatusCode::FORBIDDEN, "problem-setup-here", []).into_response()
+}
+
+/// Whether a `Host` names the loopback.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[derive(Template)]
+#[template(path = "setup_code.html", config = "ui/askama.toml")]
+struct Entrance {
+    page: Page,
+    refusal: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "setup.html", config = "ui/askama.toml")]
+struct Questions {
+    page: Page,
+    sections: Vec<(String, Vec<Question>)>,
+    /// What is wrong with no single setting.
+    problems: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+/// A setting on the page.
+struct Question {
+    key: &'static str,
+    name: String,
+    hint: String,
+    /// The kind of field.
+    field: &'static str,
+    value: String,
+    required: bool,
+    /// It has a value that is not shown.
+    is_kept: bool,
+    /// It was typed here, and may be left away.
+    can_forget: bool,
+    /// What sets it, where that wins over the file.
+    elsewhere: Option<String>,
+    problem: Option<String>,
+    suggestions: &'static [&'static str],
+}
+
+#[derive(Template)]
+#[template(path = "setup_done.html", config = "ui/askama.toml")]
+struct Done {
+    page: Page,
+    file: String,
+}
+
+/// A code that was typed.
+#[derive(Deserialize)]
+struct Code {
+    #[serde(default)]
+    code: Secret,
+}
+
+/// Who has shown the code, by the cookie.
+fn visit(setup: &Setup, headers: &HeaderMap) -> Option<Visit> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, token) = pairs.find(|(name, _)| *name == COOKIE)?;
+    setup.visit(token)
+}
+
+async fn form(State(setup): State<Setup>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
+    let Some(visit) = visit(&setup, &headers) else {
+        let page = Page::before_settings(&headers, &uri, String::new());
+        return show(StatusCode::OK, &Entrance { page, refusal: None });
+    };
+    let page = Page::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
+    questions(&setup, page, visit, Wrong::default()).await
+}
+
+async fn enter(
+    State(setup): State<Setup>,
+    headers: HeaderMap,
+    uri: Uri,
+    Form(typed): Form<Code>,
+) -> Result<Response, Problem> {
+    if comes_from_elsewhere(&headers) {
+        return Ok(Redirect::to(HERE).into_response());
+    }
+    let entered = setup.enter(typed.code.expose()).map_err(|error| Problem::unavailable(error.to_string(), 30))?;
+    let Some(token) = entered else {
+        let page = Page::before_settings(&headers, &uri, String::new()).at(super::Address::new(HERE, None));
+        let refusal = Some(page.t("setup-code-wrong"));
+        return show(StatusCode::UNAUTHORIZED, &Entrance { page, refusal });
+    };
+    let mut response = Redirect::to(HERE).into_response();
+    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path={HERE}", token.expose());
+    if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
+        cookie.set_sensitive(true);
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// What is wrong with what was typed.
+#[derive(Default)]
+struct Wrong {
+    mistakes: Option<ConfigErrors>,
+    problems: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+impl Wrong {
+    fn of(problem: String) -> Self {
+        Self { problems: vec![problem], ..Self::default() }
+    }
+}
+
+/// Checks what was typed, has the remotes answer, and writes the file.
+async fn save(
+    State(setup): State<Setup>,
+    headers: HeaderMap,
+    uri: Uri,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let Some(mut visit) = visit(&setup, &headers) else { return Ok(Redirect::to(HERE).into_response()) };
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    if comes_from_elsewhere(&headers) || !is_same(field(CSRF_FIELD).unwrap_or_default(), visit.csrf.expose()) {
+        return Err(Problem::told(StatusCode::FORBIDDEN, "problem-not-of-page", []));
+    }
+    take(&mut visit.typed, field);
+    setup.keep(&visit);
+    let page = Page::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
+    let draft = match draft(&setup, &visit.typed).await? {
+        Ok(draft) => draft,
+        Err(wrong) => return questions(&setup, page, visit, wrong).await,
+    };
+    let config = match draft.config() {
+        Ok(config) => config,
+        Err(mistakes) => {
+            let wrong = Wrong { mistakes: Some(mistakes), ..Wrong::default() };
+            return questions(&setup, page, visit, wrong).await;
+        }
+    };
+    if field("insist").is_none() {
+        let findings = setup.look(config).await;
+        if findings.any_bad() {
+            return questions(&setup, page, visit, Wrong { findings: findings.0, ..Wrong::default() }).await;
+        }
+    }
+    let writing = setup.clone();
+    let written = tokio::task::spawn_blocking(move || writing.write(&draft)).await;
+    match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        Ok(()) => show(StatusCode::OK, &Done { file: setup.file().display().to_string(), page }),
+        Err(error) => {
+            let file = setup.file().display().to_string();
+            let problem = page.t2("setup-not-written", ("file", file), ("problem", error.to_string()));
+            questions(&setup, page, visit, Wrong::of(problem)).await
+        }
+    }
+}
+
+/// Takes over what was typed. A secret that is left empty stays as it was: it was not shown.
+fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
+    for asked in ASKED.iter().flat_map(|(_, settings)| settings.iter()) {
+        let Some(value) = field(asked.key) else { continue };
+        match asked.kind {
+            Kind::Secret if value.is_empty() => {}
+            Kind::Secret => {
+                typed.insert(asked.key, value.to_owned());
+            }
+            Kind::Text | Kind::Address | Kind::Mail | Kind::Number | Kind::Day => {
+                typed.insert(asked.key, value.trim().to_owned());
+            }
+        }
+        // Typed at last, and not wanted any more: the other way to sign in.
+        if field(&format!("forget {}", asked.key)).is_some() {
+            typed.remove(asked.key);
+        }
+    }
+}
+
+/// The file with what was typed, or why there is none.
+async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Problem> {
+    let (setup, typed) = (setup.clone(), typed.clone());
+    let made = tokio::task::spawn_blocking(move || setup.draft(&typed)).await;
+    let made = made.map_err(|_| Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", []))?;
+    Ok(match made {
+        Ok(Ok(draft)) => Ok(draft),
+        Ok(Err(key)) => {
+            Err(Wrong::of(format!("{key}: the file is laid out in a way that cannot be changed from here")))
+        }
+        Err(mistakes) => Err(Wrong { mistakes: Some(mistakes), ..Wrong::default() }),
+    })
+}
+
+/// The page with what was typed and what is wrong with it.
+async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Result<Response, Problem> {
+    let begun = draft(setup, &Typed::new()).await?.ok();
+    let Wrong { mistakes, mut problems, findings } = wrong;
+    let mistakes = mistakes.map(|errors| errors.mistakes).unwrap_or_default();
+    let of_key = |key: &str| {
+        let mistake = mistakes.iter().find(|mistake| mistake.key.as_deref() == Some(key))?;
+        Some(if mistake.is_missing { page.t("setup-missing") } else { mistake.problem.clone() })
+    };
+    let question = |asked: &Asked| {
+        let known = begun.as_ref().map(|draft| draft.known(asked.key));
+        let typed = visit.typed.get(asked.key).filter(|value| !value.is_empty());
+        let shown = typed.filter(|_| asked.kind != Kind::Secret).cloned();
+        let is_set = typed.is_some() || known.as_ref().is_some_and(|known| known.is_set);
+        Question {
+            key: asked.key,
+            name: page.t(&id_of(asked.key)),
+            hint: page.t(&format!("{}-hint", id_of(asked.key))),
+            field: match asked.kind {
+                Kind::Text => "text",
+                Kind::Address => "url",
+                Kind::Secret => "password",
+                Kind::Mail => "email",
+                Kind::Number => "number",
+                Kind::Day => "date",
+            },
+            value: shown.or_else(|| known.as_ref().and_then(|known| known.value.clone())).unwrap_or_default(),
+            required: !(asked.optional || asked.kind == Kind::Secret && is_set),
+            is_kept: asked.kind == Kind::Secret && is_set,
+            can_forget: asked.kind == Kind::Secret && asked.optional && typed.is_some(),
+            elsewhere: known.and_then(|known| known.elsewhere).map(|source| source.to_string()),
+            problem: of_key(asked.key),
+            suggestions: asked.suggestions,
+        }
+    };
+    let section = |(name, settings): &(&str, &[Asked])| {
+        (page.t(&format!("setup-{name}")), settings.iter().map(question).collect())
+    };
+    let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();
+    let is_asked = |key: &str| ASKED.iter().flat_map(|(_, settings)| settings.iter()).any(|asked| asked.key == key);
+    let others = mistakes.iter().filter(|mistake| !mistake.key.as_deref().is_some_and(is_asked));
+    problems.extend(others.map(ToString::to_string));
+    let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();
+    let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    show(status, &Questions { page, sections, problems, findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_elsewhere_is_not_this_machine() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.8.0.1", "[::1]:80", "[::1]"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["", "localhost.example.com", "127.0.0.1.example.com:80", "203.0.113.9", "[::2]:80", ":80"] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+}
