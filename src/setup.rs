@@ -263,7 +263,8 @@ impl Setup {
             Err(problem) => findings.bad("data folder", problem),
             Ok((folder, context)) => {
                 match check::look(&context, false).await {
-                    Ok(found) => findings = found,
+                    // Whom the store belongs to is a question for another one than this.
+                    Ok(found) => findings.0.extend(found.0.into_iter().filter(|finding| finding.what != "binding")),
                     Err(error) => findings.bad("data folder", error.to_string()),
                 }
                 let store = context.store.clone();

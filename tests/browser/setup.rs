@@ -91,6 +91,7 @@ async fn from_nothing_to_the_dashboard_in_one_page() {
     browser.click("Check and start").await;
 
     // The page goes on by itself to the service.
+    browser.allow_finding("/readyz");
     browser.is_at("/dashboard/login").await;
     let known = here.world.sandbox.credentials();
     browser.fill("HiPay web service login", &known.ws_login).await;
