@@ -1,26 +1,26 @@
 //! Running one batch from the command line.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::reach::{Reached, leave, reach};
+use super::reach::{Reached, leave, reach_configured, time_zone};
 use super::through::{self, Batch};
-use super::{Exit, Failed, Global, configuration, output, owner, progress, runtime};
+use super::{Exit, Failed, Global, output, owner, progress, runtime};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
 
 /// Has the batch that `command` makes run, by the running service where there is one, and tells what
 /// came of it.
 pub(super) fn run(
     global: &Global,
-    command: impl FnOnce(&Config, Timestamp) -> Result<Command, Failed>,
+    command: impl FnOnce(&TimeZone, Timestamp) -> Result<Command, Failed>,
 ) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let config = configuration(global)?;
-    let command = command(&config, Clock::system().now())?;
-    match reach(global, &config)? {
+    let reached = reach_configured(global)?;
+    let command = command(&time_zone(global)?, Clock::system().now())?;
+    match reached {
         Reached::Service(service) => match runtime()?.block_on(through::batch(service, global, command))? {
             Batch::Over(record, error) => tell(global, &record, error),
             Batch::GoesOn => Ok(Exit::Stopped),

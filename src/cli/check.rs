@@ -5,19 +5,19 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::json;
 
 use super::output::{notice, print, print_json};
-use super::reach::{Reached, leave, reach};
-use super::{CheckArgs, Exit, Failed, Global, configuration, owner, runtime, through};
+use super::reach::{Reached, leave, reach_configured};
+use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, rebind};
 use crate::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let config = configuration(global)?;
+    let reached = reach_configured(global)?;
     let mut findings = Findings::default();
     findings.good("configuration", global.config.display().to_string());
     let mut confirmed = true;
-    match reach(global, &config)? {
+    match reached {
         Reached::Service(_) if arguments.rebind => {
             return Err(Failed::new(
                 Exit::Busy,

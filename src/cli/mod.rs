@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::AppError;
@@ -366,8 +367,8 @@ fn dispatch(cli: Cli, clock: &Clock) -> Result<Exit, Failed> {
         Ask::OperationRetry { id } => retry::run(&global, id),
         Ask::WalletList => wallets::list(&global),
         Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
-        Ask::VendorProcess { since } => batch::run(&global, |config, now| {
-            let since = since.as_deref().map(|text| instant(text, config, now)).transpose()?;
+        Ask::VendorProcess { since } => batch::run(&global, |zone, now| {
+            let since = since.as_deref().map(|text| instant(text, zone, now)).transpose()?;
             Ok(crate::jobs::Command::VendorProcess { since })
         }),
         Ask::CashoutGenerate(arguments) => batch::run(&global, |_, _| {
@@ -385,7 +386,7 @@ fn dispatch(cli: Cli, clock: &Clock) -> Result<Exit, Failed> {
 }
 
 /// `2026-11-01` (that day's beginning in the configured zone), `24h`, `7d`, or a whole instant.
-fn instant(text: &str, config: &Config, now: Timestamp) -> Result<Timestamp, Failed> {
+fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failed> {
     let wrong = || {
         Failed::new(Exit::Usage, format!("'{text}' is no point in time; allowed: a day such as 2026-11-01, or 24h, 7d"))
     };
@@ -393,7 +394,7 @@ fn instant(text: &str, config: &Config, now: Timestamp) -> Result<Timestamp, Fai
         return Ok(instant);
     }
     if let Ok(date) = text.parse::<Date>() {
-        let start = date.to_zoned(config.hipay.time_zone.clone()).map_err(|_| wrong())?;
+        let start = date.to_zoned(zone.clone()).map_err(|_| wrong())?;
         return Ok(start.timestamp());
     }
     let back = parse_duration(text).map_err(|_| wrong())?;

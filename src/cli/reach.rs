@@ -4,9 +4,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Failed, Global, output, runtime};
+use jiff::tz::TimeZone;
+
+use super::{Exit, Failed, Global, configuration, output, runtime};
 use crate::app::{self, AppError, Wiring};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Draft, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail::Mailer;
@@ -24,6 +26,28 @@ pub(super) enum Reached {
     Service(UnixStream),
     /// Nobody else has it.
     Store(Box<Context>),
+}
+
+/// The same for a command, by the configuration. What is missing in that may be among the credentials of
+/// the running service: then it is enough that one answers.
+pub(super) fn reach_configured(global: &Global) -> Result<Reached, Failed> {
+    match socket::connect(&global.data) {
+        Some(service) if is_unfinished(global) => Ok(Reached::Service(service)),
+        Some(_) | None => reach(global, &configuration(global)?),
+    }
+}
+
+/// Whether nothing is wrong with the configuration but that required settings are missing.
+pub(super) fn is_unfinished(global: &Global) -> bool {
+    Config::load(&global.config, process_environment()).is_err_and(|errors| errors.is_unfinished())
+}
+
+/// The zone of dates that are typed: the configured one.
+pub(super) fn time_zone(global: &Global) -> Result<TimeZone, Failed> {
+    let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
+    let draft = Draft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
+    let name = draft.known("hipay.timezone").value.unwrap_or_default();
+    TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
 }
 
 /// Goes to the service where one answers, else opens the store. Where another process has the store,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::output::{notice, print, print_json, table};
+use super::reach::is_unfinished;
 use super::{Exit, Failed, Global, UpdateArgs, configuration, owner, runtime, through};
 use crate::socket::{self, Ask, Event, Releases, Wanted};
 use crate::update::story::{Known, Outcome, Past, Step};
@@ -20,8 +21,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn run(global: &Global, arguments: UpdateArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    // A mistake in the settings is told before anything is asked for.
-    configuration(global)?;
+    // A mistake in the settings is told before anything is asked for; what is missing in the file, the
+    // service may have from elsewhere.
+    if socket::connect(&global.data).is_none() || !is_unfinished(global) {
+        configuration(global)?;
+    }
     let wanted = if arguments.check {
         Wanted::Check
     } else if arguments.history {

@@ -221,7 +221,9 @@ impl Layers {
     }
 
     fn add(&mut self, key: String, value: Value, source: Source) {
-        if is_unused(&key) {
+        // The commented example lists them too, and says so there.
+        let as_usual = self.settings.get(&key).is_some_and(|usual| usual.value == value);
+        if is_unused(&key) && is_set(&key, &value) && !as_usual {
             self.unused.push(key.clone());
         }
         if is_set(&key, &value) {

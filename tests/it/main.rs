@@ -14,6 +14,7 @@ mod commands;
 mod connections;
 mod demo;
 mod disguise;
+mod empty_machine;
 mod endings;
 mod enterprise_bodies;
 mod explanations;

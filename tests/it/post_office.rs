@@ -132,7 +132,8 @@ pub(crate) struct PostOffice {
 
 impl PostOffice {
     pub(crate) async fn open(house: House) -> Self {
-        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let issued =
+            rcgen::generate_simple_self_signed(["localhost".to_owned(), "mail.example.test".to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let authority = folder.path().join("authority.pem");
         std::fs::write(&authority, issued.cert.pem()).unwrap();
