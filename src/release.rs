@@ -4,20 +4,22 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// What a test has written behind the end of a debug build, so that one build can stand for many
-/// releases, good and bad. A release build does not look for it.
+/// What stands behind the end of a binary that is another release than it was built as: one that a demo
+/// offers, so that its update can be tried, or one that a test makes of the same build. It belongs to what
+/// a release's signature covers.
 #[derive(Debug, Default, Deserialize)]
 struct Disguise {
     version: Option<String>,
+    #[serde(default)]
     fault: Option<String>,
 }
 
 /// What stands before it, on a line of its own at the end of the file.
-pub const DISGUISE: &str = "\n#cashout-test-build ";
+pub const DISGUISE: &str = "\n#cashout-release ";
 
 fn disguise() -> &'static Disguise {
     static DISGUISED: OnceLock<Disguise> = OnceLock::new();
-    DISGUISED.get_or_init(|| if cfg!(debug_assertions) { read().unwrap_or_default() } else { Disguise::default() })
+    DISGUISED.get_or_init(|| read().unwrap_or_default())
 }
 
 fn read() -> Option<Disguise> {
@@ -42,10 +44,23 @@ pub const TARGET: &str = env!("CASHOUT_TARGET");
 pub const COMMIT: &str = env!("CASHOUT_COMMIT");
 
 /// The public keys that packages are signed with, compiled in from `packaging/keys`; those of the tests
-/// in a debug build. None: this build installs no package.
-pub const KEYS: &[[u8; 32]] = include!(concat!(env!("OUT_DIR"), "/keys.rs"));
+/// in a debug build.
+const KEYS: &[[u8; 32]] = include!(concat!(env!("OUT_DIR"), "/keys.rs"));
+
+/// The one key of a demo, which signs its own packages.
+static OF_DEMO: OnceLock<[u8; 32]> = OnceLock::new();
+
+/// The public keys that packages are signed with. None: this build installs no package.
+pub fn keys() -> &'static [[u8; 32]] {
+    OF_DEMO.get().map_or(KEYS, std::slice::from_ref)
+}
+
+/// Has this process trust the key of a demo, and no other any more.
+pub(crate) fn trust_only(key: [u8; 32]) {
+    let _ = OF_DEMO.set(key);
+}
 
 /// What a test wants to go wrong; nothing in a release build.
 pub fn fault() -> Option<&'static str> {
-    disguise().fault.as_deref()
+    disguise().fault.as_deref().filter(|_| cfg!(debug_assertions))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::output::notice;
 use super::serve::at_work_already;
-use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, owner};
+use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::app;
 use crate::config::{Config, process_environment};
 use crate::release;
@@ -23,6 +23,9 @@ const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     if release::fault() == Some("its guard exits at once") {
         std::process::exit(7);
+    }
+    if let Some(folder) = &arguments.demo {
+        demo::settle_in(folder)?;
     }
     let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
     let mut sockets = Sockets { handed_in: if handover.is_none() { handed_in()? } else { None }, kept: None };

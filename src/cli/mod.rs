@@ -24,8 +24,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::AppError;
-use crate::clock::Clock;
+use crate::app::{AppError, Wiring};
 use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
 use crate::jobs::JobError;
 use crate::store::StoreError;
@@ -144,6 +143,9 @@ struct ServeArgs {
     /// How long a new release has to answer for itself
     #[arg(long, hide = true, default_value_t = 60, value_name = "SECONDS")]
     trial_seconds: u32,
+    /// What a demo starts its service with: the demo's folder
+    #[arg(long, hide = true, value_name = "DIR")]
+    demo: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -331,7 +333,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // The lines of the demo's log stand in its own time.
-    let clock = if let Ask::Demo(arguments) = &cli.command { arguments.clock() } else { Clock::system() };
+    let wiring = if let Ask::Demo(arguments) = &cli.command {
+        Wiring { clock: arguments.clock(), ..Wiring::default() }
+    } else if let Ask::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
+        demo::wiring(folder)
+    } else {
+        Wiring::default()
+    };
+    let clock = wiring.clock.clone();
     let json = cli.global.json;
     let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
         // The guard has one thread, and no log: what it says is for whoever started it.
@@ -339,7 +348,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else {
         Some(output::start_log(&cli.global, &clock))
     };
-    let exit = match dispatch(cli, &clock) {
+    let exit = match dispatch(cli, &wiring) {
         Ok(exit) => exit,
         Err(failed) => {
             output::failed(&failed, json);
@@ -352,17 +361,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-fn dispatch(cli: Cli, clock: &Clock) -> Result<Exit, Failed> {
+fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
         Ask::Serve(arguments) => match arguments.worker_of {
             None => guard::run(&global, &arguments),
-            Some(guard) => serve::run(&global, guard),
+            Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
         Ask::Version => output::version(global.json),
         Ask::Update(arguments) => update::run(&global, arguments),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
-        Ask::Demo(arguments) => demo::run(&global, &arguments, clock),
+        Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),
         Ask::OperationRetry { id } => retry::run(&global, id),
         Ask::WalletList => wallets::list(&global),

@@ -53,13 +53,18 @@ pub(super) fn time_zone(global: &Global) -> Result<TimeZone, Failed> {
 /// Goes to the service where one answers, else opens the store. Where another process has the store,
 /// it says so before it waits: a command that is silent for a minute looks as if it hung.
 pub(super) fn reach(global: &Global, config: &Config) -> Result<Reached, Failed> {
+    reach_wired(global, config, &Wiring::default())
+}
+
+/// The same with this wiring.
+pub(super) fn reach_wired(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
     let deadline = Instant::now() + STORE_WAIT;
     let mut store_wait = Duration::ZERO;
     loop {
         if let Some(service) = socket::connect(&global.data) {
             return Ok(Reached::Service(service));
         }
-        match app::open(config.clone(), &global.data, &Wiring { store_wait, ..Wiring::default() }) {
+        match app::open(config.clone(), &global.data, &Wiring { store_wait, ..wiring.clone() }) {
             Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait && Instant::now() < deadline => {
                 if store_wait.is_zero() {
                     output::notice("another process has the store; waiting for it, a minute at most");

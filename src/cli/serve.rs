@@ -1,7 +1,7 @@
 //! The worker of `cashout serve`: the appliance, until it is asked to stop.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::output::notice;
-use super::reach::{Reached, reach};
-use super::{Exit, Failed, Global, configuration};
+use super::reach::{Reached, reach_wired};
+use super::{Exit, Failed, Global, configuration, demo};
+use crate::app::Wiring;
 use crate::config::{Config, Scribe, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
@@ -49,8 +50,8 @@ impl From<ServeError> for Failed {
     }
 }
 
-/// The worker of the process `guard`.
-pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
+/// The worker of the process `guard`; in the folder `demo` where it is a demo's.
+pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &Wiring) -> Result<Exit, Failed> {
     let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
     go_wrong();
     let scribe = if keeps_settings {
@@ -67,10 +68,13 @@ pub(super) fn run(global: &Global, guard: u32) -> Result<Exit, Failed> {
     }
     let config = configuration(global)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
-    let context = store(global, &config)?;
+    let context = store(global, &config, wiring)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut told = voice.listen()?;
+        if let Some(folder) = demo {
+            tokio::spawn(demo::follow(context.clock.clone(), folder));
+        }
         // A terminal's Ctrl-C comes to both of us: the guard answers it. A TERM that is meant for us
         // alone is an orderly stop.
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -154,10 +158,10 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe)
 
 /// The store, which is ours as soon as nobody else has it. Our guard has made sure that no other service
 /// is at work on it: one that still answers is the worker of a guard that was killed, and about to end.
-fn store(global: &Global, config: &Config) -> Result<Context, Failed> {
+fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, Failed> {
     let begun = Instant::now();
     loop {
-        match reach(global, config)? {
+        match reach_wired(global, config, wiring)? {
             Reached::Store(context) => return Ok(*context),
             Reached::Service(_) if begun.elapsed() < GONE_WITHIN => {
                 std::thread::park_timeout(Duration::from_millis(50));

@@ -14,6 +14,7 @@
 mod accessible;
 mod acts;
 mod browser;
+mod demo;
 mod desk;
 #[path = "../it/disguise.rs"]
 mod disguise;

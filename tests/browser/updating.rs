@@ -87,7 +87,7 @@ impl Installation {
 const TOKEN: &str = "github.token: ghp_sandboxGitHubToken0123456789";
 
 /// The browser's own words about a stream whose other end was exchanged.
-fn knows_of_the_exchange(browser: &Browser) {
+pub(crate) fn knows_of_the_exchange(browser: &Browser) {
     for words in ["/dashboard/update/events", "net::ERR_", "Failed to load resource"] {
         browser.allow_finding(words);
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::bank::Bank;
 use super::customers::Till;
 use super::market::Marketplace;
+use super::service::{self, Service};
 use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, sandbox, time_zone, witness};
 use crate::cli::batch::Signals;
 use crate::cli::guard::bind;
@@ -23,6 +24,7 @@ use crate::money::MoneyError;
 use crate::sandbox::Sandbox;
 use crate::sandbox::shops::Market;
 use crate::serve::{Appliance, STOP_WITHIN};
+use crate::store::StoreError;
 
 /// A cycle every five days, so that there is something to see every few minutes.
 pub(super) const CYCLE_DAYS: [i8; 6] = [1, 6, 11, 16, 21, 26];
@@ -115,6 +117,7 @@ async fn live(
     let mut outside = Outside::open(&sandbox, arguments, &url, begins, first);
     let mut credentials = sandbox.credentials().clone();
     credentials.cycle_days = CYCLE_DAYS.to_vec();
+    let address = listener.local_addr()?;
     let parameters = format!("{}    server.publicUrl: {url}\n", credentials.parameters_yml());
     let context = connect(folder, &parameters, clock.clone()).await?;
     let settings = Settings::new(&folder.file(), Arc::clone(&context.config));
@@ -122,42 +125,75 @@ async fn live(
     let appliance = Appliance::start(context, settings, listener, folder.data()).await?;
     let shown = last.at.checked_add(SHOWN_AFTER).unwrap_or(last.at);
 
-    let going_on = async {
-        if !global.json {
-            notice("the marketplace lives through some weeks first; that takes some seconds");
-        }
-        past::leap(&appliance, &mut outside, shown).await?;
-        invite(global, arguments, &url, &sandbox)?;
-        let happens = async {
-            loop {
-                outside.up_to(clock.now()).await?;
-                clock.pass(LOOKED_EVERY).await;
-            }
-        };
-        tokio::select! {
-            () = clock.run() => Ok(()),
-            ended = happens => ended,
-        }
-    };
-    let ended: Result<(), Failed> = tokio::select! {
-        () = signals.next() => Ok(()),
-        error = store.failed() => Err(error.into()),
-        ended = going_on => ended,
-    };
+    // Its past, in this process: time leaps.
     if !global.json {
-        notice("stopping as soon as what is in hand is safe; once more to stop at once");
+        notice("the marketplace lives through some weeks first; that takes some seconds");
     }
+    let lived: Result<bool, Failed> = tokio::select! {
+        () = signals.next() => Ok(false),
+        error = store.failed() => Err(error.into()),
+        lived = past::leap(&appliance, &mut outside, shown) => lived.map(|()| true),
+    };
+    drop(store);
+    if !stopped(appliance.stop(), &mut signals).await? {
+        return Ok(Exit::Stopped);
+    }
+    if lived? {
+        service::prepare(folder.path(), &sandbox, clock.now())?;
+        std::fs::write(folder.file(), format!("{parameters}{}", service::settings(&sandbox, address)))?;
+        let day = async {
+            let mut service = tokio::select! {
+                told = service::tell_time(clock, folder.path()) => return told.map(|()| true),
+                started = Service::start(global, folder) => started?,
+            };
+            invite(global, arguments, &url, &sandbox)?;
+            let ended = tokio::select! {
+                ended = goes_on(clock, &mut outside, folder) => ended,
+                failed = service.ended() => return Err(failed),
+                () = signals.next() => Ok(()),
+            };
+            if !global.json {
+                notice("stopping as soon as what is in hand is safe; once more to stop at once");
+            }
+            let stopped = tokio::select! {
+                stopped = service.stop() => stopped,
+                () = signals.next() => false,
+            };
+            ended.map(|()| stopped)
+        };
+        if !day.await? {
+            return Ok(Exit::Stopped);
+        }
+    }
+    farewell(global, &sandbox, began.elapsed())
+}
+
+/// Time runs, and what is due outside happens, for ever.
+async fn goes_on(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> Result<(), Failed> {
+    let happens = async {
+        loop {
+            outside.up_to(clock.now()).await?;
+            clock.pass(LOOKED_EVERY).await;
+        }
+    };
     tokio::select! {
-        stopped = appliance.stop() => stopped?,
-        () = signals.next() => return Ok(Exit::Stopped),
+        () = clock.run() => Ok(()),
+        ended = happens => ended,
+        told = service::tell_time(clock, folder.path()) => told,
+    }
+}
+
+/// Waits for an orderly stop; false where a person does not.
+async fn stopped(stop: impl Future<Output = Result<(), StoreError>>, signals: &mut Signals) -> Result<bool, Failed> {
+    tokio::select! {
+        stopped = stop => stopped.map(|()| true).map_err(Failed::from),
+        () = signals.next() => Ok(false),
         // Nothing that matters is lost: all of it is a demo.
         () = tokio::time::sleep(STOP_WITHIN) => {
             let late = format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs());
-            return Err(Failed::new(Exit::Machine, late));
+            Err(Failed::new(Exit::Machine, late))
         }
     }
-    ended?;
-    farewell(global, &sandbox, began.elapsed())
 }
 
 /// The first of the cycles that lie behind when the dashboard is shown.
@@ -190,7 +226,7 @@ fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -
     print(&format!(
         "A marketplace of {} shops is alive on this machine; a day passes in {day:.0?}, and no money moves.\n\n\
          Dashboard  {dashboard}\nLogin      {login}\nPassword   {password}\n\n\
-         Ctrl-C ends it; nothing of it is kept.",
+         Under Settings a new version waits to be installed, for you to try. Ctrl-C ends it; nothing of it is kept.",
         arguments.shops
     ))
 }

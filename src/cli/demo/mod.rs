@@ -7,9 +7,10 @@ mod living;
 mod market;
 mod once;
 mod past;
+mod service;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -23,6 +24,8 @@ use crate::cycle::{Calendar, Cycle};
 use crate::jobs::Context;
 use crate::remote::Manners;
 use crate::sandbox::{Sandbox, SandboxOptions};
+
+pub(super) use service::{follow, settle_in, wiring};
 
 pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
     if arguments.once { once::run(global, arguments) } else { living::run(global, arguments, clock) }
@@ -45,6 +48,11 @@ impl Folder {
             std::env::temp_dir().join(format!("cashout-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self(folder))
+    }
+
+    /// Where it is.
+    fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The configuration file.
@@ -127,15 +135,18 @@ async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Cont
     let opened = tokio::task::spawn_blocking(move || {
         let config =
             Config::load(&file, std::iter::empty()).map_err(|errors| Failed::new(Exit::Machine, errors.to_string()))?;
-        // Faults are there to be seen and got over, not to be waited for.
-        let manners = Manners {
-            timeout: Duration::from_secs(2),
-            first_wait: Duration::from_millis(20),
-            longest_wait: Duration::from_millis(200),
-            longest_asked: Duration::from_millis(200),
-            ..Manners::default()
-        };
-        Ok(app::open(config, &data, &Wiring { clock, manners, ..Wiring::default() })?)
+        Ok(app::open(config, &data, &Wiring { clock, manners: manners(), ..Wiring::default() })?)
     });
     opened.await.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?
+}
+
+/// Faults are there to be seen and got over, not to be waited for.
+fn manners() -> Manners {
+    Manners {
+        timeout: Duration::from_secs(2),
+        first_wait: Duration::from_millis(20),
+        longest_wait: Duration::from_millis(200),
+        longest_asked: Duration::from_millis(200),
+        ..Manners::default()
+    }
 }

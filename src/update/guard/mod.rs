@@ -188,7 +188,7 @@ impl Guard {
 
     /// Begins where the process before this one has left off.
     fn resume(&mut self, handover: Option<Handover>) -> io::Result<()> {
-        if release::KEYS.is_empty() {
+        if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install releases by hand";
             self.impossible = Some(Reason::new("no_key", sentence));
         } else if let Err(error) = self.place.try_to_write() {

@@ -24,7 +24,7 @@ impl Place {
     /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
     /// is refused leaves nothing behind that would ever be run.
     pub(super) fn take_in(&self, mut package: File, version: &Version) -> Result<String, Reason> {
-        if release::KEYS.is_empty() {
+        if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(Reason::new("no_key", sentence));
         }
@@ -42,7 +42,7 @@ impl Place {
         File::create(&copy)
             .and_then(|mut file| io::copy(&mut taken, &mut file).map(drop))
             .map_err(|error| self.refuse(&error))?;
-        verify_signature(&copy, release::KEYS).map_err(|_| {
+        verify_signature(&copy, release::keys()).map_err(|_| {
             let sentence = format!(
                 "the package is not signed by a key that this release trusts, for version {version} and this kind of \
                  machine: it was changed on its way, signed by somebody else, or belongs to another release; nothing \
