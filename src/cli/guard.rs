@@ -75,7 +75,8 @@ fn guard(
         lock,
         listener,
         user,
-        trial: Duration::from_secs(u64::from(arguments.trial_seconds)),
+        ready: Duration::from_secs(arguments.ready_seconds.into()),
+        trial: Duration::from_secs(arguments.trial_seconds.into()),
         setting_up,
         say: |sentence| notice(&format!("cashout: {sentence}")),
     };

@@ -146,6 +146,9 @@ struct ServeArgs {
     /// What a demo starts its service with: the demo's folder
     #[arg(long, hide = true, value_name = "DIR")]
     demo: Option<PathBuf>,
+    /// How long a new release may take until it answers requests; never longer than usual
+    #[arg(long, hide = true, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=30), value_name = "SECONDS")]
+    ready_seconds: u32,
 }
 
 #[derive(Debug, Args)]

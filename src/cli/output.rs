@@ -159,7 +159,10 @@ fn batch_json(record: &BatchRecord) -> Value {
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     let (version, target) = (crate::release::version(), crate::release::TARGET);
     let commit = Some(crate::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
-    let format = store::format();
+    let mut format = store::format();
+    if crate::release::fault() == Some("reads no store of today") {
+        format = 0;
+    }
     if json {
         let store = json!({ "format": format, "reads": [1, format] });
         print_json(&json!({ "version": version, "target": target, "commit": commit, "store": store }))?;

@@ -1,5 +1,6 @@
 //! The worker of `cashout serve`: the appliance, until it is asked to stop.
 
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::setup::{self, Setup};
 use crate::store::{Store, StoreError};
 use crate::update::channel::{Said, Told};
 use crate::update::duty::Duty;
+use crate::update::reserve;
 use crate::update::worker::{AttachError, GuardLink, Guarded, Voice};
 use crate::web::{self, Connections, Limits};
 
@@ -54,6 +56,10 @@ impl From<ServeError> for Failed {
 pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &Wiring) -> Result<Exit, Failed> {
     let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
     go_wrong();
+    if !trial {
+        // A release that was tried may have filled the disk.
+        reserve::free(&global.data)?;
+    }
     let scribe = if keeps_settings {
         let voice = voice.clone();
         Scribe::new(move |text| voice.configure(text))
@@ -94,9 +100,10 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), link).await?;
         notice(&format!("cashout {} answers on {}", release::version(), appliance.address()));
         voice.say(&Said::Ready { version: release::version().to_owned() });
+        go_wrong_later(&global.data);
         let store = appliance.web().context.store.clone();
         let (web, address) = (appliance.web().clone(), appliance.address());
-        let duty = Duty { web, voice: voice.clone(), address };
+        let duty = Duty { web, voice: voice.clone(), address, data: global.data.clone() };
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             () = duty.until_told_to_stop(&mut told) => None,
@@ -105,8 +112,11 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         };
         if let Some(error) = failed {
             tracing::error!(severity = "CRITICAL", action = "serve", "the service ends, to be started anew: {error}");
-            // Until then whoever sends a notification is told to come again.
-            tokio::time::sleep(STORE_GIVEN_UP_AFTER).await;
+            // Until then whoever sends a notification is told to come again, and the guard how we are.
+            tokio::select! {
+                () = tokio::time::sleep(STORE_GIVEN_UP_AFTER) => {}
+                () = duty.until_told_to_stop(&mut told) => {}
+            }
             return Err(Failed::from(error));
         }
         // Holds what the appliance is to let go of.
@@ -171,19 +181,32 @@ fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, F
     }
 }
 
-/// Does what a test wants to go wrong; nothing in a release build.
+/// Does what a test wants to go wrong at the start; nothing in a release build.
 fn go_wrong() {
     match release::fault() {
         Some("exits at once") => std::process::exit(7),
         Some("hangs before ready") => std::thread::park_timeout(Duration::from_hours(1)),
-        Some("crashes after 5 s") => {
-            std::thread::spawn(|| {
-                std::thread::park_timeout(Duration::from_secs(5));
-                std::process::abort();
-            });
-        }
         _ => {}
     }
+}
+
+/// Does what a test wants to go wrong some time after requests are answered.
+fn go_wrong_later(data: &Path) {
+    let Some(fault) = release::fault() else { return };
+    let filler = data.join("filler");
+    std::thread::spawn(move || match fault {
+        "crashes after 5 s" => {
+            std::thread::park_timeout(Duration::from_secs(5));
+            std::process::abort();
+        }
+        "fills the disk" => {
+            std::thread::park_timeout(Duration::from_secs(2));
+            // As far as it goes, but not the disk of whoever runs this by mistake.
+            let _ = std::fs::File::create(filler)
+                .and_then(|mut file| std::io::copy(&mut std::io::repeat(b'x').take(1024 * 1024 * 1024), &mut file));
+        }
+        _ => {}
+    });
 }
 
 /// How long the service goes on answering after the store has failed: only a new start opens it again.

@@ -60,7 +60,7 @@ impl Store {
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
-        keep_the_last(&folder, name);
+        keep_the_last(&folder, name, &target);
         Ok(target)
     }
 }
@@ -101,16 +101,18 @@ fn copy(from: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
     file.sync_all().map_err(|error| StoreError::from_io("copy the store", to, &error))
 }
 
-/// Their names are in the order of their times.
-fn keep_the_last(folder: &Path, name: &str) {
+/// Their names are in the order of their times. `made` stays whatever its name: the clock may have been
+/// set back since the others were made.
+fn keep_the_last(folder: &Path, name: &str, made: &Path) {
     let start = format!("{name}-");
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut copies: Vec<PathBuf> = entries
+    let mut others: Vec<PathBuf> = entries
         .filter(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&start)))
+        .filter(|path| path != made)
         .collect();
-    copies.sort_unstable();
-    let too_many = copies.len().saturating_sub(KEPT);
-    for path in copies.into_iter().take(too_many) {
+    others.sort_unstable();
+    let too_many = others.len().saturating_add(1).saturating_sub(KEPT);
+    for path in others.into_iter().take(too_many) {
         let _ = fs::remove_file(path);
     }
 }

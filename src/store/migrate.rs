@@ -3,6 +3,8 @@
 use redb::WriteTransaction;
 
 use super::error::StoreError;
+use super::view::{DOCUMENTS, table};
+use crate::release;
 
 /// One step to the next format. Once released, a step is never changed or removed.
 pub(super) struct Migration {
@@ -15,6 +17,28 @@ pub(super) struct Migration {
 
 /// The steps, in order. The first one leads from format 1 to format 2.
 pub(super) const MIGRATIONS: &[Migration] = &[];
+
+/// The steps that an opening takes: those above, or what a test wants to go wrong with them.
+pub(super) fn steps() -> &'static [Migration] {
+    if release::fault() == Some("its migration fails") { FAILING } else { MIGRATIONS }
+}
+
+/// A step that succeeds, and one that fails half way.
+const FAILING: &[Migration] = &[
+    Migration { readable_from: 1, run: |transaction| mark(transaction).map(|()| Vec::new()) },
+    Migration {
+        readable_from: 1,
+        run: |transaction| {
+            mark(transaction)?;
+            Err(StoreError::Defect("the store cannot be brought to format 3".to_owned()))
+        },
+    },
+];
+
+fn mark(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(table(DOCUMENTS))?.insert(b"test/mark".as_slice(), b"{}".as_slice())?;
+    Ok(())
+}
 
 /// The format that a list of steps leads to.
 pub(super) fn format_of(migrations: &[Migration]) -> u32 {

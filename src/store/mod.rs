@@ -49,11 +49,11 @@ pub use view::{Keys, Page, Reader, View};
 pub use writer::Writer;
 
 use format::Format;
-use migrate::{MIGRATIONS, Migration};
+use migrate::Migration;
 
 /// The format of the file that this release reads and writes.
 pub fn format() -> u32 {
-    migrate::format_of(MIGRATIONS)
+    migrate::format_of(migrate::MIGRATIONS)
 }
 
 /// How a store is opened.
@@ -98,7 +98,7 @@ impl Store {
 
     /// Opens the store in `folder`, which is created there if it is missing. Blocks.
     pub fn open(folder: &Path, options: &StoreOptions, schema: &Schema) -> Result<Self, StoreError> {
-        Self::open_with(folder, options, schema, MIGRATIONS)
+        Self::open_with(folder, options, schema, migrate::steps())
     }
 
     /// The same, but waits at most `limit` for another process to let go of the store. Blocks.

@@ -1,7 +1,9 @@
 //! What a worker does when its guard asks for it: it says how it is, copies the store, makes room for
 //! another release, and goes on where that was tried.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,12 +12,14 @@ use axum::http::header::HOST;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use rustix::fs::statvfs;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::channel::{Said, Told};
+use super::reserve;
 use super::worker::Voice;
 use crate::release;
 use crate::store::{StoreError, View};
@@ -30,6 +34,12 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(110);
 /// How long our own answer over HTTP may be, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
+/// What the release before a bad one comes back with where the disk is full, in bytes.
+const ROOM_FOR_THE_WAY_BACK: u64 = 16 * 1024 * 1024;
+
+/// With less room than this nothing works for long, in bytes.
+const LEAST_ROOM: u64 = 1024 * 1024;
+
 /// The document that a probe writes and reads.
 const PROBE: &str = "update/probe";
 
@@ -41,6 +51,8 @@ pub struct Duty {
     pub voice: Voice,
     /// Where the worker answers requests.
     pub address: SocketAddr,
+    /// The folder of the store.
+    pub data: PathBuf,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,6 +93,7 @@ impl Duty {
                             release::version()
                         );
                     }
+                    self.free_room();
                     self.web.scheduler.resume();
                 }
                 Told::Start { .. } | Told::Configured { .. } | Told::Unknown => {}
@@ -89,8 +102,15 @@ impl Duty {
         std::future::pending::<()>().await;
     }
 
-    /// Writes to the store and reads from it, and asks ourselves over HTTP; the version that answers.
+    /// Sees whether there is room, writes to the store and reads from it, and asks ourselves over HTTP; the
+    /// version that answers.
     async fn probe(&self) -> Result<String, String> {
+        let in_folder =
+            |error: io::Error| format!("{} does not tell how much room there is: {error}", self.data.display());
+        let file_system = statvfs(&self.data).map_err(|error| in_folder(error.into()))?;
+        if file_system.f_bavail.saturating_mul(file_system.f_frsize) < LEAST_ROOM {
+            return Err(format!("the disk is full: there is no room left in {}", self.data.display()));
+        }
         let (store, at) = (&self.web.context.store, self.web.context.clock.now());
         let in_store = |error: StoreError| format!("the store does not work: {error}");
         store.write(move |writer| writer.put_document(PROBE, &Probe { at })).await.map_err(in_store)?;
@@ -130,12 +150,19 @@ impl Duty {
         let (store, clock) = (self.web.context.store.clone(), self.web.context.clock.clone());
         let copied = tokio::task::spawn_blocking(move || store.back_up("before-update", &clock)).await;
         match copied {
-            Ok(Ok(path)) => {
-                tracing::info!(action = "update", "the store was copied to {}", path.display());
-                None
-            }
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(error) => Some(error.to_string()),
+            Ok(Ok(path)) => tracing::info!(action = "update", "the store was copied to {}", path.display()),
+            Ok(Err(error)) => return Some(error.to_string()),
+            Err(error) => return Some(error.to_string()),
+        }
+        let held = reserve::hold(&self.data, ROOM_FOR_THE_WAY_BACK);
+        let no_room = |error| format!("{} has no room for it and for a way back ({error})", self.data.display());
+        held.err().map(no_room)
+    }
+
+    /// What was held is ours to use again.
+    fn free_room(&self) {
+        if let Err(error) = reserve::free(&self.data) {
+            tracing::warn!(action = "update", "what was held in {} stays so: {error}", self.data.display());
         }
     }
 

@@ -18,6 +18,7 @@ mod install;
 mod notes;
 mod obstacle;
 mod release;
+pub mod reserve;
 pub mod story;
 pub mod worker;
 

@@ -1,5 +1,6 @@
 //! Tests of the whole store, with records of their own.
 
+mod backup;
 mod crash;
 mod listing;
 mod memory;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
+use super::super::migrate::MIGRATIONS;
 use super::*;
 
 /// A disk whose power is cut after a number of writes and flushes.

@@ -10,6 +10,7 @@ use semver::Version;
 
 use super::journal::{Binary, Journal};
 use super::place::digest_at;
+use super::verify::refused_in;
 use super::{Event, Guard};
 use crate::release;
 use crate::update::channel::{Said, Told};
@@ -65,6 +66,7 @@ impl Guard {
     /// Does what somebody wants, as far as it goes. Comes back with a worker running, or one that has
     /// ended and whose end is left to [`Guard::run`].
     pub(super) fn update(&mut self, wish: Wish) -> io::Result<()> {
+        self.unwritten = None;
         let digest = digest_at(&self.plan.program)?.unwrap_or_default();
         let version = match &wish.package {
             Package::Release { version, .. } => version.clone(),
@@ -82,7 +84,7 @@ impl Guard {
     }
 
     /// Nothing was changed, and everything goes on as before.
-    fn give_up(&self, mut journal: Journal, halt: Halt) {
+    fn give_up(&mut self, mut journal: Journal, halt: Halt) {
         let (outcome, reason) = match halt {
             Halt::Failed(reason) => (Outcome::Refused, reason),
             Halt::Stopped => {
@@ -95,6 +97,10 @@ impl Guard {
         journal.reason = Some(reason);
         if let Err(error) = self.place.close(&journal, outcome) {
             (self.plan.say)(&format!("the history of updates cannot be written: {error}"));
+            self.unwritten = Some(journal.past(outcome));
+            if let Err(error) = self.place.forget() {
+                (self.plan.say)(&format!("what is left of the update cannot be removed: {error}"));
+            }
         }
         self.tell(&Told::Undrain);
         self.tell(&Told::Known { known: self.known() });
@@ -106,6 +112,7 @@ impl Guard {
             return Err(reason.clone().into());
         }
         self.step(journal, Step::Verify)?;
+        let goes_back = matches!(wish.package, Package::Previous);
         match wish.package {
             Package::Release { version, file } => {
                 let version = newer(&version, wish.insists)?;
@@ -121,11 +128,16 @@ impl Guard {
         let said = Some(journal.new.version.as_str()).filter(|version| *version != "?");
         journal.new.version = self.preflight(said)?;
         if journal.new.digest == journal.old.digest {
-            let sentence = "there is no other release before this one to go back to";
-            return Err(Reason::new("same", sentence).into());
+            let sentence = if goes_back {
+                "there is no other release before this one to go back to"
+            } else {
+                "this very release runs already"
+            };
+            return Err(Reason::new(if goes_back { "same" } else { "runs_already" }, sentence).into());
         }
 
         self.step(journal, Step::BackUp)?;
+        self.place.hold_room().map_err(|error| refused_in(&self.plan.state, &error))?;
         self.tell(&Told::BackUp);
         let late = Reason::new("backup_late", "the copy of the store took longer than 15 minutes");
         self.answer(BACKED_UP_WITHIN, late, |said| {
@@ -185,10 +197,10 @@ impl Guard {
     }
 
     /// A step begins: everybody who watches sees it.
-    pub(super) fn step(&self, journal: &mut Journal, step: Step) -> io::Result<()> {
+    fn step(&self, journal: &mut Journal, step: Step) -> Result<(), Reason> {
         journal.takes(step);
         let state = journal.state;
-        self.place.write(journal, state)?;
+        self.place.write(journal, state).map_err(|error| refused_in(&self.plan.state, &error))?;
         self.tell(&Told::Known { known: self.known() });
         Ok(())
     }

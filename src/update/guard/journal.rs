@@ -89,6 +89,22 @@ impl Journal {
         }
     }
 
+    /// The attempt as the history keeps it.
+    pub(super) fn past(&self, outcome: Outcome) -> Past {
+        Past {
+            from: self.old.version.clone(),
+            to: self.new.version.clone(),
+            asked_by: self.asked_by.clone(),
+            began_at: self.began_at,
+            ended_at: Clock::system().now(),
+            digest: Some(self.new.digest.clone()).filter(|digest| !digest.is_empty()),
+            steps: self.steps.clone(),
+            outcome,
+            reason: self.reason.clone(),
+            lines: self.lines.clone(),
+        }
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.state, State::RolledBack | State::Committed)
     }
@@ -117,22 +133,19 @@ impl Place {
 
     /// Adds the attempt to the history, once, and forgets it.
     pub(super) fn close(&self, journal: &Journal, outcome: Outcome) -> io::Result<()> {
-        let past = Past {
-            from: journal.old.version.clone(),
-            to: journal.new.version.clone(),
-            asked_by: journal.asked_by.clone(),
-            began_at: journal.began_at,
-            ended_at: Clock::system().now(),
-            digest: Some(journal.new.digest.clone()).filter(|digest| !digest.is_empty()),
-            steps: journal.steps.clone(),
-            outcome,
-            reason: journal.reason.clone(),
-            lines: journal.lines.clone(),
-        };
+        let past = journal.past(outcome);
+        // The room that it takes may be needed for the line.
+        self.clear_stage()?;
         if self.history()?.last().is_none_or(|last| last.began_at != past.began_at) {
             self.add_line(HISTORY, &serde_json::to_string(&past)?)?;
         }
+        self.forget()
+    }
+
+    /// Nothing of the attempt under way is left, but what the history has of it.
+    pub(super) fn forget(&self) -> io::Result<()> {
         self.clear_stage()?;
+        self.free_room()?;
         self.trap.step(|| match std::fs::remove_file(self.state.join(JOURNAL)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::channel::{Said, Told};
-use super::story::{Known, Reason};
+use super::story::{Known, Past, Reason};
 use crate::config;
 use crate::release;
 use attempt::{Package, Wish};
@@ -72,6 +72,8 @@ pub struct Plan {
     pub listener: TcpListener,
     /// Whom the worker runs as, where that is another than the guard.
     pub user: Option<User>,
+    /// How long a new release may take until it answers requests.
+    pub ready: Duration,
     /// How long a new release has to answer for itself.
     pub trial: Duration,
     /// The worker is to ask for the settings that are missing.
@@ -121,6 +123,8 @@ pub struct Guard {
     left: Option<Event>,
     /// Why this installation cannot be updated from here.
     impossible: Option<Reason>,
+    /// The last attempt, where the history could not be written.
+    unwritten: Option<Past>,
 }
 
 impl Guard {
@@ -128,7 +132,7 @@ impl Guard {
     pub fn new(plan: Plan) -> io::Result<Self> {
         let place = Place::new(plan.program.clone(), plan.state.clone());
         let (signals, manager) = (Signals::new()?, Manager::new());
-        Ok(Self { plan, place, signals, manager, worker: None, left: None, impossible: None })
+        Ok(Self { plan, place, signals, manager, worker: None, left: None, impossible: None, unwritten: None })
     }
 
     /// Finishes what a guard before this one has left, starts the worker and keeps one running, until
@@ -229,10 +233,12 @@ impl Guard {
 
     /// What is known of updates. Where it cannot be read, that is no reason not to serve.
     fn known(&self) -> Known {
-        self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
+        let mut known = self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
             (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
             Known { impossible: self.impossible.clone(), ..Known::default() }
-        })
+        });
+        known.past.splice(0..0, self.unwritten.clone());
+        known
     }
 
     /// Replaces the settings' file by what the worker has made of it, which it has checked.

@@ -12,6 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::trap::Trap;
 use crate::hex::hex;
+use crate::update::reserve;
+
+/// What is held for the journal and a line of the history, in bytes.
+const ROOM_FOR_THE_WAY_BACK: u64 = 1024 * 1024;
 
 /// Where everything lies.
 #[derive(Debug)]
@@ -55,8 +59,14 @@ impl Place {
         self.clear_stage()?;
         DirBuilder::new().mode(0o755).create(self.stage())?;
         let written = File::create(self.stage().join("try")).and_then(|mut file| file.write_all(b"cashout"));
+        // What is mounted by itself lies in its folder and cannot be renamed there: nor be linked to. That a
+        // link is not allowed for another reason says nothing.
+        let linked = match fs::hard_link(&self.program, self.stage().join("link")) {
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => Err(error),
+            _ => Ok(()),
+        };
         self.clear_stage()?;
-        written
+        written.and(linked)
     }
 
     /// An empty stage.
@@ -87,7 +97,19 @@ impl Place {
     /// Keeps a copy of the active binary as the previous one. A copy, not a link: a rename between two
     /// names of one file does nothing.
     pub(super) fn keep_previous(&self) -> io::Result<()> {
-        self.copy(&self.program, &self.previous())
+        if !self.stage().is_dir() {
+            DirBuilder::new().mode(0o755).create(self.stage())?;
+        }
+        // By way of the stage: the copy appears whole.
+        let temporary = self.stage().join("copy");
+        self.trap.step(|| {
+            let (mut from, mut copy) = (File::open(&self.program)?, File::create(&temporary)?);
+            io::copy(&mut from, &mut copy)?;
+            copy.set_permissions(from.metadata()?.permissions())?;
+            copy.sync_all()
+        })?;
+        self.trap.step(|| fs::rename(&temporary, self.previous()))?;
+        self.trap.step(|| sync(self.folder()))
     }
 
     /// Puts the candidate in the place of the active binary. There is a whole one at every instant.
@@ -96,34 +118,41 @@ impl Place {
         self.trap.step(|| sync(self.folder()))
     }
 
-    /// Puts the previous binary back in the place of the active one.
+    /// Puts the previous binary back in the place of the active one. The file itself, not a copy: it takes
+    /// no room, of which there may be none left.
     pub(super) fn put_previous_back(&self) -> io::Result<()> {
-        self.copy(&self.previous(), &self.program)
+        self.trap.step(|| fs::rename(self.previous(), &self.program))?;
+        self.trap.step(|| sync(self.folder()))
     }
 
-    /// By way of the stage: the copy appears whole.
-    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if !self.stage().is_dir() {
-            DirBuilder::new().mode(0o755).create(self.stage())?;
+    /// Holds the room that the way back takes in the guard's folder.
+    pub(super) fn hold_room(&self) -> io::Result<()> {
+        self.trap.step(|| reserve::hold(&self.state, ROOM_FOR_THE_WAY_BACK))
+    }
+
+    /// Gives back what is held.
+    pub(super) fn free_room(&self) -> io::Result<()> {
+        self.trap.step(|| reserve::free(&self.state))
+    }
+
+    /// Writes something into the guard's folder, where there is no room by what is held for that.
+    fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match write() {
+            Err(error) if reserve::is_full(&error) => reserve::free(&self.state).and_then(|()| write()),
+            other => other,
         }
-        let temporary = self.stage().join("copy");
-        self.trap.step(|| {
-            let (mut from, mut copy) = (File::open(from)?, File::create(&temporary)?);
-            io::copy(&mut from, &mut copy)?;
-            copy.set_permissions(from.metadata()?.permissions())?;
-            copy.sync_all()
-        })?;
-        self.trap.step(|| fs::rename(&temporary, to))?;
-        self.trap.step(|| sync(self.folder()))
     }
 
     /// Writes a file of the guard's folder, whole or not at all.
     pub(super) fn write_state(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.state.join(format!(".{name}.new"));
         self.trap.step(|| {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()
+            self.with_room(|| {
+                let mut file =
+                    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
         })?;
         self.trap.step(|| fs::rename(&temporary, self.state.join(name)))?;
         self.trap.step(|| sync(&self.state))
@@ -133,12 +162,14 @@ impl Place {
     /// own, which nobody can read.
     pub(super) fn add_line(&self, name: &str, line: &str) -> io::Result<()> {
         let path = self.state.join(name);
-        let whole = fs::read(&path).map_or(true, |bytes| bytes.last().is_none_or(|last| *last == b'\n'));
         self.trap.step(|| {
-            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-            let start = if whole { "" } else { "\n" };
-            file.write_all(format!("{start}{line}\n").as_bytes())?;
-            file.sync_all()
+            self.with_room(|| {
+                let whole = fs::read(&path).map_or(true, |bytes| bytes.last().is_none_or(|last| *last == b'\n'));
+                let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+                let start = if whole { "" } else { "\n" };
+                file.write_all(format!("{start}{line}\n").as_bytes())?;
+                file.sync_all()
+            })
         })?;
         self.trap.step(|| sync(&self.state))
     }

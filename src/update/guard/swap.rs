@@ -61,6 +61,7 @@ impl Place {
     pub(super) fn recover(&self, running: &str) -> io::Result<Resume> {
         let Some(mut journal) = self.journal()? else {
             self.clear_stage()?;
+            self.free_room()?;
             return Ok(Resume::Work);
         };
         match journal.state {

@@ -10,8 +10,6 @@ use super::{Event, Guard};
 use crate::update::channel::{Said, Told};
 use crate::update::story::{Outcome, Reason, Step};
 
-/// How long a new worker may take until it answers requests.
-const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long the answer to a probe may take.
 const PROBED_WITHIN: Duration = Duration::from_secs(10);
 /// How often a probe is made.
@@ -69,8 +67,9 @@ impl Guard {
     fn try_worker(&mut self, journal: &Journal) -> Result<(), Halt> {
         self.start(true)?;
         let wanted = journal.new.version.clone();
-        let late = Reason::new("not_ready", "the new release was not ready within 30 seconds");
-        self.answer(READY_WITHIN, late, |said| {
+        let seconds = self.plan.ready.as_secs();
+        let late = Reason::new("not_ready", format!("the new release was not ready within {seconds} seconds"));
+        self.answer(self.plan.ready, late.with("seconds", seconds), |said| {
             let Said::Ready { version } = said else { return None };
             Some(if *version == wanted { Ok(()) } else { Err(other_version(version, &wanted)) })
         })?;

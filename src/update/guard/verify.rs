@@ -2,16 +2,20 @@
 //!
 //! The guard looks at its own copy alone: whoever handed the package over cannot change it any more.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use rustix::process::geteuid;
 use self_update::{ArchiveKind, Compression, Extract, verify_signature};
 use semver::Version;
 
 use super::place::{Place, digest_at};
 use crate::release;
 use crate::update::asset_name;
+use crate::update::reserve::is_full;
 use crate::update::story::Reason;
 
 /// The largest package, in bytes.
@@ -57,7 +61,7 @@ impl Place {
         let unpacked = Extract::from_source(&copy)
             .archive(ArchiveKind::Tar(Some(Compression::Gz)))
             .extract_file(&stage, "cashout")
-            .map_err(|error| io::Error::other(error.to_string()));
+            .map_err(|error| of_system(&error));
         unpacked
             .and_then(|()| fs::remove_file(&copy))
             .and_then(|()| self.settle_candidate())
@@ -68,30 +72,42 @@ impl Place {
 
     /// Why the machine does not let it be done, with the way out.
     pub(super) fn refuse(&self, error: &io::Error) -> Reason {
-        let folder = self.program.parent().unwrap_or(&self.program).display();
-        let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
-        let (kind, sentence) = if is(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge]) {
-            ("disk_full", format!("there is no room in {folder}; make some, and update again"))
-        } else if is(&[ErrorKind::PermissionDenied]) {
-            let mend = format!("let it with: chown $(id -un) {folder}, or install by hand");
-            ("no_right", format!("the service may not write to {folder}; {mend}"))
-        } else if is(&[ErrorKind::ReadOnlyFilesystem]) {
-            ("read_only", format!("{folder} is read-only: this installation is managed by an image; update that"))
-        } else if is(&[ErrorKind::CrossesDevices, ErrorKind::ResourceBusy]) {
-            let mend = "mount its folder instead";
-            (
-                "other_file_system",
-                format!("the binary in {folder} is mounted by itself and cannot be exchanged; {mend}"),
-            )
-        } else {
-            ("machine", format!("the machine does not let it be done in {folder}: {error}"))
-        };
-        Reason::new(kind, sentence).with("folder", folder).with("error", error)
+        refused_in(self.program.parent().unwrap_or(&self.program), error)
     }
 }
 
+/// Why the machine does not let it be done in `folder`, with the way out.
+pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
+    let folder = folder.display();
+    let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    let (kind, sentence) = if is_full(error) {
+        ("disk_full", format!("there is no room in {folder}; make some, and update again"))
+    } else if is(&[ErrorKind::PermissionDenied]) {
+        // Whoever may give the right is somebody else.
+        let user = geteuid().as_raw();
+        let mend = format!("give it the right with `chown {user} {folder}` as root, or install by hand");
+        return Reason::new("no_right", format!("the service may not write to {folder}; {mend}"))
+            .with("folder", folder)
+            .with("user", user);
+    } else if is(&[ErrorKind::ReadOnlyFilesystem]) {
+        ("read_only", format!("{folder} is read-only: this installation is managed by an image; update that"))
+    } else if is(&[ErrorKind::CrossesDevices, ErrorKind::ResourceBusy]) {
+        let mend = "mount its folder instead";
+        ("other_file_system", format!("the binary in {folder} is mounted by itself and cannot be exchanged; {mend}"))
+    } else {
+        ("machine", format!("the machine does not let it be done in {folder}: {error}"))
+    };
+    Reason::new(kind, sentence).with("folder", folder).with("error", error)
+}
+
+/// An error of the unpacking, of the kind that the system's error behind it has.
+fn of_system(error: &(dyn Error + 'static)) -> io::Error {
+    let behind = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io::Error::new(behind.map_or(ErrorKind::Other, io::Error::kind), error.to_string())
+}
+
 /// Looks at the package before anything is unpacked: one regular file `cashout`, and nothing else.
-fn holds_one_binary(path: &std::path::Path) -> Result<(), String> {
+fn holds_one_binary(path: &Path) -> Result<(), String> {
     let unreadable = |error: io::Error| format!("it cannot be unpacked ({error})");
     let file = File::open(path).map_err(unreadable)?;
     // One more than a binary has: the padding and the end of the archive.
