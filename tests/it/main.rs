@@ -5,6 +5,7 @@
 mod api;
 mod api_tester;
 mod at_once;
+mod bad_releases;
 mod bad_store;
 mod batch_events;
 mod binary;
@@ -23,6 +24,7 @@ mod forged_notifications;
 mod guarding;
 mod hipay_refusals;
 mod hostile_notifications;
+mod installation;
 mod kept_notifications;
 mod kills;
 mod logging;
