@@ -57,6 +57,7 @@ mod told;
 mod traps;
 mod unattended;
 mod updating;
+mod updating_amid_a_batch;
 mod vendor_notifications;
 mod vendors;
 mod vouchers;
