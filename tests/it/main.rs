@@ -58,6 +58,7 @@ mod traps;
 mod unattended;
 mod updating;
 mod updating_amid_a_batch;
+mod updating_in_trouble;
 mod vendor_notifications;
 mod vendors;
 mod vouchers;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use cashout::clock::Clock;
 use cashout::config::{Locale, Settings};
 use cashout::locale::Texts;
 use cashout::sandbox::{
@@ -23,7 +24,7 @@ type Spoil<T> = fn(&mut T);
 const TOKEN: &str = "ghp_sandboxGitHubToken0123456789";
 
 /// A world that knows its repository and has the token for it, with these lines too.
-async fn world(settings: &[&str]) -> World {
+pub(crate) async fn world(settings: &[&str]) -> World {
     let mut world = World::unscheduled(SandboxOptions::default(), settings).await;
     let api = world.sandbox.github_url();
     let own = [
@@ -40,9 +41,14 @@ async fn world(settings: &[&str]) -> World {
     world
 }
 
-fn updates(world: &World) -> Updates {
+pub(crate) fn updates(world: &World) -> Updates {
+    updates_by(world, &world.clock)
+}
+
+/// The same by another clock.
+pub(crate) fn updates_by(world: &World, clock: &Clock) -> Updates {
     let settings = Settings::new(&world.configuration(), Arc::clone(&world.context.config));
-    Updates::new(world.context.store.clone(), world.clock.clone(), settings, world.data(), manners())
+    Updates::new(world.context.store.clone(), clock.clone(), settings, world.data(), manners())
 }
 
 fn file(version: &str) -> ReleaseAsset {
@@ -50,11 +56,11 @@ fn file(version: &str) -> ReleaseAsset {
     ReleaseAsset::new(&name, format!("the program {version}, ").repeat(20_000))
 }
 
-fn release(version: &str) -> Release {
+pub(crate) fn release(version: &str) -> Release {
     Release::new(version, "2026-11-08T10:00:00Z".parse().unwrap()).asset(file(version))
 }
 
-fn publish(world: &World, release: Release) {
+pub(crate) fn publish(world: &World, release: Release) {
     world.sandbox.github(|github| github.publish(release));
 }
 
