@@ -121,7 +121,13 @@ enum Ask {
     Demo(DemoArgs),
     /// Install a newer release through the running service, or say which there are
     #[command(name = "app:update")]
-    Update(UpdateArgs),
+    Update {
+        #[command(flatten)]
+        what: UpdateArgs,
+        /// Install it also where it is older than what runs, or was rolled back before
+        #[arg(long, conflicts_with_all = ["check", "rollback", "history"])]
+        insist: bool,
+    },
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
     GuardRecover(RecoverArgs),
@@ -372,7 +378,7 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
         Ask::Version => output::version(global.json),
-        Ask::Update(arguments) => update::run(&global, arguments),
+        Ask::Update { what, insist } => update::run(&global, what, insist),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),

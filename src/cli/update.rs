@@ -19,7 +19,7 @@ const SILENT_FOR: Duration = Duration::from_secs(45);
 /// How often it is looked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-pub(super) fn run(global: &Global, arguments: UpdateArgs) -> Result<Exit, Failed> {
+pub(super) fn run(global: &Global, arguments: UpdateArgs, insists: bool) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     // A mistake in the settings is told before anything is asked for; what is missing in the file, the
     // service may have from elsewhere.
@@ -35,9 +35,9 @@ pub(super) fn run(global: &Global, arguments: UpdateArgs) -> Result<Exit, Failed
     } else if let Some(path) = arguments.package {
         let version = version_of(&path)?;
         let path = std::path::absolute(&path)?;
-        Wanted::Package { path, version }
+        Wanted::Package { path, version, insists }
     } else {
-        Wanted::Install { version: arguments.wanted }
+        Wanted::Install { version: arguments.wanted, insists }
     };
     runtime()?.block_on(async {
         let before = ask(global, Wanted::Look).await?;

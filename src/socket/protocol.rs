@@ -83,6 +83,9 @@ pub enum Wanted {
     Install {
         /// The version.
         version: Option<String>,
+        /// Also where it is older than what runs, or was rolled back before.
+        #[serde(default)]
+        insists: bool,
     },
     /// That a package on this machine's disk is installed, which the service can read.
     Package {
@@ -90,6 +93,9 @@ pub enum Wanted {
         path: PathBuf,
         /// The version that it is for.
         version: String,
+        /// Also where it is older than what runs, or was rolled back before.
+        #[serde(default)]
+        insists: bool,
     },
     /// That the release before this one is put back.
     Return,

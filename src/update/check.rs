@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::fetch::Downloads;
 use super::github::{GitHub, Listed};
-use super::release::{Offer, choose};
+use super::release::{Offer, Release, choose, named};
 use super::{Obstacle, running};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateChannel, UpdateConfig};
@@ -164,6 +164,15 @@ impl Updates {
                 let offer = choose(&releases, config.channel, &running(), TARGET)?;
                 Ok(Found { offer, etag, basis })
             }
+        }
+    }
+
+    /// The release of this version, be it newer or older than the one that runs; GitHub is asked.
+    pub async fn find(&self, version: &Version) -> Result<Release, Obstacle> {
+        let github = GitHub::new(&self.settings.get().update, &self.manners)?;
+        match github.releases(None, self.clock.now()).await? {
+            Listed::Releases(releases, _) => named(&releases, version, TARGET),
+            Listed::Unchanged => Err(Obstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
         }
     }
 

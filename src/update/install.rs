@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::story::{Outcome, Reason};
 use super::worker::GuardLink;
-use super::{Answer, Obstacle, Release, Updates};
+use super::{Answer, Obstacle, Release, Updates, running};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateAuto};
 use crate::locale::Texts;
@@ -35,6 +35,8 @@ pub struct Errand {
     pub after: Option<Timestamp>,
     /// How far it is.
     pub state: ErrandState,
+    /// Also where it is older than what runs, or was rolled back before.
+    insists: bool,
 }
 
 /// How far a package is on its way.
@@ -103,18 +105,24 @@ impl Installer {
             return Err(Hindrance::Guard(reason));
         }
         let release = self.offered(Some(wanted)).await.map_err(Hindrance::Obstacle)?;
-        if self.takes_on(&release.version, asked_by).map_err(Hindrance::Obstacle)? {
+        if self.takes_on(&release.version, asked_by, false).map_err(Hindrance::Obstacle)? {
             let installer = self.clone();
             tokio::spawn(async move { installer.carry(release).await });
         }
         Ok(())
     }
 
-    /// Fetches a release, the newest where none is named, and hands it to the guard. What comes of it is
-    /// seen in [`GuardLink::known`].
-    pub async fn install(&self, wanted: Option<&str>, asked_by: &str) -> Result<(), Obstacle> {
-        let release = self.offered(wanted).await?;
-        if self.takes_on(&release.version, asked_by)? {
+    /// Fetches a release, the newest where none is named, and hands it to the guard. Who insists gets one
+    /// that is older than what runs, or was rolled back before. What comes of it is seen in
+    /// [`GuardLink::known`].
+    pub async fn install(&self, wanted: Option<&str>, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
+        let version = wanted.and_then(|wanted| wanted.parse::<Version>().ok());
+        let release = match version.filter(|version| *version <= running()) {
+            Some(version) if insists => self.updates.find(&version).await?,
+            Some(version) => return Err(Obstacle::NotNewer { version, running: running() }),
+            None => self.offered(wanted).await?,
+        };
+        if self.takes_on(&release.version, asked_by, insists)? {
             self.carry(release).await;
         }
         let mut errand = self.errand.subscribe();
@@ -145,7 +153,7 @@ impl Installer {
     }
 
     /// Takes the errand on; false where this very release is on its way already.
-    fn takes_on(&self, version: &Version, asked_by: &str) -> Result<bool, Obstacle> {
+    fn takes_on(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, Obstacle> {
         let known = self.guard.known().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
         let after = known.past.first().map(|past| past.began_at);
@@ -161,7 +169,7 @@ impl Installer {
             if free {
                 let (version, asked_by) = (version.clone(), asked_by.to_owned());
                 let (began_at, state) = (self.updates.clock.now(), ErrandState::Fetching);
-                *errand = Some(Errand { version, asked_by, began_at, after, state });
+                *errand = Some(Errand { version, asked_by, began_at, after, state, insists });
             }
             free
         });
@@ -194,21 +202,22 @@ impl Installer {
     async fn fetch_and_hand_over(&self, release: Release) -> Result<(), Obstacle> {
         let version = release.version.to_string();
         let fetched = self.updates.fetch(release).await?;
-        let asked_by = self.errand.borrow().as_ref().map(|errand| errand.asked_by.clone()).unwrap_or_default();
+        let errand = self.errand.borrow().clone();
+        let (asked_by, insists) = errand.map(|errand| (errand.asked_by, errand.insists)).unwrap_or_default();
         self.guard
-            .install(&version, &asked_by, false, &fetched.file)
+            .install(&version, &asked_by, insists, &fetched.file)
             .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
     }
 
     /// Hands a package of this machine's disk to the guard.
-    async fn install_package(&self, path: &Path, version: &str, asked_by: &str) -> Result<(), Obstacle> {
+    async fn install_package(&self, path: &Path, version: &str, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
         let (path, guard) = (path.to_owned(), self.guard.clone());
         let (version, asked_by) = (version.to_owned(), asked_by.to_owned());
         let handed = tokio::task::spawn_blocking(move || {
             let file = File::open(&path)
                 .map_err(|error| Obstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
             guard
-                .install(&version, &asked_by, false, &file)
+                .install(&version, &asked_by, insists, &file)
                 .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
         });
         handed.await.unwrap_or(Err(Obstacle::Stopping))
@@ -231,7 +240,7 @@ impl Installer {
             if known.impossible.is_some() || known.attempt.is_some() || was_tried {
                 continue;
             }
-            if let Err(obstacle) = self.install(Some(&patch), "auto").await {
+            if let Err(obstacle) = self.install(Some(&patch), "auto", false).await {
                 let why = obstacle.sentence(Texts::of(None), &settings.hipay.time_zone);
                 tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
             }
@@ -245,13 +254,13 @@ impl Installer {
         let answer = match wanted {
             Wanted::Look => self.updates.answer().await?,
             Wanted::Check => self.updates.check().await?,
-            Wanted::Install { version } => {
+            Wanted::Install { version, insists } => {
                 self.updates.check().await?;
-                obstacle = self.install(version.as_deref(), asked_by).await.err();
+                obstacle = self.install(version.as_deref(), asked_by, *insists).await.err();
                 self.updates.answer().await?
             }
-            Wanted::Package { path, version } => {
-                obstacle = self.install_package(path, version, asked_by).await.err();
+            Wanted::Package { path, version, insists } => {
+                obstacle = self.install_package(path, version, asked_by, *insists).await.err();
                 self.updates.answer().await?
             }
             Wanted::Return => {

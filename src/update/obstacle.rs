@@ -94,6 +94,13 @@ pub enum Obstacle {
         /// What was wanted; empty where it was the newest.
         wanted: String,
     },
+    /// The release is not newer than the one that runs, and nobody has insisted.
+    NotNewer {
+        /// Which was wanted.
+        version: Version,
+        /// Which runs.
+        running: Version,
+    },
     /// There is no guard that could exchange the binary.
     NoGuard {
         /// What was seen, in one line.
@@ -126,6 +133,7 @@ impl Obstacle {
             Self::Folder { .. } => "folder",
             Self::Busy { .. } => "busy",
             Self::NotOffered { .. } => "not_offered",
+            Self::NotNewer { .. } => "not_newer",
             Self::NoGuard { .. } => "no_guard",
             Self::Stopping => "stopping",
             Self::Unknown => "unknown",
@@ -160,6 +168,9 @@ impl Obstacle {
                 vec![("tries", texts.number(u64::from(*tries)).into()), ("detail", detail.as_str().into())]
             }
             Self::NotOffered { wanted } => vec![("wanted", wanted.as_str().into())],
+            Self::NotNewer { version, running } => {
+                vec![("version", version.to_string().into()), ("running", running.to_string().into())]
+            }
             Self::NoGuard { detail } => vec![("detail", detail.as_str().into())],
             Self::Busy { version } => vec![("version", version.to_string().into())],
         };

@@ -124,11 +124,8 @@ pub(super) fn choose(
 ) -> Result<Offer, Obstacle> {
     let mut offer = Offer::default();
     let mut without: Option<Version> = None;
-    for release in listed.iter().filter(|release| !release.draft) {
-        let tag = release.tag_name.strip_prefix('v').unwrap_or(&release.tag_name);
-        let Ok(version) = Version::parse(tag) else { continue };
-        let unfinished = release.prerelease || !version.pre.is_empty();
-        if unfinished && channel == UpdateChannel::Stable {
+    for (release, version) in published(listed) {
+        if unfinished(release, &version) && channel == UpdateChannel::Stable {
             continue;
         }
         let Some(kind) = Kind::of(running, &version) else { continue };
@@ -141,19 +138,46 @@ pub(super) fn choose(
             Kind::NewVersion => &mut offer.new_version,
         };
         if place.as_ref().is_none_or(|known| version > known.version) {
-            *place = Some(Release {
-                version,
-                notes: cut(release.body.as_deref().unwrap_or_default()),
-                prerelease: unfinished,
-                published_at: release.published_at.and_then(|at| Timestamp::from_second(at.timestamp()).ok()),
-                asset,
-                unknown: Map::new(),
-            });
+            *place = Some(described(release, version, asset));
         }
     }
     match without {
         Some(version) if offer.newest().is_none() => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
         _ => Ok(offer),
+    }
+}
+
+/// The release of this version, be it newer or older than the one that runs, finished or not.
+pub(super) fn named(listed: &[repos::Release], wanted: &Version, target: &str) -> Result<Release, Obstacle> {
+    let (release, version) = published(listed)
+        .find(|(_, version)| version == wanted)
+        .ok_or_else(|| Obstacle::NotOffered { wanted: wanted.to_string() })?;
+    match asset_of(release, &version, target) {
+        Some(asset) => Ok(described(release, version, asset)),
+        None => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
+    }
+}
+
+/// All that is no draft and has a version.
+fn published(listed: &[repos::Release]) -> impl Iterator<Item = (&repos::Release, Version)> {
+    listed.iter().filter(|release| !release.draft).filter_map(|release| {
+        let tag = release.tag_name.strip_prefix('v').unwrap_or(&release.tag_name);
+        Some((release, Version::parse(tag).ok()?))
+    })
+}
+
+fn unfinished(release: &repos::Release, version: &Version) -> bool {
+    release.prerelease || !version.pre.is_empty()
+}
+
+fn described(release: &repos::Release, version: Version, asset: Asset) -> Release {
+    Release {
+        notes: cut(release.body.as_deref().unwrap_or_default()),
+        prerelease: unfinished(release, &version),
+        published_at: release.published_at.and_then(|at| Timestamp::from_second(at.timestamp()).ok()),
+        version,
+        asset,
+        unknown: Map::new(),
     }
 }
 

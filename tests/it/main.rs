@@ -35,6 +35,7 @@ mod memory;
 mod mirakl_access;
 mod mirakl_answers;
 mod notices;
+mod older_releases;
 mod owner;
 mod page_door;
 mod payments;

@@ -249,6 +249,8 @@ fn newer(version: &str, insists: bool) -> Result<Version, Reason> {
     if wanted > running || insists {
         return Ok(wanted);
     }
-    let sentence = format!("{version} is not newer than {running}, which runs; to go back to it, use the command line");
+    let sentence = format!(
+        "{version} is not newer than {running}, which runs; to install it all the same, use app:update with --insist"
+    );
     Err(Reason::new("not_newer", sentence).with("version", version).with("running", running))
 }

@@ -18,6 +18,7 @@ update-cannot-busy = Release { $version } is on its way: wait until that is done
 update-cannot-stopping = The program is stopping: try again when it is back.
 update-cannot-unknown = A later release has noted a reason that this one does not know: look again.
 update-cannot-not-offered = There is no newer release { $wanted } at GitHub: look again, or choose one that is offered.
+update-cannot-not-newer = { $version } is not newer than { $running }, which runs: to install it all the same, use `app:update --version { $version } --insist`.
 update-cannot-no-guard = This process has no guard that could exchange it ({ $detail }): start it with `cashout serve`.
 
 update-title = Update the application
@@ -131,7 +132,7 @@ update-reason-drain-late = What was in hand did not come to a safe point within 
 update-reason-drain = What was in hand did not come to a safe point: { $problem }. Update again later.
 update-reason-ended = The worker { $ended }.
 update-reason-no-version = The package is for something that is no version.
-update-reason-not-newer = { $version } is not newer than { $running }, which runs: to go back to it, use the command line.
+update-reason-not-newer = { $version } is not newer than { $running }, which runs: to install it all the same, use `app:update` with `--insist`.
 update-reason-says-nothing = The new release does not say what it is, and is not used.
 update-reason-other-content = The package is for { $wanted } and holds { $version }: it is not used.
 update-reason-other-target = The package is for { $target }, and this machine is { $here }.

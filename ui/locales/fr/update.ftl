@@ -18,6 +18,7 @@ update-cannot-busy = La version { $version } est en cours d’installation : a
 update-cannot-stopping = Le programme s’arrête : réessayez quand il sera de retour.
 update-cannot-unknown = Une version plus récente a noté une raison que celle-ci ne connaît pas : relancez la vérification.
 update-cannot-not-offered = GitHub ne propose aucune version plus récente { $wanted } : relancez la vérification ou choisissez une version proposée.
+update-cannot-not-newer = { $version } n’est pas plus récente que { $running }, qui tourne : pour l’installer quand même, utilisez `app:update --version { $version } --insist`.
 update-cannot-no-guard = Ce processus n’a pas de gardien qui puisse le remplacer ({ $detail }) : démarrez-le avec `cashout serve`.
 
 update-title = Mettre à jour l’application
@@ -131,7 +132,7 @@ update-reason-drain-late = Le travail en cours n’est pas arrivé à un point s
 update-reason-drain = Le travail en cours n’est pas arrivé à un point sûr : { $problem }. Relancez la mise à jour plus tard.
 update-reason-ended = Le processus de travail s’est arrêté ({ $ended }).
 update-reason-no-version = Le paquet est destiné à quelque chose qui n’est pas une version.
-update-reason-not-newer = { $version } n’est pas plus récente que { $running }, qui tourne : pour y revenir, utilisez la ligne de commande.
+update-reason-not-newer = { $version } n’est pas plus récente que { $running }, qui tourne : pour l’installer quand même, utilisez `app:update` avec `--insist`.
 update-reason-says-nothing = La nouvelle version ne dit pas ce qu’elle est et n’est pas utilisée.
 update-reason-other-content = Le paquet est annoncé pour { $wanted } et contient { $version } : il n’est pas utilisé.
 update-reason-other-target = Le paquet est destiné à { $target }, et cette machine est { $here }.
