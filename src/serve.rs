@@ -121,7 +121,7 @@ impl Appliance {
         );
         tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
         let installer = Installer::new(updates.clone(), guard.clone(), settings.clone());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(installer.clone().run(context.clock.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(installer.clone().run()));
         let web = Web {
             context,
             settings,

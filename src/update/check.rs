@@ -79,6 +79,7 @@ pub struct Updates {
     pub(super) store: Store,
     pub(super) downloads: Arc<Downloads>,
     look: Arc<Notify>,
+    looked: Arc<Notify>,
     /// Two looks at once are one.
     turn: Arc<Mutex<()>>,
 }
@@ -86,8 +87,9 @@ pub struct Updates {
 impl Updates {
     /// Updates of what works on this store, fetched into the folder `data`.
     pub fn new(store: Store, clock: Clock, settings: Settings, data: PathBuf, manners: Manners) -> Self {
-        let (downloads, look, turn) = (Arc::new(Downloads::new(data)), Arc::default(), Arc::default());
-        Self { clock, settings, manners, store, downloads, look, turn }
+        let downloads = Arc::new(Downloads::new(data));
+        let (look, looked, turn) = (Arc::default(), Arc::default(), Arc::default());
+        Self { clock, settings, manners, store, downloads, look, looked, turn }
     }
 
     /// The last look; nothing before the first.
@@ -144,7 +146,13 @@ impl Updates {
         let check = LastCheck { checked_at: now, found, obstacle, unknown };
         self.tell(&check, last.as_ref());
         self.store.write(move |writer| writer.put_document(DOCUMENT, &check)).await?;
+        self.looked.notify_one();
         self.answer().await
+    }
+
+    /// Waits for the next look, or for one that nobody has waited for.
+    pub(super) async fn looked(&self) {
+        self.looked.notified().await;
     }
 
     async fn look_at_github(

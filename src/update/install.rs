@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use super::story::{Outcome, Reason};
 use super::worker::GuardLink;
 use super::{Answer, Obstacle, Release, Updates, running};
-use crate::clock::Clock;
 use crate::config::{Settings, UpdateAuto};
 use crate::locale::Texts;
 use crate::release;
@@ -223,27 +222,36 @@ impl Installer {
         handed.await.unwrap_or(Err(Obstacle::Stopping))
     }
 
-    /// Installs security patches unasked, in the window of the day, where `update.auto` says so. One that
-    /// did not come through is not tried again: a person looks at it first.
-    pub async fn run(self, clock: Clock) {
+    /// Installs security patches unasked, as [`Installer::patch`] does, whenever one has become known, and
+    /// every few minutes.
+    pub async fn run(self) {
         loop {
-            clock.pass(LOOKED_AT_EVERY).await;
-            let settings = self.settings.get();
-            let now = clock.now().to_zoned(settings.hipay.time_zone.clone());
-            if settings.update.auto != UpdateAuto::Patch || !settings.update.window.contains(now.time()) {
-                continue;
+            self.patch().await;
+            tokio::select! {
+                () = self.updates.clock.pass(LOOKED_AT_EVERY) => {}
+                () = self.updates.looked() => {}
             }
-            let Ok(Answer::Available(offer)) = self.updates.answer().await else { continue };
-            let Some(patch) = offer.patch.map(|patch| patch.version.to_string()) else { continue };
-            let known = self.guard.known().borrow().clone();
-            let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != Outcome::Interrupted);
-            if known.impossible.is_some() || known.attempt.is_some() || was_tried {
-                continue;
-            }
-            if let Err(obstacle) = self.install(Some(&patch), "auto", false).await {
-                let why = obstacle.sentence(Texts::of(None), &settings.hipay.time_zone);
-                tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
-            }
+        }
+    }
+
+    /// Installs the security patch that is there, if `update.auto` says so and its window of the day is
+    /// open. One that did not come through is not tried again: a person looks at it first.
+    pub async fn patch(&self) {
+        let settings = self.settings.get();
+        let now = self.updates.clock.now().to_zoned(settings.hipay.time_zone.clone());
+        if settings.update.auto != UpdateAuto::Patch || !settings.update.window.contains(now.time()) {
+            return;
+        }
+        let Ok(Answer::Available(offer)) = self.updates.answer().await else { return };
+        let Some(patch) = offer.patch.map(|patch| patch.version.to_string()) else { return };
+        let known = self.guard.known().borrow().clone();
+        let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != Outcome::Interrupted);
+        if known.impossible.is_some() || known.attempt.is_some() || was_tried {
+            return;
+        }
+        if let Err(obstacle) = self.install(Some(&patch), "auto", false).await {
+            let why = obstacle.sentence(Texts::of(None), &settings.hipay.time_zone);
+            tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
         }
     }
 

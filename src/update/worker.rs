@@ -150,7 +150,8 @@ impl GuardLink {
 }
 
 impl Voice {
-    fn new(channel: Channel) -> Self {
+    /// The way over this end of a pair, of which the guard has the other.
+    pub fn new(channel: Channel) -> Self {
         let (heard, awaited) = mpsc::channel();
         let configured = Configured { heard, awaited: Mutex::new(awaited) };
         Self { channel: Arc::new(channel), configured: Arc::new(configured) }

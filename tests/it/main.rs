@@ -38,6 +38,7 @@ mod notices;
 mod older_releases;
 mod owner;
 mod page_door;
+mod patching_unasked;
 mod payments;
 mod payments_kept;
 mod payments_refused;

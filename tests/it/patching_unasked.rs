@@ -1,0 +1,143 @@
+//! `update.auto: patch`: security patches are installed unasked, in the window of the day, and nothing
+//! else is.
+
+use std::sync::Arc;
+
+use cashout::clock::Clock;
+use cashout::config::Settings;
+use cashout::sandbox::Endpoint;
+use cashout::update::channel::{Channel, Said};
+use cashout::update::story::{Known, Outcome, Past};
+use cashout::update::worker::{GuardLink, Voice};
+use cashout::update::{Answer, ErrandState, Installer};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::installation::{Installation, OLD};
+use crate::releases::{publish, release, updates, world};
+use crate::world::World;
+
+/// A worker's side of installing, of which this test is the guard.
+struct Unattended {
+    world: World,
+    installer: Installer,
+    link: GuardLink,
+    guard: Channel,
+}
+
+impl Unattended {
+    async fn new(settings: &[&str], published: &[&str]) -> Self {
+        let world = world(settings).await;
+        for version in published {
+            publish(&world, release(version));
+        }
+        let updates = updates(&world);
+        updates.check().await.unwrap();
+        let (guard, worker) = Channel::pair().unwrap();
+        let link = GuardLink::new(Known::default(), Voice::new(worker));
+        let settings = Settings::new(&world.configuration(), Arc::clone(&world.context.config));
+        let installer = Installer::new(updates, link.clone(), settings);
+        Self { world, installer, link, guard }
+    }
+
+    /// What the guard is asked to install at this moment.
+    async fn at(&self, moment: &str) -> Option<(String, String)> {
+        self.world.clock.set(moment.parse().unwrap());
+        let before = self.installer.errand().borrow().clone();
+        self.installer.patch().await;
+        let errand = self.installer.errand().borrow().clone();
+        if errand == before {
+            return None;
+        }
+        assert_eq!(errand.unwrap().state, ErrandState::HandedOver);
+        match self.guard.receive().unwrap().unwrap() {
+            (Said::Update { version, asked_by, insists: false }, files) if files.len() == 1 => {
+                Some((version, asked_by))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// 03:00 to 05:00 in Paris, which is an hour ahead of UTC in winter.
+const WINDOW: [&str; 2] = ["update.auto: patch", "update.window: 03:00-05:00"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_is_installed_in_its_window_and_not_outside() {
+    let unattended = Unattended::new(&WINDOW, &["0.1.1", "0.2.0"]).await;
+    for outside in ["2026-11-10T01:59:59Z", "2026-11-10T04:00:00Z", "2026-11-10T12:00:00Z"] {
+        assert_eq!(unattended.at(outside).await, None, "{outside}");
+    }
+    let asked = Some(("0.1.1".to_owned(), "auto".to_owned()));
+    assert_eq!(unattended.at("2026-11-11T02:00:00Z").await, asked);
+    // The guard has it: it is not handed over again while that has not come to its end.
+    assert_eq!(unattended.at("2026-11-11T02:05:00Z").await, None);
+    let past = |outcome, at: &str| Past {
+        from: OLD.to_owned(),
+        to: "0.1.1".to_owned(),
+        asked_by: "auto".to_owned(),
+        began_at: at.parse().unwrap(),
+        ended_at: at.parse().unwrap(),
+        digest: None,
+        steps: Vec::new(),
+        outcome,
+        reason: None,
+        lines: Vec::new(),
+    };
+    // Cut off before anything was changed: the next night is another chance.
+    unattended.link.learn(Known { past: vec![past(Outcome::Interrupted, "2026-11-11T02:06:00Z")], ..Known::default() });
+    assert_eq!(unattended.at("2026-11-12T03:59:59Z").await, asked);
+    // Tried and rolled back: a person looks at it first.
+    unattended.link.learn(Known { past: vec![past(Outcome::RolledBack, "2026-11-12T03:59:59Z")], ..Known::default() });
+    assert_eq!(unattended.at("2026-11-13T02:30:00Z").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_is_never_installed_unasked_nor_a_patch_where_nobody_wants_that() {
+    let night = "2026-11-11T02:30:00Z";
+    let no_patch = Unattended::new(&WINDOW, &["0.2.0", "1.0.0"]).await;
+    assert_eq!(no_patch.at(night).await, None);
+    let off = Unattended::new(&["update.window: 03:00-05:00"], &["0.1.1"]).await;
+    assert_eq!(off.at(night).await, None);
+    assert!(matches!(updates(&off.world).answer().await.unwrap(), Answer::Available(_)));
+}
+
+/// The hours around now, or those around noon and midnight from now.
+fn window(hours_from_now: i64) -> String {
+    let paris = jiff::tz::TimeZone::get("Europe/Paris").unwrap();
+    let at = |hours: i64| {
+        let moment: Timestamp = Clock::system().now() + SignedDuration::from_hours(hours);
+        moment.to_zoned(paris.clone()).strftime("%H:%M").to_string()
+    };
+    format!("update.window: {}-{}", at(hours_from_now - 2), at(hours_from_now + 2))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_installs_a_patch_by_itself_and_leaves_the_new_version_to_a_person() {
+    let installation = Installation::with(&["update.auto: patch", &window(0)]).await;
+    installation.publish("1.0.1", None);
+    installation.publish("1.1.0", None);
+    let mut service = installation.serve().await;
+    service.running.says("updated from 1.0.0 to 1.0.1").await;
+    assert_eq!(installation.version(&service).await, "1.0.1");
+    let history = installation.history();
+    assert_eq!((&history[0]["asked_by"], &history[0]["outcome"]), (&"auto".into(), &"committed".into()));
+    // The new one looks as well, finds the new version, and lets it be.
+    installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.1 runs; newer: 1.1.0");
+    assert_eq!(installation.version(&service).await, "1.0.1");
+    service.stop().await;
+    assert_eq!(installation.outcomes(), ["committed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_waits_for_the_window() {
+    let installation = Installation::with(&["update.auto: patch", &window(12)]).await;
+    installation.publish("1.0.1", None);
+    let service = installation.serve().await;
+    for _ in 0..3 {
+        installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.0 runs; newer: 1.0.1");
+    }
+    service.stop().await;
+    installation.is_unchanged();
+    assert_eq!(installation.world.sandbox.traffic(|traffic| traffic.count(Endpoint::ReleaseFile)), 0);
+    assert!(installation.outcomes().is_empty());
+}
