@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate};
 
 /// What the file is called that takes the room, in whatever folder it lies.
-const RESERVE: &str = "reserve";
+pub(super) const RESERVE: &str = "reserve";
 
 /// Takes so many bytes of the file system that `folder` is on. An error where they are not there; a file
 /// system that cannot promise any is left as it is.

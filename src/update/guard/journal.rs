@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
+use super::trap::Operation;
 use crate::clock::Clock;
 use crate::update::story::{Attempt, Known, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
 
@@ -146,7 +147,8 @@ impl Place {
     pub(super) fn forget(&self) -> io::Result<()> {
         self.clear_stage()?;
         self.free_room()?;
-        self.trap.step(|| match std::fs::remove_file(self.state.join(JOURNAL)) {
+        let journal = self.state.join(JOURNAL);
+        self.trap.step(Operation::Remove(&journal), || match std::fs::remove_file(&journal) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         })

@@ -11,6 +11,8 @@ mod handover;
 mod journal;
 mod manager;
 mod place;
+#[cfg(test)]
+mod power;
 mod preflight;
 mod signals;
 mod swap;

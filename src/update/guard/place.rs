@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::trap::Operation::{Flush, Make, Remove, Rename, Write as Writes};
 use super::trap::Trap;
 use crate::hex::hex;
-use crate::update::reserve;
+use crate::update::reserve::{self, RESERVE};
 
 /// What is held for the journal and a line of the history, in bytes.
 const ROOM_FOR_THE_WAY_BACK: u64 = 1024 * 1024;
@@ -72,7 +73,7 @@ impl Place {
     /// An empty stage.
     pub(super) fn make_stage(&self) -> io::Result<PathBuf> {
         self.clear_stage()?;
-        self.trap.step(|| DirBuilder::new().mode(0o755).create(self.stage()))?;
+        self.trap.step(Make(&self.stage()), || DirBuilder::new().mode(0o755).create(self.stage()))?;
         // Whatever the umask says: the candidate is tried by the worker's user.
         fs::set_permissions(self.stage(), Permissions::from_mode(0o755))?;
         Ok(self.stage())
@@ -80,7 +81,7 @@ impl Place {
 
     /// Nothing of an attempt is left.
     pub(super) fn clear_stage(&self) -> io::Result<()> {
-        match self.trap.step(|| fs::remove_dir_all(self.stage())) {
+        match self.trap.step(Remove(&self.stage()), || fs::remove_dir_all(self.stage())) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -90,8 +91,8 @@ impl Place {
     pub(super) fn settle_candidate(&self) -> io::Result<()> {
         let file = File::open(self.candidate())?;
         file.set_permissions(Permissions::from_mode(0o755))?;
-        file.sync_all()?;
-        sync(&self.stage())
+        self.trap.step(Writes(&self.candidate()), || file.sync_all())?;
+        self.trap.step(Flush(&self.stage()), || sync(&self.stage()))
     }
 
     /// Keeps a copy of the active binary as the previous one. A copy, not a link: a rename between two
@@ -102,37 +103,39 @@ impl Place {
         }
         // By way of the stage: the copy appears whole.
         let temporary = self.stage().join("copy");
-        self.trap.step(|| {
+        self.trap.step(Writes(&temporary), || {
             let (mut from, mut copy) = (File::open(&self.program)?, File::create(&temporary)?);
             io::copy(&mut from, &mut copy)?;
             copy.set_permissions(from.metadata()?.permissions())?;
             copy.sync_all()
         })?;
-        self.trap.step(|| fs::rename(&temporary, self.previous()))?;
-        self.trap.step(|| sync(self.folder()))
+        self.trap.step(Rename(&temporary, &self.previous()), || fs::rename(&temporary, self.previous()))?;
+        self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
     /// Puts the candidate in the place of the active binary. There is a whole one at every instant.
     pub(super) fn put_candidate(&self) -> io::Result<()> {
-        self.trap.step(|| fs::rename(self.candidate(), &self.program))?;
-        self.trap.step(|| sync(self.folder()))
+        self.trap.step(Rename(&self.candidate(), &self.program), || fs::rename(self.candidate(), &self.program))?;
+        self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
     /// Puts the previous binary back in the place of the active one. The file itself, not a copy: it takes
     /// no room, of which there may be none left.
     pub(super) fn put_previous_back(&self) -> io::Result<()> {
-        self.trap.step(|| fs::rename(self.previous(), &self.program))?;
-        self.trap.step(|| sync(self.folder()))
+        self.trap.step(Rename(&self.previous(), &self.program), || fs::rename(self.previous(), &self.program))?;
+        self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
     /// Holds the room that the way back takes in the guard's folder.
     pub(super) fn hold_room(&self) -> io::Result<()> {
-        self.trap.step(|| reserve::hold(&self.state, ROOM_FOR_THE_WAY_BACK))
+        let reserve = self.state.join(RESERVE);
+        self.trap.step(Writes(&reserve), || reserve::hold(&self.state, ROOM_FOR_THE_WAY_BACK))
     }
 
     /// Gives back what is held.
     pub(super) fn free_room(&self) -> io::Result<()> {
-        self.trap.step(|| reserve::free(&self.state))
+        let reserve = self.state.join(RESERVE);
+        self.trap.step(Remove(&reserve), || reserve::free(&self.state))
     }
 
     /// Writes something into the guard's folder, where there is no room by what is held for that.
@@ -145,8 +148,8 @@ impl Place {
 
     /// Writes a file of the guard's folder, whole or not at all.
     pub(super) fn write_state(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = self.state.join(format!(".{name}.new"));
-        self.trap.step(|| {
+        let (temporary, path) = (self.state.join(format!(".{name}.new")), self.state.join(name));
+        self.trap.step(Writes(&temporary), || {
             self.with_room(|| {
                 let mut file =
                     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
@@ -154,15 +157,15 @@ impl Place {
                 file.sync_all()
             })
         })?;
-        self.trap.step(|| fs::rename(&temporary, self.state.join(name)))?;
-        self.trap.step(|| sync(&self.state))
+        self.trap.step(Rename(&temporary, &path), || fs::rename(&temporary, &path))?;
+        self.trap.step(Flush(&self.state), || sync(&self.state))
     }
 
     /// Adds a line to a file of the guard's folder. One that was cut off by a crash stays a line of its
     /// own, which nobody can read.
     pub(super) fn add_line(&self, name: &str, line: &str) -> io::Result<()> {
         let path = self.state.join(name);
-        self.trap.step(|| {
+        self.trap.step(Writes(&path), || {
             self.with_room(|| {
                 let whole = fs::read(&path).map_or(true, |bytes| bytes.last().is_none_or(|last| *last == b'\n'));
                 let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
@@ -171,7 +174,7 @@ impl Place {
                 file.sync_all()
             })
         })?;
-        self.trap.step(|| sync(&self.state))
+        self.trap.step(Flush(&self.state), || sync(&self.state))
     }
 
     /// A file of the guard's folder; nothing where there is none.

@@ -9,23 +9,21 @@ use super::swap::Resume;
 use crate::update::story::{Outcome, Reason};
 
 /// An installation with an old release in place and a new one on the stage.
-struct Installation {
+pub(super) struct Installation {
     folder: tempfile::TempDir,
-    old: Binary,
-    new: Binary,
+    pub(super) old: Binary,
+    pub(super) new: Binary,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         fs::create_dir(folder.path().join("state")).unwrap();
         fs::write(folder.path().join("bin/cashout"), "the old release").unwrap();
         fs::write(folder.path().join("bin/cashout.prev"), "one that is older still").unwrap();
         let place = place(folder.path());
-        place.make_stage().unwrap();
-        fs::write(place.candidate(), "the new release").unwrap();
-        place.settle_candidate().unwrap();
+        stage(&place);
         let binary = |version: &str, path: &Path| Binary {
             version: version.to_owned(),
             digest: digest_at(path).unwrap().unwrap(),
@@ -34,17 +32,26 @@ impl Installation {
         Self { folder, old, new }
     }
 
+    /// The same releases in another folder.
+    pub(super) fn on(&self, folder: tempfile::TempDir) -> Self {
+        Self { folder, old: self.old.clone(), new: self.new.clone() }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A process that sees this installation for the first time.
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         place(self.folder.path())
     }
 
-    fn journal(&self) -> Journal {
+    pub(super) fn journal(&self) -> Journal {
         Journal::new(self.old.clone(), self.new.clone(), "somebody")
     }
 
     /// What runs after a start: whoever is in place, after all that it finds to do.
-    fn start(&self) -> Resume {
+    pub(super) fn start(&self) -> Resume {
         let mut running = self.there();
         for _ in 0..3 {
             match self.place().recover(&running).unwrap() {
@@ -56,13 +63,13 @@ impl Installation {
         panic!("one binary makes way for another for ever");
     }
 
-    fn there(&self) -> String {
+    pub(super) fn there(&self) -> String {
         let place = self.place();
         digest_at(&place.program).unwrap().expect("there is a binary at every instant")
     }
 
     /// A whole binary is in place, and nothing of an attempt is left.
-    fn is_tidy(&self, outcomes: &[Outcome]) {
+    pub(super) fn is_tidy(&self, outcomes: &[Outcome]) {
         let place = self.place();
         let there = self.there();
         assert!(there == self.old.digest || there == self.new.digest, "a binary that nobody knows");
@@ -72,6 +79,13 @@ impl Installation {
         let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "history" || name.to_string_lossy().ends_with(".new")), "{names:?}");
     }
+}
+
+/// Puts the new release on the stage.
+pub(super) fn stage(place: &Place) {
+    place.make_stage().unwrap();
+    fs::write(place.candidate(), "the new release").unwrap();
+    place.settle_candidate().unwrap();
 }
 
 fn place(folder: &Path) -> Place {

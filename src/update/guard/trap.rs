@@ -3,10 +3,32 @@
 //! number. A release build has none of it.
 
 use std::cell::Cell;
+#[cfg(test)]
+use std::cell::RefCell;
 use std::io;
 use std::path::Path;
+#[cfg(test)]
+use std::rc::Rc;
 
+#[cfg(test)]
+use super::power::Film;
 use crate::release;
+
+/// A file operation, as a disk sees it.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests look at what it is done to"))]
+pub(super) enum Operation<'a> {
+    /// A file gets its content, which is flushed.
+    Write(&'a Path),
+    /// A file gets another name.
+    Rename(&'a Path, &'a Path),
+    /// A folder is made.
+    Make(&'a Path),
+    /// A file is removed, or a folder with all in it.
+    Remove(&'a Path),
+    /// The names in a folder are flushed.
+    Flush(&'a Path),
+}
 
 /// Counts the operations.
 #[derive(Debug, Default)]
@@ -15,6 +37,8 @@ pub(super) struct Trap {
     left: Cell<Option<u32>>,
     /// Fails from there on, in place of ending the process.
     pub(super) only_fails: Cell<bool>,
+    #[cfg(test)]
+    film: RefCell<Option<Rc<RefCell<Film>>>>,
 }
 
 impl Trap {
@@ -36,13 +60,31 @@ impl Trap {
         self.only_fails.set(true);
     }
 
-    /// One file operation.
-    pub(super) fn step<T>(&self, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    /// Has somebody watch what is done.
+    #[cfg(test)]
+    pub(super) fn film(&self, film: &Rc<RefCell<Film>>) {
+        *self.film.borrow_mut() = Some(Rc::clone(film));
+    }
+
+    /// One file operation, which `work` does.
+    pub(super) fn step<T>(&self, operation: Operation<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.point()?;
-        let done = operation()?;
+        let done = work()?;
+        self.taken(operation);
         self.point()?;
         Ok(done)
     }
+
+    #[cfg(test)]
+    fn taken(&self, operation: Operation<'_>) {
+        if let Some(film) = &*self.film.borrow() {
+            film.borrow_mut().takes(operation);
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests watch")]
+    fn taken(&self, _: Operation<'_>) {}
 
     fn point(&self) -> io::Result<()> {
         let Some(left) = self.left.get() else { return Ok(()) };

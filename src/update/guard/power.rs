@@ -1,0 +1,262 @@
+//! Power that is cut in the middle of an exchange: of what was not flushed, any part is lost.
+//!
+//! What is modelled: the content of a file is on the disk once it was flushed, and a name (made, renamed or
+//! removed) once its folder was; until then each of these changes is there or not, in any combination. A
+//! line that is being written is there in part.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::journal::State;
+use super::place::{Place, digest_at};
+use super::swap::Resume;
+use super::tests::{Installation, stage};
+use super::trap::Operation;
+use crate::update::story::{Outcome, Reason};
+
+/// What is at a path: the bytes of a file, or a folder.
+type Node = Option<Vec<u8>>;
+type Tree = BTreeMap<PathBuf, Node>;
+
+/// A change of names that is made whole or not at all: what is at each path afterwards; nothing where it is
+/// gone.
+type Change = Vec<(PathBuf, Option<Node>)>;
+
+/// A disk at a moment: what is on it, and what may be.
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    flushed: Tree,
+    pending: Vec<Change>,
+}
+
+/// All moments of a disk, the last one as it is.
+#[derive(Debug, Default)]
+pub(super) struct Film {
+    root: PathBuf,
+    now: Disk,
+    moments: Vec<Disk>,
+}
+
+impl Film {
+    /// Begins with everything that is there, flushed.
+    fn of(root: &Path) -> Rc<RefCell<Self>> {
+        let now = Disk { flushed: tree(root), pending: Vec::new() };
+        Rc::new(RefCell::new(Self { root: root.to_owned(), moments: vec![now.clone()], now }))
+    }
+
+    /// An operation was done.
+    pub(super) fn takes(&mut self, operation: Operation<'_>) {
+        let at = |path: &Path| path.strip_prefix(&self.root).unwrap().to_owned();
+        match operation {
+            Operation::Write(path) => {
+                let bytes = fs::read(path).unwrap();
+                let before = self.seen().remove(&at(path)).flatten().unwrap_or_default();
+                let old = if bytes.starts_with(&before) { before.len() } else { 0 };
+                let half = bytes[..old + (bytes.len() - old) / 2].to_vec();
+                let name = at(path);
+                // Half of it first: a file that has its name already has its bytes with it.
+                for content in [half, bytes] {
+                    self.now.pending.retain(|change| !matches!(&change[..], [(path, Some(_))] if *path == name));
+                    let changes = self.now.pending.iter().flatten().any(|(path, _)| *path == name);
+                    match self.now.flushed.get_mut(&name).filter(|_| !changes) {
+                        Some(known) => *known = Some(content),
+                        None => self.now.pending.push(vec![(name.clone(), Some(Some(content)))]),
+                    }
+                    self.moments.push(self.now.clone());
+                }
+            }
+            Operation::Rename(from, to) => {
+                let content = self.seen()[&at(from)].clone();
+                self.now.pending.push(vec![(at(from), None), (at(to), Some(content))]);
+            }
+            Operation::Make(path) => self.now.pending.push(vec![(at(path), Some(None))]),
+            Operation::Remove(path) => {
+                let gone = self.seen().into_keys().filter(|known| known.starts_with(at(path)));
+                let changes: Vec<Change> = gone.map(|path| vec![(path, None)]).collect();
+                self.now.pending.extend(changes);
+            }
+            Operation::Flush(folder) => {
+                let folder = at(folder);
+                let pending = std::mem::take(&mut self.now.pending);
+                for change in pending {
+                    let names = |(path, _): &(PathBuf, Option<Node>)| path.parent() == Some(&folder);
+                    if change.iter().any(names) {
+                        apply(&mut self.now.flushed, &change);
+                    } else {
+                        self.now.pending.push(change);
+                    }
+                }
+            }
+        }
+        self.moments.push(self.now.clone());
+    }
+
+    /// What a process sees now.
+    fn seen(&self) -> Tree {
+        self.now.with(|_| true)
+    }
+}
+
+impl Disk {
+    /// With these of the changes that are pending.
+    fn with(&self, is_there: impl Fn(usize) -> bool) -> Tree {
+        let mut tree = self.flushed.clone();
+        for (_, change) in self.pending.iter().enumerate().filter(|(nth, _)| is_there(*nth)) {
+            apply(&mut tree, change);
+        }
+        // What lies in a folder that is not there is not there.
+        let whole = tree.clone();
+        tree.retain(|path, _| path.parent().is_none_or(|folder| folder == Path::new("") || whole.contains_key(folder)));
+        tree
+    }
+
+    /// Every state that a power cut may leave.
+    fn states(&self) -> Vec<Tree> {
+        assert!(self.pending.len() < 10, "too much is never flushed: {:?}", self.pending);
+        (0_u32..1 << self.pending.len()).map(|some| self.with(|nth| some & (1 << nth) != 0)).collect()
+    }
+}
+
+fn apply(tree: &mut Tree, change: &Change) {
+    for (path, node) in change {
+        match node {
+            Some(node) => tree.insert(path.clone(), node.clone()),
+            None => tree.remove(path),
+        };
+    }
+}
+
+fn tree(root: &Path) -> Tree {
+    let mut tree = Tree::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let node = if path.is_dir() { None } else { Some(fs::read(&path).unwrap()) };
+            tree.insert(path.strip_prefix(root).unwrap().to_owned(), node.clone());
+            if node.is_none() {
+                folders.push(path);
+            }
+        }
+    }
+    tree
+}
+
+/// Does `what`, and then `then` with the power cut at every moment of it, each time with every part of what
+/// was not flushed.
+fn power_is_cut(what: impl Fn(&Installation, &Place), then: impl Fn(&Installation)) {
+    let installation = Installation::new();
+    let place = installation.place();
+    let film = Film::of(installation.root());
+    place.trap.film(&film);
+    what(&installation, &place);
+    let mut tried = 0;
+    let mut seen: Vec<Tree> = Vec::new();
+    for state in film.borrow().moments.iter().flat_map(Disk::states) {
+        if !seen.contains(&state) {
+            then(&installation.after_a_power_cut(&state));
+            tried += 1;
+            seen.push(state);
+        }
+    }
+    assert!(tried > 20, "there are only {tried} states");
+}
+
+impl Installation {
+    /// The same with this on its disk.
+    fn after_a_power_cut(&self, tree: &Tree) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, node) in tree {
+            let path = folder.path().join(path);
+            match node {
+                None => fs::create_dir(path).unwrap(),
+                Some(bytes) => fs::write(path, bytes).unwrap(),
+            }
+        }
+        self.on(folder)
+    }
+}
+
+#[test]
+fn a_swap_ends_in_a_whole_release_that_is_tried_or_forgotten() {
+    power_is_cut(
+        |installation, place| {
+            let mut journal = installation.journal();
+            place.write(&mut journal, State::Preparing).unwrap();
+            stage(place);
+            place.hold_room().unwrap();
+            place.swap(&mut journal).unwrap();
+        },
+        |installation| match installation.start() {
+            Resume::Trial(mut journal) => {
+                assert_eq!(installation.there(), installation.new.digest);
+                let place = installation.place();
+                assert_eq!(digest_at(&place.previous()).unwrap().as_ref(), Some(&installation.old.digest));
+                place.put_back(&mut journal).unwrap();
+                installation.is_tidy(&[Outcome::RolledBack]);
+                assert_eq!(installation.there(), installation.old.digest);
+            }
+            other @ (Resume::Work | Resume::Exec) => {
+                assert_eq!((other, installation.there()), (Resume::Work, installation.old.digest.clone()));
+                let began = !installation.place().history().unwrap().is_empty();
+                installation.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
+            }
+        },
+    );
+}
+
+#[test]
+fn a_way_back_is_gone_to_its_end() {
+    power_is_cut(
+        |installation, place| {
+            let mut journal = installation.journal();
+            stage(place);
+            place.hold_room().unwrap();
+            place.swap(&mut journal).unwrap();
+            journal.reason = Some(Reason::new("not_well", "it is not well"));
+            place.put_back(&mut journal).unwrap();
+        },
+        |installation| {
+            if let Resume::Trial(mut journal) = installation.start() {
+                installation.place().put_back(&mut journal).unwrap();
+            }
+            assert_eq!(installation.there(), installation.old.digest);
+            assert_eq!(installation.start(), Resume::Work);
+            let place = installation.place();
+            let outcomes: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+            installation.is_tidy(&outcomes);
+            assert!(outcomes.len() <= 1, "{outcomes:?}");
+        },
+    );
+}
+
+#[test]
+fn a_commit_stays_one_or_is_tried_again() {
+    power_is_cut(
+        |installation, place| {
+            let mut journal = installation.journal();
+            stage(place);
+            place.hold_room().unwrap();
+            place.swap(&mut journal).unwrap();
+            place.write(&mut journal, State::GuardTrial).unwrap();
+            place.write(&mut journal, State::Committed).unwrap();
+            place.close(&journal, Outcome::Committed).unwrap();
+        },
+        |installation| {
+            let resumed = installation.start();
+            if let Resume::Trial(journal) = &resumed {
+                installation.place().close(journal, Outcome::Committed).unwrap();
+            }
+            let there = installation.there();
+            assert!(there == installation.old.digest || there == installation.new.digest);
+            let place = installation.place();
+            let outcomes: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+            installation.is_tidy(&outcomes);
+            let committed = outcomes == [Outcome::Committed];
+            assert_eq!(there == installation.new.digest, committed, "{resumed:?}: {outcomes:?}");
+        },
+    );
+}
