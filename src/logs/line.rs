@@ -71,7 +71,8 @@ fn size_of_value(value: &Value) -> usize {
 }
 
 /// The key is the time and then the number, so that every list is in the order of time without an
-/// index for it. The level and the action have few groups, shops and batches many small ones.
+/// index for it. The level and the action have few groups, shops and batches many small ones. Whatever
+/// is asked for, its lines of one level are listed by themselves.
 impl Record for LogLine {
     const COLLECTION: &'static str = "logs";
     type Key = (Timestamp, u64);
@@ -83,12 +84,19 @@ impl Record for LogLine {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).counted(),
-            Index::new("action", 1, |line: &Self| {
-                if line.action.is_empty() { Vec::new() } else { vec![Entry::of(line.action.clone())] }
+            Index::new("action", 2, |line: &Self| {
+                let action = Some(&line.action).filter(|action| !action.is_empty());
+                action.map(|action| Entry::of((action, u64::from(line.level)))).into_iter().collect()
             })
             .counted(),
-            Index::new("mirakl_id", 1, |line: &Self| line.mirakl_id.map(Entry::of).into_iter().collect()).counted(),
-            Index::new("batch", 1, |line: &Self| line.batch.map(Entry::of).into_iter().collect()).counted(),
+            Index::new("mirakl_id", 2, |line: &Self| {
+                line.mirakl_id.map(|id| Entry::of((id, u64::from(line.level)))).into_iter().collect()
+            })
+            .counted(),
+            Index::new("batch", 2, |line: &Self| {
+                line.batch.map(|batch| Entry::of((batch, u64::from(line.level)))).into_iter().collect()
+            })
+            .counted(),
         ]
     }
 }

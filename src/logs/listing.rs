@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::LogLevel;
-use crate::store::Listing;
+use crate::store::{Listing, Ordered};
 
 /// Which lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,18 +25,19 @@ pub struct LogFilter {
 impl LogFilter {
     /// The lines that pass all filters, the earliest first.
     pub fn listing(&self) -> Listing {
+        let level = self.level.map(|level| u64::from(level.number()));
         let mut listing = Listing::all();
         if let Some(batch) = self.batch {
-            listing = listing.and("batch", [batch]);
+            listing = of_level(listing, "batch", batch, level);
         }
         if let Some(id) = self.mirakl_id {
-            listing = listing.and("mirakl_id", [id]);
+            listing = of_level(listing, "mirakl_id", id, level);
         }
-        if let Some(level) = self.level {
-            listing = listing.and("level", [u64::from(level.number())]);
+        if let Some(action) = self.action.as_deref() {
+            listing = of_level(listing, "action", action, level);
         }
-        if let Some(action) = &self.action {
-            listing = listing.and("action", [action.as_str()]);
+        if self.batch.is_none() && self.mirakl_id.is_none() && self.action.is_none() {
+            listing = level.into_iter().fold(listing, |listing, level| listing.and("level", [level]));
         }
         if let Some(from) = self.from {
             listing = listing.from(from);
@@ -45,5 +46,13 @@ impl LogFilter {
             listing = listing.to(to);
         }
         listing
+    }
+}
+
+/// Only what this index has of one thing, at this level where one is asked for.
+fn of_level(listing: Listing, index: &'static str, thing: impl Ordered, level: Option<u64>) -> Listing {
+    match level {
+        Some(level) => listing.and(index, [(thing, level)]),
+        None => listing.and(index, [thing]),
     }
 }

@@ -91,9 +91,11 @@ impl Record for Operation {
             }),
             // For pages: all of them, the latest change last.
             Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)]).counted(),
-            // For pages: one vendor's, the latest change last.
-            Index::new("vendor", 1, |operation: &Self| vec![Entry::new(operation.mirakl_id, operation.updated_at)])
-                .counted(),
+            // For pages: one vendor's, all or by status, the latest change last.
+            Index::new("vendor", 2, |operation: &Self| {
+                vec![Entry::new((operation.mirakl_id, operation.status.code()), operation.updated_at)]
+            })
+            .counted(),
             // For totals: how many in each status, and how much of each currency.
             Index::new("amount", 1, |operation: &Self| {
                 let group = (operation.status.code(), operation.amount.currency().code().to_owned());
@@ -192,9 +194,10 @@ impl Record for Vendor {
                 )]
             })
             .counted(),
-            // For pages: by country.
-            Index::new("country", 1, |vendor: &Self| {
-                vec![Entry::new(vendor.country.clone().unwrap_or_default(), vendor.updated_at)]
+            // For pages: by country, and by both statuses as well.
+            Index::new("country", 2, |vendor: &Self| {
+                let country = vendor.country.as_deref().unwrap_or_default();
+                vec![Entry::new((country, vendor.status(), vendor.wallet_status().name()), vendor.updated_at)]
             })
             .counted(),
             // What people look for: shop, wallet, login.
@@ -273,17 +276,13 @@ impl Record for CustomerPayment {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // For pages, the latest change last: all, by outcome, by status, tests and real ones.
+            // For pages, the latest change last: all; by outcome, of tests or of real ones, and by status.
             Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).counted(),
-            Index::new("outcome", 1, |payment: &Self| {
-                vec![Entry::new(payment.outcome().name().to_owned(), payment.date)]
+            Index::new("outcome", 2, |payment: &Self| {
+                let status = payment.latest.status.map(|status| status.0);
+                vec![Entry::new((payment.outcome().name(), payment.latest.test, status), payment.date)]
             })
             .counted(),
-            Index::new("status", 1, |payment: &Self| {
-                vec![Entry::new(payment.latest.status.map(|status| status.0), payment.date)]
-            })
-            .counted(),
-            Index::new("test", 1, |payment: &Self| vec![Entry::new(payment.latest.test, payment.date)]).counted(),
             // An order may have several payments, the latest last.
             Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {
                 order if order.is_empty() => Vec::new(),

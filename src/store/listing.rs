@@ -3,11 +3,12 @@
 //!
 //! Nothing but the rows of the page is read from the records.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::error::StoreError;
-use super::key::Ordered;
-use super::query::Cursor;
+use super::key::{Key, Ordered};
+use super::query::{Cursor, Span};
 use super::record::{Collection, Record, count_prefix};
 use super::view::{COUNTED_AT_MOST, COUNTS, Page, Source, fetch, number};
 use super::walk::{End, LARGEST_SLICE, SMALLEST_SLICE, walk, way};
@@ -28,7 +29,10 @@ pub struct Listing {
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     pub(super) index: Option<&'static str>,
+    /// As they were asked for; once [found](Filter::found), each is a whole one that is not empty.
     pub(super) groups: Vec<Vec<u8>>,
+    /// How many rows that are, where it is kept and was looked up.
+    pub(super) rows: Option<u64>,
 }
 
 /// How many rows a list has where nothing says otherwise.
@@ -38,7 +42,7 @@ impl Listing {
     /// Every record, by key.
     pub fn all() -> Self {
         Self {
-            filters: vec![Filter { index: None, groups: vec![Vec::new()] }],
+            filters: vec![Filter { index: None, groups: vec![Vec::new()], rows: None }],
             from: None,
             to: None,
             descending: false,
@@ -49,6 +53,9 @@ impl Listing {
     }
 
     /// The records that `index` has in any of `groups`. No record may be in two of them.
+    ///
+    /// Of a counted index whose groups are several values, the first values alone stand for every
+    /// group that begins with them.
     pub fn any_of<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
         Self { filters: vec![Filter::new(index, groups)], ..Self::all() }
     }
@@ -110,9 +117,18 @@ impl Listing {
         names.join("+")
     }
 
-    /// True where the list is the whole of its groups.
-    fn is_whole(&self) -> bool {
-        self.from.is_none() && self.to.is_none() && self.filters.len() == 1
+    /// How many rows the list has, where that is kept.
+    fn kept_size(&self) -> Option<u64> {
+        match self.filters.as_slice() {
+            [only] if self.from.is_none() && self.to.is_none() => only.rows,
+            _ => None,
+        }
+    }
+
+    /// The same with the groups that are there.
+    fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
+        let filters = self.filters.iter().map(|filter| filter.found(source, collection)).collect::<Result<_, _>>()?;
+        Ok(Self { filters, ..self.clone() })
     }
 }
 
@@ -121,7 +137,30 @@ impl Filter {
         let mut groups: Vec<Vec<u8>> = groups.into_iter().map(|group| group.encoded()).collect();
         groups.sort_unstable();
         groups.dedup();
-        Self { index: Some(index), groups }
+        Self { index: Some(index), groups, rows: None }
+    }
+
+    /// The same with the groups that are there, as the kept counts have them.
+    fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
+        let Some(name) = self.index else {
+            let rows = number(source, COUNTS, &count_prefix(collection.name, ""))?;
+            return Ok(Self { rows: Some(rows), ..self.clone() });
+        };
+        let index = collection.index(name)?;
+        if !index.counted {
+            return Ok(self.clone());
+        }
+        let mut found = BTreeMap::new();
+        for asked in &self.groups {
+            let counts = Span::of_prefix(&[index.counts.as_slice(), asked].concat());
+            source.scan(COUNTS, &counts, false, &mut |key, count| {
+                let group = key.get(index.counts.len()..).unwrap_or_default();
+                found.insert(group.to_vec(), u64::decoded(count).unwrap_or_default());
+                ControlFlow::Continue(())
+            })?;
+        }
+        let rows = found.values().fold(0, |rows: u64, count| rows.saturating_add(*count));
+        Ok(Self { index: self.index, groups: found.into_keys().collect(), rows: Some(rows) })
     }
 
     /// The table that it goes through, and whether that is an index.
@@ -140,6 +179,7 @@ pub(super) fn page<R: Record>(
     listing: &Listing,
     counted: bool,
 ) -> Result<Page<R>, StoreError> {
+    let listing = &listing.found(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let (mut skip, limit) = (listing.skip, listing.limit);
     let slice = limit.saturating_add(1).clamp(SMALLEST_SLICE, LARGEST_SLICE);
@@ -180,20 +220,8 @@ fn size_of(
     collection: &Collection,
     listing: &Listing,
 ) -> Result<(u64, bool), StoreError> {
-    if let ([filter], true) = (listing.filters.as_slice(), listing.is_whole()) {
-        let counts = match filter.index {
-            None => Some(count_prefix(collection.name, "")),
-            Some(index) => {
-                Some(collection.index(index)?).filter(|index| index.counted).map(|index| index.counts.clone())
-            }
-        };
-        if let Some(counts) = counts {
-            let mut total = 0_u64;
-            for group in &filter.groups {
-                total = total.saturating_add(number(source, COUNTS, &[counts.as_slice(), group].concat())?);
-            }
-            return Ok((total, true));
-        }
+    if let Some(rows) = listing.kept_size() {
+        return Ok((rows, true));
     }
     let all = Listing { after: None, skip: 0, ..listing.clone() };
     let mut counted = 0;

@@ -15,6 +15,8 @@ use super::view::{Source, primary};
 /// How many rows of indexes are looked at for one page, at most. A page that needed more is short,
 /// and its cursor goes on from there.
 const LOOKED_AT_MOST: usize = 100_000;
+/// The same where filters are walked together: their rows are jumped to, which costs more.
+const LOOKED_AT_TOGETHER: usize = 20_000;
 /// How many rows of one group are read at once: at first at least so many, later at most so many.
 pub(super) const SMALLEST_SLICE: usize = 8;
 pub(super) const LARGEST_SLICE: usize = 1_024;
@@ -83,6 +85,11 @@ impl Lane<'_> {
     /// Goes on to the first row at or behind `place`, in the order of the walk.
     fn seek(&mut self, source: &(impl Source + ?Sized), way: &mut Way, place: Option<&[u8]>) -> Result<(), StoreError> {
         if let Some(place) = place {
+            if self.rows.back().is_some_and(|row| way.order(&row.place, place).is_lt()) {
+                // What was read ahead is of no use: the next rows are far apart, too.
+                self.rows.clear();
+                self.slice = SMALLEST_SLICE;
+            }
             while self.rows.front().is_some_and(|row| way.order(&row.place, place).is_lt()) {
                 self.rows.pop_front();
             }
@@ -173,28 +180,19 @@ pub(super) fn walk(
     slice: usize,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<End, StoreError> {
-    if let [filter] = listing.filters.as_slice()
-        && let [group] = filter.groups.as_slice()
-    {
-        return straight(source, collection, listing, (filter, group), visit);
+    if let [filter] = listing.filters.as_slice() {
+        return match filter.groups.as_slice() {
+            [group] => straight(source, collection, listing, (filter, group), visit),
+            _ => merged(source, collection, listing, lanes(collection, filter, slice)?, visit),
+        };
     }
-    let mut legs = Vec::with_capacity(listing.filters.len());
-    for filter in &listing.filters {
-        let (table, indexed) = filter.table(collection)?;
-        // Of many groups each has a part of the rows.
-        let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
-        let lanes = filter.groups.iter().map(|group| Lane {
-            table,
-            indexed,
-            group,
-            rows: VecDeque::new(),
-            slice,
-            read_to: None,
-            ended: false,
-        });
-        legs.push(Leg(lanes.collect()));
-    }
+    // The shortest leads: where it has nothing, the others need not look.
+    let mut filters: Vec<&Filter> = listing.filters.iter().collect();
+    filters.sort_by_key(|filter| filter.rows.unwrap_or(u64::MAX));
+    let legs = filters.into_iter().map(|filter| lanes(collection, filter, slice).map(Leg));
+    let mut legs = legs.collect::<Result<Vec<_>, _>>()?;
     let mut way = way(collection, listing)?;
+    way.left_to_look_at = LOOKED_AT_TOGETHER;
     let mut passed = None;
     loop {
         // All legs come to the first place that each of them has.
@@ -220,6 +218,50 @@ pub(super) fn walk(
             return Ok(End::Enough);
         }
         passed = Some(here);
+    }
+}
+
+/// The lanes of a filter, at their beginning.
+fn lanes<'a>(collection: &'a Collection, filter: &'a Filter, slice: usize) -> Result<Vec<Lane<'a>>, StoreError> {
+    let (table, indexed) = filter.table(collection)?;
+    // Of many groups each has a part of the rows.
+    let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
+    let lane = |group| Lane { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
+    Ok(filter.groups.iter().map(|group| lane(group.as_slice())).collect())
+}
+
+/// [`walk`] through several groups of one filter: each row is of one of them alone.
+fn merged(
+    source: &(impl Source + ?Sized),
+    collection: &Collection,
+    listing: &Listing,
+    mut lanes: Vec<Lane<'_>>,
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<End, StoreError> {
+    let mut way = way(collection, listing)?;
+    let mut passed = None;
+    loop {
+        for lane in &mut lanes {
+            lane.seek(source, &mut way, None)?;
+        }
+        if way.left_to_look_at == 0 {
+            return Ok(passed.map_or(End::Reached, End::Tired));
+        }
+        lanes.retain(|lane| !lane.rows.is_empty());
+        lanes.sort_by(|left, right| match (left.rows.front(), right.rows.front()) {
+            (Some(left), Some(right)) => way.order(&left.place, &right.place),
+            (left, right) => left.is_some().cmp(&right.is_some()),
+        });
+        let Some((nearest, others)) = lanes.split_first_mut() else { return Ok(End::Reached) };
+        let until = others.first().and_then(|lane| lane.rows.front()).map(|row| row.place.as_slice());
+        while let Some(row) =
+            nearest.rows.pop_front_if(|row| until.is_none_or(|until| way.order(&row.place, until).is_le()))
+        {
+            if visit(&row.place, row.key()).is_break() {
+                return Ok(End::Enough);
+            }
+            passed = Some(row.place);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A record in two indexes that share their order, and in one that holds everything.
+/// A record in two indexes that share their order, in one of both, and in one that holds everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
     id: u64,
@@ -27,6 +27,7 @@ impl Record for Row {
         vec![
             Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).counted(),
             Index::new("size", 1, |row: &Self| vec![Entry::new(row.size, row.at)]),
+            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).counted(),
             Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]),
         ]
     }
@@ -62,12 +63,20 @@ struct Asked {
     from: Option<i64>,
     to: Option<i64>,
     descending: bool,
+    /// Of the index of both.
+    together: bool,
 }
 
 impl Asked {
     fn listing(&self) -> Listing {
         let mut listing = match (&self.colours, &self.sizes) {
+            (None, None) if self.together => Listing::any_of("both", [()]),
             (None, None) => Listing::any_of("at", [()]),
+            (Some(colours), None) if self.together => Listing::any_of("both", colours),
+            (Some(colours), Some(sizes)) if self.together => {
+                let both = |colour: &u64| sizes.iter().map(|size| (*colour, *size)).collect::<Vec<_>>();
+                Listing::any_of("both", colours.iter().flat_map(both))
+            }
             (Some(colours), None) => Listing::any_of("colour", colours),
             (None, Some(sizes)) => Listing::any_of("size", sizes),
             (Some(colours), Some(sizes)) => Listing::any_of("colour", colours).and("size", sizes),
@@ -100,12 +109,14 @@ impl Asked {
 fn any_asked() -> impl Strategy<Value = Asked> {
     let groups = || prop::option::of(prop::collection::vec(0_u64..4, 0..4));
     let bound = || prop::option::of(-1_i64..12);
-    (groups(), groups(), bound(), bound(), any::<bool>()).prop_map(|(colours, sizes, from, to, descending)| Asked {
+    let asked = (groups(), groups(), bound(), bound(), any::<bool>(), any::<bool>());
+    asked.prop_map(|(colours, sizes, from, to, descending, together)| Asked {
         colours,
         sizes,
         from,
         to,
         descending,
+        together,
     })
 }
 
@@ -141,7 +152,14 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
         .map(|id| Row { id, colour: id % 2, size: if id > 149_990 { 0 } else { (id + 1) % 2 }, at: 0 })
         .collect();
     let (_folder, store) = filled(&rows);
-    let asked = Asked { colours: Some(vec![0]), sizes: Some(vec![0]), from: None, to: None, descending: false };
+    let asked = Asked {
+        colours: Some(vec![0]),
+        sizes: Some(vec![0]),
+        from: None,
+        to: None,
+        descending: false,
+        together: false,
+    };
     let mut listing = asked.listing().limit(50);
     let mut found = Vec::new();
     let mut pages = 0;

@@ -196,7 +196,7 @@ impl Filter for OperationFilter {
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.mirakl_id, self.statuses()) {
-            (Some(id), Some(codes)) => Listing::any_of("vendor", [id]).and("status", codes),
+            (Some(id), Some(codes)) => Listing::any_of("vendor", codes.into_iter().map(|code| (id, code))),
             (Some(id), None) => Listing::any_of("vendor", [id]),
             (None, Some(codes)) => Listing::any_of("status", codes),
             (None, None) => Listing::any_of("date", [()]),

@@ -96,27 +96,38 @@ pub(in crate::web) struct PaymentStepItem {
     refunded_amount: Option<String>,
 }
 
+impl PaymentFilter {
+    /// Those that pass by what became of them; `None` where all do.
+    fn outcomes(&self) -> Option<Listing> {
+        let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
+        let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
+        if let Some(status) = self.status {
+            // A status has one outcome: where another is asked for, there is nothing.
+            let outcome = Some(PaymentStatus(status).outcome()).filter(passes).into_iter();
+            let groups = outcome.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
+            return Some(Listing::any_of("outcome", groups));
+        }
+        if self.outcome.is_none() && self.test.is_none() {
+            return None;
+        }
+        let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
+        Some(Listing::any_of("outcome", outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test)))))
+    }
+}
+
 impl Filter for PaymentFilter {
     type Record = CustomerPayment;
     type Item = PaymentItem;
 
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
         at_most("status", self.status.map(u64::from), 9_999)?;
-        let mut filters: Vec<Box<dyn Fn(Listing) -> Listing>> = Vec::new();
-        if let Some(order) = self.order_id.clone() {
-            filters.push(Box::new(move |listing| listing.and("order", [CustomerPayment::searched(&order)])));
-        }
-        if let Some(status) = self.status {
-            filters.push(Box::new(move |listing| listing.and("status", [Some(status)])));
-        }
-        if let Some(outcome) = self.outcome {
-            filters.push(Box::new(move |listing| listing.and("outcome", [outcome.name().to_owned()])));
-        }
-        if let Some(test) = self.test {
-            filters.push(Box::new(move |listing| listing.and("test", [test])));
-        }
-        let every = if filters.is_empty() { Listing::any_of("date", [()]) } else { Listing::all() };
-        let listing = filters.into_iter().fold(every, |listing, filter| filter(listing));
+        let order = self.order_id.as_deref().map(CustomerPayment::searched);
+        let listing = match (order, self.outcomes()) {
+            (None, None) => Listing::any_of("date", [()]),
+            (Some(order), None) => Listing::any_of("order", [order]),
+            (None, Some(outcomes)) => outcomes,
+            (Some(order), Some(outcomes)) => outcomes.and("order", [order]),
+        };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }
 

@@ -119,16 +119,16 @@ impl Filter for VendorFilter {
     type Item = VendorItem;
 
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
-        let mut groups = Vec::new();
-        for status in VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one)) {
+        let statuses = VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one));
+        let groups = statuses.flat_map(|status| {
             let wallets = WalletStatus::ALL.into_iter();
             let wallets = wallets.filter(|one| self.wallet_status.is_none_or(|wanted| wanted == *one));
-            groups.extend(wallets.map(|wallet| (status.name().to_owned(), wallet.name().to_owned())));
-        }
-        let both = self.status.is_some() || self.wallet_status.is_some();
+            wallets.map(move |wallet| (status.name(), wallet.name()))
+        });
         let listing = match self.country()? {
-            Some(country) if both => Listing::any_of("status", groups).and("country", [country]),
-            Some(country) => Listing::any_of("country", [country]),
+            Some(country) => {
+                Listing::any_of("country", groups.map(|(status, wallet)| (country.as_str(), status, wallet)))
+            }
             None => Listing::any_of("status", groups),
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))

@@ -5,7 +5,7 @@ use cashout::inbox::{Notification, NotificationKind, NotificationState};
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
 use cashout::operation::{Column, Operation, Status};
-use cashout::payment::CustomerPayment;
+use cashout::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
 use cashout::store::{Listing, Record};
 use cashout::vendor::{Vendor, WalletStatus};
 use jiff::Timestamp;
@@ -91,7 +91,7 @@ impl Shelf for Operation {
         let codes: Vec<i64> = Status::ALL.iter().filter(passes).map(|status| status.code()).collect();
         let by_status = wanted.iter().any(Option::is_some);
         match set(filters, "mirakl_id").map(|id| id.parse::<u64>().unwrap()) {
-            Some(id) if by_status => Listing::any_of("vendor", [id]).and("status", codes),
+            Some(id) if by_status => Listing::any_of("vendor", codes.into_iter().map(|code| (id, code))),
             Some(id) => Listing::any_of("vendor", [id]),
             None if by_status => Listing::any_of("status", codes),
             None => Listing::any_of("date", [()]),
@@ -132,8 +132,10 @@ impl Shelf for Vendor {
             .filter(|(one, other)| status.is_none_or(|is| is == one) && wallet.is_none_or(|is| is == other))
             .collect::<Vec<_>>();
         match set(filters, "country").map(ToOwned::to_owned) {
-            Some(country) if status.or(wallet).is_some() => Listing::any_of("status", groups).and("country", [country]),
-            Some(country) => Listing::any_of("country", [country]),
+            Some(country) => {
+                let groups = groups.into_iter().map(|(status, wallet)| (country.clone(), status, wallet));
+                Listing::any_of("country", groups)
+            }
             None => Listing::any_of("status", groups),
         }
     }
@@ -201,20 +203,22 @@ impl Shelf for CustomerPayment {
     }
 
     fn listing(filters: &[(&'static str, String)]) -> Listing {
-        let mut listing = Listing::all();
-        if let Some(order) = set(filters, "order_id") {
-            listing = listing.and("order", [Self::searched(order)]);
+        let order = set(filters, "order_id").map(Self::searched);
+        let status = set(filters, "status").map(|status| status.parse::<u32>().unwrap());
+        let is = |name, value: &str| set(filters, name).is_none_or(|wanted| wanted == value);
+        let tests = [false, true].into_iter().filter(|test| is("test", &test.to_string()));
+        let outcomes = PaymentOutcome::ALL.into_iter().map(PaymentOutcome::name).filter(|name| is("outcome", name));
+        let groups = outcomes.flat_map(|outcome| tests.clone().map(move |test| (outcome, test)));
+        match (order, status) {
+            (Some(order), _) => Listing::any_of("order", [order]),
+            (None, Some(status)) => {
+                let of_status = |(outcome, test)| (outcome, test, Some(status));
+                let outcome = PaymentStatus(status).outcome().name();
+                Listing::any_of("outcome", groups.filter(|(one, _)| *one == outcome).map(of_status))
+            }
+            (None, None) if filters.is_empty() => Listing::any_of("date", [()]),
+            (None, None) => Listing::any_of("outcome", groups),
         }
-        if let Some(status) = set(filters, "status") {
-            listing = listing.and("status", [Some(status.parse::<u32>().unwrap())]);
-        }
-        if let Some(outcome) = set(filters, "outcome") {
-            listing = listing.and("outcome", [outcome.to_owned()]);
-        }
-        if let Some(test) = set(filters, "test") {
-            listing = listing.and("test", [test == "true"]);
-        }
-        if filters.is_empty() { Listing::any_of("date", [()]) } else { listing }
     }
 }
 
