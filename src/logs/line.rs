@@ -88,15 +88,18 @@ impl Record for LogLine {
                 let action = Some(&line.action).filter(|action| !action.is_empty());
                 action.map(|action| Entry::of((action, u64::from(line.level)))).into_iter().collect()
             })
-            .counted(),
+            .counted()
+            .for_pages(),
             Index::new("mirakl_id", 2, |line: &Self| {
                 line.mirakl_id.map(|id| Entry::of((id, u64::from(line.level)))).into_iter().collect()
             })
-            .counted(),
+            .counted()
+            .for_pages(),
             Index::new("batch", 2, |line: &Self| {
                 line.batch.map(|batch| Entry::of((batch, u64::from(line.level)))).into_iter().collect()
             })
-            .counted(),
+            .counted()
+            .for_pages(),
         ]
     }
 }

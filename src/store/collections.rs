@@ -95,7 +95,8 @@ impl Record for Operation {
             Index::new("vendor", 2, |operation: &Self| {
                 vec![Entry::new((operation.mirakl_id, operation.status.code()), operation.updated_at)]
             })
-            .counted(),
+            .counted()
+            .for_pages(),
             // For totals: how many in each status, and how much of each currency.
             Index::new("amount", 1, |operation: &Self| {
                 let group = (operation.status.code(), operation.amount.currency().code().to_owned());
@@ -199,7 +200,8 @@ impl Record for Vendor {
                 let country = vendor.country.as_deref().unwrap_or_default();
                 vec![Entry::new((country, vendor.status(), vendor.wallet_status().name()), vendor.updated_at)]
             })
-            .counted(),
+            .counted()
+            .for_pages(),
             // What people look for: shop, wallet, login.
             Index::new("search", 1, |vendor: &Self| {
                 let ids = [Some(vendor.mirakl_id), vendor.hipay_id].into_iter().flatten().map(|id| id.to_string());
@@ -282,7 +284,8 @@ impl Record for CustomerPayment {
                 let status = payment.latest.status.map(|status| status.0);
                 vec![Entry::new((payment.outcome().name(), payment.latest.test, status), payment.date)]
             })
-            .counted(),
+            .counted()
+            .for_pages(),
             // An order may have several payments, the latest last.
             Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {
                 order if order.is_empty() => Vec::new(),

@@ -52,6 +52,15 @@ pub enum StoreError {
     /// The text is not a cursor that this list has given out. Start from the first page.
     #[error("the page marker is not one of this list: start again from its first page")]
     BadCursor,
+    /// The index is being built, since this release is the first to have it. Try again later; all others
+    /// can be used.
+    #[error("the list of {collection} by {index} is being prepared for this release: try again in a few minutes")]
+    NotBuilt {
+        /// The collection.
+        collection: &'static str,
+        /// The index.
+        index: &'static str,
+    },
     /// One record cannot be read; all others can. Hold what depends on it and tell a person.
     #[error("{collection} '{key}' cannot be read: {reason}")]
     Unreadable {

@@ -9,8 +9,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableError, WriteTransacti
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::StoreOptions;
+use super::building::{self, BUILDING};
 use super::error::StoreError;
-use super::key::Ordered;
+use super::key::{Key, Ordered};
 use super::migrate::{Migration, format_of};
 use super::query::Span;
 use super::queue::begin;
@@ -73,8 +75,11 @@ impl Format {
             Err(TableError::TableDoesNotExist(_)) => return Err(foreign()),
             Err(other) => return Err(other.into()),
         };
-        let json = value_in(&found, KEY)?.ok_or_else(foreign)?;
-        serde_json::from_slice(&json)
+        Self::of(&value_in(&found, KEY)?.ok_or_else(foreign)?)
+    }
+
+    fn of(json: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(json)
             .map_err(|error| StoreError::damaged(format!("its format record cannot be read: {error}")))
     }
 
@@ -112,10 +117,11 @@ pub(super) fn initialise(database: &Database, now: Timestamp, migrations: &[Migr
 pub(super) fn prepare(
     database: &Database,
     path: &Path,
-    now: Timestamp,
+    options: &StoreOptions,
     schema: &Schema,
     migrations: &[Migration],
 ) -> Result<Format, StoreError> {
+    let now = options.clock.now();
     let mut format = Format::read(database)?;
     let understood = if release::fault() == Some("cannot read the store") { 0 } else { format_of(migrations) };
     if format.readable_from > understood {
@@ -133,12 +139,12 @@ pub(super) fn prepare(
     format.file = Some(here);
 
     let transaction = begin(database)?;
-    for name in [DOCUMENTS, COUNTS, SEQUENCES] {
+    for name in [DOCUMENTS, COUNTS, SEQUENCES, BUILDING] {
         transaction.open_table(table(name))?;
     }
     for collection in schema.collections() {
         transaction.open_table(table(&collection.table))?;
-        bring_indexes(&transaction, collection, &mut format)?;
+        bring_indexes(&transaction, collection, &mut format, options.built_at_once)?;
     }
     release::version().clone_into(&mut format.written_by);
     format.generation += 1;
@@ -186,6 +192,7 @@ fn bring_indexes(
     transaction: &WriteTransaction,
     collection: &Collection,
     format: &mut Format,
+    built_at_once: u64,
 ) -> Result<(), StoreError> {
     // An index in which records are missing is worth another try by another release only.
     let same_release = format.written_by == release::version();
@@ -201,7 +208,16 @@ fn bring_indexes(
     let wanted = |index: &Declared| !format.indexes.iter().any(|kept| kept.is(collection, index));
     let missing: Vec<bool> = collection.indexes.iter().map(wanted).collect();
     if missing.contains(&true) {
-        let skipped = build(transaction, collection, &missing)?;
+        let all = count_prefix(collection.name, "");
+        let records = value_in(&transaction.open_table(table(COUNTS))?, &all)?.and_then(|count| u64::decoded(&count));
+        let waits = |index: &Declared| index.for_pages && records.is_some_and(|records| records > built_at_once);
+        let indexes = || collection.indexes.iter().zip(&missing);
+        let at_once: Vec<bool> = indexes().map(|(index, missing)| *missing && !waits(index)).collect();
+        let skipped = if at_once.contains(&true) { build(transaction, collection, &at_once)? } else { 0 };
+        for (index, _) in indexes().filter(|(index, missing)| **missing && waits(index)) {
+            drop_index(transaction, collection.name, index.name)?;
+            building::begin(transaction, index)?;
+        }
         for (index, _) in collection.indexes.iter().zip(&missing).filter(|(_, missing)| **missing) {
             format.indexes.push(Kept {
                 collection: collection.name.to_owned(),
@@ -216,7 +232,23 @@ fn bring_indexes(
     Ok(())
 }
 
+/// Notes of an index that was built in slices how many records it had to skip.
+pub(super) fn note_skipped(
+    transaction: &WriteTransaction,
+    collection: &Collection,
+    index: &Declared,
+    skipped: u64,
+) -> Result<(), StoreError> {
+    let json = value_in(&transaction.open_table(table(TABLE))?, KEY)?.ok_or_else(foreign)?;
+    let mut format = Format::of(&json)?;
+    for kept in format.indexes.iter_mut().filter(|kept| kept.is(collection, index)) {
+        kept.skipped = skipped;
+    }
+    format.write(transaction)
+}
+
 fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> Result<(), StoreError> {
+    transaction.open_table(table(BUILDING))?.remove(count_prefix(collection, index).as_slice())?;
     transaction.delete_table(table(&index_table(collection, index)))?;
     let mut kept = transaction.open_table(table(COUNTS))?;
     for prefix in [count_prefix(collection, index), sum_prefix(collection, index)] {

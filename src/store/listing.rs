@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use super::building::whole;
 use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::{Cursor, Span};
@@ -146,7 +147,7 @@ impl Filter {
             let rows = number(source, COUNTS, &count_prefix(collection.name, ""))?;
             return Ok(Self { rows: Some(rows), ..self.clone() });
         };
-        let index = collection.index(name)?;
+        let index = whole(source, collection, name)?;
         if !index.counted {
             return Ok(self.clone());
         }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 
 mod backup;
+mod building;
 mod collections;
 mod error;
 mod format;
@@ -63,11 +64,14 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// Tells when the store was created and since when it remembers.
     pub clock: Clock,
+    /// The opening builds what a collection of so many records lacks for pages; of more, that is built
+    /// while the store is used.
+    pub built_at_once: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, clock: Clock::system() }
+        Self { cache_bytes: 64 * 1024 * 1024, clock: Clock::system(), built_at_once: 100_000 }
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn open(
     // A damaged file can make the engine panic.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let database = open_file(&path, options)?;
-        let format = prepare(&database, &path, options.clock.now(), schema, migrations)?;
+        let format = prepare(&database, &path, options, schema, migrations)?;
         Ok((database, format))
     }));
     let opened = opened.unwrap_or_else(|panic| Err(StoreError::damaged(panic_text(panic.as_ref()))))?;

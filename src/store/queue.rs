@@ -3,12 +3,16 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ::metrics::{counter, histogram};
 use redb::Database;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::building::Slice;
 use super::error::StoreError;
 use super::record::Schema;
 use super::writer::Writer;
@@ -85,7 +89,16 @@ pub(super) fn work_off(
     trouble: &watch::Sender<Option<StoreError>>,
 ) {
     let mut jobs = Vec::with_capacity(GROUP);
-    while queued.blocking_recv_many(&mut jobs, GROUP) > 0 {
+    let left_to_build = Arc::new(AtomicBool::new(true));
+    loop {
+        if left_to_build.load(Ordering::Relaxed) {
+            if !take_waiting(&mut queued, &mut jobs) {
+                break;
+            }
+            jobs.push(Box::new(Slice { left: Arc::clone(&left_to_build) }));
+        } else if queued.blocking_recv_many(&mut jobs, GROUP) == 0 {
+            break;
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, schema, &mut jobs)))
             .unwrap_or_else(|panic| Err(panicked("the writer", panic.as_ref())));
         if let Err(error @ (StoreError::Machine(_) | StoreError::Damaged { .. })) = &outcome {
@@ -98,8 +111,20 @@ pub(super) fn work_off(
     }
 }
 
+/// Takes what waits. False where nothing does and nothing will.
+fn take_waiting(queued: &mut Queued, jobs: &mut Vec<Box<dyn Job>>) -> bool {
+    while jobs.len() < GROUP {
+        match queued.try_recv() {
+            Ok(job) => jobs.push(job),
+            Err(TryRecvError::Empty) => break,
+            Err(TryRecvError::Disconnected) => return !jobs.is_empty(),
+        }
+    }
+    true
+}
+
 /// Runs the jobs in one transaction, each as if alone, and commits it.
-fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+pub(super) fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     counter!(metrics::STORE_WRITES).increment(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
     let transaction = begin(database)?;
     let mut changed = false;

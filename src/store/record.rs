@@ -29,6 +29,7 @@ pub struct Index<R: ?Sized> {
     pub(super) version: u32,
     pub(super) unique: bool,
     pub(super) counted: bool,
+    pub(super) for_pages: bool,
     pub(super) entries: fn(&R) -> Vec<Entry>,
 }
 
@@ -36,7 +37,7 @@ impl<R> Index<R> {
     /// An index of this name. `version` is raised whenever `entries` gives other entries than
     /// before, or entries of other types: that is what makes the next start rebuild the index.
     pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<Entry>) -> Self {
-        Self { name, version, unique: false, counted: false, entries }
+        Self { name, version, unique: false, counted: false, for_pages: false, entries }
     }
 
     /// No two records may have entries of one group.
@@ -51,6 +52,14 @@ impl<R> Index<R> {
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = true;
+        self
+    }
+
+    /// Only pages ask for it: where a large collection lacks it, it is built while the service runs, and
+    /// whoever asks before that is told so ([`StoreError::NotBuilt`]). Not for a unique index.
+    #[must_use]
+    pub fn for_pages(mut self) -> Self {
+        self.for_pages = true;
         self
     }
 }
@@ -112,6 +121,7 @@ impl Schema {
                 version: index.version,
                 unique: index.unique,
                 counted: index.counted,
+                for_pages: index.for_pages && !index.unique,
                 table: index_table(R::COLLECTION, index.name),
                 counts: count_prefix(R::COLLECTION, index.name),
                 sums: sum_prefix(R::COLLECTION, index.name),
@@ -177,6 +187,7 @@ pub(super) struct Declared {
     pub(super) version: u32,
     pub(super) unique: bool,
     pub(super) counted: bool,
+    pub(super) for_pages: bool,
     /// The table of its entries.
     pub(super) table: String,
     /// What the keys of its kept counts begin with; the group follows.

@@ -9,6 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
 use super::Listing;
+use super::building::whole;
 use super::error::StoreError;
 use super::key::{Key, Ordered, readable};
 use super::query::{Cursor, Query, Span};
@@ -112,7 +113,7 @@ pub trait View: Source {
     /// How many entries a counted index has in `group`.
     fn count<R: Record>(&self, index: &str, group: impl Ordered) -> Result<u64, StoreError> {
         let collection = self.schema().of::<R>()?;
-        let index = collection.index(index)?;
+        let index = whole(self, collection, index)?;
         if !index.counted {
             return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
         }
@@ -122,7 +123,7 @@ pub trait View: Source {
     /// The sum of the weights that a counted index has in `group`.
     fn sum<R: Record>(&self, index: &str, group: impl Ordered) -> Result<i64, StoreError> {
         let collection = self.schema().of::<R>()?;
-        let index = collection.index(index)?;
+        let index = whole(self, collection, index)?;
         if !index.counted {
             return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
         }
@@ -133,7 +134,7 @@ pub trait View: Source {
     /// few groups.
     fn groups<R: Record, G: Key>(&self, index: &str) -> Result<Vec<(G, u64)>, StoreError> {
         let collection = self.schema().of::<R>()?;
-        let index = collection.index(index)?;
+        let index = whole(self, collection, index)?;
         let mut groups = Vec::new();
         self.scan(COUNTS, &Span::of_prefix(&index.counts), false, &mut |key, count| {
             let group = key.get(index.counts.len()..).and_then(G::decoded);
@@ -195,7 +196,7 @@ fn rows(
     collection: &Collection,
     query: &Query,
 ) -> Result<(Vec<Vec<u8>>, Option<Cursor>), StoreError> {
-    let name = list(collection, query)?;
+    let name = list(source, collection, query)?;
     let span = query.span_of_page(collection.name)?;
     let mut rows = Vec::new();
     let mut last = Vec::new();
@@ -216,13 +217,15 @@ fn rows(
 fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Query) -> Result<(u64, bool), StoreError> {
     let counts = match query.index {
         None => Some(count_prefix(collection.name, "")),
-        Some(index) => Some(collection.index(index)?).filter(|index| index.counted).map(|index| index.counts.clone()),
+        Some(index) => {
+            Some(whole(source, collection, index)?).filter(|index| index.counted).map(|index| index.counts.clone())
+        }
     };
     if let (Some(counts), Some(group)) = (counts, query.whole_group()) {
         return Ok((number(source, COUNTS, &[counts.as_slice(), group].concat())?, true));
     }
     let (mut counted, mut exact) = (0, true);
-    source.scan(list(collection, query)?, &query.span(), false, &mut |_, _| {
+    source.scan(list(source, collection, query)?, &query.span(), false, &mut |_, _| {
         if counted == COUNTED_AT_MOST {
             exact = false;
             return ControlFlow::Break(());
@@ -234,10 +237,10 @@ fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Que
 }
 
 /// The table that a query goes through.
-fn list<'a>(collection: &'a Collection, query: &Query) -> Result<&'a str, StoreError> {
+fn list<'a>(source: &(impl Source + ?Sized), collection: &'a Collection, query: &Query) -> Result<&'a str, StoreError> {
     match query.index {
         None => Ok(&collection.table),
-        Some(index) => Ok(&collection.index(index)?.table),
+        Some(index) => Ok(&whole(source, collection, index)?.table),
     }
 }
 

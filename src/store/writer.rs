@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use redb::{Table, WriteTransaction};
 use serde::Serialize;
 
+use super::building::has_still_to_come;
 use super::error::StoreError;
 use super::key::{Ordered, readable};
 use super::query::Span;
@@ -21,8 +22,8 @@ use super::view::{
 /// The store in the middle of a write. Everything read through it includes what this job, and
 /// those committed together with it, have written so far.
 pub struct Writer<'a> {
-    schema: &'a Schema,
-    transaction: &'a WriteTransaction,
+    pub(super) schema: &'a Schema,
+    pub(super) transaction: &'a WriteTransaction,
     tables: RefCell<HashMap<String, Table<'a, Bytes, Bytes>>>,
     /// Counts, sums and the last numbers given out, which nearly every write changes: each is stored
     /// once for all the writes of a group.
@@ -201,6 +202,13 @@ impl<'a> Writer<'a> {
         Ok(holder)
     }
 
+    /// Gives a record an entry.
+    pub(super) fn enter(&mut self, index: &Declared, entry: &Entry, key: &[u8]) -> Result<(), StoreError> {
+        let (place, at) = place(entry, key)?;
+        self.set(&index.table, &place, Some(&at))?;
+        self.recount(index, entry, 1)
+    }
+
     /// Brings the entries of one record from `old` to `new`.
     fn keep_indexes<R: Record>(
         &mut self,
@@ -210,6 +218,9 @@ impl<'a> Writer<'a> {
         new: &[Vec<Entry>],
     ) -> Result<(), StoreError> {
         for ((index, old), new) in collection.indexes.iter().zip(old).zip(new) {
+            if has_still_to_come(self, index, key)? {
+                continue;
+            }
             for entry in old.iter().filter(|entry| !new.contains(entry)) {
                 let (place, _) = place(entry, key)?;
                 if self.value(&index.table, &place)?.is_none() {
@@ -224,9 +235,7 @@ impl<'a> Writer<'a> {
                 {
                     return Err(conflict::<R>(index, key, &holder));
                 }
-                let (place, at) = place(entry, key)?;
-                self.set(&index.table, &place, Some(&at))?;
-                self.recount(index, entry, 1)?;
+                self.enter(index, entry, key)?;
             }
         }
         Ok(())
@@ -254,7 +263,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Changes one row and remembers what was there.
-    fn set(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+    pub(super) fn set(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let before = self.write(name, key, value)?;
         self.undo.push(Change { name: name.to_owned(), key: key.to_vec(), before });
         Ok(())

@@ -93,6 +93,9 @@ impl From<StoreError> for Problem {
         if matches!(error, StoreError::BadCursor) {
             return Self::told(StatusCode::CONFLICT, "problem-marker", []);
         }
+        if matches!(error, StoreError::NotBuilt { .. }) {
+            return Self::told(StatusCode::SERVICE_UNAVAILABLE, "problem-not-built", []).again_after(60);
+        }
         tracing::error!(action = "web", "{error}");
         Self::told(StatusCode::SERVICE_UNAVAILABLE, "problem-store", []).again_after(30)
     }

@@ -1,6 +1,7 @@
 //! Tests of the whole store, with records of their own.
 
 mod backup;
+mod building;
 mod crash;
 mod listing;
 mod memory;

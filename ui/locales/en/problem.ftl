@@ -9,6 +9,7 @@ problem-no-name = what stands there is no name that we know
 problem-no-address = there is nothing at this address
 problem-method = this address does not take that method
 problem-store = the store cannot be used at the moment; try again
+problem-not-built = this list is being prepared since the program was updated: try again in a few minutes, or choose other filters
 problem-marker = the page marker is not one of this list: start again from its first page
 problem-defect = this is a defect of the program; it was logged
 problem-slow = the request took too long

@@ -9,6 +9,7 @@ problem-no-name = Ce qui est écrit là n’est pas un nom que nous connaissons.
 problem-no-address = Il n’y a rien à cette adresse.
 problem-method = Cette adresse n’accepte pas cette méthode.
 problem-store = La base de données n’est pas utilisable pour l’instant ; réessayez.
+problem-not-built = Cette liste est en cours de préparation depuis la mise à jour du programme : réessayez dans quelques minutes, ou choisissez d’autres filtres.
 problem-marker = Ce repère de page n’est pas de cette liste : reprenez à sa première page.
 problem-defect = C’est un défaut du programme ; il est noté dans les journaux.
 problem-slow = La demande a pris trop de temps.
