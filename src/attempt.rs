@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::money::Amount;
 use crate::operation::{Event, PaymentKind};
 use crate::refusal::Refusal;
+use crate::sentence::{Said, Sentence, say};
 
 pub use news::News;
 
@@ -87,6 +88,9 @@ pub struct Attempt {
     /// Why it is in that state, in HiPay's words where there are some.
     #[serde(default)]
     pub message: String,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// What HiPay said where it refused it or has not executed it.
     #[serde(default)]
     pub refusal: Option<Refusal>,
@@ -95,6 +99,13 @@ pub struct Attempt {
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
+}
+
+impl Attempt {
+    /// Says why it is in its state.
+    pub fn say(&mut self, why: Sentence) {
+        (self.message, self.said) = why.into_parts();
+    }
 }
 
 /// All attempts at one of an operation's two payments, oldest first.
@@ -117,7 +128,7 @@ pub enum Plan {
     /// HiPay has it: take over what it says.
     Adopt,
     /// Send nothing: why.
-    Wait(&'static str),
+    Wait(Sentence),
 }
 
 /// What HiPay's word for a transaction's status means
@@ -195,8 +206,8 @@ impl Payment {
                 AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
                     Plan::Ask(last.reference.clone())
                 }
-                AttemptState::Requested | AttemptState::Captured => Plan::Wait("HiPay has it already"),
-                AttemptState::Unknown => Plan::Wait("a newer release wrote the last attempt"),
+                AttemptState::Requested | AttemptState::Captured => Plan::Wait(say!("pay-known")),
+                AttemptState::Unknown => Plan::Wait(say!("pay-of-newer-release")),
             },
         }
     }
@@ -210,13 +221,13 @@ impl Payment {
             (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match number.checked_add(1) {
                 Some(next) if remembered => Plan::Begin(next),
                 Some(next) => Plan::Ask(reference(base, next)),
-                None => Plan::Wait("too many attempts"),
+                None => Plan::Wait(say!("pay-most-attempts")),
             },
             (Some(_), _) => Plan::Adopt,
             (None, None) => Plan::Begin(number),
             (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
-            (None, Some(AttemptState::Ended)) => Plan::Wait("HiPay no longer shows the ended attempt"),
-            (None, Some(_)) => Plan::Wait("HiPay does not show what it had accepted"),
+            (None, Some(AttemptState::Ended)) => Plan::Wait(say!("pay-end-not-shown")),
+            (None, Some(_)) => Plan::Wait(say!("pay-accepted-not-shown")),
         }
     }
 
@@ -319,6 +330,7 @@ mod tests {
             transaction_status: None,
             as_of: None,
             message: String::new(),
+            said: None,
             refusal: None,
             updated_at: at,
             unknown: Map::new(),

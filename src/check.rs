@@ -86,7 +86,7 @@ async fn mirakl(context: &Context, findings: &mut Findings) {
                 findings.good("Mirakl's settings", "the document types and the custom field are there");
             }
             for missing in missing {
-                findings.bad("Mirakl's settings", missing);
+                findings.bad("Mirakl's settings", missing.to_string());
             }
         }
     }

@@ -18,6 +18,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::sentence::{Sentence, say};
+
 /// How many fields a notification may have; HiPay's have about sixty.
 const FIELDS_AT_MOST: usize = 500;
 /// How deep they may be nested; HiPay's are two deep.
@@ -30,7 +32,7 @@ const QUOTED_AT_MOST: usize = 60;
 /// Why a notification cannot be read, in a sentence that goes on from "cannot be read:".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unreadable(pub(crate) String);
+pub struct Unreadable(pub(crate) Sentence);
 
 /// What a notification is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +83,10 @@ impl Fields {
     /// Adds a field. Of two with one name the later counts, as in PHP.
     fn insert(&mut self, name: &str, value: &str) -> Result<(), Unreadable> {
         if name.len() > NAME_AT_MOST {
-            return Err(Unreadable(format!("the name of a field has more than {NAME_AT_MOST} bytes")));
+            return Err(Unreadable(say!("unreadable-long-name", most = NAME_AT_MOST)));
         }
         if self.0.len() >= FIELDS_AT_MOST && !self.0.contains_key(name) {
-            return Err(Unreadable(format!("it has more than {FIELDS_AT_MOST} fields")));
+            return Err(Unreadable(say!("unreadable-many-fields", most = FIELDS_AT_MOST)));
         }
         self.0.insert(name.to_owned(), card_data::mask_field(name, value));
         Ok(())
@@ -107,7 +109,7 @@ pub fn masked_text(body: &[u8]) -> String {
 pub fn read(text: &str) -> Result<Message, Unreadable> {
     let body = text.trim_start_matches('\u{feff}').trim();
     let (root, fields) = match body.chars().next() {
-        None => return Err(Unreadable("it is empty".to_owned())),
+        None => return Err(Unreadable(say!("unreadable-empty"))),
         Some('<') => xml::read(body)?,
         Some('{') => json::read(body)?,
         Some(_) => (String::new(), form::read(body)?),
@@ -126,7 +128,7 @@ fn nested(outer: &str, inner: &str) -> String {
 }
 
 fn too_deep() -> Unreadable {
-    Unreadable(format!("its fields are nested more than {DEPTH_AT_MOST} deep"))
+    Unreadable(say!("unreadable-deep", most = DEPTH_AT_MOST))
 }
 
 /// The beginning of what HiPay sent, for a sentence.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::hex::hex;
 use crate::metrics;
+use crate::sentence::{Said, Sentence};
 use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
 
 /// Which of HiPay's platforms sent it, and about what.
@@ -110,13 +111,13 @@ pub struct NewNotification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It had its effect.
-    Applied(String),
+    Applied(Sentence),
     /// It changes nothing.
-    Ignored(String),
+    Ignored(Sentence),
     /// What it is about is not known (yet): given up after a week.
-    Waiting(String),
+    Waiting(Sentence),
     /// It cannot be dealt with now, because of a remote or of a record: tried again until it can.
-    Postponed(String),
+    Postponed(Sentence),
 }
 
 /// A notification in the inbox.
@@ -148,6 +149,9 @@ pub struct Notification {
     /// What came of it, in a sentence.
     #[serde(default)]
     pub message: String,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// When it came first (UTC).
     pub received_at: Timestamp,
     /// How often it came again.
@@ -201,7 +205,7 @@ impl Notification {
             Outcome::Waiting(message) | Outcome::Postponed(message) => (NotificationState::Waiting, message),
         };
         self.state = state;
-        self.message = message;
+        (self.message, self.said) = message.into_parts();
         self.try_at = None;
         if state.is_open() {
             let wait = SignedDuration::from_secs(1_i64 << self.tries.min(20)).min(LONGEST_WAIT);
@@ -325,6 +329,7 @@ fn keep(
         mirakl_id: None,
         body,
         message: String::new(),
+        said: None,
         received_at: now,
         repeats: 0,
         repeated_at: None,

@@ -72,6 +72,7 @@ pub mod store;
 pub mod locale;
 pub mod logs;
 pub mod mail;
+pub mod sentence;
 
 // What is done with all that.
 pub mod app;

@@ -27,6 +27,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../ui/locales/en/notifications.ftl"),
     include_str!("../ui/locales/en/vendor.ftl"),
     include_str!("../ui/locales/en/problem.ftl"),
+    include_str!("../ui/locales/en/sentences.ftl"),
     include_str!("../ui/locales/en/update.ftl"),
     include_str!("../ui/locales/en/setup.ftl"),
 ];
@@ -42,6 +43,7 @@ const FRENCH: &[&str] = &[
     include_str!("../ui/locales/fr/notifications.ftl"),
     include_str!("../ui/locales/fr/vendor.ftl"),
     include_str!("../ui/locales/fr/problem.ftl"),
+    include_str!("../ui/locales/fr/sentences.ftl"),
     include_str!("../ui/locales/fr/update.ftl"),
     include_str!("../ui/locales/fr/setup.ftl"),
 ];

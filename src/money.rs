@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::sentence::{Sentence, say};
+
 /// An ISO 4217 currency that has a minor unit (or none, like the yen).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
@@ -94,6 +96,22 @@ pub enum MoneyError {
     /// Two currencies in one sum.
     #[error("{0} and {1} cannot be added")]
     CurrencyMismatch(Currency, Currency),
+}
+
+impl From<&MoneyError> for Sentence {
+    fn from(error: &MoneyError) -> Self {
+        match error {
+            MoneyError::UnknownCurrency(text) => say!("money-no-currency", text),
+            MoneyError::NotDecimal(text) => say!("money-not-decimal", text),
+            MoneyError::TooPrecise { text, currency } => {
+                say!("money-too-precise", text, currency = currency.code(), decimals = currency.decimals())
+            }
+            MoneyError::TooLarge => say!("money-too-large"),
+            MoneyError::CurrencyMismatch(one, other) => {
+                say!("money-two-currencies", one = one.code(), other = other.code())
+            }
+        }
+    }
 }
 
 impl Amount {

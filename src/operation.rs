@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::attempt::Payment;
 use crate::money::Amount;
+use crate::sentence::{Said, Sentence};
 
 pub use cause::{Hold, Unready};
 pub use status::{Column, Event, IllegalTransition, PaymentKind, Status, apply};
@@ -51,6 +52,9 @@ pub struct Change {
     /// Why, in a sentence.
     #[serde(default)]
     pub message: String,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
 }
 
 /// One amount for one beneficiary out of one voucher.
@@ -172,39 +176,40 @@ impl Operation {
 
     /// Lets `event` happen: the status by [`apply`], `message` as the reason. A run that finds
     /// what the one before it found leaves no second line in the story.
-    pub fn happen(&mut self, event: Event, message: &str, at: Timestamp) -> Result<(), IllegalTransition> {
+    pub fn happen(&mut self, event: Event, message: &Sentence, at: Timestamp) -> Result<(), IllegalTransition> {
         let status = apply(self.status, event)?;
-        if status == self.status && message == self.message && !self.history.is_empty() {
+        if status == self.status && message.text() == self.message && !self.history.is_empty() {
             return Ok(());
         }
         self.status = status;
         self.unready = None;
-        message.clone_into(&mut self.message);
+        message.text().clone_into(&mut self.message);
         self.updated_at = at;
         self.note(message, at);
         Ok(())
     }
 
     /// The withdrawal cannot be sent because the wallet is not ready: why, and that as a sentence.
-    pub fn not_ready(&mut self, why: Unready, message: &str, at: Timestamp) -> Result<(), IllegalTransition> {
+    pub fn not_ready(&mut self, why: Unready, message: &Sentence, at: Timestamp) -> Result<(), IllegalTransition> {
         self.happen(Event::WalletNotReady, message, at)?;
         self.unready = Some(why);
         Ok(())
     }
 
     /// Adds a line to the story without a change of status.
-    pub fn note(&mut self, message: &str, at: Timestamp) {
+    pub fn note(&mut self, message: &Sentence, at: Timestamp) {
         if self.history.len() >= HISTORY_LIMIT {
             self.history.remove(1);
         }
-        self.history.push(Change { at, status: self.status, message: message.to_owned() });
+        let (message, said) = message.clone().into_parts();
+        self.history.push(Change { at, status: self.status, message, said });
     }
 
     /// Keeps it from being paid until a person has looked: why, and that as a sentence.
-    pub fn hold(&mut self, why: Hold, reason: &str, at: Timestamp) {
+    pub fn hold(&mut self, why: Hold, reason: &Sentence, at: Timestamp) {
         self.held_for = Some(why);
-        if self.held.as_deref() != Some(reason) {
-            self.held = Some(reason.to_owned());
+        if self.held.as_deref() != Some(reason.text()) {
+            self.held = Some(reason.text().to_owned());
             self.updated_at = at;
             self.note(reason, at);
         }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::metrics;
 use crate::refusal::Refusal;
+use crate::sentence::{Sentence, say};
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,7 +23,7 @@ pub enum CallError {
     #[error("{reason}")]
     NotSent {
         /// What stood in the way.
-        reason: String,
+        reason: Sentence,
         /// How long the remote asked to wait.
         retry_after: Option<Duration>,
     },
@@ -33,7 +34,7 @@ pub enum CallError {
     #[error("{reason}")]
     Unknown {
         /// What was seen instead of an answer.
-        reason: String,
+        reason: Sentence,
         /// What the remote said, where it said something that settles nothing.
         said: Option<Box<Refusal>>,
         /// How long the remote asked to wait.
@@ -52,15 +53,20 @@ pub struct Rejection {
     /// HiPay's `error_code_detail`, where given.
     pub detail: Option<i64>,
     /// What was refused and why, for people.
-    pub sentence: String,
+    pub sentence: Sentence,
     /// The remote's own words, on one line and of bounded length; may be empty.
     pub words: String,
 }
 
 impl CallError {
     /// An outcome that nobody knows.
-    pub fn unknown(reason: impl Into<String>) -> Self {
+    pub fn unknown(reason: impl Into<Sentence>) -> Self {
         Self::Unknown { reason: reason.into(), said: None, retry_after: None }
+    }
+
+    /// An answer of `remote` that cannot be read.
+    pub(crate) fn unreadable(remote: &str, answer: &Answer, error: &serde_json::Error) -> Self {
+        Self::unknown(say!("call-unreadable", remote, answer = answer.describe()).detailed(error))
     }
 
     /// True where our credentials were refused, so that nothing else will work either.
@@ -86,6 +92,15 @@ impl CallError {
         match self {
             Self::NotSent { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
             Self::Rejected(_) => None,
+        }
+    }
+}
+
+impl From<&CallError> for Sentence {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::NotSent { reason, .. } | CallError::Unknown { reason, .. } => reason.clone(),
+            CallError::Rejected(rejection) => rejection.sentence.clone(),
         }
     }
 }
@@ -150,9 +165,12 @@ impl Answer {
 
     /// How the answer looks, for a message about one that cannot be read: never the body itself,
     /// which may hold anything.
-    pub fn describe(&self) -> String {
-        let kind = if self.content_type.is_empty() { "no content type" } else { &self.content_type };
-        format!("HTTP {}, {kind}, {} bytes", self.status, self.body.len())
+    pub fn describe(&self) -> Sentence {
+        let (status, bytes) = (self.status, self.body.len());
+        if self.content_type.is_empty() {
+            return say!("answer-without-type", status, bytes);
+        }
+        say!("answer", status, kind = &self.content_type, bytes)
     }
 }
 
@@ -317,7 +335,7 @@ impl Remote {
     }
 
     async fn once(&self, limit: usize, request: RequestBuilder) -> Result<Answer, CallError> {
-        let closed = |_| CallError::NotSent { reason: "shutting down".to_owned(), retry_after: None };
+        let closed = |_| CallError::NotSent { reason: say!("call-closing"), retry_after: None };
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(instant) = not_before {
@@ -344,7 +362,7 @@ impl Remote {
             let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
             *not_before = Some(not_before.map_or(until, |earlier| earlier.max(until)));
         }
-        let reason = format!("{} answered HTTP {}", self.name, status.as_u16());
+        let reason = say!("call-overloaded", remote = self.name, status = status.as_u16());
         if status == StatusCode::TOO_MANY_REQUESTS {
             CallError::NotSent { reason, retry_after }
         } else {
@@ -356,7 +374,7 @@ impl Remote {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
             if body.len().saturating_add(chunk.len()) > limit {
-                return Err(CallError::unknown(format!("the answer of {} is larger than {limit} bytes", self.name)));
+                return Err(CallError::unknown(say!("call-too-large", remote = self.name, limit)));
             }
             body.extend_from_slice(&chunk);
         }
@@ -364,18 +382,16 @@ impl Remote {
     }
 
     fn failure(&self, error: &reqwest::Error) -> CallError {
-        let name = self.name;
+        let remote = self.name;
         if error.is_connect() || error.is_builder() {
-            return CallError::NotSent {
-                reason: format!("{name} cannot be reached: {}", plain(error)),
-                retry_after: None,
-            };
+            let reason = say!("call-unreachable", remote).detailed(plain(error));
+            return CallError::NotSent { reason, retry_after: None };
         }
         if error.is_timeout() {
             let seconds = self.manners.timeout.as_secs();
-            return CallError::unknown(format!("{name} did not answer within {seconds} s"));
+            return CallError::unknown(say!("call-silent", remote, seconds));
         }
-        CallError::unknown(format!("the connection to {name} broke: {}", plain(error)))
+        CallError::unknown(say!("call-broke", remote).detailed(plain(error)))
     }
 }
 
@@ -414,11 +430,11 @@ mod tests {
     fn the_wait_is_what_the_remote_asks_within_bounds_and_grows_otherwise() {
         let remote = Remote::new("HiPay", "http://127.0.0.1:1", Manners::default()).unwrap();
         let asked =
-            |seconds| CallError::NotSent { reason: String::new(), retry_after: Some(Duration::from_secs(seconds)) };
+            |seconds| CallError::NotSent { reason: Sentence::none(), retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(remote.wait_after(&asked(7), 1), Duration::from_secs(7));
         assert_eq!(remote.wait_after(&asked(300), 1), Duration::from_mins(5));
         assert_eq!(remote.wait_after(&asked(86_400), 1), Duration::from_mins(15));
-        let silent = CallError::unknown("");
+        let silent = CallError::unknown(Sentence::none());
         for tried in 1..70 {
             let wait = remote.wait_after(&silent, tried);
             assert!(wait >= Duration::from_millis(250) && wait <= Duration::from_mins(1), "{tried}: {wait:?}");

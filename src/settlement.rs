@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::enterprise::{Fields, Unreadable, quoted};
 use crate::money::{Amount, Currency};
 use crate::payment::{Arrival, Reading};
+use crate::sentence::{Sentence, say};
 
 /// How long a reference may be, in characters.
 const REFERENCE_AT_MOST: usize = 100;
@@ -55,7 +56,7 @@ pub struct Settlement {
     pub fields: Fields,
     /// What could not be read, a sentence each.
     #[serde(default)]
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Sentence>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -64,9 +65,9 @@ pub struct Settlement {
 /// The number of the settlement that `fields` are about.
 pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.first(&["reference", "settlement[reference]"]);
-    let reference = reference.ok_or_else(|| Unreadable("the settlement has no reference".to_owned()))?;
+    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-settlement")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(format!("{} is no reference of a settlement", quoted(reference))));
+        return Err(Unreadable(say!("unreadable-settlement", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
@@ -87,7 +88,7 @@ impl Settlement {
         let (chargeback, rolling) = (amount("chargeback"), amount("rolling"));
         let (other, total) = (amount("other"), amount("amount"));
         if total.is_none() {
-            reading.note("amount", "is missing or cannot be read");
+            reading.unreadable.push(say!("field-no-total"));
         }
         Ok(Self {
             reference,

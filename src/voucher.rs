@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::money::{Amount, MoneyError};
 use crate::operation::{Beneficiary, Operation, Status};
+use crate::sentence::{Sentence, say};
 
 /// Where vouchers are read from (`mirakl.voucherSource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,18 +98,14 @@ pub enum HeldBecause {
     NotShown,
 }
 
-impl HeldBecause {
-    /// The reason in words.
-    pub fn sentence(&self) -> &'static str {
-        match self {
-            Self::VendorUnknown => "its vendor has no HiPay account yet; run vendor:process",
-            Self::VendorDisabled => "its vendor is disabled (hipay-process is not true in Mirakl)",
-            Self::PaidInMirakl => "Mirakl says that it has been paid already",
-            Self::BeforeFirstCycle => {
-                "it was made before the first cycle of this installation (cashout.firstCycle), so whoever did it \
-                 before has paid it"
-            }
-            Self::NotShown => "Mirakl does not show it any more, so nobody knows whether it is still owed",
+impl From<&HeldBecause> for Sentence {
+    fn from(reason: &HeldBecause) -> Self {
+        match reason {
+            HeldBecause::VendorUnknown => say!("held-vendor-unknown"),
+            HeldBecause::VendorDisabled => say!("held-vendor-disabled"),
+            HeldBecause::PaidInMirakl => say!("held-paid-already"),
+            HeldBecause::BeforeFirstCycle => say!("held-before-first-cycle"),
+            HeldBecause::NotShown => say!("held-not-shown"),
         }
     }
 }
@@ -158,6 +155,12 @@ pub struct Unbookable {
     pub number: String,
     /// What is wrong with its amounts.
     pub cause: MoneyError,
+}
+
+impl From<Unbookable> for Sentence {
+    fn from(error: Unbookable) -> Self {
+        say!("voucher-unbookable", voucher = error.number, error = &error.cause)
+    }
 }
 
 /// The operations that `voucher` makes: the vendor's, and the operator's where there is a

@@ -62,6 +62,7 @@ mod tests {
             transaction_status: None,
             as_of: as_of.map(second),
             message: String::new(),
+            said: None,
             refusal: None,
             updated_at: at,
             unknown: serde_json::Map::new(),

@@ -8,6 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
 use super::mistakes::{Mistake, shown};
+use crate::sentence::{Sentence, say};
 
 /// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
 /// No configuration needs this many brackets.
@@ -27,16 +28,16 @@ pub(super) struct Entry {
 
 /// Reads the settings below `parameters:`, in their order. `name` is how mistakes name the file.
 pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> {
-    let whole = |problem: &str| vec![Mistake::of_file(name, problem)];
+    let whole = |problem| vec![Mistake::of_file(name, problem)];
     if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
-        return Err(whole("the file is empty; expected is 'parameters:' with the settings indented beneath it"));
+        return Err(whole(say!("file-empty")));
     }
     if let Some(before) = text.split_once('\0').map(|(before, _)| before) {
         let place = format!("{name}:{}", before.lines().count().max(1));
-        return Err(vec![Mistake::of_file(place, "the file holds a NUL byte: it is damaged, restore it from a copy")]);
+        return Err(vec![Mistake::of_file(place, say!("file-nul"))]);
     }
     if too_nested(text) {
-        return Err(whole(&format!("the file has more than {MOST_BRACKETS} opening brackets; settings need few")));
+        return Err(whole(say!("file-nested", most = MOST_BRACKETS)));
     }
     let outer = read_yaml(text).map_err(|error| vec![syntax_mistake(name, text, &error)])?;
     entries(name, text, outer)
@@ -44,13 +45,13 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> 
 
 /// Reads one value of YAML, as a structured setting has it in the environment. The error says where,
 /// and never what stands there.
-pub(super) fn parse_value(text: &str) -> Result<Value, String> {
+pub(super) fn parse_value(text: &str) -> Result<Value, Sentence> {
     if too_nested(text) {
-        return Err("has too many brackets".to_owned());
+        return Err(say!("value-nested"));
     }
     serde_yaml::from_str(text).map_err(|error| {
         let column = error.location().map_or(1, |location| location.column());
-        format!("is not valid YAML (column {column}): {}", yaml_problem(&error))
+        say!("value-yaml", column, problem = yaml_problem(&error))
     })
 }
 
@@ -151,23 +152,21 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
     // At the very end nothing is wrong with the line: what should follow is not there.
     if location.index() >= text.trim_end().len() {
         let place = format!("{name}:{}", text.trim_end().lines().count());
-        return Mistake::of_file(place, format!("{problem}; this is the end of the file, which looks cut off"));
+        return Mistake::of_file(place, say!("file-cut-off", problem));
     }
     let place = format!("{name}:{}", location.line().max(1));
-    Mistake::of_file(place, format!("column {}: {problem}", location.column()))
+    Mistake::of_file(place, say!("file-column", column = location.column(), problem))
 }
 
 /// The reader's own words, without the position. Where they quote something from the file they are
 /// replaced: it might be a secret.
-fn yaml_problem(error: &serde_yaml::Error) -> String {
+fn yaml_problem(error: &serde_yaml::Error) -> Sentence {
     let message = error.to_string();
     if message.contains(['"', '`']) || message.contains("invalid type") {
-        return "what stands here is of another kind than expected, or stands here twice; expected are settings, each \
-                as 'key: value'"
-            .to_owned();
+        return say!("yaml-other-kind");
     }
     let message = message.split(" at line ").next().unwrap_or_default();
-    format!("not valid YAML: {message}")
+    say!("yaml-invalid").detailed(message)
 }
 
 fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mistake>> {
@@ -175,19 +174,16 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
     let line_of = |key: &str, nth: usize| lines.get(key).and_then(|found| found.get(nth).or(found.last()));
     let mut blocks = outer.parameters.into_iter();
     let Some(pairs) = blocks.next() else {
-        return Err(vec![Mistake::of_file(
-            name,
-            "there is no top key 'parameters:'; put it on a line of its own and indent the settings beneath it",
-        )]);
+        return Err(vec![Mistake::of_file(name, say!("file-no-top"))]);
     };
     let mut mistakes = Vec::new();
     if blocks.next().is_some() {
         let line = line_of("parameters", 1).map_or(1, |(line, _)| *line);
-        mistakes.push(Mistake::of_file(format!("{name}:{line}"), "'parameters:' stands here a second time"));
+        mistakes.push(Mistake::of_file(format!("{name}:{line}"), say!("file-top-twice")));
     }
     for other in outer.others {
         let line = line_of(&other, 0).map_or(1, |(line, _)| *line);
-        let problem = format!("{} stands outside of 'parameters:'; indent it beneath", key_shown(&other));
+        let problem = say!("file-outside", key = key_shown(&other));
         mistakes.push(Mistake::of_file(format!("{name}:{line}"), problem));
     }
 
@@ -195,7 +191,7 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
     let mut found = Vec::new();
     for (key, value) in pairs.0 {
         let Some(key) = scalar(&key) else {
-            mistakes.push(Mistake::of_file(name, "the name of a setting must be a text"));
+            mistakes.push(Mistake::of_file(name, say!("file-name-no-text")));
             continue;
         };
         let times = seen.entry(key.clone()).or_insert(0);
@@ -203,7 +199,7 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
         if *times > 0 {
             let place = format!("{name}:{line}");
             let first = line_of(&key, 0).map_or(1, |(line, _)| *line);
-            let problem = format!("is set twice, first on line {first}; delete one of them");
+            let problem = say!("setting-twice", first);
             mistakes.push(Mistake::of_key(place, &key_shown(&key), problem));
         }
         *times = times.saturating_add(1);
@@ -229,11 +225,11 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Access to the single values of a map that has no others than `allowed`.
-pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, String> {
+pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, Sentence> {
     for (name, value) in map {
         let known = name.as_str().is_some_and(|name| allowed.contains(&name));
         if !known || matches!(value, Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_)) {
-            return Err(format!("holds something unknown; allowed: {}, each with one value", allowed.join(", ")));
+            return Err(say!("map-unknown", allowed = allowed.join(", ")));
         }
     }
     Ok(move |name: &str| map.get(name).and_then(scalar).filter(|text| !text.trim().is_empty()))

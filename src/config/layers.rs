@@ -11,6 +11,7 @@ use serde_yaml::Value;
 
 use super::document::{self, Entry};
 use super::mistakes::{Mistake, Notice, Source};
+use crate::sentence::{Sentence, say};
 
 /// The first layer: the only place where settings and their defaults are listed.
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
@@ -74,12 +75,12 @@ pub(super) struct FileText {
 /// Reads the file; a missing one is no mistake yet, since everything may come from elsewhere.
 pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
     let name = path.display();
-    let refuse = |problem: String| Mistake::of_file(&name, problem);
+    let refuse = |problem| Mistake::of_file(&name, problem);
     let unreadable = |error: io::Error| {
         refuse(if error.kind() == io::ErrorKind::PermissionDenied {
-            format!("this user may not read the file; mend it with: chown cashout {name} (and chmod 600 {name})")
+            say!("file-not-allowed", path = name.to_string())
         } else {
-            format!("the file cannot be read: {error}")
+            say!("file-unreadable").detailed(error)
         })
     };
     let file = match File::open(path) {
@@ -89,19 +90,19 @@ pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
     };
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(refuse("this is a folder; name the file in it, such as --config FILE".to_owned()));
+        return Err(refuse(say!("file-is-folder")));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_FILE {
-        return Err(refuse("the file is larger than 1 MiB; a configuration is not".to_owned()));
+        return Err(refuse(say!("file-too-large")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(FileText { text, mode: metadata.permissions().mode() })),
         Err(error) => {
             let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = good.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            Err(Mistake::of_file(format!("{name}:{line}"), "the file is not UTF-8; save it as UTF-8"))
+            Err(Mistake::of_file(format!("{name}:{line}"), say!("file-not-utf8")))
         }
     }
 }
@@ -240,7 +241,7 @@ impl Layers {
         }
     }
 
-    fn unknown(&self, key: &str) -> String {
+    fn unknown(&self, key: &str) -> Sentence {
         let lower = key.to_lowercase();
         let nearest = self
             .settings
@@ -250,8 +251,8 @@ impl Layers {
             // More than a third of it changed is no slip.
             .filter(|(distance, known)| distance.saturating_mul(3) <= known.len().max(3));
         match nearest {
-            Some((_, known)) => format!("there is no such setting; did you mean {known}?"),
-            None => "there is no such setting; the commented example config/parameters.yml lists all".to_owned(),
+            Some((_, known)) => say!("setting-unknown-near", known),
+            None => say!("setting-unknown"),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::sentence::{Sentence, say};
+
 /// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -32,10 +34,19 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => formatter.write_str("built-in default"),
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Environment { variable } => write!(formatter, "environment variable {variable}"),
-            Self::Credential { path } => write!(formatter, "credential {}", path.display()),
+            Self::Default | Self::Environment { .. } | Self::Credential { .. } => Sentence::from(self).fmt(formatter),
+        }
+    }
+}
+
+impl From<&Source> for Sentence {
+    fn from(source: &Source) -> Self {
+        match source {
+            Source::Default => say!("source-default"),
+            Source::File { .. } => Self::quoting(source.to_string()),
+            Source::Environment { variable } => say!("source-environment", variable),
+            Source::Credential { path } => say!("source-credential", path = path.display().to_string()),
         }
     }
 }
@@ -48,20 +59,20 @@ pub struct Mistake {
     /// The setting, unless the mistake is one of the file as a whole.
     pub key: Option<String>,
     /// What is wrong, with the value unless it is a secret, and what is allowed.
-    pub problem: String,
+    pub problem: Sentence,
     /// Nothing is wrong, something required is only not there yet.
     pub is_missing: bool,
 }
 
 impl Mistake {
     /// A mistake of one setting.
-    pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: impl Into<String>) -> Self {
-        Self { place: place.to_string(), key: Some(key.to_owned()), problem: problem.into(), is_missing: false }
+    pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: Sentence) -> Self {
+        Self { place: place.to_string(), key: Some(key.to_owned()), problem, is_missing: false }
     }
 
     /// A mistake of a file as a whole, or of a line of it.
-    pub(super) fn of_file(place: impl fmt::Display, problem: impl Into<String>) -> Self {
-        Self { place: place.to_string(), key: None, problem: problem.into(), is_missing: false }
+    pub(super) fn of_file(place: impl fmt::Display, problem: Sentence) -> Self {
+        Self { place: place.to_string(), key: None, problem, is_missing: false }
     }
 
     /// The same about something required that is not there.
@@ -93,6 +104,22 @@ impl ConfigErrors {
     /// Whether nothing is wrong but that required settings are not there yet, as before a first run.
     pub fn is_unfinished(&self) -> bool {
         self.mistakes.iter().all(|mistake| mistake.is_missing)
+    }
+}
+
+impl From<&Mistake> for Sentence {
+    fn from(Mistake { place, key, problem, .. }: &Mistake) -> Self {
+        match key {
+            Some(key) => say!("mistake-of-setting", place, key, problem),
+            None => say!("mistake-of-file", place, problem),
+        }
+    }
+}
+
+impl From<&ConfigErrors> for Sentence {
+    fn from(errors: &ConfigErrors) -> Self {
+        let both = |one: Self, other: Self| say!("both", one, other);
+        errors.mistakes.iter().map(Self::from).reduce(both).unwrap_or_default()
     }
 }
 

@@ -29,6 +29,7 @@ pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 
 use crate::secret::Secret;
+use crate::sentence::say;
 
 pub use settings::{
     AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
@@ -118,9 +119,7 @@ impl Config {
         match made {
             Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
             // Whoever returns `Noted` has noted a mistake, so that `finish` has refused before.
-            Err(reader::Noted) => {
-                Err(vec![Mistake::of_file(layers.path.display(), "a setting is wrong, but not said which")].into())
-            }
+            Err(reader::Noted) => Err(vec![Mistake::of_file(layers.path.display(), say!("setting-wrong"))].into()),
         }
     }
 

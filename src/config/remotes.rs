@@ -8,6 +8,7 @@ use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
+use crate::sentence::{Sentence, say};
 use crate::voucher::VoucherSource;
 
 /// How yes and no are written.
@@ -46,15 +47,15 @@ fn mirakl_credentials(reader: &mut Reader) -> Read<MiraklCredentials> {
         (Some(key), None, None, None) => Ok(MiraklCredentials::Key(key)),
         (None, Some(token), None, None) => Ok(MiraklCredentials::Bearer(token)),
         (None, None, Some(id), Some(secret)) => Ok(MiraklCredentials::Client { id, secret, auth_url }),
-        (None, None, Some(_), None) => Err(reader.require("mirakl.clientSecret", "is required beside mirakl.clientId")),
-        (None, None, None, Some(_)) => Err(reader.require("mirakl.clientId", "is required beside mirakl.clientSecret")),
-        (None, None, None, None) => Err(reader.require(
-            "mirakl.operatorKey",
-            "one way to sign in at Mirakl is required: mirakl.operatorKey, or mirakl.bearerToken, or mirakl.clientId \
-             with mirakl.clientSecret",
-        )),
+        (None, None, Some(_), None) => {
+            Err(reader.require("mirakl.clientSecret", say!("setting-beside", other = "mirakl.clientId")))
+        }
+        (None, None, None, Some(_)) => {
+            Err(reader.require("mirakl.clientId", say!("setting-beside", other = "mirakl.clientSecret")))
+        }
+        (None, None, None, None) => Err(reader.require("mirakl.operatorKey", say!("mirakl-no-credentials"))),
         (Some(_), _, _, _) | (_, Some(_), _, _) => {
-            let problem = format!("only one way to sign in at Mirakl is allowed, but set are {}", set.join(", "));
+            let problem = say!("mirakl-many-credentials", set = set.join(", "));
             Err(reader.refuse(set.first().unwrap_or(&"mirakl.operatorKey"), problem))
         }
     }
@@ -78,8 +79,7 @@ pub(super) fn hipay(reader: &mut Reader) -> Read<HiPayConfig> {
     let enterprise_hash = reader.required("hipay.enterprise.hashAlgorithm", values::one_of(&hashes));
     let rest = reader.required("hipay.transfer.withdraw.rest", values::one_of(&TRUTHS));
     if matches!(rest, Ok(false)) {
-        let problem = "false asks for SOAP, which HiPay no longer offers and cashout does not speak; delete the line";
-        reader.refuse("hipay.transfer.withdraw.rest", problem);
+        reader.refuse("hipay.transfer.withdraw.rest", say!("hipay-soap"));
     }
     let (time_zone, time_zone_name) = time_zone?;
     Ok(HiPayConfig {
@@ -103,7 +103,7 @@ fn document_types(reader: &mut Reader) -> Read<Vec<DocumentType>> {
     const KEY: &str = "hipay.documentTypes";
     let table = reader.structure(KEY)?;
     let Value::Mapping(table) = table else {
-        return Err(reader.refuse(KEY, "is not a map; allowed: such as { MIRAKL_CODE: { type: 4 } }"));
+        return Err(reader.refuse(KEY, say!("types-no-map", example = "{ MIRAKL_CODE: { type: 4 } }")));
     };
     let mut types = Vec::new();
     let mut noted = None;
@@ -116,18 +116,20 @@ fn document_types(reader: &mut Reader) -> Read<Vec<DocumentType>> {
     noted.map_or(Ok(types), Err)
 }
 
-fn document_type(code: &Value, row: &Value) -> Result<DocumentType, String> {
-    let mirakl_type = scalar(code).ok_or("the type code of a document must be a text")?;
+fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Sentence> {
+    let mirakl_type = scalar(code).ok_or_else(|| say!("type-no-text"))?;
     let name = shown(&mirakl_type);
     let Value::Mapping(row) = row else {
-        return Err(format!("{name} is not a map; allowed: {name}: {{ type: 4 }}"));
+        return Err(say!("type-no-map", name, example = "{ type: 4 }"));
     };
-    let field = known_fields(row, &["type", "back", "validityDate"]).map_err(|problem| format!("{name}: {problem}"))?;
-    let number = field("type").ok_or(format!("{name}: type is missing; allowed: a number of HiPay's"))?;
-    let hipay_type = values::within(0..=u32::MAX)(&number).map_err(|problem| format!("{name}: type: {problem}"))?;
+    let wrong = |problem: Sentence| say!("type-wrong", name = &name, problem);
+    let of_field = |field: &str, problem: Sentence| say!("type-field-wrong", name = &name, field, problem);
+    let field = known_fields(row, &["type", "back", "validityDate"]).map_err(wrong)?;
+    let number = field("type").ok_or_else(|| wrong(say!("type-missing")))?;
+    let hipay_type = values::within(0..=u32::MAX)(&number).map_err(|problem| of_field("type", problem))?;
     let needs_validity_date = field("validityDate")
         .map_or(Ok(false), |text| values::one_of(&TRUTHS)(&text))
-        .map_err(|problem| format!("{name}: validityDate: {problem}"))?;
+        .map_err(|problem| of_field("validityDate", problem))?;
     Ok(DocumentType { mirakl_type, hipay_type, back: field("back"), needs_validity_date })
 }
 

@@ -15,6 +15,12 @@ use super::settings::{
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
 use crate::secret::Secret;
+use crate::sentence::{Sentence, say};
+
+/// How a user is written.
+const USER: &str = "{ name: …, passwordHash: …, role: viewer }";
+/// What the hash of a password looks like.
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$…$…";
 
 /// A token that is guessed by trying must be longer than anybody can try.
 const SHORTEST_TOKEN: usize = 16;
@@ -51,12 +57,12 @@ fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
     const KEY: &str = "cycle.days";
     let mut days = reader.list(KEY, values::cycle_day)?;
     if days.is_empty() {
-        return Err(reader.refuse(KEY, "is empty; allowed: at least one day, 1 to 28"));
+        return Err(reader.refuse(KEY, say!("cycle-no-day")));
     }
     days.sort_unstable();
     let twice = days.iter().zip(days.iter().skip(1)).find(|(day, next)| day == next).map(|(day, _)| *day);
     match twice {
-        Some(day) => Err(reader.refuse(KEY, format!("{day} stands there twice; allowed: each day once"))),
+        Some(day) => Err(reader.refuse(KEY, say!("cycle-day-twice", day = i64::from(day)))),
         None => Ok(days),
     }
 }
@@ -65,7 +71,7 @@ pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
     let choices = [("adjust", NegativeVouchers::Adjust), ("ignore", NegativeVouchers::Ignore)];
     let negative_vouchers = reader.required("cashout.negativeVouchers", values::one_of(&choices));
     let first_cycle = reader.optional("cashout.firstCycle", |text| {
-        text.trim().parse().map_err(|_| format!("{} is not a date; allowed: such as 2026-11-21", shown(text)))
+        text.trim().parse().map_err(|_| say!("value-date", value = shown(text)))
     });
     Ok(CashoutConfig { negative_vouchers: negative_vouchers?, first_cycle: first_cycle? })
 }
@@ -90,10 +96,8 @@ pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
 }
 
 pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
-    let listen = reader.required("server.listen", |text| {
-        let allowed = "allowed: address and port, such as 127.0.0.1:8080 or [::]:8080";
-        text.trim().parse().map_err(|_| format!("{} cannot be listened on; {allowed}", shown(text)))
-    });
+    let listen = reader
+        .required("server.listen", |text| text.trim().parse().map_err(|_| say!("value-listen", value = shown(text))));
     let public_url = reader.optional("server.publicUrl", values::url);
     let certificate = reader.optional("server.tls.certificate", values::absolute_path);
     let key = reader.optional("server.tls.key", values::absolute_path);
@@ -102,8 +106,12 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     let tls = match (certificate?, key?) {
         (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(reader.refuse("server.tls.key", "is required beside server.tls.certificate")),
-        (None, Some(_)) => Err(reader.refuse("server.tls.certificate", "is required beside server.tls.key")),
+        (Some(_), None) => {
+            Err(reader.refuse("server.tls.key", say!("setting-beside", other = "server.tls.certificate")))
+        }
+        (None, Some(_)) => {
+            Err(reader.refuse("server.tls.certificate", say!("setting-beside", other = "server.tls.key")))
+        }
     };
     Ok(ServerConfig {
         listen: listen?,
@@ -125,37 +133,36 @@ pub(super) fn dashboard(reader: &mut Reader) -> Read<DashboardConfig> {
 fn dashboard_users(reader: &mut Reader) -> Read<Vec<DashboardUser>> {
     const KEY: &str = "dashboard.users";
     let Value::Sequence(rows) = reader.structure(KEY)? else {
-        let problem = "is not a list; allowed: a list of { name: …, passwordHash: …, role: viewer }";
-        return Err(reader.refuse(KEY, problem));
+        return Err(reader.refuse(KEY, say!("users-no-list", example = USER)));
     };
     let mut users: Vec<DashboardUser> = Vec::new();
     let mut noted = None;
-    for (number, row) in (1..).zip(&rows) {
+    for (number, row) in (1_usize..).zip(&rows) {
         match dashboard_user(row) {
             Ok(user) if users.iter().any(|other| other.name == user.name) => {
-                noted = Some(reader.refuse(KEY, format!("user {number}: the name {} is taken", shown(&user.name))));
+                noted = Some(reader.refuse(KEY, say!("user-twice", number, name = shown(&user.name))));
             }
             Ok(user) => users.push(user),
-            Err(problem) => noted = Some(reader.refuse(KEY, format!("user {number}: {problem}"))),
+            Err(problem) => noted = Some(reader.refuse(KEY, say!("user-wrong", number, problem))),
         }
     }
     noted.map_or(Ok(users), Err)
 }
 
 /// The sentences name no value but the role: a slip may have put the password into any other.
-fn dashboard_user(row: &Value) -> Result<DashboardUser, String> {
+fn dashboard_user(row: &Value) -> Result<DashboardUser, Sentence> {
     let Value::Mapping(row) = row else {
-        return Err("is not a map; allowed: { name: …, passwordHash: …, role: viewer }".to_owned());
+        return Err(say!("user-no-map", example = USER));
     };
     let field = known_fields(row, &["name", "passwordHash", "role"])?;
-    let name = field("name").ok_or("name is missing")?;
-    let password_hash = field("passwordHash").ok_or("passwordHash is missing")?;
+    let name = field("name").ok_or_else(|| say!("user-lacks", field = "name"))?;
+    let password_hash = field("passwordHash").ok_or_else(|| say!("user-lacks", field = "passwordHash"))?;
     if !is_argon2id(&password_hash) {
-        return Err("passwordHash is not an Argon2id hash; allowed: such as $argon2id$v=19$m=19456,t=2,p=1$…$…".into());
+        return Err(say!("user-hash", example = HASH));
     }
-    let role = field("role").ok_or("role is missing; allowed: viewer, operator")?;
+    let role = field("role").ok_or_else(|| say!("user-no-role"))?;
     let role = values::one_of(&[("viewer", Role::Viewer), ("operator", Role::Operator)])(&role)
-        .map_err(|_| "role is not known; allowed: viewer, operator")?;
+        .map_err(|_| say!("user-role"))?;
     Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
 }
 

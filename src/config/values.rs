@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::mistakes::shown;
 use super::settings::{LogLevel, TimeWindow};
+use crate::sentence::{Sentence, say};
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -56,10 +57,10 @@ fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 }
 
 /// A duration of 31 days at most.
-pub(super) fn interval(text: &str) -> Result<SignedDuration, String> {
-    let duration = parse_duration(text).map_err(|error| error.to_string())?;
+pub(super) fn interval(text: &str) -> Result<SignedDuration, Sentence> {
+    let duration = parse_duration(text).map_err(|error| say!("value-duration", value = shown(&error.0)))?;
     if duration > SignedDuration::from_hours(31 * 24) {
-        return Err(format!("{} is too long; allowed: 31 days at most", shown(text)));
+        return Err(say!("value-interval", value = shown(text)));
     }
     Ok(duration)
 }
@@ -67,64 +68,62 @@ pub(super) fn interval(text: &str) -> Result<SignedDuration, String> {
 /// A whole number within a range.
 pub(super) fn within<T: FromStr + PartialOrd + Display>(
     allowed: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, String> {
+) -> impl Fn(&str) -> Result<T, Sentence> {
     move |text| match text.trim().parse() {
         Ok(number) if allowed.contains(&number) => Ok(number),
         _ => {
-            let (least, most) = (allowed.start(), allowed.end());
-            Err(format!("{} is not allowed; allowed: a whole number from {least} to {most}", shown(text)))
+            let (least, most) = (allowed.start().to_string(), allowed.end().to_string());
+            Err(say!("value-within", value = shown(text), least, most))
         }
     }
 }
 
 /// A day that every month has.
-pub(super) fn cycle_day(text: &str) -> Result<i8, String> {
-    within(1..=28)(text).map_err(|_| format!("{} is not a day of every month; allowed: 1 to 28", shown(text)))
+pub(super) fn cycle_day(text: &str) -> Result<i8, Sentence> {
+    within(1..=28)(text).map_err(|_| say!("value-cycle-day", value = shown(text)))
 }
 
 /// A number of days to keep something; 0 is for ever.
-pub(super) fn retention_days(text: &str) -> Result<u32, String> {
+pub(super) fn retention_days(text: &str) -> Result<u32, Sentence> {
     within(0..=36_500)(text)
         .ok()
         .filter(|days| *days == 0 || *days >= 30)
-        .ok_or_else(|| format!("{} is not allowed; allowed: 30 to 36500 days, or 0 for ever", shown(text)))
+        .ok_or_else(|| say!("value-days-kept", value = shown(text)))
 }
 
 /// A number of log lines.
-pub(super) fn log_lines(text: &str) -> Result<u64, String> {
+pub(super) fn log_lines(text: &str) -> Result<u64, Sentence> {
     let lines = within(0..=100_000_000)(text).ok().filter(|lines| *lines == 0 || *lines >= 1_000);
-    lines
-        .ok_or_else(|| format!("{} is not allowed; allowed: 1000 to 100000000 lines, or 0 for any number", shown(text)))
+    lines.ok_or_else(|| say!("value-log-lines", value = shown(text)))
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Sentence> {
     move |text| {
         choices.iter().find(|(word, _)| *word == text.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            format!("{} is not known; allowed: {}", shown(text), words.join(", "))
+            say!("value-one-of", value = shown(text), allowed = words.join(", "))
         })
     }
 }
 
 /// Any text.
 #[expect(clippy::unnecessary_wraps, reason = "stands where the other readers of values stand")]
-pub(super) fn any_text(text: &str) -> Result<String, String> {
+pub(super) fn any_text(text: &str) -> Result<String, Sentence> {
     Ok(text.to_owned())
 }
 
 /// An address that others are reached under: https, or http to this machine. Without slash at the end.
-pub(super) fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, Sentence> {
     let Ok(url) = reqwest::Url::parse(text.trim()) else {
         // What cannot be read might hold a password before its @.
-        let value = if text.contains('@') { "the value".to_owned() } else { shown(text) };
-        return Err(format!("{value} is not an address; allowed: such as https://host.example.com"));
+        return Err(if text.contains('@') { say!("value-url-secret") } else { say!("value-url", value = shown(text)) });
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the address holds a user name or a password; leave them out".to_owned());
+        return Err(say!("value-url-password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("{} goes on after the path; leave out what follows '?' or '#'", shown(text)));
+        return Err(say!("value-url-goes-on", value = shown(text)));
     }
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -133,23 +132,20 @@ pub(super) fn url(text: &str) -> Result<String, String> {
         "https" => {}
         "http" if this_machine => {}
         _ => {
-            return Err(format!(
-                "{} is not encrypted; allowed: https://, or http:// to this machine only (localhost, 127.0.0.1, [::1])",
-                shown(text)
-            ));
+            return Err(say!("value-url-unencrypted", value = shown(text)));
         }
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The address of an API that may have been given with its `/api`.
-pub(super) fn url_before_api(text: &str) -> Result<String, String> {
+pub(super) fn url_before_api(text: &str) -> Result<String, Sentence> {
     let url = url(text)?;
     Ok(url.strip_suffix("/api").unwrap_or(&url).trim_end_matches('/').to_owned())
 }
 
 /// An e-mail address: enough to catch a slip, since only the mail server can tell for sure.
-pub(super) fn email(text: &str) -> Result<String, String> {
+pub(super) fn email(text: &str) -> Result<String, Sentence> {
     let text = text.trim();
     let good = text.split_once('@').is_some_and(|(local, domain)| {
         let labels_good = domain
@@ -161,20 +157,20 @@ pub(super) fn email(text: &str) -> Result<String, String> {
                 .all(|letter| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter));
         local_good && labels_good
     });
-    if good { Ok(text.to_owned()) } else { Err(format!("{} is not an e-mail address (name@example.com)", shown(text))) }
+    if good { Ok(text.to_owned()) } else { Err(say!("value-email", value = shown(text))) }
 }
 
 /// A country, alpha-2 or alpha-3; gives alpha-3.
-pub(super) fn country(text: &str) -> Result<String, String> {
+pub(super) fn country(text: &str) -> Result<String, Sentence> {
     let text = text.trim();
     CountryCode::for_alpha3_caseless(text)
         .or_else(|_| CountryCode::for_alpha2_caseless(text))
         .map(|country| country.alpha3().to_owned())
-        .map_err(|_| format!("{} is not a country; allowed: the codes of ISO 3166, such as FR or FRA", shown(text)))
+        .map_err(|_| say!("value-country", value = shown(text)))
 }
 
 /// A language with its country, as HiPay writes it.
-pub(super) fn locale(text: &str) -> Result<String, String> {
+pub(super) fn locale(text: &str) -> Result<String, Sentence> {
     let part = |part: &str, right: fn(&u8) -> bool| part.len() == 2 && part.bytes().all(|byte| right(&byte));
     let text = text.trim();
     match text.split_once('_') {
@@ -183,39 +179,38 @@ pub(super) fn locale(text: &str) -> Result<String, String> {
         {
             Ok(text.to_owned())
         }
-        _ => Err(format!("{} is not a locale; allowed: language and country, such as fr_FR", shown(text))),
+        _ => Err(say!("value-locale", value = shown(text))),
     }
 }
 
 /// A time zone of the built-in data base, with its name.
-pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), String> {
-    let zone = TimeZone::get(text.trim())
-        .map_err(|_| format!("{} is not a time zone; allowed: IANA names, such as Europe/Paris", shown(text)))?;
+pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Sentence> {
+    let zone = TimeZone::get(text.trim()).map_err(|_| say!("value-time-zone", value = shown(text)))?;
     let name = zone.iana_name().unwrap_or_else(|| text.trim()).to_owned();
     Ok((zone, name))
 }
 
 /// A cron expression of five fields.
-pub(super) fn cron(text: &str) -> Result<Cron, String> {
+pub(super) fn cron(text: &str) -> Result<Cron, Sentence> {
     CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).map_err(|error| {
-        format!(
-            "{} is not a cron expression ({error}); allowed: minute, hour, day of the month, month, day of the week, \
-             such as '30 0 * * *'; empty switches the batch off",
-            shown(text)
-        )
+        let (value, why) = (shown(text), error.to_string());
+        let example = "minute, hour, day of the month, month, day of the week, such as '30 0 * * *'";
+        let english =
+            format!("{value} is not a cron expression ({why}); allowed: {example}; empty switches the batch off");
+        Sentence::worded(english, "value-cron", [("value", value.into())])
     })
 }
 
 /// An address or a network of addresses.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, Sentence> {
     let text = text.trim();
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("{} is not an address or network; allowed: such as 10.0.0.1 or 10.0.0.0/8", shown(text)))
+        .map_err(|_| say!("value-network", value = shown(text)))
 }
 
 /// A level by number or name; nothing is "none".
-pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, String> {
+pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Sentence> {
     let text = text.trim();
     if text == "9999" || text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -224,13 +219,13 @@ pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, String> {
     LogLevel::ALL.into_iter().find(named).map(Some).ok_or_else(|| {
         let all: Vec<String> =
             LogLevel::ALL.iter().map(|level| format!("{} ({})", level.number(), level.name())).collect();
-        format!("{} is not a log level; allowed: {}, 9999 (none)", shown(text), all.join(", "))
+        say!("value-log-level", value = shown(text), allowed = all.join(", "))
     })
 }
 
 /// A time of day.
-pub(super) fn time_of_day(text: &str) -> Result<Time, String> {
-    hour_and_minute(text).ok_or_else(|| format!("{} is not a time of day; allowed: such as 07:00", shown(text)))
+pub(super) fn time_of_day(text: &str) -> Result<Time, Sentence> {
+    hour_and_minute(text).ok_or_else(|| say!("value-time", value = shown(text)))
 }
 
 fn hour_and_minute(text: &str) -> Option<Time> {
@@ -239,17 +234,15 @@ fn hour_and_minute(text: &str) -> Option<Time> {
 }
 
 /// A time of day to another.
-pub(super) fn time_window(text: &str) -> Result<TimeWindow, String> {
+pub(super) fn time_window(text: &str) -> Result<TimeWindow, Sentence> {
     text.split_once('-')
         .and_then(|(from, to)| Some(TimeWindow { from: hour_and_minute(from)?, to: hour_and_minute(to)? }))
         .filter(|window| window.from != window.to)
-        .ok_or_else(|| {
-            format!("{} is not a time of day from-to; allowed: such as 03:00-05:00 or 23:30-01:00", shown(text))
-        })
+        .ok_or_else(|| say!("value-window", value = shown(text)))
 }
 
 /// A repository as GitHub names it.
-pub(super) fn repository(text: &str) -> Result<String, String> {
+pub(super) fn repository(text: &str) -> Result<String, Sentence> {
     let text = text.trim();
     let good = |part: &str| {
         !part.is_empty()
@@ -258,12 +251,12 @@ pub(super) fn repository(text: &str) -> Result<String, String> {
     };
     match text.split_once('/') {
         Some((owner, name)) if good(owner) && good(name) => Ok(text.to_owned()),
-        _ => Err(format!("{} is not a repository; allowed: owner/name", shown(text))),
+        _ => Err(say!("value-repository", value = shown(text))),
     }
 }
 
 /// A path that does not depend on where the program was started.
-pub(super) fn absolute_path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Sentence> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err(format!("{} is not an absolute path", shown(text))) }
+    if path.is_absolute() { Ok(path) } else { Err(say!("value-path", value = shown(text))) }
 }

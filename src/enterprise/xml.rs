@@ -4,6 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
+use crate::sentence::say;
 
 /// An element that is open.
 struct Open {
@@ -24,8 +25,7 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     loop {
         let read = reader.read_event();
         // The place, not the words: what somebody sent is not repeated in messages.
-        let event =
-            read.map_err(|_| Unreadable(format!("it is no well-formed XML, at byte {}", reader.error_position())))?;
+        let event = read.map_err(|_| Unreadable(say!("unreadable-xml", byte = reader.error_position())))?;
         match event {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
             Event::Empty(tag) => {
@@ -36,15 +36,15 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
             Event::Text(text) => add(&mut open, &text.xml10_content())?,
             Event::CData(text) => add(&mut open, &text.xml10_content())?,
             Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
-            Event::DocType(_) => return Err(Unreadable("its XML has a document type, which is refused".to_owned())),
+            Event::DocType(_) => return Err(Unreadable(say!("unreadable-document-type"))),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
     match root {
         Some(root) if open.is_empty() => Ok((root, fields)),
-        Some(_) => Err(Unreadable("its XML ends in the middle".to_owned())),
-        None => Err(Unreadable("its XML has no element".to_owned())),
+        Some(_) => Err(Unreadable(say!("unreadable-cut-off"))),
+        None => Err(Unreadable(say!("unreadable-no-element"))),
     }
 }
 
@@ -57,7 +57,7 @@ fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(
             outer.has_elements = true;
             nested(&outer.name, tag)
         }
-        None if root.is_some() => return Err(Unreadable("its XML has more than one root".to_owned())),
+        None if root.is_some() => return Err(Unreadable(say!("unreadable-two-roots"))),
         None => {
             *root = Some(tag.to_owned());
             String::new()
@@ -77,14 +77,14 @@ fn add(open: &mut [Open], text: &str) -> Result<(), Unreadable> {
     match open.last_mut() {
         Some(element) => element.text.push_str(text),
         None if text.trim().is_empty() => {}
-        None => return Err(Unreadable("its XML has text outside of the root".to_owned())),
+        None => return Err(Unreadable(say!("unreadable-text-outside"))),
     }
     Ok(())
 }
 
 fn resolved(entity: &BytesRef<'_>) -> Result<char, Unreadable> {
     let name: &str = entity;
-    let unknown = || Unreadable(format!("its XML names the entity {}, which does not exist", quoted(name)));
+    let unknown = || Unreadable(say!("unreadable-entity", name = quoted(name)));
     match name {
         "amp" => Ok('&'),
         "lt" => Ok('<'),

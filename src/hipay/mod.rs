@@ -17,6 +17,7 @@ use crate::operation::PaymentKind;
 use crate::refusal::Refusal;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
+use crate::sentence::{Sentence, say};
 
 pub use identification::{Identification, KnownDocument};
 pub use types::*;
@@ -82,7 +83,7 @@ impl HiPay {
         form.field("entity", &self.entity);
         let request = || self.post("/user-account/is-available", ActingOn::Technical, &form);
         let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::AvailableAnswer>).await?;
-        answer.is_available.flag().ok_or_else(|| CallError::unknown("HiPay did not say whether the e-mail is free"))
+        answer.is_available.flag().ok_or_else(|| CallError::unknown(say!("hipay-email-unsaid")))
     }
 
     /// Creates a wallet.
@@ -99,7 +100,7 @@ impl HiPay {
         let request = || self.post("/user-account", ActingOn::Technical, &form);
         let judge = |answer| {
             let created = decode::<wire::CreatedAnswer>(answer)?.created();
-            created.ok_or_else(|| CallError::unknown("HiPay created an account and did not tell its id"))
+            created.ok_or_else(|| CallError::unknown(say!("hipay-account-without-id")))
         };
         self.remote.change(JSON_LIMIT, request, judge).await
     }
@@ -109,7 +110,7 @@ impl HiPay {
         let request = || self.request(Method::GET, "/user-account", on);
         let judge = |answer| {
             let account = decode::<wire::AccountAnswer>(answer)?.account();
-            account.ok_or_else(|| CallError::unknown("HiPay's answer lacks the account's id"))
+            account.ok_or_else(|| CallError::unknown(say!("hipay-no-account-id")))
         };
         match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(account) => Ok(Some(account)),
@@ -134,7 +135,7 @@ impl HiPay {
         let request = || self.request(Method::GET, "/user-account/balance", on);
         let judge = |answer| {
             let wallet = decode::<wire::BalanceAnswer>(answer)?.wallet();
-            wallet.ok_or_else(|| CallError::unknown("HiPay's answer holds no balance that can be read"))
+            wallet.ok_or_else(|| CallError::unknown(say!("hipay-no-balance")))
         };
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
@@ -145,7 +146,7 @@ impl HiPay {
         let request = || self.request(Method::GET, &path, ActingOn::Wallet(hipay_id));
         let judge = |answer| {
             let bank = decode::<wire::BankAnswer>(answer)?.bank_info();
-            bank.ok_or_else(|| CallError::unknown("HiPay's answer holds no status of the bank details that we know"))
+            bank.ok_or_else(|| CallError::unknown(say!("hipay-no-bank-status")))
         };
         let on = ActingOn::Wallet(hipay_id);
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
@@ -206,7 +207,7 @@ impl HiPay {
                 PaymentKind::Withdrawal => decode::<wire::WithdrawalAnswer>(answer)?.transaction_public_id,
             };
             let id = id.text().map(str::to_owned);
-            id.ok_or_else(|| CallError::unknown("HiPay accepted the payment and did not tell its transaction"))
+            id.ok_or_else(|| CallError::unknown(say!("hipay-no-transaction")))
         };
         self.confirmed(on, self.remote.change(JSON_LIMIT, request, judge).await).await
     }
@@ -226,9 +227,8 @@ impl HiPay {
         let path = format!("/transaction/{}", path_segment(id));
         let request = || self.request(Method::GET, &path, on);
         let judge = |answer| {
-            decode::<wire::TransactionAnswer>(answer)?.transaction().map_err(|reason| {
-                CallError::unknown(format!("HiPay's answer about the transaction cannot be used: {reason}"))
-            })
+            let transaction = decode::<wire::TransactionAnswer>(answer)?.transaction();
+            transaction.map_err(|reason| CallError::unknown(say!("hipay-transaction-unusable", reason)))
         };
         match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(transaction) => Ok(Some(transaction)),
@@ -270,7 +270,7 @@ impl HiPay {
                 http_status: NO_ACCESS,
                 code: Some(i64::from(NO_ACCESS)),
                 detail: None,
-                sentence: format!("HiPay does not let us act on this account, or does not know it ({error})"),
+                sentence: say!("hipay-no-access", error = &error),
                 words: error.refusal().unwrap_or_default().words,
             })),
             Err(own) if own.is_credentials() => Err(error),
@@ -313,8 +313,7 @@ fn hex_digit(value: u8) -> char {
 
 fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, CallError> {
     let answer = judge(answer)?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| CallError::unknown(format!("HiPay's answer cannot be read ({}): {error}", answer.describe())))
+    serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("HiPay", &answer, &error))
 }
 
 /// Success, or what kind of failure: HTTP 200 with a code other than 0 is a failure too.
@@ -324,7 +323,7 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
         return Err(match answer.status {
             401 => refused(401, None, &wire::Envelope::default()),
             // A gateway's own page: whatever it says, it does not speak for the payment behind it.
-            _ => CallError::unknown(format!("HiPay's answer cannot be read ({})", answer.describe())),
+            _ => CallError::unknown(say!("hipay-no-answer", answer = answer.describe())),
         });
     };
     match envelope.code.integer() {
@@ -341,7 +340,7 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
         }),
         // Not HiPay's own word, whoever it is that answered.
         None | Some(0) if answer.status != 401 => {
-            Err(CallError::unknown(format!("HiPay's answer has no code ({})", answer.describe())))
+            Err(CallError::unknown(say!("hipay-no-code", answer = answer.describe())))
         }
         code => Err(refused(answer.status, code.filter(|code| *code != 0), &envelope)),
     }
@@ -358,20 +357,24 @@ fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallErr
 }
 
 /// What happened, in our words and in HiPay's.
-fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> String {
+fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Sentence {
     let detail = envelope.error_code_detail.integer();
     let numbers = match (code, detail) {
-        (Some(code), Some(detail)) => format!("code {code}, detail {detail}"),
-        (Some(code), None) => format!("code {code}"),
-        (None, Some(detail)) => format!("HTTP {status}, detail {detail}"),
-        (None, None) => format!("HTTP {status}"),
+        (Some(code), Some(detail)) => say!("hipay-numbers-detail", code, detail),
+        (Some(code), None) => say!("hipay-numbers", code),
+        (None, Some(detail)) => say!("hipay-numbers-http-detail", status, detail),
+        (None, None) => say!("hipay-numbers-http", status),
     };
     let ours = detail
         .and_then(refusal::detail_sentence)
         .or_else(|| refusal::code_sentence(code.unwrap_or_else(|| i64::from(status))))
-        .unwrap_or("HiPay refused");
+        .unwrap_or_else(|| say!("hipay-refused"));
     let theirs = words(envelope);
-    if theirs.is_empty() { format!("{ours} ({numbers})") } else { format!("{ours} ({numbers}: {theirs})") }
+    if theirs.is_empty() {
+        say!("hipay-said", what = ours, numbers)
+    } else {
+        say!("hipay-said-words", what = ours, numbers, words = theirs)
+    }
 }
 
 /// HiPay's own words; empty where there are none.

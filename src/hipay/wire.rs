@@ -8,6 +8,7 @@ use crate::attempt::TransactionState;
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
 use crate::secret::Secret;
+use crate::sentence::{Sentence, say};
 
 /// What every answer has.
 #[derive(Deserialize, Default)]
@@ -192,15 +193,16 @@ pub(super) struct TransactionAnswer {
 }
 
 impl TransactionAnswer {
-    pub(super) fn transaction(self) -> Result<Transaction, String> {
-        let word = self.transaction_status.text().ok_or("it has no transaction_status")?.to_owned();
+    pub(super) fn transaction(self) -> Result<Transaction, Sentence> {
+        let missing = |field: &str| say!("row-lacks", field);
+        let word = self.transaction_status.text().ok_or_else(|| missing("transaction_status"))?.to_owned();
         let amount = match self.currency.text().map(Currency::from_code) {
-            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| error.to_string())?,
-            Some(Err(error)) => return Err(error.to_string()),
+            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| Sentence::from(&error))?,
+            Some(Err(error)) => return Err((&error).into()),
             None => None,
         };
         Ok(Transaction {
-            transaction_id: self.transaction_id.text().ok_or("it has no transaction_id")?.to_owned(),
+            transaction_id: self.transaction_id.text().ok_or_else(|| missing("transaction_id"))?.to_owned(),
             state: TransactionState::from_word(&word),
             word,
             // HiPay may show what left an account with a minus sign.

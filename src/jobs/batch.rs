@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
 use crate::money::Amount;
+use crate::sentence::Sentence;
 use crate::store::StoreError;
 
 /// Where a batch shows how far it is.
@@ -103,35 +104,33 @@ impl Run {
     }
 
     /// One item failed; the others go on.
-    pub fn fail(&self, subject: Subject, message: impl Into<String>) {
-        let message = message.into();
+    pub fn fail(&self, subject: Subject, message: Sentence) {
         let Subject { mirakl_id, voucher } = &subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.keep_failure(subject, message);
     }
 
-    fn keep_failure(&self, subject: Subject, message: String) {
+    fn keep_failure(&self, subject: Subject, message: Sentence) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
         if tally.failures.len() < FAILURES_KEPT {
-            tally.failures.push(Failure { subject, message });
+            tally.failures.push(Failure::new(subject, message));
         }
     }
 
     /// Something to know about an item that is no failure of the batch.
-    pub fn warn(&self, subject: &Subject, message: &str) {
+    pub fn warn(&self, subject: &Subject, message: Sentence) {
         let Subject { mirakl_id, voucher } = subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.count("warnings");
         let mut tally = self.tally();
         if tally.warnings.len() < FAILURES_KEPT {
-            tally.warnings.push(Failure { subject: subject.clone(), message: message.to_owned() });
+            tally.warnings.push(Failure::new(subject.clone(), message));
         }
     }
 
     /// Something that a person must look at now; a failure of the batch too.
-    pub fn critical(&self, subject: Subject, message: impl Into<String>) {
-        let message = message.into();
+    pub fn critical(&self, subject: Subject, message: Sentence) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
         tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, "{message}");
@@ -148,7 +147,7 @@ impl Run {
         record.failures.clone_from(&tally.failures);
         record.failed = tally.failed;
         record.warnings.clone_from(&tally.warnings);
-        record.error = outcome.map(ToString::to_string);
+        record.say(outcome.map(Sentence::from));
         record.state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,
@@ -168,7 +167,7 @@ impl Run {
         match outcome {
             Ok(()) => {}
             Err(JobError::Store(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. }))) => {
-                self.critical(subject, error.to_string());
+                self.critical(subject, (&error).into());
             }
             Err(JobError::Remote(reason)) => self.fail(subject, reason),
             Err(error) => self.abort(error),

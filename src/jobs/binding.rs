@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Context, JobError};
 use crate::config::Config;
 use crate::operation::{Operation, Status};
+use crate::sentence::say;
 use crate::store::{StoreError, View, Writer};
 
 const DOCUMENT: &str = "binding";
@@ -89,11 +90,10 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     match Binding::compare(context).await? {
         Bound::Ours => Ok(()),
         Bound::Free => rebind_from(context, None).await,
-        Bound::Foreign(known) => Err(JobError::Refused(format!(
-            "the store belongs to another installation, so nothing is sent: {}. Correct the configuration, or confirm \
-             the change with `cashout check --rebind`",
-            known.differences(&configured).join("; ")
-        ))),
+        Bound::Foreign(known) => {
+            let differences = known.differences(&configured).join("; ");
+            Err(JobError::Refused(say!("binding-foreign", differences)))
+        }
     }
 }
 
@@ -116,10 +116,7 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
         }
         let under_way = under_way(writer)?;
         if found.is_some() && under_way > 0 {
-            return Err(JobError::Refused(format!(
-                "{under_way} payments are under way through the former binding; run `cashout \
-                 cashout:transaction:status:sync` with the former configuration until there are none"
-            )));
+            return Err(JobError::Refused(say!("binding-under-way", number = under_way)));
         }
         let first_bound_at = found.map_or(now, |found| found.first_bound_at);
         Ok(writer.put_document(DOCUMENT, &Stored { binding, first_bound_at, bound_at: now })?)

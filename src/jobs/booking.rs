@@ -8,6 +8,7 @@ use super::JobError;
 use crate::attempt::Payment;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Operation};
+use crate::sentence::say;
 use crate::store::{Query, View, Writer};
 use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operations};
 
@@ -46,7 +47,7 @@ impl Booking {
             return Ok(Vec::new());
         }
         let debts = self.debts(writer)?;
-        let drafts = operations(&self.voucher, &debts).map_err(|error| JobError::Remote(error.to_string()))?;
+        let drafts = operations(&self.voucher, &debts).map_err(|error| JobError::Remote(error.into()))?;
         let mut made = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let operation = self.operation(writer.next_id::<Operation>()?, draft);
@@ -73,8 +74,8 @@ impl Booking {
     fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
         if let Some(mut debt) = writer.get::<Operation>(&id)? {
             debt.adjusted_by = Some(into.id);
-            let message = format!("netted into voucher {}", into.voucher);
-            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.to_string()))?;
+            let message = say!("operation-netted", voucher = &into.voucher);
+            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.into()))?;
             writer.put(&debt)?;
         }
         Ok(())
@@ -115,7 +116,7 @@ impl Booking {
             history: Vec::new(),
             unknown: Map::new(),
         };
-        operation.note("made from the voucher", self.now);
+        operation.note(&say!("operation-made"), self.now);
         operation
     }
 }

@@ -14,6 +14,7 @@ use super::Context;
 use crate::hipay::ActingOn;
 use crate::remote::CallError;
 use crate::secret::Secret;
+use crate::sentence::say;
 use crate::store::{StoreError, View, Writer};
 use crate::vendor::Vendor;
 
@@ -137,7 +138,7 @@ pub async fn callback_salt_other_than(
     }
     *last = Some(LastRead { at: now, answered: false });
     let asked = tokio::time::timeout(PATIENCE, ask(context, hipay_id)).await;
-    let asked = asked.unwrap_or_else(|_| Err(CallError::unknown("HiPay did not answer in time")));
+    let asked = asked.unwrap_or_else(|_| Err(CallError::unknown(say!("call-late", remote = "HiPay"))));
     *last = Some(LastRead { at: now, answered: asked.is_ok() });
     match asked {
         Ok(salt) if salt != *tried => {
@@ -199,7 +200,7 @@ async fn ask(context: &Context, hipay_id: u64) -> Result<Secret, CallError> {
     let on = if technical { ActingOn::Technical } else { ActingOn::Wallet(hipay_id) };
     let account = context.hipay.account(on).await?.filter(|account| account.hipay_id == hipay_id);
     let salt = account.map(|account| account.callback_salt).filter(|salt| !salt.is_empty());
-    salt.ok_or_else(|| CallError::unknown("HiPay shows no such account, or no salt of it"))
+    salt.ok_or_else(|| CallError::unknown(say!("hipay-no-salt")))
 }
 
 async fn keep(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), StoreError> {

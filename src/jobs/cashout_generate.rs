@@ -20,6 +20,7 @@ use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Hold, Operation, Status};
+use crate::sentence::say;
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
@@ -101,7 +102,7 @@ pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
 }
 
 fn out_of_calendar(error: OutOfCalendar) -> JobError {
-    JobError::Refused(error.to_string())
+    JobError::Refused(say!("generate-out-of-calendar", date = error.0))
 }
 
 /// The first cycle that this installation is responsible for.
@@ -122,17 +123,11 @@ async fn dates(
     let now = context.clock.now();
     if let Some(date) = arguments.cycle_date {
         if date < first {
-            return Err(JobError::Refused(format!(
-                "the cycle of {date} is before {first}, the first that this installation is responsible for: earlier \
-                 ones were paid by whoever did it before. Set cashout.firstCycle if that is not so"
-            )));
+            return Err(JobError::Refused(say!("generate-before-first", date, first)));
         }
         let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
         if cycle.start > now {
-            return Err(JobError::Refused(format!(
-                "the cycle of {date} has not begun: its vouchers are made from {} on",
-                cycle.start
-            )));
+            return Err(JobError::Refused(say!("generate-not-begun", date, start = cycle.start.to_string())));
         }
         return Ok(vec![date]);
     }
@@ -177,7 +172,7 @@ impl Generation<'_> {
         let failed_before = self.run.failed();
         for unreadable in &listing.unreadable {
             let voucher = unreadable.id.clone();
-            let message = format!("{unreadable}; it is read again at the next run");
+            let message = say!("generate-unreadable", row = unreadable);
             self.run.fail(Subject { mirakl_id: None, voucher }, message);
         }
         let vouchers = listing.rows.len();
@@ -213,10 +208,12 @@ impl Generation<'_> {
         let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
         match page.items.first() {
             None => Ok(()),
-            Some(known) => Err(JobError::Refused(format!(
-                "vouchers of the cycle of {} were read from {other} already (such as {}); reading them from {source} \
-                 would pay them twice. Set mirakl.voucherSource back to {other} until this cycle is over",
-                known.cycle_date, known.voucher.number
+            Some(known) => Err(JobError::Refused(say!(
+                "generate-other-source",
+                date = known.cycle_date,
+                voucher = &known.voucher.number,
+                source = source.name(),
+                other = other.name()
             ))),
         }
     }
@@ -295,7 +292,7 @@ impl Generation<'_> {
         let subject = Subject::voucher(shop_id, &booking.voucher.number);
         if let Some(reason) = &booking.held {
             self.run.count_amount("held", booking.voucher.vendor_amount);
-            self.run.warn(&subject, &format!("the voucher is held: {}", reason.sentence()));
+            self.run.warn(&subject, say!("voucher-held", reason));
         }
         for made in self.context.store.write(move |writer| booking.book(writer)).await? {
             let what = if made.amount.is_positive() { "created" } else { "nothing to pay" };
@@ -311,12 +308,14 @@ impl Generation<'_> {
         let shown = (voucher.vendor_amount, voucher.operator_amount);
         let changed_to = (shown != first).then_some(shown);
         if changed_to.is_some() {
-            let message = format!(
-                "Mirakl changed the amounts after the operations were made: {} and {} for the operator, now {} and {}; \
-                 the operations stay as they are",
-                first.0, first.1, shown.0, shown.1
+            let message = say!(
+                "generate-changed",
+                vendor = first.0,
+                operator = first.1,
+                new_vendor = shown.0,
+                new_operator = shown.1
             );
-            self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), &message);
+            self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), message);
         }
         let paid_meanwhile = voucher.is_paid_already() && !known.voucher.is_paid_already();
         if changed_to == known.changed_to && !paid_meanwhile {
@@ -341,7 +340,7 @@ impl Generation<'_> {
                 let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
                 let unsent = operation.transfer.attempts.is_empty();
                 if unsent && Status::TRANSFER_PAYABLE.contains(&operation.status) {
-                    operation.hold(Hold::PaidInMirakl, "Mirakl shows the voucher as paid, and not by us", now);
+                    operation.hold(Hold::PaidInMirakl, &say!("generate-paid"), now);
                     writer.put(&operation)?;
                     held.push(operation.amount);
                 }
@@ -350,8 +349,8 @@ impl Generation<'_> {
         });
         for amount in held.await? {
             self.run.count_amount("held", amount);
-            let message = format!("{amount} are held: Mirakl shows the voucher as paid, and not by us");
-            self.run.warn(&Subject::voucher(shop_id, &voucher.number), &message);
+            let subject = Subject::voucher(shop_id, &voucher.number);
+            self.run.warn(&subject, say!("generate-held-paid", amount));
         }
         Ok(())
     }

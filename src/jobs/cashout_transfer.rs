@@ -8,6 +8,7 @@ use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due, outcome};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Operation, PaymentKind, Status};
+use crate::sentence::say;
 use crate::store::View;
 use crate::vendor::Vendor;
 
@@ -39,14 +40,14 @@ async fn transfer(
 /// The checks before a transfer, in the order of the rules; the operation says which failed.
 async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
     if !is_enabled(context, operation.mirakl_id).await? {
-        let message = "the vendor is unknown or disabled (hipay-process is not true in Mirakl)";
-        outcome::happen(context, operation.id, Event::VendorDisabled, message.to_owned()).await?;
+        let message = say!("obstacle-unknown-or-disabled");
+        outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
         run.count_amount("vendor disabled", operation.amount);
-        run.warn(&subject(operation), &format!("not transferred: {message}"));
+        run.warn(&subject(operation), say!("not-transferred", reason = message));
         return Ok(false);
     }
     if !operation.amount.is_positive() {
-        outcome::happen(context, operation.id, Event::AmountInvalid, "there is nothing to pay".to_owned()).await?;
+        outcome::happen(context, operation.id, Event::AmountInvalid, say!("nothing-to-pay")).await?;
         run.count("nothing to pay");
         return Ok(false);
     }

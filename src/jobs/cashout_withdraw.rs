@@ -14,6 +14,7 @@ use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, outcome};
 use crate::hipay::{Account, ActingOn};
 use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
+use crate::sentence::{Sentence, say};
 use crate::store::View;
 use crate::vendor::Vendor;
 
@@ -81,49 +82,42 @@ struct Obstacle {
     unready: Option<Unready>,
     /// For the counts.
     word: &'static str,
+    /// The text that says it.
     message: &'static str,
 }
 
-const DISABLED: Obstacle = Obstacle {
-    event: Event::VendorDisabled,
-    unready: None,
-    word: "vendor disabled",
-    message: "the vendor is disabled (hipay-process is not true in Mirakl)",
-};
+const DISABLED: Obstacle =
+    Obstacle { event: Event::VendorDisabled, unready: None, word: "vendor disabled", message: "obstacle-disabled" };
 
 const NO_WALLET: Obstacle = Obstacle {
     event: Event::WalletNotReady,
     unready: Some(Unready::WalletUnknown),
     word: "wallet not ready",
-    message: "HiPay does not know the wallet",
+    message: "obstacle-no-wallet",
 };
 
 const OTHER_WALLET: Obstacle = Obstacle {
     event: Event::WalletNotReady,
     unready: Some(Unready::OtherWallet),
     word: "wallet not ready",
-    message: "HiPay shows another account in place of the wallet; ask HiPay",
+    message: "obstacle-other-wallet",
 };
 
 const NOT_IDENTIFIED: Obstacle = Obstacle {
     event: Event::WalletNotReady,
     unready: Some(Unready::NotIdentified),
     word: "wallet not ready",
-    message: "HiPay has not identified the account; its documents have to be validated first",
+    message: "obstacle-not-identified",
 };
 
-const BLOCKED: Obstacle = Obstacle {
-    event: Event::PaymentBlocked,
-    unready: None,
-    word: "payment blocked",
-    message: "payments to the vendor are blocked in Mirakl",
-};
+const BLOCKED: Obstacle =
+    Obstacle { event: Event::PaymentBlocked, unready: None, word: "payment blocked", message: "obstacle-blocked" };
 
 const NO_BANK_DETAILS: Obstacle = Obstacle {
     event: Event::WalletNotReady,
     unready: Some(Unready::BankDetailsNotValidated),
     word: "wallet not ready",
-    message: "HiPay has not validated the bank details",
+    message: "obstacle-no-bank-details",
 };
 
 /// One wallet during one run: what HiPay says of it is read once, when it is first needed.
@@ -142,12 +136,12 @@ impl Wallet<'_> {
         let may_send = obstacle.is_none();
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
+            let message = Sentence::new(obstacle.message, []);
             if obstacle.event == Event::WalletNotReady {
-                self.run.fail(subject(&operation), obstacle.message);
+                self.run.fail(subject(&operation), message.clone());
             } else {
-                self.run.warn(&subject(&operation), &format!("not withdrawn: {}", obstacle.message));
+                self.run.warn(&subject(&operation), say!("not-withdrawn", reason = &message));
             }
-            let message = obstacle.message.to_owned();
             match obstacle.unready {
                 Some(why) => outcome::unready(self.context, operation.id, why, message).await?,
                 None => outcome::happen(self.context, operation.id, obstacle.event, message).await?,

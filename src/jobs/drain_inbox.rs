@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::wallet_notices::{self, Dealt, OwnAccounts};
 use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
+use crate::sentence::{Sentence, say};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 
 /// How much longer than it has worked it gives way, while more comes than it can deal with at once.
@@ -55,9 +56,7 @@ fn deal(
         NotificationKind::Payment | NotificationKind::Settlement => {
             Ok(Dealt::silently(payments::apply(writer, notification)?))
         }
-        NotificationKind::Unknown => {
-            Ok(Dealt::silently(Outcome::Ignored("of a kind that this release does not know".to_owned())))
-        }
+        NotificationKind::Unknown => Ok(Dealt::silently(Outcome::Ignored(say!("notice-of-unknown-kind")))),
     }
 }
 
@@ -100,7 +99,7 @@ pub(super) async fn settle(
         // What one record is wrong with is no reason to keep the others waiting.
         Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
             tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
-            put_off(context, id, error.to_string()).await;
+            put_off(context, id, (&error).into()).await;
             Ok(false)
         }
         Err(error) => Err(error.into()),
@@ -108,7 +107,7 @@ pub(super) async fn settle(
 }
 
 /// Tries a notification again later whose own effect cannot be stored.
-async fn put_off(context: &Context, id: u64, reason: String) {
+async fn put_off(context: &Context, id: u64, reason: Sentence) {
     let now = context.clock.now();
     let put_off = context.store.write(move |writer: &mut Writer<'_>| {
         if let Some(mut notification) = writer.get::<Notification>(&id)? {

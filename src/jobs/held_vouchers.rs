@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::cashout_generate::Generation;
 use super::{JobError, Subject};
 use crate::remote::CallError;
+use crate::sentence::say;
 use crate::store::{Query, View};
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
 
@@ -25,7 +26,7 @@ impl Generation<'_> {
                 Ok(shown) => self.again(records, shown).await?,
                 Err(error) if error.is_credentials() => return Err(error.into()),
                 Err(error) => {
-                    let message = format!("the held vouchers of {cycle_date} could not be read again: {error}");
+                    let message = say!("held-not-read", date = cycle_date, error = &error);
                     self.run.fail(Subject::default(), message);
                 }
             }
@@ -84,7 +85,7 @@ impl Generation<'_> {
                 continue;
             }
             let subject = Subject::voucher(record.voucher.shop_id, &record.voucher.number);
-            self.run.warn(&subject, &format!("the voucher is held: {}", HeldBecause::NotShown.sentence()));
+            self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));
             self.run.step();
             let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
             self.context.store.write(move |writer| writer.put(&record)).await?;

@@ -62,6 +62,7 @@ use crate::gate::Gate;
 use crate::hipay::HiPay;
 use crate::mirakl::Mirakl;
 use crate::remote::CallError;
+use crate::sentence::{Sentence, say};
 use crate::store::{Store, StoreError};
 use tokio::sync::Notify;
 
@@ -135,21 +136,31 @@ impl Context {
 pub enum JobError {
     /// A remote refuses our credentials: nothing else will work. Correct the configuration.
     #[error("{0}")]
-    Credentials(String),
+    Credentials(Sentence),
     /// The store or the machine failed. Mend it.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What was asked for is not allowed. Ask for something else.
     #[error("{0}")]
-    Refused(String),
+    Refused(Sentence),
     /// A remote cannot be used now. Run the batch again later.
     #[error("{0}")]
-    Remote(String),
+    Remote(Sentence),
 }
 
 impl From<CallError> for JobError {
     fn from(error: CallError) -> Self {
-        if error.is_credentials() { Self::Credentials(error.to_string()) } else { Self::Remote(error.to_string()) }
+        let why = Sentence::from(&error);
+        if error.is_credentials() { Self::Credentials(why) } else { Self::Remote(why) }
+    }
+}
+
+impl From<&JobError> for Sentence {
+    fn from(error: &JobError) -> Self {
+        match error {
+            JobError::Credentials(why) | JobError::Refused(why) | JobError::Remote(why) => why.clone(),
+            JobError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -192,10 +203,10 @@ pub async fn run_queued(
 ) -> Result<Option<Ended>, StoreError> {
     let Some(command) = record.request() else {
         let mut record = record.clone();
-        let error = format!("this release knows no batch {}; install the one that queued it", record.command);
+        let error = say!("batch-no-such", command = &record.command);
         record.state = BatchState::Failed;
         record.ended_at = Some(context.clock.now());
-        record.error = Some(error.clone());
+        record.say(Some(error.clone()));
         let kept = record.clone();
         context.store.write(move |writer| writer.put(&kept)).await?;
         return Ok(Some(Ended { record, error: Some(JobError::Refused(error)) }));

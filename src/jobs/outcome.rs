@@ -12,6 +12,7 @@ use crate::money::Amount;
 use crate::operation::{Event, Hold, Operation, PaymentKind, Status, Unready};
 use crate::refusal::Refusal;
 use crate::remote::Rejection;
+use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View, Writer};
 
 /// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
@@ -43,12 +44,12 @@ pub(super) async fn update(
 }
 
 /// An event without a payment: disabled, blocked, short of funds, nothing to pay.
-pub(super) async fn happen(context: &Context, id: u64, event: Event, message: String) -> Result<(), StoreError> {
+pub(super) async fn happen(context: &Context, id: u64, event: Event, message: Sentence) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
 /// A withdrawal is not sent because its wallet is not ready, and why.
-pub(super) async fn unready(context: &Context, id: u64, why: Unready, message: String) -> Result<(), StoreError> {
+pub(super) async fn unready(context: &Context, id: u64, why: Unready, message: Sentence) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
@@ -64,7 +65,8 @@ pub(super) async fn begin(
     let number = attempt.number;
     let begun = update(context, id, move |operation, now| {
         let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
-        if operation.held.is_some() || taken || operation.happen(Event::Sending(kind), "", now).is_err() {
+        if operation.held.is_some() || taken || operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err()
+        {
             return false;
         }
         if kind == PaymentKind::Withdrawal {
@@ -87,7 +89,7 @@ pub(super) async fn reopen(context: &Context, id: u64, kind: PaymentKind) -> Res
             return false;
         }
         let open = operation.status == sending(kind);
-        if !open && operation.happen(Event::Sending(kind), "", now).is_err() {
+        if !open && operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err() {
             return false;
         }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
@@ -119,11 +121,11 @@ pub(super) async fn accepted(
         }
         attempt.state = AttemptState::Requested;
         attempt.transaction_id = Some(transaction_id);
-        attempt.message.clear();
+        attempt.say(Sentence::none());
         attempt.refusal = None;
         attempt.updated_at = now;
         // Whoever was faster (a look-up beside us) has brought the status further already.
-        let _ = operation.happen(Event::Requested(kind), "", now);
+        let _ = operation.happen(Event::Requested(kind), &Sentence::none(), now);
         true
     })
     .await
@@ -145,7 +147,7 @@ pub(super) async fn refused(
             return false;
         }
         attempt.state = AttemptState::Refused;
-        attempt.message.clone_from(&rejection.sentence);
+        attempt.say(rejection.sentence.clone());
         attempt.refusal = Some(rejection.refusal());
         attempt.updated_at = now;
         let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
@@ -161,18 +163,18 @@ pub(super) async fn open(
     context: &Context,
     id: u64,
     kind: PaymentKind,
-    message: String,
+    message: Sentence,
     refusal: Option<Refusal>,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
-        if operation.message == message {
+        if operation.message == message.text() {
             return false;
         }
         let last = operation.payment_mut(kind).attempts.last_mut();
         if let Some(last) = last.filter(|last| last.state == AttemptState::Sending) {
             last.refusal = refusal;
         }
-        operation.message.clone_from(&message);
+        message.text().clone_into(&mut operation.message);
         operation.updated_at = now;
         operation.note(&message, now);
         true
@@ -182,7 +184,7 @@ pub(super) async fn open(
 }
 
 /// Keeps the operation from being paid until a person has looked.
-pub(super) async fn hold(context: &Context, id: u64, why: Hold, reason: String) -> Result<(), StoreError> {
+pub(super) async fn hold(context: &Context, id: u64, why: Hold, reason: Sentence) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(why, &reason, now);
         true
@@ -207,7 +209,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     let Found { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     if operation.payment(kind).attempts.iter().all(|attempt| attempt.reference != reference) {
-        let attempt = Attempt {
+        let mut attempt = Attempt {
             number,
             reference: reference.clone(),
             amount: transaction.amount.unwrap_or(operation.amount),
@@ -219,11 +221,13 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             transaction_id: None,
             transaction_status: None,
             as_of: None,
-            message: "found at HiPay; sent before this store's memory begins".to_owned(),
+            message: String::new(),
+            said: None,
             refusal: None,
             updated_at: now,
             unknown: Map::new(),
         };
+        attempt.say(say!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
     }
     let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
@@ -241,14 +245,14 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.as_of = Some(as_of);
     attempt.updated_at = now;
     let message = transaction_message(&transaction);
-    attempt.message.clone_from(&message);
+    attempt.say(message.clone());
     attempt.refusal = transaction.state.is_ended().then(|| Refusal::in_words(&transaction.refusal_reason));
     // An earlier attempt says nothing about the operation.
     if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
         return true;
     }
     // From a status that is only payable the payment has to be seen as sent first.
-    let _ = operation.happen(Event::Sending(kind), "found at HiPay", now);
+    let _ = operation.happen(Event::Sending(kind), &say!("pay-found"), now);
     let _ = operation.happen(transaction.state.event(kind), &message, now);
     true
 }
@@ -265,12 +269,18 @@ pub(super) struct Found {
 }
 
 /// Why a transaction stands where it stands, for people; empty where all is well.
-fn transaction_message(transaction: &Transaction) -> String {
+fn transaction_message(transaction: &Transaction) -> Sentence {
     if !transaction.state.is_ended() {
-        return String::new();
+        return Sentence::none();
     }
-    let reason = if transaction.refusal_reason.is_empty() { "no reason given" } else { &transaction.refusal_reason };
-    format!("HiPay shows transaction {} as {}: {reason}", transaction.transaction_id, transaction.word)
+    let Transaction { transaction_id, word, .. } = transaction;
+    say!("pay-ended", transaction = transaction_id, state = word, reason = reason(transaction))
+}
+
+/// Why HiPay has not executed it, in its words.
+pub(super) fn reason(transaction: &Transaction) -> Sentence {
+    let words = &transaction.refusal_reason;
+    if words.is_empty() { say!("no-reason") } else { Sentence::quoting(words) }
 }
 
 fn attempt_mut<'a>(operation: &'a mut Operation, kind: PaymentKind, reference: &str) -> Option<&'a mut Attempt> {

@@ -12,12 +12,15 @@ use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind};
 use crate::remote::{CallError, Rejection};
+use crate::sentence::{Sentence, say};
 
 /// How often, at most, a request is sent in one run while nobody knows what became of it.
 const SENDS: u32 = 3;
 
 /// What is said of a payment that may have been executed.
-const OUTCOME_UNKNOWN: &str = "may have been made, its outcome is not known yet";
+const OUTCOME_UNKNOWN: &str = "pay-open";
+/// What is said of one that has not left.
+const NOT_SENT: &str = "pay-unsent";
 
 /// More look-ups than any operation has attempts.
 const MOST_STEPS: u32 = 50;
@@ -79,19 +82,17 @@ impl Paying<'_> {
                 Plan::Begin(number) if self.may_send => return self.begin(&operation, &base, number).await,
                 Plan::Resend if self.may_send => return self.resend(&operation).await,
                 Plan::Wait(reason) => {
-                    self.run.fail(subject(&operation), format!("the {} is not sent: {reason}", kind.word()));
+                    self.run.fail(subject(&operation), say!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
                 Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
                     self.run.count_amount("outcome open", operation.amount);
-                    let message =
-                        format!("HiPay does not show the {} (yet), and it is not sent again now", kind.word());
-                    self.run.warn(&subject(&operation), &message);
+                    self.run.warn(&subject(&operation), say!("pay-not-shown", kind));
                     return Ok(());
                 }
             }
         }
-        self.run.fail(subject(&operation), format!("the {} has had too many attempts", kind.word()));
+        self.run.fail(subject(&operation), say!("pay-too-many", kind));
         Ok(())
     }
 
@@ -118,6 +119,7 @@ impl Paying<'_> {
             transaction_status: None,
             as_of: None,
             message: String::new(),
+            said: None,
             refusal: None,
             updated_at: now,
             unknown: serde_json::Map::new(),
@@ -163,10 +165,7 @@ impl Paying<'_> {
         };
         let reserved = self.reserve_exactly(operation, amount).await?;
         if reserved.is_some() && amount != operation.amount {
-            let whole = operation.amount;
-            let message =
-                format!("only {amount} of {whole} are withdrawn: that is all that the operator account holds");
-            self.run.warn(&subject(operation), &message);
+            self.run.warn(&subject(operation), say!("pay-part", amount, whole = operation.amount));
         }
         Ok(reserved)
     }
@@ -177,12 +176,14 @@ impl Paying<'_> {
             Ok(Reserved::Short { balance, free }) => (balance, free),
             Err(error) => return self.no_balance(operation, &error).map(|()| None),
         };
-        let word = self.kind.word();
-        let promised = if free == balance { String::new() } else { format!(" ({free} not promised to others)") };
-        let message = format!("the account holds {balance}{promised}, the {word} needs {amount}");
+        let kind = self.kind;
+        let message = if free == balance {
+            say!("pay-short", kind, balance, amount)
+        } else {
+            say!("pay-short-promised", kind, balance, free, amount)
+        };
         self.run.count_amount("insufficient funds", amount);
         self.run.fail(subject(operation), message.clone());
-        let kind = self.kind;
         outcome::update(self.context, operation.id, move |operation, now| {
             if kind == PaymentKind::Withdrawal {
                 operation.balance = Some(balance);
@@ -195,9 +196,9 @@ impl Paying<'_> {
 
     fn no_balance(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
         if error.is_credentials() {
-            return Err(JobError::Credentials(error.to_string()));
+            return Err(JobError::Credentials(error.into()));
         }
-        self.run.fail(subject(operation), format!("the {} waits: no balance could be read: {error}", self.kind.word()));
+        self.run.fail(subject(operation), say!("pay-no-balance", kind = self.kind, error));
         Ok(())
     }
 
@@ -217,7 +218,7 @@ impl Paying<'_> {
                     return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
                 }
                 self.funds.back(attempt.amount).await;
-                return self.leave_open(operation, &error, "has not been sent").await;
+                return self.leave_open(operation, &error, NOT_SENT).await;
             }
             match self.look_up(operation, &attempt.reference).await {
                 Err(look_up) => return self.leave_open(operation, &look_up, OUTCOME_UNKNOWN).await,
@@ -253,10 +254,10 @@ impl Paying<'_> {
     async fn refused(&self, operation: &Operation, attempt: &Attempt, rejection: Rejection) -> Result<(), JobError> {
         let for_funds = self.funds.refused(attempt.amount).await;
         let (id, reference) = (operation.id, attempt.reference.clone());
-        let sentence = rejection.sentence.clone();
+        let reason = rejection.sentence.clone();
         outcome::refused(self.context, id, self.kind, reference, rejection, for_funds).await?;
         self.run.count_amount(if for_funds { "insufficient funds" } else { "refused" }, attempt.amount);
-        self.run.fail(subject(operation), format!("the {} was refused: {sentence}", self.kind.word()));
+        self.run.fail(subject(operation), say!("pay-refused", kind = self.kind, reason));
         Ok(())
     }
 
@@ -266,20 +267,19 @@ impl Paying<'_> {
             return self.leave_open(operation, error, OUTCOME_UNKNOWN).await;
         }
         if error.is_credentials() {
-            self.run.abort(JobError::Credentials(error.to_string()));
+            self.run.abort(JobError::Credentials(error.into()));
         }
-        let word = self.kind.word();
-        let message = format!("the {word} is not sent, because HiPay could not be asked about it first: {error}");
-        self.run.fail(subject(operation), message);
+        self.run.fail(subject(operation), say!("pay-not-asked", kind = self.kind, error));
         Ok(())
     }
 
-    /// The operation stays as it is, with the reason for people to see, and is taken up again.
+    /// The operation stays as it is, with the reason for people to see, and is taken up again. `how` is
+    /// the text that says what is known.
     async fn leave_open(&self, operation: &Operation, error: &CallError, how: &str) -> Result<(), JobError> {
         if error.is_credentials() {
-            self.run.abort(JobError::Credentials(error.to_string()));
+            self.run.abort(JobError::Credentials(error.into()));
         }
-        let message = format!("the {} {how}: {error}; it is taken up again at the next run", self.kind.word());
+        let message = Sentence::new(how, [("kind", self.kind.into()), ("error", error.into())]);
         outcome::open(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
         self.run.fail(subject(operation), message);
         Ok(())
@@ -293,15 +293,12 @@ impl Paying<'_> {
         reference: String,
         transaction: Transaction,
     ) -> Result<(), JobError> {
-        let (id, word) = (operation.id, self.kind.word());
+        let (id, kind) = (operation.id, self.kind);
         match self.mismatch(operation, &reference, &transaction).await {
             Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
             Ok(Some(difference)) => {
-                let message = format!(
-                    "HiPay shows another payment under the reference {reference} (transaction {}): {difference}. \
-                     Nothing is paid until a person has looked",
-                    transaction.transaction_id
-                );
+                let transaction = transaction.transaction_id;
+                let message = say!("pay-other", reference, transaction, difference);
                 outcome::hold(self.context, id, Hold::OtherPayment, message.clone()).await?;
                 self.run.critical(subject(operation), message);
                 return Ok(());
@@ -315,7 +312,7 @@ impl Paying<'_> {
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
             None => self.run.count_amount("found at HiPay", amount),
-            Some(state) => self.run.fail(subject(operation), format!("HiPay shows the {word} as {state}")),
+            Some(state) => self.run.fail(subject(operation), say!("pay-shown-as", kind, state)),
         }
         Ok(())
     }
@@ -326,9 +323,9 @@ impl Paying<'_> {
         operation: &Operation,
         reference: &str,
         transaction: &Transaction,
-    ) -> Result<Option<String>, CallError> {
+    ) -> Result<Option<Sentence>, CallError> {
         if !transaction.reference.is_empty() && transaction.reference != reference {
-            return Ok(Some(format!("it carries the reference {}", transaction.reference)));
+            return Ok(Some(say!("differs-reference", reference = &transaction.reference)));
         }
         let attempts = &operation.payment(self.kind).attempts;
         let meant = attempts.iter().find(|attempt| attempt.reference == reference).map(|attempt| attempt.amount);
@@ -340,8 +337,11 @@ impl Paying<'_> {
             (None, _) => false,
         };
         if !right {
-            let shown = transaction.amount.map_or_else(|| "no amount".to_owned(), |amount| amount.to_string());
-            return Ok(Some(format!("it shows {shown}, we meant {}", meant.unwrap_or(operation.amount))));
+            let meant = meant.unwrap_or(operation.amount);
+            return Ok(Some(match transaction.amount {
+                Some(shown) => say!("differs-amount", shown, meant),
+                None => say!("differs-no-amount", meant),
+            }));
         }
         let login = match self.kind {
             PaymentKind::Transfer => &transaction.recipient_email,
@@ -355,7 +355,7 @@ impl Paying<'_> {
         if owner == Some(account(operation)) {
             return Ok(None);
         }
-        Ok(Some(format!("it is of the account {login}, we meant the account {}", account(operation))))
+        Ok(Some(say!("differs-account", login, meant = account(operation))))
     }
 
     /// True where `login` is one that we know the operation's wallet by.
@@ -368,7 +368,7 @@ impl Paying<'_> {
         }
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<crate::vendor::Vendor>(&mirakl_id)).await;
-        let vendor = vendor.map_err(|error| CallError::unknown(error.to_string()))?;
+        let vendor = vendor.map_err(|error| CallError::unknown(&error))?;
         Ok(vendor.is_some_and(|vendor| {
             same(&vendor.email) || same(&vendor.login) || vendor.former_emails.iter().any(|former| same(former))
         }))

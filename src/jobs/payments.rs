@@ -4,6 +4,7 @@
 use crate::enterprise::{self, Message, Unreadable};
 use crate::inbox::{Notification, Outcome};
 use crate::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
+use crate::sentence::{Sentence, say};
 use crate::settlement::Settlement;
 use crate::store::{StoreError, View, Writer};
 
@@ -21,12 +22,12 @@ pub(super) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Res
         },
         Err(error) => Err(error),
     };
-    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(format!("cannot be read: {reason}"))))
+    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(say!("notice-unreadable", reason))))
 }
 
 fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<Outcome, StoreError> {
     let reference = notice.transaction_reference.clone();
-    let said = notice.status.map_or_else(|| "no status that can be read".to_owned(), |status| status.to_string());
+    let status = notice.status.as_ref().map_or_else(|| say!("notice-payment-no-status"), Sentence::from);
     let unreadable = notice.unreadable.clone();
     let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
         None => (CustomerPayment::new(notice, arrival), Taken::Latest),
@@ -36,22 +37,23 @@ fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Res
         }
     };
     writer.put(&payment)?;
-    let mut message = match taken {
-        Taken::Latest => format!("payment {reference}: {said}"),
-        Taken::Late => format!("payment {reference}: {said}; it came late and is in the history"),
-        Taken::Repeated => return Ok(Outcome::Ignored(format!("payment {reference}: {said}; it was known already"))),
+    let message = match taken {
+        Taken::Latest => say!("notice-payment-told", reference, status),
+        Taken::Late => say!("notice-payment-late", reference, status),
+        Taken::Repeated => return Ok(Outcome::Ignored(say!("notice-payment-repeated", reference, status))),
     };
-    for sentence in unreadable {
-        message.push_str("; ");
-        message.push_str(&sentence);
-    }
+    let both = |one: Sentence, other: Sentence| say!("both", one, other);
+    let message = unreadable.into_iter().fold(message, both);
     Ok(Outcome::Applied(message))
 }
 
 fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, StoreError> {
     let key = (settlement.account.clone(), settlement.reference.clone());
-    let amount = settlement.amount.map_or_else(|| "no amount that can be read".to_owned(), |amount| amount.to_string());
-    let message = format!("settlement {}: {amount}", settlement.reference);
+    let reference = &settlement.reference;
+    let message = match settlement.amount {
+        Some(amount) => say!("notice-settlement-told", reference, amount),
+        None => say!("notice-settlement-no-amount", reference),
+    };
     let settlement = match writer.get::<Settlement>(&key)? {
         None => settlement,
         Some(known) => known.corrected_by(settlement),

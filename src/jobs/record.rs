@@ -12,6 +12,7 @@ use super::batch::Run;
 use super::{Command, Context, JobError};
 use crate::metrics;
 use crate::money::Amount;
+use crate::sentence::{Said, Sentence, say};
 use crate::store::{Query, Store, StoreError, View, Writer};
 
 /// How a batch stands.
@@ -87,6 +88,17 @@ pub struct Failure {
     pub subject: Subject,
     /// What happened, and what to do.
     pub message: String,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+}
+
+impl Failure {
+    /// What happened to `subject`, and what to do.
+    pub fn new(subject: Subject, message: Sentence) -> Self {
+        let (message, said) = message.into_parts();
+        Self { subject, message, said }
+    }
 }
 
 /// What stays of a run.
@@ -133,6 +145,9 @@ pub struct BatchRecord {
     /// Why the whole batch ended early.
     #[serde(default)]
     pub error: Option<String>,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_said: Option<Said>,
     /// What it was asked for, to be read again by [`BatchRecord::request`].
     #[serde(default)]
     pub request: Option<Value>,
@@ -199,6 +214,7 @@ impl BatchRecord {
             failed: 0,
             warnings: Vec::new(),
             error: None,
+            error_said: None,
             request: Some(request),
             queued_at: (new.state == BatchState::Queued).then_some(now),
             joined: 0,
@@ -208,6 +224,12 @@ impl BatchRecord {
         };
         writer.put(&record)?;
         Ok(record)
+    }
+
+    /// Says why it ended early, if it did.
+    pub(super) fn say(&mut self, why: Option<Sentence>) {
+        let (error, said) = why.map(Sentence::into_parts).unzip();
+        (self.error, self.error_said) = (error, said.flatten());
     }
 
     /// What it was asked for; `None` where this release does not know such a batch.
@@ -245,7 +267,7 @@ impl BatchRecord {
             for mut batch in page.items {
                 batch.state = BatchState::Interrupted;
                 batch.ended_at = Some(now);
-                batch.error = Some("the process ended before the batch did".to_owned());
+                batch.say(Some(say!("batch-cut-off")));
                 writer.put(&batch)?;
             }
             Ok::<_, StoreError>(())

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, JobError};
 use crate::mirakl::PROCESS_FIELD;
+use crate::sentence::{Sentence, say};
 use crate::store::View;
 
 const DOCUMENT: &str = "mirakl_setup";
@@ -35,14 +36,13 @@ impl Setup {
     }
 
     /// What is missing, each with the mend.
-    pub fn missing(&self, needed_types: &[String]) -> Vec<String> {
+    pub fn missing(&self, needed_types: &[String]) -> Vec<Sentence> {
         let mut missing = Vec::new();
         match self.process_field.as_deref() {
-            None => missing.push(format!(
-                "Mirakl has no custom field '{PROCESS_FIELD}' for shops: create it in the back office (type BOOLEAN)"
-            )),
-            Some(kind) if !kind.is_empty() && kind != "BOOLEAN" => missing
-                .push(format!("Mirakl's custom field '{PROCESS_FIELD}' has type {kind}: it has to be of type BOOLEAN")),
+            None => missing.push(say!("setup-no-field", field = PROCESS_FIELD)),
+            Some(kind) if !kind.is_empty() && kind != "BOOLEAN" => {
+                missing.push(say!("setup-wrong-field", field = PROCESS_FIELD, kind));
+            }
             Some(_) => {}
         }
         let present = |code: &str| self.document_types.contains(code);
@@ -53,7 +53,7 @@ impl Setup {
             // A family that is absent as a whole is not missed where the other is there.
             let excused = family.is_some_and(|family| some_family && !family_present(family));
             if !present(code) && !excused {
-                missing.push(format!("Mirakl has no document type '{code}' for shops: create it in the back office"));
+                missing.push(say!("setup-no-document-type", code));
             }
         }
         missing

@@ -11,6 +11,7 @@ use super::{Context, JobError, Run, due};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
 use crate::operation::{Operation, PaymentKind, Status};
+use crate::sentence::{Sentence, say};
 
 /// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
 /// because it may still go through.
@@ -42,16 +43,15 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        waits(context, run, &operation, &attempt, "HiPay does not show it");
+        waits(context, run, &operation, &attempt, say!("sync-not-shown"));
         return Ok(());
     };
     let word = transaction.word.clone();
     match transaction.state {
         TransactionState::Captured => run.count_amount("done", attempt.amount),
         TransactionState::Failed | TransactionState::Canceled => {
-            let reason =
-                if transaction.refusal_reason.is_empty() { "no reason given" } else { &transaction.refusal_reason };
-            run.fail(subject(&operation), format!("HiPay shows the {} as {word}: {reason}", kind.word()));
+            let reason = outcome::reason(&transaction);
+            run.fail(subject(&operation), say!("sync-ended", kind, state = &word, reason));
         }
         TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
     }
@@ -60,15 +60,15 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        waits(context, run, &operation, &attempt, &format!("HiPay shows it as {word}"));
+        waits(context, run, &operation, &attempt, say!("sync-shown-as", state = word));
     }
     Ok(())
 }
 
 /// Tells a person about a payment that waits for too long.
-fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: &str) {
+fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Sentence) {
     if context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG {
-        let since = attempt.intended_at;
-        run.fail(subject(operation), format!("a payment of {} waits since {since}: {what}; ask HiPay", attempt.amount));
+        let since = context.calendar().day_of(attempt.intended_at);
+        run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
     }
 }

@@ -230,6 +230,6 @@ fn or_warning(error: &CallError, trouble: Trouble, what: &str, warnings: &mut Ve
     if error.is_credentials() {
         return Err(error.clone().into());
     }
-    warnings.push(Warning::new(trouble, format!("{what}: {error}")).said(error.refusal()));
+    warnings.push(Warning::new(trouble, format!("{what}: {error}")).because(&error.into(), error.refusal()));
     Ok(())
 }

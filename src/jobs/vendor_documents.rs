@@ -52,7 +52,7 @@ pub(super) async fn send(
                 warnings.push(
                     Warning::new(Trouble::DocumentNotSent, message)
                         .about(document.id.to_string())
-                        .said(error.refusal()),
+                        .because(&(&error).into(), error.refusal()),
                 );
             }
         }

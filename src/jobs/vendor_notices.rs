@@ -12,13 +12,14 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drain_inbox::{due, settle};
-use super::wallet_notices::{Dealt, Line, OwnAccounts, Severity, unreadable, words};
+use super::wallet_notices::{Dealt, Line, OwnAccounts, Severity, line, unreadable, words};
 use super::{Context, JobError};
 use crate::hipay::BankStatus;
 use crate::inbox::{Notification, Outcome};
 use crate::mirakl::{Shop, ShopUpdate};
 use crate::notification::{Meaning, WalletNotice};
 use crate::remote::CallError;
+use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::{DocumentValidation, SentDocument, Trouble, Vendor, Warning, same_iban};
 
@@ -75,8 +76,8 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
     let notice = match WalletNotice::read(&notification.body) {
         Ok(notice) => notice,
         Err(error) => {
-            let reason = error.to_string();
-            return settle(context, id, move |_, _, _| Ok(unreadable(&reason))).await;
+            let reason = Sentence::quoting(error.to_string());
+            return settle(context, id, move |_, _, _| Ok(unreadable(reason))).await;
         }
     };
     let (account, own) = (notice.account_id, OwnAccounts::of(&context.config));
@@ -116,9 +117,9 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
 
 fn nobodys(account: u64, own: OwnAccounts) -> Dealt {
     if [own.technical, own.operator].contains(&account) {
-        return Dealt::silently(Outcome::Ignored(format!("it is about our own account {account}")));
+        return Dealt::silently(Outcome::Ignored(say!("notice-own-account", account)));
     }
-    Dealt::silently(Outcome::Waiting(format!("no vendor has the account {account} (yet)")))
+    Dealt::silently(Outcome::Waiting(say!("notice-no-vendor", account)))
 }
 
 /// Reads, changes and stores the vendor of a notice.
@@ -131,7 +132,7 @@ fn change(
 ) -> Result<Dealt, StoreError> {
     notification.mirakl_id = Some(mirakl_id);
     let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
-        return Ok(Dealt::silently(Outcome::Waiting(format!("the vendor {mirakl_id} is not known (yet)"))));
+        return Ok(Dealt::silently(Outcome::Waiting(say!("notice-vendor-unknown", shop = mirakl_id))));
     };
     let mut vendor = known.clone();
     let dealt = change(&mut vendor);
@@ -143,7 +144,7 @@ fn change(
 }
 
 fn late() -> Dealt {
-    Dealt::silently(Outcome::Ignored("late: HiPay has said something newer".to_owned()))
+    Dealt::silently(Outcome::Ignored(say!("notice-late")))
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
@@ -153,12 +154,12 @@ fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, 
     let known = vendor.identified;
     vendor.identification_read(identified, notice.at.unwrap_or(now));
     if identified {
-        let known = if known { " (as was known)" } else { "" };
-        return Dealt::silently(Outcome::Applied(format!("HiPay has identified the vendor{known}")));
+        let message = if known { say!("notice-identified-known") } else { say!("notice-identified") };
+        return Dealt::silently(Outcome::Applied(message));
     }
-    let message = format!("HiPay has not identified the vendor: {}", words(notice.text("message")));
-    vendor.identification_refusal = Some(message.clone());
-    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, message.clone());
+    let message = say!("notice-not-identified", reason = words(notice.text("message")));
+    vendor.identification_refusal = Some(message.to_string());
+    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
     Dealt::told(Outcome::Applied(message), line)
 }
 
@@ -171,7 +172,7 @@ fn document(
     hipay_type: Option<u32>,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
-    let said = notice.text("message").filter(|_| !valid).map(|text| words(Some(text))).unwrap_or_default();
+    let said = notice.text("message").filter(|_| !valid).map(line).unwrap_or_default();
     let query = Query::group("vendor", mirakl_id).descending().limit(MOST_DOCUMENTS);
     let of_type = |one: &SentDocument| Some(one.hipay_type) == hipay_type;
     let documents: Vec<_> = writer.page::<SentDocument>(&query)?.items.into_iter().filter(of_type).collect();
@@ -185,21 +186,22 @@ fn document(
         one.validation_message.clone_from(&said);
         one.validation_as_of = Some(notice.at.unwrap_or(now));
         // Not its name: that is often a person's.
-        names.push(format!("document {} in Mirakl", one.document_id));
+        names.push(say!("document-in-mirakl", document = one.document_id));
         writer.put(&one)?;
     }
     let kind = match (notice.text("document_type_label"), hipay_type) {
         (Some(label), _) => words(Some(label)),
-        (None, Some(number)) => format!("type {number}"),
-        (None, None) => "a type unknown".to_owned(),
+        (None, Some(number)) => say!("document-of-type", number),
+        (None, None) => say!("document-of-no-type"),
     };
-    let which = if names.is_empty() { "none that we have sent".to_owned() } else { names.join(" and ") };
+    let both = |one: Sentence, other: Sentence| say!("document-and", one, other);
+    let which = names.into_iter().reduce(both).unwrap_or_else(|| say!("document-none"));
     if valid {
-        return Ok(Dealt::silently(Outcome::Applied(format!("HiPay has validated a document ({kind}: {which})"))));
+        return Ok(Dealt::silently(Outcome::Applied(say!("notice-document-valid", kind, which))));
     }
     let reason = words(notice.text("message"));
-    let message = format!("HiPay has refused a document ({kind}: {which}): {reason}");
-    let line = Line::about_shop(Severity::Error, mirakl_id, message.clone());
+    let message = say!("notice-document-refused", kind, which, reason);
+    let line = Line::about_shop(Severity::Error, mirakl_id, &message);
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
@@ -221,7 +223,7 @@ async fn bank_details(
     };
     let reason = words(notice.text("message"));
     let told = tokio::time::timeout(PATIENCE, tell_mirakl(context, &vendor, validated, &reason)).await;
-    let told = told.unwrap_or_else(|_| Err(CallError::unknown("Mirakl did not answer in time")));
+    let told = told.unwrap_or_else(|_| Err(CallError::unknown(say!("call-late", remote = "Mirakl"))));
     settle(context, id, move |writer, one, now| {
         let told = match told {
             Ok(told) => told,
@@ -229,9 +231,7 @@ async fn bank_details(
         };
         if told == Told::NotShown {
             one.mirakl_id = Some(mirakl_id);
-            return Ok(Dealt::silently(Outcome::Waiting(
-                "HiPay itself does not show the bank details that are in Mirakl as validated (yet)".to_owned(),
-            )));
+            return Ok(Dealt::silently(Outcome::Waiting(say!("notice-bank-not-shown"))));
         }
         change(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
@@ -243,9 +243,10 @@ async fn bank_details(
 
 fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError) -> Dealt {
     notification.mirakl_id = Some(mirakl_id);
-    let message = format!("Mirakl could not be told what HiPay says of the bank details: {error}; it is tried again");
+    let message = say!("notice-mirakl-not-told", error);
     // Told once, not at each try.
-    let line = (notification.message != message).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
+    let line =
+        (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
     // What Mirakl refuses for good is given up after days; what it could not be told never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
@@ -268,7 +269,7 @@ enum Told {
 async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason: &str) -> Result<Told, CallError> {
     let shops = context.mirakl.shops_with(&[vendor.mirakl_id]).await?;
     if let Some(unreadable) = shops.unreadable.first() {
-        return Err(CallError::unknown(unreadable.to_string()));
+        return Err(CallError::unknown(unreadable));
     }
     let Some(shop) = shops.rows.into_iter().find(|shop| shop.shop_id == vendor.mirakl_id) else {
         return Ok(Told::NoShop);
@@ -302,30 +303,27 @@ fn approved(vendor: &mut Vendor, told: Told) -> Dealt {
     vendor.bank_status = BankStatus::Validated.code();
     vendor.bank_refusal = None;
     let Told::Changed { blocked } = told else {
-        return Dealt::silently(Outcome::Applied(
-            "HiPay has validated the bank details; Mirakl does not know the shop any more".to_owned(),
-        ));
+        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid-no-shop")));
     };
     vendor.bank_details_approved(blocked);
     if !blocked {
-        return Dealt::silently(Outcome::Applied("HiPay has validated the bank details; payments are free".to_owned()));
+        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid")));
     }
-    let message = "HiPay has validated the bank details, but payments stay blocked in Mirakl: somebody else has blocked \
-                   them there";
-    vendor.warn(Warning::new(Trouble::BlockedByOthers, message));
-    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, message);
-    Dealt::told(Outcome::Applied(message.to_owned()), line)
+    let message = say!("notice-bank-valid-blocked");
+    vendor.warn(Warning::new(Trouble::BlockedByOthers, message.text()));
+    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
+    Dealt::told(Outcome::Applied(message), line)
 }
 
-fn refused(vendor: &mut Vendor, told: Told, reason: &str) -> Dealt {
+fn refused(vendor: &mut Vendor, told: Told, reason: &Sentence) -> Dealt {
     vendor.bank_status = BankStatus::None.code();
-    let message = format!("HiPay has refused the bank details: {reason}");
-    vendor.bank_refusal = Some(message.clone());
+    let message = say!("notice-bank-refused", reason);
+    vendor.bank_refusal = Some(message.to_string());
     if let Told::Changed { blocked } = told {
         vendor.payment_blocked = blocked;
         vendor.suspended_for_bank_details = true;
     }
     let line =
-        Line::about_shop(Severity::Error, vendor.mirakl_id, format!("{message}; the shop is suspended in Mirakl"));
+        Line::about_shop(Severity::Error, vendor.mirakl_id, &format!("{message}; the shop is suspended in Mirakl"));
     Dealt::told(Outcome::Applied(message), line)
 }

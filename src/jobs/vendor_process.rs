@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::setup::{BANK_PROOF, read_setup};
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
+use crate::sentence::say;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::{SentDocument, Trouble, Vendor, Warning, country_alpha2};
 
@@ -23,12 +24,12 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
     }
     if setup.lacks_process_field() {
         // No shop could say that it wants to be paid: all would be taken for disabled.
-        return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
+        return Err(JobError::Remote(say!("vendors-no-field")));
     }
     let listed_at = context.clock.now();
     let shops = shops(context, run, since).await?;
     if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
-        return Err(JobError::Remote("nothing is changed while Mirakl lacks the custom field".to_owned()));
+        return Err(JobError::Remote(say!("vendors-no-field")));
     }
     run.stage("shops", shops.len());
     for chunk in shops.chunks(CHUNK) {
@@ -52,7 +53,7 @@ async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result
         listings.push(context.mirakl.shops_with(&waiting).await?);
     }
     for unreadable in listings.iter().flat_map(|listing| &listing.unreadable) {
-        run.fail(Subject::default(), unreadable.to_string());
+        run.fail(Subject::default(), unreadable.into());
     }
     Ok(listings.into_iter().flat_map(|listing| listing.rows).filter(|shop| is_ours(context, shop)).collect())
 }
@@ -69,14 +70,13 @@ async fn process(context: &Context, run: &Run, shops: &[Shop], listed_at: Timest
     let documents = match context.mirakl.documents(&ids).await {
         Ok(listing) => {
             for unreadable in &listing.unreadable {
-                run.fail(Subject::default(), unreadable.to_string());
+                run.fail(Subject::default(), unreadable.into());
             }
             Some(listing.rows)
         }
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
-            let message = format!("no documents could be listed, so none are sent to HiPay in this run: {error}");
-            run.fail(Subject::default(), message);
+            run.fail(Subject::default(), say!("vendors-no-documents", error = &error));
             None
         }
     };
@@ -137,7 +137,7 @@ async fn one(
     }
     let subject = Subject::shop(shop.shop_id);
     for warning in &warnings {
-        run.fail(subject.clone(), warning.message.clone());
+        run.fail(subject.clone(), warning.into());
     }
     let mirakl_id = shop.shop_id;
     let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;

@@ -6,6 +6,7 @@ use crate::hipay::{Account, ActingOn, NewAccount};
 use crate::mirakl::Shop;
 use crate::refusal::Refusal;
 use crate::remote::CallError;
+use crate::sentence::Sentence;
 use crate::store::{StoreError, View};
 use crate::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
 
@@ -90,7 +91,8 @@ async fn refresh(
         Err(error) => {
             let kept = &known.email;
             let message = format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}");
-            warnings.push(Warning::new(Trouble::EmailNotChanged, message).about(email.as_str()).said(error.refusal()));
+            let warning = Warning::new(Trouble::EmailNotChanged, message).about(email.as_str());
+            warnings.push(warning.because(&(&error).into(), error.refusal()));
         }
     }
     Ok(Some(hipay_id))
@@ -133,7 +135,7 @@ async fn create(
             Err(CallError::Unknown { .. }) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
-                warnings.push(not_settled(&error.to_string(), error.refusal()));
+                warnings.push(not_settled(&(&error).into(), error.refusal()));
                 return Ok(None);
             }
         }
@@ -201,8 +203,9 @@ async fn keep(
     }
 }
 
-fn not_settled(reason: &str, said: Option<Refusal>) -> Warning {
-    Warning::new(Trouble::WalletNotSettled, format!("the wallet could not be settled: {reason}")).said(said)
+fn not_settled(reason: &Sentence, said: Option<Refusal>) -> Warning {
+    let message = format!("the wallet could not be settled: {reason}");
+    Warning::new(Trouble::WalletNotSettled, message).because(reason, said)
 }
 
 fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {

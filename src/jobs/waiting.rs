@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::record::NewBatch;
 use super::{BatchRecord, BatchState, Command, JobError};
+use crate::sentence::say;
 use crate::store::{Query, Store, StoreError, View, Writer};
 
 /// How many batches may wait. More of them are no use to anybody.
@@ -51,9 +52,7 @@ pub async fn ask(
             return Ok(Asked::Joined(known));
         }
         if waiting.len() >= WAITING_AT_MOST {
-            return Err(JobError::Refused(format!(
-                "{WAITING_AT_MOST} batches are waiting already; ask again when some of them are done"
-            )));
+            return Err(JobError::Refused(say!("batch-too-many", most = WAITING_AT_MOST)));
         }
         let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
         Ok::<_, JobError>(Asked::Queued { record: BatchRecord::make(writer, new, now)?, behind })
@@ -128,7 +127,7 @@ pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<B
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
         record.state = BatchState::Interrupted;
         record.ended_at = Some(now);
-        record.error = Some("taken out of the queue before it began".to_owned());
+        record.say(Some(say!("batch-taken-out")));
         writer.put(&record)?;
         Ok::<_, StoreError>(Some(record))
     });

@@ -15,6 +15,7 @@ use crate::money::Amount;
 use crate::movement::Movement;
 use crate::notification::{Meaning, WalletNotice};
 use crate::operation::{Column, Hold, Operation, PaymentKind};
+use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 
 /// How much of HiPay's words stands in a sentence of ours, in characters.
@@ -57,17 +58,17 @@ pub(super) enum Severity {
 }
 
 impl Line {
-    pub(super) fn about_shop(severity: Severity, mirakl_id: u64, message: impl Into<String>) -> Self {
-        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.into() }
+    pub(super) fn about_shop(severity: Severity, mirakl_id: u64, message: &str) -> Self {
+        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.to_owned() }
     }
 
-    fn about(severity: Severity, operation: &Operation, message: impl Into<String>) -> Self {
+    fn about(severity: Severity, operation: &Operation, message: &str) -> Self {
         let voucher = Some(operation.voucher.clone());
-        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.into() }
+        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.to_owned() }
     }
 
-    fn plain(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, mirakl_id: None, voucher: None, message: message.into() }
+    fn plain(severity: Severity, message: &str) -> Self {
+        Self { severity, mirakl_id: None, voucher: None, message: message.to_owned() }
     }
 
     /// Writes it.
@@ -98,8 +99,12 @@ impl Dealt {
 }
 
 /// HiPay's words on one line and of bounded length; what is said where there are none.
-pub(super) fn words(text: Option<&str>) -> String {
-    let Some(text) = text else { return "no reason given".to_owned() };
+pub(super) fn words(text: Option<&str>) -> Sentence {
+    text.map_or_else(|| say!("no-reason"), |text| Sentence::quoting(line(text)))
+}
+
+/// HiPay's words on one line and of bounded length.
+pub(super) fn line(text: &str) -> String {
     let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
 }
@@ -113,30 +118,32 @@ pub(super) fn deal(
 ) -> Result<Dealt, StoreError> {
     let notice = match WalletNotice::read(&notification.body) {
         Ok(notice) => notice,
-        Err(error) => return Ok(unreadable(&error.to_string())),
+        Err(error) => return Ok(unreadable(Sentence::quoting(error.to_string()))),
     };
     match notice.meaning() {
         Meaning::Payment { kind, state } => payment(writer, notification, &notice, kind, state, own, now),
         Meaning::OtherTransaction => {
             let movement = Movement::told(&notice, notification.id, notification.received_at);
             writer.put(&movement)?;
-            let amount = movement.amount.map_or_else(|| "an amount unknown".to_owned(), |amount| amount.to_string());
-            let (account, status) = (movement.account_id, words(Some(&movement.status)));
-            let message = format!("{amount} moved on the account {account} ({status})");
-            Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, message)))
+            let (account, status) = (movement.account_id, line(&movement.status));
+            let message = match movement.amount {
+                Some(amount) => say!("notice-moved", amount, account, status),
+                None => say!("notice-moved-unknown", account, status),
+            };
+            Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
         }
         // Dealt with elsewhere where it can be read; here it cannot.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
-            let (operation, status) = (words(Some(&notice.operation)), words(Some(&notice.status)));
-            let message = format!("'{operation}' ({status}) means nothing to this release; it is kept");
-            Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, message)))
+            let (operation, status) = (line(&notice.operation), line(&notice.status));
+            let message = say!("notice-meaningless", operation, status);
+            Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
         }
     }
 }
 
-pub(super) fn unreadable(reason: &str) -> Dealt {
-    let message = format!("cannot be read: {reason}");
-    Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, message))
+pub(super) fn unreadable(reason: Sentence) -> Dealt {
+    let message = say!("notice-unreadable", reason);
+    Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
 }
 
 fn payment(
@@ -149,50 +156,43 @@ fn payment(
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     let Some(transaction_id) = &notice.transaction_id else {
-        let message = format!("a notice about a {} names no transaction", kind.word());
-        return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, message)));
+        let message = say!("notice-no-transaction", kind);
+        return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
     };
     let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
-        let line = Line::plain(Severity::Critical, error.to_string());
-        return Ok(Dealt::told(Outcome::Postponed(error.to_string()), line));
+        let line = Line::plain(Severity::Critical, &error.to_string());
+        return Ok(Dealt::told(Outcome::Postponed(error.into()), line));
     }
     let Some(mut operation) = page.items.into_iter().next() else {
         return Ok(Dealt::silently(match state {
-            None => Outcome::Ignored("authorised; nothing changes by that".to_owned()),
-            Some(_) => Outcome::Waiting("no operation has this transaction (yet)".to_owned()),
+            None => Outcome::Ignored(say!("notice-authorised")),
+            Some(_) => Outcome::Waiting(say!("notice-no-operation")),
         }));
     };
     notification.mirakl_id = Some(operation.mirakl_id);
     let attempts = &operation.payment(kind).attempts;
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
-        let message = format!("HiPay speaks of a {}, and the transaction is none", kind.word());
-        let line = Line::about(Severity::Warning, &operation, message.clone());
+        let message = say!("notice-other-kind", kind);
+        let line = Line::about(Severity::Warning, &operation, &message);
         return Ok(Dealt::told(Outcome::Ignored(message), line));
     };
     if let Some(difference) = mismatch(notice, &attempt, kind, own) {
-        let message = format!(
-            "HiPay tells of another payment as transaction {transaction_id}: {difference}. Nothing is paid until a \
-             person has looked"
-        );
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let Some(state) = state else {
-        return Ok(Dealt::silently(Outcome::Ignored("authorised; nothing changes by that".to_owned())));
+        return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
     };
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
     let news = attempt.judge(state, notice.at);
     match news {
-        News::Known => return Ok(ignored("known already")),
-        News::Late => return Ok(ignored("late: HiPay has said something newer")),
-        News::NotOurs => return Ok(ignored("a newer release wrote the attempt; it is left alone")),
+        News::Known => return Ok(ignored(say!("notice-known"))),
+        News::Late => return Ok(ignored(say!("notice-late"))),
+        News::NotOurs => return Ok(ignored(say!("notice-of-newer-release"))),
         News::Revoked => {
-            let message = format!(
-                "HiPay had executed the {} {transaction_id} and now tells that it is not executed ({}). Nothing is \
-                 paid until a person has asked HiPay",
-                kind.word(),
-                words(notice.text("message"))
-            );
+            let reason = words(notice.text("message"));
+            let message = say!("notice-revoked", kind, transaction = transaction_id, reason);
             return hold(writer, operation, Hold::Revoked, message, now);
         }
         News::New | News::Revived => {}
@@ -204,52 +204,47 @@ fn payment(
         PaymentKind::Withdrawal => operation.status.columns().1,
     };
     if news == News::Revived && (!is_last || column != Column::Ok) {
-        let message = format!(
-            "HiPay executed the {} {transaction_id} after it had shown it as failed: the money may have moved twice. \
-             Nothing more is paid until a person has looked",
-            kind.word()
-        );
+        let message = say!("notice-revived", kind, transaction = transaction_id);
         return hold(writer, operation, Hold::ExecutedAfterAll, message, now);
     }
     writer.put(&operation)?;
-    let word = kind.word();
     if state == TransactionState::Captured {
-        return Ok(Dealt::silently(Outcome::Applied(format!("the {word} is executed"))));
+        return Ok(Dealt::silently(Outcome::Applied(say!("notice-executed", kind))));
     }
-    let message = format!("HiPay has not executed the {word}: {}", words(notice.text("message")));
-    let line = Line::about(Severity::Warning, &operation, message.clone());
+    let message = say!("notice-not-executed", kind, reason = words(notice.text("message")));
+    let line = Line::about(Severity::Warning, &operation, &message);
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
-fn ignored(reason: &str) -> Dealt {
-    Dealt::silently(Outcome::Ignored(reason.to_owned()))
+fn ignored(reason: Sentence) -> Dealt {
+    Dealt::silently(Outcome::Ignored(reason))
 }
 
 fn hold(
     writer: &mut Writer<'_>,
     mut operation: Operation,
     why: Hold,
-    message: String,
+    message: Sentence,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     operation.hold(why, &message, now);
     writer.put(&operation)?;
-    let line = Line::about(Severity::Critical, &operation, message.clone());
+    let line = Line::about(Severity::Critical, &operation, &message);
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
 /// What differs between the payment that HiPay tells of and the one that we meant, as far as the
 /// notice says. A transfer's notices name the account that pays or the one that is paid.
-fn mismatch(notice: &WalletNotice, attempt: &Attempt, kind: PaymentKind, own: OwnAccounts) -> Option<String> {
+fn mismatch(notice: &WalletNotice, attempt: &Attempt, kind: PaymentKind, own: OwnAccounts) -> Option<Sentence> {
     let named = notice.account_id;
     let is_payer = kind == PaymentKind::Transfer && named == own.technical;
     if named != attempt.account && !is_payer {
-        return Some(format!("it is about the account {named}, we meant the account {}", attempt.account));
+        return Some(say!("differs-told-account", account = named, meant = attempt.account));
     }
     match notice.amount(attempt.amount.currency())? {
         Ok(told) if told == attempt.amount => None,
-        Ok(told) => Some(format!("it is about {told}, we meant {}", attempt.amount)),
-        Err(error) => Some(format!("its amount cannot be read ({error}), we meant {}", attempt.amount)),
+        Ok(told) => Some(say!("differs-told-amount", told, meant = attempt.amount)),
+        Err(error) => Some(say!("differs-unreadable-amount", error = &error, meant = attempt.amount)),
     }
 }
 
@@ -268,7 +263,7 @@ fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_o
             reference: attempt.reference.clone(),
             issuer_email: String::new(),
             recipient_email: String::new(),
-            refusal_reason: notice.text("message").map(|text| words(Some(text))).unwrap_or_default(),
+            refusal_reason: notice.text("message").map(line).unwrap_or_default(),
         },
         as_of,
     }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
+use crate::sentence::{Sentence, say};
 use crate::voucher::{Voucher, VoucherSource};
 
 pub use types::*;
@@ -26,24 +27,34 @@ pub(crate) use wire::PROCESS_FIELD;
 
 /// A row of a page that cannot be used; the other rows can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {}: {reason}", id.as_deref().unwrap_or("(without a number)"))]
+#[error("{}", Sentence::from(self))]
 pub struct Unreadable {
     /// What it was to be: shop, document, voucher.
     pub what: &'static str,
     /// Its id, where that could be read.
     pub id: Option<String>,
     /// What is wrong with it.
-    pub reason: String,
+    pub reason: Sentence,
 }
 
 impl Unreadable {
-    fn new(what: &'static str, id: Option<String>, reason: &str) -> Self {
-        Self { what, id, reason: reason.to_owned() }
+    fn new(what: &'static str, id: Option<String>, reason: Sentence) -> Self {
+        Self { what, id, reason }
     }
 
     fn row(what: &'static str, row: &RawValue, error: &serde_json::Error) -> Self {
-        let reason = format!("a row of {} bytes cannot be read: {error}", row.get().len());
+        let reason = say!("row-unreadable", bytes = row.get().len()).detailed(error);
         Self { what, id: None, reason }
+    }
+}
+
+impl From<&Unreadable> for Sentence {
+    fn from(Unreadable { what, id, reason }: &Unreadable) -> Self {
+        let what = Self::new(&format!("row-{what}"), []);
+        match id {
+            Some(id) => say!("row", what, id, reason),
+            None => say!("row-without-number", what, reason),
+        }
     }
 }
 
@@ -159,7 +170,7 @@ impl Mirakl {
         let query = [("document_ids", document_id.to_string())];
         let answer = self.fetch(DOCUMENT_LIMIT, "/api/shops/documents/download", &query, judge).await?;
         if answer.content_type == "text/html" || answer.body.is_empty() {
-            return Err(CallError::unknown(format!("Mirakl sent no file ({})", answer.describe())));
+            return Err(CallError::unknown(say!("mirakl-no-file", answer = answer.describe())));
         }
         Ok(answer.body)
     }
@@ -220,14 +231,14 @@ impl Mirakl {
         let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
         match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
             None if updated => Ok(()),
-            None => Err(CallError::unknown("Mirakl did not say that it changed the shop")),
+            None => Err(CallError::unknown(say!("mirakl-change-unsaid"))),
             Some(error) => {
                 let words = wire::sentence(&error.errors);
                 Err(CallError::Rejected(Rejection {
                     http_status: answer.status,
                     code: None,
                     detail: None,
-                    sentence: format!("Mirakl refused the change: {words}"),
+                    sentence: say!("mirakl-change-refused", words = &words),
                     words,
                 }))
             }
@@ -289,7 +300,7 @@ impl Mirakl {
         let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret.expose())];
         let request = || self.remote.client().post(auth_url).form(&form);
         let answer: wire::TokenAnswer = self.remote.read(JSON_LIMIT, request, |answer| decode(&judge(answer)?)).await?;
-        let access = answer.access_token.text().ok_or_else(|| CallError::unknown("Mirakl gave no access token"))?;
+        let access = answer.access_token.text().ok_or_else(|| CallError::unknown(say!("mirakl-no-token")))?;
         let lifetime = Duration::from_secs(answer.expires_in.count().unwrap_or(3_600).min(86_400));
         let until = Instant::now() + lifetime.saturating_sub(TOKEN_MARGIN);
         let header = format!("Bearer {access}");
@@ -309,15 +320,14 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     }
     let said = serde_json::from_slice::<wire::ErrorAnswer>(&answer.body).unwrap_or_default().sentence();
     let words = said.clone();
-    let said = if said.is_empty() { answer.describe() } else { said };
+    let said = if said.is_empty() { answer.describe() } else { Sentence::quoting(said) };
     let sentence = match answer.status {
-        401 => format!("Mirakl refused our credentials: {said}"),
-        status => format!("Mirakl refused with HTTP {status}: {said}"),
+        401 => say!("mirakl-credentials", said),
+        status => say!("mirakl-refused", status, said),
     };
     Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence, words }))
 }
 
 fn decode<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| CallError::unknown(format!("Mirakl's answer cannot be read ({}): {error}", answer.describe())))
+    serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("Mirakl", answer, &error))
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{Listing, Mirakl, Unreadable, wire};
 use crate::lenient::Scalar;
 use crate::remote::CallError;
+use crate::sentence::say;
 use crate::voucher::Voucher;
 
 /// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
@@ -29,8 +30,8 @@ pub(super) fn without_contradictions(listing: Listing<Voucher>) -> Listing<Vouch
             (Some(one), None) => kept.push(one),
             (Some(one), Some(other)) => {
                 let (one, other) = (one.vendor_amount, other.vendor_amount);
-                let reason = format!("Mirakl shows it twice for the shop {shop_id}, with {other} and with {one}");
-                unreadable.push(Unreadable::new("voucher", Some(number), &reason));
+                let reason = say!("row-twice", shop = shop_id, other, one);
+                unreadable.push(Unreadable::new("voucher", Some(number), reason));
             }
             (None, _) => {}
         }
@@ -97,15 +98,15 @@ impl Mirakl {
             let settled = previous.as_ref() == Some(&seen);
             if settled && offset < counted {
                 // The list stands still and is shorter than Mirakl says: somebody has to know.
-                let reason = format!("Mirakl counts {counted} rows in {path} and shows {offset}");
-                unreadable.push(Unreadable::new("list", None, &reason));
+                let reason = say!("rows-missing", counted, path, shown = offset);
+                unreadable.push(Unreadable::new("list", None, reason));
             }
             if whole || settled {
                 return Ok(Listing { rows: rows.into_values().collect(), unreadable });
             }
             previous = Some(seen);
         }
-        Err(CallError::unknown(format!("Mirakl's list {path} kept changing while it was read")))
+        Err(CallError::unknown(say!("mirakl-list-changing", path)))
     }
 
     /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
@@ -128,6 +129,6 @@ impl Mirakl {
             };
             query = vec![limit.clone(), ("page_token", token.to_owned())];
         }
-        Err(CallError::unknown("Mirakl's list of billing cycles does not end"))
+        Err(CallError::unknown(say!("mirakl-list-endless")))
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
+use crate::sentence::{Sentence, say};
 use crate::voucher::{Voucher, VoucherSource};
 
 #[derive(Deserialize)]
@@ -238,7 +239,8 @@ pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 
 pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
     let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("shop", row, &error))?;
-    let shop_id = read.shop_id.id().ok_or_else(|| Unreadable::new("shop", None, "it has no shop_id"))?;
+    let shop_id =
+        read.shop_id.id().ok_or_else(|| Unreadable::new("shop", None, say!("row-lacks", field = "shop_id")))?;
     let contact = read.contact_informations.unwrap_or_default();
     let pro = read.pro_details.unwrap_or_default();
     let fields = read.shop_additional_fields.unwrap_or_default();
@@ -301,7 +303,7 @@ pub(super) fn document(row: &RawValue) -> Result<ShopDocument, Unreadable> {
             document_type: read.kind.text().or(read.type_code.text()).unwrap_or_default().to_owned(),
             file_name: read.file_name.text_or_empty(),
         }),
-        (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), "it lacks its id or its shop_id")),
+        (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), say!("row-no-ids"))),
     }
 }
 
@@ -381,7 +383,7 @@ pub(super) fn invoice(row: &RawValue) -> Result<Voucher, Unreadable> {
     let read: InvoiceRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("voucher", row, &error))?;
     let number = read.invoice_id.text().map(str::to_owned);
     let Some(summary) = read.summary else {
-        return Err(Unreadable::new("voucher", number, "it has no summary, so no amount"));
+        return Err(Unreadable::new("voucher", number, say!("row-no-amount")));
     };
     voucher(VoucherParts {
         source: VoucherSource::Invoices,
@@ -416,14 +418,15 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<Voucher, Unreadable> {
 
 fn voucher(parts: VoucherParts) -> Result<Voucher, Unreadable> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
-    let wrong = |reason: String| Unreadable::new("voucher", id.clone(), &reason);
-    let missing = |field: &str| wrong(format!("it has no {field}"));
+    let wrong = |reason: Sentence| Unreadable::new("voucher", id.clone(), reason);
+    let missing = |field: &str| wrong(say!("row-lacks", field));
     let number = parts.number.clone().ok_or_else(|| missing("number"))?;
     let shop_id = parts.shop_id.ok_or_else(|| missing("shop_id"))?;
     let code = parts.currency.text().ok_or_else(|| missing("currency_iso_code"))?;
-    let currency = Currency::from_code(code).map_err(|error| wrong(error.to_string()))?;
-    let amount =
-        |scalar: &Scalar, field: &str| scalar.amount(currency).map_err(|error| wrong(format!("{field}: {error}")));
+    let currency = Currency::from_code(code).map_err(|error| wrong((&error).into()))?;
+    let amount = |scalar: &Scalar, field: &str| {
+        scalar.amount(currency).map_err(|error| wrong(say!("row-wrong", field, error = &error)))
+    };
     let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
     let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;
     Ok(Voucher {

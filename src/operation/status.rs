@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use crate::sentence::{Sentence, say};
+
 /// Where an operation stands. The numbers are those of the product's documentation; stores and
 /// exports keep them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -368,6 +370,19 @@ pub struct IllegalTransition {
     pub status: Status,
     /// The event that came.
     pub event: Event,
+}
+
+impl From<IllegalTransition> for Sentence {
+    fn from(error: IllegalTransition) -> Self {
+        say!("operation-does-not-fit", event = format!("{:?}", error.event), status = &error.status)
+    }
+}
+
+impl From<&Status> for Sentence {
+    fn from(status: &Status) -> Self {
+        let id = format!("operation-{}", status.name().to_ascii_lowercase());
+        Self::worded(status.to_string(), &id, [])
+    }
 }
 
 /// The whole status machine: the status that follows, or a typed refusal.

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::status::PaymentStatus;
 use crate::enterprise::{Fields, Unreadable, quoted};
+use crate::locale::Texts;
 use crate::money::{Amount, Currency};
+use crate::sentence::{Said, Sentence, in_words, say};
 
 /// How long a transaction reference may be, in characters; HiPay's have twelve.
 const REFERENCE_AT_MOST: usize = 100;
@@ -86,7 +88,10 @@ pub struct PaymentNotice {
     pub fields: Fields,
     /// What could not be read, a sentence each.
     #[serde(default)]
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Sentence>,
+    /// What says the same in other languages, one of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_said: Vec<Said>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -100,7 +105,7 @@ impl PaymentNotice {
         let transaction_reference = reading.reference()?;
         let status = reading.number("status").and_then(|number| u32::try_from(number).ok()).map(PaymentStatus);
         if status.is_none() {
-            reading.note("status", "is missing, or is no number, so that nothing is known of the outcome");
+            reading.unreadable.push(say!("field-no-status"));
         }
         let currency = reading.currency(&["currency"]);
         let decimals = reading.number("decimals");
@@ -142,6 +147,7 @@ impl PaymentNotice {
             order_amount,
             operation_amount,
             payment_product: text(&["payment_product"]),
+            unreadable_said: reading.unreadable.iter().filter_map(Sentence::said).cloned().collect(),
             unreadable: reading.unreadable,
             fields,
             unknown: Map::new(),
@@ -153,6 +159,12 @@ impl PaymentNotice {
         self.fields.first(names)
     }
 
+    /// What could not be read, in the language of `texts`.
+    pub fn unreadable(&self, texts: &Texts) -> Vec<String> {
+        let said = self.unreadable_said.iter().map(Some).chain(std::iter::repeat(None));
+        self.unreadable.iter().zip(said).map(|(sentence, said)| in_words(sentence, said, texts)).collect()
+    }
+
     /// The token that stands for the card at HiPay.
     pub fn token(&self) -> Option<&str> {
         self.field(&["payment_method[token]", "token"])
@@ -162,9 +174,9 @@ impl PaymentNotice {
 /// The number of the payment that `fields` are about.
 pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.get("transaction_reference");
-    let reference = reference.ok_or_else(|| Unreadable("it has no transaction_reference".to_owned()))?;
+    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-reference")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(format!("{} is no transaction_reference", quoted(reference))));
+        return Err(Unreadable(say!("unreadable-reference", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
@@ -172,7 +184,7 @@ pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
 /// Fields, and what could not be read in them so far.
 pub(crate) struct Reading<'a> {
     pub(crate) fields: &'a Fields,
-    pub(crate) unreadable: Vec<String>,
+    pub(crate) unreadable: Vec<Sentence>,
 }
 
 impl Reading<'_> {
@@ -180,15 +192,11 @@ impl Reading<'_> {
         transaction_reference(self.fields)
     }
 
-    pub(crate) fn note(&mut self, name: &str, problem: &str) {
-        self.unreadable.push(format!("{name} {problem}"));
-    }
-
     fn number(&mut self, name: &str) -> Option<u64> {
         let text = self.fields.get(name)?;
         let number = text.parse().ok();
         if number.is_none() {
-            self.note(name, &format!("is {}, which is no number", quoted(text)));
+            self.unreadable.push(say!("field-no-number", name, text = quoted(text)));
         }
         number
     }
@@ -199,7 +207,7 @@ impl Reading<'_> {
             "true" | "1" | "yes" => Some(true),
             "false" | "0" | "no" => Some(false),
             _ => {
-                self.note(name, &format!("is {}, which is neither true nor false", quoted(text)));
+                self.unreadable.push(say!("field-no-truth", name, text = quoted(text)));
                 None
             }
         }
@@ -210,11 +218,7 @@ impl Reading<'_> {
         let text = self.fields.get(name)?;
         let date = text.parse().ok();
         if date.is_none() {
-            let quoted = quoted(text);
-            self.note(
-                name,
-                &format!("is {quoted}, which is no date with an offset (such as 2026-11-21T13:57:43+0000)"),
-            );
+            self.unreadable.push(say!("field-no-date", name, text = quoted(text)));
         }
         date
     }
@@ -222,7 +226,7 @@ impl Reading<'_> {
     pub(crate) fn currency(&mut self, names: &[&str]) -> Option<Currency> {
         let code = self.fields.first(names)?;
         let currency = Currency::from_code(code).ok();
-        let note = format!("currency is {}, which is no currency of ISO 4217", quoted(code));
+        let note = say!("field-no-currency", text = quoted(code));
         if currency.is_none() && !self.unreadable.contains(&note) {
             self.unreadable.push(note);
         }
@@ -233,18 +237,18 @@ impl Reading<'_> {
     pub(crate) fn amount(&mut self, name: &str, currency: Option<Currency>, decimals: Option<u64>) -> Option<Amount> {
         let text = self.fields.get(name)?;
         let Some(currency) = currency else {
-            self.note(name, "cannot be read without a currency");
+            self.unreadable.push(say!("field-without-currency", name));
             return None;
         };
         let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
         let told = decimals.and_then(|decimals| usize::try_from(decimals).ok());
         if told.is_some_and(|told| fraction.len() > told) {
-            self.note(name, &format!("is {}, which has more decimals than the notification says", quoted(text)));
+            self.unreadable.push(say!("field-too-precise", name, text = quoted(text)));
             return None;
         }
         let amount = Amount::parse(text, currency).ok();
         if amount.is_none() {
-            self.note(name, &format!("is {}, which is no amount in {currency}", quoted(text)));
+            self.unreadable.push(say!("field-no-amount", name, text = quoted(text), currency = currency.code()));
         }
         amount
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::sentence::{Sentence, say};
+
 /// A status by its number. It decides what became of a payment; the field `state` does not.
 /// A number that is not known is kept and shown as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +116,14 @@ impl fmt::Display for PaymentStatus {
             Some(name) => write!(formatter, "{} {name}", self.0),
             None => write!(formatter, "{}", self.0),
         }
+    }
+}
+
+impl From<&PaymentStatus> for Sentence {
+    fn from(status: &PaymentStatus) -> Self {
+        let Some(name) = status.name() else { return Self::quoting(status.to_string()) };
+        let word = Self::worded(name, &format!("payment-{}", status.0), []);
+        say!("notice-payment-status", number = status.0, word)
     }
 }
 

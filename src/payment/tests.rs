@@ -23,7 +23,7 @@ fn arrival(notification: u64) -> Arrival {
 fn the_documented_example_is_typed() {
     let read = notice(EXAMPLE);
     let euro = |minor| Some(Amount::from_minor(minor, Currency::EUR));
-    assert_eq!(read.unreadable, Vec::<String>::new());
+    assert!(read.unreadable.is_empty(), "{:?}", read.unreadable);
     assert_eq!(read.transaction_reference, "132255767588");
     assert_eq!((read.order_id.as_str(), read.mid.as_str()), ("HiPay-120034", "00001234567"));
     assert_eq!((read.status, read.message.as_str(), read.test), (Some(PaymentStatus(118)), "Captured", false));

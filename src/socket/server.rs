@@ -20,6 +20,7 @@ use super::protocol::{Ask, Event, Greeting, PROTOCOL, Request, Stop, Trouble, Tr
 use crate::check;
 use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
 use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
+use crate::sentence::say;
 use crate::store::View;
 use crate::update::Installer;
 
@@ -183,7 +184,7 @@ impl Conversation {
                 let looked = tokio::select! {
                     looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
                     // The remotes may be slow to answer.
-                    () = self.stop.cancelled() => Err(JobError::Remote("the service stops; check again after its next start".to_owned())),
+                    () = self.stop.cancelled() => Err(JobError::Remote(say!("service-stops"))),
                 };
                 let event = match looked {
                     Ok(findings) => Event::Findings { findings: findings.0 },

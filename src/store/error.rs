@@ -5,6 +5,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::sentence::{Sentence, say};
+
 /// Why the store could not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
@@ -89,6 +91,28 @@ impl StoreError {
     /// Damage, with what was found.
     pub(super) fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged { reason: reason.into() }
+    }
+}
+
+impl From<&StoreError> for Sentence {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Conflict { collection, index, key, holder } => {
+                say!("store-conflict", collection = *collection, key, index = *index, holder)
+            }
+            StoreError::Unreadable { collection, key, reason } => {
+                say!("store-unreadable", collection = *collection, key).detailed(reason)
+            }
+            StoreError::Closed => say!("store-closed"),
+            // What they quote is the system's and the engine's, in English.
+            StoreError::Machine(_) => Self::worded(error.to_string(), "store-machine", []),
+            StoreError::Damaged { .. } => Self::worded(error.to_string(), "store-damaged", []),
+            StoreError::Defect(_) => Self::worded(error.to_string(), "store-defect", []),
+            // What only the start of the program meets.
+            StoreError::InUse { .. } | StoreError::Newer { .. } | StoreError::BadCursor => {
+                Self::quoting(error.to_string())
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
+use crate::sentence::{Said, Sentence};
 
 /// What is wrong, by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,12 +125,15 @@ pub struct Warning {
     /// What a remote said, where one has said something.
     #[serde(default)]
     pub said: Option<Refusal>,
+    /// What was met instead of an answer, where it is more than what the remote said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Said>,
 }
 
 impl Warning {
     /// Something wrong, in a sentence.
     pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
-        Self { trouble, message: message.into(), about: String::new(), said: None }
+        Self { trouble, message: message.into(), about: String::new(), said: None, because: None }
     }
 
     /// What it is about.
@@ -139,10 +143,22 @@ impl Warning {
         self
     }
 
-    /// What a remote said.
+    /// What a remote said, if it was one, and how that is told.
     #[must_use]
-    pub fn said(mut self, said: Option<Refusal>) -> Self {
-        self.said = said;
+    pub fn because(mut self, why: &Sentence, said: Option<Refusal>) -> Self {
+        (self.because, self.said) = (why.said().cloned(), said);
         self
+    }
+}
+
+/// As a page says it that does not tell what to do.
+impl From<&Warning> for Sentence {
+    fn from(warning: &Warning) -> Self {
+        let Warning { trouble, message, about, because, .. } = warning;
+        let id = format!("trouble-{}", trouble.name());
+        let values = [("about", about.into()), ("message", message.into())];
+        let Some(because) = because else { return Self::worded(message, &id, values) };
+        let what = Self::worded(message, &id, values);
+        Self::worded(message, "warning-because", [("what", what.into()), ("because", because.clone().into())])
     }
 }

@@ -1,5 +1,6 @@
 //! Settings that are changed while the program runs: alike for the API and the page.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
 use crate::config::{Config, Mend, Source, WriteBackError};
+use crate::sentence::{Sentence, say};
 
 /// The settings that can be changed while the program runs.
 pub(super) const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
@@ -26,7 +28,8 @@ pub(super) struct SettingItem {
     /// Whether it has a value.
     pub(super) is_set: bool,
     /// Where the value comes from, in words.
-    pub(super) source: String,
+    #[schema(value_type = String)]
+    pub(super) source: Sentence,
     /// Whether it can be changed here; where it comes from the environment, it can only be changed there.
     pub(super) changeable: bool,
 }
@@ -46,7 +49,7 @@ pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
         };
         let source = config.source_of(key);
         let changeable = !matches!(source, Some(Source::Environment { .. } | Source::Credential { .. }));
-        SettingItem { key, value, is_set, source: source.map(ToString::to_string).unwrap_or_default(), changeable }
+        SettingItem { key, value, is_set, source: source.map(Sentence::from).unwrap_or_default(), changeable }
     };
     CHANGEABLE.into_iter().map(item).collect()
 }
@@ -82,12 +85,14 @@ pub(super) async fn apply(
 fn problem(error: &WriteBackError) -> Problem {
     let shown = |path: &Path| path.display().to_string();
     match error {
-        WriteBackError::UnknownKey(_) | WriteBackError::Invalid(_) => {
-            Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+        WriteBackError::UnknownKey(_) => Problem::new(StatusCode::BAD_REQUEST, error.to_string()),
+        WriteBackError::Invalid(mistakes) => {
+            let mistakes = ("mistakes", Sentence::from(mistakes).into());
+            Problem::saying(StatusCode::BAD_REQUEST, Sentence::worded(error.to_string(), "problem-invalid", [mistakes]))
         }
         WriteBackError::SetElsewhere { key, source_of_value } => {
-            let values = [("key", key.clone()), ("source", source_of_value.to_string())];
-            Problem::told(StatusCode::CONFLICT, "problem-set-elsewhere", values)
+            let sentence = say!("problem-set-elsewhere", key, source = source_of_value);
+            Problem::saying(StatusCode::CONFLICT, sentence)
         }
         WriteBackError::Layout { path, key } => {
             let values = [("path", shown(path)), ("key", key.clone())];
@@ -100,8 +105,22 @@ fn problem(error: &WriteBackError) -> Problem {
                 Mend::Allow => "problem-no-right",
             };
             let folder = shown(path.parent().unwrap_or(path));
-            let values = [("path", shown(path)), ("cause", cause.to_string()), ("folder", folder)];
-            Problem::told(StatusCode::SERVICE_UNAVAILABLE, id, values).again_after(60)
+            let values = [("path", shown(path).into()), ("cause", told(cause).into()), ("folder", folder.into())];
+            Problem::saying(StatusCode::SERVICE_UNAVAILABLE, Sentence::new(id, values)).again_after(60)
         }
     }
+}
+
+/// What the system said.
+fn told(cause: &io::Error) -> Sentence {
+    let known = [
+        (io::ErrorKind::NotFound, "system-not-found"),
+        (io::ErrorKind::PermissionDenied, "system-not-allowed"),
+        (io::ErrorKind::StorageFull, "system-full"),
+        (io::ErrorKind::QuotaExceeded, "system-full"),
+        (io::ErrorKind::ReadOnlyFilesystem, "system-read-only"),
+    ];
+    let known = known.into_iter().find(|(kind, _)| *kind == cause.kind());
+    let words = cause.to_string();
+    known.map_or_else(|| Sentence::quoting(&words), |(_, id)| Sentence::worded(&words, id, []))
 }

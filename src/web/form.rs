@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::auth::{CSRF_HEADER, Caller, forged};
+use super::misread::misread;
 use super::problem::Problem;
 
 /// The field in which a form carries the token of its page.
@@ -47,9 +48,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
         }
         let fields = fields.finish();
         let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(fields.as_bytes()));
-        serde_path_to_error::deserialize(fields).map(Self).map_err(|error| {
-            let said = [("said", error.to_string())];
-            Problem::told(StatusCode::UNPROCESSABLE_ENTITY, "problem-form", said)
-        })
+        serde_path_to_error::deserialize(fields)
+            .map(Self)
+            .map_err(|error| Problem::saying(StatusCode::UNPROCESSABLE_ENTITY, misread(&error.to_string(), &[])))
     }
 }

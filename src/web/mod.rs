@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod lists;
 mod metrics;
+mod misread;
 mod pages;
 mod path;
 mod peer;

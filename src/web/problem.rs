@@ -7,48 +7,36 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::jobs::JobError;
-use crate::locale::{Texts, Value};
+use crate::locale::Texts;
+use crate::sentence::Sentence;
 use crate::store::StoreError;
 
 /// An answer that says what is wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    title: String,
-    /// What says the same in any language.
-    told: Option<Told>,
+    sentence: Sentence,
     retry_after_seconds: Option<u32>,
-}
-
-/// A text of `ui/locales/*/problem.ftl`, with its values.
-#[derive(Debug, Clone)]
-struct Told {
-    id: &'static str,
-    values: Vec<(&'static str, String)>,
-}
-
-impl Told {
-    fn in_words(&self, texts: &Texts) -> String {
-        let values: Vec<Value<'_>> = self.values.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
-        texts.text(self.id, &values)
-    }
 }
 
 impl Problem {
     /// An answer of this status whose title says, to a person, what is wrong and how to mend it.
     pub fn new(status: StatusCode, title: impl Into<String>) -> Self {
-        Self { status, title: title.into(), told: None, retry_after_seconds: None }
+        Self::saying(status, Sentence::quoting(title))
     }
 
-    /// The same for what people meet on pages: the text of this name in `ui/locales/*/problem.ftl`, in
-    /// their language there and in English everywhere else.
+    /// The same in a sentence that pages say in their reader's language; in English everywhere else.
+    pub fn saying(status: StatusCode, sentence: Sentence) -> Self {
+        Self { status, sentence, retry_after_seconds: None }
+    }
+
+    /// The same, as the text of this name in `ui/locales/*/problem.ftl`.
     pub(super) fn told<const N: usize>(
         status: StatusCode,
         id: &'static str,
         values: [(&'static str, String); N],
     ) -> Self {
-        let told = Told { id, values: values.into() };
-        Self { told: Some(told.clone()), ..Self::new(status, told.in_words(Texts::of(None))) }
+        Self::saying(status, Sentence::new(id, values.map(|(name, value)| (name, value.into()))))
     }
 
     /// 503: the sender is to try again after so many seconds.
@@ -71,7 +59,7 @@ impl Problem {
 
     /// What is wrong, in the language of a page where it can be told in it.
     pub(super) fn in_words(&self, texts: &Texts) -> String {
-        self.told.as_ref().map_or_else(|| self.title.clone(), |told| told.in_words(texts))
+        self.sentence.in_words(texts)
     }
 }
 
@@ -105,8 +93,8 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Store(error) => error.into(),
-            JobError::Credentials(sentence) | JobError::Refused(sentence) | JobError::Remote(sentence) => {
-                Self::new(StatusCode::CONFLICT, sentence)
+            JobError::Credentials(why) | JobError::Refused(why) | JobError::Remote(why) => {
+                Self::saying(StatusCode::CONFLICT, why)
             }
         }
     }
@@ -115,7 +103,8 @@ impl From<JobError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let problem = self.clone();
-        let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.title };
+        let body =
+            ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.sentence.to_string() };
         let mut response = (self.status, Json(body)).into_response();
         // For pages, which say it in their own way.
         response.extensions_mut().insert(problem);

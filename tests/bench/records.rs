@@ -3,6 +3,7 @@
 use cashout::attempt::{Attempt, AttemptState, Payment, reference};
 use cashout::money::{Amount, Currency};
 use cashout::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use cashout::sentence::Sentence;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
@@ -57,7 +58,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         history: Vec::new(),
         unknown: Map::new(),
     };
-    operation.note("made from the voucher", at);
+    operation.note(&Sentence::new("operation-made", []), at);
     operation
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -
             if operation.status == end {
                 break;
             }
-            operation.happen(event, "", sent).unwrap();
+            operation.happen(event, &Sentence::none(), sent).unwrap();
         }
     }
     assert_eq!(operation.status, end);
@@ -113,6 +114,7 @@ fn attempt(operation: &Operation, kind: PaymentKind, at: Timestamp) -> Attempt {
         transaction_status: Some("CAPTURED".to_owned()),
         as_of: None,
         message: String::new(),
+        said: None,
         refusal: None,
         updated_at: at,
         unknown: Map::new(),

@@ -8,6 +8,7 @@ use cashout::logs::LogLine;
 use cashout::operation::{Hold, Operation, PaymentKind};
 use cashout::refusal::Refusal;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
+use cashout::sentence::Sentence;
 use cashout::store::{StoreError, View, Writer};
 use cashout::update::story::{Known, Outcome, Past, Reason};
 use cashout::vendor::{SentDocument, Trouble, Vendor, Warning};
@@ -113,7 +114,11 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     let at = vendor.updated_at;
     (vendor.login, vendor.email, vendor.vat_number) = (long(), long(), Some(long()));
     vendor.identification_refusal = Some(long());
-    vendor.warn(Warning::new(Trouble::DocumentNotSent, long()).about(long()).said(Some(Refusal::in_words(&long()))));
+    vendor.warn(
+        Warning::new(Trouble::DocumentNotSent, long())
+            .about(long())
+            .because(&Sentence::quoting(long()), Some(Refusal::in_words(&long()))),
+    );
     writer.put(&vendor)?;
     writer.put(&SentDocument {
         document_id: 1,
@@ -134,7 +139,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     operation.voucher = long();
     operation.invoice_id = Some(long());
     operation.message = long();
-    operation.hold(Hold::Unknown, &long(), at);
+    operation.hold(Hold::Unknown, &Sentence::quoting(long()), at);
     let amount = operation.amount;
     operation.payment_mut(PaymentKind::Transfer).attempts.push(Attempt {
         number: 1,
@@ -149,6 +154,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         transaction_status: Some(long()),
         as_of: None,
         message: long(),
+        said: None,
         refusal: Some(Refusal::in_words(&long())),
         updated_at: at,
         unknown: serde_json::Map::new(),
@@ -174,7 +180,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
 
     let mut record = writer.get::<BatchRecord>(&batch)?.expect(found);
     (record.arguments, record.asked_by, record.error) = (long(), long(), Some(long()));
-    record.failures = vec![Failure { subject: Subject::shop(SHOP), message: long() }];
+    record.failures = vec![Failure::new(Subject::shop(SHOP), Sentence::quoting(long()))];
     writer.put(&record)
 }
 

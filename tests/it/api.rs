@@ -3,6 +3,7 @@
 use cashout::logs::LogLine;
 use cashout::operation::{Hold, Operation};
 use cashout::sandbox::SandboxOptions;
+use cashout::sentence::Sentence;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};
 use serde_json::{Value, json};
@@ -307,7 +308,7 @@ async fn an_operation_that_waits_for_a_person_is_taken_up_again() {
     let now = world.clock.now();
     let held = world.context.store.write(move |writer| {
         let mut operation = writer.get::<Operation>(&id)?.unwrap();
-        operation.hold(Hold::OtherPayment, "somebody has to look", now);
+        operation.hold(Hold::OtherPayment, &Sentence::quoting("somebody has to look"), now);
         writer.put(&operation)
     });
     held.await.map_err(|error: StoreError| error).unwrap();

@@ -21,6 +21,7 @@ mod enterprise_bodies;
 mod explanations;
 mod faults;
 mod forged_notifications;
+mod french;
 mod guarding;
 mod hipay_refusals;
 mod hostile_notifications;

@@ -14,6 +14,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFo
 use utoipa::{IntoParams, ToSchema};
 
 use crate::store::Listing;
+use crate::web::misread::misread;
 use crate::web::problem::Problem;
 
 /// Which page of a list, in which order.
@@ -202,7 +203,7 @@ impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
     }
 
     fn of(query: &str, counts: impl Fn(&str) -> bool) -> Result<Self, Problem> {
-        let unknown = |said: String| wrong("problem-filter", [("said", said)]);
+        let unknown = |said: String| Problem::saying(StatusCode::BAD_REQUEST, misread(&said, P::KEYS));
         let mut pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(query).map_err(|error| unknown(error.to_string()))?;
         pairs.retain(|(_, value)| counts(value));
@@ -210,7 +211,7 @@ impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
             pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
         let paging: P = read(&paging).map_err(unknown)?;
         paging.check()?;
-        let filters = read(&filters).map_err(|error| unknown(format!("{error}; or {}", P::KEYS.join(", "))))?;
+        let filters = read(&filters).map_err(unknown)?;
         Ok(Self(paging, filters))
     }
 }

@@ -17,6 +17,7 @@ use crate::explanation::Explanation;
 use crate::locale::{Texts, Word};
 use crate::money::Amount;
 use crate::operation::{Column, PaymentKind};
+use crate::sentence::{self, Said};
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::lists::Found;
@@ -114,6 +115,11 @@ impl Page {
     pub(super) fn tn(&self, id: &str, number: impl Borrow<u64>) -> String {
         let number = *number.borrow();
         self.texts.text(id, &[("number", number.into()), ("shown", self.texts.number(number).into())])
+    }
+
+    /// What a record says: its English text, or the same in the reader's language.
+    pub(super) fn say(&self, english: &str, said: Option<&Said>) -> String {
+        sentence::in_words(english, said, self.texts)
     }
 
     /// The word for it.

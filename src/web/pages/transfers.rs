@@ -159,7 +159,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
             continue;
         }
         let tone = status_tone(change.status);
-        let (title, text) = (page.of(&change.status), change.message.clone());
+        let (title, text) = (page.of(&change.status), page.say(&change.message, change.said.as_ref()));
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
     }
     events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));
@@ -174,7 +174,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         events.push(Event {
             at: notification.received_at,
             title: page.t1("story-told", "action", page.short(&notification.action)),
-            text: notification.message.clone(),
+            text: page.say(&notification.message, notification.said.as_ref()),
             facts,
             tone: "quiet",
         });
@@ -199,7 +199,7 @@ fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
         AttemptState::Unknown => "quiet",
     };
     let title = page.t2("story-sent", ("kind", page.of(&kind)), ("state", page.of(&attempt.state)));
-    Event { at: attempt.intended_at, title, text: attempt.message.clone(), facts, tone }
+    Event { at: attempt.intended_at, title, text: page.say(&attempt.message, attempt.said.as_ref()), facts, tone }
 }
 
 fn status_tone(status: Status) -> &'static str {

@@ -6,6 +6,7 @@ use cashout::jobs::{BatchRecord, Command};
 use cashout::logs::LogLine;
 use cashout::operation::{Event, Operation, PaymentKind, Status};
 use cashout::payment::{Arrival, CustomerPayment, PaymentNotice};
+use cashout::sentence::Sentence;
 use cashout::vendor::{Trouble, Vendor, Warning};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Map, json};
@@ -85,8 +86,8 @@ pub(super) fn operation(nth: u64, size: &Size) -> Operation {
     let born = moment(nth, size.operations);
     let mut operation = lived_since(nth, shop_of(nth, size), born, end);
     if let Some(event) = last {
-        let message = "HiPay refused it (3): the account has been closed by its holder";
-        operation.happen(event, message, operation.updated_at + SignedDuration::from_mins(5)).unwrap();
+        let message = Sentence::quoting("HiPay refused it (3): the account has been closed by its holder");
+        operation.happen(event, &message, operation.updated_at + SignedDuration::from_mins(5)).unwrap();
     }
     // A cycle every ten days.
     let day = born.in_tz("UTC").unwrap().date();
@@ -202,6 +203,8 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
     let of_wallet = nth.is_multiple_of(2);
     let shop = shop_of(nth, size);
     let subject = if of_wallet { transaction_of(nth.div_euclid(2)) } else { reference_of(nth.div_euclid(2) + 1) };
+    let kind = PaymentKind::Transfer;
+    let (message, said) = Sentence::new("notice-executed", [("kind", kind.into())]).into_parts();
     Notification {
         id: nth,
         kind: if of_wallet { NotificationKind::Wallet } else { NotificationKind::Payment },
@@ -215,7 +218,8 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
             wallet_of(shop)
         ),
         subject,
-        message: "the transfer is done".to_owned(),
+        message,
+        said,
         received_at: at,
         repeats: 0,
         repeated_at: None,

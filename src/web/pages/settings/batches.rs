@@ -73,8 +73,9 @@ impl Batches {
     }
 
     /// What went wrong: with the whole batch first, then with single items.
-    pub(super) fn trouble(&self, record: &BatchRecord) -> Vec<String> {
-        let failures = record.failures.iter().take(FAILURES_SHOWN).map(|failure| failure.message.clone());
-        record.error.iter().cloned().chain(failures).collect()
+    pub(super) fn trouble(&self, page: &Page, record: &BatchRecord) -> Vec<String> {
+        let error = record.error.iter().map(|error| page.say(error, record.error_said.as_ref()));
+        let failures = record.failures.iter().take(FAILURES_SHOWN);
+        error.chain(failures.map(|failure| page.say(&failure.message, failure.said.as_ref()))).collect()
     }
 }

@@ -13,6 +13,7 @@ use super::super::page::{Page, show};
 use crate::hipay::ActingOn;
 use crate::remote::CallError;
 use crate::scheduler::NextRun;
+use crate::sentence::Sentence;
 use crate::store::{self, StoreError};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -107,7 +108,7 @@ pub(in crate::web::pages) async fn remotes(State(web): State<Web>, page: Page) -
     );
     let remote = |name, address: &str, trouble| Remote { name, address: address.to_owned(), trouble };
     let silent = || Some(page.t("remote-silent"));
-    let told = |error: &CallError| Some(error.to_string());
+    let told = |error: &CallError| Some(Sentence::from(error).in_words(page.texts()));
     let remotes = [
         remote(
             "Mirakl",
