@@ -1,5 +1,5 @@
 //! What happens at Mirakl while the demo lives: cycles are settled, customers' money arrives at HiPay,
-//! now and then too late, and new shops join.
+//! now and then too late, new shops join, and those in trouble are mended after a while.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 use crate::cycle::Calendar;
 use crate::money::{Amount, MoneyError};
 use crate::sandbox::Sandbox;
-use crate::sandbox::shops::{Market, open, sell};
+use crate::sandbox::shops::{Market, is_in_trouble, mend, open, sell};
 
 /// When vouchers are issued, after the cut of a cycle: in time for the next night's batches.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(3);
@@ -19,6 +19,12 @@ const FUNDED_AFTER: SignedDuration = SignedDuration::from_hours(22);
 const REST_AFTER: SignedDuration = SignedDuration::from_hours(63);
 /// When a new shop joins.
 const JOINED_AFTER: SignedDuration = SignedDuration::from_hours(82);
+/// When the first of the shops in trouble is mended, after they have joined: a day after the dashboard is
+/// shown. Then one more of them every few days.
+const MENDED_AFTER: SignedDuration = SignedDuration::from_hours(25 * 24);
+const NEXT_MENDED_AFTER: i32 = 3;
+/// How many shops are mended one after the other, before the next of them come first again.
+const MENDED_IN_TURN: usize = 40;
 /// How much of a hundred arrives in time, in a cycle that is short of it.
 const SHORT_PERCENT: i64 = 70;
 
@@ -29,6 +35,8 @@ enum Happening {
     Money(Amount),
     /// A shop joins.
     Shop,
+    /// What was the matter with the shop of this number is mended.
+    Mended(usize),
 }
 
 /// The marketplace and what is to happen to it.
@@ -47,6 +55,9 @@ impl Marketplace {
         open(sandbox, &market, 0..shops, begins);
         let mut marketplace = Self { market, calendar, agenda: BTreeMap::new(), cycles: 0, shops };
         marketplace.expect(first, SETTLED_AFTER, Happening::Settlement(first));
+        for shop in 0..shops {
+            marketplace.expect_mending(shop, begins);
+        }
         marketplace
     }
 
@@ -61,8 +72,10 @@ impl Marketplace {
                 }
                 Happening::Shop => {
                     open(sandbox, &self.market, self.shops..self.shops.saturating_add(1), now);
+                    self.expect_mending(self.shops, now);
                     self.shops = self.shops.saturating_add(1);
                 }
+                Happening::Mended(shop) => mend(sandbox, &self.market, shop, now),
             }
         }
         Ok(())
@@ -88,10 +101,23 @@ impl Marketplace {
         Ok(())
     }
 
+    /// A shop that joined at `joined` is mended in its turn, if anything is the matter with it.
+    fn expect_mending(&mut self, shop: usize, joined: Timestamp) {
+        if is_in_trouble(shop) {
+            let turn = i32::try_from(shop.checked_rem(MENDED_IN_TURN).unwrap_or(0) / 4).unwrap_or(0);
+            let later = SignedDuration::from_hours(24).saturating_mul(NEXT_MENDED_AFTER.saturating_mul(turn));
+            let after = MENDED_AFTER.checked_add(later).unwrap_or(MENDED_AFTER);
+            self.expect_at(joined.checked_add(after).unwrap_or(Timestamp::MAX), Happening::Mended(shop));
+        }
+    }
+
     /// `happening` is due so long after the cut of `cycle`.
     fn expect(&mut self, cycle: Date, after: SignedDuration, happening: Happening) {
         let Ok(cycle) = self.calendar.cycle(cycle) else { return };
-        let mut at = cycle.at.checked_add(after).unwrap_or(Timestamp::MAX);
+        self.expect_at(cycle.at.checked_add(after).unwrap_or(Timestamp::MAX), happening);
+    }
+
+    fn expect_at(&mut self, mut at: Timestamp, happening: Happening) {
         // What happens at the same moment happens one after the other.
         while self.agenda.contains_key(&at) {
             at = at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at);

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-pub use season::{open, sell};
+pub use season::{is_in_trouble, mend, open, sell};
 
 use super::{Document, PaymentInfo, Sandbox, Shop, Voucher};
 use crate::money::{Amount, Currency, MoneyError};

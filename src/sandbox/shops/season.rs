@@ -5,9 +5,9 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{Market, documents, issued, number, of_cycle, payable, shop, trouble};
+use super::{FIRST_ID, Market, Trouble, documents, iban, issued, number, of_cycle, payable, shop, slug, trouble};
 use crate::money::{Amount, Currency, MoneyError};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Document, Sandbox};
 
 /// Opens the market's shops with these numbers (from 0): they are in Mirakl from `at` on, with their
 /// documents. A shop is the same whenever it joins.
@@ -22,6 +22,53 @@ pub fn open(sandbox: &Sandbox, market: &Market, shops: Range<usize>, at: Timesta
             mirakl.documents.extend(documents);
         });
     }
+}
+
+/// What was the matter with the market's shop of this number is mended at Mirakl, as its seller or the
+/// operator would: a right document beside the refused one, a right IBAN, an e-mail.
+pub fn mend(sandbox: &Sandbox, market: &Market, index: usize, at: Timestamp) {
+    let (mut rng, id) = (draw(market, index, usize::MAX), FIRST_ID.saturating_add(number(index)));
+    let (right, Some(trouble)) = shop(index, market, &mut rng) else { return };
+    sandbox.mirakl(|mirakl| {
+        let Some(shop) = mirakl.shop_mut(id) else { return };
+        let identity = if shop.professional { "LEGAL_IDENTITY_OF_REPRESENTATIVE" } else { "SOLE_MAN_BUS_IDENTITY" };
+        let document = match trouble {
+            Trouble::RefusedIdentity => Some((identity, "identity-card.jpg")),
+            Trouble::RefusedBank | Trouble::NoBankDocument => Some(("ALL_PROOF_OF_BANK_ACCOUNT", "bank-statement.pdf")),
+            Trouble::WrongIban => {
+                if let Some(info) = &mut shop.payment {
+                    let country: String = info.iban.chars().take(2).collect();
+                    info.iban = iban::invent(&country, &mut rng);
+                }
+                None
+            }
+            Trouble::PaymentBlocked => {
+                shop.payment_blocked = false;
+                None
+            }
+            Trouble::NotProcessed | Trouble::Undecided => {
+                shop.hipay_process = Some(true);
+                None
+            }
+            Trouble::NoEmail => {
+                shop.email = Some(format!("contact{id}@{}.example", slug(&right.name)));
+                None
+            }
+            // The first makes up for itself, the second harms nobody.
+            Trouble::NegativeFirst | Trouble::UnknownDocument => None,
+        };
+        shop.updated = at;
+        if let Some((kind, file_name)) = document {
+            // Behind those that it had from the beginning.
+            let new = Document::new(id.saturating_mul(10).saturating_add(9), id, kind, file_name);
+            mirakl.documents.push(Document { uploaded: at, ..new });
+        }
+    });
+}
+
+/// True where something is the matter with the shop of this number.
+pub fn is_in_trouble(index: usize) -> bool {
+    trouble(index).is_some()
 }
 
 /// Settles one more cycle, the market's `round`th from 0: every shop has its voucher. Gives what those
