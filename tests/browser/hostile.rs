@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::browser::Browser;
+use crate::desk;
 use crate::door::signed_in;
 use crate::notices::{Notice, until};
 use crate::payments::{enterprise, known, notice};
@@ -261,7 +262,20 @@ fn is_harmless(path: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
     let site = hostile_site().await;
-    let browser = signed_in(&site, site.window().width(390)).await;
+    walk(signed_in(&site, site.window().width(390)).await, "hostile").await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_every_page_that_is_wide_and_dark_and_in_french() {
+    let site = hostile_site().await;
+    let window = site.window().width(1440).dark().language("fr");
+    walk(desk::signed_in(window, "/dashboard/vendors").await, "hostile-wide").await;
+    site.stop().await;
+}
+
+/// Opens every page of the route table; the pictures begin with `name`.
+async fn walk(browser: Browser, name: &str) {
     // Addresses that only take forms, asked for all the same.
     browser.allow_finding("answered 405");
     browser.allow_finding("Failed to load resource");
@@ -287,7 +301,7 @@ async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
         if !there.bare.is_empty() || !there.uncut.is_empty() || there.injected > 0 {
             wrong.push(format!("{path}: {there:?}"));
         }
-        browser.screenshot(&format!("hostile{}", path.replace(['/', '{', '}'], "-"))).await;
+        browser.screenshot(&format!("{name}{}", path.replace(['/', '{', '}'], "-"))).await;
         // What was cut is there, and opened it fits as well.
         let told = !OUR_WORDS.contains(&path.as_str()) && path != "/dashboard/transfers/retried";
         if told && (there.texts == 0 || there.whole == 0) {
@@ -305,5 +319,4 @@ async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
     // Documents come into the page once they are asked for.
     browser.allow_finding("layout shift");
     browser.done().await;
-    site.stop().await;
 }
