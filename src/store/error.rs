@@ -108,10 +108,11 @@ impl From<&StoreError> for Sentence {
             StoreError::Machine(_) => Self::worded(error.to_string(), "store-machine", []),
             StoreError::Damaged { .. } => Self::worded(error.to_string(), "store-damaged", []),
             StoreError::Defect(_) => Self::worded(error.to_string(), "store-defect", []),
-            // What only the start of the program meets.
-            StoreError::InUse { .. } | StoreError::Newer { .. } | StoreError::BadCursor => {
-                Self::quoting(error.to_string())
-            }
+            // What only the start of the program meets, and what pages have words of their own for.
+            StoreError::NotBuilt { .. }
+            | StoreError::InUse { .. }
+            | StoreError::Newer { .. }
+            | StoreError::BadCursor => Self::quoting(error.to_string()),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{ASSETS, assets, guarded, language};
 use crate::check::Finding;
 use crate::config::{ConfigErrors, Draft};
 use crate::secret::Secret;
+use crate::sentence::Sentence;
 use crate::session::is_same;
 use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, id_of};
 use crate::web::auth::comes_from_elsewhere;
@@ -179,6 +180,8 @@ struct Wrong {
     mistakes: Option<ConfigErrors>,
     problems: Vec<String>,
     findings: Vec<Finding>,
+    /// A setting that stands in the file in a way that only a person can change.
+    unchangeable: Option<String>,
 }
 
 impl Wrong {
@@ -258,9 +261,7 @@ async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Pro
     let made = made.map_err(|_| Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", []))?;
     Ok(match made {
         Ok(Ok(draft)) => Ok(draft),
-        Ok(Err(key)) => {
-            Err(Wrong::of(format!("{key}: the file is laid out in a way that cannot be changed from here")))
-        }
+        Ok(Err(key)) => Err(Wrong { unchangeable: Some(key), ..Wrong::default() }),
         Err(mistakes) => Err(Wrong { mistakes: Some(mistakes), ..Wrong::default() }),
     })
 }
@@ -268,11 +269,15 @@ async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Pro
 /// The page with what was typed and what is wrong with it.
 async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Result<Response, Problem> {
     let begun = draft(setup, &Typed::new()).await?.ok();
-    let Wrong { mistakes, mut problems, findings } = wrong;
+    let Wrong { mistakes, mut problems, findings, unchangeable } = wrong;
+    if let Some(key) = unchangeable {
+        let path = setup.file().display().to_string();
+        problems.push(page.t2("problem-layout", ("path", path), ("key", key)));
+    }
     let mistakes = mistakes.map(|errors| errors.mistakes).unwrap_or_default();
     let of_key = |key: &str| {
         let mistake = mistakes.iter().find(|mistake| mistake.key.as_deref() == Some(key))?;
-        Some(if mistake.is_missing { page.t("setup-missing") } else { mistake.problem.clone() })
+        Some(if mistake.is_missing { page.t("setup-missing") } else { mistake.problem.in_words(page.texts()) })
     };
     let question = |asked: &Asked| {
         let known = begun.as_ref().map(|draft| draft.known(asked.key));
@@ -295,7 +300,9 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
             required: !(asked.optional || asked.kind == Kind::Secret && is_set),
             is_kept: asked.kind == Kind::Secret && is_set,
             can_forget: asked.kind == Kind::Secret && asked.optional && typed.is_some(),
-            elsewhere: known.and_then(|known| known.elsewhere).map(|source| source.to_string()),
+            elsewhere: known
+                .and_then(|known| known.elsewhere)
+                .map(|source| Sentence::from(&source).in_words(page.texts())),
             problem: of_key(asked.key),
             suggestions: asked.suggestions,
         }
@@ -306,7 +313,7 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
     let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();
     let is_asked = |key: &str| ASKED.iter().flat_map(|(_, settings)| settings.iter()).any(|asked| asked.key == key);
     let others = mistakes.iter().filter(|mistake| !mistake.key.as_deref().is_some_and(is_asked));
-    problems.extend(others.map(ToString::to_string));
+    problems.extend(others.map(|mistake| Sentence::from(mistake).in_words(page.texts())));
     let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();
     let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     show(status, &Questions { page, sections, problems, findings })
