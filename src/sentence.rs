@@ -130,6 +130,15 @@ impl Sentence {
     }
 }
 
+/// Who asked for something: a person by name, or what asks in the place of one.
+pub fn asker(name: &str) -> Sentence {
+    const NOBODY: [&str; 4] = ["schedule", "auto", "command line", "a person on the command line"];
+    if NOBODY.contains(&name) {
+        return Sentence::worded(name, &format!("asker-{}", name.replace(' ', "-")), []);
+    }
+    Sentence::quoting(name)
+}
+
 /// What a record keeps of a sentence, in the language of `texts`; the English text where there is nothing
 /// else, as in the records of an earlier release.
 pub fn in_words(english: &str, said: Option<&Said>, texts: &Texts) -> String {
@@ -383,8 +392,9 @@ mod tests {
         }
         // Those that are made of a word and a name are named by what they begin with.
         for id in texts_known.keys() {
-            let made =
-                ["hipay-code-", "hipay-detail-", "kind-of-", "row-"].into_iter().any(|start| id.starts_with(start));
+            let made = ["hipay-code-", "hipay-detail-", "kind-of-", "row-", "asker-"]
+                .into_iter()
+                .any(|start| id.starts_with(start));
             assert!(made || code.contains(&format!("\"{id}\"")), "{id} is never said");
         }
     }

@@ -1,7 +1,6 @@
 //! `cashout:generate`: operations from Mirakl's vouchers.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -20,7 +19,7 @@ use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Hold, Operation, Status};
-use crate::sentence::say;
+use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
@@ -42,15 +41,15 @@ pub struct GenerateArguments {
     pub after: Option<SignedDuration>,
 }
 
-impl fmt::Display for GenerateArguments {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl From<&GenerateArguments> for Sentence {
+    fn from(arguments: &GenerateArguments) -> Self {
         let parts = [
-            self.cycle_date.map(|date| format!("cycle {date}")),
-            self.execution_date.map(|date| format!("as on {date}")),
-            self.before.map(|before| format!("{before:#} before")),
-            self.after.map(|after| format!("{after:#} after")),
+            arguments.cycle_date.map(|date| say!("asked-cycle", date)),
+            arguments.execution_date.map(|date| say!("asked-day", date)),
+            arguments.before.map(|before| say!("asked-before", before = format!("{before:#}"))),
+            arguments.after.map(|after| say!("asked-after", after = format!("{after:#}"))),
         ];
-        formatter.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+        parts.into_iter().flatten().reduce(|one, other| say!("asked-both", one, other)).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::GenerateArguments;
+use crate::sentence::{Sentence, say};
 
 /// A batch and what it is asked for. As JSON: `{"command": "vendor:process", "since": null}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,14 +53,14 @@ impl Command {
     }
 
     /// What it was asked for beside its name, in words; empty where nothing was.
-    pub fn arguments(&self) -> String {
+    pub fn arguments(&self) -> Sentence {
         match self {
-            Self::VendorProcess { since: Some(since) } => format!("since {since}"),
-            Self::CashoutGenerate(arguments) => arguments.to_string(),
+            Self::VendorProcess { since: Some(since) } => say!("asked-since", since = since.to_string()),
+            Self::CashoutGenerate(arguments) => arguments.into(),
             Self::VendorProcess { since: None }
             | Self::CashoutTransfer
             | Self::CashoutWithdraw
-            | Self::TransactionStatusSync => String::new(),
+            | Self::TransactionStatusSync => Sentence::none(),
         }
     }
 }

@@ -201,7 +201,7 @@ impl BatchRecord {
         let record = Self {
             id: writer.next_id::<Self>()?,
             command: new.command.name().to_owned(),
-            arguments: new.command.arguments(),
+            arguments: new.command.arguments().to_string(),
             asked_by: new.asked_by,
             state: new.state,
             started_at: now,

@@ -3,13 +3,13 @@
 
 use super::{Context, JobError};
 use crate::operation::{Event, Operation, Status};
-use crate::sentence::say;
+use crate::sentence::{asker, say};
 use crate::store::{View, Writer};
 
 /// Lets the runs take up operation `id` again. Gives it as it is then.
 pub async fn retry(context: &Context, id: u64, asked_by: &str) -> Result<Operation, JobError> {
     let now = context.clock.now();
-    let note = say!("retry-asked", person = asked_by);
+    let note = say!("retry-asked", person = asker(asked_by));
     let taken_up = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(mut operation) = writer.get::<Operation>(&id)? else {
             return Err(JobError::Refused(say!("retry-none", operation = id)));

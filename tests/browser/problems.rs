@@ -33,7 +33,7 @@ const PROBLEMS: [(&str, u16, &str, &str); 9] = [
         "/dashboard/logs?level=LOUD",
         400,
         "level: unknown variant `LOUD`",
-        "Cette adresse demande ce que la liste ne connaît pas\u{202f}: level",
+        "«\u{202f}level\u{202f}» ne peut pas valoir «\u{202f}LOUD\u{202f}»",
     ),
 ];
 

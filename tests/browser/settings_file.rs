@@ -127,7 +127,7 @@ async fn a_file_that_cannot_be_written_is_told_with_the_mend_and_stays_as_it_was
         browser.click(save).await;
         browser.sees(told).await;
         browser.sees(&file.display().to_string()).await;
-        browser.sees("Permission denied").await;
+        browser.sees(if language == "en" { "Permission denied" } else { "droit refusé" }).await;
         browser.sees(mend).await;
         assert_eq!(browser.value(level).await, "ERROR", "it is as it was");
         browser.is_accessible().await;

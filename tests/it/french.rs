@@ -5,24 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cashout::config::{Config, Settings};
-use cashout::jobs::{self, Command, GenerateArguments};
+use cashout::jobs::{self, Command, GenerateArguments, Silent};
 use cashout::operation::{Operation, PaymentKind};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Life, Refusal};
 use cashout::serve::Appliance;
 use cashout::web::paths;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 
 use crate::notices::{Notice, newcomer};
 use crate::payments::{ACCEPTED, FORM, enterprise};
 use crate::signing_in::{OPERATOR, signed_in, world};
-use crate::world::{World, wallet_of};
+use crate::world::{CYCLE, World, wallet_of};
 
 /// What somebody else says: the same in every language, and no word of any.
 const THEIRS: &str = "X1-Y2";
 
 /// Words that every English sentence has one of, and that are none in French.
-const ENGLISH: [&str; 24] = [
+const ENGLISH: [&str; 26] = [
     "the", "is", "was", "not", "of", "with", "has", "have", "had", "cannot", "this", "that", "been", "which", "your",
-    "and", "are", "were", "it", "by", "its", "will", "be", "no",
+    "and", "are", "were", "it", "by", "its", "will", "be", "no", "since", "before",
 ];
 
 /// The texts of a language by name; those that go on over several lines are left out.
@@ -181,6 +183,17 @@ async fn in_trouble(world: &World) -> Appliance {
     world.after_the_cycle();
     world.run(generation()).await;
     nobody_answers(world).await;
+    let since = "2026-11-10T00:00:00Z".parse().unwrap();
+    world.run(Command::VendorProcess { since: Some(since) }).await;
+    let asked = GenerateArguments {
+        cycle_date: Some(CYCLE),
+        before: Some(SignedDuration::from_hours(20)),
+        ..Default::default()
+    };
+    world.run(Command::CashoutGenerate(asked)).await;
+    for asked_by in ["schedule", "command line"] {
+        jobs::run(&world.context, &shops(), asked_by, Arc::new(Silent), CancellationToken::new()).await.unwrap();
+    }
 
     // Transfers: refused, with an outcome that nobody knows, for want of money, held.
     world.sandbox.hipay(|hipay| {

@@ -13,6 +13,7 @@ mod calls;
 mod checks;
 mod commands;
 mod connections;
+mod cookies;
 mod demo;
 mod disguise;
 mod empty_machine;

@@ -122,6 +122,11 @@ impl Page {
         sentence::in_words(english, said, self.texts)
     }
 
+    /// Who asked for something.
+    pub(super) fn asker(&self, name: &str) -> String {
+        sentence::asker(name).in_words(self.texts)
+    }
+
     /// The word for it.
     pub(super) fn of(&self, thing: &impl Word) -> String {
         self.texts.word(thing)

@@ -137,7 +137,9 @@ pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id):
             });
             (documents.collect(), Shown::Live(context.clock.now()))
         }
-        Some(Ok(Err(CallError::Rejected(rejection)))) => (last_known(), Shown::Refused(rejection.to_string())),
+        Some(Ok(Err(CallError::Rejected(rejection)))) => {
+            (last_known(), Shown::Refused(rejection.sentence.in_words(page.texts())))
+        }
         Some(Ok(Err(CallError::NotSent { .. } | CallError::Unknown { .. })) | Err(_)) => {
             (last_known(), Shown::NoAnswer)
         }

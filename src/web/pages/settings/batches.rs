@@ -72,6 +72,12 @@ impl Batches {
         page.t2("batch-done-of", ("done", page.number(&record.done)), ("total", page.number(&record.total)))
     }
 
+    /// What it was asked for beside its name.
+    pub(super) fn arguments(&self, page: &Page, record: &BatchRecord) -> String {
+        let asked = record.request().map(|command| command.arguments().in_words(page.texts()));
+        asked.unwrap_or_else(|| record.arguments.clone())
+    }
+
     /// What went wrong: with the whole batch first, then with single items.
     pub(super) fn trouble(&self, page: &Page, record: &BatchRecord) -> Vec<String> {
         let error = record.error.iter().map(|error| page.say(error, record.error_said.as_ref()));
