@@ -1,5 +1,6 @@
 //! An index that a large collection lacks is built while others write, and through restarts.
 
+use crate::store::migrate::MIGRATIONS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
