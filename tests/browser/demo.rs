@@ -9,7 +9,7 @@ use crate::told::Running;
 use crate::updating::knows_of_the_exchange;
 
 /// A marketplace lives through some weeks first, in a build that is not made to be fast.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_of_the_demo_is_installed_by_its_button() {
