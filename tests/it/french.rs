@@ -64,10 +64,11 @@ impl English {
     }
 
     fn is_in(&self, text: &str) -> bool {
-        let words = || text.split(|letter: char| !letter.is_alphanumeric() && letter != '-' && letter != '_');
+        // Names of settings are one word.
+        let words = || text.split(|letter: char| !letter.is_alphanumeric() && !"-_.".contains(letter));
         self.whole.contains(text)
             || self.parts.iter().any(|part| text.contains(part.as_str()))
-            || words().any(|word| ENGLISH.contains(&word.to_lowercase().as_str()))
+            || words().any(|word| ENGLISH.contains(&word.trim_matches('.').to_lowercase().as_str()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use iban::Iban;
 
 use super::*;
-use crate::sandbox::shops::{Market, Populated, Trouble, populate};
+use crate::sandbox::shops::{Market, Populated, Trouble, mend, open, populate};
 
 async fn market(seed: u64) -> (Sandbox, Populated) {
     let options = SandboxOptions { clock: clock(), ..SandboxOptions::default() };
@@ -56,4 +56,42 @@ async fn the_same_seed_builds_the_same_marketplace() {
     let first = dump(3).await;
     assert_eq!(first, dump(3).await);
     assert_ne!(first, dump(4).await);
+}
+
+/// What is handed in last counts: a file whose name begins with a number is refused.
+fn in_order(sandbox: &Sandbox) -> usize {
+    sandbox.mirakl(|mirakl| {
+        let last = |shop: u64, word: &str| {
+            let of_kind = mirakl.documents.iter().filter(|one| one.shop_id == shop && one.kind.contains(word));
+            of_kind.filter(|one| !one.kind.ends_with("_REAR")).max_by_key(|one| one.id)
+        };
+        let accepted = |shop: u64, word: &str| {
+            last(shop, word).is_some_and(|one| !one.file_name.starts_with(|letter: char| letter.is_ascii_digit()))
+        };
+        let well = mirakl.shops.iter().filter(|shop| {
+            shop.email.is_some()
+                && shop.hipay_process == Some(true)
+                && !shop.payment_blocked
+                && shop.payment.as_ref().unwrap().iban.parse::<Iban>().is_ok()
+                && accepted(shop.id, "IDENTITY")
+                && accepted(shop.id, "BANK_ACCOUNT")
+        });
+        well.count()
+    })
+}
+
+#[tokio::test]
+async fn whatever_is_the_matter_with_a_shop_can_be_mended() {
+    let sandbox = Sandbox::start(SandboxOptions { clock: clock(), ..SandboxOptions::default() }).await.unwrap();
+    let (market, now) = (Market::new(1, jiff::civil::date(2026, 11, 21)), clock().now());
+    open(&sandbox, &market, 0..40, now);
+    assert_eq!(in_order(&sandbox), 32, "two of the ten troubles stand in nobody's way");
+    for index in 0..40 {
+        mend(&sandbox, &market, index, now);
+    }
+    assert_eq!(in_order(&sandbox), 40);
+    sandbox.mirakl(|mirakl| {
+        let ids: HashSet<u64> = mirakl.documents.iter().map(|document| document.id).collect();
+        assert_eq!(ids.len(), mirakl.documents.len(), "two documents of one number");
+    });
 }
