@@ -2,8 +2,8 @@
 //! one, and exchanges the binary. It speaks to no network peer, reads no request and never opens the
 //! store.
 //!
-//! Everything it waits for comes through [`Guard::next`]. What it does in ordinary times is
-//! [`Guard::run`]; an update is one procedure, [`Guard::update`], from its first step to its last.
+//! Everything it waits for comes through `Guard::next`. What it does in ordinary times is
+//! `Guard::run`; an update is one procedure, `Guard::update`, from its first step to its last.
 
 mod attempt;
 mod child;
@@ -121,7 +121,7 @@ pub struct Guard {
     signals: Signals,
     manager: Manager,
     worker: Option<Child>,
-    /// What an update has met and [`Guard::run`] has to deal with.
+    /// What an update has met and `Guard::run` has to deal with.
     left: Option<Event>,
     /// Why this installation cannot be updated from here.
     impossible: Option<Reason>,
