@@ -99,7 +99,9 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
         let (job, answer) = queue::job(move |writer| change(writer, nth));
         let mut jobs = vec![job, Box::new(Slice { left: Arc::clone(&left) })];
         queue::commit(&database, &longer(), &mut jobs).unwrap();
-        jobs.into_iter().for_each(|job| job.answer(Ok(())));
+        for job in jobs {
+            job.answer(Ok(()));
+        }
         answer.blocking_recv().unwrap().unwrap();
         assert!(left.load(Ordering::Relaxed));
         let reader = Reader::new(&schema, database.begin_read().unwrap());

@@ -2,7 +2,8 @@
 //! the log and a hundred thousand vendors: what the store takes, beside the same questions to SQLite;
 //! what the page takes in the server, and over HTTP; and how large it is.
 //!
-//! `CASHOUT_BENCH_FOLDER` names a folder in which the marketplace is kept for the next run.
+//! `CASHOUT_BENCH_FOLDER` names a folder in which the marketplace is kept for the next run;
+//! `CASHOUT_BENCH_LISTS` the lists that are filled and asked, such as `vendors logs`, where not all are.
 
 mod asked;
 mod marketplace;
@@ -21,7 +22,7 @@ use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
 use cashout::operation::Operation;
 use cashout::payment::CustomerPayment;
-use cashout::store::{Store, StoreError, StoreOptions, View, schema};
+use cashout::store::{Listing, Store, StoreError, StoreOptions, View, schema};
 use cashout::vendor::Vendor;
 use rusqlite::Connection;
 
@@ -54,6 +55,7 @@ pub(crate) fn measure(scale: Scale) {
     let connection = sqlite::open(folder);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let served = runtime.block_on(Served::start(folder));
+    wait_until_built(served.store());
     let mut measured = Vec::new();
     let mut all = Lists { runtime: &runtime, served: &served, connection: &connection, measured: &mut measured };
     all.list::<Vendor>("vendors", &asked::of_vendors());
@@ -62,7 +64,9 @@ pub(crate) fn measure(scale: Scale) {
     all.list::<Notification>("notifications", &asked::of_notifications(&size));
     all.list::<LogLine>("logs", &asked::of_lines());
     all.list::<BatchRecord>("batches in the settings", &asked::of_batches());
-    all.pages(&asked::single_pages(&size));
+    if std::env::var_os("CASHOUT_BENCH_LISTS").is_none() {
+        all.pages(&asked::single_pages(&size));
+    }
     summary(&measured);
     runtime.block_on(served.stop());
 }
@@ -91,6 +95,9 @@ struct Lists<'a> {
 impl Lists<'_> {
     /// Asks all of a list, and prints what came of it.
     fn list<R: Shelf>(&mut self, list: &'static str, questions: &[Question]) {
+        if !is_wanted::<R>() {
+            return;
+        }
         let mut rows = Vec::new();
         for question in questions {
             let mut one = self.question::<R>(list, question);
@@ -226,6 +233,33 @@ fn summary(measured: &[Measured]) {
     println!("pages: the largest is {} {}: {} sent", largest.list, largest.what, kilobytes(largest.sent));
 }
 
+/// Waits until the lists are there that a store of an earlier release lacks.
+fn wait_until_built(store: &Store) {
+    let begun = Instant::now();
+    let built = || {
+        store.read(|reader| {
+            reader.list::<LogLine>(&Listing::any_of("action", [""]).and("mirakl_id", [0_u64]).and("batch", [0_u64]))?;
+            reader.list::<Operation>(&Listing::any_of("vendor", [0_u64]))?;
+            reader.list::<CustomerPayment>(&Listing::any_of("outcome", [""]))?;
+            reader.list::<Vendor>(&Listing::any_of("country", [""]))
+        })
+    };
+    while let Err(StoreError::NotBuilt { .. }) = built() {
+        // Nothing tells when: whoever asks for such a page is told to come again.
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    println!(
+        "pages: what pages of this release need more was built while serving in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+/// Whether this list is filled and asked.
+fn is_wanted<R: Shelf>() -> bool {
+    let lists = std::env::var("CASHOUT_BENCH_LISTS");
+    lists.map_or(true, |lists| lists.split_whitespace().any(|list| list == R::TABLE))
+}
+
 /// What SQLite's thread is given to do.
 type Work = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -260,6 +294,9 @@ fn build(folder: &Path, size: &Size) {
 }
 
 fn fill<R: Shelf>(store: &Store, theirs: &SyncSender<Work>, count: u64, size: Size, make: fn(u64, &Size) -> R) {
+    if !is_wanted::<R>() {
+        return;
+    }
     let begun = Instant::now();
     theirs.send(Box::new(sqlite::create::<R>)).unwrap();
     for first in (1..=count).step_by(usize::try_from(GROUP).unwrap()) {

@@ -19,6 +19,7 @@ use cashout::web::{self, Peer};
 use tower::ServiceExt;
 
 use super::marketplace;
+use crate::table::milliseconds;
 
 /// The appliance, and a session.
 pub(super) struct Served {
@@ -46,7 +47,10 @@ impl Served {
         let (path, data) = (file.clone(), folder.join("data"));
         let context = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-            app::open(config, &data, &Wiring { clock, ..Wiring::default() }).unwrap()
+            let begun = Instant::now();
+            let context = app::open(config, &data, &Wiring { clock, ..Wiring::default() }).unwrap();
+            println!("pages: opened in {}", milliseconds(begun.elapsed()));
+            context
         });
         let context = context.await.unwrap();
         let store = context.store.clone();
