@@ -71,7 +71,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, clock: Clock::system(), built_at_once: 100_000 }
+        Self { cache_bytes: 64 * 1024 * 1024, clock: Clock::system(), built_at_once: 20_000 }
     }
 }
 
