@@ -18,7 +18,11 @@ fn main() {
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
     }
     println!("cargo:rerun-if-changed=src/build.rs");
-    println!("cargo:rerun-if-changed=.git/HEAD");
+    // Where the working tree is one of several, it lies elsewhere than usual.
+    let head = Command::new("git").args(["rev-parse", "--git-path", "HEAD"]).output();
+    if let Some(head) = head.ok().filter(|output| output.status.success()) {
+        println!("cargo:rerun-if-changed={}", String::from_utf8_lossy(&head.stdout).trim());
+    }
 
     // A debug build trusts the key of the tests, and is told which others only while it is built.
     println!("cargo:rerun-if-env-changed=CASHOUT_KEYS");
