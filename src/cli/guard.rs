@@ -125,7 +125,11 @@ fn program(taking_over: bool) -> Result<PathBuf, Failed> {
     let told = std::env::args_os().next().map(PathBuf::from);
     match told.filter(|_| taking_over) {
         Some(path) => Ok(path),
-        None => Ok(std::env::current_exe()?),
+        // Where there is no /proc, it is where it was started from.
+        None => Ok(std::env::current_exe().or_else(|error| match std::env::args_os().next().map(PathBuf::from) {
+            Some(path) if path.is_absolute() && path.is_file() => Ok(path),
+            Some(_) | None => Err(error),
+        })?),
     }
 }
 

@@ -6,16 +6,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::getuid;
+
 use super::{Exit, Failed};
 use crate::update::guard::User;
 
 /// Goes on as the owner of `data` where we are root and the owner is not. Does not come back then:
 /// the same program with the same arguments takes over this process.
 pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
-    // The owner of one's own entry there is the user that one is; std has no call for it.
-    let Ok(me) = std::fs::metadata("/proc/self") else { return Ok(()) };
     let Ok(folder) = std::fs::metadata(data) else { return Ok(()) };
-    if me.uid() != 0 || folder.uid() == 0 {
+    if !getuid().is_root() || folder.uid() == 0 {
         return Ok(());
     }
     let program = std::env::current_exe()?;
@@ -36,8 +36,7 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
 /// Whom the worker of a guard runs as: where the guard is root, the owner of `data`, or the user
 /// `cashout` where there is no such folder yet. Nothing where that is the guard's own user.
 pub(super) fn worker_user(data: &Path) -> Option<User> {
-    let me = std::fs::metadata("/proc/self").ok()?;
-    if me.uid() != 0 {
+    if !getuid().is_root() {
         return None;
     }
     match std::fs::metadata(data) {
