@@ -11,12 +11,6 @@ fn main() {
     let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = git.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
     println!("cargo:rustc-env=CASHOUT_COMMIT={}", String::from_utf8_lossy(&commit).trim());
-    // Both are the linker's that is usual on this target: relocations a byte each in place of twenty-four, and
-    // functions of the same code once.
-    if variable("TARGET") == "x86_64-unknown-linux-gnu" && variable("PROFILE") == "release" {
-        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-        println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
-    }
     println!("cargo:rerun-if-changed=src/build.rs");
     // Where the working tree is one of several, it lies elsewhere than usual.
     let head = Command::new("git").args(["rev-parse", "--git-path", "HEAD"]).output();
