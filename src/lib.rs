@@ -19,6 +19,7 @@
 // The machine's side.
 pub mod clock;
 pub mod config;
+mod disk;
 pub mod gate;
 mod hex;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::disk::is_full;
 use crate::sentence::{Sentence, say};
 
 /// Why the store could not do what it was asked to.
@@ -131,10 +132,6 @@ fn remedy(error: &io::Error) -> String {
         "check the disk and the system's log, then start again"
     };
     format!("{error}; {advice}")
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 // The engine may add variants. What is not known here is taken for damage where it can come from

@@ -12,7 +12,6 @@ use axum::http::header::HOST;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustix::fs::statvfs;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -21,6 +20,7 @@ use tower::ServiceExt;
 use super::channel::{Said, Told};
 use super::reserve;
 use super::worker::Voice;
+use crate::disk::room_in;
 use crate::release;
 use crate::store::{StoreError, View};
 use crate::web::{Web, router};
@@ -107,8 +107,7 @@ impl Duty {
     async fn probe(&self) -> Result<String, String> {
         let in_folder =
             |error: io::Error| format!("{} does not tell how much room there is: {error}", self.data.display());
-        let file_system = statvfs(&self.data).map_err(|error| in_folder(error.into()))?;
-        if file_system.f_bavail.saturating_mul(file_system.f_frsize) < LEAST_ROOM {
+        if room_in(&self.data).map_err(in_folder)? < LEAST_ROOM {
             return Err(format!("the disk is full: there is no room left in {}", self.data.display()));
         }
         let (store, at) = (&self.web.context.store, self.web.context.clock.now());

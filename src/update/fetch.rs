@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use rustix::fs::statvfs;
 use semver::Version;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::github::GitHub;
 use super::{Obstacle, Release, Updates};
+use crate::disk::room_in;
 use crate::hex::hex;
 use crate::remote::plain;
 
@@ -208,8 +208,7 @@ fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
 fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
     let failed = |error: &io::Error| cannot_keep(data, error);
     let binary = fs::metadata("/proc/self/exe").map_err(|error| failed(&error))?.len();
-    let file_system = statvfs(data).map_err(|error| failed(&error.into()))?;
-    let free = file_system.f_bavail.saturating_mul(file_system.f_frsize);
+    let free = room_in(data).map_err(|error| failed(&error))?;
     let needed = needed(binary, store_size);
     if free >= needed {
         return Ok(());

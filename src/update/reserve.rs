@@ -30,8 +30,3 @@ pub fn free(folder: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Whether an error says that there is no room left.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
-}

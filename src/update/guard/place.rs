@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::trap::Operation::{Flush, Make, Remove, Rename, Write as Writes};
 use super::trap::Trap;
+use crate::disk::is_full;
 use crate::hex::hex;
 use crate::update::reserve::{self, RESERVE};
 
@@ -141,7 +142,7 @@ impl Place {
     /// Writes something into the guard's folder, where there is no room by what is held for that.
     fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
         match write() {
-            Err(error) if reserve::is_full(&error) => reserve::free(&self.state).and_then(|()| write()),
+            Err(error) if is_full(&error) => reserve::free(&self.state).and_then(|()| write()),
             other => other,
         }
     }

@@ -13,9 +13,9 @@ use self_update::{ArchiveKind, Compression, Extract, verify_signature};
 use semver::Version;
 
 use super::place::{Place, digest_at};
+use crate::disk::is_full;
 use crate::release;
 use crate::update::asset_name;
-use crate::update::reserve::is_full;
 use crate::update::story::Reason;
 
 /// The largest package, in bytes.
