@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod changes;
 mod connections;
+mod cookies;
 mod enterprise_notifications;
 mod form;
 mod health;

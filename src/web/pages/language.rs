@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::Address;
 use crate::config::Locale;
+use crate::web::cookies::cookies;
 
 /// Remembers the choice for a year.
 const COOKIE: &str = "cashout_language";
@@ -25,11 +26,7 @@ fn of_code(code: &str) -> Option<Locale> {
 
 /// The language for somebody who sends these headers.
 pub(super) fn of(headers: &HeaderMap, configured: Option<Locale>) -> Locale {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let chosen = cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
-        let (name, value) = cookie.trim().split_once('=')?;
-        if name == COOKIE { of_code(value) } else { None }
-    });
+    let chosen = cookies(headers, COOKIE).find_map(of_code);
     let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().and_then(preferred);
     chosen.or(configured).or_else(accepted).unwrap_or(Locale::English)
 }

@@ -1,10 +1,11 @@
 //! The cookie that a browser shows its session with.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use crate::config::Config;
 use crate::secret::Secret;
 use crate::web::Peer;
+use crate::web::cookies::cookies;
 
 /// Its name where the way is not encrypted: on this machine, for a first look.
 pub const COOKIE: &str = "cashout_session";
@@ -48,9 +49,5 @@ pub(super) fn token(config: &Config, peer: Peer, headers: &HeaderMap) -> Option<
     if is_in_the_clear(config, peer) {
         return None;
     }
-    let name = name(config, peer);
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, token) = pairs.find(|(key, _)| *key == name)?;
-    Some(token).filter(|token| token.len() == 64).map(Secret::new)
+    cookies(headers, name(config, peer)).next().filter(|token| token.len() == 64).map(Secret::new)
 }
