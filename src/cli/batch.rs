@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::reach::{Reached, leave, reach_configured, time_zone};
+use super::reach::{Reached, leave, settled};
 use super::through::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
 use crate::clock::Clock;
@@ -18,9 +18,9 @@ pub(super) fn run(
     command: impl FnOnce(&TimeZone, Timestamp) -> Result<Command, Failed>,
 ) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let reached = reach_configured(global)?;
-    let command = command(&time_zone(global)?, Clock::system().now())?;
-    match reached {
+    let settled = settled(global)?;
+    let command = command(&settled.time_zone(global)?, Clock::system().now())?;
+    match settled.reach(global)? {
         Reached::Service(service) => match runtime()?.block_on(through::batch(service, global, command))? {
             Batch::Over(record, error) => tell(global, &record, error),
             Batch::GoesOn => Ok(Exit::Stopped),

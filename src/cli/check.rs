@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::json;
 
 use super::output::{notice, print, print_json};
-use super::reach::{Reached, leave, reach_configured};
+use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, rebind};
@@ -13,11 +13,11 @@ use crate::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let reached = reach_configured(global)?;
+    let settled = settled(global)?;
     let mut findings = Findings::default();
     findings.good("configuration", global.config.display().to_string());
     let mut confirmed = true;
-    match reached {
+    match settled.reach(global)? {
         Reached::Service(_) if arguments.rebind => {
             return Err(Failed::new(
                 Exit::Busy,

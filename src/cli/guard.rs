@@ -50,12 +50,12 @@ fn guard(
     sockets: &mut Sockets,
 ) -> Result<Ended, Failed> {
     // Its notices are the worker's to tell.
-    let (listen, setting_up) = match Config::load(&global.config, process_environment()) {
-        Ok(config) => (Ok(config.server.listen), false),
-        Err(errors) if setup::is_wanted(&errors, &global.data) => {
-            (setup::address(&global.config, process_environment()), true)
-        }
-        Err(errors) => (Err(errors), false),
+    let loaded = Config::load(&global.config, process_environment());
+    let setting_up = loaded.as_ref().is_err_and(|errors| setup::is_wanted(errors, &global.data));
+    let listen = if setting_up {
+        setup::address(&global.config, process_environment())
+    } else {
+        loaded.map(|config| config.server.listen)
     };
     let listen = listen.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     let user = owner::worker_user(&global.data);

@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::{AppError, Wiring};
-use crate::config::{Config, NoticeLevel, parse_duration, process_environment};
+use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
 use crate::jobs::JobError;
 use crate::store::StoreError;
 
@@ -421,8 +421,12 @@ fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Fai
 
 /// Reads the configuration; its notices go to the error output.
 fn configuration(global: &Global) -> Result<Config, Failed> {
-    let config = Config::load(&global.config, process_environment())
-        .map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
+    accepted(global, Config::load(&global.config, process_environment()))
+}
+
+/// The configuration that was read, if it is one; its notices go to the error output.
+fn accepted(global: &Global, loaded: Result<Config, ConfigErrors>) -> Result<Config, Failed> {
+    let config = loaded.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     for notice in &config.notices {
         if notice.level == NoticeLevel::Warning || global.verbose > 0 {
             output::notice(&notice.text);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use super::{Exit, Failed, Global, configuration, output, runtime};
+use super::{Exit, Failed, Global, accepted, output, runtime};
 use crate::app::{self, AppError, Wiring};
-use crate::config::{Config, Draft, Settings, process_environment};
+use crate::config::{Config, ConfigErrors, Draft, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail::Mailer;
@@ -28,36 +28,49 @@ pub(super) enum Reached {
     Store(Box<Context>),
 }
 
-/// The same for a command, by the configuration. What is missing in that may be among the credentials of
-/// the running service: then it is enough that one answers.
-pub(super) fn reach_configured(global: &Global) -> Result<Reached, Failed> {
-    match socket::connect(&global.data) {
-        Some(service) if is_unfinished(global) => Ok(Reached::Service(service)),
-        Some(_) | None => reach(global, &configuration(global)?),
+/// What a command knows of the settings.
+pub(super) enum Settled {
+    /// All of them.
+    Here(Box<Config>),
+    /// What is missing in the file, the running service has from elsewhere: its credentials, for one.
+    WithTheService(UnixStream),
+}
+
+/// The settings, as far as a command needs them.
+pub(super) fn settled(global: &Global) -> Result<Settled, Failed> {
+    let loaded = Config::load(&global.config, process_environment());
+    if loaded.as_ref().is_err_and(ConfigErrors::is_unfinished)
+        && let Some(service) = socket::connect(&global.data)
+    {
+        return Ok(Settled::WithTheService(service));
     }
+    Ok(Settled::Here(Box::new(accepted(global, loaded)?)))
 }
 
-/// Whether nothing is wrong with the configuration but that required settings are missing.
-pub(super) fn is_unfinished(global: &Global) -> bool {
-    Config::load(&global.config, process_environment()).is_err_and(|errors| errors.is_unfinished())
-}
+impl Settled {
+    /// The zone of dates that are typed: the configured one.
+    pub(super) fn time_zone(&self, global: &Global) -> Result<TimeZone, Failed> {
+        let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
+        if let Self::Here(config) = self {
+            return Ok(config.hipay.time_zone.clone());
+        }
+        let draft = Draft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
+        let name = draft.known().remove("hipay.timezone").and_then(|known| known.value).unwrap_or_default();
+        TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
+    }
 
-/// The zone of dates that are typed: the configured one.
-pub(super) fn time_zone(global: &Global) -> Result<TimeZone, Failed> {
-    let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
-    let draft = Draft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
-    let name = draft.known("hipay.timezone").value.unwrap_or_default();
-    TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
+    /// Goes to the store.
+    pub(super) fn reach(self, global: &Global) -> Result<Reached, Failed> {
+        match self {
+            Self::Here(config) => reach(global, &config, &Wiring::default()),
+            Self::WithTheService(service) => Ok(Reached::Service(service)),
+        }
+    }
 }
 
 /// Goes to the service where one answers, else opens the store. Where another process has the store,
 /// it says so before it waits: a command that is silent for a minute looks as if it hung.
-pub(super) fn reach(global: &Global, config: &Config) -> Result<Reached, Failed> {
-    reach_wired(global, config, &Wiring::default())
-}
-
-/// The same with this wiring.
-pub(super) fn reach_wired(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
+pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
     let deadline = Instant::now() + STORE_WAIT;
     let mut store_wait = Duration::ZERO;
     loop {

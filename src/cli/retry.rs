@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::reach::{Reached, leave, reach_configured};
+use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, owner, runtime, through};
 use crate::jobs;
 use crate::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, id: u64) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let operation = match reach_configured(global)? {
+    let operation = match settled(global)?.reach(global)? {
         Reached::Service(service) => {
             let (answer, _) = runtime()?.block_on(through::one(service, Ask::Retry { operation: id }))?;
             let Event::Operation { operation } = answer else { return Err(through::other(&answer)) };

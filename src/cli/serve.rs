@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::output::notice;
-use super::reach::{Reached, reach_wired};
-use super::{Exit, Failed, Global, configuration, demo};
+use super::reach::{Reached, reach};
+use super::{Exit, Failed, Global, accepted, demo};
 use crate::app::Wiring;
 use crate::config::{Config, Scribe, Settings, process_environment};
 use crate::jobs::Context;
@@ -66,13 +66,14 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     } else {
         Scribe::default()
     };
-    if let Err(errors) = Config::load(&global.config, process_environment())
-        && setup::is_wanted(&errors, &global.data)
+    let loaded = Config::load(&global.config, process_environment());
+    if let Err(errors) = &loaded
+        && setup::is_wanted(errors, &global.data)
     {
         notice(&errors.to_string());
         return set_up(global, listener, &voice, scribe);
     }
-    let config = configuration(global)?;
+    let config = accepted(global, loaded)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
     let context = store(global, &config, wiring)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -172,7 +173,7 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe)
 fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, Failed> {
     let begun = Instant::now();
     loop {
-        match reach_wired(global, config, wiring)? {
+        match reach(global, config, wiring)? {
             Reached::Store(context) => return Ok(*context),
             Reached::Service(_) if begun.elapsed() < GONE_WITHIN => {
                 std::thread::park_timeout(Duration::from_millis(50));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::output::{notice, print, print_json, table};
-use super::reach::is_unfinished;
-use super::{Exit, Failed, Global, UpdateArgs, configuration, owner, runtime, through};
+use super::reach::settled;
+use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::socket::{self, Ask, Event, Releases, Wanted};
 use crate::update::story::{Known, Outcome, Past, Step};
 
@@ -21,11 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn run(global: &Global, arguments: UpdateArgs, insists: bool) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    // A mistake in the settings is told before anything is asked for; what is missing in the file, the
-    // service may have from elsewhere.
-    if socket::connect(&global.data).is_none() || !is_unfinished(global) {
-        configuration(global)?;
-    }
+    // A mistake in the settings is told before anything is asked for.
+    settled(global)?;
     let wanted = if arguments.check {
         Wanted::Check
     } else if arguments.history {
