@@ -109,6 +109,11 @@ pub const ASKED: [(&str, &[Asked]); 5] = [
     ("service", &[optional("server.publicUrl", Kind::Address)]),
 ];
 
+/// The same without the sections.
+pub fn all_asked() -> impl Iterator<Item = &'static Asked> {
+    ASKED.iter().flat_map(|(_, settings)| settings.iter())
+}
+
 /// Settings as they were typed.
 pub type Typed = BTreeMap<&'static str, String>;
 
@@ -153,7 +158,7 @@ pub fn is_wanted(errors: &ConfigErrors, data: &Path) -> bool {
 
 /// Where the page is: the port of `server.listen` as far as it is known, on this machine alone.
 pub fn address(config: &Path, environment: Vec<(String, String)>) -> Result<SocketAddr, ConfigErrors> {
-    let listen = Draft::begin(config, environment)?.known("server.listen").value;
+    let listen = Draft::begin(config, environment)?.known().remove("server.listen").and_then(|known| known.value);
     let listen = listen.and_then(|listen| listen.parse().ok());
     let listen: SocketAddr = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let here = match listen.ip() {

@@ -1,10 +1,11 @@
 //! A configuration in the making: what a first run still has to ask for, and the file that comes of it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document;
-use super::layers::{FileText, Layers, SECRETS, read_file};
+use super::layers::{FileText, Layers, SECRETS, Setting, read_file};
 use super::live::Scribe;
 use super::mistakes::{ConfigErrors, Source};
 use super::write_back::{changed, replace_settings};
@@ -32,6 +33,18 @@ pub struct Known {
     pub elsewhere: Option<Source>,
 }
 
+impl Known {
+    fn of(key: &str, setting: Setting) -> Self {
+        let value = document::scalar(&setting.value).filter(|value| !value.trim().is_empty());
+        let elsewhere = match setting.source {
+            Source::Default | Source::File { .. } => None,
+            source @ (Source::Environment { .. } | Source::Credential { .. }) => Some(source),
+        };
+        let is_set = value.is_some();
+        Self { value: value.filter(|_| !SECRETS.contains(&key)), is_set, elsewhere }
+    }
+}
+
 /// The mode of a file that is made here: it holds secrets.
 const MODE: u32 = 0o640;
 
@@ -54,17 +67,10 @@ impl Draft {
         Ok(())
     }
 
-    /// What is known of the setting `key`.
-    pub fn known(&self, key: &str) -> Known {
-        let setting = self.layers().ok().and_then(|mut layers| layers.settings.remove(key));
-        let Some(setting) = setting else { return Known { value: None, is_set: false, elsewhere: None } };
-        let value = document::scalar(&setting.value).filter(|value| !value.trim().is_empty());
-        let elsewhere = match setting.source {
-            Source::Default | Source::File { .. } => None,
-            source @ (Source::Environment { .. } | Source::Credential { .. }) => Some(source),
-        };
-        let is_set = value.is_some();
-        Known { value: value.filter(|_| !SECRETS.contains(&key)), is_set, elsewhere }
+    /// What is known of each setting; nothing where the file cannot be understood.
+    pub fn known(&self) -> BTreeMap<String, Known> {
+        let settings = self.layers().map(|layers| layers.settings).unwrap_or_default();
+        settings.into_iter().map(|(key, setting)| (key.clone(), Known::of(&key, setting))).collect()
     }
 
     /// The configuration, if it is one.
@@ -142,11 +148,11 @@ mod tests {
         let path = folder.path().join("parameters.yml");
         fs::write(&path, "parameters:\n    hipay.wsPassword: secret\n    hipay.entity: e\n").unwrap();
         let environment = vec![("CASHOUT_HIPAY_WSLOGIN".to_owned(), "login".to_owned())];
-        let draft = Draft::begin(&path, environment).unwrap();
-        assert_eq!(draft.known("hipay.wsPassword"), Known { value: None, is_set: true, elsewhere: None });
-        assert_eq!(draft.known("hipay.entity"), Known { value: Some("e".to_owned()), is_set: true, elsewhere: None });
-        assert!(matches!(draft.known("hipay.wsLogin").elsewhere, Some(Source::Environment { .. })));
-        assert!(!draft.known("mirakl.baseUrl").is_set);
+        let known = Draft::begin(&path, environment).unwrap().known();
+        assert_eq!(known["hipay.wsPassword"], Known { value: None, is_set: true, elsewhere: None });
+        assert_eq!(known["hipay.entity"], Known { value: Some("e".to_owned()), is_set: true, elsewhere: None });
+        assert!(matches!(known["hipay.wsLogin"].elsewhere, Some(Source::Environment { .. })));
+        assert!(!known["mirakl.baseUrl"].is_set);
     }
 
     #[test]

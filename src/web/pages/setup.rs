@@ -19,8 +19,9 @@ use crate::config::{ConfigErrors, Draft};
 use crate::secret::Secret;
 use crate::sentence::Sentence;
 use crate::session::is_same;
-use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, id_of};
+use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id_of};
 use crate::web::auth::comes_from_elsewhere;
+use crate::web::cookies::cookies;
 use crate::web::problem::Problem;
 use crate::web::{CSRF_FIELD, health, limits};
 
@@ -135,10 +136,7 @@ struct Code {
 
 /// Who has shown the code, by the cookie.
 fn visit(setup: &Setup, headers: &HeaderMap) -> Option<Visit> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, token) = pairs.find(|(name, _)| *name == COOKIE)?;
-    setup.visit(token)
+    setup.visit(cookies(headers, COOKIE).next()?)
 }
 
 async fn form(State(setup): State<Setup>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
@@ -236,7 +234,7 @@ async fn save(
 
 /// Takes over what was typed. A secret that is left empty stays as it was: it was not shown.
 fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
-    for asked in ASKED.iter().flat_map(|(_, settings)| settings.iter()) {
+    for asked in all_asked() {
         let Some(value) = field(asked.key) else { continue };
         match asked.kind {
             Kind::Secret if value.is_empty() => {}
@@ -268,7 +266,7 @@ async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Pro
 
 /// The page with what was typed and what is wrong with it.
 async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Result<Response, Problem> {
-    let begun = draft(setup, &Typed::new()).await?.ok();
+    let known = draft(setup, &Typed::new()).await?.map(|draft| draft.known()).unwrap_or_default();
     let Wrong { mistakes, mut problems, findings, unchangeable } = wrong;
     if let Some(key) = unchangeable {
         let path = setup.file().display().to_string();
@@ -280,10 +278,10 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
         Some(if mistake.is_missing { page.t("setup-missing") } else { mistake.problem.in_words(page.texts()) })
     };
     let question = |asked: &Asked| {
-        let known = begun.as_ref().map(|draft| draft.known(asked.key));
+        let known = known.get(asked.key);
         let typed = visit.typed.get(asked.key).filter(|value| !value.is_empty());
         let shown = typed.filter(|_| asked.kind != Kind::Secret).cloned();
-        let is_set = typed.is_some() || known.as_ref().is_some_and(|known| known.is_set);
+        let is_set = typed.is_some() || known.is_some_and(|known| known.is_set);
         Question {
             key: asked.key,
             name: page.t(&id_of(asked.key)),
@@ -296,13 +294,13 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
                 Kind::Number => "number",
                 Kind::Day => "date",
             },
-            value: shown.or_else(|| known.as_ref().and_then(|known| known.value.clone())).unwrap_or_default(),
+            value: shown.or_else(|| known.and_then(|known| known.value.clone())).unwrap_or_default(),
             required: !(asked.optional || asked.kind == Kind::Secret && is_set),
             is_kept: asked.kind == Kind::Secret && is_set,
             can_forget: asked.kind == Kind::Secret && asked.optional && typed.is_some(),
             elsewhere: known
-                .and_then(|known| known.elsewhere)
-                .map(|source| Sentence::from(&source).in_words(page.texts())),
+                .and_then(|known| known.elsewhere.as_ref())
+                .map(|source| Sentence::from(source).in_words(page.texts())),
             problem: of_key(asked.key),
             suggestions: asked.suggestions,
         }
@@ -311,7 +309,7 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
         (page.t(&format!("setup-{name}")), settings.iter().map(question).collect())
     };
     let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();
-    let is_asked = |key: &str| ASKED.iter().flat_map(|(_, settings)| settings.iter()).any(|asked| asked.key == key);
+    let is_asked = |key: &str| all_asked().any(|asked| asked.key == key);
     let others = mistakes.iter().filter(|mistake| !mistake.key.as_deref().is_some_and(is_asked));
     problems.extend(others.map(|mistake| Sentence::from(mistake).in_words(page.texts())));
     let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();
