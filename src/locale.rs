@@ -111,6 +111,23 @@ impl Texts {
     }
 }
 
+/// All code below a folder of the repository, for tests that look for what is said in it.
+#[cfg(test)]
+pub(crate) fn source(folder: &str) -> String {
+    fn read(folder: &std::path::Path, code: &mut String) {
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            if file.is_dir() {
+                read(&file, code);
+            } else {
+                code.push_str(&std::fs::read_to_string(&file).unwrap());
+            }
+        }
+    }
+    let mut code = String::new();
+    read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut code);
+    code
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -210,17 +227,7 @@ mod tests {
 
     #[test]
     fn every_problem_that_is_told_in_words_is_there_and_is_told_somewhere() {
-        fn read(folder: &std::path::Path, code: &mut String) {
-            for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-                if file.is_dir() {
-                    read(&file, code);
-                } else {
-                    code.push_str(&std::fs::read_to_string(&file).unwrap());
-                }
-            }
-        }
-        let mut code = String::new();
-        read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut code);
+        let code = source("src/web");
         let told: BTreeSet<String> = code
             .split("\"problem-")
             .skip(1)

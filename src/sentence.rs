@@ -369,20 +369,9 @@ mod tests {
         said
     }
 
-    fn read(folder: &std::path::Path, code: &mut String) {
-        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-            if file.is_dir() {
-                read(&file, code);
-            } else {
-                code.push_str(&std::fs::read_to_string(&file).unwrap());
-            }
-        }
-    }
-
     #[test]
     fn every_sentence_has_a_text_with_places_for_its_values_and_every_text_is_said() {
-        let mut code = String::new();
-        read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        let code = locale::source("src");
         let mut texts_known = texts(include_str!("../ui/locales/en/sentences.ftl"));
         texts_known.extend(texts(include_str!("../ui/locales/en/problem.ftl")));
         let said = said_in(&code);

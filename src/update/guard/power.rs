@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::journal::State;
-use super::place::{Place, digest_at};
+use super::place::Place;
 use super::swap::Resume;
 use super::tests::{Installation, stage};
 use super::trap::Operation;
@@ -190,21 +190,7 @@ fn a_swap_ends_in_a_whole_release_that_is_tried_or_forgotten() {
             place.hold_room().unwrap();
             place.swap(&mut journal).unwrap();
         },
-        |installation| match installation.start() {
-            Resume::Trial(mut journal) => {
-                assert_eq!(installation.there(), installation.new.digest);
-                let place = installation.place();
-                assert_eq!(digest_at(&place.previous()).unwrap().as_ref(), Some(&installation.old.digest));
-                place.put_back(&mut journal).unwrap();
-                installation.is_tidy(&[Outcome::RolledBack]);
-                assert_eq!(installation.there(), installation.old.digest);
-            }
-            other @ (Resume::Work | Resume::Exec) => {
-                assert_eq!((other, installation.there()), (Resume::Work, installation.old.digest.clone()));
-                let began = !installation.place().history().unwrap().is_empty();
-                installation.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
-            }
-        },
+        Installation::is_tried_or_forgotten,
     );
 }
 
@@ -225,8 +211,7 @@ fn a_way_back_is_gone_to_its_end() {
             }
             assert_eq!(installation.there(), installation.old.digest);
             assert_eq!(installation.start(), Resume::Work);
-            let place = installation.place();
-            let outcomes: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+            let outcomes = installation.outcomes();
             installation.is_tidy(&outcomes);
             assert!(outcomes.len() <= 1, "{outcomes:?}");
         },
@@ -252,8 +237,7 @@ fn a_commit_stays_one_or_is_tried_again() {
             }
             let there = installation.there();
             assert!(there == installation.old.digest || there == installation.new.digest);
-            let place = installation.place();
-            let outcomes: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+            let outcomes = installation.outcomes();
             installation.is_tidy(&outcomes);
             let committed = outcomes == [Outcome::Committed];
             assert_eq!(there == installation.new.digest, committed, "{resumed:?}: {outcomes:?}");

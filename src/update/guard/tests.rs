@@ -68,6 +68,31 @@ impl Installation {
         digest_at(&place.program).unwrap().expect("there is a binary at every instant")
     }
 
+    /// A swap that did not come to its end: what is there is whole, and either goes on to its trial or is as
+    /// if nothing had been.
+    pub(super) fn is_tried_or_forgotten(&self) {
+        match self.start() {
+            Resume::Trial(mut journal) => {
+                assert_eq!(self.there(), self.new.digest);
+                let place = self.place();
+                assert_eq!(digest_at(&place.previous()).unwrap().as_ref(), Some(&self.old.digest));
+                place.put_back(&mut journal).unwrap();
+                self.is_tidy(&[Outcome::RolledBack]);
+                assert_eq!(self.there(), self.old.digest);
+            }
+            other @ (Resume::Work | Resume::Exec) => {
+                assert_eq!((other, self.there()), (Resume::Work, self.old.digest.clone()));
+                let began = !self.place().history().unwrap().is_empty();
+                self.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
+            }
+        }
+    }
+
+    /// How the attempts that are in the history ended.
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+        self.place().history().unwrap().iter().map(|past| past.outcome).collect()
+    }
+
     /// A whole binary is in place, and nothing of an attempt is left.
     pub(super) fn is_tidy(&self, outcomes: &[Outcome]) {
         let place = self.place();
@@ -112,21 +137,7 @@ fn cut_off_everywhere(what: impl Fn(&Installation, &Place) -> std::io::Result<()
 fn a_swap_that_is_cut_off_anywhere_leaves_a_whole_binary_and_is_tried_or_forgotten() {
     cut_off_everywhere(
         |installation, place| place.swap(&mut installation.journal()),
-        |installation| match installation.start() {
-            Resume::Trial(journal) => {
-                assert_eq!(installation.there(), installation.new.digest);
-                let place = installation.place();
-                assert_eq!(digest_at(&place.previous()).unwrap().unwrap(), installation.old.digest);
-                place.put_back(&mut { *journal }).unwrap();
-                installation.is_tidy(&[Outcome::RolledBack]);
-                assert_eq!(installation.there(), installation.old.digest);
-            }
-            other @ (Resume::Work | Resume::Exec) => {
-                assert_eq!((other, installation.there()), (Resume::Work, installation.old.digest.clone()));
-                let began = !installation.place().history().unwrap().is_empty();
-                installation.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
-            }
-        },
+        Installation::is_tried_or_forgotten,
     );
 }
 
