@@ -271,7 +271,7 @@ impl Record for Notification {
                 let group = (one.kind.name().to_owned(), one.state.name().to_owned());
                 one.listed(|| vec![Entry::new(group, one.received_at)])
             })
-            .counted(),
+            .numbered(),
             // By the beginning of the transaction.
             Index::new("subject", 1, |one: &Self| {
                 let subject = Some(&one.subject).filter(|subject| !subject.is_empty());

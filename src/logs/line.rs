@@ -83,22 +83,22 @@ impl Record for LogLine {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).counted(),
+            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).numbered(),
             Index::new("action", 2, |line: &Self| {
                 let action = Some(&line.action).filter(|action| !action.is_empty());
                 action.map(|action| Entry::of((action, u64::from(line.level)))).into_iter().collect()
             })
-            .counted()
+            .numbered()
             .for_pages(),
             Index::new("mirakl_id", 2, |line: &Self| {
                 line.mirakl_id.map(|id| Entry::of((id, u64::from(line.level)))).into_iter().collect()
             })
-            .counted()
+            .numbered()
             .for_pages(),
             Index::new("batch", 2, |line: &Self| {
                 line.batch.map(|batch| Entry::of((batch, u64::from(line.level)))).into_iter().collect()
             })
-            .counted()
+            .numbered()
             .for_pages(),
         ]
     }

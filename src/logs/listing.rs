@@ -26,7 +26,7 @@ impl LogFilter {
     /// The lines that pass all filters, the earliest first.
     pub fn listing(&self) -> Listing {
         let level = self.level.map(|level| u64::from(level.number()));
-        let mut listing = Listing::all();
+        let mut listing = Listing::all().numbered_by("level");
         if let Some(batch) = self.batch {
             listing = of_level(listing, "batch", batch, level);
         }

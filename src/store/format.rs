@@ -16,8 +16,9 @@ use super::key::{Key, Ordered};
 use super::migrate::{Migration, format_of};
 use super::query::Span;
 use super::queue::begin;
-use super::record::{Collection, Declared, Schema, count_prefix, index_table, sum_prefix};
+use super::record::{Collection, Declared, Schema, count_prefix, index_table, stretch_prefix, sum_prefix};
 use super::seal::{self, FileIdentity};
+use super::stretches::kept_at;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
 use crate::release;
@@ -55,6 +56,8 @@ struct Kept {
     version: u32,
     unique: bool,
     counted: bool,
+    #[serde(default)]
+    numbered: bool,
     /// Records that could not be read when the index was built, and are missing in it.
     #[serde(default)]
     skipped: u64,
@@ -63,7 +66,8 @@ struct Kept {
 impl Kept {
     fn is(&self, collection: &Collection, index: &Declared) -> bool {
         (self.collection.as_str(), self.index.as_str()) == (collection.name, index.name)
-            && (self.version, self.unique, self.counted) == (index.version, index.unique, index.counted)
+            && (self.version, self.unique) == (index.version, index.unique)
+            && (self.counted, self.numbered) == (index.is_counted(), index.is_numbered())
     }
 }
 
@@ -224,7 +228,8 @@ fn bring_indexes(
                 index: index.name.to_owned(),
                 version: index.version,
                 unique: index.unique,
-                counted: index.counted,
+                counted: index.is_counted(),
+                numbered: index.is_numbered(),
                 skipped,
             });
         }
@@ -251,7 +256,8 @@ fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> 
     transaction.open_table(table(BUILDING))?.remove(count_prefix(collection, index).as_slice())?;
     transaction.delete_table(table(&index_table(collection, index)))?;
     let mut kept = transaction.open_table(table(COUNTS))?;
-    for prefix in [count_prefix(collection, index), sum_prefix(collection, index)] {
+    let prefixes = [count_prefix, sum_prefix, stretch_prefix];
+    for prefix in prefixes.map(|prefix| prefix(collection, index)) {
         kept.retain_in::<&[u8], _>(Span::of_prefix(&prefix).bounds(), |_, _| false)?;
     }
     Ok(())
@@ -279,10 +285,13 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
             for entry in entries.get(*at).into_iter().flatten() {
                 let (place, start) = place(entry, key.value())?;
                 rows.insert(place.as_slice(), start.as_slice())?;
-                if index.counted {
+                if index.is_counted() {
                     *counts.entry([index.counts.as_slice(), &entry.group].concat()).or_default() += 1;
                 }
-                if index.counted && entry.weight != 0 {
+                if index.is_numbered() {
+                    *counts.entry(kept_at(index, &entry.group, &entry.sort, key.value())).or_default() += 1;
+                }
+                if index.is_counted() && entry.weight != 0 {
                     let sum = sums.entry([index.sums.as_slice(), &entry.group].concat()).or_default();
                     *sum = sum.saturating_add(entry.weight);
                 }

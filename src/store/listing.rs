@@ -11,8 +11,9 @@ use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::{Cursor, Span};
 use super::record::{Collection, Record, count_prefix};
+use super::stretches::Rows;
 use super::view::{COUNTED_AT_MOST, COUNTS, Page, Source, fetch, number};
-use super::walk::{End, LARGEST_SLICE, SMALLEST_SLICE, walk, way};
+use super::walk::{End, LARGEST_SLICE, SMALLEST_SLICE, walk};
 
 /// Which rows, in what order, how many at once. All its indexes sort by the same value.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct Listing {
     limit: usize,
     skip: usize,
     pub(super) after: Option<Cursor>,
+    numbered_by: Option<&'static str>,
 }
 
 /// Records that an index has in any of these groups; without an index, every record.
@@ -50,6 +52,7 @@ impl Listing {
             limit: LIMIT,
             skip: 0,
             after: None,
+            numbered_by: None,
         }
     }
 
@@ -67,6 +70,13 @@ impl Listing {
         // Every record is in there: it says nothing beside another filter.
         self.filters.retain(|filter| filter.index.is_some());
         self.filters.push(Filter::new(index, groups));
+        self
+    }
+
+    /// Where every record is listed, this index, which has each of them once and by key, numbers them.
+    #[must_use]
+    pub fn numbered_by(mut self, index: &'static str) -> Self {
+        self.numbered_by = Some(index);
         self
     }
 
@@ -98,7 +108,8 @@ impl Listing {
         self
     }
 
-    /// Passes over this many rows first. It costs what reading their index costs.
+    /// Passes over this many rows first. It costs what reading their index costs, but for a list of one
+    /// [numbered](super::Index::numbered) index: there it costs next to nothing.
     #[must_use]
     pub fn skip(mut self, rows: usize) -> Self {
         self.skip = rows;
@@ -126,6 +137,47 @@ impl Listing {
         }
     }
 
+    /// What counts the rows of its one filter.
+    fn ruler(
+        &self,
+        source: &(impl Source + ?Sized),
+        collection: &Collection,
+        filter: &Filter,
+    ) -> Result<Filter, StoreError> {
+        match (filter.index, self.numbered_by) {
+            (None, Some(index)) => Filter::new(index, [()]).found(source, collection),
+            (Some(_), _) | (None, None) => Ok(filter.clone()),
+        }
+    }
+
+    /// Its rows as that counts them.
+    fn rows<'a>(&'a self, collection: &'a Collection, ruler: &'a Filter) -> Result<Rows<'a>, StoreError> {
+        let index = ruler.index.map(|index| collection.index(index)).transpose()?;
+        Ok(Rows {
+            table: index.map_or(&collection.table, |index| &index.table),
+            numbered: index.filter(|index| index.is_numbered()),
+            groups: &ruler.groups,
+            from: self.from.as_deref(),
+            to: self.to.as_deref(),
+        })
+    }
+
+    /// The same with fewer rows to pass over, where it can be begun nearer to its page.
+    fn nearer(self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
+        let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return Ok(self) };
+        let ruler = self.ruler(source, collection, filter)?;
+        let skip = u64::try_from(self.skip).unwrap_or(u64::MAX);
+        let Some((place, left)) = self.rows(collection, &ruler)?.leap(source, self.descending, skip)? else {
+            return Ok(self);
+        };
+        let skip = usize::try_from(left).unwrap_or(usize::MAX);
+        Ok(if self.descending {
+            Self { to: Some(place), skip, ..self }
+        } else {
+            Self { from: Some(place), skip, ..self }
+        })
+    }
+
     /// The same with the groups that are there.
     fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let filters = self.filters.iter().map(|filter| filter.found(source, collection)).collect::<Result<_, _>>()?;
@@ -148,7 +200,7 @@ impl Filter {
             return Ok(Self { rows: Some(rows), ..self.clone() });
         };
         let index = whole(source, collection, name)?;
-        if !index.counted {
+        if !index.is_counted() {
             return Ok(self.clone());
         }
         let mut found = BTreeMap::new();
@@ -181,11 +233,12 @@ pub(super) fn page<R: Record>(
     counted: bool,
 ) -> Result<Page<R>, StoreError> {
     let listing = &listing.found(source, collection)?;
+    let nearer = listing.clone().nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
-    let (mut skip, limit) = (listing.skip, listing.limit);
+    let (mut skip, limit) = (nearer.skip, nearer.limit);
     let slice = limit.saturating_add(1).clamp(SMALLEST_SLICE, LARGEST_SLICE);
     let mut last = None;
-    let end = walk(source, collection, listing, slice, |place, key| {
+    let end = walk(source, collection, &nearer, slice, |place, key| {
         if skip > 0 {
             skip -= 1;
             return ControlFlow::Continue(());
@@ -225,23 +278,12 @@ fn size_of(
         return Ok((rows, true));
     }
     let all = Listing { after: None, skip: 0, ..listing.clone() };
-    let mut counted = 0;
     if let [filter] = all.filters.as_slice() {
         // No record is in two of the groups: each is counted by itself.
-        let ((table, _), way) = (filter.table(collection)?, way(collection, &all)?);
-        let mut exact = true;
-        for group in &filter.groups {
-            source.scan(table, &way.span(group), false, &mut |_, _| {
-                exact = counted < COUNTED_AT_MOST;
-                counted = counted.saturating_add(u64::from(exact));
-                if exact { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            if !exact {
-                break;
-            }
-        }
-        return Ok((counted, exact));
+        let ruler = all.ruler(source, collection, filter)?;
+        return all.rows(collection, &ruler)?.count(source, COUNTED_AT_MOST);
     }
+    let mut counted = 0;
     let end = walk(source, collection, &all, 256, |_, _| {
         if counted == COUNTED_AT_MOST {
             return ControlFlow::Break(());

@@ -33,6 +33,7 @@ mod queue;
 mod record;
 mod seal;
 mod size;
+mod stretches;
 #[cfg(test)]
 mod tests;
 mod view;

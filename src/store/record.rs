@@ -23,12 +23,21 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn indexes() -> Vec<Index<Self>>;
 }
 
+/// Of what the number of entries is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Counted {
+    Nothing,
+    Groups,
+    /// Of groups, and of the stretches in which a group's entries lie.
+    Stretches,
+}
+
 /// An index over the records of `R`: every record has zero or more entries in it.
 pub struct Index<R: ?Sized> {
     pub(super) name: &'static str,
     pub(super) version: u32,
     pub(super) unique: bool,
-    pub(super) counted: bool,
+    pub(super) counted: Counted,
     pub(super) for_pages: bool,
     pub(super) entries: fn(&R) -> Vec<Entry>,
 }
@@ -37,7 +46,7 @@ impl<R> Index<R> {
     /// An index of this name. `version` is raised whenever `entries` gives other entries than
     /// before, or entries of other types: that is what makes the next start rebuild the index.
     pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<Entry>) -> Self {
-        Self { name, version, unique: false, counted: false, for_pages: false, entries }
+        Self { name, version, unique: false, counted: Counted::Nothing, for_pages: false, entries }
     }
 
     /// No two records may have entries of one group.
@@ -51,7 +60,16 @@ impl<R> Index<R> {
     /// them costs nothing.
     #[must_use]
     pub fn counted(mut self) -> Self {
-        self.counted = true;
+        self.counted = Counted::Groups;
+        self
+    }
+
+    /// [`counted`](Self::counted), and the number of entries in each stretch of time as well: any page of a
+    /// list costs about what the first costs, and how much lies in a period is known. For entries sorted by
+    /// an instant, or by a key that begins with one.
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        self.counted = Counted::Stretches;
         self
     }
 
@@ -125,6 +143,7 @@ impl Schema {
                 table: index_table(R::COLLECTION, index.name),
                 counts: count_prefix(R::COLLECTION, index.name),
                 sums: sum_prefix(R::COLLECTION, index.name),
+                stretches: stretch_prefix(R::COLLECTION, index.name),
             });
         }
         if self.collections.insert(R::COLLECTION, collection).is_some() {
@@ -157,6 +176,11 @@ pub(super) fn sum_prefix(collection: &str, index: &str) -> Vec<u8> {
     (collection, format!("{index} sum")).encoded()
 }
 
+/// The same of the numbers of its stretches.
+pub(super) fn stretch_prefix(collection: &str, index: &str) -> Vec<u8> {
+    (collection, format!("{index} stretch")).encoded()
+}
+
 /// The entries of a record: one list an index, in the order in which they are declared.
 pub(super) type Entries = Vec<Vec<Entry>>;
 
@@ -186,7 +210,7 @@ pub(super) struct Declared {
     pub(super) name: &'static str,
     pub(super) version: u32,
     pub(super) unique: bool,
-    pub(super) counted: bool,
+    pub(super) counted: Counted,
     pub(super) for_pages: bool,
     /// The table of its entries.
     pub(super) table: String,
@@ -194,6 +218,20 @@ pub(super) struct Declared {
     pub(super) counts: Vec<u8>,
     /// The same of its kept sums.
     pub(super) sums: Vec<u8>,
+    /// The same of the kept numbers of its stretches.
+    pub(super) stretches: Vec<u8>,
+}
+
+impl Declared {
+    /// Whether the number of entries of each group is kept, and the sum of their weights.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted >= Counted::Groups
+    }
+
+    /// Whether the number of entries in each stretch is kept.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.counted >= Counted::Stretches
+    }
 }
 
 /// The table of an index's entries.

@@ -114,7 +114,7 @@ pub trait View: Source {
     fn count<R: Record>(&self, index: &str, group: impl Ordered) -> Result<u64, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = whole(self, collection, index)?;
-        if !index.counted {
+        if !index.is_counted() {
             return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
         }
         number(self, COUNTS, &[index.counts.as_slice(), &group.encoded()].concat())
@@ -124,7 +124,7 @@ pub trait View: Source {
     fn sum<R: Record>(&self, index: &str, group: impl Ordered) -> Result<i64, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = whole(self, collection, index)?;
-        if !index.counted {
+        if !index.is_counted() {
             return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
         }
         kept_sum(self, &[index.sums.as_slice(), &group.encoded()].concat())
@@ -218,7 +218,7 @@ fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Que
     let counts = match query.index {
         None => Some(count_prefix(collection.name, "")),
         Some(index) => {
-            Some(whole(source, collection, index)?).filter(|index| index.counted).map(|index| index.counts.clone())
+            Some(whole(source, collection, index)?).filter(|index| index.is_counted()).map(|index| index.counts.clone())
         }
     };
     if let (Some(counts), Some(group)) = (counts, query.whole_group()) {

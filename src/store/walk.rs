@@ -54,16 +54,16 @@ struct Lane<'a> {
 }
 
 /// What the lanes have in common.
-pub(super) struct Way {
+struct Way {
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
-    pub(super) descending: bool,
+    descending: bool,
     left_to_look_at: usize,
 }
 
 impl Way {
     /// What of a group lies on it.
-    pub(super) fn span(&self, group: &[u8]) -> Span {
+    fn span(&self, group: &[u8]) -> Span {
         let whole = |place: &Vec<u8>| [group, place].concat();
         let start = match self.from.as_ref().map(whole) {
             Bound::Unbounded => Bound::Included(group.to_vec()),
@@ -290,7 +290,7 @@ fn straight(
     Ok(end)
 }
 
-pub(super) fn way(collection: &Collection, listing: &Listing) -> Result<Way, StoreError> {
+fn way(collection: &Collection, listing: &Listing) -> Result<Way, StoreError> {
     let mut way = Way {
         from: listing.from.clone().map_or(Bound::Unbounded, Bound::Included),
         to: listing.to.clone().map_or(Bound::Unbounded, Bound::Excluded),

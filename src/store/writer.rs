@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::key::{Ordered, readable};
 use super::query::Span;
 use super::record::{Collection, Declared, Entries, Entry, Record, Schema, count_prefix, entries};
+use super::stretches::kept_at;
 use super::view::{
     Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, kept_sum, number, primary, scan_in, table, unreadable,
     value_in,
@@ -206,7 +207,7 @@ impl<'a> Writer<'a> {
     pub(super) fn enter(&mut self, index: &Declared, entry: &Entry, key: &[u8]) -> Result<(), StoreError> {
         let (place, at) = place(entry, key)?;
         self.set(&index.table, &place, Some(&at))?;
-        self.recount(index, entry, 1)
+        self.recount(index, entry, key, 1)
     }
 
     /// Brings the entries of one record from `old` to `new`.
@@ -227,7 +228,7 @@ impl<'a> Writer<'a> {
                     return Err(stale::<R>(index, key));
                 }
                 self.set(&index.table, &place, None)?;
-                self.recount(index, entry, -1)?;
+                self.recount(index, entry, key, -1)?;
             }
             for entry in new.iter().filter(|entry| !old.contains(entry)) {
                 if index.unique
@@ -241,11 +242,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn recount(&mut self, index: &Declared, entry: &Entry, step: i64) -> Result<(), StoreError> {
-        if index.counted {
+    fn recount(&mut self, index: &Declared, entry: &Entry, key: &[u8], step: i64) -> Result<(), StoreError> {
+        if index.is_counted() {
             self.add(COUNTS, &[index.counts.as_slice(), &entry.group].concat(), step)?;
         }
-        if index.counted && entry.weight != 0 {
+        if index.is_numbered() {
+            self.add(COUNTS, &kept_at(index, &entry.group, &entry.sort, key), step)?;
+        }
+        if index.is_counted() && entry.weight != 0 {
             let key = [index.sums.as_slice(), &entry.group].concat();
             let sum = kept_sum(self, &key)?.saturating_add(entry.weight.saturating_mul(step));
             self.set(COUNTS, &key, Some(&sum.encoded()))?;

@@ -112,7 +112,7 @@ async fn a_date_is_taken_where_it_is_of_use_and_refused_where_it_is_not() {
     let browser = signed_in(site.window(), "/dashboard/settings").await;
     browser.fill("Date", "2026-11-01").await;
     browser.click("Run").await;
-    browser.sees("since 2026-10-31T23:00:00Z").await;
+    browser.sees("since 1 Nov 2026, 00:00").await;
 
     browser.choose("Command to run", "Generate operations").await;
     browser.fill("Date", "2026-11-01").await;

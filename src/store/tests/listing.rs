@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::listing::page;
+use super::super::query::Span;
+use super::super::view::{Source, Step};
 use super::*;
 
 /// A record in two indexes that share their order, in one of both, and in one that holds everything.
@@ -25,10 +28,11 @@ impl Record for Row {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).counted(),
+            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).numbered(),
             Index::new("size", 1, |row: &Self| vec![Entry::new(row.size, row.at)]),
-            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).counted(),
-            Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]),
+            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).numbered(),
+            Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]).numbered(),
+            Index::new("parity", 1, |row: &Self| vec![Entry::of(row.at.rem_euclid(2).unsigned_abs())]).numbered(),
         ]
     }
 }
@@ -108,7 +112,7 @@ impl Asked {
 
 fn any_asked() -> impl Strategy<Value = Asked> {
     let groups = || prop::option::of(prop::collection::vec(0_u64..4, 0..4));
-    let bound = || prop::option::of(-1_i64..12);
+    let bound = || prop::option::of(-5_000_i64..60_000);
     let asked = (groups(), groups(), bound(), bound(), any::<bool>(), any::<bool>());
     asked.prop_map(|(colours, sizes, from, to, descending, together)| Asked {
         colours,
@@ -121,9 +125,12 @@ fn any_asked() -> impl Strategy<Value = Asked> {
 }
 
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {
-    let row = (0_u64..3, 0_u64..3, 0_i64..10);
-    prop::collection::vec(row, 0..60)
-        .prop_map(|rows| (0..).zip(rows).map(|(id, (colour, size, at))| Row { id, colour, size, at }).collect())
+    // Many at once, and many far from each other.
+    let at = prop_oneof![0_i64..10, 8_190_i64..8_195, 0_i64..60_000];
+    let row = (0_u64..3, 0_u64..3, at);
+    prop::collection::vec(row, 0..60).prop_map(|rows| {
+        (0..).zip(rows).map(|(nth, (colour, size, at))| Row { id: nth * 700, colour, size, at }).collect()
+    })
 }
 
 proptest! {
@@ -136,12 +143,103 @@ proptest! {
             prop_assert_eq!(&walked(&store, &asked.listing(), limit), &by_hand, "{:?}", asked);
             let skipped: Page<Row> = store.read(|view| view.list(&asked.listing().skip(limit).limit(limit))).unwrap();
             let ids: Vec<u64> = skipped.items.iter().map(|row| row.id).collect();
+            prop_assert_eq!((skipped.total, skipped.total_exact), (u64::try_from(by_hand.len()).unwrap(), true));
             for colour in 0..3 {
                 let by_hand: i64 = rows.iter().filter(|row| row.colour == colour).map(|row| row.at).sum();
                 prop_assert_eq!(store.read(|view| view.sum::<Row>("colour", colour)).unwrap(), by_hand);
             }
             prop_assert_eq!(ids, by_hand.into_iter().skip(limit).take(limit).collect::<Vec<_>>());
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_page_is_found_whatever_has_been_changed(
+        rows in any_rows(),
+        changes in prop::collection::vec((0_u64..60, 0_i64..60_000), 0..30),
+        skip in 0_usize..70,
+        descending: bool,
+    ) {
+        let (_folder, store) = filled(&rows);
+        let mut left = rows;
+        for (nth, at) in changes {
+            let changed = left.iter().position(|row| row.id == nth * 700);
+            if let Some(changed) = changed && at % 3 == 0 {
+                let gone = left.remove(changed).id;
+                store.write_blocking(move |writer| writer.delete::<Row>(&gone)).unwrap();
+            } else if let Some(changed) = changed {
+                left[changed].at = at;
+                let row = left[changed].clone();
+                store.write_blocking(move |writer| writer.put(&row)).unwrap();
+            }
+        }
+        let of = |listing: Listing| {
+            let listing = if descending { listing.descending() } else { listing };
+            let page: Page<Row> = store.read(|view| view.list(&listing.skip(skip).limit(5))).unwrap();
+            page.items.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        let expected = |mut rows: Vec<(i64, u64)>| {
+            rows.sort_unstable();
+            if descending {
+                rows.reverse();
+            }
+            rows.into_iter().map(|(_, id)| id).skip(skip).take(5).collect::<Vec<_>>()
+        };
+        let by_time = left.iter().map(|row| (row.at, row.id)).collect();
+        prop_assert_eq!(of(Listing::any_of("colour", [0_u64, 1, 2])), expected(by_time));
+        let by_key = left.iter().map(|row| (0, row.id)).collect();
+        prop_assert_eq!(of(Listing::all().numbered_by("parity")), expected(by_key));
+        let (from, to) = (1_500_u64, 31_000_u64);
+        let between = left.iter().filter(|row| (from..to).contains(&row.id)).map(|row| (0, row.id)).collect();
+        prop_assert_eq!(of(Listing::all().numbered_by("parity").from(from).to(to)), expected(between));
+    }
+}
+
+/// A look at the store that counts the rows it is shown.
+struct Counting<'a, 'b>(&'a Reader<'b>, std::cell::Cell<u64>);
+
+impl Source for Counting<'_, '_> {
+    fn schema(&self) -> &Schema {
+        self.0.schema()
+    }
+
+    fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.value(name, key)
+    }
+
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+        self.0.scan(name, span, descending, &mut |key, value| {
+            self.1.set(self.1.get() + 1);
+            step(key, value)
+        })
+    }
+}
+
+#[test]
+fn a_page_far_down_and_the_total_of_a_period_look_at_few_rows() {
+    let rows: Vec<Row> =
+        (0..40_000).map(|id| Row { id, colour: id % 2, size: 0, at: i64::try_from(id * 50).unwrap() }).collect();
+    let (_folder, store) = filled(&rows);
+    let looked_at = |listing: Listing| {
+        store
+            .read(|view| {
+                let counting = Counting(view, 0.into());
+                let page = page::<Row>(&counting, counting.schema().of::<Row>()?, &listing, true)?;
+                Ok((page.items.first().map(|row| row.id), page.total, page.total_exact, counting.1.get()))
+            })
+            .unwrap()
+    };
+    for colours in [vec![0_u64], vec![0, 1]] {
+        let step = 2 / u64::try_from(colours.len()).unwrap();
+        let listing = Listing::any_of("colour", colours);
+        let (first, total, exact, rows) = looked_at(listing.clone().skip(15_000));
+        assert_eq!((first, total, exact), (Some(15_000 * step), 40_000 / step, true));
+        assert!(rows < 1_000, "{rows} rows");
+        let (_, total, exact, rows) = looked_at(listing.from(5_000_i64).to(1_800_000_i64));
+        assert_eq!((total, exact), (35_900 / step, true));
+        assert!(rows < 1_300, "{rows} rows");
     }
 }
 

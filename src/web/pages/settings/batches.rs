@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::page::{Page, Rows};
 use crate::hex::hex;
-use crate::jobs::{BatchRecord, BatchState};
+use crate::jobs::{BatchRecord, BatchState, Command};
 use crate::web::Web;
 use crate::web::lists::{self, BatchCommand, BatchFilter, Turning};
 use crate::web::problem::Problem;
@@ -74,8 +74,11 @@ impl Batches {
 
     /// What it was asked for beside its name.
     pub(super) fn arguments(&self, page: &Page, record: &BatchRecord) -> String {
-        let asked = record.request().map(|command| command.arguments().in_words(page.texts()));
-        asked.unwrap_or_else(|| record.arguments.clone())
+        match record.request() {
+            Some(Command::VendorProcess { since: Some(since) }) => page.t1("asked-since", "since", page.time(&since)),
+            Some(command) => command.arguments().in_words(page.texts()),
+            None => record.arguments.clone(),
+        }
     }
 
     /// What went wrong: with the whole batch first, then with single items.
