@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Exit, Failed, Global, LogFormat};
 use crate::clock::Clock;
 use crate::config::LogLevel;
-use crate::jobs::{BatchRecord, Failure};
+use crate::jobs::{BatchRecord, BatchState, Failure};
 use crate::logs::{Logs, Options, Stream, Style};
 use crate::money::Amount;
 use crate::store;
@@ -94,7 +94,10 @@ pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     }
     if record.done < record.total {
         let left = record.total.saturating_sub(record.done);
-        lines.push(format!("  {left:>7}  left; run the same command again to go on"));
+        // Another batch does the rest already, if there is a word of it.
+        let rest = record.error.as_deref().filter(|_| record.state == BatchState::Interrupted);
+        let next = rest.unwrap_or("run the same command again to go on");
+        lines.push(format!("  {left:>7}  left; {next}"));
     }
     if record.failed > 0 {
         lines.push(format!("  {:>7}  with trouble:", record.failed));

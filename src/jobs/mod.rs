@@ -53,7 +53,7 @@ pub use retention::{Erased, retention};
 pub use retry::retry;
 pub use setup::{Setup, read_setup};
 pub use vendor_notices::drain_vendor_notices;
-pub use waiting::{Asked, ask, last_whole_vendor_process, schedule, waiting, withdraw};
+pub use waiting::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};
 
 use crate::clock::Clock;
 use crate::config::Config;

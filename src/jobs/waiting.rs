@@ -60,6 +60,21 @@ pub async fn ask(
     asked.await
 }
 
+/// Queues what is left of a batch that made way for an update, and says so in its record.
+pub async fn ask_for_the_rest(
+    store: &Store,
+    mut record: BatchRecord,
+    command: &Command,
+    now: Timestamp,
+) -> Result<BatchRecord, JobError> {
+    let (Asked::Queued { record: rest, .. } | Asked::Joined(rest) | Asked::Busy(rest)) =
+        ask(store, command, &record.asked_by, true, now).await?;
+    record.say(Some(say!("batch-rest", batch = rest.id)));
+    let told = record.clone();
+    store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?;
+    Ok(record)
+}
+
 /// Queues `command` for its due moment, behind the batch `after`; `None` where one that
 /// serves as well runs or waits already.
 pub fn schedule(

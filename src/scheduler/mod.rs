@@ -285,19 +285,23 @@ impl Shared {
             live.insert(id, LiveBatch { id, command, stages: Vec::new() });
         });
         let reporter = Arc::new(Reporter { id, live: self.live.clone() });
-        let ended = jobs::run_queued(&self.context, &record, reporter, stop.clone()).await;
+        let mut ended = jobs::run_queued(&self.context, &record, reporter, stop.clone()).await;
         if let Err(error) = &ended {
             let (action, error) = (record.command.as_str(), error.to_string());
             tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
             let _ = tokio::time::timeout(BEGIN_AGAIN, stop.cancelled()).await;
         }
         let again = self.running().get(&id).is_some_and(|running| running.again);
-        if let Ok(Some(Ended { record, .. })) = &ended
+        if let Ok(Some(Ended { record, .. })) = &mut ended
             && let (true, BatchState::Interrupted, Some(command)) = (again, record.state, record.request())
         {
             let now = self.context.clock.now();
-            if let Err(error) = jobs::ask(&self.context.store, &command, &record.asked_by, true, now).await {
-                tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
+            match jobs::ask_for_the_rest(&self.context.store, record.clone(), &command, now).await {
+                Ok(told) => *record = told,
+                Err(error) => {
+                    let action = "scheduler";
+                    tracing::error!(action, batch = id, "the rest of it waits for its next turn: {error}");
+                }
             }
         }
         // Whoever looks for it finds it among the running ones until its end was told.

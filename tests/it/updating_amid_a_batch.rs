@@ -7,7 +7,7 @@ use cashout::jobs::{BatchRecord, BatchState};
 use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Moment};
 use cashout::store::{Query, View};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::installation::{API_TOKEN, Installation, NEW, OLD, Service, signed};
 use crate::notices::until;
@@ -51,9 +51,7 @@ async fn goes_on(moment: Moment) {
     let mut installation = to_be_paid().await;
     let service = installation.serve().await;
     let mut third = installation.world.sandbox.pause_at(Endpoint::Transfer, moment, 3);
-    let asked = installation.client.post(service.url("/api/v1/batches")).bearer_auth(API_TOKEN);
-    let asked = asked.json(&json!({ "command": "cashout:transfer" })).send().await.unwrap();
-    assert_eq!(asked.status(), 202);
+    let paying = Running::start(installation.command(&["cashout:transfer"]));
     assert!(third.reached().await);
 
     let asking = Running::start(installation.installing(NEW, &signed(NEW, None)));
@@ -74,6 +72,8 @@ async fn goes_on(moment: Moment) {
     })
     .await;
     asking.end().await.ends(0).says("updated from 1.0.0 to 1.1.0");
+    let paid_for = paying.end().await;
+    paid_for.ends(130).says("cashout:transfer: interrupted");
 
     // The rest, by the new release, with nobody asking for it.
     until("everybody is paid", || paid(&installation) == SELLERS.count()).await;
@@ -90,6 +90,10 @@ async fn goes_on(moment: Moment) {
     assert_eq!((first.done, first.total), (u64::try_from(by_then).unwrap(), 10));
     assert_eq!((rest.done, rest.total), (10 - first.done, 10 - first.done));
     assert_eq!(first.asked_by, rest.asked_by);
+    // Whoever waited for it need not ask again.
+    let told = format!("it made way for an update, and batch {} does the rest by itself", rest.id);
+    assert_eq!(first.error.as_deref(), Some(told.as_str()));
+    paid_for.says(&format!("{}  left; {told}", 10 - first.done));
     installation.world.pay_day().await;
     let everybody: BTreeMap<u64, i64> = SELLERS.map(|id| (wallet_of(id), 1_000)).collect();
     assert_eq!(installation.world.paid_out(), everybody);

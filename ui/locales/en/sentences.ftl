@@ -74,6 +74,7 @@ held-not-read = the held vouchers of { $date } could not be read again: { $error
 
 # Batches as a whole.
 batch-cut-off = the process ended before the batch did
+batch-rest = it made way for an update, and batch { $batch } does the rest by itself
 batch-taken-out = taken out of the queue before it began
 batch-too-many = { $most } batches are waiting already; ask again when some of them are done
 batch-no-such = this release knows no batch { $command }; install the one that queued it

@@ -73,6 +73,7 @@ held-not-read = les bons de paiement retenus du { $date } n’ont pas pu être r
 
 # Les traitements dans leur ensemble.
 batch-cut-off = le programme s’est arrêté avant la fin du traitement
+batch-rest = il a laissé place à une mise à jour, et le traitement { $batch } fait le reste de lui-même
 batch-taken-out = retiré de la file avant d’avoir commencé
 batch-too-many = { $most } traitements attendent déjà ; redemandez quand certains seront terminés
 batch-no-such = cette version ne connaît pas le traitement { $command } ; installez celle qui l’a mis en file
