@@ -15,6 +15,7 @@ mod pages;
 mod payments;
 mod records;
 mod soak;
+mod start;
 mod store;
 mod table;
 

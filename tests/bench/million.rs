@@ -1,5 +1,5 @@
 //! A store of a million operations that have lived: opening it, also after a kill; its pages; the
-//! memory that this takes.
+//! memory that this takes; the start of the program on it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use cashout::store::{Cursor, Query, Store, StoreError, StoreOptions, View, schem
 use jiff::SignedDuration;
 
 use crate::table::{milliseconds, percentile, rate};
-use crate::{Scale, machine, records, table};
+use crate::{Scale, machine, records, start, table};
 
 /// The first argument of a process that this one starts of itself; a role and a folder follow.
 pub(crate) const CHILD: &str = "child";
@@ -63,6 +63,7 @@ pub(crate) fn measure(scale: Scale) {
 
     let read = this_program("read", folder.path()).status().unwrap();
     assert!(read.success());
+    start::measure(folder.path());
 }
 
 fn build(folder: &Path, count: u64) {

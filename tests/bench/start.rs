@@ -1,0 +1,104 @@
+//! The program as people start it, on a large store: from its beginning to the first page that it answers
+//! with.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cashout::sandbox::{Sandbox, SandboxOptions};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::table;
+use crate::table::{milliseconds, percentile};
+
+/// Starts after each kind of end.
+const STARTS: usize = 10;
+/// Whoever has not answered by then never will.
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
+
+/// Starts and ends it again and again on the store in `data`.
+pub(crate) fn measure(data: &Path) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let sandbox = runtime.block_on(Sandbox::start(SandboxOptions::default())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Whoever binds to any port gets one that is free.
+    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let mut settings = sandbox.credentials().parameters_yml();
+    writeln!(settings, "    server.listen: {address}").unwrap();
+    let file = folder.path().join("parameters.yml");
+    std::fs::write(&file, settings).unwrap();
+    let program = Program { file, data: data.to_owned(), address };
+
+    // The first one learns what the others find.
+    program.start().1.end(Signal::TERM);
+    let rows = [("orderly end", Signal::TERM), ("kill -9", Signal::KILL)].map(|(after, signal)| {
+        program.start().1.end(signal);
+        let mut times: Vec<Duration> = (0..STARTS)
+            .map(|_| {
+                let (time, running) = program.start();
+                running.end(signal);
+                time
+            })
+            .collect();
+        let times = [0, 50, 100].map(|percent| milliseconds(percentile(&mut times, percent)));
+        std::iter::once(after.to_owned()).chain(times).collect()
+    });
+    program.start().1.end(Signal::TERM);
+    table::print(
+        "million: from the start of the program to its first page, after",
+        &["", "fastest", "p50", "slowest"],
+        &rows,
+    );
+}
+
+/// The program with its settings and its store.
+struct Program {
+    file: PathBuf,
+    data: PathBuf,
+    address: SocketAddr,
+}
+
+/// One that runs.
+struct Running(Child);
+
+impl Program {
+    /// Starts it, and asks for a page until there is one.
+    fn start(&self) -> (Duration, Running) {
+        let begun = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cashout"));
+        command.arg("serve").arg("--config").arg(&self.file).arg("--data").arg(&self.data);
+        let running = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        loop {
+            assert!(begun.elapsed() < GIVEN_UP_AFTER, "the program does not answer");
+            match TcpStream::connect(self.address) {
+                Ok(stream) => {
+                    if let Some(answer) = ask(stream) {
+                        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+                        return (begun.elapsed(), running);
+                    }
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The sign-in page; nothing where the connection was one of the program before.
+fn ask(mut stream: TcpStream) -> Option<String> {
+    stream.set_read_timeout(Some(GIVEN_UP_AFTER)).unwrap();
+    stream.write_all(b"GET /dashboard/login HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer).filter(|answer| !answer.is_empty())
+}
+
+impl Running {
+    fn end(mut self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        self.0.wait().unwrap();
+    }
+}
