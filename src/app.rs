@@ -12,6 +12,7 @@ use crate::hipay::HiPay;
 use crate::jobs::{BatchRecord, Context};
 use crate::mirakl::Mirakl;
 use crate::remote::{Manners, Unusable};
+use crate::sentence::Sentence;
 use crate::store::{Store, StoreError, StoreOptions, schema};
 use crate::update::guard::User;
 
@@ -41,6 +42,15 @@ pub enum AppError {
     /// A remote's address is unusable.
     #[error(transparent)]
     Remote(#[from] Unusable),
+}
+
+impl From<&AppError> for Sentence {
+    fn from(error: &AppError) -> Self {
+        match error {
+            AppError::Store(error) => error.into(),
+            AppError::Remote(error) => Self::quoting(error.to_string()),
+        }
+    }
 }
 
 /// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.

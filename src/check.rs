@@ -7,17 +7,18 @@ use crate::hipay::ActingOn;
 use crate::jobs::{Binding, Bound, Context, read_setup};
 use crate::mail;
 use crate::remote::CallError;
+use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What: `Mirakl`, `technical account`.
-    pub what: String,
+    pub what: Sentence,
     /// What is wrong with it and how to mend it; nothing where it is well.
-    pub wrong: Option<String>,
+    pub wrong: Option<Sentence>,
     /// What was found, where it is well.
-    pub detail: String,
+    pub detail: Sentence,
 }
 
 /// All that was looked at, in order.
@@ -26,13 +27,13 @@ pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// This is well.
-    pub fn good(&mut self, what: &str, detail: impl Into<String>) {
-        self.0.push(Finding { what: what.to_owned(), wrong: None, detail: detail.into() });
+    pub fn good(&mut self, what: Sentence, detail: Sentence) {
+        self.0.push(Finding { what, wrong: None, detail });
     }
 
     /// This is not.
-    pub fn bad(&mut self, what: &str, wrong: impl Into<String>) {
-        self.0.push(Finding { what: what.to_owned(), wrong: Some(wrong.into()), detail: String::new() });
+    pub fn bad(&mut self, what: Sentence, wrong: impl Into<Sentence>) {
+        self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Sentence::none() });
     }
 
     /// True where anything is wrong.
@@ -44,17 +45,14 @@ impl Findings {
 /// Looks at the store's binding and, unless `offline`, at both remotes.
 pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
+    let what = binding();
     match Binding::compare(context).await? {
-        Bound::Free => findings.good("binding", "the store is new and belongs to nobody yet"),
-        Bound::Ours => findings.good("binding", "the store belongs to this Mirakl, HiPay and technical account"),
-        Bound::Foreign(known) => findings.bad(
-            "binding",
-            format!(
-                "the store belongs to another installation: {}. Correct the configuration, or confirm the change with \
-                 --rebind",
-                known.differences(&Binding::of(&context.config)).join("; ")
-            ),
-        ),
+        Bound::Free => findings.good(what, say!("check-new")),
+        Bound::Ours => findings.good(what, say!("check-ours")),
+        Bound::Foreign(known) => {
+            let differences = known.differences(&Binding::of(&context.config)).join("; ");
+            findings.bad(what, say!("check-foreign", differences));
+        }
     }
     if !offline {
         mirakl(context, &mut findings).await;
@@ -64,29 +62,35 @@ pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreErr
     Ok(findings)
 }
 
+/// Whom the store belongs to.
+pub fn binding() -> Sentence {
+    say!("checked-binding")
+}
+
 async fn mirakl(context: &Context, findings: &mut Findings) {
+    let what = say!("checked-mirakl");
     match context.mirakl.version().await {
-        Ok(version) => findings.good("Mirakl", format!("{} (version {version})", context.config.mirakl.base_url)),
-        Err(error) => {
-            let mend = if error.is_credentials() {
-                "check mirakl.operatorKey, mirakl.bearerToken or mirakl.clientId and mirakl.clientSecret"
-            } else {
-                "check mirakl.baseUrl and the way to it"
-            };
-            return findings.bad("Mirakl", format!("{error}; {mend}"));
+        Ok(version) => {
+            let address = &context.config.mirakl.base_url;
+            findings.good(what, say!("check-mirakl-version", address = address.as_str(), version));
         }
+        Err(error) if error.is_credentials() => {
+            return findings.bad(what, say!("check-mirakl-refused", error = &error));
+        }
+        Err(error) => return findings.bad(what, say!("check-mirakl-unreachable", error = &error)),
     }
+    let what = || say!("checked-mirakl-settings");
     let types = &context.config.hipay.document_types;
     let needed: Vec<String> = types.iter().map(|kind| kind.mirakl_type.clone()).collect();
     match read_setup(context, true).await {
-        Err(error) => findings.bad("Mirakl's settings", error.to_string()),
+        Err(error) => findings.bad(what(), &error),
         Ok(setup) => {
             let missing = setup.missing(&needed);
             if missing.is_empty() {
-                findings.good("Mirakl's settings", "the document types and the custom field are there");
+                findings.good(what(), say!("check-set-up"));
             }
             for missing in missing {
-                findings.bad("Mirakl's settings", missing.to_string());
+                findings.bad(what(), missing);
             }
         }
     }
@@ -94,60 +98,47 @@ async fn mirakl(context: &Context, findings: &mut Findings) {
 
 async fn hipay(context: &Context, findings: &mut Findings) {
     let config = &context.config;
+    let what = say!("checked-hipay");
     let technical = match context.hipay.account(ActingOn::Technical).await {
         Ok(Some(account)) => account,
-        Ok(None) => return findings.bad("HiPay", "HiPay does not know the technical account"),
-        Err(error) => return findings.bad("HiPay", with_mend(&error)),
+        Ok(None) => return findings.bad(what, say!("check-hipay-unknown")),
+        Err(error) => return findings.bad(what, with_mend(&error)),
     };
-    findings.good("HiPay", config.hipay.base_url.clone());
-    let configured = config.technical_account.hipay_id;
-    if technical.hipay_id == configured {
+    findings.good(what, Sentence::quoting(config.hipay.base_url.clone()));
+    let what = say!("checked-technical");
+    let (account, configured) = (technical.hipay_id, config.technical_account.hipay_id);
+    if account == configured {
         match context.hipay.balance(ActingOn::Technical).await {
-            Ok(wallet) => findings.good("technical account", format!("{configured}, balance {}", wallet.balance)),
-            Err(error) => findings.bad("technical account", error.to_string()),
+            Ok(wallet) => findings.good(what, say!("check-balance", account, balance = wallet.balance)),
+            Err(error) => findings.bad(what, &error),
         }
     } else {
-        let real = technical.hipay_id;
-        findings.bad(
-            "technical account",
-            format!(
-                "hipay.wsLogin belongs to the account {real}, account.technical.hipayId says {configured}: correct it"
-            ),
-        );
+        findings.bad(what, say!("check-other-account", account, configured));
     }
+    let what = say!("checked-operator");
     let operator = config.operator_account.hipay_id;
     match context.hipay.account(ActingOn::Wallet(operator)).await {
-        Err(error) => findings.bad("operator account", error.to_string()),
-        Ok(None) => findings.bad(
-            "operator account",
-            format!("HiPay does not know the account {operator}: correct account.operator.hipayId"),
-        ),
+        Err(error) => findings.bad(what, &error),
+        Ok(None) => findings.bad(what, say!("check-operator-unknown", operator)),
         Ok(Some(account)) if !account.identified => {
-            findings.bad("operator account", format!("HiPay has not identified the account {operator}: ask HiPay"));
+            findings.bad(what, say!("check-operator-unidentified", operator));
         }
-        Ok(Some(account)) if !account.bank_details_validated => findings.bad(
-            "operator account",
-            format!("HiPay has not validated the bank details of the account {operator}: commissions stay there"),
-        ),
-        Ok(Some(_)) => findings.good("operator account", operator.to_string()),
+        Ok(Some(account)) if !account.bank_details_validated => {
+            findings.bad(what, say!("check-operator-bank", operator));
+        }
+        Ok(Some(_)) => findings.good(what, Sentence::quoting(operator.to_string())),
     }
 }
 
 async fn mail(context: &Context, findings: &mut Findings) {
     let Some(config) = &context.config.mail else { return };
+    let what = say!("checked-mail");
     match mail::try_out(config).await {
-        Ok(()) => findings.good("mail server", format!("{}:{}", config.host, config.port)),
-        Err(error) => findings.bad(
-            "mail server",
-            format!("{error}; check mail.host, mail.port and mail.security, and whether it takes mail from here"),
-        ),
+        Ok(()) => findings.good(what, Sentence::quoting(format!("{}:{}", config.host, config.port))),
+        Err(error) => findings.bad(what, say!("check-mail", error = error.to_string())),
     }
 }
 
-fn with_mend(error: &CallError) -> String {
-    if error.is_credentials() {
-        error.to_string()
-    } else {
-        format!("{error}; check hipay.baseRestUrl and the way to it")
-    }
+fn with_mend(error: &CallError) -> Sentence {
+    if error.is_credentials() { error.into() } else { say!("check-hipay-unreachable", error) }
 }

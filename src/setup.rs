@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigErrors, Draft, Scribe};
 use crate::random::{self, NoRandom};
 use crate::remote::Manners;
 use crate::secret::Secret;
+use crate::sentence::{Sentence, say};
 use crate::session::is_same;
 use crate::store::Store;
 
@@ -245,9 +246,7 @@ impl Setup {
         let looked = tokio::time::timeout(LOOKED_WITHIN, self.try_out(config)).await;
         looked.unwrap_or_else(|_| {
             let mut findings = Findings::default();
-            let patience = LOOKED_WITHIN.as_secs();
-            findings
-                .bad("Mirakl, HiPay", format!("not all of them answered within {patience} s; is there a way to them?"));
+            findings.bad(say!("checked-remotes"), say!("check-silent", seconds = LOOKED_WITHIN.as_secs()));
             findings
         })
     }
@@ -256,21 +255,25 @@ impl Setup {
         let data = self.0.data.clone();
         let opened = tokio::task::spawn_blocking(move || {
             // A store that is gone after it: the real one begins with the service.
-            let folder =
-                tempfile::Builder::new().prefix(TRIED_IN).tempdir_in(data).map_err(|error| error.to_string())?;
+            let folder = tempfile::Builder::new()
+                .prefix(TRIED_IN)
+                .tempdir_in(data)
+                .map_err(|error| Sentence::quoting(error.to_string()))?;
             let manners = Manners { tries: 2, timeout: Duration::from_secs(8), ..Manners::default() };
             let wiring = Wiring { manners, ..Wiring::default() };
-            let context = app::open(config, folder.path(), &wiring).map_err(|error| error.to_string())?;
-            Ok::<_, String>((folder, context))
+            let context = app::open(config, folder.path(), &wiring).map_err(|error| Sentence::from(&error))?;
+            Ok::<_, Sentence>((folder, context))
         });
         let mut findings = Findings::default();
-        match opened.await.unwrap_or_else(|error| Err(error.to_string())) {
-            Err(problem) => findings.bad("data folder", problem),
+        match opened.await.unwrap_or_else(|error| Err(Sentence::quoting(error.to_string()))) {
+            Err(problem) => findings.bad(say!("checked-folder"), problem),
             Ok((folder, context)) => {
                 match check::look(&context, false).await {
                     // Whom the store belongs to is a question for another one than this.
-                    Ok(found) => findings.0.extend(found.0.into_iter().filter(|finding| finding.what != "binding")),
-                    Err(error) => findings.bad("data folder", error.to_string()),
+                    Ok(found) => {
+                        findings.0.extend(found.0.into_iter().filter(|finding| finding.what != check::binding()));
+                    }
+                    Err(error) => findings.bad(say!("checked-folder"), &error),
                 }
                 let store = context.store.clone();
                 drop(context);

@@ -9,13 +9,14 @@ use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, rebind};
+use crate::sentence::{Sentence, say};
 use crate::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let settled = settled(global)?;
     let mut findings = Findings::default();
-    findings.good("configuration", global.config.display().to_string());
+    findings.good(say!("checked-configuration"), Sentence::quoting(global.config.display().to_string()));
     let mut confirmed = true;
     match settled.reach(global)? {
         Reached::Service(_) if arguments.rebind => {
@@ -29,23 +30,19 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
             let ask = Ask::Check { offline: arguments.offline };
             let (looked, release) = runtime()?.block_on(through::one(service, ask))?;
             let Event::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
-            let release = release.version;
-            let detail = format!(
-                "{}, used by the running service (cashout {release}); what follows is by the settings that it runs with",
-                global.data.display()
-            );
-            findings.good("store", detail);
+            let folder = global.data.display().to_string();
+            findings.good(say!("checked-store"), say!("check-through-service", folder, version = release.version));
             findings.0.extend(looked);
         }
         Reached::Store(context) => {
-            findings.good("store", global.data.display().to_string());
+            findings.good(say!("checked-store"), Sentence::quoting(global.data.display().to_string()));
             let looked = runtime()?.block_on(async {
                 confirmed = !arguments.rebind || bind_anew(&context, arguments.yes).await?;
                 Ok::<_, Failed>(check::look(&context, arguments.offline).await?)
             })?;
             findings.0.extend(looked.0);
             if !confirmed {
-                findings.bad("binding", "the store was not bound anew");
+                findings.bad(check::binding(), say!("check-not-rebound"));
             }
             leave(global, *context)?;
         }
@@ -96,7 +93,7 @@ fn tell(findings: &Findings, json: bool) -> Result<(), Failed> {
             None => ("ok   ", &finding.detail),
             Some(wrong) => ("WRONG", wrong),
         };
-        print(&format!("{mark}  {:<18}  {text}", finding.what))?;
+        print(&format!("{mark}  {:<18}  {text}", finding.what.text()))?;
     }
     Ok(())
 }

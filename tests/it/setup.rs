@@ -183,6 +183,38 @@ async fn what_is_wrong_stands_beside_its_setting_and_secrets_do_not_come_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_check_has_found_is_told_in_the_readers_language() {
+    let here = Installation::new().await;
+    let first = here.serve(&[]).await;
+    let client = http();
+    let cookie = first.enter(&client).await;
+    let mut fields = vec![("_csrf", csrf(&first.page(&client, &cookie).await))];
+    fields.extend(here.settings());
+    for (key, value) in &mut fields {
+        match *key {
+            "account.technical.hipayId" => "4242".clone_into(value),
+            "account.operator.hipayId" => "4343".clone_into(value),
+            _ => {}
+        }
+    }
+    for (language, found) in [
+        ("en", ["technical account", "account.technical.hipayId says 4242: correct it", "operator account"]),
+        ("fr", ["compte technique", "account.technical.hipayId indique 4242", "compte opérateur"]),
+    ] {
+        let asked = client.post(&first.page).header(COOKIE, &cookie).header("accept-language", language);
+        let refused = asked.form(&fields).send().await.unwrap();
+        assert_eq!(refused.status(), 422);
+        let page = refused.text().await.unwrap();
+        for words in found {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+    }
+    assert!(!here.path("etc").exists());
+    first.running.signal("TERM");
+    first.running.end().await.ends(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn as_root_the_guard_writes_the_file_for_a_worker_that_may_not() {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         return;
