@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::hex::hex;
 use crate::metrics;
 use crate::sentence::{Said, Sentence};
-use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
+use crate::store::{Entry, Index, QUARTER_OF_A_DAY, Query, Record, Store, StoreError, View, Writer};
 
 /// Which of HiPay's platforms sent it, and about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -271,7 +271,7 @@ impl Record for Notification {
                 let group = (one.kind.name().to_owned(), one.state.name().to_owned());
                 one.listed(|| vec![Entry::new(group, one.received_at)])
             })
-            .numbered(),
+            .numbered(QUARTER_OF_A_DAY),
             // By the beginning of the transaction.
             Index::new("subject", 1, |one: &Self| {
                 let subject = Some(&one.subject).filter(|subject| !subject.is_empty());

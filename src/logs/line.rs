@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
 use crate::config::LogLevel;
-use crate::store::{Entry, Index, Record};
+use crate::store::{Entry, Index, QUARTER_OF_A_DAY, Record};
 
 /// Longer texts are cut, in characters: a line is no dump.
 const LONGEST_MESSAGE: usize = 4_000;
@@ -83,22 +83,22 @@ impl Record for LogLine {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).numbered(),
+            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).numbered(QUARTER_OF_A_DAY),
             Index::new("action", 2, |line: &Self| {
                 let action = Some(&line.action).filter(|action| !action.is_empty());
                 action.map(|action| Entry::of((action, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered()
+            .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("mirakl_id", 2, |line: &Self| {
                 line.mirakl_id.map(|id| Entry::of((id, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered()
+            .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("batch", 2, |line: &Self| {
                 line.batch.map(|batch| Entry::of((batch, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered()
+            .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
         ]
     }

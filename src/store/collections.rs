@@ -17,6 +17,10 @@ use crate::settlement::Settlement;
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
 
+/// How long the stretches of lists are, in seconds: of what fills a list slowly, of what does so faster.
+const DAY: u64 = 24 * 60 * 60;
+pub(crate) const QUARTER_OF_A_DAY: u64 = DAY / 4;
+
 /// All collections.
 pub fn schema() -> Schema {
     Schema::new()
@@ -75,7 +79,7 @@ impl Record for Operation {
             .unique(),
             // For pages: by status, the latest change last.
             Index::new("status", 1, |operation: &Self| vec![Entry::new(operation.status.code(), operation.updated_at)])
-                .numbered(),
+                .numbered(QUARTER_OF_A_DAY),
             // For runs: what is due or open in each status, the oldest cycle first.
             Index::new("due", 1, |operation: &Self| {
                 if operation.held.is_some() || !is_open(operation.status) {
@@ -90,12 +94,13 @@ impl Record for Operation {
                 if owed { vec![Entry::new(operation.mirakl_id, operation.cycle_at)] } else { Vec::new() }
             }),
             // For pages: all of them, the latest change last.
-            Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)]).numbered(),
+            Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)])
+                .numbered(QUARTER_OF_A_DAY),
             // For pages: one vendor's, all or by status, the latest change last.
             Index::new("vendor", 2, |operation: &Self| {
                 vec![Entry::new((operation.mirakl_id, operation.status.code()), operation.updated_at)]
             })
-            .numbered()
+            .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             // For totals: how many in each status, and how much of each currency.
             Index::new("amount", 1, |operation: &Self| {
@@ -194,13 +199,13 @@ impl Record for Vendor {
                     vendor.updated_at,
                 )]
             })
-            .numbered(),
+            .numbered(DAY),
             // For pages: by country, and by both statuses as well.
             Index::new("country", 2, |vendor: &Self| {
                 let country = vendor.country.as_deref().unwrap_or_default();
                 vec![Entry::new((country, vendor.status(), vendor.wallet_status().name()), vendor.updated_at)]
             })
-            .numbered()
+            .numbered(DAY)
             .for_pages(),
             // What people look for: shop, wallet, login.
             Index::new("search", 1, |vendor: &Self| {
@@ -279,12 +284,12 @@ impl Record for CustomerPayment {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             // For pages, the latest change last: all; by outcome, of tests or of real ones, and by status.
-            Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).numbered(),
+            Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).numbered(QUARTER_OF_A_DAY),
             Index::new("outcome", 2, |payment: &Self| {
                 let status = payment.latest.status.map(|status| status.0);
                 vec![Entry::new((payment.outcome().name(), payment.latest.test, status), payment.date)]
             })
-            .numbered()
+            .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             // An order may have several payments, the latest last.
             Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {

@@ -56,8 +56,9 @@ struct Kept {
     version: u32,
     unique: bool,
     counted: bool,
+    /// How long the stretches are that are numbered, in seconds.
     #[serde(default)]
-    numbered: bool,
+    numbered: Option<u64>,
     /// Records that could not be read when the index was built, and are missing in it.
     #[serde(default)]
     skipped: u64,
@@ -67,7 +68,7 @@ impl Kept {
     fn is(&self, collection: &Collection, index: &Declared) -> bool {
         (self.collection.as_str(), self.index.as_str()) == (collection.name, index.name)
             && (self.version, self.unique) == (index.version, index.unique)
-            && (self.counted, self.numbered) == (index.is_counted(), index.is_numbered())
+            && (self.counted, self.numbered) == (index.is_counted(), index.stretch())
     }
 }
 
@@ -229,7 +230,7 @@ fn bring_indexes(
                 version: index.version,
                 unique: index.unique,
                 counted: index.is_counted(),
-                numbered: index.is_numbered(),
+                numbered: index.stretch(),
                 skipped,
             });
         }
@@ -288,8 +289,8 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
                 if index.is_counted() {
                     *counts.entry([index.counts.as_slice(), &entry.group].concat()).or_default() += 1;
                 }
-                if index.is_numbered() {
-                    *counts.entry(kept_at(index, &entry.group, &entry.sort, key.value())).or_default() += 1;
+                if let Some(stretch) = kept_at(index, entry, key.value()) {
+                    *counts.entry(stretch).or_default() += 1;
                 }
                 if index.is_counted() && entry.weight != 0 {
                     let sum = sums.entry([index.sums.as_slice(), &entry.group].concat()).or_default();

@@ -155,7 +155,7 @@ impl Listing {
         let index = ruler.index.map(|index| collection.index(index)).transpose()?;
         Ok(Rows {
             table: index.map_or(&collection.table, |index| &index.table),
-            numbered: index.filter(|index| index.is_numbered()),
+            numbered: index,
             groups: &ruler.groups,
             from: self.from.as_deref(),
             to: self.to.as_deref(),

@@ -28,8 +28,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub(super) enum Counted {
     Nothing,
     Groups,
-    /// Of groups, and of the stretches in which a group's entries lie.
-    Stretches,
+    /// Of groups, and of the stretches in which a group's entries lie: so many seconds each.
+    Stretches(u64),
 }
 
 /// An index over the records of `R`: every record has zero or more entries in it.
@@ -64,12 +64,12 @@ impl<R> Index<R> {
         self
     }
 
-    /// [`counted`](Self::counted), and the number of entries in each stretch of time as well: any page of a
-    /// list costs about what the first costs, and how much lies in a period is known. For entries sorted by
-    /// an instant, or by a key that begins with one.
+    /// [`counted`](Self::counted), and the number of entries in each stretch of so many seconds as well: any
+    /// page of a list costs about what the first costs, and how much lies in a period is known. For entries
+    /// sorted by an instant, or by a key that begins with one; best where some hundreds lie in a stretch.
     #[must_use]
-    pub fn numbered(mut self) -> Self {
-        self.counted = Counted::Stretches;
+    pub fn numbered(mut self, seconds: u64) -> Self {
+        self.counted = Counted::Stretches(seconds.max(1));
         self
     }
 
@@ -228,9 +228,12 @@ impl Declared {
         self.counted >= Counted::Groups
     }
 
-    /// Whether the number of entries in each stretch is kept.
-    pub(super) fn is_numbered(&self) -> bool {
-        self.counted >= Counted::Stretches
+    /// How long the stretches are of which the number of entries is kept, in seconds; `None` where it is not.
+    pub(super) fn stretch(&self) -> Option<u64> {
+        match self.counted {
+            Counted::Stretches(seconds) => Some(seconds),
+            Counted::Nothing | Counted::Groups => None,
+        }
     }
 }
 

@@ -7,29 +7,26 @@ use std::ops::{Bound, ControlFlow};
 use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::Span;
-use super::record::Declared;
-use super::view::{COUNTS, Source};
+use super::record::{Declared, Entry};
+use super::view::{COUNTS, Source, number};
 
-/// A stretch is 4,096 seconds long: of a million entries in three years each has some forty, of five
-/// million lines of a log in a year some six hundred.
-const SECONDS: u64 = 4_096;
-
-/// The stretch of a row that begins with an instant.
-fn stretch_of(place: &[u8]) -> u64 {
-    let mut seconds = [0; 8];
-    seconds.iter_mut().zip(place).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(seconds).div_euclid(SECONDS)
+/// The stretch of so many seconds in which a row lies that begins with an instant.
+fn stretch_of(place: &[u8], seconds: u64) -> u64 {
+    let mut instant = [0; 8];
+    instant.iter_mut().zip(place).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(instant).checked_div(seconds).unwrap_or_default()
 }
 
 /// What the rows of a stretch do not come before.
-fn start_of(stretch: u64) -> Vec<u8> {
-    stretch.saturating_mul(SECONDS).encoded()
+fn start_of(stretch: u64, seconds: u64) -> Vec<u8> {
+    stretch.saturating_mul(seconds).encoded()
 }
 
-/// The key of the kept number of the stretch in which an entry lies.
-pub(super) fn kept_at(index: &Declared, group: &[u8], sort: &[u8], key: &[u8]) -> Vec<u8> {
-    let place = if sort.is_empty() { key } else { sort };
-    [index.stretches.as_slice(), group, &stretch_of(place).encoded()].concat()
+/// The key of the kept number of the stretch in which an entry lies, where such numbers are kept.
+pub(super) fn kept_at(index: &Declared, entry: &Entry, key: &[u8]) -> Option<Vec<u8>> {
+    let place = if entry.sort.is_empty() { key } else { &entry.sort };
+    let stretch = stretch_of(place, index.stretch()?);
+    Some([index.stretches.as_slice(), &entry.group, &stretch.encoded()].concat())
 }
 
 /// The rows of a list, as they can be counted: those of one table in any of these groups, between two
@@ -49,12 +46,12 @@ impl Rows<'_> {
         let mut sum: u64 = 0;
         let mut left = most.saturating_add(1);
         for group in self.groups {
-            let Some((index, (first, end))) = self.numbered.zip(self.whole_stretches()) else {
+            let Some((index, seconds, first, end)) = self.whole_stretches() else {
                 sum = sum.saturating_add(single(source, self.table, &between(group, self.from, self.to), &mut left)?);
                 continue;
             };
             if self.from.is_some() {
-                let span = between(group, self.from, Some(&start_of(first)));
+                let span = between(group, self.from, Some(&start_of(first, seconds)));
                 sum = sum.saturating_add(single(source, self.table, &span, &mut left)?);
             }
             stretches(source, index, group, (first, end), false, |_, rows| {
@@ -63,7 +60,7 @@ impl Rows<'_> {
                 if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
             if self.to.is_some() {
-                let span = between(group, Some(&start_of(end)), self.to);
+                let span = between(group, Some(&start_of(end, seconds)), self.to);
                 sum = sum.saturating_add(single(source, self.table, &span, &mut left)?);
             }
         }
@@ -78,11 +75,11 @@ impl Rows<'_> {
         descending: bool,
         mut skip: u64,
     ) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        let Some((index, (first, end))) = self.numbered.zip(self.whole_stretches()) else { return Ok(None) };
+        let Some((index, seconds, mut first, mut end)) = self.whole_stretches() else { return Ok(None) };
         // What lies between the near bound and the first whole stretch.
         let near = match (descending, self.from, self.to) {
-            (true, _, Some(to)) => Some((Some(start_of(end)), Some(to.to_vec()))),
-            (false, Some(from), _) => Some((Some(from.to_vec()), Some(start_of(first)))),
+            (true, _, Some(to)) => Some((Some(start_of(end, seconds)), Some(to.to_vec()))),
+            (false, Some(from), _) => Some((Some(from.to_vec()), Some(start_of(first, seconds)))),
             (true, _, None) | (false, None, _) => None,
         };
         if let Some((from, to)) = near {
@@ -95,16 +92,27 @@ impl Rows<'_> {
             }
             skip = left.saturating_sub(1);
         }
+        // The largest first: behind what is enough of that, the others need not be looked at.
+        let size = |group: &Vec<u8>| number(source, COUNTS, &[index.counts.as_slice(), group].concat());
+        let mut groups =
+            self.groups.iter().map(|group| Ok((size(group)?, group))).collect::<Result<Vec<_>, StoreError>>()?;
+        groups.sort_unstable_by(|left, right| right.cmp(left));
         let mut kept: BTreeMap<u64, u64> = BTreeMap::new();
-        for group in self.groups {
-            // Of this group alone so many are enough.
+        for (_, group) in groups {
             let mut own: u64 = 0;
+            let mut enough = None;
             stretches(source, index, group, (first, end), descending, |stretch, rows| {
                 let sum = kept.entry(stretch).or_default();
                 *sum = sum.saturating_add(rows);
                 own = own.saturating_add(rows);
-                if own > skip { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                enough = (own > skip).then_some(stretch);
+                if enough.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
+            match enough {
+                Some(stretch) if descending => first = stretch,
+                Some(stretch) => end = stretch.saturating_add(1),
+                None => {}
+            }
         }
         let passes = |(_, rows): &(u64, u64)| match skip.checked_sub(*rows) {
             Some(less) => {
@@ -120,15 +128,17 @@ impl Rows<'_> {
             (None, true) => first,
             (None, false) => end,
         };
-        Ok(Some((start_of(place), skip)))
+        Ok(Some((start_of(place, seconds), skip)))
     }
 
-    /// The first stretch that lies whole between the bounds, and the one behind the last; `None` where there
-    /// is none.
-    fn whole_stretches(&self) -> Option<(u64, u64)> {
-        let first = self.from.map_or(0, |from| stretch_of(from).saturating_add(1));
-        let end = self.to.map_or(u64::MAX, stretch_of);
-        (first < end).then_some((first, end))
+    /// The index that keeps numbers of stretches, how long these are, the first that lies whole between the
+    /// bounds, and the one behind the last; `None` where there is none.
+    fn whole_stretches(&self) -> Option<(&Declared, u64, u64, u64)> {
+        let index = self.numbered?;
+        let seconds = index.stretch()?;
+        let first = self.from.map_or(0, |from| stretch_of(from, seconds).saturating_add(1));
+        let end = self.to.map_or(u64::MAX, |to| stretch_of(to, seconds));
+        (first < end).then_some((index, seconds, first, end))
     }
 }
 

@@ -246,8 +246,8 @@ impl<'a> Writer<'a> {
         if index.is_counted() {
             self.add(COUNTS, &[index.counts.as_slice(), &entry.group].concat(), step)?;
         }
-        if index.is_numbered() {
-            self.add(COUNTS, &kept_at(index, &entry.group, &entry.sort, key), step)?;
+        if let Some(stretch) = kept_at(index, entry, key) {
+            self.add(COUNTS, &stretch, step)?;
         }
         if index.is_counted() && entry.weight != 0 {
             let key = [index.sums.as_slice(), &entry.group].concat();

@@ -28,11 +28,11 @@ impl Record for Row {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).numbered(),
+            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).numbered(4_096),
             Index::new("size", 1, |row: &Self| vec![Entry::new(row.size, row.at)]),
-            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).numbered(),
-            Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]).numbered(),
-            Index::new("parity", 1, |row: &Self| vec![Entry::of(row.at.rem_euclid(2).unsigned_abs())]).numbered(),
+            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).numbered(4_096),
+            Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]).numbered(4_096),
+            Index::new("parity", 1, |row: &Self| vec![Entry::of(row.at.rem_euclid(2).unsigned_abs())]).numbered(4_096),
         ]
     }
 }

@@ -34,7 +34,7 @@ use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 /// How many records a search looks at, for something that is to have all of them.
 const FOUND_AT_MOST: usize = 1_000;
 /// The same for a page: each is read before it can be sorted, and whoever finds so many writes more.
-const FOUND_FOR_A_PAGE: usize = 250;
+const FOUND_FOR_A_PAGE: usize = 150;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]

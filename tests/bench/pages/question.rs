@@ -15,7 +15,7 @@ use super::sqlite::Sql;
 /// How many places of a list are tried.
 const PLACES: i64 = 100;
 /// How many of what a search finds are looked at, as on the pages.
-const FOUND_AT_MOST: usize = 250;
+const FOUND_AT_MOST: usize = 150;
 
 /// What is asked of a list.
 pub(super) struct Question {

@@ -10,9 +10,9 @@ use super::question::Place;
 use super::shelf::Shelf;
 
 /// How many rows are counted where our store counts no further either, and one.
-const COUNTED_AT_MOST: u64 = 5_001;
+pub(super) const COUNTED_AT_MOST: u64 = 5_001;
 /// How many of what a search finds are looked at, as in our store.
-const FOUND_AT_MOST: u64 = 250;
+const FOUND_AT_MOST: u64 = 150;
 
 /// Opens the database in `folder`.
 pub(super) fn open(folder: &Path) -> Connection {
