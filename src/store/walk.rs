@@ -16,7 +16,7 @@ use super::view::{Source, primary};
 /// and its cursor goes on from there.
 const LOOKED_AT_MOST: usize = 100_000;
 /// The same where filters are walked together: their rows are jumped to, which costs more.
-const LOOKED_AT_TOGETHER: usize = 20_000;
+const LOOKED_AT_TOGETHER: usize = 10_000;
 /// How many rows of one group are read at once: at first at least so many, later at most so many.
 pub(super) const SMALLEST_SLICE: usize = 8;
 pub(super) const LARGEST_SLICE: usize = 1_024;

@@ -35,6 +35,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use api::description;
 pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
 pub use form::{CSRF_FIELD, Checked};

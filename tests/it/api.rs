@@ -217,6 +217,20 @@ async fn what_is_wrong_is_said_with_its_place() {
     appliance.stop().await.unwrap();
 }
 
+#[test]
+fn its_description_is_what_the_code_makes() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/api/openapi.json");
+    let made = cashout::web::description();
+    if std::env::var_os("CASHOUT_DESCRIBE").is_some() {
+        std::fs::write(file, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert!(
+        kept == made,
+        "the API has changed: run this test with CASHOUT_DESCRIBE=1, and look at what is new in {file}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_describes_itself() {
     let world = paid_world().await;

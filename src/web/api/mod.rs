@@ -1,5 +1,6 @@
 //! `/api/v1`: what the pages show, as JSON, for scripts and other systems. Its description is made
-//! from this code.
+//! from this code, and kept as a file: the program need not carry what makes it, and whoever reads a
+//! change of the API sees it there.
 
 mod batches;
 mod extract;
@@ -8,14 +9,18 @@ mod settings;
 mod update;
 
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth;
 use super::problem::Problem;
 use super::{COOKIE, Web, lists, not_allowed};
+
+/// What a test compares with [`description`].
+const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// Every path of the API, below `/api/v1`, and what is answered there.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
@@ -35,7 +40,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
         ("/settings", get(settings::settings).patch(settings::change)),
-        ("/openapi.json", get(async || Json(Description::openapi()))),
+        ("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], DESCRIPTION))),
     ]
 }
 
@@ -49,10 +54,16 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .layer(middleware::from_fn_with_state(web.clone(), auth::let_in))
 }
 
-/// The description of the API.
+/// The description of the API as the code makes it: `OpenAPI`, in JSON.
+pub fn description() -> String {
+    let mut made = Description::openapi().to_pretty_json().unwrap_or_default();
+    made.push('\n');
+    made
+}
+
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "cashout", description = "What cashout knows of vendors, operations, payments and itself."),
+    info(title = "cashout", version = "1", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
     paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, batches::retry,
         listings::payments,
