@@ -16,6 +16,7 @@ mod connections;
 mod cookies;
 mod demo;
 mod disguise;
+mod earlier_stores;
 mod empty_machine;
 mod endings;
 mod enterprise_bodies;

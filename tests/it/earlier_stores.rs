@@ -1,0 +1,94 @@
+//! Stores that earlier releases have written, as `tests/stores` keeps them: every record is read, every list
+//! has them all, and work goes on.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use cashout::inbox::Notification;
+use cashout::jobs::{BatchRecord, CycleRecord};
+use cashout::logs::LogLine;
+use cashout::mail::Mail;
+use cashout::movement::Movement;
+use cashout::operation::Operation;
+use cashout::store::{Listing, Query, Record, Store, StoreError, StoreOptions, View, format, schema};
+use cashout::vendor::{SentDocument, Vendor};
+use cashout::voucher::VoucherRecord;
+
+fn kept() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut stores: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|kind| kind == "gz")).collect();
+    stores.sort();
+    stores
+}
+
+/// A copy of a kept store, opened by this release.
+fn opened(kept: &Path) -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut packed = flate2::read::GzDecoder::new(File::open(kept).unwrap());
+    std::io::copy(&mut packed, &mut File::create(folder.path().join("store.redb")).unwrap()).unwrap();
+    let store = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
+    (folder, store)
+}
+
+/// All records of a collection; each can be read.
+fn all<R: Record>(store: &Store) -> Vec<R> {
+    let page = store.read(|view| view.page::<R>(&Query::all().limit(100_000))).unwrap();
+    assert_eq!(page.unreadable, [], "{}", R::COLLECTION);
+    assert_eq!(page.total, u64::try_from(page.items.len()).unwrap(), "{}", R::COLLECTION);
+    page.items
+}
+
+/// A list has as many as there are, also where it is asked for far down.
+fn lists<R: Record>(store: &Store, listing: &Listing, count: usize) {
+    let listing = listing.clone().descending().limit(10);
+    let page = store.read(|view| view.list::<R>(&listing)).unwrap();
+    assert_eq!((page.total, page.total_exact), (u64::try_from(count).unwrap(), true), "{}", R::COLLECTION);
+    let last = store.read(|view| view.list::<R>(&listing.skip(count - 1))).unwrap();
+    assert_eq!((last.items.len(), last.next), (1, None), "{}", R::COLLECTION);
+}
+
+#[test]
+fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
+    let kept = kept();
+    assert!(!kept.is_empty());
+    for path in kept {
+        println!("{}", path.display());
+        let (folder, store) = opened(&path);
+        let operations = all::<Operation>(&store);
+        let vendors = all::<Vendor>(&store);
+        let lines = all::<LogLine>(&store);
+        let others = [
+            all::<VoucherRecord>(&store).len(),
+            all::<CycleRecord>(&store).len(),
+            all::<BatchRecord>(&store).len(),
+            all::<Notification>(&store).len(),
+            all::<Movement>(&store).len(),
+            all::<SentDocument>(&store).len(),
+            all::<Mail>(&store).len(),
+        ];
+        assert!(!operations.is_empty() && !vendors.is_empty() && !lines.is_empty(), "beside {others:?}");
+        lists::<Operation>(&store, &Listing::any_of("date", [()]), operations.len());
+        let statuses = operations.iter().map(|operation| operation.status.code());
+        lists::<Operation>(&store, &Listing::any_of("status", statuses), operations.len());
+        lists::<Vendor>(&store, &Listing::any_of("status", [()]), vendors.len());
+        lists::<LogLine>(&store, &Listing::all().numbered_by("level"), lines.len());
+
+        // The first change of a record rewrites its entries: each has to be there.
+        let changed = operations.clone();
+        store
+            .write_blocking(move |writer| {
+                for mut operation in changed {
+                    operation.updated_at += jiff::SignedDuration::from_hours(30);
+                    writer.put(&operation)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        lists::<Operation>(&store, &Listing::any_of("date", [()]), operations.len());
+        store.close().unwrap();
+        let again = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
+        assert_eq!(all::<Operation>(&again).len(), operations.len());
+    }
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/stores/format-{}.redb.gz", format())).exists());
+}
