@@ -63,16 +63,15 @@ pub async fn ask(
 /// Queues what is left of a batch that made way for an update, and says so in its record.
 pub async fn ask_for_the_rest(
     store: &Store,
-    mut record: BatchRecord,
+    record: &mut BatchRecord,
     command: &Command,
     now: Timestamp,
-) -> Result<BatchRecord, JobError> {
+) -> Result<(), JobError> {
     let (Asked::Queued { record: rest, .. } | Asked::Joined(rest) | Asked::Busy(rest)) =
         ask(store, command, &record.asked_by, true, now).await?;
     record.say(Some(say!("batch-rest", batch = rest.id)));
     let told = record.clone();
-    store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?;
-    Ok(record)
+    Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
 }
 
 /// Queues `command` for its due moment, behind the batch `after`; `None` where one that

@@ -296,12 +296,8 @@ impl Shared {
             && let (true, BatchState::Interrupted, Some(command)) = (again, record.state, record.request())
         {
             let now = self.context.clock.now();
-            match jobs::ask_for_the_rest(&self.context.store, record.clone(), &command, now).await {
-                Ok(told) => *record = told,
-                Err(error) => {
-                    let action = "scheduler";
-                    tracing::error!(action, batch = id, "the rest of it waits for its next turn: {error}");
-                }
+            if let Err(error) = jobs::ask_for_the_rest(&self.context.store, record, &command, now).await {
+                tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
             }
         }
         // Whoever looks for it finds it among the running ones until its end was told.

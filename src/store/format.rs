@@ -18,7 +18,7 @@ use super::query::Span;
 use super::queue::begin;
 use super::record::{Collection, Declared, Schema, count_prefix, index_table, stretch_prefix, sum_prefix};
 use super::seal::{self, FileIdentity};
-use super::stretches::kept_at;
+use super::stretches::counted_in;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
 use crate::release;
@@ -286,11 +286,8 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
             for entry in entries.get(*at).into_iter().flatten() {
                 let (place, start) = place(entry, key.value())?;
                 rows.insert(place.as_slice(), start.as_slice())?;
-                if index.is_counted() {
-                    *counts.entry([index.counts.as_slice(), &entry.group].concat()).or_default() += 1;
-                }
-                if let Some(stretch) = kept_at(index, entry, key.value()) {
-                    *counts.entry(stretch).or_default() += 1;
+                for number in counted_in(index, entry, key.value()) {
+                    *counts.entry(number).or_default() += 1;
                 }
                 if index.is_counted() && entry.weight != 0 {
                     let sum = sums.entry([index.sums.as_slice(), &entry.group].concat()).or_default();

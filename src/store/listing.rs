@@ -3,6 +3,7 @@
 //!
 //! Nothing but the rows of the page is read from the records.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -138,15 +139,15 @@ impl Listing {
     }
 
     /// What counts the rows of its one filter.
-    fn ruler(
+    fn ruler<'a>(
         &self,
         source: &(impl Source + ?Sized),
         collection: &Collection,
-        filter: &Filter,
-    ) -> Result<Filter, StoreError> {
+        filter: &'a Filter,
+    ) -> Result<Cow<'a, Filter>, StoreError> {
         match (filter.index, self.numbered_by) {
-            (None, Some(index)) => Filter::new(index, [()]).found(source, collection),
-            (Some(_), _) | (None, None) => Ok(filter.clone()),
+            (None, Some(index)) => Filter::new(index, [()]).found(source, collection).map(Cow::Owned),
+            (Some(_), _) | (None, None) => Ok(Cow::Borrowed(filter)),
         }
     }
 
@@ -155,7 +156,7 @@ impl Listing {
         let index = ruler.index.map(|index| collection.index(index)).transpose()?;
         Ok(Rows {
             table: index.map_or(&collection.table, |index| &index.table),
-            numbered: index,
+            index,
             groups: &ruler.groups,
             from: self.from.as_deref(),
             to: self.to.as_deref(),
@@ -163,19 +164,17 @@ impl Listing {
     }
 
     /// The same with fewer rows to pass over, where it can be begun nearer to its page.
-    fn nearer(self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
-        let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return Ok(self) };
+    fn nearer(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Cow<'_, Self>, StoreError> {
+        let here = Ok(Cow::Borrowed(self));
+        let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return here };
         let ruler = self.ruler(source, collection, filter)?;
         let skip = u64::try_from(self.skip).unwrap_or(u64::MAX);
-        let Some((place, left)) = self.rows(collection, &ruler)?.leap(source, self.descending, skip)? else {
-            return Ok(self);
-        };
-        let skip = usize::try_from(left).unwrap_or(usize::MAX);
-        Ok(if self.descending {
-            Self { to: Some(place), skip, ..self }
-        } else {
-            Self { from: Some(place), skip, ..self }
-        })
+        let leap = self.rows(collection, &ruler)?.leap(source, self.descending, skip)?;
+        let Some((place, left)) = leap else { return here };
+        let mut nearer = self.clone();
+        *(if self.descending { &mut nearer.to } else { &mut nearer.from }) = Some(place);
+        nearer.skip = usize::try_from(left).unwrap_or(usize::MAX);
+        Ok(Cow::Owned(nearer))
     }
 
     /// The same with the groups that are there.
@@ -233,7 +232,7 @@ pub(super) fn page<R: Record>(
     counted: bool,
 ) -> Result<Page<R>, StoreError> {
     let listing = &listing.found(source, collection)?;
-    let nearer = listing.clone().nearer(source, collection)?;
+    let nearer = listing.nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let (mut skip, limit) = (nearer.skip, nearer.limit);
     let slice = limit.saturating_add(1).clamp(SMALLEST_SLICE, LARGEST_SLICE);

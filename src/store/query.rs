@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::key::{Ordered, after_prefix};
+use super::record::Declared;
+use super::stretches::Rows;
+use super::view::{COUNTED_AT_MOST, Source};
 use crate::hex::hex;
 
 /// Which rows, in what order, how many at once.
@@ -88,14 +91,19 @@ impl Query {
 
     /// All keys the question is about, on whatever page.
     pub(super) fn span(&self) -> Span {
-        let at = |sort: &Vec<u8>| [self.group.as_slice(), sort].concat();
-        Span {
-            start: Bound::Included(self.from.as_ref().map_or_else(|| self.group.clone(), at)),
-            end: match &self.to {
-                Some(to) => Bound::Excluded(at(to)),
-                None => after_prefix(&self.group).map_or(Bound::Unbounded, Bound::Excluded),
-            },
-        }
+        Span::between(&self.group, self.from.as_deref(), self.to.as_deref())
+    }
+
+    /// The same as they can be counted: those of `table`, the table of `index` where it goes through one.
+    pub(super) fn count(
+        &self,
+        source: &(impl Source + ?Sized),
+        table: &str,
+        index: Option<&Declared>,
+    ) -> Result<(u64, bool), StoreError> {
+        let (from, to) = (self.from.as_deref(), self.to.as_deref());
+        let rows = Rows { table, index, groups: std::slice::from_ref(&self.group), from, to };
+        rows.count(source, COUNTED_AT_MOST)
     }
 
     /// The keys that are left from the cursor on.
@@ -131,8 +139,30 @@ pub struct Span {
 impl Span {
     /// Everything that begins with `prefix`.
     pub(super) fn of_prefix(prefix: &[u8]) -> Self {
-        let end = after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        Self { start: Bound::Included(prefix.to_vec()), end }
+        Self::within(prefix, Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// What begins with `prefix` and goes on with at least `from`, and with less than `to`.
+    pub(super) fn between(prefix: &[u8], from: Option<&[u8]>, to: Option<&[u8]>) -> Self {
+        Self::within(
+            prefix,
+            from.map_or(Bound::Unbounded, Bound::Included),
+            to.map_or(Bound::Unbounded, Bound::Excluded),
+        )
+    }
+
+    /// What begins with `prefix`, within these bounds of what follows it.
+    pub(super) fn within(prefix: &[u8], from: Bound<&[u8]>, to: Bound<&[u8]>) -> Self {
+        let whole = |place: &[u8]| [prefix, place].concat();
+        let start = match from.map(whole) {
+            Bound::Unbounded => Bound::Included(prefix.to_vec()),
+            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
+        };
+        let end = match to.map(whole) {
+            Bound::Unbounded => after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded),
+            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
+        };
+        Self { start, end }
     }
 
     /// True where no key can be in it; the tree is not to be asked for such a range.

@@ -2,7 +2,7 @@
 //! how much a year has, passes over whole stretches, and looks at single rows at the ends alone.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 
 use super::error::StoreError;
 use super::key::{Key, Ordered};
@@ -22,19 +22,20 @@ fn start_of(stretch: u64, seconds: u64) -> Vec<u8> {
     stretch.saturating_mul(seconds).encoded()
 }
 
-/// The key of the kept number of the stretch in which an entry lies, where such numbers are kept.
-pub(super) fn kept_at(index: &Declared, entry: &Entry, key: &[u8]) -> Option<Vec<u8>> {
+/// The keys of the kept numbers that count an entry: that of its group, and that of its stretch.
+pub(super) fn counted_in(index: &Declared, entry: &Entry, key: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let group = || [index.counts.as_slice(), &entry.group].concat();
     let place = if entry.sort.is_empty() { key } else { &entry.sort };
-    let stretch = stretch_of(place, index.stretch()?);
-    Some([index.stretches.as_slice(), &entry.group, &stretch.encoded()].concat())
+    let stretch = |seconds| [index.stretches.as_slice(), &entry.group, &stretch_of(place, seconds).encoded()].concat();
+    index.is_counted().then(group).into_iter().chain(index.stretch().map(stretch))
 }
 
 /// The rows of a list, as they can be counted: those of one table in any of these groups, between two
 /// places.
 pub(super) struct Rows<'a> {
     pub(super) table: &'a str,
-    /// The index that keeps how many are in a stretch, where one does.
-    pub(super) numbered: Option<&'a Declared>,
+    /// The index whose table that is; it may keep how many are in a stretch.
+    pub(super) index: Option<&'a Declared>,
     pub(super) groups: &'a [Vec<u8>],
     pub(super) from: Option<&'a [u8]>,
     pub(super) to: Option<&'a [u8]>,
@@ -43,16 +44,17 @@ pub(super) struct Rows<'a> {
 impl Rows<'_> {
     /// How many there are, and whether that is exact: where it takes more than `most` looks, there are more.
     pub(super) fn count(&self, source: &(impl Source + ?Sized), most: u64) -> Result<(u64, bool), StoreError> {
+        let whole = self.whole_stretches();
         let mut sum: u64 = 0;
         let mut left = most.saturating_add(1);
         for group in self.groups {
-            let Some((index, seconds, first, end)) = self.whole_stretches() else {
-                sum = sum.saturating_add(single(source, self.table, &between(group, self.from, self.to), &mut left)?);
+            let Some((index, seconds, first, end)) = whole else {
+                sum = sum.saturating_add(self.looked_at(source, group, (self.from, self.to), &mut left)?);
                 continue;
             };
             if self.from.is_some() {
-                let span = between(group, self.from, Some(&start_of(first, seconds)));
-                sum = sum.saturating_add(single(source, self.table, &span, &mut left)?);
+                let before = start_of(first, seconds);
+                sum = sum.saturating_add(self.looked_at(source, group, (self.from, Some(&before)), &mut left)?);
             }
             stretches(source, index, group, (first, end), false, |_, rows| {
                 left = left.saturating_sub(1);
@@ -60,8 +62,8 @@ impl Rows<'_> {
                 if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
             if self.to.is_some() {
-                let span = between(group, Some(&start_of(end, seconds)), self.to);
-                sum = sum.saturating_add(single(source, self.table, &span, &mut left)?);
+                let behind = start_of(end, seconds);
+                sum = sum.saturating_add(self.looked_at(source, group, (Some(&behind), self.to), &mut left)?);
             }
         }
         Ok((sum, left > 0))
@@ -77,15 +79,16 @@ impl Rows<'_> {
     ) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
         let Some((index, seconds, mut first, mut end)) = self.whole_stretches() else { return Ok(None) };
         // What lies between the near bound and the first whole stretch.
+        let (whole_from, whole_to) = (start_of(first, seconds), start_of(end, seconds));
         let near = match (descending, self.from, self.to) {
-            (true, _, Some(to)) => Some((Some(start_of(end, seconds)), Some(to.to_vec()))),
-            (false, Some(from), _) => Some((Some(from.to_vec()), Some(start_of(first, seconds)))),
+            (true, _, Some(to)) => Some((whole_to.as_slice(), to)),
+            (false, Some(from), _) => Some((from, whole_from.as_slice())),
             (true, _, None) | (false, None, _) => None,
         };
         if let Some((from, to)) = near {
             let mut left = skip.saturating_add(1);
             for group in self.groups {
-                single(source, self.table, &between(group, from.as_deref(), to.as_deref()), &mut left)?;
+                self.looked_at(source, group, (Some(from), Some(to)), &mut left)?;
             }
             if left == 0 {
                 return Ok(None);
@@ -131,28 +134,34 @@ impl Rows<'_> {
         Ok(Some((start_of(place, seconds), skip)))
     }
 
+    /// How many rows of a group lie between two places; `left` is how many may still be looked at.
+    fn looked_at(
+        &self,
+        source: &(impl Source + ?Sized),
+        group: &[u8],
+        (from, to): (Option<&[u8]>, Option<&[u8]>),
+        left: &mut u64,
+    ) -> Result<u64, StoreError> {
+        let mut rows = 0;
+        if *left > 0 {
+            source.scan(self.table, &Span::between(group, from, to), false, &mut |_, _| {
+                *left -= 1;
+                rows += u64::from(*left > 0);
+                if *left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(rows)
+    }
+
     /// The index that keeps numbers of stretches, how long these are, the first that lies whole between the
     /// bounds, and the one behind the last; `None` where there is none.
     fn whole_stretches(&self) -> Option<(&Declared, u64, u64, u64)> {
-        let index = self.numbered?;
+        let index = self.index?;
         let seconds = index.stretch()?;
         let first = self.from.map_or(0, |from| stretch_of(from, seconds).saturating_add(1));
         let end = self.to.map_or(u64::MAX, |to| stretch_of(to, seconds));
         (first < end).then_some((index, seconds, first, end))
     }
-}
-
-/// How many rows are in a span; `left` is how many may still be looked at.
-fn single(source: &(impl Source + ?Sized), table: &str, span: &Span, left: &mut u64) -> Result<u64, StoreError> {
-    let mut rows = 0;
-    if *left > 0 {
-        source.scan(table, span, false, &mut |_, _| {
-            *left -= 1;
-            rows += u64::from(*left > 0);
-            if *left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-    }
-    Ok(rows)
 }
 
 /// The kept numbers of a group's stretches, in order.
@@ -165,7 +174,7 @@ fn stretches(
     mut visit: impl FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let prefix = [index.stretches.as_slice(), group].concat();
-    let span = between(&prefix, Some(&first.encoded()), Some(&end.encoded()));
+    let span = Span::between(&prefix, Some(&first.encoded()), Some(&end.encoded()));
     source.scan(COUNTS, &span, descending, &mut |key, rows| {
         let stretch = key.get(prefix.len()..).and_then(u64::decoded);
         match stretch.zip(u64::decoded(rows)) {
@@ -173,16 +182,4 @@ fn stretches(
             None => ControlFlow::Continue(()),
         }
     })
-}
-
-/// What of a group lies between two places.
-fn between(group: &[u8], from: Option<&[u8]>, to: Option<&[u8]>) -> Span {
-    let mut span = Span::of_prefix(group);
-    if let Some(from) = from {
-        span.start = Bound::Included([group, from].concat());
-    }
-    if let Some(to) = to {
-        span.end = Bound::Excluded([group, to].concat());
-    }
-    span
 }

@@ -215,25 +215,15 @@ fn rows(
 
 /// How many rows a list has, and whether that is exact.
 fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Query) -> Result<(u64, bool), StoreError> {
-    let counts = match query.index {
+    let index = query.index.map(|index| whole(source, collection, index)).transpose()?;
+    let counts = match index {
         None => Some(count_prefix(collection.name, "")),
-        Some(index) => {
-            Some(whole(source, collection, index)?).filter(|index| index.is_counted()).map(|index| index.counts.clone())
-        }
+        Some(index) => index.is_counted().then(|| index.counts.clone()),
     };
     if let (Some(counts), Some(group)) = (counts, query.whole_group()) {
         return Ok((number(source, COUNTS, &[counts.as_slice(), group].concat())?, true));
     }
-    let (mut counted, mut exact) = (0, true);
-    source.scan(list(source, collection, query)?, &query.span(), false, &mut |_, _| {
-        if counted == COUNTED_AT_MOST {
-            exact = false;
-            return ControlFlow::Break(());
-        }
-        counted += 1;
-        ControlFlow::Continue(())
-    })?;
-    Ok((counted, exact))
+    query.count(source, index.map_or(&collection.table, |index| &index.table), index)
 }
 
 /// The table that a query goes through.

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
-use super::key::after_prefix;
 use super::listing::{Filter, Listing};
 use super::query::Span;
 use super::record::Collection;
@@ -16,7 +15,7 @@ use super::view::{Source, primary};
 /// and its cursor goes on from there.
 const LOOKED_AT_MOST: usize = 100_000;
 /// The same where filters are walked together: their rows are jumped to, which costs more.
-const LOOKED_AT_TOGETHER: usize = 10_000;
+pub(super) const LOOKED_AT_TOGETHER: usize = 10_000;
 /// How many rows of one group are read at once: at first at least so many, later at most so many.
 pub(super) const SMALLEST_SLICE: usize = 8;
 pub(super) const LARGEST_SLICE: usize = 1_024;
@@ -64,16 +63,7 @@ struct Way {
 impl Way {
     /// What of a group lies on it.
     fn span(&self, group: &[u8]) -> Span {
-        let whole = |place: &Vec<u8>| [group, place].concat();
-        let start = match self.from.as_ref().map(whole) {
-            Bound::Unbounded => Bound::Included(group.to_vec()),
-            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
-        };
-        let end = match self.to.as_ref().map(whole) {
-            Bound::Unbounded => after_prefix(group).map_or(Bound::Unbounded, Bound::Excluded),
-            bound @ (Bound::Included(_) | Bound::Excluded(_)) => bound,
-        };
-        Span { start, end }
+        Span::within(group, self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
     }
 
     fn order(&self, left: &[u8], right: &[u8]) -> Ordering {

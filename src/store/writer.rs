@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::key::{Ordered, readable};
 use super::query::Span;
 use super::record::{Collection, Declared, Entries, Entry, Record, Schema, count_prefix, entries};
-use super::stretches::kept_at;
+use super::stretches::counted_in;
 use super::view::{
     Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, kept_sum, number, primary, scan_in, table, unreadable,
     value_in,
@@ -243,11 +243,8 @@ impl<'a> Writer<'a> {
     }
 
     fn recount(&mut self, index: &Declared, entry: &Entry, key: &[u8], step: i64) -> Result<(), StoreError> {
-        if index.is_counted() {
-            self.add(COUNTS, &[index.counts.as_slice(), &entry.group].concat(), step)?;
-        }
-        if let Some(stretch) = kept_at(index, entry, key) {
-            self.add(COUNTS, &stretch, step)?;
+        for number in counted_in(index, entry, key) {
+            self.add(COUNTS, &number, step)?;
         }
         if index.is_counted() && entry.weight != 0 {
             let key = [index.sums.as_slice(), &entry.group].concat();

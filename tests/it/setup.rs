@@ -6,7 +6,7 @@ use std::process::Command;
 
 use cashout::sandbox::SandboxOptions;
 use reqwest::header::{COOKIE, HOST, LOCATION, SET_COOKIE};
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 
 use crate::told::{Running, told};
 use crate::world::{World, http};
@@ -95,9 +95,13 @@ impl FirstRun {
     }
 
     async fn save(&self, client: &Client, cookie: &str, csrf: &str, settings: &[(&str, String)]) -> Response {
+        self.saving(client, cookie, csrf, settings).send().await.unwrap()
+    }
+
+    fn saving(&self, client: &Client, cookie: &str, csrf: &str, settings: &[(&str, String)]) -> RequestBuilder {
         let mut fields = vec![("_csrf", csrf.to_owned())];
         fields.extend(settings.iter().cloned());
-        client.post(&self.page).header(COOKIE, cookie).form(&fields).send().await.unwrap()
+        client.post(&self.page).header(COOKIE, cookie).form(&fields)
     }
 }
 
@@ -188,9 +192,9 @@ async fn what_the_check_has_found_is_told_in_the_readers_language() {
     let first = here.serve(&[]).await;
     let client = http();
     let cookie = first.enter(&client).await;
-    let mut fields = vec![("_csrf", csrf(&first.page(&client, &cookie).await))];
-    fields.extend(here.settings());
-    for (key, value) in &mut fields {
+    let token = csrf(&first.page(&client, &cookie).await);
+    let mut settings = here.settings();
+    for (key, value) in &mut settings {
         match *key {
             "account.technical.hipayId" => "4242".clone_into(value),
             "account.operator.hipayId" => "4343".clone_into(value),
@@ -201,8 +205,8 @@ async fn what_the_check_has_found_is_told_in_the_readers_language() {
         ("en", ["technical account", "account.technical.hipayId says 4242: correct it", "operator account"]),
         ("fr", ["compte technique", "account.technical.hipayId indique 4242", "compte opérateur"]),
     ] {
-        let asked = client.post(&first.page).header(COOKIE, &cookie).header("accept-language", language);
-        let refused = asked.form(&fields).send().await.unwrap();
+        let asked = first.saving(&client, &cookie, &token, &settings).header("accept-language", language);
+        let refused = asked.send().await.unwrap();
         assert_eq!(refused.status(), 422);
         let page = refused.text().await.unwrap();
         for words in found {

@@ -1,12 +1,12 @@
 //! An index that a large collection lacks is built while others write, and through restarts.
 
-use crate::store::migrate::MIGRATIONS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::ReadableTable;
 
 use super::super::building::Slice;
+use super::super::migrate::MIGRATIONS;
 use super::super::{opening, queue};
 use super::*;
 

@@ -10,7 +10,7 @@ use super::question::Place;
 use super::shelf::Shelf;
 
 /// How many rows are counted where our store counts no further either, and one.
-pub(super) const COUNTED_AT_MOST: u64 = 5_001;
+const COUNTED_AT_MOST: u64 = 5_001;
 /// How many of what a search finds are looked at, as in our store.
 const FOUND_AT_MOST: u64 = 150;
 
@@ -73,6 +73,8 @@ pub(super) fn put<R: Shelf>(connection: &Connection, records: &[R]) {
 pub(super) struct Sql {
     page: String,
     count: String,
+    /// The count that never stops early.
+    count_all: String,
     values: Vec<Value>,
     counted: Vec<Value>,
 }
@@ -107,8 +109,9 @@ impl Sql {
             if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }
         };
         let (table, all) = (R::TABLE, every(&conditions));
+        let count_all = format!("SELECT count(*) FROM {table} {all}");
         let count = if exact {
-            format!("SELECT count(*) FROM {table} {all}")
+            count_all.clone()
         } else {
             format!("SELECT count(*) FROM (SELECT 1 FROM {table} {all} LIMIT {COUNTED_AT_MOST})")
         };
@@ -119,7 +122,7 @@ impl Sql {
         let way = if earliest_first { "ASC" } else { "DESC" };
         let (rest, skip) = (every(&conditions), place.skip);
         let page = format!("SELECT json FROM {table} {rest} ORDER BY at {way}, key {way} LIMIT 50 OFFSET {skip}");
-        Self { page, count, values, counted }
+        Self { page, count, count_all, values, counted }
     }
 
     /// What begins with `prefix`, the latest first, and how many that are.
@@ -128,12 +131,21 @@ impl Sql {
         // What ends the prefix is behind every letter.
         let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}"))];
         let keys = format!("SELECT key FROM {table}_search WHERE text >= ? AND text < ? LIMIT {FOUND_AT_MOST}");
+        let count = format!("SELECT count(DISTINCT key) FROM ({keys})");
         Self {
             page: format!("SELECT json FROM {table} WHERE key IN ({keys}) ORDER BY at DESC, key DESC LIMIT 50"),
-            count: format!("SELECT count(DISTINCT key) FROM ({keys})"),
+            count_all: count.clone(),
+            count,
             counted: values.clone(),
             values,
         }
+    }
+
+    /// How many rows the whole list has, however long that takes.
+    pub(super) fn count_all(&self, connection: &Connection) -> u64 {
+        let counted: i64 =
+            connection.query_row(&self.count_all, params_from_iter(&self.counted), |row| row.get(0)).unwrap();
+        u64::try_from(counted).unwrap()
     }
 
     /// Asks it: the records, and how many the whole list has.
