@@ -1,5 +1,5 @@
 //! Styles and scripts: in the binary, under an address that changes with what they hold, so that a
-//! browser keeps them until then. Debug builds read them from the folder each time.
+//! browser keeps them until then.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -28,13 +28,8 @@ fn version(data: &[u8]) -> String {
 
 /// The address of an asset.
 pub(super) fn address(path: &str) -> String {
-    // Read anew where the folder is: a changed file has a new address at once.
-    let version = if cfg!(debug_assertions) {
-        Files::get(path).map(|file| version(&file.data))
-    } else {
-        VERSIONS.get(path).cloned()
-    };
-    format!("/dashboard/assets/{}/{path}", version.unwrap_or_default())
+    let version = VERSIONS.get(path).map_or("", String::as_str);
+    format!("/dashboard/assets/{version}/{path}")
 }
 
 /// An asset.
