@@ -39,8 +39,9 @@ pub use fault::{Fault, FaultKind, FaultPlan, Moment};
 pub use github::model::{GitHubModel, Release, ReleaseAsset, Throttle};
 pub use hipay::account::{Account, AccountState, BankDetails, BankStatus, Kyc, KycStatus};
 pub use hipay::notices::{Delivery, Notice, NoticeSettings, Sending};
+pub use hipay::payments::OtherPayment;
 pub use hipay::refusals::{Refusal, RepeatAnswer, Repeats};
-pub use hipay::transactions::{Ending, Lag, Life, Transaction, Until};
+pub use hipay::transactions::{Ending, Lag, Life, Listed, Transaction, Until};
 pub use hipay::{HipayModel, Reviews};
 pub use ledger::{Entry, EntryState, Kind, Ledger, Place};
 pub use mirakl::model::{

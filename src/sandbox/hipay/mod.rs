@@ -7,12 +7,13 @@ pub(super) mod delivery;
 mod forms;
 mod identification;
 pub(super) mod notices;
-mod payments;
+pub(super) mod payments;
 pub(super) mod refusals;
 pub(super) mod transactions;
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Answer, Call, Endpoint};
@@ -25,7 +26,7 @@ use crate::money::{Amount, Currency, MoneyError};
 use account::{Account, AccountState};
 use notices::{News, Notice, NoticeSettings};
 use refusals::{Refusal, Refused, Repeats};
-use transactions::{Lag, Life, Transaction};
+use transactions::{Lag, Life, Listed, Transaction};
 
 /// When HiPay looks at documents and bank details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub struct HipayModel {
     pub lives: HashMap<String, Life>,
     /// How long a new transaction is not found.
     pub lag: Lag,
+    /// What the items of a list of transactions look like.
+    pub listed: Listed,
+    /// The zone in which transactions are dated.
+    pub time_zone: TimeZone,
     /// What a repeated reference is answered.
     pub repeats: Repeats,
     /// Scripted refusals; the first that fits is used.
@@ -92,6 +97,8 @@ impl HipayModel {
             life: Life::captured_at_once(),
             lives: HashMap::new(),
             lag: Lag::None,
+            listed: Listed::Objects,
+            time_zone: TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC),
             repeats: Repeats::Seeded,
             refusals: Vec::new(),
             transfers_need_identification: false,
@@ -149,7 +156,9 @@ impl HipayModel {
             transaction_id: transaction_id.clone(),
             at: now,
             state: EntryState::Executed,
+            by_others: false,
         });
+        self.transactions.push(Transaction::funding(account, &transaction_id, amount, now));
         self.announce(&News::funding(account, &transaction_id, amount), now);
         Ok(())
     }

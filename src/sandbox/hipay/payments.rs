@@ -22,6 +22,23 @@ struct Order {
     amount: Amount,
     label: String,
     private_label: String,
+    by_others: bool,
+}
+
+/// A payment that somebody else makes from the marketplace's accounts: a person in HiPay's back office, or
+/// the product that ran before.
+#[derive(Debug, Clone)]
+pub struct OtherPayment {
+    /// A transfer to the account, or a withdrawal from it.
+    pub kind: Kind,
+    /// HiPay ID of the wallet.
+    pub account: u64,
+    /// How much.
+    pub amount: Amount,
+    /// The label.
+    pub label: String,
+    /// The reference; most such payments carry none.
+    pub reference: Option<String>,
 }
 
 pub(super) fn transfer(
@@ -47,6 +64,7 @@ pub(super) fn transfer(
                 amount,
                 label: call.field("public_label").unwrap_or_default().to_owned(),
                 private_label: call.field("private_label").unwrap_or_default().to_owned(),
+                by_others: false,
             },
             now,
         )
@@ -135,6 +153,7 @@ pub(super) fn withdraw(
                 amount,
                 label: call.field("label").unwrap_or_default().to_owned(),
                 private_label: String::new(),
+                by_others: false,
             },
             now,
         )
@@ -177,22 +196,30 @@ impl HipayModel {
     /// Somebody transfers money from the technical account in HiPay's back office: nothing that the
     /// marketplace's software knows of. HiPay takes it or refuses it as any other, and says which.
     pub fn transfer_by_hand(&mut self, recipient: u64, amount: Amount, reference: &str) -> bool {
-        let (issuer, now) = (self.technical_id, self.clock.now());
-        if check_transfer(self, issuer, recipient, amount).is_err() {
-            return false;
-        }
-        let order = Order {
+        let payment = OtherPayment {
             kind: Kind::Transfer,
-            reference: Some(reference.to_owned()),
-            issuer,
-            recipient: Some(recipient),
-            to: Place::Account(recipient),
+            account: recipient,
             amount,
             label: "By hand".to_owned(),
-            private_label: String::new(),
+            reference: Some(reference.to_owned()),
         };
-        self.execute(order, now);
-        true
+        self.pay_otherwise(payment).is_some()
+    }
+
+    /// Makes somebody else's payment, if HiPay takes it, and gives its transaction id.
+    pub fn pay_otherwise(&mut self, payment: OtherPayment) -> Option<String> {
+        let OtherPayment { kind, account, amount, label, reference } = payment;
+        let (issuer, recipient, to) = match kind {
+            Kind::Transfer => {
+                check_transfer(self, self.technical_id, account, amount).ok()?;
+                (self.technical_id, Some(account), Place::Account(account))
+            }
+            Kind::Withdrawal => (account, None, Place::Bank(check_withdrawal(self, account, amount).ok()?)),
+            Kind::Funding => return None,
+        };
+        let (private_label, now) = (String::new(), self.clock.now());
+        let order = Order { kind, reference, issuer, recipient, to, amount, label, private_label, by_others: true };
+        Some(self.execute(order, now).id)
     }
 
     /// The transaction that this reference was executed as, however it ended.
@@ -220,6 +247,7 @@ impl HipayModel {
             transaction_id: id.clone(),
             at: now,
             state: EntryState::UnderWay,
+            by_others: order.by_others,
         });
         let beneficiary = order.recipient.unwrap_or(order.issuer).to_string();
         let own = order.reference.as_ref().and_then(|reference| self.lives.get(reference));

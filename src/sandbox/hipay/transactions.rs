@@ -1,7 +1,6 @@
 //! Transactions: how they live, how they end, and who finds them.
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::accounts::count;
@@ -93,7 +92,18 @@ pub enum Lag {
     Elapsed(SignedDuration),
 }
 
-/// A transfer or a withdrawal.
+/// What the items of a list of transactions look like: HiPay's description calls each a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// Objects with the names of a single transaction.
+    Objects,
+    /// Bare ids.
+    Ids,
+    /// Objects that leave out the reference and the status.
+    Summaries,
+}
+
+/// A transfer, a withdrawal, or money that arrived.
 #[derive(Debug, Clone)]
 pub struct Transaction {
     /// HiPay's id.
@@ -126,6 +136,34 @@ pub struct Transaction {
     pub visible_from: Timestamp,
     /// How often it was found.
     pub lookups: u32,
+}
+
+impl Transaction {
+    /// Sales money that has arrived.
+    pub(super) fn funding(account: u64, id: &str, amount: Amount, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            reference: None,
+            kind: Kind::Funding,
+            issuer: 0,
+            recipient: Some(account),
+            amount,
+            label: "Settlement".to_owned(),
+            private_label: String::new(),
+            status: Ending::Captured.status().to_owned(),
+            created: now,
+            captured: Some(now),
+            life: None,
+            hidden_lookups: 0,
+            visible_from: now,
+            lookups: 0,
+        }
+    }
+
+    /// True where the list of this account shows it.
+    fn concerns(&self, account: u64) -> bool {
+        (self.kind != Kind::Funding && self.issuer == account) || self.recipient == Some(account)
+    }
 }
 
 impl HipayModel {
@@ -194,8 +232,8 @@ pub(super) fn look_up(
 ) -> Result<Success, Refused> {
     let not_found = || Refused::new(404, 7, "Transaction not found");
     let wanted = |transaction: &Transaction| {
-        let named = transaction.id == call.named || transaction.reference.as_deref() == Some(&call.named);
-        named && transaction.issuer == acting
+        let by_id = transaction.id == call.named && transaction.concerns(acting);
+        by_id || (transaction.reference.as_deref() == Some(&call.named) && transaction.issuer == acting)
     };
     let transaction = model.transactions.iter_mut().find(|transaction| wanted(transaction)).ok_or_else(not_found)?;
     if transaction.hidden_lookups > 0 {
@@ -214,11 +252,11 @@ pub(super) fn look_up(
 
 fn fields(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling) -> Vec<(&'static str, Json)> {
     let email = |id: u64| model.account(id).map(|account| account.email.clone()).unwrap_or_default();
-    let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let time = |at: Timestamp| at.to_zoned(model.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let (kind, kind_code) = match transaction.kind {
         Kind::Transfer => ("Transfer", 6),
         Kind::Withdrawal => ("Withdrawal", 5),
-        Kind::Funding => ("Feeding", 1),
+        Kind::Funding => ("Injection", 17),
     };
     let kind = if spelling.either() { Json::text(kind) } else { Json::text(&kind_code.to_string()) };
     let failed = transaction.life.is_none() && transaction.captured.is_none();
@@ -249,8 +287,8 @@ pub(super) fn list(
     now: Timestamp,
     spelling: &mut Spelling,
 ) -> Result<Success, Refused> {
-    let today = now.to_zoned(TimeZone::UTC).datetime();
-    let end = bound(call, "end-date", (23, 59, 59))?.unwrap_or(today);
+    let local = |at: Timestamp| at.to_zoned(model.time_zone.clone()).datetime();
+    let end = bound(call, "end-date", (23, 59, 59))?.unwrap_or(local(now));
     let a_week_before = end.checked_sub(Span::new().days(7)).unwrap_or(end);
     let start = bound(call, "start-date", (0, 0, 0))?.unwrap_or(a_week_before);
     if start > end || end.duration_since(start) > SignedDuration::from_hours(24 * 93) {
@@ -261,19 +299,26 @@ pub(super) fn list(
     let found: Vec<&Transaction> = model
         .transactions
         .iter()
-        .filter(|transaction| transaction.issuer == acting)
+        .filter(|transaction| transaction.concerns(acting))
         .filter(|transaction| transaction.hidden_lookups == 0 && now >= transaction.visible_from)
-        .filter(|transaction| (start..=end).contains(&transaction.created.to_zoned(TimeZone::UTC).datetime()))
+        .filter(|transaction| (start..=end).contains(&local(transaction.created)))
         .collect();
     let total = found.len();
     let skip = page.saturating_sub(1).saturating_mul(size);
-    let rows: Vec<Json> = found
-        .into_iter()
-        .skip(skip)
-        .take(size)
-        .map(|transaction| Json::object(fields(model, transaction, spelling)))
-        .collect();
+    let rows: Vec<Json> =
+        found.into_iter().skip(skip).take(size).map(|transaction| item(model, transaction, spelling)).collect();
     Ok(Success(200, vec![("nb_result", spelling.whole(total)), ("transactions_list", Json::list(rows))]))
+}
+
+fn item(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling) -> Json {
+    let mut fields = match model.listed {
+        Listed::Ids => return Json::text(&transaction.id),
+        Listed::Objects | Listed::Summaries => fields(model, transaction, spelling),
+    };
+    if model.listed == Listed::Summaries {
+        fields.retain(|(name, _)| !["merchant_reference", "transaction_status"].contains(name));
+    }
+    Json::object(fields)
 }
 
 /// A date, or a date and a time, in the two forms that HiPay takes.

@@ -200,8 +200,9 @@ async fn the_group_and_the_transactions_come_in_pages() {
         assert_eq!(code(transfer(&sandbox, "1.00", reference)).await, (201, 0));
     }
     let list = |query: &str| hipay(&sandbox, Method::GET, &format!("/transaction.json?{query}"));
+    // The settlement that funded the account is listed too.
     let (_, found) = answer(list("start-date=2026-11-21&end-date=2026-11-21&nb-result-per-page=2")).await;
-    assert_eq!((number(&found["nb_result"]), found["transactions_list"].as_array().unwrap().len()), (3, 2));
+    assert_eq!((number(&found["nb_result"]), found["transactions_list"].as_array().unwrap().len()), (4, 2));
     assert_eq!(code(list("start-date=2026-08-01&end-date=2026-11-21")).await, (400, 3), "more than 92 days");
     assert_eq!(code(list("nb-result-per-page=1001")).await, (400, 3));
 }
