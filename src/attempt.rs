@@ -6,6 +6,7 @@
 //! when HiPay itself shows the former one as failed for good.
 
 mod news;
+mod reference;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::refusal::Refusal;
 use crate::sentence::{Said, Sentence, say};
 
 pub use news::News;
+pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,8 +121,13 @@ pub struct Payment {
 /// What to do next about a payment that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Look this reference up before anything else.
-    Ask(String),
+    /// Look the reference of attempt `number` up before anything else.
+    LookUp {
+        /// The attempt's number.
+        number: u32,
+        /// Its reference.
+        reference: String,
+    },
     /// Commit a new attempt with this number and send it.
     Begin(u32),
     /// Send the last attempt once more, the same to the byte.
@@ -185,15 +192,16 @@ impl TransactionState {
     }
 }
 
-/// The reference of attempt `number`.
-pub fn reference(base: &str, number: u32) -> String {
-    if number <= 1 { base.to_owned() } else { format!("{base}_R{number}") }
-}
-
 impl Payment {
     /// The latest attempt.
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// The reference that later attempts are numbered by: that of the last attempt, else `computed`.
+    /// A reference stays what it was when it was first made, whatever ids are configured later.
+    pub fn base<'a>(&'a self, computed: &'a str) -> &'a str {
+        self.last().map_or(computed, |last| split_number(&last.reference).0)
     }
 
     /// The first thing to do. `remembered` is false where the voucher is older than the store's
@@ -201,10 +209,10 @@ impl Payment {
     pub fn plan(&self, base: &str, remembered: bool) -> Plan {
         match self.last() {
             None if remembered => Plan::Begin(1),
-            None => Plan::Ask(reference(base, 1)),
+            None => Plan::LookUp { number: 1, reference: reference(base, 1) },
             Some(last) => match last.state {
                 AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
-                    Plan::Ask(last.reference.clone())
+                    Plan::LookUp { number: last.number, reference: last.reference.clone() }
                 }
                 AttemptState::Requested | AttemptState::Captured => Plan::Wait(say!("pay-known")),
                 AttemptState::Unknown => Plan::Wait(say!("pay-of-newer-release")),
@@ -212,7 +220,7 @@ impl Payment {
         }
     }
 
-    /// What HiPay's answer to [`Plan::Ask`] for attempt `number` means; `found` is the state of
+    /// What HiPay's answer to [`Plan::LookUp`] for attempt `number` means; `found` is the state of
     /// the transaction with that reference, `None` where HiPay does not know the reference.
     pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
         let known = self.attempts.iter().find(|attempt| attempt.number == number);
@@ -220,7 +228,7 @@ impl Payment {
             // Read again right before the next attempt: it is used up for good.
             (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match number.checked_add(1) {
                 Some(next) if remembered => Plan::Begin(next),
-                Some(next) => Plan::Ask(reference(base, next)),
+                Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
                 None => Plan::Wait(say!("pay-most-attempts")),
             },
             (Some(_), _) => Plan::Adopt,
@@ -229,15 +237,6 @@ impl Payment {
             (None, Some(AttemptState::Ended)) => Plan::Wait(say!("pay-end-not-shown")),
             (None, Some(_)) => Plan::Wait(say!("pay-accepted-not-shown")),
         }
-    }
-
-    /// The number of the attempt that `reference` names, from its suffix.
-    pub fn number_of(base: &str, asked: &str) -> u32 {
-        asked
-            .strip_prefix(base)
-            .and_then(|suffix| suffix.strip_prefix("_R"))
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(1)
     }
 }
 
@@ -342,11 +341,10 @@ mod tests {
         let mut plan = payment.plan("T", remembered);
         for _ in 0..20 {
             match plan {
-                Plan::Ask(ref asked) => {
+                Plan::LookUp { number, reference: ref asked } => {
                     if matches!(chance, Chance::LookUpFails) {
                         return;
                     }
-                    let number = Payment::number_of("T", asked);
                     let lagging = matches!(chance, Chance::LookUpLags);
                     let found = remote.transactions.get(asked).copied().filter(|_| !lagging);
                     plan = payment.after_look_up(number, "T", found, remembered);
@@ -430,12 +428,13 @@ mod tests {
 
     #[test]
     fn a_suffix_only_after_the_end_was_read_again() {
+        let asked = |number| Plan::LookUp { number, reference: reference("T", number) };
         let mut payment = Payment { attempts: vec![attempt(1)] };
         payment.attempts[0].state = AttemptState::Ended;
-        assert_eq!(payment.plan("T", true), Plan::Ask("T".to_owned()));
+        assert_eq!(payment.plan("T", true), asked(1));
         let ended = Some(TransactionState::Failed);
         assert_eq!(payment.after_look_up(1, "T", ended, true), Plan::Begin(2));
-        assert_eq!(payment.after_look_up(1, "T", ended, false), Plan::Ask("T_R2".to_owned()));
+        assert_eq!(payment.after_look_up(1, "T", ended, false), asked(2));
         assert_eq!(payment.after_look_up(1, "T", Some(TransactionState::Captured), true), Plan::Adopt);
         assert!(matches!(payment.after_look_up(1, "T", None, true), Plan::Wait(_)));
         payment.attempts[0].state = AttemptState::Refused;
@@ -459,9 +458,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_read_back_from_the_reference() {
-        for number in [1, 2, 17] {
-            assert_eq!(Payment::number_of("A_R2_B", &reference("A_R2_B", number)), number);
-        }
+    fn later_attempts_go_by_the_reference_that_was_first_made() {
+        assert_eq!(Payment::default().base("computed"), "computed");
+        let mut payment = Payment { attempts: vec![attempt(1), attempt(2)] };
+        assert_eq!(payment.base("computed"), "T");
+        payment.attempts[1].reference = "OLD_R3".to_owned();
+        assert_eq!(payment.base("computed"), "OLD");
     }
 }

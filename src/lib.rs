@@ -39,6 +39,8 @@ pub mod refusal;
 
 pub mod attempt;
 
+pub mod ledger;
+
 pub mod cycle;
 
 pub mod label;

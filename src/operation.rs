@@ -106,6 +106,15 @@ pub struct Operation {
     /// What kind of reason that is.
     #[serde(default)]
     pub held_for: Option<Hold>,
+    /// The transactions at HiPay that a person has to look at while it is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
+    /// Transactions at HiPay that a person has found to be no payment of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dismissed: Vec<String>,
+    /// Reasons that a person has released it from: none of them holds it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<Hold>,
     /// Why its withdrawal was not even sent, where its wallet was not ready for it.
     #[serde(default)]
     pub unready: Option<Unready>,
@@ -215,18 +224,37 @@ impl Operation {
         }
     }
 
+    /// Ends the hold. Where a person ends it, what was looked at is no payment of it, and the same reason
+    /// does not hold it again.
+    pub fn release(&mut self, by_person: bool, note: &Sentence, at: Timestamp) {
+        self.held = None;
+        let why = self.held_for.take();
+        let looked_at = std::mem::take(&mut self.candidates);
+        if by_person {
+            self.dismissed.extend(looked_at);
+            self.waived.extend(why.filter(|why| !self.waived.contains(why)));
+        }
+        self.updated_at = at;
+        self.note(note, at);
+    }
+
+    /// Every number that Mirakl knows its voucher by.
+    pub fn voucher_numbers(&self) -> Vec<String> {
+        let others = [&self.invoice_id, &self.billing_cycle_id].into_iter().flatten();
+        let mut numbers = vec![self.voucher.clone()];
+        for number in others {
+            if !numbers.contains(number) {
+                numbers.push(number.clone());
+            }
+        }
+        numbers
+    }
+
     /// The reference of the first attempt, in the product's own form, so that an installation
     /// that moves over stays idempotent with what it sent before.
     pub fn base_reference(&self, kind: PaymentKind, technical_marketplace_id: &str) -> String {
-        let kind = match kind {
-            PaymentKind::Transfer => "TRANSFER",
-            PaymentKind::Withdrawal => "WITHDRAWAL",
-        };
-        let beneficiary = match self.beneficiary {
-            Beneficiary::Vendor => "SALES",
-            Beneficiary::Operator => "COMMISSION",
-        };
         let (voucher, vendor) = (&self.voucher, self.vendor_hipay_id);
-        format!("{kind}_{beneficiary}_{voucher}_{technical_marketplace_id}_{vendor}")
+        let prefix = crate::attempt::prefix(kind, self.beneficiary);
+        format!("{prefix}{voucher}_{technical_marketplace_id}_{vendor}")
     }
 }

@@ -34,6 +34,13 @@ pub struct Vendor {
     /// ID of the wallet; `None` until it is created. Never changes once known.
     #[serde(default)]
     pub hipay_id: Option<u64>,
+    /// Since when this store knows the wallet (UTC): vouchers that are older may have been paid to another
+    /// one. `None` where a release before this one has written the vendor.
+    #[serde(default)]
+    pub wallet_since: Option<Timestamp>,
+    /// Wallets that it had before, by HiPay ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_wallets: Vec<u64>,
     /// HiPay's owner of the wallet; the identification belongs to it.
     #[serde(default)]
     pub user_space_id: Option<u64>,
@@ -132,6 +139,8 @@ impl Vendor {
             email: String::new(),
             former_emails: Vec::new(),
             hipay_id: None,
+            wallet_since: None,
+            former_wallets: Vec::new(),
             user_space_id: None,
             identified: false,
             callback_salt: Secret::default(),
@@ -153,6 +162,12 @@ impl Vendor {
             updated_at: at,
             unknown: Map::new(),
         }
+    }
+
+    /// Every login that HiPay may show its wallet by: the e-mail first.
+    pub fn logins(&self) -> Vec<String> {
+        let logins = [&self.email, &self.login].into_iter().chain(&self.former_emails);
+        logins.filter(|login| !login.is_empty()).cloned().collect()
     }
 
     /// True where the next run has something to do for it although its shop has not changed.

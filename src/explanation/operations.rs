@@ -37,6 +37,10 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::Revoked) => ("held-revoked", Actor::HiPay),
         Some(Hold::ExecutedAfterAll) => ("held-executed-after-all", Actor::Marketplace),
         Some(Hold::PaidInMirakl) => ("held-paid-in-mirakl", Actor::Marketplace),
+        Some(Hold::LedgerUnread) => ("held-ledger-unread", Actor::HiPay),
+        Some(Hold::SeveralPayments) => ("held-several-payments", Actor::Marketplace),
+        Some(Hold::PossiblePayment) => ("held-possible-payment", Actor::Marketplace),
+        Some(Hold::OtherProvider) => ("held-other-provider", Actor::Marketplace),
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);

@@ -7,6 +7,7 @@ pub mod signature;
 mod types;
 mod wire;
 
+use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,9 @@ pub use identification::{Identification, KnownDocument};
 pub use types::*;
 
 use identification::IdentificationAnswer;
+
+/// Items on a page of transactions: HiPay's maximum.
+pub const TRANSACTIONS_PAGE: usize = 1_000;
 
 /// The HTTP status of an account that we may not act on.
 const NO_ACCESS: u16 = 403;
@@ -67,7 +71,7 @@ impl HiPay {
 
     /// As of when an answer speaks that was asked for at `asked_at`: by HiPay's own clock, where ours
     /// is ahead of it.
-    pub fn as_of(&self, asked_at: jiff::Timestamp) -> jiff::Timestamp {
+    pub fn as_of(&self, asked_at: Timestamp) -> Timestamp {
         self.remote.their_time().map_or(asked_at, |theirs| theirs.min(asked_at))
     }
 
@@ -235,6 +239,29 @@ impl HiPay {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A page of the transactions of an account between two instants, 92 days apart at most. `page` counts
+    /// from 1; a page has [`TRANSACTIONS_PAGE`] items at most.
+    pub async fn transactions(
+        &self,
+        on: ActingOn<'_>,
+        (from, to): (Timestamp, Timestamp),
+        page: usize,
+    ) -> Result<TransactionsPage, CallError> {
+        let instant = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let query = [
+            ("start-date", instant(from)),
+            ("end-date", instant(to)),
+            ("page", page.to_string()),
+            ("nb-result-per-page", TRANSACTIONS_PAGE.to_string()),
+        ];
+        let request = || self.request(Method::GET, "/transaction", on).query(&query);
+        let judge = |answer| {
+            let page = decode::<wire::TransactionsAnswer>(answer)?.page();
+            page.map_err(|reason| CallError::unknown(say!("hipay-transactions-unusable", reason)))
+        };
+        self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
     /// All wallets of the marketplace's merchant group.

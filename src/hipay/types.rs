@@ -1,5 +1,6 @@
 //! What goes to HiPay and what comes back, in plain types.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::attempt::TransactionState;
@@ -239,6 +240,32 @@ pub struct Transaction {
     pub recipient_email: String,
     /// Why it failed.
     pub refusal_reason: String,
+    /// HiPay's word for its type; may be a number.
+    pub kind: String,
+    /// Its label.
+    pub label: String,
+    /// HiPay's fees, where it says.
+    pub fees: Option<Amount>,
+    /// When HiPay made it, read as UTC: HiPay's zone is not documented.
+    pub created_at: Option<Timestamp>,
+}
+
+/// An item of HiPay's list of transactions, whose shape is not documented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListedTransaction {
+    /// All that is needed of it.
+    Whole(Box<Transaction>),
+    /// Its id; the rest has to be read.
+    Id(String),
+}
+
+/// A page of HiPay's list of an account's transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionsPage {
+    /// The items.
+    pub items: Vec<ListedTransaction>,
+    /// How many there are on all pages, where HiPay says.
+    pub total: Option<usize>,
 }
 
 /// A wallet of the merchant group.

@@ -1,9 +1,13 @@
 //! HiPay's JSON, read leniently.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Account, BankInfo, BankStatus, CreatedAccount, GroupMember, Transaction, Wallet};
+use super::{
+    Account, BankInfo, BankStatus, CreatedAccount, GroupMember, ListedTransaction, Transaction, TransactionsPage,
+    Wallet,
+};
 use crate::attempt::TransactionState;
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
@@ -190,6 +194,16 @@ pub(super) struct TransactionAnswer {
     recipient_email: Scalar,
     #[serde(default)]
     refusal_reason: Scalar,
+    #[serde(default, rename = "type")]
+    kind: Scalar,
+    #[serde(default)]
+    transaction_label: Scalar,
+    #[serde(default)]
+    fees: Scalar,
+    #[serde(default)]
+    currency_fees: Scalar,
+    #[serde(default)]
+    creation_date: Scalar,
 }
 
 impl TransactionAnswer {
@@ -211,8 +225,61 @@ impl TransactionAnswer {
             issuer_email: self.issuer_email.text_or_empty(),
             recipient_email: self.recipient_email.text_or_empty(),
             refusal_reason: self.refusal_reason.text_or_empty(),
+            kind: self.kind.text_or_empty(),
+            label: self.transaction_label.text_or_empty(),
+            fees: self.fees(),
+            created_at: self.creation_date.text().and_then(instant),
         })
     }
+
+    /// The fees; nothing where they make no sense, since nothing is decided by them.
+    fn fees(&self) -> Option<Amount> {
+        let currency = Currency::from_code(self.currency_fees.text().or(self.currency.text())?).ok()?;
+        self.fees.computed_amount(currency).ok()?
+    }
+}
+
+/// An instant in one of the forms that HiPay's examples show; one without an offset counts as UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    let civil = |format| jiff::civil::DateTime::strptime(format, text).ok();
+    let day = || jiff::civil::Date::strptime("%Y-%m-%d", text).ok().map(|date| date.at(0, 0, 0, 0));
+    let read = || civil("%Y-%m-%d %H:%M:%S").or_else(|| civil("%Y-%m-%dT%H:%M:%S")).or_else(day);
+    text.parse().ok().or_else(|| read()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransactionsAnswer {
+    #[serde(default)]
+    nb_result: Scalar,
+    #[serde(default)]
+    transactions_list: Vec<Box<RawValue>>,
+}
+
+impl TransactionsAnswer {
+    /// The items: objects with the names of a single transaction, or ids.
+    pub(super) fn page(self) -> Result<TransactionsPage, Sentence> {
+        let items = self.transactions_list.iter().map(|raw| listed(raw)).collect::<Result<_, _>>()?;
+        Ok(TransactionsPage { items, total: self.nb_result.count().and_then(|total| usize::try_from(total).ok()) })
+    }
+}
+
+/// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id.
+fn listed(raw: &RawValue) -> Result<ListedTransaction, Sentence> {
+    let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()) else {
+        let id = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
+        return id.text().map(|id| ListedTransaction::Id(id.to_owned())).ok_or_else(|| say!("row-lacks", field = "id"));
+    };
+    let has_all =
+        ["transaction_status", "amount", "currency", "merchant_reference"].iter().all(|key| object.contains_key(*key));
+    let row: TransactionAnswer =
+        serde_json::from_str(raw.get()).map_err(|_| say!("row-lacks", field = "transaction_id"))?;
+    let Some(id) = row.transaction_id.text().map(str::to_owned) else {
+        return Err(say!("row-lacks", field = "transaction_id"));
+    };
+    Ok(match row.transaction() {
+        Ok(whole) if has_all => ListedTransaction::Whole(Box::new(whole)),
+        Ok(_) | Err(_) => ListedTransaction::Id(id),
+    })
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::binding::remembers_since;
 use super::funds::Funds;
+use super::ledger::Ledger;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due, outcome};
 use crate::hipay::ActingOn;
@@ -18,15 +19,16 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &statuses).await?;
     run.stage("transfers", ids.len());
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
+    let ledger = Ledger::of_technical_account(context);
     let memory = remembers_since(context).await?;
-    due::each(context, run, ids, |operation| transfer(context, run, (&funds, memory), operation)).await;
+    due::each(context, run, ids, |operation| transfer(context, run, (&funds, &ledger, memory), operation)).await;
     Ok(())
 }
 
 async fn transfer(
     context: &Context,
     run: &Run,
-    (funds, memory): (&Funds<'_>, Timestamp),
+    (funds, ledger, memory): (&Funds<'_>, &Ledger<'_>, Timestamp),
     operation: Operation,
 ) -> Result<(), JobError> {
     let may_send = may_be_sent(context, run, &operation).await?;
@@ -34,7 +36,7 @@ async fn transfer(
     if !may_send && !open {
         return Ok(());
     }
-    Paying { context, run, kind: PaymentKind::Transfer, funds, memory, may_send }.pay(operation).await
+    Paying { context, run, kind: PaymentKind::Transfer, funds, ledger, memory, may_send }.pay(operation).await
 }
 
 /// The checks before a transfer, in the order of the rules; the operation says which failed.

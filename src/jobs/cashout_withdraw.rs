@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::binding::remembers_since;
 use super::funds::Funds;
+use super::ledger::Ledger;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, outcome};
 use crate::hipay::{Account, ActingOn};
@@ -34,6 +35,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
                 hipay_id,
                 memory,
                 funds: Funds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
+                ledger: Ledger::of_wallet(context, hipay_id),
                 account: OnceCell::new(),
             };
             for id in ids {
@@ -127,6 +129,7 @@ struct Wallet<'a> {
     hipay_id: u64,
     memory: Timestamp,
     funds: Funds<'a>,
+    ledger: Ledger<'a>,
     account: OnceCell<Option<Account>>,
 }
 
@@ -151,9 +154,8 @@ impl Wallet<'_> {
             }
         }
         let kind = PaymentKind::Withdrawal;
-        Paying { context: self.context, run: self.run, kind, funds: &self.funds, memory: self.memory, may_send }
-            .pay(operation)
-            .await
+        let Self { context, run, funds, ledger, memory, .. } = self;
+        Paying { context, run, kind, funds, ledger, memory: *memory, may_send }.pay(operation).await
     }
 
     /// The first check that does not pass, in the order of the rules.

@@ -5,7 +5,7 @@ use futures_util::stream;
 
 use super::pay::subject;
 use super::{Context, JobError, Run, Subject};
-use crate::operation::{Operation, Status};
+use crate::operation::{Hold, Operation, Status};
 use crate::store::{Query, StoreError, View};
 
 /// Rows read in one slice, so that no read transaction stays open for long.
@@ -27,7 +27,26 @@ pub(super) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
             }
         }
     }
+    ids.extend(waiting_for_ledger(context, statuses).await?);
     Ok(ids)
+}
+
+/// The operations in `statuses` that are held only until HiPay's ledger can be read: each run tries.
+async fn waiting_for_ledger(context: &Context, statuses: &[Status]) -> Result<Vec<u64>, StoreError> {
+    let mut ids = Vec::new();
+    let mut cursor = None;
+    loop {
+        let query = Query::group("held", ()).limit(SLICE).after(cursor.take());
+        let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+        let waiting = |operation: &&Operation| {
+            operation.held_for == Some(Hold::LedgerUnread) && statuses.contains(&operation.status)
+        };
+        ids.extend(page.items.iter().filter(waiting).map(|operation| operation.id));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(ids);
+        }
+    }
 }
 
 /// Does `work` on each of the operations, many at once, and tells what came of each.

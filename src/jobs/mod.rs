@@ -17,6 +17,7 @@ mod due;
 mod funds;
 mod held_vouchers;
 mod labels;
+mod ledger;
 mod outcome;
 mod pay;
 mod payments;

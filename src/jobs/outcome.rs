@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use serde_json::Map;
 
-use super::Context;
+use super::{Context, ledger};
 use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
 use crate::inbox::{self, NotificationKind};
 use crate::money::Amount;
-use crate::operation::{Event, Hold, Operation, PaymentKind, Status, Unready};
+use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Status, Unready};
 use crate::refusal::Refusal;
 use crate::remote::Rejection;
 use crate::sentence::{Sentence, say};
@@ -23,6 +23,7 @@ pub(super) async fn update(
     change: impl FnOnce(&mut Operation, Timestamp) -> bool + Send + 'static,
 ) -> Result<Option<Operation>, StoreError> {
     let now = context.clock.now();
+    let technical_account = context.config.technical_account.hipay_id;
     let updated = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(before) = writer.get::<Operation>(&id)? else { return Ok(None) };
         let mut operation = before.clone();
@@ -32,6 +33,7 @@ pub(super) async fn update(
             // A notice may have overtaken the answer to our own request.
             for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
                 heard |= inbox::release(writer, NotificationKind::Wallet, id)?;
+                ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
             }
         }
         Ok::<_, StoreError>(Some((operation, heard)))
@@ -183,14 +185,39 @@ pub(super) async fn open(
     .map(drop)
 }
 
-/// Keeps the operation from being paid until a person has looked.
-pub(super) async fn hold(context: &Context, id: u64, why: Hold, reason: Sentence) -> Result<(), StoreError> {
+/// Keeps the operation from being paid until a person has looked; `candidates` are the transactions to
+/// look at.
+pub(super) async fn hold(
+    context: &Context,
+    id: u64,
+    why: Hold,
+    reason: Sentence,
+    candidates: Vec<String>,
+) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(why, &reason, now);
+        operation.candidates = candidates;
         true
     })
     .await
     .map(drop)
+}
+
+/// Ends a hold whose reason is gone.
+pub(super) async fn release(
+    context: &Context,
+    id: u64,
+    why: Hold,
+    note: Sentence,
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| {
+        let held_for_that = operation.held.is_some() && operation.held_for == Some(why);
+        if held_for_that {
+            operation.release(false, &note, now);
+        }
+        held_for_that
+    })
+    .await
 }
 
 /// Takes over what HiPay shows of the attempt `number` with `reference`; an attempt that we do not
@@ -229,6 +256,15 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         };
         attempt.say(say!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
+        // The money lies in the wallet that was paid, whatever wallet the shop has now.
+        if account != operation.recipient_hipay_id {
+            let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
+            operation.note(&say!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
+            operation.recipient_hipay_id = account;
+            if operation.beneficiary == Beneficiary::Vendor {
+                operation.vendor_hipay_id = account;
+            }
+        }
     }
     let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
     let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);

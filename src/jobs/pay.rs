@@ -5,14 +5,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::binding::marketplace;
 use super::funds::{Funds, Reserved};
+use super::ledger::{self, Ledger};
 use super::outcome::{self, Found};
 use super::{Context, JobError, Run, Subject, labels};
-use crate::attempt::{Attempt, AttemptState, Payment, Plan};
+use crate::attempt::{Attempt, AttemptState, Plan, ReferenceParts, split_number};
 use crate::hipay::{ActingOn, Transaction};
+use crate::ledger::{LedgerEntry, LedgerVerdict, SoughtPayment};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind};
 use crate::remote::{CallError, Rejection};
 use crate::sentence::{Sentence, say};
+use crate::store::StoreError;
+use crate::vendor::Vendor;
 
 /// How often, at most, a request is sent in one run while nobody knows what became of it.
 const SENDS: u32 = 3;
@@ -21,6 +25,9 @@ const SENDS: u32 = 3;
 const OUTCOME_UNKNOWN: &str = "pay-open";
 /// What is said of one that has not left.
 const NOT_SENT: &str = "pay-unsent";
+
+/// How long before the voucher was made a payment of it may be dated: clocks and time zones differ.
+const LEDGER_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// More look-ups than any operation has attempts.
 const MOST_STEPS: u32 = 50;
@@ -35,11 +42,22 @@ pub(super) struct Paying<'a> {
     pub(super) run: &'a Run,
     pub(super) kind: PaymentKind,
     pub(super) funds: &'a Funds<'a>,
+    /// The ledger that the payment would leave a trace in.
+    pub(super) ledger: &'a Ledger<'a>,
     /// Since when the store knows everything that was paid.
     pub(super) memory: Timestamp,
     /// False where the checks before sending do not pass: then only the outcome of what was sent
     /// before is looked up.
     pub(super) may_send: bool,
+}
+
+/// Which attempt a transaction that HiPay shows is taken for.
+pub(super) struct Claim {
+    pub(super) number: u32,
+    /// Its reference; empty where a payment carries none.
+    pub(super) reference: String,
+    /// The account that the money went to, or that it left for the bank.
+    pub(super) account: u64,
 }
 
 /// What was reserved for a payment.
@@ -62,13 +80,25 @@ impl Paying<'_> {
     /// Brings the payment as far as it will go. Only what concerns the whole batch is an error.
     pub(super) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
-        let base = operation.base_reference(kind, &marketplace(&self.context.config));
-        let remembered = operation.owed_since() >= self.memory;
+        let vendor = self.vendor(operation.mirakl_id).await?;
+        let remembered = self.remembers(&operation, vendor.as_ref());
+        let mut operation = operation;
+        let first = operation
+            .payment(kind)
+            .last()
+            .is_none_or(|last| matches!(last.state, AttemptState::Ended | AttemptState::Refused));
+        if first && !remembered {
+            match self.by_ledger(operation, vendor.as_ref()).await? {
+                Some(to_be_paid) => operation = to_be_paid,
+                None => return Ok(()),
+            }
+        }
+        let computed = operation.base_reference(kind, &marketplace(&self.context.config));
+        let base = operation.payment(kind).base(&computed).to_owned();
         let mut plan = operation.payment(kind).plan(&base, remembered);
         for _ in 0..MOST_STEPS {
             match plan {
-                Plan::Ask(reference) => {
-                    let number = Payment::number_of(&base, &reference);
+                Plan::LookUp { number, reference } => {
                     let found = match self.look_up(&operation, &reference).await {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
@@ -76,7 +106,8 @@ impl Paying<'_> {
                     let state = found.as_ref().map(|transaction| transaction.state);
                     plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
                     if let (Plan::Adopt, Some(transaction)) = (&plan, found) {
-                        return self.adopt(&operation, number, reference, transaction).await;
+                        let claim = Claim { number, reference, account: account(&operation) };
+                        return self.adopt(&operation, claim, transaction).await;
                     }
                 }
                 Plan::Begin(number) if self.may_send => return self.begin(&operation, &base, number).await,
@@ -96,8 +127,142 @@ impl Paying<'_> {
         Ok(())
     }
 
-    async fn look_up(&self, operation: &Operation, id: &str) -> Result<Option<Transaction>, CallError> {
-        self.context.hipay.transaction(self.kind, account(operation), id).await
+    /// True where a payment of the operation could not have been made without this store's knowledge: its
+    /// voucher is younger than the memory, and its wallet is not younger than the voucher, for which
+    /// another wallet may have been paid.
+    fn remembers(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
+        let owed_since = operation.owed_since();
+        let wallet_since = vendor.and_then(|vendor| vendor.wallet_since);
+        owed_since >= self.memory && wallet_since.is_none_or(|since| since <= owed_since)
+    }
+
+    async fn vendor(&self, mirakl_id: u64) -> Result<Option<Vendor>, StoreError> {
+        use crate::store::View;
+        self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
+    }
+
+    /// Has HiPay's ledger decide whether a payment that this store may not remember was made. Gives the
+    /// operation back where it is still to be paid.
+    async fn by_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Option<Operation>, JobError> {
+        let (context, kind, id) = (self.context, self.kind, operation.id);
+        if let Err(error) = self.ledger.read_since(operation.owed_since()).await {
+            if error.is_credentials() {
+                return Err(JobError::Credentials((&error).into()));
+            }
+            if operation.waived.contains(&Hold::LedgerUnread) {
+                return Ok(Some(operation));
+            }
+            let message = say!("pay-ledger-unread", kind, error = &error);
+            outcome::hold(context, id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
+            self.run.fail(subject(&operation), message);
+            return Ok(None);
+        }
+        let vouchers = operation.voucher_numbers();
+        let config = &context.config;
+        let operator_logins = [config.operator_account.email.clone()];
+        let recipient_logins = match operation.beneficiary {
+            Beneficiary::Operator => operator_logins.to_vec(),
+            Beneficiary::Vendor => vendor.map(Vendor::logins).unwrap_or_default(),
+        };
+        let own_login = match kind {
+            PaymentKind::Transfer => config.technical_account.email.clone(),
+            PaymentKind::Withdrawal => recipient_logins.first().cloned().unwrap_or_default(),
+        };
+        let shared = ledger::is_shared(context, &operation).await?;
+        let sought = SoughtPayment {
+            kind,
+            beneficiary: operation.beneficiary,
+            vouchers: &vouchers,
+            only_wallet: shared.then_some(operation.vendor_hipay_id),
+            amount: operation.amount,
+            recipient_logins: &recipient_logins,
+            operator_logins: &operator_logins,
+            own_login: &own_login,
+            since: operation.owed_since().checked_sub(LEDGER_MARGIN).unwrap_or(Timestamp::MIN),
+        };
+        let entries = self.ledger.candidates(operation.mirakl_id, &sought).await?;
+        match sought.judge(entries.iter().filter(|entry| !operation.dismissed.contains(&entry.transaction_id))) {
+            LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => Ok(Some(operation)),
+            LedgerVerdict::NotPaid => {
+                let note = say!("pay-ledger-read-again");
+                let released = outcome::release(context, id, Hold::LedgerUnread, note).await?;
+                Ok(released.filter(|operation| operation.held.is_none()))
+            }
+            LedgerVerdict::Paid(entry) => {
+                let Some(account) = self.account_paid(&operation, entry).await? else { return Ok(None) };
+                outcome::release(context, id, Hold::LedgerUnread, say!("pay-ledger-read-again")).await?;
+                let attempts = &operation.payment(kind).attempts;
+                let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
+                let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
+                let claim = Claim { number, reference: entry.reference.clone(), account };
+                self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| None)
+            }
+            LedgerVerdict::Several(found) => {
+                let message = say!("pay-ledger-several", kind, payments = self.described(&found));
+                self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| None)
+            }
+            LedgerVerdict::Possible(found) => {
+                let message = say!("pay-ledger-possible", kind, payments = self.described(&found));
+                self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| None)
+            }
+        }
+    }
+
+    /// True where the entry is found by looking our own references up one after the other, which tells the
+    /// attempts before it as well.
+    fn is_numbered_from(&self, operation: &Operation, entry: &LedgerEntry) -> bool {
+        let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
+        let base = operation.payment(self.kind).base(&computed);
+        operation.held.is_none() && split_number(&entry.reference).0 == base
+    }
+
+    /// What is said of the payments that a person has to look at.
+    fn described(&self, found: &[&LedgerEntry]) -> Sentence {
+        const MAX_DESCRIBED: usize = 5;
+        let described = found.iter().take(MAX_DESCRIBED).map(|entry| ledger::describe(self.context, entry));
+        described.reduce(|one, other| say!("asked-both", one, other)).unwrap_or_default()
+    }
+
+    async fn hold_for(
+        &self,
+        operation: &Operation,
+        why: Hold,
+        message: Sentence,
+        found: &[&LedgerEntry],
+    ) -> Result<(), JobError> {
+        let candidates = found.iter().map(|entry| entry.transaction_id.clone()).collect();
+        outcome::hold(self.context, operation.id, why, message.clone(), candidates).await?;
+        self.run.critical(subject(operation), message);
+        Ok(())
+    }
+
+    /// The account that a payment of the ledger went to, or that a withdrawal left. `None` where HiPay
+    /// cannot be asked whose it is; the operation then waits.
+    async fn account_paid(&self, operation: &Operation, entry: &LedgerEntry) -> Result<Option<u64>, JobError> {
+        let parts = entry.reference_parts();
+        if self.kind == PaymentKind::Withdrawal || parts.is_none() {
+            return Ok(Some(account(operation)));
+        }
+        let computed = match operation.beneficiary {
+            Beneficiary::Vendor => parts.map_or_else(|| account(operation), |parts| parts.wallet),
+            Beneficiary::Operator => account(operation),
+        };
+        let login = &entry.recipient_email;
+        if login.is_empty() || (computed == account(operation) && self.is_known_login(operation, login).await?) {
+            return Ok(Some(computed));
+        }
+        match self.context.hipay.account(ActingOn::Login(login)).await {
+            Ok(owner) => Ok(Some(owner.map_or(computed, |owner| owner.hipay_id))),
+            Err(error) => self.not_looked_up(operation, &error).await.map(|()| None),
+        }
+    }
+
+    /// The transaction with this reference; one that carries none is looked up by its id.
+    async fn look_up(&self, operation: &Operation, reference: &str) -> Result<Option<Transaction>, CallError> {
+        let mut attempts = operation.payment(self.kind).attempts.iter().rev();
+        let known = attempts.find(|attempt| attempt.reference == reference);
+        let id = known.filter(|_| reference.is_empty()).and_then(|known| known.transaction_id.as_deref());
+        self.context.hipay.transaction(self.kind, account(operation), id.unwrap_or(reference)).await
     }
 
     /// A new attempt: reserve, commit the whole request, send.
@@ -224,7 +389,9 @@ impl Paying<'_> {
                 Err(look_up) => return self.leave_open(operation, &look_up, OUTCOME_UNKNOWN).await,
                 Ok(Some(transaction)) => {
                     self.funds.left(attempt.amount).await;
-                    return self.adopt(operation, attempt.number, attempt.reference, transaction).await;
+                    let claim =
+                        Claim { number: attempt.number, reference: attempt.reference, account: attempt.account };
+                    return self.adopt(operation, claim, transaction).await;
                 }
                 Ok(None) => {}
             }
@@ -285,21 +452,21 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Takes over what HiPay shows under our reference, if it is the payment that we meant.
+    /// Takes over what HiPay shows as the claimed attempt, if it is the payment that we meant.
     pub(super) async fn adopt(
         &self,
         operation: &Operation,
-        number: u32,
-        reference: String,
+        claim: Claim,
         transaction: Transaction,
     ) -> Result<(), JobError> {
         let (id, kind) = (operation.id, self.kind);
-        match self.mismatch(operation, &reference, &transaction).await {
+        match self.mismatch(operation, &claim, &transaction).await {
             Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
             Ok(Some(difference)) => {
                 let transaction = transaction.transaction_id;
-                let message = say!("pay-other", reference, transaction, difference);
-                outcome::hold(self.context, id, Hold::OtherPayment, message.clone()).await?;
+                let candidates = vec![transaction.clone()];
+                let message = say!("pay-other", reference = claim.reference, transaction, difference);
+                outcome::hold(self.context, id, Hold::OtherPayment, message.clone(), candidates).await?;
                 self.run.critical(subject(operation), message);
                 return Ok(());
             }
@@ -308,7 +475,8 @@ impl Paying<'_> {
         let ended = transaction.state.is_ended().then(|| transaction.word.clone());
         let amount = transaction.amount.unwrap_or(operation.amount);
         let as_of = self.context.hipay.as_of(self.context.clock.now());
-        let found = Found { number, reference, account: account(operation), transaction, as_of };
+        let Claim { number, reference, account } = claim;
+        let found = Found { number, reference, account, transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
             None => self.run.count_amount("found at HiPay", amount),
@@ -321,14 +489,15 @@ impl Paying<'_> {
     async fn mismatch(
         &self,
         operation: &Operation,
-        reference: &str,
+        claim: &Claim,
         transaction: &Transaction,
     ) -> Result<Option<Sentence>, CallError> {
-        if !transaction.reference.is_empty() && transaction.reference != reference {
+        let reference = &claim.reference;
+        if !transaction.reference.is_empty() && transaction.reference != *reference {
             return Ok(Some(say!("differs-reference", reference = &transaction.reference)));
         }
         let attempts = &operation.payment(self.kind).attempts;
-        let meant = attempts.iter().find(|attempt| attempt.reference == reference).map(|attempt| attempt.amount);
+        let meant = attempts.iter().find(|attempt| attempt.reference == *reference).map(|attempt| attempt.amount);
         let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
         let right = match (transaction.amount, meant) {
             (Some(shown), Some(meant)) => shown == meant,
@@ -347,30 +516,27 @@ impl Paying<'_> {
             PaymentKind::Transfer => &transaction.recipient_email,
             PaymentKind::Withdrawal => &transaction.issuer_email,
         };
-        if login.is_empty() || self.is_known_login(operation, login).await? {
+        let own = claim.account == account(operation);
+        if login.is_empty() || (own && self.is_known_login(operation, login).await?) {
             return Ok(None);
         }
         // The e-mail may have changed since: HiPay knows whose it is.
         let owner = self.context.hipay.account(ActingOn::Login(login)).await?.map(|account| account.hipay_id);
-        if owner == Some(account(operation)) {
+        if owner == Some(claim.account) {
             return Ok(None);
         }
-        Ok(Some(say!("differs-account", login, meant = account(operation))))
+        Ok(Some(say!("differs-account", login, meant = claim.account)))
     }
 
     /// True where `login` is one that we know the operation's wallet by.
     async fn is_known_login(&self, operation: &Operation, login: &str) -> Result<bool, CallError> {
-        use crate::store::View;
         let same = |known: &str| known.eq_ignore_ascii_case(login);
-        let config = &self.context.config;
         if operation.beneficiary == Beneficiary::Operator {
-            return Ok(same(&config.operator_account.email));
+            return Ok(same(&self.context.config.operator_account.email));
         }
-        let mirakl_id = operation.mirakl_id;
-        let vendor = self.context.store.reading(move |reader| reader.get::<crate::vendor::Vendor>(&mirakl_id)).await;
-        let vendor = vendor.map_err(|error| CallError::unknown(&error))?;
-        Ok(vendor.is_some_and(|vendor| {
-            same(&vendor.email) || same(&vendor.login) || vendor.former_emails.iter().any(|former| same(former))
-        }))
+        let vendor = self.vendor(operation.mirakl_id).await.map_err(|error| CallError::unknown(&error))?;
+        // The logins are those of the wallet that the vendor has now.
+        let vendor = vendor.filter(|vendor| vendor.hipay_id == Some(account(operation)));
+        Ok(vendor.is_some_and(|vendor| vendor.logins().iter().any(|known| same(known))))
     }
 }

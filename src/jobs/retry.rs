@@ -14,14 +14,13 @@ pub async fn retry(context: &Context, id: u64, asked_by: &str) -> Result<Operati
         let Some(mut operation) = writer.get::<Operation>(&id)? else {
             return Err(JobError::Refused(say!("retry-none", operation = id)));
         };
-        let was_held = operation.held.take().is_some();
-        operation.held_for = None;
+        let was_held = operation.held.is_some();
+        if was_held {
+            operation.release(true, &note, now);
+        }
         if operation.status == Status::WithdrawCanceled {
             operation.happen(Event::RetryAsked, &note, now).map_err(|error| JobError::Refused(error.into()))?;
-        } else if was_held {
-            operation.updated_at = now;
-            operation.note(&note, now);
-        } else {
+        } else if !was_held {
             let status = &operation.status;
             return Err(JobError::Refused(say!("retry-not-needed", operation = id, status)));
         }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::binding::remembers_since;
 use super::funds::Funds;
+use super::ledger::Ledger;
 use super::outcome::{self, Found};
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due};
@@ -32,12 +33,17 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
         // Sent with an unknown outcome: the same look-up as before a new sending, without one.
         let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
-        return Paying { context, run, kind, funds: &funds, memory, may_send: false }.pay(operation).await;
+        let ledger = match kind {
+            PaymentKind::Transfer => Ledger::of_technical_account(context),
+            PaymentKind::Withdrawal => Ledger::of_wallet(context, operation.recipient_hipay_id),
+        };
+        let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
+        return paying.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
     let as_of = context.hipay.as_of(context.clock.now());
     let mut found = context.hipay.transaction(kind, attempt.account, id).await?;
-    if found.is_none() && id != attempt.reference {
+    if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }
     let Some(transaction) = found else {

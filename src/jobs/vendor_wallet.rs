@@ -183,8 +183,10 @@ async fn keep(
         return Ok(None);
     }
     let email = shop.email.clone();
+    let now = context.clock.now();
     let saved = change(context, shop.shop_id, move |vendor| {
         vendor.hipay_id = Some(hipay_id);
+        vendor.wallet_since = Some(now);
         vendor.user_space_id = account.user_space_id;
         vendor.identified = account.identified;
         vendor.callback_salt = account.callback_salt;

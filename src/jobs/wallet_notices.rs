@@ -264,6 +264,10 @@ fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_o
             issuer_email: String::new(),
             recipient_email: String::new(),
             refusal_reason: notice.text("message").map(line).unwrap_or_default(),
+            kind: String::new(),
+            label: String::new(),
+            fees: None,
+            created_at: None,
         },
         as_of,
     }

@@ -14,6 +14,15 @@ pub enum Hold {
     ExecutedAfterAll,
     /// Mirakl shows the voucher as paid, and not by us.
     PaidInMirakl,
+    /// It may have been paid before this store's memory begins, and HiPay's ledger cannot be read. Runs
+    /// read it again, and end the hold themselves once they can.
+    LedgerUnread,
+    /// HiPay's ledger shows several payments of it that are not given back.
+    SeveralPayments,
+    /// HiPay's ledger shows a payment without a reference that may be this one.
+    PossiblePayment,
+    /// Mirakl shows that another provider pays the voucher out.
+    OtherProvider,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -21,8 +30,17 @@ pub enum Hold {
 
 impl Hold {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::OtherPayment, Self::Revoked, Self::ExecutedAfterAll, Self::PaidInMirakl, Self::Unknown];
+    pub const ALL: [Self; 9] = [
+        Self::OtherPayment,
+        Self::Revoked,
+        Self::ExecutedAfterAll,
+        Self::PaidInMirakl,
+        Self::LedgerUnread,
+        Self::SeveralPayments,
+        Self::PossiblePayment,
+        Self::OtherProvider,
+        Self::Unknown,
+    ];
 }
 
 /// Why a withdrawal was not even sent: what is missing at the wallet.

@@ -1,12 +1,16 @@
 //! The collections of this release: what is stored, under which key, and the lists that are kept
 //! over it. Adding one is a line in [`schema`] and an implementation of [`Record`].
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::key::Ordered;
 use super::record::{Entry, Index, Record, Schema};
+use crate::attempt::prefix;
 use crate::inbox::Notification;
 use crate::jobs::{BatchRecord, CycleRecord};
+use crate::ledger::{LedgerAccount, LedgerEntry};
 use crate::logs::LogLine;
 use crate::mail::Mail;
 use crate::movement::Movement;
@@ -32,6 +36,8 @@ pub fn schema() -> Schema {
         .with::<BatchRecord>()
         .with::<Notification>()
         .with::<Movement>()
+        .with::<LedgerEntry>()
+        .with::<LedgerAccount>()
         .with::<CustomerPayment>()
         .with::<Settlement>()
         .with::<LogLine>()
@@ -251,6 +257,62 @@ impl Record for Movement {
     fn indexes() -> Vec<Index<Self>> {
         // The latest last.
         vec![Index::new("account", 1, |movement: &Self| vec![Entry::new(movement.account_id, movement.at)]).counted()]
+    }
+}
+
+impl Record for LedgerEntry {
+    const COLLECTION: &'static str = "transactions";
+    /// The account and the transaction: one between two accounts of ours is listed for each.
+    type Key = (u64, String);
+
+    fn key(&self) -> Self::Key {
+        (self.account, self.transaction_id.clone())
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // For pages, the latest last: all, and by what they are to our operations.
+            Index::new("date", 1, |entry: &Self| vec![Entry::new((), entry.created_at)]).numbered(QUARTER_OF_A_DAY),
+            Index::new("match", 1, |entry: &Self| vec![Entry::new(entry.matched.name(), entry.created_at)])
+                .numbered(QUARTER_OF_A_DAY),
+            // What was paid for a voucher: by what follows the prefix of its reference.
+            Index::new("reference", 1, |entry: &Self| match entry.reference_parts() {
+                Some(parts) => {
+                    vec![Entry::new((entry.account, prefix(parts.kind, parts.beneficiary)), parts.rest.to_owned())]
+                }
+                None => Vec::new(),
+            }),
+            // What carries no reference: by amount, and by each word of the label.
+            Index::new("unreferenced", 1, |entry: &Self| {
+                if !entry.reference.is_empty() {
+                    return Vec::new();
+                }
+                let words: BTreeSet<String> = entry.label_words().collect();
+                let amount = entry.amount.map(|amount| amount.minor().to_string()).unwrap_or_default();
+                let groups = words.into_iter().map(|word| ("label", word)).chain([("amount", amount)]);
+                groups.map(|(what, text)| Entry::new((entry.account, what, text), entry.created_at)).collect()
+            }),
+            // What people look for: transaction and reference.
+            Index::new("search", 1, |entry: &Self| {
+                let reference = Some(entry.reference.to_lowercase()).filter(|reference| !reference.is_empty());
+                let texts = std::iter::once(entry.transaction_id.to_lowercase()).chain(reference);
+                texts.map(|text| Entry::new((), text)).collect()
+            }),
+        ]
+    }
+}
+
+impl Record for LedgerAccount {
+    const COLLECTION: &'static str = "ledger_accounts";
+    /// The HiPay ID.
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.account
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        Vec::new()
     }
 }
 

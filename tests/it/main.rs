@@ -30,6 +30,7 @@ mod hostile_notifications;
 mod installation;
 mod kept_notifications;
 mod kills;
+mod ledger;
 mod logging;
 mod lost_answers;
 mod mailing;

@@ -96,6 +96,14 @@ held-executed-after-all = HiPay executed a payment that it had shown as failed. 
 held-executed-after-all-mend = Compare all attempts on this page with the transactions in the HiPay back office. If the money has moved twice, get one payment back from the wallet’s owner or through HiPay’s support.
 held-paid-in-mirakl = Mirakl shows the voucher as paid, and it was not paid from here. Nothing is paid until a person has looked.
 held-paid-in-mirakl-mend = Ask who marked the voucher as paid in the Mirakl back office, and whether the money has left by another way. If it has, leave the operation as it is; if it has not, have it paid.
+held-ledger-unread = The payment may have been made before this store’s memory begins, and HiPay’s list of transactions cannot be read: { $message }
+held-ledger-unread-mend = There is nothing to do if HiPay answers again: each run reads the list and goes on. If HiPay’s support says that the list cannot be read, make sure in the HiPay back office that the voucher has not been paid.
+held-several-payments = HiPay shows several payments for this operation: { $message }
+held-several-payments-mend = Compare them in the HiPay back office. If the money has moved twice, get one payment back. If none of them is for this operation, have it paid.
+held-possible-payment = HiPay shows a payment without a reference that may be this one: { $message }
+held-possible-payment-mend = Look at the payment in the HiPay back office. If it was made for this voucher, leave the operation as it is; if it was not, have it paid.
+held-other-provider = Mirakl shows that another provider pays this voucher out, so it is not paid from here.
+held-other-provider-mend = There is nothing to do if that is right. If it is not, correct the shop’s payout provider in the Mirakl back office, or have it paid.
 held-unknown = The operation is held until a person has looked: { $message }
 held-unknown-mend = Make sure that the money has not been paid in another way.
 

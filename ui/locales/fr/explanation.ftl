@@ -96,6 +96,14 @@ held-executed-after-all = HiPay a exécuté un paiement qu’il avait présenté
 held-executed-after-all-mend = Comparez toutes les tentatives de cette page avec les transactions du back-office HiPay. Si l’argent est parti deux fois, récupérez l’un des paiements auprès du titulaire du compte ou par le support HiPay.
 held-paid-in-mirakl = Mirakl indique que le bon de paiement est payé, et il ne l’a pas été d’ici. Rien n’est payé avant qu’une personne ait vérifié.
 held-paid-in-mirakl-mend = Demandez qui a marqué le bon comme payé dans le back-office Mirakl, et si l’argent est parti par un autre moyen. Si oui, laissez l’opération telle quelle ; sinon, faites-la payer.
+held-ledger-unread = Le paiement a pu être fait avant le début de l’historique de cette base, et la liste des transactions de HiPay est illisible : { $message }
+held-ledger-unread-mend = Il n’y a rien à faire si HiPay répond de nouveau : chaque lancement lit la liste et continue. Si le support HiPay dit que la liste ne peut pas être lue, assurez-vous dans le back-office HiPay que le bon n’a pas été payé.
+held-several-payments = HiPay affiche plusieurs paiements pour cette opération : { $message }
+held-several-payments-mend = Comparez-les dans le back-office HiPay. Si l’argent est parti deux fois, récupérez l’un des paiements. Si aucun n’est pour cette opération, faites-la payer.
+held-possible-payment = HiPay affiche un paiement sans référence qui est peut-être celui-ci : { $message }
+held-possible-payment-mend = Regardez le paiement dans le back-office HiPay. S’il a été fait pour ce bon, laissez l’opération telle quelle ; sinon, faites-la payer.
+held-other-provider = Mirakl indique qu’un autre prestataire paie ce bon ; il n’est donc pas payé d’ici.
+held-other-provider-mend = Il n’y a rien à faire si c’est exact. Sinon, corrigez le prestataire de paiement de la boutique dans le back-office Mirakl, ou faites payer l’opération.
 held-unknown = L’opération est retenue jusqu’à ce qu’une personne ait vérifié : { $message }
 held-unknown-mend = Assurez-vous que l’argent n’a pas été payé d’une autre façon.
 

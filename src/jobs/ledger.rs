@@ -1,0 +1,397 @@
+//! Reading HiPay's ledger: the lists of transactions of the technical account and of the wallets. Each
+//! entry is kept, with what it is to our operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Map;
+use tokio::sync::Mutex;
+
+use super::Context;
+use crate::attempt::{TransactionState, prefix};
+use crate::hipay::{ActingOn, ListedTransaction, Transaction};
+use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
+use crate::operation::{Operation, PaymentKind};
+use crate::remote::CallError;
+use crate::sentence::{Sentence, say};
+use crate::store::{Query, StoreError, View, Writer};
+use crate::vendor::Vendor;
+
+/// Margin on both sides of a list: HiPay's time zone is not documented.
+const MARGIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far back an incremental reading begins before the end of the last one: HiPay's list may lag
+/// behind its payments.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest interval of one list: HiPay takes 92 days.
+const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
+
+/// The shortest interval that is still divided.
+const SHORTEST_LIST: SignedDuration = SignedDuration::from_secs(2);
+
+/// Transactions that are held in memory at once: an interval with more of them is divided.
+const MAX_LISTED: usize = 5_000;
+
+/// How often a list that changes while it is read is read again.
+const MAX_SWEEPS: u32 = 5;
+
+/// Upper bound on the pages of one list; a remote that never ends it is stopped here.
+const MAX_PAGES: usize = 2_000;
+
+/// Entries written in one transaction of the store.
+const WRITTEN_AT_ONCE: usize = 250;
+
+/// Candidates read for one payment; a person has to look long before there are so many.
+const MAX_CANDIDATES: usize = 500;
+
+/// The ledger of one account during one run. It is read once, when it is first needed, and further back
+/// where an older payment asks for that.
+pub(super) struct Ledger<'a> {
+    context: &'a Context,
+    on: ActingOn<'a>,
+    account: u64,
+    /// Since when it was read in this run, or why it cannot be.
+    read: Mutex<Option<Result<Timestamp, CallError>>>,
+}
+
+impl<'a> Ledger<'a> {
+    /// The ledger that transfers leave a trace in.
+    pub(super) fn of_technical_account(context: &'a Context) -> Self {
+        let account = context.config.technical_account.hipay_id;
+        Self { context, on: ActingOn::Technical, account, read: Mutex::default() }
+    }
+
+    /// The ledger that withdrawals from this wallet leave a trace in.
+    pub(super) fn of_wallet(context: &'a Context, account: u64) -> Self {
+        Self { context, on: ActingOn::Wallet(account), account, read: Mutex::default() }
+    }
+
+    /// Reads what HiPay shows since `since`, unless this run has read it already.
+    pub(super) async fn read_since(&self, since: Timestamp) -> Result<(), CallError> {
+        let mut read = self.read.lock().await;
+        match read.as_ref() {
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok(from)) if *from <= since => return Ok(()),
+            Some(Ok(_)) | None => {}
+        }
+        let result = self.read_from_hipay(since).await;
+        *read = Some(result.clone());
+        result.map(drop)
+    }
+
+    async fn read_from_hipay(&self, since: Timestamp) -> Result<Timestamp, CallError> {
+        let account = self.account;
+        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
+        let known = known.map_err(|error| CallError::unknown(&error))?;
+        let now = self.context.clock.now();
+        // Where our clock is ahead, the next reading begins no later than HiPay's own time.
+        let until = self.context.hipay.as_of(now);
+        let mut intervals = Vec::new();
+        match &known {
+            None => intervals.push((since, now)),
+            Some(known) => {
+                if since < known.from {
+                    intervals.push((since, known.from));
+                }
+                intervals.push((earlier(known.until.min(now), OVERLAP), now));
+            }
+        }
+        for (from, to) in intervals {
+            self.read_interval(earlier(from, MARGIN), later(to, MARGIN)).await?;
+        }
+        let from = known.as_ref().map_or(since, |known| known.from.min(since));
+        let unknown = known.map(|known| known.unknown).unwrap_or_default();
+        let kept = LedgerAccount { account, from, until, unknown };
+        let written = self.context.store.write(move |writer| writer.put(&kept)).await;
+        written.map_err(|error: StoreError| CallError::unknown(&error))?;
+        Ok(from)
+    }
+
+    /// Reads an interval of any length in lists that HiPay gives and that fit into memory.
+    async fn read_interval(&self, from: Timestamp, to: Timestamp) -> Result<(), CallError> {
+        let mut ahead = vec![(from, to)];
+        while let Some((from, to)) = ahead.pop() {
+            let length = to.duration_since(from);
+            let listed = if length > LONGEST_LIST { None } else { self.list(from, to).await? };
+            let Some(listed) = listed else {
+                let part = if length > LONGEST_LIST { LONGEST_LIST } else { length / 2 };
+                let cut = later(from, part);
+                ahead.extend([(cut, to), (from, cut)]);
+                continue;
+            };
+            self.keep(listed).await?;
+        }
+        Ok(())
+    }
+
+    /// A whole list, each transaction once; `None` where the interval is better divided. HiPay does not
+    /// promise that its pages stand still: where their count changes or does not fit, the list is read
+    /// again, and the items are merged by id.
+    async fn list(&self, from: Timestamp, to: Timestamp) -> Result<Option<Vec<ListedTransaction>>, CallError> {
+        let mut merged: BTreeMap<String, ListedTransaction> = BTreeMap::new();
+        let mut previous: Option<BTreeSet<String>> = None;
+        for _ in 0..MAX_SWEEPS {
+            let mut seen = BTreeSet::new();
+            let mut totals = BTreeSet::new();
+            let mut received = 0_usize;
+            for page in 1..=MAX_PAGES {
+                let page = self.context.hipay.transactions(self.on, (from, to), page).await?;
+                let divisible = to.duration_since(from) > SHORTEST_LIST;
+                let large = page.total.is_some_and(|total| total > MAX_LISTED) || merged.len() > MAX_LISTED;
+                if divisible && large {
+                    return Ok(None);
+                }
+                totals.insert(page.total);
+                let count = page.items.len();
+                received = received.saturating_add(count);
+                for item in page.items {
+                    let id = match &item {
+                        ListedTransaction::Whole(whole) => whole.transaction_id.clone(),
+                        ListedTransaction::Id(id) => id.clone(),
+                    };
+                    seen.insert(id.clone());
+                    merged.insert(id, item);
+                }
+                if count == 0 || page.total.is_some_and(|total| received >= total) {
+                    break;
+                }
+            }
+            let counted = totals.last().copied().flatten().unwrap_or(seen.len());
+            let stable = totals.len() == 1 && seen.len() >= counted;
+            if stable {
+                return Ok(Some(merged.into_values().collect()));
+            }
+            if previous.as_ref() == Some(&seen) {
+                return Err(CallError::unknown(say!("ledger-incomplete", counted, shown = seen.len())));
+            }
+            previous = Some(seen);
+        }
+        Err(CallError::unknown(say!("ledger-changing")))
+    }
+
+    /// Reads what is missing of the listed transactions, and keeps them all.
+    async fn keep(&self, listed: Vec<ListedTransaction>) -> Result<(), CallError> {
+        for slice in listed.chunks(WRITTEN_AT_ONCE) {
+            let whole = stream::iter(slice.iter().cloned())
+                .map(|item| self.whole(item))
+                .buffer_unordered(self.context.in_hand());
+            let whole: Vec<Transaction> = whole.try_filter_map(|found| async move { Ok(found) }).try_collect().await?;
+            let (account, now) = (self.account, self.context.clock.now());
+            let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
+                for transaction in whole {
+                    keep_entry(writer, account, transaction, now)?;
+                }
+                Ok::<_, StoreError>(())
+            });
+            kept.await.map_err(|error| CallError::unknown(&error))?;
+        }
+        Ok(())
+    }
+
+    /// All that HiPay says of a listed transaction; `None` where what is kept of it says as much.
+    async fn whole(&self, item: ListedTransaction) -> Result<Option<Transaction>, CallError> {
+        let id = match item {
+            ListedTransaction::Whole(whole) => return Ok(Some(*whole)),
+            ListedTransaction::Id(id) => id,
+        };
+        let key = (self.account, id.clone());
+        let known = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await;
+        let known = known.map_err(|error| CallError::unknown(&error))?;
+        let over = |entry: &LedgerEntry| entry.state().is_ended() || entry.state() == TransactionState::Captured;
+        if known.as_ref().is_some_and(over) {
+            return Ok(None);
+        }
+        let kind = match self.on {
+            ActingOn::Technical => PaymentKind::Transfer,
+            ActingOn::Wallet(_) | ActingOn::Login(_) => PaymentKind::Withdrawal,
+        };
+        match self.context.hipay.transaction(kind, self.account, &id).await? {
+            Some(transaction) => Ok(Some(transaction)),
+            None => Err(CallError::unknown(say!("ledger-listed-not-shown", transaction = id))),
+        }
+    }
+
+    /// The entries that may concern `sought`, a payment for the shop `mirakl_id`. The ledger has to be read
+    /// before. Shops may number their vouchers each for itself: what names the wallet of another shop is
+    /// that shop's.
+    pub(super) async fn candidates(
+        &self,
+        mirakl_id: u64,
+        sought: &SoughtPayment<'_>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let (account, prefix) = (self.account, prefix(sought.kind, sought.beneficiary));
+        let (vouchers, since) = (sought.vouchers.to_vec(), sought.since);
+        let amount = sought.amount.minor().to_string();
+        let candidates = self.context.store.reading(move |reader| {
+            let mut queries: Vec<Query> = Vec::new();
+            let mut unreferenced = |what: &'static str, text: String| {
+                queries.push(Query::group("unreferenced", (account, what, text)).from(since));
+            };
+            unreferenced("amount", amount);
+            unreferenced("amount", String::new());
+            for voucher in &vouchers {
+                unreferenced("label", voucher.to_lowercase());
+            }
+            for voucher in &vouchers {
+                queries.push(Query::group("reference", (account, prefix)).beginning_with(&format!("{voucher}_")));
+            }
+            let mut found = BTreeMap::new();
+            for query in queries {
+                let page = reader.page::<LedgerEntry>(&query.limit(MAX_CANDIDATES))?;
+                // An entry that cannot be read may be the payment.
+                if let Some(error) = page.unreadable.into_iter().next() {
+                    return Err(error);
+                }
+                for entry in page.items {
+                    let wallet = entry.reference_parts().map(|parts| parts.wallet);
+                    let owner =
+                        wallet.map(|wallet| reader.by_unique::<Vendor>("hipay_id", wallet)).transpose()?.flatten();
+                    if owner.is_none_or(|owner| owner.mirakl_id == mirakl_id) {
+                        found.insert(entry.transaction_id.clone(), entry);
+                    }
+                }
+            }
+            Ok(found.into_values().collect())
+        });
+        candidates.await
+    }
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Keeps what HiPay shows of a transaction in an account's list.
+fn keep_entry(
+    writer: &mut Writer<'_>,
+    account: u64,
+    transaction: Transaction,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let known = writer.get::<LedgerEntry>(&(account, transaction.transaction_id.clone()))?;
+    let mut entry = LedgerEntry {
+        account,
+        transaction_id: transaction.transaction_id,
+        kind: transaction.kind,
+        status: transaction.word,
+        amount: transaction.amount,
+        fees: transaction.fees,
+        reference: transaction.reference,
+        label: transaction.label,
+        issuer_email: transaction.issuer_email,
+        recipient_email: transaction.recipient_email,
+        refusal_reason: transaction.refusal_reason,
+        created_at: transaction.created_at.unwrap_or(now),
+        first_read_at: known.as_ref().map_or(now, |known| known.first_read_at),
+        read_at: known.as_ref().map_or(now, |known| known.read_at),
+        matched: LedgerMatch::Foreign,
+        operation: None,
+        unknown: known.as_ref().map_or_else(Map::new, |known| known.unknown.clone()),
+    };
+    if let (Some(known), None) = (&known, transaction.created_at) {
+        entry.created_at = known.created_at;
+    }
+    (entry.matched, entry.operation) = match_entry(writer, &entry)?;
+    if known.as_ref() != Some(&entry) {
+        entry.read_at = now;
+        writer.put(&entry)?;
+    }
+    Ok(())
+}
+
+/// What an entry is to the operations of this store, and to which of them.
+fn match_entry(view: &impl View, entry: &LedgerEntry) -> Result<(LedgerMatch, Option<u64>), StoreError> {
+    let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
+    let mut operations = view.page::<Operation>(&by_id)?.items;
+    if operations.is_empty()
+        && let Some(parts) = entry.reference_parts()
+    {
+        // Each beginning of what follows the prefix may be the voucher's number.
+        let ends = parts.rest.match_indices('_').map(|(at, _)| at);
+        let vouchers: Vec<String> = ends
+            .filter_map(|end| parts.rest.get(..end))
+            .filter(|voucher| parts.is_of(voucher))
+            .map(str::to_lowercase)
+            .collect();
+        for voucher in vouchers {
+            operations.extend(view.page::<Operation>(&of_voucher(&voucher))?.items);
+        }
+    }
+    for operation in operations {
+        let mut attempts = operation.transfer.attempts.iter().chain(&operation.withdrawal.attempts);
+        let ours = attempts.find(|attempt| {
+            attempt.transaction_id.as_ref() == Some(&entry.transaction_id)
+                || (attempt.transaction_id.is_none() && attempt.reference == entry.reference)
+        });
+        if let Some(attempt) = ours {
+            let same = entry.amount.is_none_or(|amount| amount == attempt.amount);
+            let matched = if same { LedgerMatch::Matched } else { LedgerMatch::Mismatch };
+            return Ok((matched, Some(operation.id)));
+        }
+    }
+    let orphan = entry.reference_parts().is_some();
+    Ok((if orphan { LedgerMatch::Orphan } else { LedgerMatch::Foreign }, None))
+}
+
+/// Matches what is kept of a transaction anew: an operation has just been given it.
+pub(super) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id: &str) -> Result<(), StoreError> {
+    for account in accounts {
+        let Some(mut entry) = writer.get::<LedgerEntry>(&(*account, transaction_id.to_owned()))? else { continue };
+        let matched = match_entry(writer, &entry)?;
+        if matched != (entry.matched, entry.operation) {
+            (entry.matched, entry.operation) = matched;
+            writer.put(&entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// True where another shop has a voucher of the same number: Mirakl may number each shop's vouchers by itself.
+pub(super) async fn is_shared(context: &Context, operation: &Operation) -> Result<bool, StoreError> {
+    let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.to_lowercase());
+    context
+        .store
+        .reading(move |reader| {
+            let operations = reader.page::<Operation>(&of_voucher(&voucher))?.items;
+            Ok(operations.iter().any(|other| other.mirakl_id != mirakl_id && other.voucher.to_lowercase() == voucher))
+        })
+        .await
+}
+
+/// The operations of the vouchers with this number, in small letters, of whatever shop.
+fn of_voucher(voucher: &str) -> Query {
+    Query::group("search", ()).from(voucher.to_owned()).to(format!("{voucher}\u{1}")).limit(100)
+}
+
+/// The transaction that an entry was read from.
+pub(super) fn transaction_of(entry: &LedgerEntry) -> Transaction {
+    Transaction {
+        transaction_id: entry.transaction_id.clone(),
+        state: entry.state(),
+        word: entry.status.clone(),
+        amount: entry.amount,
+        reference: entry.reference.clone(),
+        issuer_email: entry.issuer_email.clone(),
+        recipient_email: entry.recipient_email.clone(),
+        refusal_reason: entry.refusal_reason.clone(),
+        kind: entry.kind.clone(),
+        label: entry.label.clone(),
+        fees: entry.fees,
+        created_at: Some(entry.created_at),
+    }
+}
+
+/// What people read of an entry: its amount, its day, its transaction.
+pub(super) fn describe(context: &Context, entry: &LedgerEntry) -> Sentence {
+    let (transaction, day) = (&entry.transaction_id, context.calendar().day_of(entry.created_at));
+    match entry.amount {
+        Some(amount) => say!("ledger-entry", amount, day, transaction),
+        None => say!("ledger-entry-without-amount", day, transaction),
+    }
+}

@@ -1,0 +1,259 @@
+//! Memory that is short: HiPay's ledger decides what was paid, whatever ids its references carry, and also
+//! where there are none.
+
+use cashout::jobs::rebind;
+use cashout::operation::{Beneficiary, Hold, Operation, PaymentKind, Status};
+use cashout::sandbox::{Endpoint, Kind, Listed, OtherPayment, Refusal, SandboxOptions};
+
+use crate::market::{Memory, day, each, market, owed, received, until_all_is_paid};
+use crate::world::{World, euro, wallet_of};
+
+fn posts(world: &World) -> u64 {
+    world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer) + traffic.count(Endpoint::Withdrawal))
+}
+
+/// Loses the whole data folder and begins a new store.
+async fn lose_the_store(world: &mut World) {
+    world.let_go().await;
+    std::fs::remove_dir_all(world.data()).unwrap();
+    world.restart().await;
+}
+
+/// Some days later nothing was sent again, and the store tells what HiPay shows.
+async fn nothing_is_paid_again(world: &World) {
+    let sent = posts(world);
+    until_all_is_paid(world, 3).await;
+    assert_eq!(posts(world), sent, "something was sent again");
+}
+
+const SHAPES: [Listed; 3] = [Listed::Objects, Listed::Ids, Listed::Summaries];
+
+/// How far the payments were when the memory was lost.
+const MOMENTS: [usize; 3] = [2, 3, 5];
+
+/// The first batches of a paying day.
+async fn begin_a_day(world: &World, batches: usize) {
+    for command in crate::market::batches().into_iter().take(batches) {
+        world.run(command).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_marketplace_id_after_a_restored_backup_pays_nothing_again() {
+    let cases = SHAPES.into_iter().flat_map(|listed| MOMENTS.map(|batches| (listed, batches)));
+    each(cases, async |(listed, batches)| {
+        let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        world.generate().await;
+        world.let_go().await;
+        let backup = std::fs::read(world.data().join("store.redb")).unwrap();
+        world.restart().await;
+        begin_a_day(&world, batches).await;
+        world.let_go().await;
+        std::fs::write(world.data().join("store.redb"), backup).unwrap();
+        world.set("hipay.mkp.technical.id: another-marketplace").await;
+        rebind(&world.context).await.unwrap();
+        let sent = posts(&world);
+        world.transfer().await;
+        assert_eq!(posts(&world), sent, "a transfer was sent again");
+        until_all_is_paid(&world, 3).await;
+        // The wallets' withdrawals that had not been made were made once.
+        assert_eq!((world.paid_out(), received(&world)), (owed(&world), owed(&world)));
+    })
+    .await;
+}
+
+/// What HiPay's list does not tell at once is found all the same, and a list of many pages is read whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_ledger_is_read_in_parts() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    let technical = world.sandbox.credentials().technical_id;
+    world.sandbox.hipay(|hipay| {
+        for _ in 0..5_600 {
+            hipay.fund(technical, euro(1)).unwrap();
+        }
+    });
+    begin_a_day(&world, 5).await;
+    world.sandbox.hipay(|hipay| {
+        for _ in 0..5_600 {
+            hipay.fund(technical, euro(1)).unwrap();
+        }
+    });
+    lose_the_store(&mut world).await;
+    world.vendors().await;
+    nothing_is_paid_again(&world).await;
+}
+
+/// The product that ran before made these payments, and gave them no reference.
+fn pay_as_the_former_product(world: &World, withdrawn: bool, label: impl Fn(u64) -> String) {
+    let operator = world.sandbox.credentials().operator_id;
+    // Voucher 4 makes up for the debt of voucher 3.
+    let payments = [
+        (1, wallet_of(2001), 10_000),
+        (1, operator, 300),
+        (2, wallet_of(2002), 25_050),
+        (2, operator, 600),
+        (4, wallet_of(2003), 6_000),
+        (4, operator, 1_500),
+        (5, wallet_of(2004), 1),
+    ];
+    world.sandbox.hipay(|hipay| {
+        for kind in [Kind::Transfer, Kind::Withdrawal].into_iter().take(if withdrawn { 2 } else { 1 }) {
+            for (voucher, account, cents) in payments {
+                let payment =
+                    OtherPayment { kind, account, amount: euro(cents), label: label(voucher), reference: None };
+                hipay.pay_otherwise(payment).expect("HiPay takes it");
+            }
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_former_product_paid_without_references_is_told_by_account_amount_and_label() {
+    let cases = SHAPES.into_iter().flat_map(|listed| [false, true].map(|withdrawn| (listed, withdrawn)));
+    each(cases, async |(listed, withdrawn)| {
+        let world = market(SandboxOptions::default(), Memory::Young).await;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        pay_as_the_former_product(&world, withdrawn, |voucher| format!("Cycle 2026-11-11, voucher {voucher}"));
+        for _ in 0..3 {
+            day(&world).await;
+        }
+        assert_eq!((world.paid_out(), received(&world)), (owed(&world), owed(&world)));
+        for operation in world.operations().iter().filter(|one| one.status != Status::AdjustedOperations) {
+            assert_eq!(operation.status, Status::WithdrawSuccess, "{operation:?}");
+            assert_eq!(operation.transfer.attempts[0].reference, "", "{operation:?}");
+        }
+        let expected = if withdrawn { 0 } else { 7 };
+        assert_eq!(posts(&world), expected, "what was not withdrawn yet is withdrawn by us");
+    })
+    .await;
+}
+
+/// Nothing tells which payment is which: a person has to look, and what it says is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_may_be_the_payment_waits_for_a_person() {
+    let world = market(SandboxOptions::default(), Memory::Young).await;
+    pay_as_the_former_product(&world, true, |_| "Your sales".to_owned());
+    world.generate().await;
+    world.transfer().await;
+    assert_eq!(posts(&world), 0);
+    let held: Vec<Operation> = world.operations().into_iter().filter(|one| one.held.is_some()).collect();
+    assert_eq!(held.len(), 7, "{held:?}");
+    for operation in &held {
+        assert_eq!(operation.held_for, Some(Hold::PossiblePayment), "{operation:?}");
+        assert_eq!(operation.candidates.len(), 1, "{operation:?}");
+        assert!(operation.held.as_deref().is_some_and(|why| why.contains(&operation.candidates[0])), "{operation:?}");
+    }
+    world.transfer().await;
+    world.withdraw().await;
+    assert_eq!(posts(&world), 0, "no later run pays it");
+    // A person has found that this one was for something else.
+    let first = world.operation(1);
+    cashout::jobs::retry(&world.context, first.id, "finance").await.unwrap();
+    world.check_released(&first).await;
+}
+
+impl World {
+    /// The operation that was released is paid by the next run, once, and no other one.
+    async fn check_released(&self, released: &Operation) {
+        self.transfer().await;
+        let paid = self.operation(1);
+        assert_eq!((paid.id, paid.status), (released.id, Status::TransferRequested), "{paid:?}");
+        assert_eq!(posts(self), 1);
+        assert_eq!(paid.dismissed, released.candidates);
+        self.transfer().await;
+        assert_eq!(posts(self), 1);
+    }
+}
+
+/// Two live payments of one voucher: nobody but a person can say what follows from that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_that_was_paid_twice_before_is_held_and_told() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    begin_a_day(&world, 5).await;
+    let technical = world.sandbox.credentials().technical_id;
+    let again = format!("TRANSFER_SALES_1_{technical}_777");
+    world.sandbox.hipay(|hipay| {
+        let payment = OtherPayment {
+            kind: Kind::Transfer,
+            account: wallet_of(2001),
+            amount: euro(10_000),
+            label: String::new(),
+            reference: Some(again),
+        };
+        hipay.pay_otherwise(payment).expect("HiPay takes it");
+    });
+    world.check_ledger = false;
+    lose_the_store(&mut world).await;
+    world.vendors().await;
+    world.generate().await;
+    let sent = posts(&world);
+    world.transfer().await;
+    let held = world.operation(1);
+    assert_eq!((held.held_for, held.candidates.len()), (Some(Hold::SeveralPayments), 2), "{held:?}");
+    assert_eq!(posts(&world), sent);
+}
+
+/// While the ledger cannot be read, a payment that may have been made waits; the runs go on by themselves once
+/// it can, and a person can have it paid before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
+    for by_person in [false, true] {
+        let world = market(SandboxOptions::default(), Memory::Young).await;
+        world.generate().await;
+        world.sandbox.hipay(|hipay| {
+            hipay.refusals.push(Refusal::code(Endpoint::Transactions, 403).times(1_000));
+        });
+        world.transfer().await;
+        assert_eq!(posts(&world), 0);
+        let held = world.operation(1);
+        assert_eq!((held.held_for, held.status), (Some(Hold::LedgerUnread), Status::Created), "{held:?}");
+        world.transfer().await;
+        assert_eq!(world.operation(1).history, held.history, "the same hold is told once");
+        if by_person {
+            cashout::jobs::retry(&world.context, held.id, "finance").await.unwrap();
+            world.transfer().await;
+            assert_eq!(posts(&world), 1, "only the one that was released");
+            world.sync().await;
+            // Its withdrawal may have been made as well, so it is asked about again.
+            world.withdraw().await;
+            assert_eq!(world.status(1), Status::WithdrawRequested, "{:?}", world.operation(1));
+        }
+        world.sandbox.hipay(|hipay| hipay.refusals.clear());
+        until_all_is_paid(&world, 3).await;
+        assert!(world.operation(2).waived.is_empty());
+    }
+}
+
+/// A payment under a wallet that the shop had before: the money is withdrawn from where it lies.
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {
+    for withdrawn in [false, true] {
+        let world = market(SandboxOptions::default(), Memory::Young).await;
+        let former = 777_001;
+        let technical = world.sandbox.credentials().technical_id;
+        world.sandbox.hipay(|hipay| {
+            hipay.add(cashout::sandbox::Account::new(former, "former@shops.example").ready(crate::world::IBAN));
+            hipay.account_mut(former).unwrap().external_id = Some("2001".to_owned());
+            for kind in [Kind::Transfer, Kind::Withdrawal].into_iter().take(if withdrawn { 2 } else { 1 }) {
+                let prefix = if kind == Kind::Transfer { "TRANSFER" } else { "WITHDRAWAL" };
+                let reference = Some(format!("{prefix}_SALES_1_{technical}_{former}"));
+                let (amount, label) = (euro(10_000), String::new());
+                hipay
+                    .pay_otherwise(OtherPayment { kind, account: former, amount, label, reference })
+                    .expect("HiPay takes it");
+            }
+        });
+        for _ in 0..3 {
+            day(&world).await;
+        }
+        let paid = world.operation(1);
+        assert_eq!((paid.status, paid.recipient_hipay_id), (Status::WithdrawSuccess, former), "{paid:?}");
+        assert_eq!(world.paid_out().get(&former), Some(&10_000));
+        assert_eq!(world.paid_out().get(&wallet_of(2001)), None);
+        let attempts = (paid.transfer.attempts.len(), paid.withdrawal.attempts.len());
+        assert_eq!(attempts, (1, 1), "{paid:?}");
+        assert!(paid.payment(PaymentKind::Withdrawal).last().is_some());
+        assert_eq!(paid.beneficiary, Beneficiary::Vendor);
+    }
+}
