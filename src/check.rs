@@ -117,6 +117,9 @@ async fn hipay(context: &Context, findings: &mut Findings) {
     }
     let what = say!("checked-operator");
     let operator = config.operator_account.hipay_id;
+    if operator == configured {
+        return findings.bad(what, say!("check-operator-technical", operator));
+    }
     match context.hipay.account(ActingOn::Wallet(operator)).await {
         Err(error) => findings.bad(what, &error),
         Ok(None) => findings.bad(what, say!("check-operator-unknown", operator)),

@@ -8,7 +8,7 @@ use super::output::{notice, print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::check::{self, Findings};
-use crate::jobs::{Binding, Bound, Context, rebind};
+use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
 use crate::sentence::{Sentence, say};
 use crate::socket::{Ask, Event};
 
@@ -56,19 +56,20 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
 async fn bind_anew(context: &Context, yes: bool) -> Result<bool, Failed> {
     if let Bound::Foreign(known) = Binding::compare(context).await? {
         let differences = known.differences(&Binding::of(&context.config)).join("\n  ");
-        if !yes && !confirm(&differences)? {
+        let effect = Sentence::from(&RebindEffect::of(context).await?);
+        if !yes && !confirm(&differences, &effect)? {
             return Ok(false);
         }
         rebind(context).await?;
-        notice("the store is now bound to what the configuration names");
+        notice(&format!("the store is now bound to what the configuration names; {effect}"));
     }
     Ok(true)
 }
 
-fn confirm(differences: &str) -> Result<bool, Failed> {
+fn confirm(differences: &str, effect: &Sentence) -> Result<bool, Failed> {
     notice(&format!(
         "The store belongs to another installation:\n  {differences}\nIts operations would be paid through the \
-         configured one from now on. Go on? [y/N]"
+         configured one from now on: {effect}. Go on? [y/N]"
     ));
     if !std::io::stdin().is_terminal() {
         notice("nobody is there to answer; add --yes to confirm");

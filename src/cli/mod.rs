@@ -12,6 +12,7 @@ mod retry;
 mod serve;
 mod through;
 mod update;
+mod wallet_set;
 mod wallets;
 
 use std::ffi::OsString;
@@ -114,6 +115,9 @@ enum Ask {
         /// The wallet's HiPay ID
         hipay_id: u64,
     },
+    /// Say which wallet a vendor has from now on
+    #[command(name = "vendor:wallet:set")]
+    WalletSet(WalletSetArgs),
     /// Check the configuration, both remotes and Mirakl's settings
     Check(CheckArgs),
     /// Open the dashboard on an embedded sandbox of Mirakl and HiPay, in which time runs fast; nothing
@@ -200,6 +204,18 @@ struct GenerateArgs {
     /// How long after the cycle its window of vouchers ends, such as 12h
     #[arg(long, value_parser = duration)]
     after: Option<SignedDuration>,
+}
+
+/// The arguments of `vendor:wallet:set`.
+#[derive(Debug, clap::Args)]
+struct WalletSetArgs {
+    /// The shop's id in Mirakl
+    mirakl_id: u64,
+    /// The wallet's HiPay ID
+    hipay_id: u64,
+    /// Why: kept in the operations' stories and in the log
+    #[arg(long)]
+    reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -383,6 +399,7 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),
         Ask::OperationRetry { id } => retry::run(&global, id),
+        Ask::WalletSet(arguments) => wallet_set::run(&global, arguments),
         Ask::WalletList => wallets::list(&global),
         Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
         Ask::VendorProcess { since } => batch::run(&global, |zone, now| {

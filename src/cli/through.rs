@@ -97,7 +97,9 @@ pub(super) async fn batch(service: UnixStream, global: &Global, command: Command
                 return Ok(Batch::Over(record, error));
             }
             Event::Failed(trouble) => return Err(trouble.into()),
-            Event::Operation { .. } | Event::Findings { .. } | Event::Releases { .. } => return Err(other(&event)),
+            Event::Operation { .. } | Event::Wallet { .. } | Event::Findings { .. } | Event::Releases { .. } => {
+                return Err(other(&event));
+            }
             Event::Queued { .. } | Event::Welcome(_) | Event::Unknown => {}
         }
     }

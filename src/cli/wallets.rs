@@ -21,7 +21,7 @@ pub(super) fn list(global: &Global) -> Result<Exit, Failed> {
     if global.json {
         let wallets: Vec<_> = members
             .iter()
-            .map(|one| json!({ "hipay_id": one.hipay_id, "login": one.login, "identified": one.identified }))
+            .map(|one| json!({ "hipay_id": one.hipay_id, "login": one.name(), "identified": one.identified }))
             .collect();
         print_json(&json!({ "wallets": wallets }))?;
         return Ok(Exit::Done);
@@ -35,7 +35,7 @@ pub(super) fn list(global: &Global) -> Result<Exit, Failed> {
                 Some(false) => "not identified",
                 None => "",
             };
-            vec![id, one.login, identified.to_owned()]
+            vec![id, one.name().to_owned(), identified.to_owned()]
         })
         .collect();
     print(&table(&["HiPay ID", "Login", "Identification"], &rows, &[0]))?;

@@ -57,6 +57,7 @@ fn told(warning: &Warning) -> Explanation {
         | Trouble::EmailTaken
         | Trouble::EmailOfMarketplace
         | Trouble::WalletOfOtherShop
+        | Trouble::SeveralWallets
         | Trouble::WalletNotSettled
         | Trouble::EmailNotChanged
         | Trouble::BlockedByOthers

@@ -266,7 +266,7 @@ impl HiPay {
 
     /// All wallets of the marketplace's merchant group.
     pub async fn merchant_group(&self) -> Result<Vec<GroupMember>, CallError> {
-        const PAGE: usize = 100;
+        const PAGE: usize = 1_000;
         let path = format!("/merchant-group/{}", path_segment(&self.merchant_group));
         let mut members = Vec::new();
         for page in 1..10_000_usize {

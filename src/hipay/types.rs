@@ -273,8 +273,19 @@ pub struct TransactionsPage {
 pub struct GroupMember {
     /// HiPay ID.
     pub hipay_id: Option<u64>,
-    /// Its login.
+    /// Its login, where the list says it.
     pub login: String,
+    /// Its e-mail, where the list says it.
+    pub email: String,
+    /// The shop in Mirakl that it was created for, where the list says it.
+    pub external_account_id: Option<u64>,
     /// Whether HiPay has identified it, where the list says so.
     pub identified: Option<bool>,
+}
+
+impl GroupMember {
+    /// What people know it by: the e-mail, else the login.
+    pub fn name(&self) -> &str {
+        if self.email.is_empty() { &self.login } else { &self.email }
+    }
 }

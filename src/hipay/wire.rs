@@ -301,6 +301,8 @@ struct MemberRow {
     #[serde(default)]
     login: Scalar,
     #[serde(default)]
+    external_account_id: Scalar,
+    #[serde(default)]
     identified: Scalar,
 }
 
@@ -311,12 +313,20 @@ impl GroupAnswer {
             if let Ok(row) = serde_json::from_str::<MemberRow>(raw.get()) {
                 return GroupMember {
                     hipay_id: row.user_account_id.id().or(row.account_id.id()),
-                    login: row.email.text().or(row.login.text()).unwrap_or_default().to_owned(),
+                    login: row.login.text_or_empty(),
+                    email: row.email.text_or_empty(),
+                    external_account_id: row.external_account_id.id(),
                     identified: row.identified.flag(),
                 };
             }
             let scalar = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
-            GroupMember { hipay_id: scalar.id(), login: scalar.text_or_empty(), identified: None }
+            GroupMember {
+                hipay_id: scalar.id(),
+                login: scalar.text_or_empty(),
+                email: String::new(),
+                external_account_id: None,
+                identified: None,
+            }
         };
         self.merchants_list.into_iter().map(member).collect()
     }

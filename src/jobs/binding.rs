@@ -4,11 +4,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::wallet_set::Moved;
 use super::{Context, JobError};
+use crate::attempt::AttemptState;
 use crate::config::Config;
-use crate::operation::{Operation, Status};
-use crate::sentence::say;
-use crate::store::{StoreError, View, Writer};
+use crate::operation::{Beneficiary, Operation, Status};
+use crate::sentence::{Sentence, say};
+use crate::store::{Query, StoreError, View, Writer};
 
 const DOCUMENT: &str = "binding";
 
@@ -24,6 +26,9 @@ pub struct Binding {
     /// The marketplace's id in payment references (`hipay.mkp.technical.id`).
     #[serde(default)]
     pub marketplace: String,
+    /// HiPay ID of the operator's account; 0 where a release before this one has bound the store.
+    #[serde(default)]
+    pub operator_account: u64,
 }
 
 /// A binding as it is stored.
@@ -35,6 +40,9 @@ struct Stored {
     first_bound_at: Timestamp,
     /// When it was last bound (UTC): of what went before under another binding it knows nothing.
     bound_at: Timestamp,
+    /// Whom it belonged to before, the oldest first.
+    #[serde(default)]
+    former: Vec<Binding>,
 }
 
 /// How a store and a configuration go together.
@@ -56,14 +64,25 @@ impl Binding {
             hipay: config.hipay.base_url.clone(),
             technical_account: config.technical_account.hipay_id,
             marketplace: marketplace(config),
+            operator_account: config.operator_account.hipay_id,
         }
+    }
+
+    /// True where both name the same, as far as both are known.
+    fn is_same(&self, other: &Self) -> bool {
+        self.differences(other).is_empty()
+    }
+
+    /// True where payments under way go on unchanged: only the operator's account differs.
+    fn pays_alike(&self, other: &Self) -> bool {
+        Self { operator_account: 0, ..self.clone() }.is_same(other)
     }
 
     /// Compares the store with the configuration.
     pub async fn compare(context: &Context) -> Result<Bound, StoreError> {
         Ok(match stored(context).await? {
             None => Bound::Free,
-            Some(known) if known.binding == Self::of(&context.config) => Bound::Ours,
+            Some(known) if known.binding.is_same(&Self::of(&context.config)) => Bound::Ours,
             Some(known) => Bound::Foreign(known.binding),
         })
     }
@@ -71,14 +90,19 @@ impl Binding {
     /// What differs, one line each: `hipay: https://a (store), https://b (configuration)`.
     pub fn differences(&self, configured: &Self) -> Vec<String> {
         let technical = (self.technical_account.to_string(), configured.technical_account.to_string());
+        let operator = (self.operator_account.to_string(), configured.operator_account.to_string());
+        let operator_known = self.operator_account != 0 && configured.operator_account != 0;
         [
             ("mirakl.baseUrl", &self.mirakl, &configured.mirakl),
             ("hipay.baseRestUrl", &self.hipay, &configured.hipay),
             ("account.technical.hipayId", &technical.0, &technical.1),
             ("hipay.mkp.technical.id", &self.marketplace, &configured.marketplace),
+            ("account.operator.hipayId", &operator.0, &operator.1),
         ]
         .into_iter()
-        .filter(|(_, store, configuration)| store != configuration)
+        .filter(|(key, store, configuration)| {
+            store != configuration && (operator_known || *key != "account.operator.hipayId")
+        })
         .map(|(key, store, configuration)| format!("{key}: {store} (store), {configuration} (configuration)"))
         .collect()
     }
@@ -88,7 +112,7 @@ impl Binding {
 pub async fn bind(context: &Context) -> Result<(), JobError> {
     let configured = Binding::of(&context.config);
     match Binding::compare(context).await? {
-        Bound::Ours => Ok(()),
+        Bound::Ours => note_operator_account(context, configured.operator_account).await,
         Bound::Free => rebind_from(context, None).await,
         Bound::Foreign(known) => {
             let differences = known.differences(&configured).join("; ");
@@ -97,8 +121,81 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     }
 }
 
+/// A release before this one has not kept the operator's account.
+async fn note_operator_account(context: &Context, operator_account: u64) -> Result<(), JobError> {
+    let lacks = |stored: &Stored| stored.binding.operator_account == 0;
+    if !stored(context).await?.is_some_and(|stored| lacks(&stored)) {
+        return Ok(());
+    }
+    let noted = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)?.filter(lacks) else { return Ok(()) };
+        found.binding.operator_account = operator_account;
+        writer.put_document(DOCUMENT, &found)
+    });
+    Ok(noted.await?)
+}
+
+/// What binding the store to what the configuration names means for its operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebindEffect {
+    /// Not transferred yet: each is looked for in HiPay's ledger before it is paid.
+    pub to_be_looked_for: Moved,
+    /// Commissions among them that will be paid to another operator's account.
+    pub commissions: Moved,
+}
+
+impl RebindEffect {
+    /// Reads what a change of the binding would mean now.
+    pub async fn of(context: &Context) -> Result<Self, StoreError> {
+        let operator = context.config.operator_account.hipay_id;
+        context.store.reading(move |reader| Ok(unsent(reader, operator)?.0)).await
+    }
+}
+
+impl From<&RebindEffect> for Sentence {
+    fn from(effect: &RebindEffect) -> Self {
+        let RebindEffect { to_be_looked_for, commissions } = effect;
+        say!(
+            "rebind-effect",
+            number = to_be_looked_for.count,
+            sums = to_be_looked_for.sums_text(),
+            commissions = commissions.count,
+            commission_sums = commissions.sums_text(),
+        )
+    }
+}
+
+/// The operations without a transfer that HiPay has accepted, and the commissions among them whose account
+/// is not `operator`.
+fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operation>), StoreError> {
+    let (mut effect, mut elsewhere) = (RebindEffect::default(), Vec::new());
+    for status in Status::TRANSFER_PAYABLE {
+        let mut cursor = None;
+        loop {
+            let query = Query::group("status", status.code()).limit(1_000).after(cursor.take());
+            let page = view.page::<Operation>(&query)?;
+            for operation in page.items {
+                effect.to_be_looked_for.add(operation.amount);
+                let refused = operation.transfer.last().is_none_or(|last| last.state == AttemptState::Refused);
+                let to_other =
+                    operation.beneficiary == Beneficiary::Operator && operation.recipient_hipay_id != operator;
+                if refused && to_other {
+                    effect.commissions.add(operation.amount);
+                    elsewhere.push(operation);
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    Ok((effect, elsewhere))
+}
+
 /// Binds the store to what the configuration names. A person has confirmed it. Refused while a
-/// payment is under way: what it came to could not be asked any more.
+/// payment is under way whose outcome could not be asked any more. Commissions that are not transferred yet go
+/// to the operator's account of the configuration.
 pub async fn rebind(context: &Context) -> Result<(), JobError> {
     let known = stored(context).await?;
     rebind_from(context, known).await
@@ -115,11 +212,25 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
             return Ok(());
         }
         let under_way = under_way(writer)?;
-        if found.is_some() && under_way > 0 {
+        let pays_alike = found.as_ref().is_none_or(|found| found.binding.pays_alike(&binding));
+        if !pays_alike && under_way > 0 {
             return Err(JobError::Refused(say!("binding-under-way", number = under_way)));
         }
-        let first_bound_at = found.map_or(now, |found| found.first_bound_at);
-        Ok(writer.put_document(DOCUMENT, &Stored { binding, first_bound_at, bound_at: now })?)
+        if found.is_some() {
+            let account = binding.operator_account;
+            for mut operation in unsent(writer, account)?.1 {
+                let (former, account_text) = (operation.recipient_hipay_id.to_string(), account.to_string());
+                operation.recipient_hipay_id = account;
+                if let Some(refused) = operation.transfer.attempts.last_mut() {
+                    refused.account = account;
+                }
+                operation.note(&say!("rebind-commission", account = account_text, former), now);
+                writer.put(&operation)?;
+            }
+        }
+        let first_bound_at = found.as_ref().map_or(now, |found| found.first_bound_at);
+        let former = found.map(|found| found.former.into_iter().chain([found.binding]).collect()).unwrap_or_default();
+        Ok(writer.put_document(DOCUMENT, &Stored { binding, first_bound_at, bound_at: now, former })?)
     });
     bound.await
 }
@@ -141,6 +252,13 @@ pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, Stor
 /// Since when this installation is responsible for paying.
 pub(super) async fn responsible_since(context: &Context) -> Result<Timestamp, StoreError> {
     Ok(stored(context).await?.map_or(context.clock.now(), |known| known.first_bound_at))
+}
+
+/// Every account that was the operator's under this store, the present one last.
+pub(super) async fn operator_accounts(context: &Context) -> Result<Vec<u64>, StoreError> {
+    let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
+    let accounts = former.into_iter().map(|binding| binding.operator_account).filter(|account| *account != 0);
+    Ok(accounts.chain([context.config.operator_account.hipay_id]).collect())
 }
 
 /// The marketplace's id in payment references.

@@ -34,6 +34,8 @@ mod vendor_turns;
 mod vendor_wallet;
 mod waiting;
 mod wallet_notices;
+mod wallet_search;
+mod wallet_set;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -44,7 +46,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use batch::{Progress, Run, Silent};
-pub use binding::{Binding, Bound, bind, rebind};
+pub use binding::{Binding, Bound, RebindEffect, bind, rebind};
 pub use callback_salts::{SaltError, callback_salt, callback_salt_other_than, read_own_callback_salts};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
@@ -55,6 +57,7 @@ pub use retry::retry;
 pub use setup::{Setup, read_setup};
 pub use vendor_notices::drain_vendor_notices;
 pub use waiting::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};
+pub use wallet_set::{Moved, WalletChange, set_wallet};
 
 use crate::clock::Clock;
 use crate::config::Config;

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::binding::marketplace;
+use super::binding::{self, marketplace};
 use super::funds::{Funds, Reserved};
 use super::ledger::{self, Ledger};
 use super::outcome::{self, Found};
@@ -251,7 +251,14 @@ impl Paying<'_> {
         if login.is_empty() || (computed == account(operation) && self.is_known_login(operation, login).await?) {
             return Ok(Some(computed));
         }
+        let operators = binding::operator_accounts(self.context).await?;
         match self.context.hipay.account(ActingOn::Login(login)).await {
+            // A commission went to an account that is or was the operator's; whose other it is, is a mismatch.
+            Ok(Some(owner))
+                if operation.beneficiary == Beneficiary::Operator && !operators.contains(&owner.hipay_id) =>
+            {
+                Ok(Some(computed))
+            }
             Ok(owner) => Ok(Some(owner.map_or(computed, |owner| owner.hipay_id))),
             Err(error) => self.not_looked_up(operation, &error).await.map(|()| None),
         }

@@ -7,6 +7,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::setup::{BANK_PROOF, read_setup};
+use super::wallet_search::WalletSearch;
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
 use crate::sentence::say;
@@ -32,11 +33,12 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         return Err(JobError::Remote(say!("vendors-no-field")));
     }
     run.stage("shops", shops.len());
+    let search = WalletSearch::new(context, run);
     for chunk in shops.chunks(CHUNK) {
         if run.is_stopping() {
             return Ok(());
         }
-        process(context, run, chunk, listed_at).await?;
+        process(context, run, &search, chunk, listed_at).await?;
     }
     Ok(())
 }
@@ -65,7 +67,13 @@ fn is_ours(context: &Context, shop: &Shop) -> bool {
     filter.is_empty() || filter.iter().any(|wanted| country_alpha2(wanted) == country)
 }
 
-async fn process(context: &Context, run: &Run, shops: &[Shop], listed_at: Timestamp) -> Result<(), JobError> {
+async fn process(
+    context: &Context,
+    run: &Run,
+    search: &WalletSearch<'_>,
+    shops: &[Shop],
+    listed_at: Timestamp,
+) -> Result<(), JobError> {
     let ids: Vec<u64> = shops.iter().filter(|shop| shop.wants_hipay).map(|shop| shop.shop_id).collect();
     let documents = match context.mirakl.documents(&ids).await {
         Ok(listing) => {
@@ -89,7 +97,7 @@ async fn process(context: &Context, run: &Run, shops: &[Shop], listed_at: Timest
                 if run.is_stopping() {
                     return;
                 }
-                let outcome = one(context, run, shop, documents.as_deref(), listed_at).await;
+                let outcome = one(context, run, search, shop, (documents.as_deref(), listed_at)).await;
                 run.settle(Subject::shop(shop.shop_id), outcome);
                 run.step();
             }
@@ -102,9 +110,9 @@ async fn process(context: &Context, run: &Run, shops: &[Shop], listed_at: Timest
 async fn one(
     context: &Context,
     run: &Run,
+    search: &WalletSearch<'_>,
     listed: &Shop,
-    documents: Option<&[ShopDocument]>,
-    listed_at: Timestamp,
+    (documents, listed_at): (Option<&[ShopDocument]>, Timestamp),
 ) -> Result<(), JobError> {
     let _turn = context.vendor_turns.take(listed.shop_id, &context.inbox).await;
     let known = vendor(context, listed.shop_id).await?;
@@ -124,7 +132,7 @@ async fn one(
     if known.as_ref().is_some_and(|known| !known.enabled) {
         run.count("enabled again");
     }
-    let hipay_id = vendor_wallet::settle(context, run, shop, known, &mut warnings).await?;
+    let hipay_id = vendor_wallet::settle(context, run, search, shop, known, &mut warnings).await?;
     if documents.is_none() {
         // Keeps it among those that the next run looks at, whether the shop changes or not.
         let message = "its documents could not be listed in Mirakl; they and its bank details wait";

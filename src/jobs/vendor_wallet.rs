@@ -1,6 +1,7 @@
 //! The wallet of a shop: created, found, or refreshed.
 
 use super::vendor_process::change;
+use super::wallet_search::WalletSearch;
 use super::{Context, JobError, Run};
 use crate::hipay::{Account, ActingOn, NewAccount};
 use crate::mirakl::Shop;
@@ -15,6 +16,7 @@ use crate::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
 pub(super) async fn settle(
     context: &Context,
     run: &Run,
+    search: &WalletSearch<'_>,
     shop: &Shop,
     known: Option<Vendor>,
     warnings: &mut Vec<Warning>,
@@ -34,7 +36,10 @@ pub(super) async fn settle(
     let hipay_id = known.as_ref().and_then(|known| known.hipay_id);
     let outcome = match (known, hipay_id) {
         (Some(known), Some(hipay_id)) => refresh(context, shop, &known, hipay_id, warnings).await,
-        _ => create(context, run, shop, country, warnings).await,
+        (known, _) => {
+            let former = known.map(|known| known.former_emails).unwrap_or_default();
+            create(context, run, search, shop, (country, former), warnings).await
+        }
     };
     match outcome {
         Err(JobError::Remote(reason)) => {
@@ -98,12 +103,14 @@ async fn refresh(
     Ok(Some(hipay_id))
 }
 
-/// A wallet for a shop that has none yet: a new one where the e-mail is free, else the one there.
+/// A wallet for a shop of which we know none: the one that HiPay has for it already, else a new one. Several
+/// that may be the shop's wait for a person.
 async fn create(
     context: &Context,
     run: &Run,
+    search: &WalletSearch<'_>,
     shop: &Shop,
-    country: Option<String>,
+    (country, former_emails): (Option<String>, Vec<String>),
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     if shop.email.is_empty() {
@@ -118,39 +125,51 @@ async fn create(
         return Ok(None);
     };
     let login = login(&shop.name, shop.shop_id);
-    if context.hipay.is_available(&shop.email).await? {
-        match context.hipay.create_account(&new_account(context, shop, &login, country)).await {
-            Ok(created) => {
-                run.count("wallets created");
-                let account = Account {
-                    hipay_id: created.hipay_id,
-                    user_space_id: created.user_space_id,
-                    identified: false,
-                    bank_details_validated: false,
-                    callback_salt: created.callback_salt,
-                };
-                return keep(context, shop, login, account, warnings).await;
-            }
-            // It may have been created all the same: then it is found below.
-            Err(CallError::Unknown { .. }) => {}
-            Err(error) if error.is_credentials() => return Err(error.into()),
-            Err(error) => {
-                warnings.push(not_settled(&(&error).into(), error.refusal()));
-                return Ok(None);
-            }
-        }
+    let email_free = context.hipay.is_available(&shop.email).await?;
+    let taken = Some(shop.email.clone()).filter(|_| !email_free);
+    let emails: Vec<String> = former_emails.into_iter().chain(taken).collect();
+    let mut found = search.wallets_of(shop, &login, &emails).await?;
+    if found.len() > 1 {
+        let ids: Vec<String> = found.keys().map(u64::to_string).collect();
+        let message = format!(
+            "HiPay has several accounts that may be the shop's: {}; say which one it is with `cashout \
+             vendor:wallet:set {} HIPAY_ID --reason TEXT`",
+            ids.join(", "),
+            shop.shop_id
+        );
+        warnings.push(Warning::new(Trouble::SeveralWallets, message).about(ids.join(", ")));
+        return Ok(None);
     }
-    let found = match context.hipay.account(ActingOn::Login(&login)).await? {
-        Some(account) => Some(account),
-        None => context.hipay.account(ActingOn::Login(&shop.email.to_lowercase())).await?,
-    };
-    let Some(account) = found else {
+    if let Some((_, account)) = found.pop_first() {
+        run.count("wallets found");
+        return keep(context, shop, login, account, warnings).await;
+    }
+    if !email_free {
         let email = &shop.email;
         let message = format!("HiPay says that {email} is taken, but shows no account for it or for {login}");
         warnings.push(Warning::new(Trouble::EmailTaken, message).about(email.as_str()));
         return Ok(None);
+    }
+    let account = match context.hipay.create_account(&new_account(context, shop, &login, country)).await {
+        Ok(created) => Account {
+            hipay_id: created.hipay_id,
+            user_space_id: created.user_space_id,
+            identified: false,
+            bank_details_validated: false,
+            callback_salt: created.callback_salt,
+        },
+        // It may have been created all the same.
+        Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&login)).await? {
+            Some(account) => account,
+            None => return Err(error.into()),
+        },
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            warnings.push(not_settled(&(&error).into(), error.refusal()));
+            return Ok(None);
+        }
     };
-    run.count("wallets found");
+    run.count("wallets created");
     keep(context, shop, login, account, warnings).await
 }
 

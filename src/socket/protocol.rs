@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
-use crate::jobs::{BatchRecord, Command, JobError};
+use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
 use crate::operation::Operation;
 use crate::update::story::Known;
 
@@ -58,6 +58,15 @@ pub enum Ask {
     Retry {
         /// Its number.
         operation: u64,
+    },
+    /// That a vendor has another wallet from now on.
+    SetWallet {
+        /// The shop.
+        mirakl_id: u64,
+        /// The wallet.
+        hipay_id: u64,
+        /// Why.
+        reason: String,
     },
     /// Something about releases.
     Update {
@@ -168,6 +177,11 @@ pub enum Event {
     Operation {
         /// All of it.
         operation: Box<Operation>,
+    },
+    /// What the change of a wallet has done. The last line.
+    Wallet {
+        /// All of it.
+        change: Box<WalletChange>,
     },
     /// What is known of releases. The last line.
     Releases {

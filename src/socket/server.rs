@@ -169,6 +169,15 @@ impl Conversation {
                 };
                 self.say(&event).await
             }
+            Ask::SetWallet { mirakl_id, hipay_id, reason } => {
+                let asked_by = "a person on the command line";
+                let set = jobs::set_wallet(&self.service.context, mirakl_id, hipay_id, &reason, asked_by);
+                let event = match set.await {
+                    Ok(change) => Event::Wallet { change: Box::new(change) },
+                    Err(error) => Event::Failed((&error).into()),
+                };
+                self.say(&event).await
+            }
             Ask::Update { wanted } => {
                 let releases = tokio::select! {
                     releases = self.service.releases.answer(&wanted) => releases,

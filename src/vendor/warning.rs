@@ -19,6 +19,8 @@ pub enum Trouble {
     EmailOfMarketplace,
     /// The wallet is another shop's already; about that shop.
     WalletOfOtherShop,
+    /// HiPay has several accounts that may be the shop's; about their HiPay IDs.
+    SeveralWallets,
     /// The wallet could not be created or read.
     WalletNotSettled,
     /// HiPay does not know the wallet any more; about the wallet.
@@ -58,12 +60,13 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every one.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoEmail,
         Self::UnknownCountry,
         Self::EmailTaken,
         Self::EmailOfMarketplace,
         Self::WalletOfOtherShop,
+        Self::SeveralWallets,
         Self::WalletNotSettled,
         Self::WalletGone,
         Self::WalletReplaced,
@@ -91,6 +94,7 @@ impl Trouble {
             Self::EmailTaken => "email-taken",
             Self::EmailOfMarketplace => "email-of-marketplace",
             Self::WalletOfOtherShop => "wallet-of-other-shop",
+            Self::SeveralWallets => "several-wallets",
             Self::WalletNotSettled => "wallet-not-settled",
             Self::WalletGone => "wallet-gone",
             Self::WalletReplaced => "wallet-replaced",

@@ -69,5 +69,6 @@ mod vendor_notifications;
 mod vendors;
 mod vouchers;
 mod wallet_bodies;
+mod wallet_identity;
 mod wallet_notifications;
 mod world;

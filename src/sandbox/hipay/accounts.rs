@@ -226,7 +226,8 @@ pub(super) fn group(model: &HipayModel, call: &Call, spelling: &mut Spelling) ->
         .collect();
     let total = members.len();
     let skip = page.saturating_sub(1).saturating_mul(size);
-    let rows: Vec<Json> = members.into_iter().skip(skip).take(size).map(|account| member(account, spelling)).collect();
+    let rows: Vec<Json> =
+        members.into_iter().skip(skip).take(size).map(|account| member(model, account, spelling)).collect();
     // HiPay's description has 201 for this GET.
     Ok(Success(
         201,
@@ -242,16 +243,22 @@ pub(super) fn group(model: &HipayModel, call: &Call, spelling: &mut Spelling) ->
     ))
 }
 
-fn member(account: &Account, spelling: &mut Spelling) -> Json {
-    Json::object([
+fn member(model: &HipayModel, account: &Account, spelling: &mut Spelling) -> Json {
+    let mut fields = vec![
         ("user_account_id", spelling.whole(account.id)),
         ("user_space_id", spelling.whole(account.user_space_id)),
         ("email", Json::text(&account.email)),
-        ("login", Json::text(&account.login)),
         ("company_name", Json::text(&account.name)),
         ("currency", Json::text(account.balance.currency().code())),
         ("identified", spelling.flag(account.identified)),
         ("bank_info_validated", spelling.flag(account.bank_status() == 3)),
         ("creation_date", Json::text(&account.created.strftime("%Y-%m-%d").to_string())),
-    ])
+    ];
+    if model.group_shows_logins {
+        fields.push(("login", Json::text(&account.login)));
+    }
+    if let Some(id) = account.external_id.as_ref().filter(|_| model.group_shows_external_ids) {
+        fields.push(("external_account_id", Json::text(id)));
+    }
+    Json::object(fields)
 }

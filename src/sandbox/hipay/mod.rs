@@ -60,6 +60,10 @@ pub struct HipayModel {
     pub listed: Listed,
     /// The zone in which transactions are dated.
     pub time_zone: TimeZone,
+    /// The merchant group's list shows the logins of its members.
+    pub group_shows_logins: bool,
+    /// The merchant group's list shows the `external_account_id` of its members.
+    pub group_shows_external_ids: bool,
     /// What a repeated reference is answered.
     pub repeats: Repeats,
     /// Scripted refusals; the first that fits is used.
@@ -99,6 +103,8 @@ impl HipayModel {
             lag: Lag::None,
             listed: Listed::Objects,
             time_zone: TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC),
+            group_shows_logins: true,
+            group_shows_external_ids: false,
             repeats: Repeats::Seeded,
             refusals: Vec::new(),
             transfers_need_identification: false,

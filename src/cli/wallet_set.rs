@@ -1,0 +1,37 @@
+//! `cashout vendor:wallet:set`: a person says which wallet a vendor has.
+
+use serde_json::json;
+
+use super::output::{print, print_json};
+use super::reach::{Reached, leave, settled};
+use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
+use crate::jobs;
+use crate::sentence::Sentence;
+use crate::socket::{Ask, Event};
+
+pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Failed> {
+    let WalletSetArgs { mirakl_id, hipay_id, reason } = arguments;
+    owner::become_owner_of(&global.data)?;
+    let change = match settled(global)?.reach(global)? {
+        Reached::Service(service) => {
+            let ask = Ask::SetWallet { mirakl_id, hipay_id, reason };
+            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let Event::Wallet { change } = answer else { return Err(through::other(&answer)) };
+            *change
+        }
+        Reached::Store(context) => {
+            let asked_by = "a person on the command line";
+            let outcome = runtime()?.block_on(jobs::set_wallet(&context, mirakl_id, hipay_id, &reason, asked_by));
+            let closed = leave(global, *context);
+            let change = outcome?;
+            closed?;
+            change
+        }
+    };
+    if global.json {
+        print_json(&json!(change))?;
+    } else {
+        print(Sentence::from(&change).text())?;
+    }
+    Ok(Exit::Done)
+}
