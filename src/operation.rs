@@ -70,6 +70,9 @@ pub struct Operation {
     /// The billing cycle's id in Mirakl, where known.
     #[serde(default)]
     pub billing_cycle_id: Option<String>,
+    /// The payment voucher's number in Mirakl, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher_number: Option<String>,
     /// Who is paid.
     pub beneficiary: Beneficiary,
     /// The voucher's shop.
@@ -232,7 +235,7 @@ impl Operation {
         let looked_at = std::mem::take(&mut self.candidates);
         if by_person {
             self.dismissed.extend(looked_at);
-            self.waived.extend(why.filter(|why| !self.waived.contains(why)));
+            self.waived.extend(why.filter(|why| why.is_waived_for_good() && !self.waived.contains(why)));
         }
         self.updated_at = at;
         self.note(note, at);
@@ -240,7 +243,7 @@ impl Operation {
 
     /// Every number that Mirakl knows its voucher by.
     pub fn voucher_numbers(&self) -> Vec<String> {
-        let others = [&self.invoice_id, &self.billing_cycle_id].into_iter().flatten();
+        let others = [&self.invoice_id, &self.voucher_number, &self.billing_cycle_id].into_iter().flatten();
         let mut numbers = vec![self.voucher.clone()];
         for number in others {
             if !numbers.contains(number) {

@@ -68,12 +68,71 @@ pub struct Voucher {
     /// Mirakl's word for whether it was paid.
     #[serde(default)]
     pub payment_state: Option<String>,
+    /// The payment voucher's number, which both sources name it by, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher_number: Option<String>,
+    /// Mirakl's code of the provider that pays it out (`pay_out_psp_code`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_out_provider: Option<String>,
+    /// Mirakl's type of an invoice's row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_type: Option<String>,
+}
+
+/// A voucher as a list of Mirakl's shows it now; its amounts may make no sense, or not be there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedVoucher {
+    /// The voucher; without amounts where `unusable` says so.
+    pub voucher: Voucher,
+    /// Why its amounts cannot be used.
+    pub unusable: Option<Sentence>,
 }
 
 impl Voucher {
     /// What names it: the source, the shop and the number.
     pub fn key(&self) -> (String, u64, String) {
         (self.source.name().to_owned(), self.shop_id, self.number.clone())
+    }
+
+    /// The numbers by which it is known in either source: two vouchers of a shop that share one are the same.
+    pub fn identities(&self) -> Vec<(&'static str, String)> {
+        // A release before this one has kept the source's own number alone.
+        let own = |source| (self.source == source).then_some(&self.number);
+        let named = [
+            ("invoice", self.invoice_id.as_ref().or(own(VoucherSource::Invoices))),
+            ("voucher", self.voucher_number.as_ref().or(own(VoucherSource::BillingCycles))),
+            ("billing_cycle", self.billing_cycle_id.as_ref()),
+        ];
+        named.into_iter().filter_map(|(kind, number)| Some((kind, number?.clone()))).collect()
+    }
+
+    /// Takes over the numbers that `other`, the same voucher in the other source, is known by. True where
+    /// there was one that was not known.
+    pub fn learn_identities(&mut self, other: &Self) -> bool {
+        let mut learnt = false;
+        for (known, told) in [
+            (&mut self.invoice_id, &other.invoice_id),
+            (&mut self.voucher_number, &other.voucher_number),
+            (&mut self.billing_cycle_id, &other.billing_cycle_id),
+        ] {
+            if known.is_none() && told.is_some() {
+                known.clone_from(told);
+                learnt = true;
+            }
+        }
+        learnt
+    }
+
+    /// True where another provider pays it out. Only what is the operator's own, or nobody's, is paid here.
+    pub fn is_of_other_provider(&self) -> bool {
+        let code = self.pay_out_provider.as_deref().map(str::trim).unwrap_or_default();
+        !["", "NOT_SPECIFIED", "OPERATOR"].iter().any(|ours| code.eq_ignore_ascii_case(ours))
+    }
+
+    /// True where its row is no automatic invoice: those are not paid here.
+    pub fn is_of_other_type(&self) -> bool {
+        let kind = self.row_type.as_deref().map(str::trim).unwrap_or_default();
+        !["", "AUTO_INVOICE"].iter().any(|ours| kind.eq_ignore_ascii_case(ours))
     }
 
     /// True where Mirakl says that it has been paid already.
@@ -83,7 +142,7 @@ impl Voucher {
 }
 
 /// Why a voucher has made no operation yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeldBecause {
     /// Its shop is no vendor of ours, or has no wallet yet.
@@ -96,6 +155,71 @@ pub enum HeldBecause {
     BeforeFirstCycle,
     /// Mirakl does not show it any more.
     NotShown,
+    /// Another provider pays it out.
+    OtherProvider,
+    /// It is no automatic invoice.
+    OtherType,
+    /// The other source has shown a voucher of the shop for the same time, and nothing tells whether it is this
+    /// one.
+    MayBeKnown,
+    /// A reason of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl HeldBecause {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::VendorUnknown,
+        Self::VendorDisabled,
+        Self::PaidInMirakl,
+        Self::BeforeFirstCycle,
+        Self::NotShown,
+        Self::OtherProvider,
+        Self::OtherType,
+        Self::MayBeKnown,
+        Self::Unknown,
+    ];
+
+    /// The nearest reason that the releases before this one know; they keep it as unpaid.
+    fn known_before(self) -> Self {
+        match self {
+            Self::OtherProvider | Self::Unknown => Self::PaidInMirakl,
+            Self::OtherType | Self::MayBeKnown => Self::NotShown,
+            Self::VendorUnknown
+            | Self::VendorDisabled
+            | Self::PaidInMirakl
+            | Self::BeforeFirstCycle
+            | Self::NotShown => self,
+        }
+    }
+}
+
+/// A reason in two fields: `held` for releases that know five of them, `held_for` for all others.
+mod held_reason {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::HeldBecause;
+
+    #[derive(Serialize, Deserialize)]
+    struct Stored {
+        #[serde(default)]
+        held: Option<HeldBecause>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_for: Option<HeldBecause>,
+    }
+
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(held: &Option<HeldBecause>, serializer: S) -> Result<S::Ok, S::Error> {
+        let known_before = held.map(HeldBecause::known_before);
+        let held_for = held.filter(|_| known_before != *held);
+        Stored { held: known_before, held_for }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeldBecause>, D::Error> {
+        // A release before this one clears `held` alone when it has made the operations.
+        Stored::deserialize(deserializer).map(|stored| stored.held.map(|held| stored.held_for.unwrap_or(held)))
+    }
 }
 
 impl From<&HeldBecause> for Sentence {
@@ -106,6 +230,10 @@ impl From<&HeldBecause> for Sentence {
             HeldBecause::PaidInMirakl => say!("held-paid-already"),
             HeldBecause::BeforeFirstCycle => say!("held-before-first-cycle"),
             HeldBecause::NotShown => say!("held-not-shown"),
+            HeldBecause::OtherProvider => say!("held-by-other-provider"),
+            HeldBecause::OtherType => say!("held-other-type"),
+            HeldBecause::MayBeKnown => say!("held-may-be-known"),
+            HeldBecause::Unknown => say!("held-unknown-reason"),
         }
     }
 }
@@ -120,7 +248,7 @@ pub struct VoucherRecord {
     /// The cycle's cut (UTC).
     pub cycle_at: Timestamp,
     /// Why it has made no operation yet; `None` once it has.
-    #[serde(default)]
+    #[serde(flatten, with = "held_reason")]
     pub held: Option<HeldBecause>,
     /// The latest amounts that Mirakl showed, where they differ from the first ones.
     #[serde(default)]
@@ -229,6 +357,9 @@ pub(crate) mod tests {
             operator_amount: euro(operator),
             created_at: None,
             payment_state: None,
+            voucher_number: None,
+            pay_out_provider: None,
+            row_type: None,
         }
     }
 
@@ -239,6 +370,7 @@ pub(crate) mod tests {
             voucher: id.to_string(),
             invoice_id: None,
             billing_cycle_id: None,
+            voucher_number: None,
             beneficiary: draft.beneficiary,
             mirakl_id: 2001,
             vendor_hipay_id: 1,
@@ -266,6 +398,45 @@ pub(crate) mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
             history: Vec::new(),
             unknown: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_reason_that_former_releases_do_not_know_is_kept_beside_one_that_they_do() {
+        let known = ["vendor_unknown", "vendor_disabled", "paid_in_mirakl", "before_first_cycle", "not_shown"];
+        for held in HeldBecause::ALL.map(Some).into_iter().chain([None]) {
+            let record = VoucherRecord {
+                voucher: voucher(1, 100, 0),
+                cycle_date: date(2026, 11, 11),
+                cycle_at: Timestamp::UNIX_EPOCH,
+                held,
+                changed_to: None,
+                first_seen_at: Timestamp::UNIX_EPOCH,
+                unknown: Map::new(),
+            };
+            let json = serde_json::to_value(&record).unwrap();
+            assert!(json["held"].as_str().is_none_or(|word| known.contains(&word)), "{json}");
+            assert_eq!(serde_json::from_value::<VoucherRecord>(json.clone()).unwrap(), record, "{json}");
+            // The release before has made its operations meanwhile.
+            let mut made = json;
+            made["held"] = Value::Null;
+            assert_eq!(serde_json::from_value::<VoucherRecord>(made).unwrap().held, None);
+        }
+    }
+
+    #[test]
+    fn only_what_is_the_operators_own_or_nobodys_is_paid_here() {
+        for (code, other) in [
+            (None, false),
+            (Some(""), false),
+            (Some("NOT_SPECIFIED"), false),
+            (Some(" operator "), false),
+            (Some("MIRAKL_PAYOUT"), true),
+            (Some("MANGOPAY"), true),
+            (Some("SOMETHING_NEW"), true),
+        ] {
+            let voucher = Voucher { pay_out_provider: code.map(str::to_owned), ..voucher(1, 100, 0) };
+            assert_eq!(voucher.is_of_other_provider(), other, "{code:?}");
         }
     }
 

@@ -27,6 +27,10 @@ pub fn explain_voucher(why: &HeldBecause) -> Explanation {
         HeldBecause::PaidInMirakl => ("voucher-paid-in-mirakl", Actor::Marketplace, Next::GenerateRun),
         HeldBecause::BeforeFirstCycle => ("voucher-before-first-cycle", Actor::Administrator, Next::Nothing),
         HeldBecause::NotShown => ("voucher-not-shown", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::OtherProvider => ("voucher-other-provider", Actor::Marketplace, Next::Nothing),
+        HeldBecause::OtherType => ("voucher-other-type", Actor::Marketplace, Next::Nothing),
+        HeldBecause::MayBeKnown => ("voucher-may-be-known", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::Unknown => ("voucher-unknown-reason", Actor::Administrator, Next::Nothing),
     };
     Explanation::new(id, by).then(next)
 }
@@ -41,6 +45,8 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::SeveralPayments) => ("held-several-payments", Actor::Marketplace),
         Some(Hold::PossiblePayment) => ("held-possible-payment", Actor::Marketplace),
         Some(Hold::OtherProvider) => ("held-other-provider", Actor::Marketplace),
+        Some(Hold::AmountChanged) => ("held-amount-changed", Actor::Marketplace),
+        Some(Hold::VoucherGone) => ("held-voucher-gone", Actor::Marketplace),
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);

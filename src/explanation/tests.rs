@@ -220,13 +220,7 @@ fn what_is_held_or_not_ready_says_why() {
         is_told(&explanation);
         assert_eq!(explanation.what(english()).contains("502001"), why != Unready::Unknown);
     }
-    for why in [
-        HeldBecause::VendorUnknown,
-        HeldBecause::VendorDisabled,
-        HeldBecause::PaidInMirakl,
-        HeldBecause::BeforeFirstCycle,
-        HeldBecause::NotShown,
-    ] {
+    for why in HeldBecause::ALL {
         is_told(&explain_voucher(&why));
     }
 }

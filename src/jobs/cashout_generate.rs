@@ -1,6 +1,6 @@
 //! `cashout:generate`: operations from Mirakl's vouchers.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -13,16 +13,18 @@ use tokio::sync::OnceCell;
 
 use super::binding::responsible_since;
 use super::booking::Booking;
+use super::shown_vouchers::Shown;
+use super::unpaid_vouchers::hold_what_differs;
 use super::{Context, JobError, Run, Subject};
 use crate::config::NegativeVouchers;
 use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Hold, Operation, Status};
+use crate::operation::{Beneficiary, Operation};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
-use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
+use crate::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 
 /// How far apart the two sources may date one voucher.
 const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
@@ -84,6 +86,7 @@ pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
         whole: calendar.before >= configured.before && calendar.after >= configured.after,
         earliest: configured.cycle(first).map_err(out_of_calendar)?.start,
         operator: OnceCell::new(),
+        others: Mutex::default(),
         dealt_with: Mutex::default(),
     };
     for date in dates(context, &calendar, arguments, first).await? {
@@ -145,6 +148,69 @@ async fn dates(
     Ok(open.await?)
 }
 
+/// What is known of a voucher: under its own key, or under the one of the source that showed it first. Where
+/// both are known, since nothing joined them before, it is the one that has made its operations.
+fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRecord>, StoreError> {
+    let own = view.get::<VoucherRecord>(&voucher.key())?;
+    if own.as_ref().is_some_and(|own| own.held.is_none()) {
+        return Ok(own);
+    }
+    for (kind, number) in voucher.identities() {
+        let query = Query::group("identity", (voucher.shop_id, kind, number)).limit(10);
+        let page = view.page::<VoucherRecord>(&query)?;
+        if let Some(error) = page.unreadable.into_iter().next() {
+            return Err(error);
+        }
+        let mut others = page.items.into_iter().filter(|known| known.voucher.key() != voucher.key());
+        if let Some(other) = others.find(|other| own.is_none() || other.held.is_none()) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(own)
+}
+
+/// Removes the record of a voucher that was held under its own key until it was known to be `known`.
+async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64, String)) -> Result<(), StoreError> {
+    if known.voucher.key() == key {
+        return Ok(());
+    }
+    let forgotten = context.store.write(move |writer: &mut Writer<'_>| {
+        // Only what has made no operation.
+        match writer.get::<VoucherRecord>(&key)? {
+            Some(twin) if twin.held.is_some() => writer.delete::<VoucherRecord>(&key).map(drop),
+            Some(_) | None => Ok(()),
+        }
+    });
+    forgotten.await
+}
+
+/// Keeps the numbers by which `shown` knows the voucher of the record `key`, and tells them to its operations.
+/// Gives the record where there was one to be learnt.
+async fn learn(
+    context: &Context,
+    key: (String, u64, String),
+    shown: Voucher,
+) -> Result<Option<VoucherRecord>, StoreError> {
+    let learnt = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut record) = writer.get::<VoucherRecord>(&key)? else { return Ok(None) };
+        if !record.voucher.learn_identities(&shown) {
+            return Ok(None);
+        }
+        writer.put(&record)?;
+        let known = &record.voucher;
+        for beneficiary in Beneficiary::ALL {
+            let group = (known.shop_id, known.number.clone(), beneficiary);
+            let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
+            operation.invoice_id.clone_from(&known.invoice_id);
+            operation.voucher_number.clone_from(&known.voucher_number);
+            operation.billing_cycle_id.clone_from(&known.billing_cycle_id);
+            writer.put(&operation)?;
+        }
+        Ok(Some(record))
+    });
+    learnt.await
+}
+
 /// One run of the generation.
 pub(super) struct Generation<'a> {
     pub(super) context: &'a Context,
@@ -155,6 +221,8 @@ pub(super) struct Generation<'a> {
     earliest: Timestamp,
     /// The operator account's balance, read once.
     operator: OnceCell<Option<Amount>>,
+    /// What the other source has shown of the cycles' time, by shop.
+    others: Mutex<HashMap<u64, Vec<Voucher>>>,
     /// Vouchers dealt with in this run.
     pub(super) dealt_with: Mutex<HashSet<(String, u64, String)>>,
 }
@@ -162,7 +230,7 @@ pub(super) struct Generation<'a> {
 impl Generation<'_> {
     async fn cycle(&self, cycle: Cycle) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
-        self.refuse_other_source(cycle, source).await?;
+        self.learn_from_other_source(cycle, source).await?;
         let now = self.context.clock.now();
         let listing = self.context.mirakl.vouchers(source, cycle.start, cycle.end).await?;
         // By Mirakl's clock too: ahead of time, this machine would close a cycle before its vouchers
@@ -194,27 +262,66 @@ impl Generation<'_> {
         Ok(kept.await?)
     }
 
-    /// Two sources number the same vouchers differently: where one of them has given vouchers of a
-    /// time, none of that time is taken from the other.
-    async fn refuse_other_source(&self, cycle: Cycle, source: VoucherSource) -> Result<(), JobError> {
+    /// The vouchers that the other source has shown of a cycle's time. Those that share no kind of number with
+    /// this source's are looked up there once more, since its rows may tell it by now.
+    async fn learn_from_other_source(&self, cycle: Cycle, source: VoucherSource) -> Result<(), JobError> {
         let other = match source {
             VoucherSource::Invoices => VoucherSource::BillingCycles,
             VoucherSource::BillingCycles => VoucherSource::Invoices,
         };
         let from = cycle.start.checked_sub(SOURCES_APART).unwrap_or(Timestamp::MIN);
         let to = cycle.end.checked_add(SOURCES_APART).unwrap_or(Timestamp::MAX);
-        let query = Query::group("source", other.name().to_owned()).from(from).to(to).limit(1);
-        let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
-        match page.items.first() {
-            None => Ok(()),
-            Some(known) => Err(JobError::Refused(say!(
-                "generate-other-source",
-                date = known.cycle_date,
-                voucher = &known.voucher.number,
-                source = source.name(),
-                other = other.name()
-            ))),
+        let mut known: Vec<VoucherRecord> = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query =
+                Query::group("source", other.name().to_owned()).from(from).to(to).limit(1_000).after(cursor.take());
+            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
+            known.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
         }
+        let unnamed: Vec<&Voucher> =
+            known.iter().map(|record| &record.voucher).filter(|voucher| voucher.voucher_number.is_none()).collect();
+        if !unnamed.is_empty() {
+            match self.context.mirakl.listed_vouchers(other, from, to).await {
+                Ok(listing) => {
+                    let rows = listing.rows.into_iter().map(|row| (row.voucher.key(), row.voucher));
+                    let rows: HashMap<_, _> = rows.collect();
+                    for record in &mut known {
+                        if let Some(row) = rows.get(&record.voucher.key()) {
+                            let learnt = learn(self.context, record.voucher.key(), row.clone()).await?;
+                            *record = learnt.unwrap_or_else(|| record.clone());
+                        }
+                    }
+                }
+                Err(error) if error.is_credentials() => return Err(error.into()),
+                Err(error) => self.run.warn(&Subject::default(), say!("generate-other-unread", error = &error)),
+            }
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in known {
+            others.entry(record.voucher.shop_id).or_default().push(record.voucher);
+        }
+        Ok(())
+    }
+
+    /// True where the other source has shown a voucher of the shop for the same time that shares no kind of
+    /// number with this one: it may be the same.
+    fn may_be_known(&self, voucher: &Voucher) -> bool {
+        let kinds =
+            |voucher: &Voucher| -> Vec<&str> { voucher.identities().into_iter().map(|(kind, _)| kind).collect() };
+        let own = kinds(voucher);
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.get(&voucher.shop_id).into_iter().flatten().any(|other| {
+            let near = match (voucher.created_at, other.created_at) {
+                (Some(one), Some(other)) => one.duration_since(other).abs() <= SOURCES_APART,
+                (None, _) | (_, None) => true,
+            };
+            other.source != voucher.source && near && !kinds(other).iter().any(|kind| own.contains(kind))
+        })
     }
 
     /// True for a voucher made before the first cycle that is ours.
@@ -255,18 +362,38 @@ impl Generation<'_> {
         balance: &OnceCell<Option<Amount>>,
     ) -> Result<(), JobError> {
         let shop_id = voucher.shop_id;
-        let key = voucher.key();
+        let shown = voucher.clone();
         let (known, vendor) = self
             .context
             .store
-            .reading(move |reader| Ok((reader.get::<VoucherRecord>(&key)?, reader.get::<Vendor>(&shop_id)?)))
+            .reading(move |reader| Ok((known_voucher(reader, &shown)?, reader.get::<Vendor>(&shop_id)?)))
             .await?;
+        let known = match known {
+            Some(known) => {
+                forget_twin(self.context, &known, voucher.key()).await?;
+                learn(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))
+            }
+            None => None,
+        };
+        // One voucher is one thing in both sources: it stays what it was when it was first seen.
+        let voucher = match &known {
+            Some(known) => Voucher { number: known.voucher.number.clone(), source: known.voucher.source, ..voucher },
+            None => voucher,
+        };
+        let may_be_known = match &known {
+            None => self.may_be_known(&voucher),
+            // Until its number joins it with the other one.
+            Some(known) => known.held == Some(HeldBecause::MayBeKnown),
+        };
         if let Some(known) = known.filter(|known| known.held.is_none()) {
             return self.unchanged(known, voucher).await;
         }
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
         let held = match (&vendor, hipay_id) {
+            _ if voucher.is_of_other_type() => Some(HeldBecause::OtherType),
+            _ if voucher.is_of_other_provider() => Some(HeldBecause::OtherProvider),
             _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
+            _ if may_be_known => Some(HeldBecause::MayBeKnown),
             _ if self.is_too_early(&voucher) => Some(HeldBecause::BeforeFirstCycle),
             (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
             (Some(_), Some(_)) => None,
@@ -300,7 +427,8 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// An amount that Mirakl changed after the operations were made: told, never overwritten.
+    /// What Mirakl says now of a voucher whose operations are made: an amount that it changed is told and never
+    /// overwritten, and what is not sent yet is held where it is not to be paid as it is.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
         self.run.count("known already");
         let first = (known.voucher.vendor_amount, known.voucher.operator_amount);
@@ -316,42 +444,15 @@ impl Generation<'_> {
             );
             self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), message);
         }
-        let paid_meanwhile = voucher.is_paid_already() && !known.voucher.is_paid_already();
-        if changed_to == known.changed_to && !paid_meanwhile {
+        let payment_state = voucher.payment_state.clone();
+        let row = ListedVoucher { voucher, unusable: None };
+        hold_what_differs(self.context, self.run, &known, Shown::Row(&row)).await?;
+        if changed_to == known.changed_to && payment_state == known.voucher.payment_state {
             return Ok(());
         }
-        if paid_meanwhile {
-            self.hold_unsent(&voucher).await?;
-        }
         let mut record = VoucherRecord { changed_to, ..known };
-        record.voucher.payment_state = voucher.payment_state;
+        record.voucher.payment_state = payment_state;
         Ok(self.context.store.write(move |writer| writer.put(&record)).await?)
-    }
-
-    /// Mirakl shows a voucher as paid whose operations have not been sent: somebody else paid it.
-    async fn hold_unsent(&self, voucher: &Voucher) -> Result<(), JobError> {
-        let (shop_id, number) = (voucher.shop_id, voucher.number.clone());
-        let now = self.context.clock.now();
-        let held = self.context.store.write(move |writer: &mut Writer<'_>| {
-            let mut held = Vec::new();
-            for beneficiary in [Beneficiary::Vendor, Beneficiary::Operator] {
-                let group = (shop_id, number.clone(), beneficiary);
-                let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
-                let unsent = operation.transfer.attempts.is_empty();
-                if unsent && Status::TRANSFER_PAYABLE.contains(&operation.status) {
-                    operation.hold(Hold::PaidInMirakl, &say!("generate-paid"), now);
-                    writer.put(&operation)?;
-                    held.push(operation.amount);
-                }
-            }
-            Ok::<_, StoreError>(held)
-        });
-        for amount in held.await? {
-            self.run.count_amount("held", amount);
-            let subject = Subject::voucher(shop_id, &voucher.number);
-            self.run.warn(&subject, say!("generate-held-paid", amount));
-        }
-        Ok(())
     }
 
     /// A wallet's balance, read once for all its vouchers. One that cannot be read is left out.

@@ -6,7 +6,7 @@ use super::binding::remembers_since;
 use super::funds::Funds;
 use super::ledger::Ledger;
 use super::pay::{Paying, subject};
-use super::{Context, JobError, Run, due, outcome};
+use super::{Context, JobError, Run, due, outcome, unpaid_vouchers};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Operation, PaymentKind, Status};
 use crate::sentence::say;
@@ -15,6 +15,7 @@ use crate::vendor::Vendor;
 
 /// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    unpaid_vouchers::read_again(context, run).await?;
     let statuses = [[Status::TransferSending].as_slice(), &Status::TRANSFER_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("transfers", ids.len());

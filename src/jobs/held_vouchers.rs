@@ -1,29 +1,29 @@
 //! Vouchers that have made no operation yet: tried again at every run of `cashout:generate`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::cashout_generate::Generation;
+use super::shown_vouchers::{Shown, ShownVouchers};
 use super::{JobError, Subject};
-use crate::remote::CallError;
 use crate::sentence::say;
 use crate::store::{Query, View};
-use crate::voucher::{HeldBecause, Voucher, VoucherRecord, VoucherSource};
+use crate::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord};
 
 impl Generation<'_> {
     /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
     /// it may have been paid by hand, or changed.
     pub(super) async fn held(&self) -> Result<(), JobError> {
-        for ((cycle_date, source), records) in self.waiting().await? {
+        for (cycle_date, records) in self.waiting().await? {
             if self.run.is_stopping() {
                 return Ok(());
             }
             self.run.stage(&format!("held vouchers of {cycle_date}"), records.len());
-            match self.shown_now(source, &records).await {
-                Ok(shown) => self.again(records, shown).await?,
+            let vouchers: Vec<&Voucher> = records.iter().map(|record| &record.voucher).collect();
+            match ShownVouchers::read(self.context, &vouchers).await {
+                Ok(shown) => self.again(records, &shown).await?,
                 Err(error) if error.is_credentials() => return Err(error.into()),
                 Err(error) => {
                     let message = say!("held-not-read", date = cycle_date, error = &error);
@@ -34,9 +34,9 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// The held vouchers that this run has not met yet, by cycle and source.
-    async fn waiting(&self) -> Result<BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>>, JobError> {
-        let mut waiting: BTreeMap<(Date, VoucherSource), Vec<VoucherRecord>> = BTreeMap::new();
+    /// The held vouchers that this run has not met yet, by cycle.
+    async fn waiting(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
+        let mut waiting: BTreeMap<Date, Vec<VoucherRecord>> = BTreeMap::new();
         let mut cursor = None;
         loop {
             let query = Query::group("held", ()).limit(1_000).after(cursor.take());
@@ -48,7 +48,7 @@ impl Generation<'_> {
             for record in page.items {
                 let met = dealt_with.contains(&record.voucher.key());
                 if !met && !self.is_too_early(&record.voucher) {
-                    waiting.entry((record.cycle_date, record.voucher.source)).or_default().push(record);
+                    waiting.entry(record.cycle_date).or_default().push(record);
                 }
             }
             cursor = page.next;
@@ -58,37 +58,28 @@ impl Generation<'_> {
         }
     }
 
-    /// What Mirakl shows of the time in which `records` were made.
-    async fn shown_now(
-        &self,
-        source: VoucherSource,
-        records: &[VoucherRecord],
-    ) -> Result<HashMap<(String, u64, String), Voucher>, CallError> {
-        let made = || records.iter().map(|record| record.voucher.created_at.unwrap_or(record.cycle_at));
-        let (Some(first), Some(last)) = (made().min(), made().max()) else { return Ok(HashMap::new()) };
-        let margin = SignedDuration::from_hours(1);
-        let start = first.checked_sub(margin).unwrap_or(first);
-        let end = last.checked_add(margin).unwrap_or(last);
-        let listing = self.context.mirakl.vouchers(source, start, end).await?;
-        Ok(listing.rows.into_iter().map(|voucher| (voucher.key(), voucher)).collect())
-    }
-
-    async fn again(
-        &self,
-        records: Vec<VoucherRecord>,
-        mut shown: HashMap<(String, u64, String), Voucher>,
-    ) -> Result<(), JobError> {
+    async fn again(&self, records: Vec<VoucherRecord>, shown: &ShownVouchers) -> Result<(), JobError> {
         let mut current = Vec::new();
         for record in records {
-            if let Some(voucher) = shown.remove(&record.voucher.key()) {
-                current.push((voucher, record.cycle_date, record.cycle_at));
-                continue;
+            let known = &record.voucher;
+            match shown.of(known) {
+                Shown::Row(ListedVoucher { voucher, unusable: None }) => {
+                    let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
+                    current.push((voucher, record.cycle_date, record.cycle_at));
+                }
+                Shown::Gone => {
+                    let subject = Subject::voucher(known.shop_id, &known.number);
+                    self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));
+                    self.run.step();
+                    let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
+                    self.context.store.write(move |writer| writer.put(&record)).await?;
+                }
+                Shown::Row(_) | Shown::Unsaid => {
+                    let subject = Subject::voucher(known.shop_id, &known.number);
+                    self.run.fail(subject, say!("held-unsaid"));
+                    self.run.step();
+                }
             }
-            let subject = Subject::voucher(record.voucher.shop_id, &record.voucher.number);
-            self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));
-            self.run.step();
-            let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
-            self.context.store.write(move |writer| writer.put(&record)).await?;
         }
         self.all(current).await;
         Ok(())

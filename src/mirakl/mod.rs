@@ -20,7 +20,7 @@ use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
 use crate::secret::Secret;
 use crate::sentence::{Sentence, say};
-use crate::voucher::{Voucher, VoucherSource};
+use crate::voucher::{ListedVoucher, Voucher, VoucherSource};
 
 pub use types::*;
 pub(crate) use wire::PROCESS_FIELD;
@@ -189,13 +189,32 @@ impl Mirakl {
         Ok(answer.fields())
     }
 
-    /// IV01 or SBC11: the vouchers made from `start` to `end`.
+    /// IV01 or SBC11: the vouchers made from `start` to `end` whose amounts make sense; the others are
+    /// unreadable.
     pub async fn vouchers(
         &self,
         source: VoucherSource,
         start: Timestamp,
         end: Timestamp,
     ) -> Result<Listing<Voucher>, CallError> {
+        let Listing { rows, mut unreadable } = self.listed_vouchers(source, start, end).await?;
+        let mut usable = Vec::with_capacity(rows.len());
+        for ListedVoucher { voucher, unusable } in rows {
+            match unusable {
+                None => usable.push(voucher),
+                Some(reason) => unreadable.push(Unreadable::new("voucher", Some(voucher.number), reason)),
+            }
+        }
+        Ok(Listing { rows: usable, unreadable })
+    }
+
+    /// IV01 or SBC11: every voucher made from `start` to `end` that can be recognised.
+    pub async fn listed_vouchers(
+        &self,
+        source: VoucherSource,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Listing<ListedVoucher>, CallError> {
         let mut query = vec![("start_date", seconds(start)), ("end_date", seconds(end))];
         match source {
             VoucherSource::Invoices => {

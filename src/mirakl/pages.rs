@@ -1,5 +1,6 @@
 //! Reading a whole list, page after page, each row once, also while rows are added or vanish.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
@@ -9,34 +10,31 @@ use super::{Listing, Mirakl, Unreadable, wire};
 use crate::lenient::Scalar;
 use crate::remote::CallError;
 use crate::sentence::say;
-use crate::voucher::Voucher;
+use crate::voucher::ListedVoucher;
 
 /// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
 /// that contradict each other are both seen.
-pub(super) fn identity(voucher: &Voucher) -> (u64, String, i64, i64) {
+pub(super) fn identity(listed: &ListedVoucher) -> (u64, String, i64, i64) {
+    let voucher = &listed.voucher;
     (voucher.shop_id, voucher.number.clone(), voucher.vendor_amount.minor(), voucher.operator_amount.minor())
 }
 
-/// Leaves out the vouchers that one reading showed with different amounts: nobody knows which.
-pub(super) fn without_contradictions(listing: Listing<Voucher>) -> Listing<Voucher> {
-    let Listing { rows, mut unreadable } = listing;
-    let mut numbers: BTreeMap<(u64, String), Vec<Voucher>> = BTreeMap::new();
-    for voucher in rows {
-        numbers.entry((voucher.shop_id, voucher.number.clone())).or_default().push(voucher);
-    }
-    let mut kept = Vec::with_capacity(numbers.len());
-    for ((shop_id, number), mut vouchers) in numbers {
-        match (vouchers.pop(), vouchers.pop()) {
-            (Some(one), None) => kept.push(one),
-            (Some(one), Some(other)) => {
-                let (one, other) = (one.vendor_amount, other.vendor_amount);
-                let reason = say!("row-twice", shop = shop_id, other, one);
-                unreadable.push(Unreadable::new("voucher", Some(number), reason));
+/// Each voucher once. Of one that a reading showed with different amounts nobody knows which is right.
+pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing<ListedVoucher> {
+    let Listing { rows, unreadable } = listing;
+    let mut numbers: BTreeMap<(u64, String), ListedVoucher> = BTreeMap::new();
+    for row in rows {
+        let key = (row.voucher.shop_id, row.voucher.number.clone());
+        match numbers.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(row)),
+            Entry::Occupied(mut place) => {
+                let (one, other) = (place.get().voucher.vendor_amount, row.voucher.vendor_amount);
+                let reason = say!("row-twice", shop = row.voucher.shop_id, other = one, one = other);
+                place.get_mut().unusable = Some(reason);
             }
-            (None, _) => {}
         }
     }
-    Listing { rows: kept, unreadable }
+    Listing { rows: numbers.into_values().collect(), unreadable }
 }
 
 /// Rows on a page of an offset list: Mirakl's maximum.
@@ -111,7 +109,7 @@ impl Mirakl {
 
     /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
     /// it was when it was begun.
-    pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<Voucher>, CallError> {
+    pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<ListedVoucher>, CallError> {
         let mut vouchers = BTreeMap::new();
         let mut unreadable = Vec::new();
         let limit = ("limit", CYCLE_PAGE.to_string());

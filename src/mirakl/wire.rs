@@ -9,7 +9,7 @@ use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
 use crate::sentence::{Sentence, say};
-use crate::voucher::{Voucher, VoucherSource};
+use crate::voucher::{ListedVoucher, Voucher, VoucherSource};
 
 #[derive(Deserialize)]
 pub(super) struct ShopsPage {
@@ -321,9 +321,17 @@ struct InvoiceRow {
     summary: Option<SummaryRow>,
     #[serde(default)]
     payment: Option<StateRow>,
+    #[serde(default)]
+    payment_voucher_number: Scalar,
+    #[serde(default)]
+    seller_billing_cycle_id: Scalar,
+    #[serde(default)]
+    pay_out_psp_code: Scalar,
+    #[serde(default, rename = "type")]
+    kind: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct SummaryRow {
     #[serde(default)]
     amount_transferred: Scalar,
@@ -355,6 +363,8 @@ struct BillingCycleRow {
     amount_transferred_to_operator: Scalar,
     #[serde(default)]
     pay_out: Option<StateRow>,
+    #[serde(default)]
+    pay_out_psp_code: Scalar,
 }
 
 #[derive(Deserialize)]
@@ -370,75 +380,106 @@ struct VoucherParts {
     source: VoucherSource,
     number: Option<String>,
     invoice_id: Option<String>,
+    voucher_number: Option<String>,
     billing_cycle_id: Option<String>,
     shop_id: Option<u64>,
     currency: Scalar,
     vendor_amount: Scalar,
     operator_amount: Scalar,
     created: Scalar,
-    state: Option<String>,
+    state: Option<StateRow>,
+    provider: Scalar,
+    row_type: Scalar,
+    /// The row has no amounts at all.
+    lacks_amounts: bool,
 }
 
-pub(super) fn invoice(row: &RawValue) -> Result<Voucher, Unreadable> {
+pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, Unreadable> {
     let read: InvoiceRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("voucher", row, &error))?;
     let number = read.invoice_id.text().map(str::to_owned);
-    let Some(summary) = read.summary else {
-        return Err(Unreadable::new("voucher", number, say!("row-no-amount")));
-    };
+    let lacks_amounts = read.summary.is_none();
+    let summary = read.summary.unwrap_or_default();
     voucher(VoucherParts {
         source: VoucherSource::Invoices,
         number: number.clone(),
         invoice_id: number,
-        billing_cycle_id: None,
+        voucher_number: read.payment_voucher_number.text().map(str::to_owned),
+        billing_cycle_id: read.seller_billing_cycle_id.text().map(str::to_owned),
         shop_id: read.shop_id.id(),
         currency: read.currency_iso_code,
         vendor_amount: summary.amount_transferred,
         operator_amount: summary.amount_transferred_to_operator,
         created: read.date_created,
-        state: read.payment.and_then(|payment| payment.state.text().map(str::to_owned)),
+        state: read.payment,
+        provider: read.pay_out_psp_code,
+        row_type: read.kind,
+        lacks_amounts,
     })
 }
 
-pub(super) fn billing_cycle(row: &RawValue) -> Result<Voucher, Unreadable> {
+pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, Unreadable> {
     let read: BillingCycleRow =
         serde_json::from_str(row.get()).map_err(|error| Unreadable::row("voucher", row, &error))?;
+    let number = read.payment_voucher_number.text().map(str::to_owned);
     voucher(VoucherParts {
         source: VoucherSource::BillingCycles,
-        number: read.payment_voucher_number.text().map(str::to_owned),
+        number: number.clone(),
         invoice_id: None,
+        voucher_number: number,
         billing_cycle_id: read.id.text().map(str::to_owned),
         shop_id: read.shop.and_then(|shop| shop.shop_id.id().or(shop.id.id())),
         currency: read.currency_iso_code,
         vendor_amount: read.amount_transferred_to_seller,
         operator_amount: read.amount_transferred_to_operator,
         created: read.date_created,
-        state: read.pay_out.and_then(|pay_out| pay_out.state.text().map(str::to_owned)),
+        state: read.pay_out,
+        provider: read.pay_out_psp_code,
+        row_type: Scalar::Nothing,
+        lacks_amounts: false,
     })
 }
 
-fn voucher(parts: VoucherParts) -> Result<Voucher, Unreadable> {
+/// A row without a number or a shop is unreadable; one whose amounts make no sense can still be recognised.
+fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
-    let wrong = |reason: Sentence| Unreadable::new("voucher", id.clone(), reason);
-    let missing = |field: &str| wrong(say!("row-lacks", field));
+    let missing = |field: &str| Unreadable::new("voucher", id.clone(), say!("row-lacks", field));
     let number = parts.number.clone().ok_or_else(|| missing("number"))?;
     let shop_id = parts.shop_id.ok_or_else(|| missing("shop_id"))?;
-    let code = parts.currency.text().ok_or_else(|| missing("currency_iso_code"))?;
-    let currency = Currency::from_code(code).map_err(|error| wrong((&error).into()))?;
-    let amount = |scalar: &Scalar, field: &str| {
-        scalar.amount(currency).map_err(|error| wrong(say!("row-wrong", field, error = &error)))
+    let (amounts, unusable) = match amounts(&parts) {
+        Ok(amounts) => (amounts, None),
+        Err(reason) => ((Amount::zero(Currency::EUR), Amount::zero(Currency::EUR)), Some(reason)),
     };
-    let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
-    let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;
-    Ok(Voucher {
-        vendor_amount: vendor_amount.ok_or_else(|| missing("amount transferred to the seller"))?,
-        // Mirakl leaves it out where the operator takes no commission this way.
-        operator_amount: operator_amount.unwrap_or_else(|| Amount::zero(currency)),
+    let voucher = Voucher {
+        vendor_amount: amounts.0,
+        operator_amount: amounts.1,
         number,
         source: parts.source,
         invoice_id: parts.invoice_id,
         billing_cycle_id: parts.billing_cycle_id,
         shop_id,
         created_at: parts.created.text().and_then(|text| text.parse::<Timestamp>().ok()),
-        payment_state: parts.state,
-    })
+        payment_state: parts.state.and_then(|row| row.state.text().map(str::to_owned)),
+        voucher_number: parts.voucher_number,
+        pay_out_provider: parts.provider.text().map(str::to_owned),
+        row_type: parts.row_type.text().map(str::to_owned),
+    };
+    Ok(ListedVoucher { voucher, unusable })
+}
+
+/// The vendor's amount and the operator's.
+fn amounts(parts: &VoucherParts) -> Result<(Amount, Amount), Sentence> {
+    let missing = |field: &str| say!("row-lacks", field);
+    if parts.lacks_amounts {
+        return Err(say!("row-no-amount"));
+    }
+    let code = parts.currency.text().ok_or_else(|| missing("currency_iso_code"))?;
+    let currency = Currency::from_code(code).map_err(|error| Sentence::from(&error))?;
+    let amount = |scalar: &Scalar, field: &str| {
+        scalar.amount(currency).map_err(|error| say!("row-wrong", field, error = &error))
+    };
+    let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
+    let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;
+    let vendor_amount = vendor_amount.ok_or_else(|| missing("amount transferred to the seller"))?;
+    // Mirakl leaves it out where the operator takes no commission this way.
+    Ok((vendor_amount, operator_amount.unwrap_or_else(|| Amount::zero(currency))))
 }

@@ -23,6 +23,10 @@ pub enum Hold {
     PossiblePayment,
     /// Mirakl shows that another provider pays the voucher out.
     OtherProvider,
+    /// Mirakl shows another amount than the one that it was made with.
+    AmountChanged,
+    /// Mirakl does not show the voucher any more.
+    VoucherGone,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -30,7 +34,7 @@ pub enum Hold {
 
 impl Hold {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::OtherPayment,
         Self::Revoked,
         Self::ExecutedAfterAll,
@@ -39,8 +43,16 @@ impl Hold {
         Self::SeveralPayments,
         Self::PossiblePayment,
         Self::OtherProvider,
+        Self::AmountChanged,
+        Self::VoucherGone,
         Self::Unknown,
     ];
+
+    /// True where a person who releases the operation answers the reason for good. The others go by what was
+    /// looked at: other transactions, or another amount, hold it again.
+    pub fn is_waived_for_good(self) -> bool {
+        matches!(self, Self::PaidInMirakl | Self::LedgerUnread | Self::OtherProvider | Self::VoucherGone)
+    }
 }
 
 /// Why a withdrawal was not even sent: what is missing at the wallet.

@@ -164,6 +164,12 @@ impl Record for VoucherRecord {
                 if record.held.is_some() { vec![Entry::new((), record.cycle_at)] } else { Vec::new() }
             })
             .counted(),
+            // By every number that a shop's voucher is known by, in whatever source.
+            Index::new("identity", 1, |record: &Self| {
+                let shop_id = record.voucher.shop_id;
+                let identities = record.voucher.identities().into_iter();
+                identities.map(|(kind, number)| Entry::of((shop_id, kind, number))).collect()
+            }),
             // When the vouchers of a source were made.
             Index::new("source", 1, |record: &Self| {
                 let made = record.voucher.created_at.unwrap_or(record.cycle_at);

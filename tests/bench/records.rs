@@ -33,6 +33,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         voucher: format!("{:07}", 1_000_000 + id),
         invoice_id: Some(format!("{:07}", 1_000_000 + id)),
         billing_cycle_id: None,
+        voucher_number: None,
         beneficiary,
         mirakl_id: shop_id,
         vendor_hipay_id: wallet_of(shop_id),

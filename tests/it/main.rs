@@ -67,6 +67,7 @@ mod updating_amid_a_batch;
 mod updating_in_trouble;
 mod vendor_notifications;
 mod vendors;
+mod voucher_changes;
 mod vouchers;
 mod wallet_bodies;
 mod wallet_identity;

@@ -367,9 +367,10 @@ impl World {
             let payment = match ReferenceParts::of(&reference) {
                 Some(parts) => {
                     // The worlds' numbers have no underscore, and some belong to several shops.
-                    let voucher = parts.rest.split('_').next().unwrap_or_default();
-                    let of_several = self.shops_of(voucher) > 1;
+                    let named = parts.rest.split('_').next().unwrap_or_default();
+                    let of_several = self.shops_of(named) > 1;
                     let wallet = if of_several { parts.wallet.to_string() } else { String::new() };
+                    let voucher = self.invoice_of(named);
                     format!("{:?} {:?} {voucher} {wallet}", parts.kind, parts.beneficiary)
                 }
                 None => reference.clone(),
@@ -379,6 +380,14 @@ impl World {
         for ((_, payment), references) in paid {
             assert_eq!(references.len(), 1, "{payment} was paid as {references:?}");
         }
+    }
+
+    /// The invoice's number of the voucher that either source names so.
+    fn invoice_of(&self, number: &str) -> String {
+        self.sandbox.mirakl(|mirakl| {
+            let named = mirakl.vouchers.iter().find(|voucher| voucher.payment_voucher_number == number);
+            named.map_or_else(|| number.to_owned(), |voucher| voucher.number.to_string())
+        })
     }
 
     /// How many shops have a voucher of this number.

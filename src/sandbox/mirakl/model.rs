@@ -192,6 +192,8 @@ pub struct Voucher {
     pub created: Timestamp,
     /// `PENDING`, `PAID`, …
     pub state: String,
+    /// `pay_out_psp_code`; `None`: absent.
+    pub pay_out_psp_code: Option<String>,
     /// Served in place of the invoice, as it stands.
     pub invoice_served_as: Option<String>,
     /// Served in place of the billing cycle, as it stands.
@@ -211,6 +213,7 @@ impl Voucher {
             amount_to_operator: None,
             created,
             state: "PENDING".to_owned(),
+            pay_out_psp_code: None,
             invoice_served_as: None,
             cycle_served_as: None,
         }
@@ -307,6 +310,10 @@ pub struct MiraklModel {
     pub documents: Vec<Document>,
     /// Vouchers, in the order in which they are listed.
     pub vouchers: Vec<Voucher>,
+    /// Invoices carry their amounts; newer instances leave the summary out.
+    pub invoices_have_amounts: bool,
+    /// Invoices carry the number of their payment voucher.
+    pub invoices_name_vouchers: bool,
     /// Document types of entity SHOP.
     pub document_types: Vec<String>,
     /// Custom fields of entity SHOP.
@@ -342,6 +349,8 @@ impl MiraklModel {
             shops: Vec::new(),
             documents: Vec::new(),
             vouchers: Vec::new(),
+            invoices_have_amounts: true,
+            invoices_name_vouchers: true,
             document_types: DOCUMENT_TYPES.iter().map(ToString::to_string).collect(),
             additional_fields: vec![AdditionalField { code: "hipay-process".to_owned(), kind: "BOOLEAN".to_owned() }],
             access: MiraklAccess {

@@ -32,12 +32,13 @@ pub(super) fn invoices(model: &mut MiraklModel, call: &Call, spelling: &mut Spel
     }
     let found: Vec<&Voucher> = model.vouchers.iter().filter(|voucher| within(voucher, window)).collect();
     let total = found.len();
-    let rows: Vec<Json> = found.into_iter().skip(offset).take(max).map(|voucher| invoice(voucher, spelling)).collect();
+    let rows: Vec<Json> =
+        found.into_iter().skip(offset).take(max).map(|voucher| invoice(model, voucher, spelling)).collect();
     model.page_served(Endpoint::Invoices);
     Ok(Answer::json(200, Json::object([("invoices", Json::list(rows)), ("total_count", Json::number(total))])))
 }
 
-fn invoice(voucher: &Voucher, spelling: &mut Spelling) -> Json {
+fn invoice(model: &MiraklModel, voucher: &Voucher, spelling: &mut Spelling) -> Json {
     if let Some(served) = &voucher.invoice_served_as {
         return Json::raw(served.clone());
     }
@@ -45,16 +46,23 @@ fn invoice(voucher: &Voucher, spelling: &mut Spelling) -> Json {
     push_amount(&mut summary, "amount_transferred", voucher, voucher.amount_transferred.as_deref(), spelling);
     let commission = voucher.amount_to_operator.as_deref();
     push_amount(&mut summary, "amount_transferred_to_operator", voucher, commission, spelling);
-    Json::object([
+    let mut fields = vec![
         ("invoice_id", Json::number(voucher.number)),
         ("type", Json::text("AUTO_INVOICE")),
         ("state", Json::text("COMPLETE")),
         ("shop_id", Json::number(voucher.shop_id)),
         ("currency_iso_code", Json::text(voucher.currency.code())),
         ("date_created", Json::text(&voucher.created.to_string())),
-        ("summary", Json::object(summary)),
         ("payment", Json::object([("state", Json::text(&voucher.state))])),
-    ])
+    ];
+    if model.invoices_have_amounts {
+        fields.push(("summary", Json::object(summary)));
+    }
+    if model.invoices_name_vouchers {
+        fields.push(("payment_voucher_number", Json::text(&voucher.payment_voucher_number)));
+    }
+    spelling.maybe(&mut fields, "pay_out_psp_code", voucher.pay_out_psp_code.as_deref());
+    Json::object(fields)
 }
 
 pub(super) fn billing_cycles(model: &mut MiraklModel, call: &Call, spelling: &mut Spelling) -> Result<Answer, Refused> {
@@ -107,6 +115,7 @@ fn cycle(voucher: &Voucher, spelling: &mut Spelling) -> Json {
         ("date_created", Json::text(&voucher.created.to_string())),
         ("pay_out", Json::object([("state", Json::text(&voucher.state))])),
     ];
+    spelling.maybe(&mut fields, "pay_out_psp_code", voucher.pay_out_psp_code.as_deref());
     push_amount(&mut fields, "amount_transferred_to_seller", voucher, voucher.amount_transferred.as_deref(), spelling);
     let commission = voucher.amount_to_operator.as_deref();
     push_amount(&mut fields, "amount_transferred_to_operator", voucher, commission, spelling);

@@ -104,6 +104,10 @@ held-possible-payment = HiPay shows a payment without a reference that may be th
 held-possible-payment-mend = Look at the payment in the HiPay back office. If it was made for this voucher, leave the operation as it is; if it was not, have it paid.
 held-other-provider = Mirakl shows that another provider pays this voucher out, so it is not paid from here.
 held-other-provider-mend = There is nothing to do if that is right. If it is not, correct the shop’s payout provider in the Mirakl back office, or have it paid.
+held-amount-changed = Mirakl shows another amount than the one that this operation was made with: { $message }
+held-amount-changed-mend = Ask who changed the voucher in the Mirakl back office. If the new amount is right, have the operation paid: the new amount is paid then.
+held-voucher-gone = Mirakl does not show the voucher of this operation any more.
+held-voucher-gone-mend = Ask in the Mirakl back office what became of the voucher. If the amount is still owed, have it paid; if it is not, leave the operation as it is.
 held-unknown = The operation is held until a person has looked: { $message }
 held-unknown-mend = Make sure that the money has not been paid in another way.
 
@@ -116,6 +120,14 @@ voucher-paid-in-mirakl = Mirakl shows the voucher as paid already, so no operati
 voucher-paid-in-mirakl-mend = There is nothing to do if it was paid in another way. If it was not, correct its payment status in the Mirakl back office.
 voucher-before-first-cycle = The voucher was made before the first cycle of this installation: whoever paid the vendors before has paid it.
 voucher-before-first-cycle-mend = There is nothing to do. If nobody has paid it, set cashout.firstCycle to its cycle or an earlier one.
+voucher-other-provider = Mirakl shows that another provider pays this voucher out, so no operation has been made.
+voucher-other-provider-mend = There is nothing to do if that is right. If it is not, correct the shop’s payout provider in the Mirakl back office.
+voucher-other-type = The voucher is no automatic invoice, so no operation has been made.
+voucher-other-type-mend = Pay it in the HiPay back office if it is owed.
+voucher-may-be-known = The other source of vouchers has shown one of this shop for the same time, and nothing tells whether it is the same, so no operation has been made.
+voucher-may-be-known-mend = Compare both in the Mirakl back office. If it is another one, pay it in the HiPay back office.
+voucher-unknown-reason = A newer release of cashout holds the voucher.
+voucher-unknown-reason-mend = Install the newer release of cashout again.
 voucher-not-shown = Mirakl does not show the voucher any more, so nobody knows whether it is still owed.
 voucher-not-shown-mend = Look in the Mirakl back office what became of it.
 

@@ -62,6 +62,8 @@ operation-netted = netted into voucher { $voucher }
 operation-does-not-fit = { $event } does not apply to an operation in status { $status }
 retry-asked = { $person } asked for it to be taken up again
 retry-none = there is no operation { $operation }
+retry-nothing-left = operation { $operation } stays held: Mirakl shows { $shown } now, of which nothing is left to be paid
+retry-amount = { $amount } are paid instead of { $former }, as Mirakl shows now
 retry-not-needed = operation { $operation } waits for nobody: it is { $status }, and the runs deal with it by themselves
 
 # Vouchers.
@@ -69,10 +71,14 @@ generate-out-of-calendar = { $date } is outside the calendar
 generate-before-first = the cycle of { $date } is before { $first }, the first that this installation is responsible for: earlier ones were paid by whoever did it before. Set cashout.firstCycle if that is not so
 generate-not-begun = the cycle of { $date } has not begun: its vouchers are made from { $start } on
 generate-unreadable = { $row }; it is read again at the next run
-generate-other-source = vouchers of the cycle of { $date } were read from { $other } already (such as { $voucher }); reading them from { $source } would pay them twice. Set mirakl.voucherSource back to { $other } until this cycle is over
 generate-changed = Mirakl changed the amounts after the operations were made: { $vendor } and { $operator } for the operator, now { $new_vendor } and { $new_operator }; the operations stay as they are
 generate-paid = Mirakl shows the voucher as paid, and not by us
-generate-held-paid = { $amount } are held: Mirakl shows the voucher as paid, and not by us
+generate-other-provider = Mirakl shows that another provider ({ $provider }) pays the voucher out
+generate-amount-changed = Mirakl changed the amount from { $first } to { $now } before it was sent. Nothing is paid until a person has looked
+generate-gone = Mirakl does not show the voucher any more. Nothing is paid until a person has looked
+generate-held = { $amount } are held: { $reason }
+generate-other-unread = the vouchers of the other source could not be read again, so some of the same shop and time may be held: { $error }
+transfers-not-asked = nothing is transferred, because Mirakl could not be asked whether the vouchers were paid or changed meanwhile: { $error }
 voucher-held = the voucher is held: { $reason }
 voucher-unbookable = voucher { $voucher }: { $error }
 held-vendor-unknown = its vendor has no HiPay account yet; run vendor:process
@@ -80,6 +86,11 @@ held-vendor-disabled = its vendor is disabled (hipay-process is not true in Mira
 held-paid-already = Mirakl says that it has been paid already
 held-before-first-cycle = it was made before the first cycle of this installation (cashout.firstCycle), so whoever did it before has paid it
 held-not-shown = Mirakl does not show it any more, so nobody knows whether it is still owed
+held-by-other-provider = Mirakl shows that another provider pays it out, so it is not paid from here
+held-other-type = it is no automatic invoice, so it is not paid from here
+held-may-be-known = the other source of vouchers has shown one of this shop for the same time, and nothing tells whether it is the same
+held-unknown-reason = a newer release holds it
+held-unsaid = the voucher is held, and Mirakl does not say anything about it that can be used now
 held-not-read = the held vouchers of { $date } could not be read again: { $error }
 
 # Batches as a whole.

@@ -104,6 +104,10 @@ held-possible-payment = HiPay affiche un paiement sans référence qui est peut-
 held-possible-payment-mend = Regardez le paiement dans le back-office HiPay. S’il a été fait pour ce bon, laissez l’opération telle quelle ; sinon, faites-la payer.
 held-other-provider = Mirakl indique qu’un autre prestataire paie ce bon ; il n’est donc pas payé d’ici.
 held-other-provider-mend = Il n’y a rien à faire si c’est exact. Sinon, corrigez le prestataire de paiement de la boutique dans le back-office Mirakl, ou faites payer l’opération.
+held-amount-changed = Mirakl affiche un autre montant que celui de cette opération : { $message }
+held-amount-changed-mend = Demandez qui a modifié le bon dans le back-office Mirakl. Si le nouveau montant est exact, faites payer l’opération : c’est alors le nouveau montant qui est payé.
+held-voucher-gone = Mirakl n’affiche plus le bon de cette opération.
+held-voucher-gone-mend = Demandez dans le back-office Mirakl ce qu’est devenu le bon. Si le montant est toujours dû, faites-le payer ; sinon, laissez l’opération telle quelle.
 held-unknown = L’opération est retenue jusqu’à ce qu’une personne ait vérifié : { $message }
 held-unknown-mend = Assurez-vous que l’argent n’a pas été payé d’une autre façon.
 
@@ -116,6 +120,14 @@ voucher-paid-in-mirakl = Mirakl indique que le bon de paiement est déjà payé�
 voucher-paid-in-mirakl-mend = Il n’y a rien à faire s’il a été payé par un autre moyen. Sinon, corrigez son statut de paiement dans le back-office Mirakl.
 voucher-before-first-cycle = Le bon de paiement précède le premier cycle de cette installation : qui payait les vendeurs auparavant l’a payé.
 voucher-before-first-cycle-mend = Il n’y a rien à faire. Si personne ne l’a payé, donnez à cashout.firstCycle la date de son cycle ou une date antérieure.
+voucher-other-provider = Mirakl indique qu’un autre prestataire paie ce bon ; aucune opération n’a donc été créée.
+voucher-other-provider-mend = Il n’y a rien à faire si c’est exact. Sinon, corrigez le prestataire de paiement de la boutique dans le back-office Mirakl.
+voucher-other-type = Le bon n’est pas une facture automatique ; aucune opération n’a donc été créée.
+voucher-other-type-mend = S’il est dû, payez-le dans le back-office HiPay.
+voucher-may-be-known = L’autre source de bons en a montré un de cette boutique pour la même période, et rien ne dit si c’est le même ; aucune opération n’a donc été créée.
+voucher-may-be-known-mend = Comparez les deux dans le back-office Mirakl. Si c’en est un autre, payez-le dans le back-office HiPay.
+voucher-unknown-reason = Une version plus récente de cashout retient le bon.
+voucher-unknown-reason-mend = Réinstallez la version plus récente de cashout.
 voucher-not-shown = Mirakl n’affiche plus le bon de paiement : personne ne sait s’il est encore dû.
 voucher-not-shown-mend = Cherchez dans le back-office Mirakl ce qu’il est devenu.
 

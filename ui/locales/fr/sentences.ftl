@@ -61,6 +61,8 @@ operation-netted = compensée dans le bon de paiement { $voucher }
 operation-does-not-fit = { $event } ne s’applique pas à une opération au statut { $status }
 retry-asked = { $person } a demandé qu’elle soit reprise
 retry-none = l’opération { $operation } n’existe pas
+retry-nothing-left = l’opération { $operation } reste retenue : Mirakl affiche maintenant { $shown }, dont il ne reste rien à payer
+retry-amount = { $amount } sont payés au lieu de { $former }, comme Mirakl l’affiche maintenant
 retry-not-needed = l’opération { $operation } n’attend personne : son statut est { $status }, et les traitements s’en occupent d’eux-mêmes
 
 # Les bons de paiement.
@@ -68,10 +70,14 @@ generate-out-of-calendar = { $date } est hors du calendrier
 generate-before-first = le cycle du { $date } précède le { $first }, le premier dont cette installation est chargée : qui payait auparavant a payé les précédents. Réglez cashout.firstCycle si ce n’est pas le cas
 generate-not-begun = le cycle du { $date } n’a pas commencé : ses bons de paiement sont créés à partir de { $start }
 generate-unreadable = { $row } ; il est relu au prochain lancement
-generate-other-source = des bons de paiement du cycle du { $date } ont déjà été lus dans { $other } (comme { $voucher }) ; les lire dans { $source } les paierait deux fois. Remettez mirakl.voucherSource à { $other } jusqu’à la fin de ce cycle
 generate-changed = Mirakl a changé les montants après la création des opérations : { $vendor } et { $operator } pour l’opérateur, à présent { $new_vendor } et { $new_operator } ; les opérations restent telles quelles
 generate-paid = Mirakl indique que le bon de paiement est payé, et il ne l’a pas été d’ici
-generate-held-paid = { $amount } sont retenus : Mirakl indique que le bon de paiement est payé, et il ne l’a pas été d’ici
+generate-other-provider = Mirakl indique qu’un autre prestataire ({ $provider }) paie le bon
+generate-amount-changed = Mirakl a changé le montant de { $first } à { $now } avant l’envoi. Rien n’est payé avant qu’une personne ait vérifié
+generate-gone = Mirakl n’affiche plus le bon. Rien n’est payé avant qu’une personne ait vérifié
+generate-held = { $amount } sont retenus : { $reason }
+generate-other-unread = les bons de l’autre source n’ont pas pu être relus ; certains de la même boutique et de la même période peuvent être retenus : { $error }
+transfers-not-asked = rien n’est viré, car Mirakl n’a pas pu être interrogé sur les bons payés ou modifiés entre-temps : { $error }
 voucher-held = le bon de paiement est retenu : { $reason }
 voucher-unbookable = bon de paiement { $voucher } : { $error }
 held-vendor-unknown = son vendeur n’a pas encore de compte HiPay ; lancez « { command-vendor-process } »
@@ -79,6 +85,11 @@ held-vendor-disabled = son vendeur est désactivé (hipay-process n’est pas à
 held-paid-already = Mirakl indique qu’il est déjà payé
 held-before-first-cycle = il précède le premier cycle de cette installation (cashout.firstCycle) : qui payait auparavant l’a payé
 held-not-shown = Mirakl ne l’affiche plus : personne ne sait s’il est encore dû
+held-by-other-provider = Mirakl indique qu’un autre prestataire le paie ; il n’est donc pas payé d’ici
+held-other-type = ce n’est pas une facture automatique ; il n’est donc pas payé d’ici
+held-may-be-known = l’autre source de bons en a montré un de cette boutique pour la même période, et rien ne dit si c’est le même
+held-unknown-reason = une version plus récente le retient
+held-unsaid = le bon est retenu, et Mirakl n’en dit rien d’utilisable pour l’instant
 held-not-read = les bons de paiement retenus du { $date } n’ont pas pu être relus : { $error }
 
 # Les traitements dans leur ensemble.

@@ -1,0 +1,146 @@
+//! The vouchers of operations that are about to be paid, read again before money is sent: what Mirakl shows as
+//! paid, as another provider's, with other amounts or not at all is held for a person.
+
+use std::collections::BTreeMap;
+
+use super::pay::subject;
+use super::shown_vouchers::{Shown, ShownVouchers};
+use super::{Context, JobError, Run, due};
+use crate::attempt::AttemptState;
+use crate::operation::{Beneficiary, Hold, Operation, Status};
+use crate::remote::CallError;
+use crate::sentence::{Sentence, say};
+use crate::store::{StoreError, View, Writer};
+use crate::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
+
+/// Operations that are read from the store at once.
+const SLICE: usize = 500;
+
+/// Reads the vouchers of all operations whose transfer is due, and holds those that are not to be paid as they
+/// are. Nothing is sent where Mirakl cannot be asked.
+pub(super) async fn read_again(context: &Context, run: &Run) -> Result<(), JobError> {
+    let ids = due::ids(context, &Status::TRANSFER_PAYABLE).await?;
+    let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
+    for slice in ids.chunks(SLICE) {
+        let slice = slice.to_vec();
+        let found = context.store.reading(move |reader| {
+            let mut found = Vec::new();
+            for id in slice {
+                if let Ok(Some(operation)) = reader.get::<Operation>(&id) {
+                    found.extend(record_of(reader, &operation)?);
+                }
+            }
+            Ok(found)
+        });
+        records.extend(found.await?.into_iter().map(|record| (record.voucher.key(), record)));
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    let vouchers: Vec<&Voucher> = records.values().map(|record| &record.voucher).collect();
+    let shown = ShownVouchers::read(context, &vouchers).await.map_err(not_asked)?;
+    for record in records.values() {
+        hold_what_differs(context, run, record, shown.of(&record.voucher)).await?;
+    }
+    Ok(())
+}
+
+fn not_asked(error: CallError) -> JobError {
+    if error.is_credentials() { error.into() } else { JobError::Remote(say!("transfers-not-asked", error = &error)) }
+}
+
+/// The record of an operation's voucher.
+pub(super) fn record_of(view: &impl View, operation: &Operation) -> Result<Option<VoucherRecord>, StoreError> {
+    for source in [VoucherSource::Invoices, VoucherSource::BillingCycles] {
+        let key = (source.name().to_owned(), operation.mirakl_id, operation.voucher.clone());
+        if let Some(record) = view.get::<VoucherRecord>(&key)? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// Holds the voucher's operations that Mirakl's present word speaks against, and are not transferred.
+pub(super) async fn hold_what_differs(
+    context: &Context,
+    run: &Run,
+    record: &VoucherRecord,
+    shown: Shown<'_>,
+) -> Result<(), JobError> {
+    let objections: Vec<(Beneficiary, Hold, Sentence)> = Beneficiary::ALL
+        .into_iter()
+        .filter_map(|beneficiary| {
+            let (why, sentence) = objection(record, shown, beneficiary)?;
+            Some((beneficiary, why, sentence))
+        })
+        .collect();
+    if objections.is_empty() {
+        return Ok(());
+    }
+    let (shop_id, number, now) = (record.voucher.shop_id, record.voucher.number.clone(), context.clock.now());
+    let changed_to = match shown {
+        Shown::Row(row) if row.unusable.is_none() => Some((row.voucher.vendor_amount, row.voucher.operator_amount)),
+        Shown::Row(_) | Shown::Gone | Shown::Unsaid => None,
+    };
+    let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
+    let changed_to = changed_to.filter(|shown| *shown != first);
+    let (mut kept, known_change) = (record.clone(), record.changed_to);
+    let held = context.store.write(move |writer: &mut Writer<'_>| {
+        let operations = [Beneficiary::Vendor, Beneficiary::Operator]
+            .map(|beneficiary| writer.by_unique::<Operation>("voucher", (shop_id, number.clone(), beneficiary)));
+        let operations: Vec<Operation> =
+            operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let transferred = operations.iter().any(has_transferred);
+        if changed_to != known_change {
+            kept.changed_to = changed_to;
+            writer.put(&kept)?;
+        }
+        let mut held = Vec::new();
+        for mut operation in operations {
+            let objection = objections.iter().find(|(beneficiary, ..)| *beneficiary == operation.beneficiary);
+            let Some((_, why, sentence)) = objection else { continue };
+            // After a transfer of ours, "paid" is what we or Mirakl made of it.
+            let ours = *why == Hold::PaidInMirakl && transferred;
+            if ours || operation.held.is_some() || operation.waived.contains(why) {
+                continue;
+            }
+            if Status::TRANSFER_PAYABLE.contains(&operation.status) {
+                operation.hold(*why, sentence, now);
+                writer.put(&operation)?;
+                held.push((operation, sentence.clone()));
+            }
+        }
+        Ok::<_, StoreError>(held)
+    });
+    for (operation, sentence) in held.await? {
+        run.count_amount("held", operation.amount);
+        run.warn(&subject(&operation), say!("generate-held", amount = operation.amount, reason = sentence));
+    }
+    Ok(())
+}
+
+/// True where HiPay has executed a transfer of it.
+fn has_transferred(operation: &Operation) -> bool {
+    operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
+}
+
+/// What Mirakl's present word says against paying one of the voucher's operations.
+fn objection(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Option<(Hold, Sentence)> {
+    let ListedVoucher { voucher, unusable } = match shown {
+        Shown::Row(row) => row,
+        Shown::Gone => return Some((Hold::VoucherGone, say!("generate-gone"))),
+        Shown::Unsaid => return None,
+    };
+    if voucher.is_paid_already() {
+        return Some((Hold::PaidInMirakl, say!("generate-paid")));
+    }
+    if voucher.is_of_other_provider() {
+        let provider = voucher.pay_out_provider.clone().unwrap_or_default();
+        return Some((Hold::OtherProvider, say!("generate-other-provider", provider)));
+    }
+    let (first, now) = match beneficiary {
+        Beneficiary::Vendor => (record.voucher.vendor_amount, voucher.vendor_amount),
+        Beneficiary::Operator => (record.voucher.operator_amount, voucher.operator_amount),
+    };
+    (unusable.is_none() && first != now).then(|| (Hold::AmountChanged, say!("generate-amount-changed", first, now)))
+}
