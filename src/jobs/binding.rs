@@ -40,6 +40,10 @@ struct Stored {
     first_bound_at: Timestamp,
     /// When it was last bound (UTC): of what went before under another binding it knows nothing.
     bound_at: Timestamp,
+    /// When HiPay last showed payments of ours that this store lacks (UTC): of what went before it knows
+    /// nothing.
+    #[serde(default)]
+    rewound_at: Option<Timestamp>,
     /// Whom it belonged to before, the oldest first.
     #[serde(default)]
     former: Vec<Binding>,
@@ -230,7 +234,8 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
         }
         let first_bound_at = found.as_ref().map_or(now, |found| found.first_bound_at);
         let former = found.map(|found| found.former.into_iter().chain([found.binding]).collect()).unwrap_or_default();
-        Ok(writer.put_document(DOCUMENT, &Stored { binding, first_bound_at, bound_at: now, former })?)
+        let stored = Stored { binding, first_bound_at, bound_at: now, rewound_at: None, former };
+        Ok(writer.put_document(DOCUMENT, &stored)?)
     });
     bound.await
 }
@@ -245,8 +250,26 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
 
 /// Since when this store knows everything that was paid under its binding.
 pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
-    let bound = stored(context).await?.map(|known| known.bound_at);
-    Ok(bound.into_iter().fold(context.store.memory_since(), Timestamp::max))
+    let stored = stored(context).await?;
+    let known = stored.into_iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
+    Ok(known.fold(context.store.memory_since(), Timestamp::max))
+}
+
+/// HiPay shows payments of ours that this store lacks: its memory begins now.
+pub(super) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
+    let now = context.clock.now();
+    let noted = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(()) };
+        found.rewound_at = Some(now);
+        writer.put_document(DOCUMENT, &found)
+    });
+    noted.await
+}
+
+/// Every marketplace id that payments of this store carry or carried.
+pub(super) async fn marketplaces(context: &Context) -> Result<Vec<String>, StoreError> {
+    let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
+    Ok(former.into_iter().map(|binding| binding.marketplace).chain([marketplace(&context.config)]).collect())
 }
 
 /// Since when this installation is responsible for paying.

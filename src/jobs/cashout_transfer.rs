@@ -16,11 +16,12 @@ use crate::vendor::Vendor;
 /// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     unpaid_vouchers::read_again(context, run).await?;
+    let ledger = Ledger::of_technical_account(context);
+    ledger.watch(run).await?;
     let statuses = [[Status::TransferSending].as_slice(), &Status::TRANSFER_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("transfers", ids.len());
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
-    let ledger = Ledger::of_technical_account(context);
     let memory = remembers_since(context).await?;
     due::each(context, run, ids, |operation| transfer(context, run, (&funds, &ledger, memory), operation)).await;
     Ok(())

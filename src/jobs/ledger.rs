@@ -2,13 +2,15 @@
 //! entry is kept, with what it is to our operations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
 use tokio::sync::Mutex;
 
-use super::Context;
+use super::binding::{forget_before_now, marketplaces, remembers_since};
+use super::{Context, JobError, Run, Subject};
 use crate::attempt::{TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
@@ -20,6 +22,9 @@ use crate::vendor::Vendor;
 
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far an instant that HiPay writes without its zone may be off.
+const ZONES: SignedDuration = SignedDuration::from_hours(14);
 
 /// How far back an incremental reading begins before the end of the last one: HiPay's list may lag
 /// behind its payments.
@@ -54,22 +59,32 @@ pub(super) struct Ledger<'a> {
     account: u64,
     /// Since when it was read in this run, or why it cannot be.
     read: Mutex<Option<Result<Timestamp, CallError>>>,
+    /// The entries that were read for the first time in this run and are not as they should be.
+    odd: std::sync::Mutex<Vec<LedgerEntry>>,
 }
 
 impl<'a> Ledger<'a> {
     /// The ledger that transfers leave a trace in.
     pub(super) fn of_technical_account(context: &'a Context) -> Self {
         let account = context.config.technical_account.hipay_id;
-        Self { context, on: ActingOn::Technical, account, read: Mutex::default() }
+        Self { context, on: ActingOn::Technical, account, read: Mutex::default(), odd: std::sync::Mutex::default() }
     }
 
     /// The ledger that withdrawals from this wallet leave a trace in.
     pub(super) fn of_wallet(context: &'a Context, account: u64) -> Self {
-        Self { context, on: ActingOn::Wallet(account), account, read: Mutex::default() }
+        Self {
+            context,
+            on: ActingOn::Wallet(account),
+            account,
+            read: Mutex::default(),
+            odd: std::sync::Mutex::default(),
+        }
     }
 
     /// Reads what HiPay shows since `since`, unless this run has read it already.
     pub(super) async fn read_since(&self, since: Timestamp) -> Result<(), CallError> {
+        // Where our clock was set back, memory begins later than now.
+        let since = since.min(self.context.hipay.as_of(self.context.clock.now()));
         let mut read = self.read.lock().await;
         match read.as_ref() {
             Some(Err(error)) => return Err(error.clone()),
@@ -180,12 +195,14 @@ impl<'a> Ledger<'a> {
             let whole: Vec<Transaction> = whole.try_filter_map(|found| async move { Ok(found) }).try_collect().await?;
             let (account, now) = (self.account, self.context.clock.now());
             let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
+                let mut odd = Vec::new();
                 for transaction in whole {
-                    keep_entry(writer, account, transaction, now)?;
+                    odd.extend(keep_entry(writer, account, transaction, now)?);
                 }
-                Ok::<_, StoreError>(())
+                Ok::<_, StoreError>(odd)
             });
-            kept.await.map_err(|error| CallError::unknown(&error))?;
+            let odd = kept.await.map_err(|error| CallError::unknown(&error))?;
+            self.odd.lock().unwrap_or_else(PoisonError::into_inner).extend(odd);
         }
         Ok(())
     }
@@ -211,6 +228,47 @@ impl<'a> Ledger<'a> {
             Some(transaction) => Ok(Some(transaction)),
             None => Err(CallError::unknown(say!("ledger-listed-not-shown", transaction = id))),
         }
+    }
+
+    /// Reads what is new, and tells what is not as it should be. Payments of ours that this store lacks and that
+    /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
+    /// read is told, and stops nothing that memory covers.
+    pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
+        let memory = remembers_since(self.context).await?;
+        match self.read_since(memory).await {
+            Ok(()) => {}
+            Err(error) if error.is_credentials() => return Err(error.into()),
+            Err(error) => {
+                run.warn(&Subject::default(), say!("ledger-unread", error = &error));
+                return Ok(());
+            }
+        }
+        let odd = std::mem::take(&mut *self.odd.lock().unwrap_or_else(PoisonError::into_inner));
+        let (orphans, mismatches): (Vec<_>, Vec<_>) =
+            odd.into_iter().partition(|entry| entry.matched == LedgerMatch::Orphan);
+        for entry in &mismatches {
+            run.critical(Subject::default(), say!("ledger-mismatch", entry = describe(self.context, entry)));
+        }
+        let marketplaces = marketplaces(self.context).await?;
+        let ours = |entry: &LedgerEntry| {
+            let parts = entry.reference_parts();
+            parts.is_some_and(|parts| {
+                marketplaces.iter().any(|id| parts.rest.ends_with(&format!("_{id}_{}", parts.wallet)))
+            })
+        };
+        // An instant without a zone is right to half a day.
+        let lacked = |entry: &&LedgerEntry| ours(entry) && later(entry.created_at, ZONES) >= memory;
+        let lacking: Vec<&LedgerEntry> = orphans.iter().filter(lacked).collect();
+        if let Some(first) = lacking.first() {
+            forget_before_now(self.context).await?;
+            let number = lacking.len();
+            run.critical(Subject::default(), say!("ledger-lacking", number, first = describe(self.context, first)));
+        }
+        let others = orphans.len().saturating_sub(lacking.len());
+        if others > 0 {
+            run.warn(&Subject::default(), say!("ledger-orphans", number = others));
+        }
+        Ok(())
     }
 
     /// The entries that may concern `sought`, a payment for the shop `mirakl_id`. The ledger has to be read
@@ -267,13 +325,14 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// Keeps what HiPay shows of a transaction in an account's list.
+/// Keeps what HiPay shows of a transaction in an account's list. Gives the entry where it has just turned out
+/// to be an orphan or a mismatch.
 fn keep_entry(
     writer: &mut Writer<'_>,
     account: u64,
     transaction: Transaction,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<LedgerEntry>, StoreError> {
     let known = writer.get::<LedgerEntry>(&(account, transaction.transaction_id.clone()))?;
     let mut entry = LedgerEntry {
         account,
@@ -298,11 +357,14 @@ fn keep_entry(
         entry.created_at = known.created_at;
     }
     (entry.matched, entry.operation) = match_entry(writer, &entry)?;
-    if known.as_ref() != Some(&entry) {
-        entry.read_at = now;
-        writer.put(&entry)?;
+    if known.as_ref() == Some(&entry) {
+        return Ok(None);
     }
-    Ok(())
+    entry.read_at = now;
+    writer.put(&entry)?;
+    let odd = matches!(entry.matched, LedgerMatch::Orphan | LedgerMatch::Mismatch);
+    let was = known.map(|known| known.matched);
+    Ok(Some(entry).filter(|entry| odd && was != Some(entry.matched)))
 }
 
 /// What an entry is to the operations of this store, and to which of them.

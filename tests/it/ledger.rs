@@ -225,6 +225,82 @@ async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
     }
 }
 
+/// The machine's image was put back as a whole: seal and store agree, and only HiPay knows better.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
+    for batches in [2, 3, 5] {
+        let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+        world.generate().await;
+        let before = world.context.store.memory_since();
+        world.let_go().await;
+        let image = std::fs::read(world.data().join("store.redb")).unwrap();
+        world.restart().await;
+        begin_a_day(&world, batches).await;
+        world.let_go().await;
+        // The same file, with what it held before and its seal.
+        let opened = std::fs::OpenOptions::new().write(true).truncate(true).open(world.data().join("store.redb"));
+        std::io::Write::write_all(&mut opened.unwrap(), &image).unwrap();
+        seal_again(&world);
+        world.restart().await;
+        assert_eq!(world.context.store.memory_since(), before, "the store itself has noticed nothing");
+        let sent = posts(&world);
+        let batch = world.transfer().await;
+        assert_eq!(posts(&world), sent, "a transfer was sent again");
+        let told = batch.failures.iter().filter(|one| one.message.contains("7 payments of ours")).count();
+        assert_eq!(told, 1, "{:?}", batch.failures);
+        let again = world.transfer().await;
+        assert!(again.failures.iter().all(|one| !one.message.contains("payments of ours")), "it is told once");
+        until_all_is_paid(&world, 3).await;
+    }
+}
+
+/// Gives the folder the seal that goes with the image.
+fn seal_again(world: &World) {
+    let path = world.data().join("store.seal");
+    let mut seal: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    // Opened and closed once since the image was taken.
+    let generation = seal.get_mut("generation").unwrap();
+    *generation = (generation.as_u64().unwrap() - 2).into();
+    let opened = std::fs::OpenOptions::new().write(true).truncate(true).open(&path);
+    std::io::Write::write_all(&mut opened.unwrap(), seal.to_string().as_bytes()).unwrap();
+}
+
+/// What the API shows of HiPay's ledger is the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_listed_with_what_each_entry_is_to_our_operations() {
+    let mut world =
+        World::unscheduled(SandboxOptions::default(), &["dashboard.apiToken: a-token-of-this-test-0123456789"]).await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 1_500);
+    world.fund(100_000);
+    let technical = world.sandbox.credentials().technical_id;
+    // Others pay what no voucher owes.
+    world.check_ledger = false;
+    world.sandbox.hipay(|hipay| {
+        for reference in [Some(format!("TRANSFER_SALES_77_{technical}_9")), None] {
+            let (account, label) = (wallet_of(2001), "something else".to_owned());
+            let payment = OtherPayment { kind: Kind::Transfer, account, amount: euro(700), label, reference };
+            hipay.pay_otherwise(payment).expect("HiPay takes it");
+        }
+    });
+    world.up_to_operations().await;
+    world.transfer().await;
+    world.transfer().await;
+    let appliance = world.serve().await;
+    for (matched, expected) in [("matched", 2), ("orphan", 1), ("foreign", 2), ("mismatch", 0)] {
+        let url = format!("http://{}/api/v1/transactions?match={matched}", appliance.address());
+        let answer = crate::world::http().get(url).bearer_auth("a-token-of-this-test-0123456789").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let list: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(list["total"], expected, "{matched}: {list}");
+        for item in list["items"].as_array().unwrap() {
+            assert_eq!(item["account"], technical, "{item}");
+            assert_eq!(item["operation"].is_number(), matched == "matched", "{item}");
+        }
+    }
+    appliance.stop().await.unwrap();
+}
+
 /// A payment under a wallet that the shop had before: the money is withdrawn from where it lies.
 #[tokio::test(flavor = "multi_thread")]
 async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {

@@ -31,7 +31,7 @@ impl Word {
 
     fn say(self, world: &World) {
         world.sandbox.mirakl(|mirakl| match self {
-            Self::Paid => mirakl.voucher_mut(1).unwrap().state = "PAID".to_owned(),
+            Self::Paid => "PAID".clone_into(&mut mirakl.voucher_mut(1).unwrap().state),
             Self::OtherProvider => {
                 mirakl.voucher_mut(1).unwrap().pay_out_psp_code = Some("MIRAKL_PAYOUT".to_owned());
             }

@@ -7,8 +7,8 @@ use axum::response::Response;
 
 use super::lists::{
     self, Asked, List, LogFilter, LogItem, NotificationFilter, NotificationItem, OperationDetail, OperationFilter,
-    OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, Turning, VendorDetail, VendorFilter,
-    VendorItem,
+    OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, TransactionFilter, TransactionItem,
+    Turning, VendorDetail, VendorFilter, VendorItem,
 };
 use crate::operation::Operation;
 use crate::payment::CustomerPayment;
@@ -75,6 +75,18 @@ pub(super) async fn operations_csv(
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
     Ok(Json(one::<Operation>(&web, id, "operation").await?.into()))
+}
+
+/// HiPay's ledger as it was read, the latest transaction first.
+#[utoipa::path(get, path = "/transactions", params(Paging, TransactionFilter), responses(
+    (status = 200, body = List<TransactionItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn transactions(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<TransactionFilter>,
+) -> Listed<TransactionItem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
 /// Customers' payments, those that changed last first.

@@ -8,6 +8,7 @@ mod logs;
 mod notifications;
 mod operations;
 mod payments;
+mod transactions;
 mod vendors;
 
 use jiff::tz::TimeZone;
@@ -23,12 +24,14 @@ pub(super) use logs::{LogFilter, LogItem};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
+pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 
 use super::Web;
 use super::problem::Problem;
 use crate::inbox::{NotificationKind, NotificationState};
 use crate::jobs::BatchState;
+use crate::ledger::LedgerMatch;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
 /// How many records a search looks at, for something that is to have all of them.
@@ -103,6 +106,12 @@ impl Named for NotificationState {
 }
 
 impl Named for BatchState {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Named for LedgerMatch {
     fn name(self) -> &'static str {
         self.name()
     }

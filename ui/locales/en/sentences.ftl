@@ -30,6 +30,10 @@ pay-ledger-possible = HiPay shows payments without a reference that may be this 
 ledger-entry = { $amount } on { $day } (transaction { $transaction })
 ledger-entry-without-amount = an amount that it does not show, on { $day } (transaction { $transaction })
 ledger-incomplete = HiPay counts { $counted } transactions and shows { $shown }
+ledger-unread = HiPay's list of transactions could not be read, so nothing is known of payments that others made: { $error }
+ledger-mismatch = HiPay shows another amount than we sent: { $entry }
+ledger-lacking = HiPay shows { $number } payments of ours that this store does not know, such as { $first }: it was put back to an earlier state, or another installation pays as well. Before anything older is paid, HiPay's ledger is asked. Find out which it is, and switch the other installation off
+ledger-orphans = HiPay shows { $number } payments of our form that this store does not know, from before its memory begins or of another marketplace; they are listed at /api/v1/transactions?match=orphan
 ledger-changing = HiPay's list of transactions changes faster than it can be read
 ledger-listed-not-shown = HiPay lists the transaction { $transaction } and does not show it
 pay-ended = HiPay shows transaction { $transaction } as { $state }: { $reason }

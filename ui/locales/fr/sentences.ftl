@@ -29,6 +29,10 @@ pay-ledger-possible = HiPay affiche des paiements sans référence qui sont peut
 ledger-entry = { $amount } le { $day } (transaction { $transaction })
 ledger-entry-without-amount = un montant non affiché, le { $day } (transaction { $transaction })
 ledger-incomplete = HiPay compte { $counted } transactions et en affiche { $shown }
+ledger-unread = la liste des transactions de HiPay n’a pas pu être lue ; rien n’est connu des paiements faits par d’autres : { $error }
+ledger-mismatch = HiPay affiche un autre montant que celui envoyé : { $entry }
+ledger-lacking = HiPay affiche { $number } de nos paiements que cette base ne connaît pas, comme { $first } : elle a été ramenée à un état antérieur, ou une autre installation paie aussi. Avant tout paiement plus ancien, le registre de HiPay est consulté. Cherchez la cause, et arrêtez l’autre installation
+ledger-orphans = HiPay affiche { $number } paiements de notre forme que cette base ne connaît pas, d’avant le début de son historique ou d’une autre place de marché ; ils sont listés sous /api/v1/transactions?match=orphan
 ledger-changing = la liste des transactions de HiPay change plus vite qu’elle ne peut être lue
 ledger-listed-not-shown = HiPay liste la transaction { $transaction } et ne l’affiche pas
 pay-ended = HiPay affiche la transaction { $transaction } comme { $state } : { $reason }

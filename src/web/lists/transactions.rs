@@ -1,0 +1,98 @@
+//! HiPay's ledger as it was read: one row for each transaction of each account.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period, exactly, moment};
+use crate::ledger::{LedgerEntry, LedgerMatch};
+use crate::money::Amount;
+use crate::store::Listing;
+use crate::web::problem::Problem;
+
+/// Which transactions.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct TransactionFilter {
+    /// What they are to our operations.
+    #[serde(default, rename = "match", deserialize_with = "exactly")]
+    matched: Option<LedgerMatch>,
+    /// Only those of this day or later, or of this instant or later.
+    #[param(schema_with = moment)]
+    from: Option<Moment>,
+    /// Only those of this day or before, or before this instant.
+    #[param(schema_with = moment)]
+    to: Option<Moment>,
+}
+
+/// One transaction of an account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct TransactionItem {
+    /// HiPay's transaction id.
+    pub(in crate::web) id: String,
+    /// When HiPay made it.
+    pub(in crate::web) date: Timestamp,
+    /// HiPay's word for its type; may be a number.
+    pub(in crate::web) kind: String,
+    /// The account whose list shows it (HiPay ID).
+    pub(in crate::web) account: u64,
+    /// With the currency's decimals; nothing where HiPay does not say.
+    #[schema(example = "83.00")]
+    pub(in crate::web) amount: Option<String>,
+    /// ISO 4217.
+    pub(in crate::web) currency: Option<String>,
+    /// HiPay's fees.
+    pub(in crate::web) fees: Option<String>,
+    /// HiPay's word for its status.
+    pub(in crate::web) status: String,
+    /// The merchant's reference; empty where there is none.
+    pub(in crate::web) reference: String,
+    /// The label.
+    pub(in crate::web) label: String,
+    /// What it is to our operations.
+    #[serde(rename = "match")]
+    pub(in crate::web) matched: LedgerMatch,
+    /// The operation that it belongs to.
+    pub(in crate::web) operation: Option<u64>,
+}
+
+impl Filter for TransactionFilter {
+    type Record = LedgerEntry;
+    type Item = TransactionItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        let listing = match self.matched {
+            Some(matched) => Listing::any_of("match", [matched.name()]),
+            None => Listing::any_of("date", [()]),
+        };
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, entry: &LedgerEntry, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.matched.is_none_or(|matched| matched == entry.matched) && period.holds(entry.created_at))
+    }
+
+    fn date(entry: &LedgerEntry) -> Timestamp {
+        entry.created_at
+    }
+
+    fn item(entry: LedgerEntry) -> TransactionItem {
+        TransactionItem {
+            date: entry.created_at,
+            account: entry.account,
+            amount: entry.amount.map(Amount::decimal),
+            currency: entry.amount.map(|amount| amount.currency().code().to_owned()),
+            fees: entry.fees.map(Amount::decimal),
+            matched: entry.matched,
+            operation: entry.operation,
+            id: entry.transaction_id,
+            kind: entry.kind,
+            status: entry.status,
+            reference: entry.reference,
+            label: entry.label,
+        }
+    }
+}
