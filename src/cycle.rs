@@ -68,6 +68,26 @@ impl Calendar {
             .collect()
     }
 
+    /// The first cycle from `earliest` on whose window contains `instant`; `None` where it lies outside every
+    /// window.
+    pub fn cycle_of(&self, instant: Timestamp, earliest: Date) -> Option<Cycle> {
+        // A day more on both sides: the cut is at some hour of the day.
+        let day = jiff::Span::new().days(1);
+        let first = self.day_of(instant.checked_sub(self.after).ok()?).checked_sub(day).ok()?;
+        let last = self.day_of(instant.checked_add(self.before).ok()?).checked_add(day).ok()?;
+        let beyond = last.checked_add(day).ok()?;
+        let cycles = self.days_between(first.max(earliest), beyond).into_iter().filter_map(|day| self.cycle(day).ok());
+        cycles.into_iter().find(|cycle| cycle.start <= instant && instant <= cycle.end)
+    }
+
+    /// The first cycle whose cut is after `instant`.
+    pub fn next_after(&self, instant: Timestamp) -> Option<Cycle> {
+        let first = self.day_of(instant);
+        let beyond = first.checked_add(jiff::Span::new().days(32)).ok()?;
+        let cycles = self.days_between(first, beyond).into_iter().filter_map(|day| self.cycle(day).ok());
+        cycles.into_iter().find(|cycle| cycle.at > instant)
+    }
+
     /// The last cycle day strictly before `execution`.
     pub fn last_before(&self, execution: Date) -> Option<Date> {
         let earliest = execution.checked_sub(jiff::Span::new().days(31)).ok()?;
@@ -131,7 +151,39 @@ mod tests {
         let _ = calendar().last_before(Date::MIN);
     }
 
+    #[test]
+    fn an_instant_belongs_to_the_window_that_contains_it() {
+        let first = date(2026, 1, 1);
+        let of = |text: &str| calendar().cycle_of(text.parse().unwrap(), first).map(|cycle| cycle.date);
+        assert_eq!(of("2026-11-10T11:00:00Z"), Some(date(2026, 11, 11)));
+        assert_eq!(of("2026-11-11T11:00:00Z"), Some(date(2026, 11, 11)));
+        assert_eq!(of("2026-11-11T11:00:01Z"), None);
+        assert_eq!(of("2026-11-15T00:00:00Z"), None);
+        assert_eq!(of("2025-12-21T00:00:00Z"), None, "before the first one");
+        let next = calendar().next_after("2026-11-15T00:00:00Z".parse().unwrap());
+        assert_eq!(next.map(|cycle| cycle.date), Some(date(2026, 11, 21)));
+    }
+
     proptest! {
+        /// The cycle that an instant belongs to is the first whose window contains it, as looking through
+        /// all of them says.
+        #[test]
+        fn the_cycle_of_an_instant_is_the_first_that_contains_it(
+            seconds in 0..60_000_000_i64,
+            picked in prop::sample::subsequence((1..=28).collect::<Vec<i8>>(), 1..6),
+            before in 0..90_i64,
+            after in 0..900_i64,
+        ) {
+            let hours = SignedDuration::from_hours;
+            let calendar = Calendar { days: picked, before: hours(before), after: hours(after), ..calendar() };
+            let earliest = date(2025, 1, 1);
+            let instant = Timestamp::from_second(1_767_225_600 + seconds).unwrap();
+            let all = calendar.days_between(earliest, date(2029, 1, 1));
+            let cycles = all.into_iter().map(|day| calendar.cycle(day).unwrap());
+            let expected = cycles.into_iter().find(|cycle| cycle.start <= instant && instant <= cycle.end);
+            prop_assert_eq!(calendar.cycle_of(instant, earliest), expected);
+        }
+
         #[test]
         fn the_last_one_is_a_cycle_day_before_and_none_lies_between(days in 0..20_000_i32, picked in prop::sample::subsequence((1..=28).collect::<Vec<i8>>(), 1..6)) {
             let calendar = Calendar { days: picked, ..calendar() };

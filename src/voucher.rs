@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::money::{Amount, MoneyError};
 use crate::operation::{Beneficiary, Operation, Status};
@@ -159,9 +160,15 @@ pub enum HeldBecause {
     OtherProvider,
     /// It is no automatic invoice.
     OtherType,
+    /// Its cycle is not over.
+    CycleOpen,
+    /// No cycle's window contains it.
+    OutsideCycles,
     /// The other source has shown a voucher of the shop for the same time, and nothing tells whether it is this
     /// one.
     MayBeKnown,
+    /// A person has said that it was paid otherwise.
+    Settled,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -169,7 +176,7 @@ pub enum HeldBecause {
 
 impl HeldBecause {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::VendorUnknown,
         Self::VendorDisabled,
         Self::PaidInMirakl,
@@ -177,20 +184,29 @@ impl HeldBecause {
         Self::NotShown,
         Self::OtherProvider,
         Self::OtherType,
+        Self::CycleOpen,
+        Self::OutsideCycles,
         Self::MayBeKnown,
+        Self::Settled,
         Self::Unknown,
     ];
 
-    /// The nearest reason that the releases before this one know; they keep it as unpaid.
-    fn known_before(self) -> Self {
+    /// What the releases before this one take it for. They know five reasons, and try each again; what they
+    /// would pay although it is not to be paid from here is written as if it had its operations.
+    fn known_before(self) -> Option<Self> {
         match self {
-            Self::OtherProvider | Self::Unknown => Self::PaidInMirakl,
-            Self::OtherType | Self::MayBeKnown => Self::NotShown,
             Self::VendorUnknown
             | Self::VendorDisabled
             | Self::PaidInMirakl
             | Self::BeforeFirstCycle
-            | Self::NotShown => self,
+            | Self::NotShown => Some(self),
+            Self::CycleOpen => Some(Self::NotShown),
+            Self::OtherProvider
+            | Self::OtherType
+            | Self::OutsideCycles
+            | Self::MayBeKnown
+            | Self::Settled
+            | Self::Unknown => None,
         }
     }
 }
@@ -211,14 +227,18 @@ mod held_reason {
 
     #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference to the field")]
     pub(super) fn serialize<S: Serializer>(held: &Option<HeldBecause>, serializer: S) -> Result<S::Ok, S::Error> {
-        let known_before = held.map(HeldBecause::known_before);
+        let known_before = held.and_then(HeldBecause::known_before);
         let held_for = held.filter(|_| known_before != *held);
         Stored { held: known_before, held_for }.serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeldBecause>, D::Error> {
-        // A release before this one clears `held` alone when it has made the operations.
-        Stored::deserialize(deserializer).map(|stored| stored.held.map(|held| stored.held_for.unwrap_or(held)))
+        let Stored { held, held_for } = Stored::deserialize(deserializer)?;
+        Ok(match held {
+            Some(held) => held_for.or(Some(held)),
+            // Without `held`, a release before this one has made the operations of what it could see.
+            None => held_for.filter(|held| held.known_before().is_none()),
+        })
     }
 }
 
@@ -232,7 +252,10 @@ impl From<&HeldBecause> for Sentence {
             HeldBecause::NotShown => say!("held-not-shown"),
             HeldBecause::OtherProvider => say!("held-by-other-provider"),
             HeldBecause::OtherType => say!("held-other-type"),
+            HeldBecause::CycleOpen => say!("held-cycle-open"),
+            HeldBecause::OutsideCycles => say!("held-outside-cycles"),
             HeldBecause::MayBeKnown => say!("held-may-be-known"),
+            HeldBecause::Settled => say!("held-settled"),
             HeldBecause::Unknown => say!("held-unknown-reason"),
         }
     }
@@ -255,9 +278,129 @@ pub struct VoucherRecord {
     pub changed_to: Option<(Amount, Amount)>,
     /// When it was first seen (UTC).
     pub first_seen_at: Timestamp,
+    /// A person has released it: the next run makes its operations, whatever held it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
+    /// What people have chosen about it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub story: Vec<VoucherNote>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
+}
+
+/// What a person can choose about a voucher that has made no operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoucherChoice {
+    /// Its operations are made by the next run.
+    Release,
+    /// It was paid otherwise.
+    Settle,
+    /// A choice of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl VoucherChoice {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Settle => "settle",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One choice of a person's, with who, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoucherNote {
+    /// When (UTC).
+    pub at: Timestamp,
+    /// What.
+    pub choice: VoucherChoice,
+    /// Who.
+    pub who: String,
+    /// Why; may be empty for a release.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How a voucher stands, as lists filter it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoucherState {
+    /// It has made its operations.
+    Operations,
+    /// It has made none yet.
+    Held,
+    /// Somebody else pays it or has paid it.
+    PaidElsewhere,
+    /// No cycle's window contains it.
+    OutsideCycles,
+    /// It has made its operations, and none of them is above zero.
+    NothingToPay,
+    /// Mirakl does not show it any more.
+    Gone,
+}
+
+impl VoucherState {
+    /// The name in JSON and in filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operations => "operations",
+            Self::Held => "held",
+            Self::PaidElsewhere => "paid_elsewhere",
+            Self::OutsideCycles => "outside_cycles",
+            Self::NothingToPay => "nothing_to_pay",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl VoucherRecord {
+    /// What people and scripts name it by: source, shop and number.
+    pub fn id(&self) -> String {
+        let (source, shop_id, number) = self.voucher.key();
+        format!("{source}-{shop_id}-{number}")
+    }
+
+    /// The key of such a name; `None` where it has another form.
+    pub fn key_of(id: &str) -> Option<(String, u64, String)> {
+        let (source, rest) = id.split_once('-')?;
+        let (shop_id, number) = rest.split_once('-')?;
+        Some((source.to_owned(), shop_id.parse().ok()?, number.to_owned()))
+    }
+
+    /// When Mirakl made it, or its cycle where it does not say (UTC).
+    pub fn made_at(&self) -> Timestamp {
+        self.voucher.created_at.unwrap_or(self.cycle_at)
+    }
+
+    /// How it stands.
+    pub fn state(&self) -> VoucherState {
+        match self.held {
+            None if self.voucher.vendor_amount.is_positive() || self.voucher.operator_amount.is_positive() => {
+                VoucherState::Operations
+            }
+            None => VoucherState::NothingToPay,
+            Some(HeldBecause::PaidInMirakl | HeldBecause::OtherProvider | HeldBecause::Settled) => {
+                VoucherState::PaidElsewhere
+            }
+            Some(HeldBecause::OutsideCycles) => VoucherState::OutsideCycles,
+            Some(HeldBecause::NotShown) => VoucherState::Gone,
+            Some(
+                HeldBecause::VendorUnknown
+                | HeldBecause::VendorDisabled
+                | HeldBecause::BeforeFirstCycle
+                | HeldBecause::OtherType
+                | HeldBecause::CycleOpen
+                | HeldBecause::MayBeKnown
+                | HeldBecause::Unknown,
+            ) => VoucherState::Held,
+        }
+    }
 }
 
 /// An operation still to be numbered and stored.
@@ -412,15 +555,19 @@ pub(crate) mod tests {
                 held,
                 changed_to: None,
                 first_seen_at: Timestamp::UNIX_EPOCH,
+                released: false,
+                story: Vec::new(),
                 unknown: Map::new(),
             };
             let json = serde_json::to_value(&record).unwrap();
             assert!(json["held"].as_str().is_none_or(|word| known.contains(&word)), "{json}");
             assert_eq!(serde_json::from_value::<VoucherRecord>(json.clone()).unwrap(), record, "{json}");
-            // The release before has made its operations meanwhile.
+            // The release before has made its operations meanwhile, where it saw that there are none.
+            let seen = !json["held"].is_null();
             let mut made = json;
             made["held"] = Value::Null;
-            assert_eq!(serde_json::from_value::<VoucherRecord>(made).unwrap().held, None);
+            let expected = if seen { None } else { held };
+            assert_eq!(serde_json::from_value::<VoucherRecord>(made).unwrap().held, expected);
         }
     }
 

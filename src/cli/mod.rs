@@ -12,6 +12,7 @@ mod retry;
 mod serve;
 mod through;
 mod update;
+mod voucher;
 mod wallet_set;
 mod wallets;
 
@@ -29,6 +30,7 @@ use crate::app::{AppError, Wiring};
 use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
 use crate::jobs::JobError;
 use crate::store::StoreError;
+use crate::voucher::VoucherChoice;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
 #[derive(Debug, Parser)]
@@ -105,6 +107,24 @@ enum Ask {
     OperationRetry {
         /// The operation's number
         id: u64,
+    },
+    /// Have the next run make the operations of a voucher that has none
+    #[command(name = "voucher:release")]
+    VoucherRelease {
+        /// The voucher's id, as the API lists it
+        id: String,
+        /// Why: kept with the voucher and in the log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Keep that a voucher without operations was paid otherwise: it is never paid from here
+    #[command(name = "voucher:settle")]
+    VoucherSettle {
+        /// The voucher's id, as the API lists it
+        id: String,
+        /// Why: kept with the voucher and in the log
+        #[arg(long)]
+        reason: String,
     },
     /// List the wallets that HiPay knows of this marketplace
     #[command(name = "vendor:wallet:list")]
@@ -399,6 +419,8 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),
         Ask::OperationRetry { id } => retry::run(&global, id),
+        Ask::VoucherRelease { id, reason } => voucher::run(&global, id, VoucherChoice::Release, reason),
+        Ask::VoucherSettle { id, reason } => voucher::run(&global, id, VoucherChoice::Settle, reason),
         Ask::WalletSet(arguments) => wallet_set::run(&global, arguments),
         Ask::WalletList => wallets::list(&global),
         Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),

@@ -97,7 +97,11 @@ pub(super) async fn batch(service: UnixStream, global: &Global, command: Command
                 return Ok(Batch::Over(record, error));
             }
             Event::Failed(trouble) => return Err(trouble.into()),
-            Event::Operation { .. } | Event::Wallet { .. } | Event::Findings { .. } | Event::Releases { .. } => {
+            Event::Operation { .. }
+            | Event::Wallet { .. }
+            | Event::Voucher { .. }
+            | Event::Findings { .. }
+            | Event::Releases { .. } => {
                 return Err(other(&event));
             }
             Event::Queued { .. } | Event::Welcome(_) | Event::Unknown => {}

@@ -34,8 +34,8 @@ use crate::sentence::say;
 pub use settings::{
     AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
     HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig, MiraklCredentials,
-    NegativeVouchers, RetentionConfig, Role, ScheduleConfig, ServerConfig, TimeWindow, TlsConfig, UpdateAuto,
-    UpdateChannel, UpdateConfig,
+    NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TimeWindow, TlsConfig,
+    UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
 pub use write_back::{Mend, WriteBackError, replace_settings, write_settings};

@@ -9,8 +9,8 @@ use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{
     CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig, MailSecurity,
-    NegativeVouchers, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig, UpdateAuto, UpdateChannel,
-    UpdateConfig,
+    NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig, UpdateAuto,
+    UpdateChannel, UpdateConfig,
 };
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
@@ -70,10 +70,16 @@ fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
 pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
     let choices = [("adjust", NegativeVouchers::Adjust), ("ignore", NegativeVouchers::Ignore)];
     let negative_vouchers = reader.required("cashout.negativeVouchers", values::one_of(&choices));
+    let outside = [("hold", OutsideCycles::Hold), ("next", OutsideCycles::Next)];
+    let outside_cycles = reader.required("cashout.outsideCycles", values::one_of(&outside));
     let first_cycle = reader.optional("cashout.firstCycle", |text| {
         text.trim().parse().map_err(|_| say!("value-date", value = shown(text)))
     });
-    Ok(CashoutConfig { negative_vouchers: negative_vouchers?, first_cycle: first_cycle? })
+    Ok(CashoutConfig {
+        negative_vouchers: negative_vouchers?,
+        outside_cycles: outside_cycles?,
+        first_cycle: first_cycle?,
+    })
 }
 
 pub(super) fn country_filter(reader: &mut Reader) -> Read<Vec<String>> {

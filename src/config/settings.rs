@@ -138,6 +138,8 @@ pub struct CycleConfig {
 pub struct CashoutConfig {
     /// What happens to negative vouchers.
     pub negative_vouchers: NegativeVouchers,
+    /// What happens to vouchers that no cycle's window contains.
+    pub outside_cycles: OutsideCycles,
     /// First cycle this installation is responsible for; none: the day of its first batch on a new store.
     pub first_cycle: Option<Date>,
 }
@@ -149,6 +151,15 @@ pub enum NegativeVouchers {
     Adjust,
     /// They are recorded only.
     Ignore,
+}
+
+/// What happens to vouchers that no cycle's window contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideCycles {
+    /// They are held for a person.
+    Hold,
+    /// They are paid with the next cycle.
+    Next,
 }
 
 /// When each batch runs, in the configured zone; nothing: it is switched off.

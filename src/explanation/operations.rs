@@ -29,7 +29,10 @@ pub fn explain_voucher(why: &HeldBecause) -> Explanation {
         HeldBecause::NotShown => ("voucher-not-shown", Actor::Marketplace, Next::GenerateRun),
         HeldBecause::OtherProvider => ("voucher-other-provider", Actor::Marketplace, Next::Nothing),
         HeldBecause::OtherType => ("voucher-other-type", Actor::Marketplace, Next::Nothing),
+        HeldBecause::CycleOpen => ("voucher-cycle-open", Actor::Nobody, Next::GenerateRun),
+        HeldBecause::OutsideCycles => ("voucher-outside-cycles", Actor::Marketplace, Next::Nothing),
         HeldBecause::MayBeKnown => ("voucher-may-be-known", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::Settled => ("voucher-settled", Actor::Nobody, Next::Nothing),
         HeldBecause::Unknown => ("voucher-unknown-reason", Actor::Administrator, Next::Nothing),
     };
     Explanation::new(id, by).then(next)

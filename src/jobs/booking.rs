@@ -40,6 +40,8 @@ impl Booking {
             held: self.held,
             changed_to: None,
             first_seen_at: known.as_ref().map_or(self.now, |known| known.first_seen_at),
+            released: known.as_ref().is_some_and(|known| known.released),
+            story: known.as_ref().map(|known| known.story.clone()).unwrap_or_default(),
             unknown: known.map(|known| known.unknown).unwrap_or_default(),
         };
         writer.put(&record)?;

@@ -16,7 +16,7 @@ use super::booking::Booking;
 use super::shown_vouchers::Shown;
 use super::unpaid_vouchers::hold_what_differs;
 use super::{Context, JobError, Run, Subject};
-use crate::config::NegativeVouchers;
+use crate::config::{NegativeVouchers, OutsideCycles};
 use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
@@ -71,6 +71,34 @@ pub struct CycleRecord {
     pub unknown: Map<String, Value>,
 }
 
+/// How far the vouchers were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct VoucherIntake {
+    /// From this source.
+    source: VoucherSource,
+    /// Everything that was made until then (UTC).
+    read_until: Timestamp,
+    /// When the last weeks were last read again (UTC).
+    read_again_at: Timestamp,
+}
+
+const INTAKE: &str = "voucher intake";
+
+/// How far back each reading begins before the end of the last one: Mirakl's list may lag.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// Of how much the vouchers are read again once a day: they may have come late, changed or vanished.
+const READ_AGAIN: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
+
+/// "Once a day", for a schedule that is not exact.
+const A_DAY: SignedDuration = SignedDuration::from_hours(20);
+
+/// The longest interval that is read in one list, so that memory stays bounded.
+const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// How far ahead of our clock a voucher may be dated.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
 pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArguments) -> Result<(), JobError> {
     let configured = context.calendar();
     let calendar = Calendar {
@@ -79,26 +107,25 @@ pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
         ..configured.clone()
     };
     let first = first_cycle(context, &configured).await?;
+    let now = context.clock.now();
     let generation = Generation {
         context,
         run,
         // A narrower window than the configured one may leave vouchers out.
         whole: calendar.before >= configured.before && calendar.after >= configured.after,
         earliest: configured.cycle(first).map_err(out_of_calendar)?.start,
+        first,
+        asked: asked(context, &calendar, arguments, first)?,
+        execution: arguments.execution_date.unwrap_or_else(|| configured.day_of(now)),
+        calendar,
+        configured,
         operator: OnceCell::new(),
         others: Mutex::default(),
         dealt_with: Mutex::default(),
     };
-    for date in dates(context, &calendar, arguments, first).await? {
-        if run.is_stopping() {
-            return Ok(());
-        }
-        let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
-        match generation.cycle(cycle).await {
-            // One cycle's trouble does not stop the others.
-            Err(JobError::Refused(why)) if arguments.cycle_date.is_none() => run.fail(Subject::default(), why),
-            other => other?,
-        }
+    match generation.asked {
+        Some(cycle) => generation.read_cycles(&[cycle], (cycle.start, cycle.end)).await?,
+        None => generation.read_everything().await?,
     }
     generation.held().await
 }
@@ -115,37 +142,22 @@ async fn first_cycle(context: &Context, calendar: &Calendar) -> Result<Date, Job
     }
 }
 
-/// The cycles to generate: the one asked for, or every one since the first that is not complete.
-async fn dates(
+/// The one cycle that was asked for.
+fn asked(
     context: &Context,
     calendar: &Calendar,
     arguments: &GenerateArguments,
     first: Date,
-) -> Result<Vec<Date>, JobError> {
-    let now = context.clock.now();
-    if let Some(date) = arguments.cycle_date {
-        if date < first {
-            return Err(JobError::Refused(say!("generate-before-first", date, first)));
-        }
-        let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
-        if cycle.start > now {
-            return Err(JobError::Refused(say!("generate-not-begun", date, start = cycle.start.to_string())));
-        }
-        return Ok(vec![date]);
+) -> Result<Option<Cycle>, JobError> {
+    let Some(date) = arguments.cycle_date else { return Ok(None) };
+    if date < first {
+        return Err(JobError::Refused(say!("generate-before-first", date, first)));
     }
-    let execution = arguments.execution_date.unwrap_or_else(|| calendar.day_of(now));
-    let days = calendar.days_between(first, execution);
-    let open = context.store.reading(move |reader| {
-        let mut open = Vec::new();
-        for date in days {
-            let known = reader.get::<CycleRecord>(&day_number(date))?;
-            if !known.is_some_and(|known| known.complete) {
-                open.push(date);
-            }
-        }
-        Ok(open)
-    });
-    Ok(open.await?)
+    let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
+    if cycle.start > context.clock.now() {
+        return Err(JobError::Refused(say!("generate-not-begun", date, start = cycle.start.to_string())));
+    }
+    Ok(Some(cycle))
 }
 
 /// What is known of a voucher: under its own key, or under the one of the source that showed it first. Where
@@ -211,6 +223,19 @@ async fn learn(
     learnt.await
 }
 
+/// True for reasons that stay until a person acts: each run counts them, the first one tells.
+fn is_told_once(reason: HeldBecause) -> bool {
+    matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
+}
+
+/// Where a voucher belongs.
+struct Placement {
+    /// The cycle; `None` where no window contains it.
+    cycle: Option<Cycle>,
+    /// This run makes its operations.
+    due: bool,
+}
+
 /// One run of the generation.
 pub(super) struct Generation<'a> {
     pub(super) context: &'a Context,
@@ -219,6 +244,16 @@ pub(super) struct Generation<'a> {
     whole: bool,
     /// The beginning of the first cycle's window: what was made before it is not ours to pay.
     earliest: Timestamp,
+    /// The first cycle that is ours.
+    first: Date,
+    /// The one cycle that was asked for; else every cycle before `execution`.
+    asked: Option<Cycle>,
+    /// As if run on this day.
+    execution: Date,
+    /// The calendar with the windows of this run.
+    calendar: Calendar,
+    /// The calendar as it is configured.
+    configured: Calendar,
     /// The operator account's balance, read once.
     operator: OnceCell<Option<Amount>>,
     /// What the other source has shown of the cycles' time, by shop.
@@ -228,26 +263,106 @@ pub(super) struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    async fn cycle(&self, cycle: Cycle) -> Result<(), JobError> {
+    /// Reads all vouchers from the last look to now, once a day also those of the last weeks, and where cycles are
+    /// open all that were made since they began. What this run knows of is not the calendar: that only names
+    /// the cycle.
+    async fn read_everything(&self) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
-        self.learn_from_other_source(cycle, source).await?;
         let now = self.context.clock.now();
-        let listing = self.context.mirakl.vouchers(source, cycle.start, cycle.end).await?;
-        // By Mirakl's clock too: ahead of time, this machine would close a cycle before its vouchers
-        // are there, and never ask for them again.
-        let read_at = self.context.mirakl.their_time().map_or(now, |theirs| theirs.min(now));
+        let due = self.configured.days_between(self.first, self.execution);
+        let (open, known) = self
+            .context
+            .store
+            .reading(move |reader| {
+                let mut open = Vec::new();
+                for date in due {
+                    let known = reader.get::<CycleRecord>(&day_number(date))?;
+                    if !known.is_some_and(|known| known.complete) {
+                        open.push(date);
+                    }
+                }
+                Ok((open, reader.get_document::<VoucherIntake>(INTAKE)?))
+            })
+            .await?;
+        let open: Vec<Cycle> = open
+            .into_iter()
+            .map(|date| self.calendar.cycle(date))
+            .collect::<Result<_, _>>()
+            .map_err(out_of_calendar)?;
+        let known = known.filter(|known| known.source == source && known.read_until <= now);
+        let again = known.as_ref().is_none_or(|known| now.duration_since(known.read_again_at) >= A_DAY);
+        let last_look = known.as_ref().map(|known| known.read_until);
+        let begin = |at: Timestamp, by: SignedDuration| at.checked_sub(by).unwrap_or(Timestamp::MIN);
+        let starts = open.first().map(|cycle| cycle.start).into_iter().chain(last_look.map(|at| begin(at, OVERLAP)));
+        let from = starts.chain(again.then(|| begin(now, READ_AGAIN))).min().unwrap_or(now).max(self.earliest.min(now));
+        let to = now.checked_add(AHEAD).unwrap_or(now);
         let failed_before = self.run.failed();
-        for unreadable in &listing.unreadable {
-            let voucher = unreadable.id.clone();
-            let message = say!("generate-unreadable", row = unreadable);
-            self.run.fail(Subject { mirakl_id: None, voucher }, message);
+        self.read_cycles(&open, (from, to)).await?;
+        if self.run.failed() > failed_before || self.run.is_stopping() {
+            return Ok(());
         }
-        let vouchers = listing.rows.len();
-        self.run.stage(&format!("vouchers of {}", cycle.date), vouchers);
-        self.all(listing.rows.into_iter().map(|voucher| (voucher, cycle.date, cycle.at)).collect()).await;
+        let read_again_at = if again { now } else { known.map_or(now, |known| known.read_again_at) };
+        let intake = VoucherIntake { source, read_until: self.their_time(now), read_again_at };
+        Ok(self.context.store.write(move |writer: &mut Writer<'_>| writer.put_document(INTAKE, &intake)).await?)
+    }
+
+    /// By Mirakl's clock too: ahead of time, this machine would close a cycle before its vouchers are there, and
+    /// never ask for them again.
+    fn their_time(&self, now: Timestamp) -> Timestamp {
+        self.context.mirakl.their_time().map_or(now, |theirs| theirs.min(now))
+    }
+
+    /// Reads the vouchers of an interval and deals with each. `cycles` are complete once all of their windows was
+    /// read.
+    async fn read_cycles(&self, cycles: &[Cycle], (from, to): (Timestamp, Timestamp)) -> Result<(), JobError> {
+        let source = self.context.config.mirakl.voucher_source;
+        let now = self.context.clock.now();
+        let failed_before = self.run.failed();
+        let mut read_at = now;
+        let mut named: BTreeMap<Date, u64> = BTreeMap::new();
+        let mut start = from;
+        loop {
+            let end = start.checked_add(LONGEST_LIST).unwrap_or(to).min(to);
+            self.learn_from_other_source((start, end), source).await?;
+            let listing = self.context.mirakl.vouchers(source, start, end).await?;
+            read_at = self.their_time(read_at);
+            for unreadable in &listing.unreadable {
+                let voucher = unreadable.id.clone();
+                let message = say!("generate-unreadable", row = unreadable);
+                self.run.fail(Subject { mirakl_id: None, voucher }, message);
+            }
+            // By cycle, the oldest first: what a shop owes comes before what makes up for it.
+            let mut by_cycle: BTreeMap<Option<Date>, Vec<Voucher>> = BTreeMap::new();
+            for voucher in listing.rows {
+                let date = self.place(&voucher).cycle.map(|cycle| cycle.date);
+                by_cycle.entry(date).or_default().push(voucher);
+            }
+            for (date, vouchers) in by_cycle {
+                if let Some(date) = date {
+                    let count = u64::try_from(vouchers.len()).unwrap_or(u64::MAX);
+                    let known = named.entry(date).or_default();
+                    *known = known.saturating_add(count);
+                }
+                let stage = date
+                    .map_or_else(|| "vouchers outside every cycle".to_owned(), |date| format!("vouchers of {date}"));
+                self.run.stage(&stage, vouchers.len());
+                self.all(vouchers).await;
+            }
+            if end >= to || self.run.is_stopping() {
+                break;
+            }
+            start = end;
+        }
         let all_well = self.run.failed() == failed_before && !self.run.is_stopping();
-        let complete = self.whole && all_well && read_at >= cycle.end;
-        let vouchers = u64::try_from(vouchers).unwrap_or(u64::MAX);
+        for cycle in cycles {
+            let complete = self.whole && all_well && read_at >= cycle.end;
+            self.close(*cycle, complete, named.get(&cycle.date).copied().unwrap_or_default(), read_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps how far a cycle is.
+    async fn close(&self, cycle: Cycle, complete: bool, vouchers: u64, read_at: Timestamp) -> Result<(), JobError> {
         let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
             let known = writer.get::<CycleRecord>(&day_number(cycle.date))?;
             writer.put(&CycleRecord {
@@ -262,15 +377,48 @@ impl Generation<'_> {
         Ok(kept.await?)
     }
 
-    /// The vouchers that the other source has shown of a cycle's time. Those that share no kind of number with
+    /// The cycle that a voucher belongs to, and whether this run makes its operations.
+    fn place(&self, voucher: &Voucher) -> Placement {
+        let is_due = |cycle: &Cycle| match self.asked {
+            Some(asked) => asked.date == cycle.date,
+            None => cycle.date < self.execution,
+        };
+        // Without a date of its own it belongs to the time in which it was read.
+        let Some(created) = voucher.created_at else {
+            let execution = self.execution;
+            let last = || self.configured.cycle(self.configured.last_before(execution)?).ok();
+            let cycle = self.asked.or_else(last);
+            return Placement { due: cycle.is_some(), cycle };
+        };
+        let asked = self.asked.filter(|asked| asked.start <= created && created <= asked.end);
+        if let Some(cycle) = asked.or_else(|| self.calendar.cycle_of(created, self.first)) {
+            return Placement { due: is_due(&cycle), cycle: Some(cycle) };
+        }
+        // Outside a window that is narrower than the configured one: a later run's.
+        if let Some(cycle) = self.configured.cycle_of(created, self.first) {
+            return Placement { due: false, cycle: Some(cycle) };
+        }
+        let next = || self.configured.next_after(created).filter(|cycle| cycle.date >= self.first);
+        let cycle = match self.context.config.cashout.outside_cycles {
+            OutsideCycles::Hold => None,
+            OutsideCycles::Next => next(),
+        };
+        Placement { due: cycle.as_ref().is_some_and(is_due), cycle }
+    }
+
+    /// The vouchers that the other source has shown of this time. Those that share no kind of number with
     /// this source's are looked up there once more, since its rows may tell it by now.
-    async fn learn_from_other_source(&self, cycle: Cycle, source: VoucherSource) -> Result<(), JobError> {
+    async fn learn_from_other_source(
+        &self,
+        (start, end): (Timestamp, Timestamp),
+        source: VoucherSource,
+    ) -> Result<(), JobError> {
         let other = match source {
             VoucherSource::Invoices => VoucherSource::BillingCycles,
             VoucherSource::BillingCycles => VoucherSource::Invoices,
         };
-        let from = cycle.start.checked_sub(SOURCES_APART).unwrap_or(Timestamp::MIN);
-        let to = cycle.end.checked_add(SOURCES_APART).unwrap_or(Timestamp::MAX);
+        let from = start.checked_sub(SOURCES_APART).unwrap_or(Timestamp::MIN);
+        let to = end.checked_add(SOURCES_APART).unwrap_or(Timestamp::MAX);
         let mut known: Vec<VoucherRecord> = Vec::new();
         let mut cursor = None;
         loop {
@@ -331,36 +479,29 @@ impl Generation<'_> {
 
     /// Many shops at once, one shop's vouchers in their order: a debt comes before what makes up
     /// for it.
-    pub(super) async fn all(&self, mut vouchers: Vec<(Voucher, Date, Timestamp)>) {
-        vouchers
-            .sort_by(|(left, ..), (right, ..)| (left.created_at, &left.number).cmp(&(right.created_at, &right.number)));
+    pub(super) async fn all(&self, mut vouchers: Vec<Voucher>) {
+        vouchers.sort_by(|left, right| (left.created_at, &left.number).cmp(&(right.created_at, &right.number)));
         let mut shops: BTreeMap<u64, Vec<_>> = BTreeMap::new();
         for voucher in vouchers {
-            shops.entry(voucher.0.shop_id).or_default().push(voucher);
+            shops.entry(voucher.shop_id).or_default().push(voucher);
         }
         stream::iter(shops)
             .for_each_concurrent(self.context.in_hand(), |(shop_id, vouchers)| async move {
                 let balance = OnceCell::new();
-                for (voucher, date, at) in vouchers {
+                for voucher in vouchers {
                     if self.run.is_stopping() {
                         return;
                     }
                     let subject = Subject::voucher(shop_id, &voucher.number);
                     self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner).insert(voucher.key());
-                    self.run.settle(subject, self.voucher(voucher, date, at, &balance).await);
+                    self.run.settle(subject, self.voucher(voucher, &balance).await);
                     self.run.step();
                 }
             })
             .await;
     }
 
-    async fn voucher(
-        &self,
-        voucher: Voucher,
-        cycle_date: Date,
-        cycle_at: Timestamp,
-        balance: &OnceCell<Option<Amount>>,
-    ) -> Result<(), JobError> {
+    async fn voucher(&self, voucher: Voucher, balance: &OnceCell<Option<Amount>>) -> Result<(), JobError> {
         let shop_id = voucher.shop_id;
         let shown = voucher.clone();
         let (known, vendor) = self
@@ -385,16 +526,27 @@ impl Generation<'_> {
             // Until its number joins it with the other one.
             Some(known) => known.held == Some(HeldBecause::MayBeKnown),
         };
+        let held_before = known.as_ref().and_then(|known| known.held);
+        if held_before == Some(HeldBecause::Settled) {
+            self.run.count("settled otherwise");
+            return Ok(());
+        }
+        let released = known.as_ref().is_some_and(|known| known.released);
         if let Some(known) = known.filter(|known| known.held.is_none()) {
             return self.unchanged(known, voucher).await;
         }
+        let Placement { cycle, due } = self.place(&voucher);
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
         let held = match (&vendor, hipay_id) {
+            // A person has said so: only who is paid has to be known.
+            (Some(vendor), Some(_)) if released && vendor.enabled => None,
             _ if voucher.is_of_other_type() => Some(HeldBecause::OtherType),
             _ if voucher.is_of_other_provider() => Some(HeldBecause::OtherProvider),
             _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
             _ if may_be_known => Some(HeldBecause::MayBeKnown),
             _ if self.is_too_early(&voucher) => Some(HeldBecause::BeforeFirstCycle),
+            _ if cycle.is_none() => Some(HeldBecause::OutsideCycles),
+            _ if !due => Some(HeldBecause::CycleOpen),
             (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
             (Some(_), Some(_)) => None,
             (None, _) | (Some(_), None) => Some(HeldBecause::VendorUnknown),
@@ -403,6 +555,9 @@ impl Generation<'_> {
             (Some(hipay_id), None) => (self.balance(balance, hipay_id).await?, self.operator_balance(&voucher).await?),
             _ => (None, None),
         };
+        let made = voucher.created_at.unwrap_or_else(|| self.context.clock.now());
+        let (cycle_date, cycle_at) =
+            cycle.map_or_else(|| (self.configured.day_of(made), made), |cycle| (cycle.date, cycle.at));
         let booking = Booking {
             voucher,
             cycle_date,
@@ -416,9 +571,15 @@ impl Generation<'_> {
             now: self.context.clock.now(),
         };
         let subject = Subject::voucher(shop_id, &booking.voucher.number);
-        if let Some(reason) = &booking.held {
-            self.run.count_amount("held", booking.voucher.vendor_amount);
-            self.run.warn(&subject, say!("voucher-held", reason));
+        match &booking.held {
+            Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
+            Some(reason) => {
+                self.run.count_amount("held", booking.voucher.vendor_amount);
+                if !is_told_once(*reason) || held_before != Some(*reason) {
+                    self.run.warn(&subject, say!("voucher-held", reason));
+                }
+            }
+            None => {}
         }
         for made in self.context.store.write(move |writer| booking.book(writer)).await? {
             let what = if made.amount.is_positive() { "created" } else { "nothing to pay" };

@@ -47,7 +47,9 @@ impl Generation<'_> {
             let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
             for record in page.items {
                 let met = dealt_with.contains(&record.voucher.key());
-                if !met && !self.is_too_early(&record.voucher) {
+                let over = record.held == Some(HeldBecause::Settled)
+                    || (self.is_too_early(&record.voucher) && !record.released);
+                if !met && !over {
                     waiting.entry(record.cycle_date).or_default().push(record);
                 }
             }
@@ -65,8 +67,10 @@ impl Generation<'_> {
             match shown.of(known) {
                 Shown::Row(ListedVoucher { voucher, unusable: None }) => {
                     let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
-                    current.push((voucher, record.cycle_date, record.cycle_at));
+                    current.push(voucher);
                 }
+                // A person has released what Mirakl does not show any more.
+                Shown::Gone if record.released => current.push(record.voucher),
                 Shown::Gone => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
                     self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));

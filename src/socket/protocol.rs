@@ -11,6 +11,7 @@ use crate::check::Finding;
 use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
 use crate::operation::Operation;
 use crate::update::story::Known;
+use crate::voucher::{VoucherChoice, VoucherRecord};
 
 /// The version of what is said. Sides of different versions do not talk.
 pub const PROTOCOL: u32 = 1;
@@ -65,6 +66,15 @@ pub enum Ask {
         mirakl_id: u64,
         /// The wallet.
         hipay_id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A person's choice on a voucher that has made no operation.
+    Voucher {
+        /// Its id, as lists show it.
+        id: String,
+        /// What.
+        choice: VoucherChoice,
         /// Why.
         reason: String,
     },
@@ -182,6 +192,11 @@ pub enum Event {
     Wallet {
         /// All of it.
         change: Box<WalletChange>,
+    },
+    /// The voucher as it stands after the choice. The last line.
+    Voucher {
+        /// All of it.
+        record: Box<VoucherRecord>,
     },
     /// What is known of releases. The last line.
     Releases {

@@ -164,6 +164,27 @@ impl Record for VoucherRecord {
                 if record.held.is_some() { vec![Entry::new((), record.cycle_at)] } else { Vec::new() }
             })
             .counted(),
+            // For pages, the latest last: all; by how they stand; by shop; by cycle.
+            Index::new("date", 1, |record: &Self| vec![Entry::new((), record.made_at())]).numbered(DAY),
+            Index::new("state", 1, |record: &Self| vec![Entry::new(record.state().name(), record.made_at())])
+                .numbered(DAY),
+            Index::new("shop", 1, |record: &Self| {
+                vec![Entry::new((record.voucher.shop_id, record.state().name()), record.made_at())]
+            })
+            .numbered(DAY)
+            .for_pages(),
+            Index::new("cycle", 1, |record: &Self| {
+                vec![Entry::new((day_number(record.cycle_date), record.state().name()), record.made_at())]
+            })
+            .numbered(DAY)
+            .for_pages(),
+            // What people look for: shop, and every number.
+            Index::new("search", 1, |record: &Self| {
+                let shop_id = record.voucher.shop_id.to_string();
+                let numbers = record.voucher.identities().into_iter().map(|(_, number)| number.to_lowercase());
+                let texts: BTreeSet<String> = numbers.chain([shop_id]).collect();
+                texts.into_iter().map(|text| Entry::new((), text)).collect()
+            }),
             // By every number that a shop's voucher is known by, in whatever source.
             Index::new("identity", 1, |record: &Self| {
                 let shop_id = record.voucher.shop_id;

@@ -68,6 +68,7 @@ mod updating_in_trouble;
 mod vendor_notifications;
 mod vendors;
 mod voucher_changes;
+mod voucher_intake;
 mod vouchers;
 mod wallet_bodies;
 mod wallet_identity;

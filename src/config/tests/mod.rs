@@ -64,7 +64,14 @@ fn the_defaults_are_those_of_the_commented_example() {
     assert_eq!((config.hipay.locale.as_str(), config.hipay.time_zone_name.as_str()), ("fr_FR", "Europe/Paris"));
     assert_eq!(config.hipay.max_concurrency, 8);
     assert_eq!(config.hipay.enterprise_hash, HashAlgorithm::Sha256);
-    assert_eq!(config.cashout, CashoutConfig { negative_vouchers: NegativeVouchers::Adjust, first_cycle: None });
+    assert_eq!(
+        config.cashout,
+        CashoutConfig {
+            negative_vouchers: NegativeVouchers::Adjust,
+            outside_cycles: OutsideCycles::Hold,
+            first_cycle: None,
+        }
+    );
     assert_eq!(config.mirakl.voucher_source.name(), "invoices");
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.logs.alert_level, Some(LogLevel::Error));

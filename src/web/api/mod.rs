@@ -7,6 +7,7 @@ mod extract;
 mod listings;
 mod settings;
 mod update;
+mod vouchers;
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -31,6 +32,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/operations.csv", get(listings::operations_csv)),
         ("/operations/{id}", get(listings::operation)),
         ("/operations/{id}/retry", post(batches::retry)),
+        ("/vouchers", get(vouchers::vouchers)),
+        ("/vouchers/{id}/release", post(vouchers::release)),
+        ("/vouchers/{id}/settle", post(vouchers::settle)),
         ("/transactions", get(listings::transactions)),
         ("/payments", get(listings::payments)),
         ("/payments/{transaction_reference}", get(listings::payment)),
@@ -67,6 +71,9 @@ pub fn description() -> String {
     info(title = "cashout", version = "1", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
     paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, batches::retry,
+        vouchers::vouchers,
+        vouchers::release,
+        vouchers::settle,
         listings::transactions,
         listings::payments,
         listings::payment,

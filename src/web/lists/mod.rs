@@ -10,6 +10,7 @@ mod operations;
 mod payments;
 mod transactions;
 mod vendors;
+mod vouchers;
 
 use jiff::tz::TimeZone;
 use serde::de::{DeserializeOwned, Error, IntoDeserializer};
@@ -26,6 +27,7 @@ pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, fai
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
+pub(super) use vouchers::{VoucherFilter, VoucherItem};
 
 use super::Web;
 use super::problem::Problem;

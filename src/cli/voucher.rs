@@ -1,0 +1,54 @@
+//! `cashout voucher:release`, `cashout voucher:settle`: a person's choice on a voucher without operations.
+
+use serde_json::json;
+
+use super::output::{print, print_json};
+use super::reach::{Reached, leave, settled};
+use super::{Exit, Failed, Global, owner, runtime, through};
+use crate::jobs;
+use crate::socket::{Ask, Event};
+use crate::voucher::VoucherChoice;
+
+pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: String) -> Result<Exit, Failed> {
+    owner::become_owner_of(&global.data)?;
+    let record = match settled(global)?.reach(global)? {
+        Reached::Service(service) => {
+            let ask = Ask::Voucher { id, choice, reason };
+            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let Event::Voucher { record } = answer else { return Err(through::other(&answer)) };
+            *record
+        }
+        Reached::Store(context) => {
+            let asked_by = "a person on the command line";
+            let outcome = runtime()?.block_on(async {
+                match choice {
+                    VoucherChoice::Settle => jobs::settle_voucher(&context, &id, &reason, asked_by).await,
+                    VoucherChoice::Release | VoucherChoice::Unknown => {
+                        jobs::release_voucher(&context, &id, &reason, asked_by).await
+                    }
+                }
+            });
+            let closed = leave(global, *context);
+            let record = outcome?;
+            closed?;
+            record
+        }
+    };
+    let (id, amount) = (record.id(), record.voucher.vendor_amount);
+    if global.json {
+        let state = record.state().name();
+        print_json(&json!({
+            "id": id,
+            "mirakl_id": record.voucher.shop_id,
+            "amount": amount.decimal(),
+            "currency": amount.currency().code(),
+            "state": state,
+            "released": record.released,
+        }))?;
+    } else if choice == VoucherChoice::Settle {
+        print(&format!("voucher {id} ({amount}) is settled: no operation is made of it"))?;
+    } else {
+        print(&format!("voucher {id} ({amount}) is released: the next run of cashout:generate makes its operations"))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,85 @@
+//! A person's choices on a voucher that has made no operation: release it, or settle it.
+
+use super::{Context, JobError};
+use crate::sentence::{asker, say};
+use crate::store::{View, Writer};
+use crate::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
+
+/// Has the next run of `cashout:generate` make the operations of the voucher `id`, whatever holds it. Refused
+/// where a release would change nothing.
+pub async fn release_voucher(
+    context: &Context,
+    id: &str,
+    reason: &str,
+    asked_by: &str,
+) -> Result<VoucherRecord, JobError> {
+    choose(context, id, VoucherChoice::Release, reason, asked_by).await
+}
+
+/// Keeps for good that the voucher `id` was paid otherwise: no run makes operations of it.
+pub async fn settle_voucher(
+    context: &Context,
+    id: &str,
+    reason: &str,
+    asked_by: &str,
+) -> Result<VoucherRecord, JobError> {
+    choose(context, id, VoucherChoice::Settle, reason, asked_by).await
+}
+
+async fn choose(
+    context: &Context,
+    id: &str,
+    choice: VoucherChoice,
+    reason: &str,
+    asked_by: &str,
+) -> Result<VoucherRecord, JobError> {
+    let (now, reason, who, id) = (context.clock.now(), reason.trim().to_owned(), asked_by.to_owned(), id.to_owned());
+    if choice == VoucherChoice::Settle && reason.is_empty() {
+        return Err(JobError::Refused(say!("voucher-no-reason")));
+    }
+    let chosen = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(key) = VoucherRecord::key_of(&id) else {
+            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+        };
+        let Some(mut record) = writer.get::<VoucherRecord>(&key)? else {
+            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+        };
+        apply(&mut record, choice)?;
+        record.story.push(VoucherNote { at: now, choice, who, reason });
+        writer.put(&record)?;
+        Ok(record)
+    });
+    let record = chosen.await?;
+    let note = say!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
+    let (mirakl_id, voucher) = (record.voucher.shop_id, record.voucher.number.as_str());
+    tracing::warn!(action = "voucher", mirakl_id, voucher, "{note}");
+    Ok(record)
+}
+
+/// Does what was chosen, or says why it would do nothing.
+fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobError> {
+    let refused = |why| Err(JobError::Refused(why));
+    let voucher = record.id();
+    let Some(held) = record.held else { return refused(say!("voucher-has-operations", voucher)) };
+    match (choice, held) {
+        (VoucherChoice::Settle, HeldBecause::Settled) => refused(say!("voucher-settled-already", voucher)),
+        (VoucherChoice::Settle, _) => {
+            record.held = Some(HeldBecause::Settled);
+            record.released = false;
+            Ok(())
+        }
+        // A run makes them by itself once that is so; before, nobody can be paid.
+        (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
+            refused(say!("voucher-release-useless", voucher, reason = &held))
+        }
+        (VoucherChoice::Release, _) if record.released => refused(say!("voucher-released-already", voucher)),
+        (VoucherChoice::Release, _) => {
+            record.released = true;
+            if held == HeldBecause::Settled {
+                record.held = Some(HeldBecause::OutsideCycles);
+            }
+            Ok(())
+        }
+        (VoucherChoice::Unknown, _) => Ok(()),
+    }
+}

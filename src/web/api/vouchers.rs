@@ -1,0 +1,85 @@
+//! Vouchers: all that Mirakl has shown, and a person's choices on those without operations.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use super::lists::{self, Asked, Filter, List, Paging, VoucherFilter, VoucherItem};
+use crate::jobs;
+use crate::store::View;
+use crate::voucher::VoucherRecord;
+use crate::web::Web;
+use crate::web::auth::Caller;
+use crate::web::path::Name;
+use crate::web::problem::{Problem, ProblemBody};
+
+/// Why.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    /// In words; required to settle.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Vouchers, the latest first.
+#[utoipa::path(get, path = "/vouchers", params(Paging, VoucherFilter), responses(
+    (status = 200, body = List<VoucherItem>),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn vouchers(
+    State(web): State<Web>,
+    Asked(paging, filter): Asked<VoucherFilter>,
+) -> Result<Json<List<VoucherItem>>, Problem> {
+    Ok(Json(lists::page(&web, paging, filter).await?))
+}
+
+/// Has the next run of `cashout:generate` make the operations of a voucher that has none.
+#[utoipa::path(post, path = "/vouchers/{id}/release", request_body = Choice,
+    params(("id" = String, Path, description = "As the list shows it")), responses(
+    (status = 200, body = VoucherItem),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn release(
+    State(web): State<Web>,
+    caller: Caller,
+    Name(id): Name,
+    Body(choice): Body<Choice>,
+) -> Result<Json<VoucherItem>, Problem> {
+    known(&web, &id).await?;
+    let reason = choice.reason.unwrap_or_default();
+    let record = jobs::release_voucher(&web.context, &id, &reason, &caller.name).await?;
+    Ok(Json(VoucherFilter::item(record)))
+}
+
+/// Keeps that a voucher without operations was paid otherwise: it is never paid from here.
+#[utoipa::path(post, path = "/vouchers/{id}/settle", request_body = Choice,
+    params(("id" = String, Path, description = "As the list shows it")), responses(
+    (status = 200, body = VoucherItem),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn settle(
+    State(web): State<Web>,
+    caller: Caller,
+    Name(id): Name,
+    Body(choice): Body<Choice>,
+) -> Result<Json<VoucherItem>, Problem> {
+    known(&web, &id).await?;
+    let reason = choice.reason.unwrap_or_default();
+    let record = jobs::settle_voucher(&web.context, &id, &reason, &caller.name).await?;
+    Ok(Json(VoucherFilter::item(record)))
+}
+
+/// 404 where there is no such voucher.
+async fn known(web: &Web, id: &str) -> Result<(), Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such voucher");
+    let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
+    let found = web.context.store.reading(move |reader| reader.get::<VoucherRecord>(&key)).await?;
+    found.map(drop).ok_or_else(missing)
+}

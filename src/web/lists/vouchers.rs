@@ -1,0 +1,131 @@
+//! Every voucher that Mirakl has shown.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Filter, Moment, Period, at_most, moment};
+use crate::explanation::explain_voucher;
+use crate::money::Amount;
+use crate::sentence::Sentence;
+use crate::store::{Listing, day_number};
+use crate::voucher::{VoucherRecord, VoucherState};
+use crate::web::problem::Problem;
+
+/// Which vouchers.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct VoucherFilter {
+    /// How they stand.
+    state: Option<VoucherState>,
+    /// Of this cycle.
+    cycle: Option<Date>,
+    /// Store ID in Mirakl.
+    mirakl_id: Option<u64>,
+    /// Only those that Mirakl made on this day or later, or at this instant or later.
+    #[param(schema_with = moment)]
+    from: Option<Moment>,
+    /// Only those that Mirakl made on this day or before, or before this instant.
+    #[param(schema_with = moment)]
+    to: Option<Moment>,
+}
+
+/// One voucher.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VoucherItem {
+    /// What `voucher:release` and `voucher:settle` take.
+    pub(in crate::web) id: String,
+    /// The number that goes into payment references.
+    pub(in crate::web) number: String,
+    /// The invoice's number in Mirakl.
+    pub(in crate::web) invoice_id: Option<String>,
+    /// The billing cycle's id in Mirakl.
+    pub(in crate::web) billing_cycle_id: Option<String>,
+    /// Store ID in Mirakl.
+    pub(in crate::web) mirakl_id: u64,
+    /// The cycle that it belongs to; nothing where no window contains it.
+    pub(in crate::web) cycle: Option<Date>,
+    /// When Mirakl made it.
+    pub(in crate::web) date: Timestamp,
+    /// What the shop is owed, with the currency's decimals.
+    #[schema(example = "83.00")]
+    pub(in crate::web) amount: String,
+    /// What the operator is owed.
+    #[schema(example = "12.45")]
+    pub(in crate::web) commission: String,
+    /// ISO 4217.
+    pub(in crate::web) currency: String,
+    /// How it stands.
+    pub(in crate::web) state: VoucherState,
+    /// Why it has made no operation.
+    pub(in crate::web) reason: Option<String>,
+    /// Who has to act: `marketplace`, `vendor`, `hipay`, `administrator` or `nobody`.
+    pub(in crate::web) actor: Option<String>,
+    /// A person has released it: the next run makes its operations.
+    pub(in crate::web) released: bool,
+    /// Mirakl's word for whether it was paid.
+    pub(in crate::web) mirakl_payment_state: Option<String>,
+    /// Mirakl's code of the provider that pays it out.
+    pub(in crate::web) pay_out_psp_code: Option<String>,
+}
+
+impl Filter for VoucherFilter {
+    type Record = VoucherRecord;
+    type Item = VoucherItem;
+
+    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+        at_most("mirakl_id", self.mirakl_id, u64::MAX)?;
+        let listing = match (self.state, self.cycle, self.mirakl_id) {
+            (None, None, None) => Listing::any_of("date", [()]),
+            (Some(state), None, None) => Listing::any_of("state", [state.name()]),
+            (None, Some(cycle), None) => Listing::any_of("cycle", [day_number(cycle)]),
+            (Some(state), Some(cycle), None) => Listing::any_of("cycle", [(day_number(cycle), state.name())]),
+            (None, None, Some(shop)) => Listing::any_of("shop", [shop]),
+            (Some(state), None, Some(shop)) => Listing::any_of("shop", [(shop, state.name())]),
+            (None, Some(cycle), Some(shop)) => Listing::any_of("shop", [shop]).and("cycle", [day_number(cycle)]),
+            (Some(state), Some(cycle), Some(shop)) => {
+                Listing::any_of("shop", [(shop, state.name())]).and("cycle", [(day_number(cycle), state.name())])
+            }
+        };
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+    }
+
+    fn passes(&self, record: &VoucherRecord, zone: &TimeZone) -> Result<bool, Problem> {
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
+        Ok(self.state.is_none_or(|state| state == record.state())
+            && self.cycle.is_none_or(|cycle| cycle == record.cycle_date)
+            && self.mirakl_id.is_none_or(|shop| shop == record.voucher.shop_id)
+            && period.holds(record.made_at()))
+    }
+
+    fn date(record: &VoucherRecord) -> Timestamp {
+        record.made_at()
+    }
+
+    fn item(record: VoucherRecord) -> VoucherItem {
+        let state = record.state();
+        let (id, date) = (record.id(), record.made_at());
+        let voucher = record.voucher;
+        VoucherItem {
+            id,
+            date,
+            state,
+            cycle: Some(record.cycle_date).filter(|_| state != VoucherState::OutsideCycles),
+            reason: record.held.as_ref().map(|held| Sentence::from(held).text().to_owned()),
+            actor: record.held.as_ref().map(|held| explain_voucher(held).by().name().to_owned()),
+            released: record.released,
+            mirakl_id: voucher.shop_id,
+            amount: Amount::decimal(voucher.vendor_amount),
+            commission: Amount::decimal(voucher.operator_amount),
+            currency: voucher.vendor_amount.currency().code().to_owned(),
+            number: voucher.number,
+            invoice_id: voucher.invoice_id,
+            billing_cycle_id: voucher.billing_cycle_id,
+            mirakl_payment_state: voucher.payment_state,
+            pay_out_psp_code: voucher.pay_out_provider,
+        }
+    }
+}
