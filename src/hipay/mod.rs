@@ -206,6 +206,9 @@ impl HiPay {
         };
         let request = || self.post(path, on, &form);
         let judge = |answer| {
+            if kind == PaymentKind::Withdrawal {
+                is_created(&answer)?;
+            }
             let id = match kind {
                 PaymentKind::Transfer => decode::<wire::TransferAnswer>(answer)?.transaction_id,
                 PaymentKind::Withdrawal => decode::<wire::WithdrawalAnswer>(answer)?.transaction_public_id,
@@ -365,11 +368,27 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
             })),
             retry_after: None,
         }),
+        // A refused withdrawal may carry this alone (`40xx`).
+        None if envelope.error_code_detail.integer().is_some_and(|detail| detail != 0) => {
+            Err(refused(answer.status, None, &envelope))
+        }
         // Not HiPay's own word, whoever it is that answered.
         None | Some(0) if answer.status != 401 => {
             Err(CallError::unknown(say!("hipay-no-code", answer = answer.describe())))
         }
         code => Err(refused(answer.status, code.filter(|code| *code != 0), &envelope)),
+    }
+}
+
+/// HiPay's documented way to refuse a withdrawal: HTTP 200 with the code 13, "Withdrawal not created". In all
+/// other answers that code settles nothing.
+fn is_created(answer: &Answer) -> Result<(), CallError> {
+    const NOT_CREATED: i64 = 13;
+    match serde_json::from_slice::<wire::Envelope>(&answer.body) {
+        Ok(envelope) if answer.status == 200 && envelope.code.integer() == Some(NOT_CREATED) => {
+            Err(refused(answer.status, Some(NOT_CREATED), &envelope))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -261,10 +261,57 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     assert_eq!(nok("10:30:00 Europe/Berlin+0100").send(appliance.address()).await, 204);
     world.all_heard().await;
     let operation = world.operation(1);
-    assert_eq!(operation.status, Status::WithdrawSuccess);
-    assert!(operation.held.is_some_and(|held| held.contains("now tells that it is not executed")));
-    assert_eq!(operation.held_for, Some(Hold::Revoked));
+    assert_eq!((operation.status, &operation.held), (Status::WithdrawCanceled, &None), "it waits for a person");
+    assert!(operation.message.contains("now tells that it is not executed"), "{}", operation.message);
+    // A person asks for a retry, and HiPay shows that it was executed after all: it is not paid again.
+    cashout::jobs::retry(&world.context, operation.id, "finance").await.unwrap();
+    world.withdraw().await;
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+    assert_eq!(world.operation(1).withdrawal.attempts.len(), 1);
     appliance.stop().await.unwrap();
+}
+
+/// HiPay takes back what it had executed. A person's retry pays it, under the next reference.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hipay_takes_back_is_paid_again_once_a_person_asks_for_it() {
+    for kind in [PaymentKind::Withdrawal, PaymentKind::Transfer] {
+        let world = one_operation().await;
+        world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+        let appliance = world.heard().await;
+        world.transfer().await;
+        world.all_heard().await;
+        if kind == PaymentKind::Withdrawal {
+            world.withdraw().await;
+            world.all_heard().await;
+        }
+        let id = transaction(&world, kind);
+        world.clock.advance(SignedDuration::from_hours(48));
+        world.sandbox.hipay(|hipay| hipay.take_back(&id, Ending::CancelledEnd));
+        world.all_heard().await;
+        let operation = world.operation(1);
+        let status = match kind {
+            PaymentKind::Withdrawal => Status::WithdrawCanceled,
+            PaymentKind::Transfer => Status::TransferFailed,
+        };
+        assert_eq!(operation.status, status, "{operation:?}");
+        assert!(operation.waits_for_person(), "{operation:?}");
+        world.transfer().await;
+        world.withdraw().await;
+        assert_eq!(world.operation(1), operation, "no run touches it");
+        cashout::jobs::retry(&world.context, operation.id, "finance").await.unwrap();
+        world.transfer().await;
+        world.all_heard().await;
+        world.withdraw().await;
+        world.all_heard().await;
+        let paid = world.operation(1);
+        assert_eq!(paid.status, Status::WithdrawSuccess, "{paid:?}");
+        let references: Vec<&str> =
+            paid.payment(kind).attempts.iter().map(|attempt| attempt.reference.as_str()).collect();
+        assert!(references.len() == 2 && references[1].ends_with("_R2"), "{references:?}");
+        assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
+        appliance.stop().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

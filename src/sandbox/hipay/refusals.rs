@@ -38,7 +38,12 @@ impl Refused {
     }
 
     pub(super) fn answer(self, spelling: &mut Spelling) -> Answer {
-        let mut fields = vec![("code", spelling.whole(self.code)), ("message", Json::text(&self.message))];
+        // HiPay describes a refusal with a detail without any code; some carry one all the same.
+        let bare = self.detail.is_some() && spelling.either();
+        let mut fields = Vec::new();
+        if !bare {
+            fields.extend([("code", spelling.whole(self.code)), ("message", Json::text(&self.message))]);
+        }
         if !self.errors.is_empty() {
             let errors = self
                 .errors

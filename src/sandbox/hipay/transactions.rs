@@ -186,6 +186,24 @@ impl HipayModel {
         self.settle_where(now, |transaction| transaction.reference.as_deref() == Some(reference));
     }
 
+    /// A captured payment comes back: the money lies in the account that paid it, and HiPay tells so.
+    pub fn take_back(&mut self, id: &str, ending: Ending) {
+        let now = self.clock.now();
+        let taken = self.transactions.iter_mut().find(|one| one.id == id && one.captured.is_some());
+        let Some(transaction) = taken else { return };
+        ending.status().clone_into(&mut transaction.status);
+        transaction.captured = None;
+        let transaction = transaction.clone();
+        if let Some(account) = transaction.recipient.and_then(|id| self.accounts.get_mut(&id)) {
+            account.balance = account.balance.checked_sub(transaction.amount).unwrap_or(account.balance);
+        }
+        if let Some(account) = self.accounts.get_mut(&transaction.issuer) {
+            account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
+        }
+        self.ledger.turn(&transaction.id, EntryState::Reversed);
+        self.announce(&News::ended(&transaction, ending), now);
+    }
+
     /// Ends what is due by the clock or by look-ups.
     pub(super) fn settle_due(&mut self, now: Timestamp) {
         self.settle_where(now, |transaction| match transaction.life.as_ref().map(|life| life.until) {
