@@ -198,10 +198,19 @@ impl Payment {
         self.attempts.last()
     }
 
-    /// The reference that later attempts are numbered by: that of the last attempt, else `computed`.
-    /// A reference stays what it was when it was first made, whatever ids are configured later.
+    /// The reference that later attempts are numbered by: that of the last attempt that has one, else
+    /// `computed`. A reference stays what it was when it was first made, whatever ids are configured later.
     pub fn base<'a>(&'a self, computed: &'a str) -> &'a str {
-        self.last().map_or(computed, |last| split_number(&last.reference).0)
+        let mut references = self.attempts.iter().rev().map(|attempt| attempt.reference.as_str());
+        references.find(|reference| !reference.is_empty()).map_or(computed, |last| split_number(last).0)
+    }
+
+    /// The attempt that a transaction is of: by its reference, or by HiPay's id where it carries none.
+    pub fn attempt_of(&mut self, reference: &str, transaction_id: &str) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().find(|attempt| {
+            let by_id = reference.is_empty() && attempt.transaction_id.as_deref() == Some(transaction_id);
+            by_id || (!reference.is_empty() && attempt.reference == reference)
+        })
     }
 
     /// The first thing to do. `remembered` is false where the voucher is older than the store's
@@ -464,5 +473,15 @@ mod tests {
         assert_eq!(payment.base("computed"), "T");
         payment.attempts[1].reference = "OLD_R3".to_owned();
         assert_eq!(payment.base("computed"), "OLD");
+        // A payment that somebody else made without a reference.
+        payment.attempts.push(attempt(3));
+        payment.attempts[2].reference = String::new();
+        assert_eq!(payment.base("computed"), "OLD");
+        let mut payment = Payment { attempts: vec![attempt(1)] };
+        payment.attempts[0].reference = String::new();
+        payment.attempts[0].transaction_id = Some("5d".to_owned());
+        assert_eq!(payment.base("computed"), "computed");
+        assert!(payment.attempt_of("", "5d").is_some());
+        assert!(payment.attempt_of("", "6e").is_none() && payment.attempt_of("computed", "5d").is_none());
     }
 }

@@ -109,10 +109,14 @@ impl LedgerEntry {
         ReferenceParts::of(&self.reference)
     }
 
-    /// The words of its label, in small letters: a voucher that a label names is one of them.
+    /// The words of its label, in small letters: a voucher that a label names is one of them, whether signs
+    /// join it with what stands beside it or belong to its number.
     pub fn label_words(&self) -> impl Iterator<Item = String> {
-        let words = self.label.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
-        words.filter(|word| !word.is_empty()).map(str::to_lowercase)
+        let spaced =
+            self.label.split_whitespace().map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric()));
+        let plain = self.label.split(|letter: char| !letter.is_alphanumeric());
+        let dashed = self.label.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
+        spaced.chain(dashed).chain(plain).filter(|word| !word.is_empty()).map(str::to_lowercase)
     }
 
     /// True where money arrives on the account that lists it: a settlement of sales, a feeding, or a

@@ -107,6 +107,14 @@ impl Voucher {
         named.into_iter().filter_map(|(kind, number)| Some((kind, number?.clone()))).collect()
     }
 
+    /// True where both are known by another number of one kind: they are two vouchers, whatever else they share.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let others = other.identities();
+        self.identities()
+            .iter()
+            .any(|(kind, number)| others.iter().any(|(other, told)| other == kind && told != number))
+    }
+
     /// Takes over the numbers that `other`, the same voucher in the other source, is known by. True where
     /// there was one that was not known.
     pub fn learn_identities(&mut self, other: &Self) -> bool {

@@ -20,14 +20,8 @@ pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: St
         }
         Reached::Store(context) => {
             let asked_by = "a person on the command line";
-            let outcome = runtime()?.block_on(async {
-                match choice {
-                    VoucherChoice::Settle => jobs::settle_voucher(&context, &id, &reason, asked_by).await,
-                    VoucherChoice::Release | VoucherChoice::Unknown => {
-                        jobs::release_voucher(&context, &id, &reason, asked_by).await
-                    }
-                }
-            });
+            let chosen = jobs::choose_for_voucher(&context, &id, choice, &reason, asked_by);
+            let outcome = runtime()?.block_on(chosen);
             let closed = leave(global, *context);
             let record = outcome?;
             closed?;

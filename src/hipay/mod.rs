@@ -7,6 +7,8 @@ pub mod signature;
 mod types;
 mod wire;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
@@ -271,16 +273,18 @@ impl HiPay {
     pub async fn merchant_group(&self) -> Result<Vec<GroupMember>, CallError> {
         const PAGE: usize = 1_000;
         let path = format!("/merchant-group/{}", path_segment(&self.merchant_group));
-        let mut members = Vec::new();
+        let (mut members, mut known) = (Vec::new(), HashSet::new());
         for page in 1..10_000_usize {
             let query = [("page", page.to_string()), ("nb_result_per_page", PAGE.to_string())];
             let request = || self.request(Method::GET, &path, ActingOn::Technical).query(&query);
             let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::GroupAnswer>).await?;
             let total = answer.total_merchant.count().and_then(|total| usize::try_from(total).ok());
             let received = answer.members();
-            let count = received.len();
-            members.extend(received);
-            if count == 0 || total.map_or(count < PAGE, |total| members.len() >= total) {
+            let news: Vec<GroupMember> = received.into_iter().filter(|member| known.insert(member.clone())).collect();
+            let nothing_new = news.is_empty();
+            members.extend(news);
+            // HiPay may give smaller pages than were asked for.
+            if nothing_new || total.is_some_and(|total| members.len() >= total) {
                 break;
             }
         }

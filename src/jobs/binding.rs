@@ -180,10 +180,11 @@ fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operatio
             let page = view.page::<Operation>(&query)?;
             for operation in page.items {
                 effect.to_be_looked_for.add(operation.amount);
-                let refused = operation.transfer.last().is_none_or(|last| last.state == AttemptState::Refused);
+                let last = operation.transfer.last().map(|last| last.state);
+                let unsent = matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
                 let to_other =
                     operation.beneficiary == Beneficiary::Operator && operation.recipient_hipay_id != operator;
-                if refused && to_other {
+                if unsent && to_other {
                     effect.commissions.add(operation.amount);
                     elsewhere.push(operation);
                 }
@@ -225,7 +226,8 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
             for mut operation in unsent(writer, account)?.1 {
                 let (former, account_text) = (operation.recipient_hipay_id.to_string(), account.to_string());
                 operation.recipient_hipay_id = account;
-                if let Some(refused) = operation.transfer.attempts.last_mut() {
+                let last = operation.transfer.attempts.last_mut();
+                if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
                     refused.account = account;
                 }
                 operation.note(&say!("rebind-commission", account = account_text, former), now);

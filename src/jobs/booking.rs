@@ -30,7 +30,8 @@ impl Booking {
     /// Writes the voucher, its operations and what they net. Gives the operations that are new.
     pub(super) fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
         let known = writer.get::<VoucherRecord>(&self.voucher.key())?;
-        if known.as_ref().is_some_and(|known| known.held.is_none()) {
+        // Somebody may have settled it while its facts were read.
+        if known.as_ref().is_some_and(|known| known.held.is_none_or(|held| held == HeldBecause::Settled)) {
             return Ok(Vec::new());
         }
         let record = VoucherRecord {

@@ -173,7 +173,9 @@ fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRe
         if let Some(error) = page.unreadable.into_iter().next() {
             return Err(error);
         }
-        let mut others = page.items.into_iter().filter(|known| known.voucher.key() != voucher.key());
+        let other_record =
+            |known: &VoucherRecord| known.voucher.key() != voucher.key() && !known.voucher.contradicts(voucher);
+        let mut others = page.items.into_iter().filter(other_record);
         if let Some(other) = others.find(|other| own.is_none() || other.held.is_none()) {
             return Ok(Some(other));
         }
@@ -189,7 +191,9 @@ async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64
     let forgotten = context.store.write(move |writer: &mut Writer<'_>| {
         // Only what has made no operation.
         match writer.get::<VoucherRecord>(&key)? {
-            Some(twin) if twin.held.is_some() => writer.delete::<VoucherRecord>(&key).map(drop),
+            Some(twin) if twin.held.is_some_and(|held| held != HeldBecause::Settled) => {
+                writer.delete::<VoucherRecord>(&key).map(drop)
+            }
             Some(_) | None => Ok(()),
         }
     });
@@ -425,6 +429,10 @@ impl Generation<'_> {
             let query =
                 Query::group("source", other.name().to_owned()).from(from).to(to).limit(1_000).after(cursor.take());
             let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
+            // One that cannot be read may be the same as one of this source.
+            if let Some(error) = page.unreadable.into_iter().next() {
+                return Err(error.into());
+            }
             known.extend(page.items);
             cursor = page.next;
             if cursor.is_none() {
@@ -510,6 +518,11 @@ impl Generation<'_> {
             .reading(move |reader| Ok((known_voucher(reader, &shown)?, reader.get::<Vendor>(&shop_id)?)))
             .await?;
         let known = match known {
+            Some(known)
+                if known.voucher.key() == voucher.key() && !known.voucher.clone().learn_identities(&voucher) =>
+            {
+                Some(known)
+            }
             Some(known) => {
                 forget_twin(self.context, &known, voucher.key()).await?;
                 learn(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))

@@ -17,10 +17,12 @@ use crate::vendor::Vendor;
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     unpaid_vouchers::read_again(context, run).await?;
     let ledger = Ledger::of_technical_account(context);
-    ledger.watch(run).await?;
     let statuses = [[Status::TransferSending].as_slice(), &Status::TRANSFER_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("transfers", ids.len());
+    if !ids.is_empty() {
+        ledger.watch(run).await?;
+    }
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
     let memory = remembers_since(context).await?;
     due::each(context, run, ids, |operation| transfer(context, run, (&funds, &ledger, memory), operation)).await;

@@ -9,7 +9,7 @@ use super::cashout_generate::Generation;
 use super::shown_vouchers::{Shown, ShownVouchers};
 use super::{JobError, Subject};
 use crate::sentence::say;
-use crate::store::{Query, View};
+use crate::store::{Query, View, Writer};
 use crate::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord};
 
 impl Generation<'_> {
@@ -75,8 +75,7 @@ impl Generation<'_> {
                     let subject = Subject::voucher(known.shop_id, &known.number);
                     self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));
                     self.run.step();
-                    let record = VoucherRecord { held: Some(HeldBecause::NotShown), ..record };
-                    self.context.store.write(move |writer| writer.put(&record)).await?;
+                    self.note_gone(record.voucher.key()).await?;
                 }
                 Shown::Row(_) | Shown::Unsaid => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
@@ -87,5 +86,17 @@ impl Generation<'_> {
         }
         self.all(current).await;
         Ok(())
+    }
+
+    /// Keeps that Mirakl does not show a held voucher any more, unless somebody has decided on it meanwhile.
+    async fn note_gone(&self, key: (String, u64, String)) -> Result<(), JobError> {
+        let noted =
+            self.context.store.write(move |writer: &mut Writer<'_>| match writer.get::<VoucherRecord>(&key)? {
+                Some(record) if record.held.is_some_and(|held| held != HeldBecause::Settled) && !record.released => {
+                    writer.put(&VoucherRecord { held: Some(HeldBecause::NotShown), ..record })
+                }
+                Some(_) | None => Ok(()),
+            });
+        Ok(noted.await?)
     }
 }

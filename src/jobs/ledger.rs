@@ -48,8 +48,8 @@ const MAX_PAGES: usize = 2_000;
 /// Entries written in one transaction of the store.
 const WRITTEN_AT_ONCE: usize = 250;
 
-/// Candidates read for one payment; a person has to look long before there are so many.
-const MAX_CANDIDATES: usize = 500;
+/// Candidates for one payment that are read at once.
+const CANDIDATES_PAGE: usize = 500;
 
 /// The ledger of one account during one run. It is read once, when it is first needed, and further back
 /// where an older payment asks for that.
@@ -160,6 +160,7 @@ impl<'a> Ledger<'a> {
                 }
                 totals.insert(page.total);
                 let count = page.items.len();
+                let known_before = seen.len();
                 received = received.saturating_add(count);
                 for item in page.items {
                     let id = match &item {
@@ -169,7 +170,9 @@ impl<'a> Ledger<'a> {
                     seen.insert(id.clone());
                     merged.insert(id, item);
                 }
-                if count == 0 || page.total.is_some_and(|total| received >= total) {
+                // Without a count, a page that tells nothing new is the last one.
+                let nothing_new = page.total.is_none() && seen.len() == known_before;
+                if count == 0 || nothing_new || page.total.is_some_and(|total| received >= total) {
                     break;
                 }
             }
@@ -244,7 +247,7 @@ impl<'a> Ledger<'a> {
             }
         }
         let odd = std::mem::take(&mut *self.odd.lock().unwrap_or_else(PoisonError::into_inner));
-        let (orphans, mismatches): (Vec<_>, Vec<_>) =
+        let (new_orphans, mismatches): (Vec<_>, Vec<_>) =
             odd.into_iter().partition(|entry| entry.matched == LedgerMatch::Orphan);
         for entry in &mismatches {
             run.critical(Subject::default(), say!("ledger-mismatch", entry = describe(self.context, entry)));
@@ -256,19 +259,39 @@ impl<'a> Ledger<'a> {
                 marketplaces.iter().any(|id| parts.rest.ends_with(&format!("_{id}_{}", parts.wallet)))
             })
         };
-        // An instant without a zone is right to half a day.
-        let lacked = |entry: &&LedgerEntry| ours(entry) && later(entry.created_at, ZONES) >= memory;
-        let lacking: Vec<&LedgerEntry> = orphans.iter().filter(lacked).collect();
+        let orphans = self.orphans_since(memory).await?;
+        let lacking: Vec<&LedgerEntry> = orphans.iter().filter(|entry| ours(entry)).collect();
         if let Some(first) = lacking.first() {
             forget_before_now(self.context).await?;
             let number = lacking.len();
             run.critical(Subject::default(), say!("ledger-lacking", number, first = describe(self.context, first)));
         }
-        let others = orphans.len().saturating_sub(lacking.len());
+        let is_lacking = |entry: &LedgerEntry| lacking.iter().any(|one| one.transaction_id == entry.transaction_id);
+        let others = new_orphans.iter().filter(|entry| !is_lacking(entry)).count();
         if others > 0 {
             run.warn(&Subject::default(), say!("ledger-orphans", number = others));
         }
         Ok(())
+    }
+
+    /// The orphans of this account that were made since `memory` and read since then: whenever they were read, no
+    /// run has drawn its conclusion from them yet.
+    async fn orphans_since(&self, memory: Timestamp) -> Result<Vec<LedgerEntry>, StoreError> {
+        // An instant without a zone is right to half a day.
+        let from = earlier(memory, ZONES);
+        let account = self.account;
+        let mut orphans = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query = Query::group("match", LedgerMatch::Orphan.name()).from(from).limit(1_000).after(cursor.take());
+            let page = self.context.store.reading(move |reader| reader.page::<LedgerEntry>(&query)).await?;
+            let news = page.items.into_iter().filter(|entry| entry.account == account && entry.read_at > memory);
+            orphans.extend(news);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(orphans);
+            }
+        }
     }
 
     /// The entries that may concern `sought`, a payment for the shop `mirakl_id`. The ledger has to be read
@@ -296,8 +319,9 @@ impl<'a> Ledger<'a> {
                 queries.push(Query::group("reference", (account, prefix)).beginning_with(&format!("{voucher}_")));
             }
             let mut found = BTreeMap::new();
-            for query in queries {
-                let page = reader.page::<LedgerEntry>(&query.limit(MAX_CANDIDATES))?;
+            while let Some(query) = queries.pop() {
+                let page = reader.page::<LedgerEntry>(&query.clone().limit(CANDIDATES_PAGE))?;
+                queries.extend(page.next.map(|cursor| query.after(cursor)));
                 // An entry that cannot be read may be the payment.
                 if let Some(error) = page.unreadable.into_iter().next() {
                     return Err(error);

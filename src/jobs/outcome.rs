@@ -67,7 +67,14 @@ pub(super) async fn begin(
     let number = attempt.number;
     let begun = update(context, id, move |operation, now| {
         let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
-        if operation.held.is_some() || taken || operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err()
+        // Somebody may have given it another wallet or another amount since it was read.
+        let partial = operation.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal;
+        let meant = attempt.account == operation.recipient_hipay_id
+            && (attempt.amount == operation.amount || (partial && operation.amount.covers(attempt.amount)));
+        if operation.held.is_some()
+            || taken
+            || !meant
+            || operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err()
         {
             return false;
         }
@@ -235,7 +242,8 @@ pub(super) async fn adopt(
 pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Found, now: Timestamp) -> bool {
     let Found { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
-    if operation.payment(kind).attempts.iter().all(|attempt| attempt.reference != reference) {
+    let id = transaction.transaction_id.clone();
+    if operation.payment_mut(kind).attempt_of(&reference, &id).is_none() {
         let mut attempt = Attempt {
             number,
             reference: reference.clone(),
@@ -245,7 +253,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             private_label: String::new(),
             intended_at: now,
             state: AttemptState::Sending,
-            transaction_id: None,
+            transaction_id: Some(id.clone()),
             transaction_status: None,
             as_of: None,
             message: String::new(),
@@ -266,7 +274,8 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             }
         }
     }
-    let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+    let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return false };
+    let number = attempt.number;
     let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
     if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
         return false;
@@ -284,7 +293,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.say(message.clone());
     attempt.refusal = transaction.state.is_ended().then(|| Refusal::in_words(&transaction.refusal_reason));
     // An earlier attempt says nothing about the operation.
-    if operation.payment(kind).last().is_some_and(|last| last.reference != reference) {
+    if operation.payment(kind).last().is_some_and(|last| last.number != number) {
         return true;
     }
     // From a status that is only payable the payment has to be seen as sent first.

@@ -60,6 +60,17 @@ pub(super) struct Claim {
     pub(super) account: u64,
 }
 
+/// What HiPay's ledger says is to be done about an operation.
+enum ByLedger {
+    /// It was not paid.
+    ToBePaid(Operation),
+    /// It was paid under one of our own references: those are looked up one after the other, and nothing is
+    /// sent.
+    ToBeLookedUp(Operation),
+    /// It is adopted or held.
+    Done,
+}
+
 /// What was reserved for a payment.
 struct Reservation {
     amount: Amount,
@@ -87,10 +98,12 @@ impl Paying<'_> {
             .payment(kind)
             .last()
             .is_none_or(|last| matches!(last.state, AttemptState::Ended | AttemptState::Refused));
+        let mut may_send = self.may_send;
         if first && !remembered {
             match self.by_ledger(operation, vendor.as_ref()).await? {
-                Some(to_be_paid) => operation = to_be_paid,
-                None => return Ok(()),
+                ByLedger::ToBePaid(to_be_paid) => operation = to_be_paid,
+                ByLedger::ToBeLookedUp(paid) => (operation, may_send) = (paid, false),
+                ByLedger::Done => return Ok(()),
             }
         }
         let computed = operation.base_reference(kind, &marketplace(&self.context.config));
@@ -110,8 +123,8 @@ impl Paying<'_> {
                         return self.adopt(&operation, claim, transaction).await;
                     }
                 }
-                Plan::Begin(number) if self.may_send => return self.begin(&operation, &base, number).await,
-                Plan::Resend if self.may_send => return self.resend(&operation).await,
+                Plan::Begin(number) if may_send => return self.begin(&operation, &base, number).await,
+                Plan::Resend if may_send => return self.resend(&operation).await,
                 Plan::Wait(reason) => {
                     self.run.fail(subject(&operation), say!("pay-not-sent", kind, reason));
                     return Ok(());
@@ -141,21 +154,20 @@ impl Paying<'_> {
         self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
     }
 
-    /// Has HiPay's ledger decide whether a payment that this store may not remember was made. Gives the
-    /// operation back where it is still to be paid.
-    async fn by_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Option<Operation>, JobError> {
+    /// Has HiPay's ledger decide whether a payment that this store may not remember was made.
+    async fn by_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<ByLedger, JobError> {
         let (context, kind, id) = (self.context, self.kind, operation.id);
         if let Err(error) = self.ledger.read_since(operation.owed_since()).await {
             if error.is_credentials() {
                 return Err(JobError::Credentials((&error).into()));
             }
             if operation.waived.contains(&Hold::LedgerUnread) {
-                return Ok(Some(operation));
+                return Ok(ByLedger::ToBePaid(operation));
             }
             let message = say!("pay-ledger-unread", kind, error = &error);
             outcome::hold(context, id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
             self.run.fail(subject(&operation), message);
-            return Ok(None);
+            return Ok(ByLedger::Done);
         }
         let vouchers = operation.voucher_numbers();
         let config = &context.config;
@@ -182,28 +194,31 @@ impl Paying<'_> {
         };
         let entries = self.ledger.candidates(operation.mirakl_id, &sought).await?;
         match sought.judge(entries.iter().filter(|entry| !operation.dismissed.contains(&entry.transaction_id))) {
-            LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => Ok(Some(operation)),
+            LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => {
+                Ok(ByLedger::ToBeLookedUp(operation))
+            }
             LedgerVerdict::NotPaid => {
                 let note = say!("pay-ledger-read-again");
                 let released = outcome::release(context, id, Hold::LedgerUnread, note).await?;
-                Ok(released.filter(|operation| operation.held.is_none()))
+                let released = released.filter(|operation| operation.held.is_none());
+                Ok(released.map_or(ByLedger::Done, ByLedger::ToBePaid))
             }
             LedgerVerdict::Paid(entry) => {
-                let Some(account) = self.account_paid(&operation, entry).await? else { return Ok(None) };
+                let Some(account) = self.account_paid(&operation, entry).await? else { return Ok(ByLedger::Done) };
                 outcome::release(context, id, Hold::LedgerUnread, say!("pay-ledger-read-again")).await?;
                 let attempts = &operation.payment(kind).attempts;
                 let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
                 let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
                 let claim = Claim { number, reference: entry.reference.clone(), account };
-                self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| None)
+                self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Several(found) => {
                 let message = say!("pay-ledger-several", kind, payments = self.described(&found));
-                self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| None)
+                self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Possible(found) => {
                 let message = say!("pay-ledger-possible", kind, payments = self.described(&found));
-                self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| None)
+                self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| ByLedger::Done)
             }
         }
     }
@@ -213,7 +228,7 @@ impl Paying<'_> {
     fn is_numbered_from(&self, operation: &Operation, entry: &LedgerEntry) -> bool {
         let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
         let base = operation.payment(self.kind).base(&computed);
-        operation.held.is_none() && split_number(&entry.reference).0 == base
+        operation.held.is_none() && !entry.reference.is_empty() && split_number(&entry.reference).0 == base
     }
 
     /// What is said of the payments that a person has to look at.

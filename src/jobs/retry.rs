@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::unpaid_vouchers::record_of;
 use super::{Context, JobError, labels};
+use crate::attempt::AttemptState;
 use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Status};
 use crate::sentence::{asker, say};
 use crate::store::{View, Writer};
@@ -64,7 +65,8 @@ fn take_shown_amount(
     (operation.origin_amount, operation.amount) = (shown, amount);
     // HiPay knows nothing of a refused attempt: its reference pays the new amount.
     let labels = labels::of(context, operation, PaymentKind::Transfer, amount);
-    if let Some(refused) = operation.transfer.attempts.last_mut() {
+    let last = operation.transfer.attempts.last_mut();
+    if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
         refused.amount = amount;
         (refused.public_label, refused.private_label) = labels;
     }

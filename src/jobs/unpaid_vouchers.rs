@@ -69,9 +69,9 @@ pub(super) async fn hold_what_differs(
 ) -> Result<(), JobError> {
     let objections: Vec<(Beneficiary, Hold, Sentence)> = Beneficiary::ALL
         .into_iter()
-        .filter_map(|beneficiary| {
-            let (why, sentence) = objection(record, shown, beneficiary)?;
-            Some((beneficiary, why, sentence))
+        .flat_map(|beneficiary| {
+            let objections = objections(record, shown, beneficiary);
+            objections.into_iter().map(move |(why, sentence)| (beneficiary, why, sentence))
         })
         .collect();
     if objections.is_empty() {
@@ -97,11 +97,14 @@ pub(super) async fn hold_what_differs(
         }
         let mut held = Vec::new();
         for mut operation in operations {
-            let objection = objections.iter().find(|(beneficiary, ..)| *beneficiary == operation.beneficiary);
+            // The first that nobody has answered. After a transfer of ours, "paid" is what we or Mirakl made of it.
+            let objection = objections.iter().find(|(beneficiary, why, _)| {
+                let ours = *why == Hold::PaidInMirakl && transferred;
+                *beneficiary == operation.beneficiary && !ours && !operation.waived.contains(why)
+            });
             let Some((_, why, sentence)) = objection else { continue };
-            // After a transfer of ours, "paid" is what we or Mirakl made of it.
-            let ours = *why == Hold::PaidInMirakl && transferred;
-            if ours || operation.held.is_some() || operation.waived.contains(why) {
+            // A hold that ends by itself must not hide this one.
+            if operation.held.is_some() && operation.held_for != Some(Hold::LedgerUnread) {
                 continue;
             }
             if Status::TRANSFER_PAYABLE.contains(&operation.status) {
@@ -124,23 +127,27 @@ fn has_transferred(operation: &Operation) -> bool {
     operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
 }
 
-/// What Mirakl's present word says against paying one of the voucher's operations.
-fn objection(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Option<(Hold, Sentence)> {
+/// What Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
+fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Sentence)> {
     let ListedVoucher { voucher, unusable } = match shown {
         Shown::Row(row) => row,
-        Shown::Gone => return Some((Hold::VoucherGone, say!("generate-gone"))),
-        Shown::Unsaid => return None,
+        Shown::Gone => return vec![(Hold::VoucherGone, say!("generate-gone"))],
+        Shown::Unsaid => return Vec::new(),
     };
+    let mut objections = Vec::new();
     if voucher.is_paid_already() {
-        return Some((Hold::PaidInMirakl, say!("generate-paid")));
+        objections.push((Hold::PaidInMirakl, say!("generate-paid")));
     }
     if voucher.is_of_other_provider() {
         let provider = voucher.pay_out_provider.clone().unwrap_or_default();
-        return Some((Hold::OtherProvider, say!("generate-other-provider", provider)));
+        objections.push((Hold::OtherProvider, say!("generate-other-provider", provider)));
     }
     let (first, now) = match beneficiary {
         Beneficiary::Vendor => (record.voucher.vendor_amount, voucher.vendor_amount),
         Beneficiary::Operator => (record.voucher.operator_amount, voucher.operator_amount),
     };
-    (unusable.is_none() && first != now).then(|| (Hold::AmountChanged, say!("generate-amount-changed", first, now)))
+    if unusable.is_none() && first != now {
+        objections.push((Hold::AmountChanged, say!("generate-amount-changed", first, now)));
+    }
+    objections
 }

@@ -5,28 +5,10 @@ use crate::sentence::{asker, say};
 use crate::store::{View, Writer};
 use crate::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 
-/// Has the next run of `cashout:generate` make the operations of the voucher `id`, whatever holds it. Refused
-/// where a release would change nothing.
-pub async fn release_voucher(
-    context: &Context,
-    id: &str,
-    reason: &str,
-    asked_by: &str,
-) -> Result<VoucherRecord, JobError> {
-    choose(context, id, VoucherChoice::Release, reason, asked_by).await
-}
-
-/// Keeps for good that the voucher `id` was paid otherwise: no run makes operations of it.
-pub async fn settle_voucher(
-    context: &Context,
-    id: &str,
-    reason: &str,
-    asked_by: &str,
-) -> Result<VoucherRecord, JobError> {
-    choose(context, id, VoucherChoice::Settle, reason, asked_by).await
-}
-
-async fn choose(
+/// Does what a person has chosen about the voucher `id`, and keeps who, when and why. A release has the next run
+/// of `cashout:generate` make its operations, whatever holds it; settled, it is never paid from here. Refused
+/// where the choice would change nothing.
+pub async fn choose_for_voucher(
     context: &Context,
     id: &str,
     choice: VoucherChoice,
@@ -80,6 +62,6 @@ fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobErr
             }
             Ok(())
         }
-        (VoucherChoice::Unknown, _) => Ok(()),
+        (VoucherChoice::Unknown, _) => refused(say!("voucher-unknown-choice", voucher)),
     }
 }

@@ -119,7 +119,7 @@ pub async fn set_wallet(
         for mut operation in open_operations(writer, mirakl_id)? {
             let last = operation.transfer.last().map(|last| last.state);
             let unsent = Status::TRANSFER_PAYABLE.contains(&operation.status)
-                && matches!(last, None | Some(AttemptState::Refused));
+                && matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
             let of_vendor = operation.beneficiary == Beneficiary::Vendor;
             if !unsent {
                 if of_vendor {
@@ -131,7 +131,8 @@ pub async fn set_wallet(
             if of_vendor {
                 operation.recipient_hipay_id = hipay_id;
                 // HiPay knows nothing of a refused attempt: its reference pays the new wallet.
-                if let Some(refused) = operation.transfer.attempts.last_mut() {
+                let last = operation.transfer.attempts.last_mut();
+                if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
                     refused.account = hipay_id;
                 }
                 to_new.add(operation.amount);

@@ -101,6 +101,9 @@ fn without_a_reference_account_amount_and_label_have_to_fit() {
         |entries: &[LedgerEntry]| matches!(judged(PaymentKind::Transfer, entries), LedgerVerdict::Possible(_));
     assert!(paid(&[entry("", 8_300, shop, "Cycle 2026-11-11, voucher 71.")]));
     assert!(paid(&[entry("", 8_300, &shop.to_uppercase(), "71")]));
+    for label in ["2001-71", "shop 2001/71.", "(71)", "voucher_71", "No 000000000071"] {
+        assert!(paid(&[entry("", 8_300, shop, label)]), "{label}");
+    }
     // Some of it fits, or is not said: that may be it.
     assert!(possible(&[entry("", 8_300, shop, "by hand")]));
     assert!(possible(&[entry("", 8_000, shop, "71")]));

@@ -23,7 +23,6 @@ use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
 use crate::sentence::say;
 use crate::store::View;
 use crate::update::Installer;
-use crate::voucher::VoucherChoice;
 
 /// How long a request may be, in bytes.
 const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -181,12 +180,7 @@ impl Conversation {
             }
             Ask::Voucher { id, choice, reason } => {
                 let (context, asked_by) = (&self.service.context, "a person on the command line");
-                let chosen = match choice {
-                    VoucherChoice::Settle => jobs::settle_voucher(context, &id, &reason, asked_by).await,
-                    VoucherChoice::Release | VoucherChoice::Unknown => {
-                        jobs::release_voucher(context, &id, &reason, asked_by).await
-                    }
-                };
+                let chosen = jobs::choose_for_voucher(context, &id, choice, &reason, asked_by).await;
                 let event = match chosen {
                     Ok(record) => Event::Voucher { record: Box::new(record) },
                     Err(error) => Event::Failed((&error).into()),

@@ -8,8 +8,14 @@ use cashout::sandbox::{Endpoint, Remote};
 use crate::world::World;
 
 /// The calls of HiPay's that a payment takes part in.
-const CALLS: [Endpoint; 5] =
-    [Endpoint::Transfer, Endpoint::Withdrawal, Endpoint::Transaction, Endpoint::Account, Endpoint::Balance];
+const CALLS: [Endpoint; 6] = [
+    Endpoint::Transfer,
+    Endpoint::Withdrawal,
+    Endpoint::Transaction,
+    Endpoint::Transactions,
+    Endpoint::Account,
+    Endpoint::Balance,
+];
 
 /// How many requests of each kind HiPay got since the last look; any other is a failure.
 fn calls(world: &World) -> BTreeMap<String, u64> {
@@ -49,8 +55,8 @@ async fn world_of(sellers: u64, vouchers: u64) -> World {
 async fn six_calls_pay_an_operation_and_four_where_no_sync_is_needed() {
     let world = world_of(20, 1).await;
     world.transfer().await;
-    // The escrow account's balance is read once for the whole run.
-    assert_eq!(calls(&world), expected(&[("Transfer", 20), ("Balance", 1)]));
+    // The escrow account's balance and its ledger are read once for the whole run.
+    assert_eq!(calls(&world), expected(&[("Transfer", 20), ("Balance", 1), ("Transactions", 1)]));
     world.sync().await;
     assert_eq!(calls(&world), expected(&[("Transaction", 20)]));
     world.withdraw().await;

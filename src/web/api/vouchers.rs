@@ -10,7 +10,7 @@ use super::extract::Body;
 use super::lists::{self, Asked, Filter, List, Paging, VoucherFilter, VoucherItem};
 use crate::jobs;
 use crate::store::View;
-use crate::voucher::VoucherRecord;
+use crate::voucher::{VoucherChoice, VoucherRecord};
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::path::Name;
@@ -53,7 +53,7 @@ pub(super) async fn release(
 ) -> Result<Json<VoucherItem>, Problem> {
     known(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
-    let record = jobs::release_voucher(&web.context, &id, &reason, &caller.name).await?;
+    let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Release, &reason, &caller.name).await?;
     Ok(Json(VoucherFilter::item(record)))
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn settle(
 ) -> Result<Json<VoucherItem>, Problem> {
     known(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
-    let record = jobs::settle_voucher(&web.context, &id, &reason, &caller.name).await?;
+    let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Settle, &reason, &caller.name).await?;
     Ok(Json(VoucherFilter::item(record)))
 }
 

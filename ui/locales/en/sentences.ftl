@@ -98,6 +98,7 @@ held-may-be-known = the other source of vouchers has shown one of this shop for 
 held-settled = it was settled otherwise
 voucher-none = there is no voucher { $voucher }; GET /api/v1/vouchers shows their ids
 voucher-no-reason = a reason is required: say why
+voucher-unknown-choice = this release knows no such choice for voucher { $voucher }; nothing was changed
 voucher-has-operations = voucher { $voucher } has made its operations: decide on those
 voucher-settled-already = voucher { $voucher } is settled already; nothing was changed
 voucher-released-already = voucher { $voucher } is released already; the next run of cashout:generate makes its operations

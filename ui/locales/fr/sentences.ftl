@@ -97,6 +97,7 @@ held-may-be-known = l’autre source de bons en a montré un de cette boutique p
 held-settled = il a été soldé autrement
 voucher-none = le bon { $voucher } n’existe pas ; GET /api/v1/vouchers en donne les identifiants
 voucher-no-reason = un motif est obligatoire : indiquez-le
+voucher-unknown-choice = cette version ne connaît pas ce choix pour le bon { $voucher } ; rien n’a changé
 voucher-has-operations = le bon { $voucher } a créé ses opérations : décidez de celles-ci
 voucher-settled-already = le bon { $voucher } est déjà soldé ; rien n’a changé
 voucher-released-already = le bon { $voucher } est déjà libéré ; le prochain lancement de « { command-cashout-generate } » crée ses opérations
