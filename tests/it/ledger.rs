@@ -272,6 +272,8 @@ async fn the_ledger_is_listed_with_what_each_entry_is_to_our_operations() {
         World::unscheduled(SandboxOptions::default(), &["dashboard.apiToken: a-token-of-this-test-0123456789"]).await;
     world.seller(2001);
     world.voucher(1, 2001, 10_000, 1_500);
+    // More than there is: it stays due, so the next run reads the ledger again.
+    world.voucher(2, 2001, 1_000_000, 0);
     world.fund(100_000);
     let technical = world.sandbox.credentials().technical_id;
     // Others pay what no voucher owes.

@@ -77,7 +77,7 @@ impl Filter for VoucherFilter {
     type Item = VoucherItem;
 
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
-        at_most("mirakl_id", self.mirakl_id, u64::MAX)?;
+        at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.state, self.cycle, self.mirakl_id) {
             (None, None, None) => Listing::any_of("date", [()]),
             (Some(state), None, None) => Listing::any_of("state", [state.name()]),
