@@ -229,7 +229,7 @@ impl Payment {
         }
     }
 
-    /// What HiPay's answer to [`Plan::LookUp`] for attempt `number` means; `found` is the state of
+    /// Returns the next step after HiPay's answer to [`Plan::LookUp`] for attempt `number`; `found` is the state of
     /// the transaction with that reference, `None` where HiPay does not know the reference.
     pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
         let known = self.attempts.iter().find(|attempt| attempt.number == number);

@@ -99,7 +99,7 @@ pub struct LedgerEntry {
 }
 
 impl LedgerEntry {
-    /// What its status means.
+    /// Returns the meaning of its status.
     pub fn state(&self) -> TransactionState {
         TransactionState::from_word(&self.status)
     }
@@ -119,7 +119,7 @@ impl LedgerEntry {
         spaced.chain(dashed).chain(plain).filter(|word| !word.is_empty()).map(str::to_lowercase)
     }
 
-    /// True where money arrives on the account that lists it: a settlement of sales, a feeding, or a
+    /// Returns true where money arrives on the account that lists it: a settlement of sales, a feeding, or a
     /// transfer whose recipient has the login `own_login`.
     pub fn is_incoming(&self, own_login: &str) -> bool {
         const FEEDING: &str = "1";
@@ -131,7 +131,7 @@ impl LedgerEntry {
     }
 }
 
-/// How much of an account's ledger was read.
+/// The interval of an account's ledger that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerAccount {
     /// The account (HiPay ID).
@@ -157,7 +157,7 @@ pub struct SoughtPayment<'a> {
     /// The only wallet that a reference may name for certain: shops may share the voucher's number. `None`
     /// where the number is this voucher's alone.
     pub only_wallet: Option<u64>,
-    /// What would be paid.
+    /// The amount that would be paid.
     pub amount: Amount,
     /// The logins of the account that would be paid, for a transfer.
     pub recipient_logins: &'a [String],
@@ -169,7 +169,7 @@ pub struct SoughtPayment<'a> {
     pub since: Timestamp,
 }
 
-/// What the ledger says about a payment of which this store has no memory.
+/// The ledger's verdict on a payment of which this store has no memory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LedgerVerdict<'a> {
     /// Nothing shows that it was paid.
@@ -235,7 +235,7 @@ impl SoughtPayment<'_> {
     }
 }
 
-/// What one entry is to the payment that is looked for.
+/// The claim of one entry to be the payment that is looked for.
 enum Claim {
     None,
     Certain,

@@ -85,7 +85,7 @@ pub struct Voucher {
 pub struct ListedVoucher {
     /// The voucher; without amounts where `unusable` says so.
     pub voucher: Voucher,
-    /// Why its amounts cannot be used.
+    /// The reason why its amounts cannot be used.
     pub unusable: Option<Sentence>,
 }
 
@@ -107,7 +107,8 @@ impl Voucher {
         named.into_iter().filter_map(|(kind, number)| Some((kind, number?.clone()))).collect()
     }
 
-    /// True where both are known by another number of one kind: they are two vouchers, whatever else they share.
+    /// Returns true where both are known by another number of one kind: they are two vouchers, whatever else they
+    /// share.
     pub fn contradicts(&self, other: &Self) -> bool {
         let others = other.identities();
         self.identities()
@@ -132,13 +133,13 @@ impl Voucher {
         learnt
     }
 
-    /// True where another provider pays it out. Only what is the operator's own, or nobody's, is paid here.
+    /// Returns true where another provider pays it out. Only what is the operator's own, or nobody's, is paid here.
     pub fn is_of_other_provider(&self) -> bool {
         let code = self.pay_out_provider.as_deref().map(str::trim).unwrap_or_default();
         !["", "NOT_SPECIFIED", "OPERATOR"].iter().any(|ours| code.eq_ignore_ascii_case(ours))
     }
 
-    /// True where its row is no automatic invoice: those are not paid here.
+    /// Returns true where its row is no automatic invoice: those are not paid here.
     pub fn is_of_other_type(&self) -> bool {
         let kind = self.row_type.as_deref().map(str::trim).unwrap_or_default();
         !["", "AUTO_INVOICE"].iter().any(|ours| kind.eq_ignore_ascii_case(ours))
@@ -199,8 +200,8 @@ impl HeldBecause {
         Self::Unknown,
     ];
 
-    /// What the releases before this one take it for. They know five reasons, and try each again; what they
-    /// would pay although it is not to be paid from here is written as if it had its operations.
+    /// Returns the reason that the releases before this one take it for. They know five reasons, and try each
+    /// again; what they would pay although it is not to be paid from here is written as if it had its operations.
     fn known_before(self) -> Option<Self> {
         match self {
             Self::VendorUnknown
@@ -289,7 +290,7 @@ pub struct VoucherRecord {
     /// A person has released it: the next run makes its operations, whatever held it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
-    /// What people have chosen about it, the oldest first.
+    /// The choices of people about it, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub story: Vec<VoucherNote>,
     /// What a later release wrote beside this; kept as it is.
@@ -297,7 +298,7 @@ pub struct VoucherRecord {
     pub unknown: Map<String, Value>,
 }
 
-/// What a person can choose about a voucher that has made no operation.
+/// A person's choice on a voucher that has made no operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherChoice {
@@ -368,7 +369,7 @@ impl VoucherState {
 }
 
 impl VoucherRecord {
-    /// What people and scripts name it by: source, shop and number.
+    /// Returns the name that people and scripts use: source, shop and number.
     pub fn id(&self) -> String {
         let (source, shop_id, number) = self.voucher.key();
         format!("{source}-{shop_id}-{number}")
@@ -386,7 +387,7 @@ impl VoucherRecord {
         self.voucher.created_at.unwrap_or(self.cycle_at)
     }
 
-    /// How it stands.
+    /// Returns its state.
     pub fn state(&self) -> VoucherState {
         match self.held {
             None if self.voucher.vendor_amount.is_positive() || self.voucher.operator_amount.is_positive() => {

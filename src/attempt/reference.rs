@@ -16,7 +16,7 @@ pub fn split_number(reference: &str) -> (&str, u32) {
     suffix.filter(|(_, number)| *number > 1).unwrap_or((reference, 1))
 }
 
-/// What a reference of a payment begins with.
+/// The beginning of a payment's reference.
 pub fn prefix(kind: PaymentKind, beneficiary: Beneficiary) -> &'static str {
     match (kind, beneficiary) {
         (PaymentKind::Transfer, Beneficiary::Vendor) => "TRANSFER_SALES_",
@@ -59,7 +59,7 @@ impl<'a> ReferenceParts<'a> {
         None
     }
 
-    /// True where it is of the voucher with this number, whatever marketplace and wallet follow.
+    /// Returns true where it is of the voucher with this number, whatever marketplace and wallet follow.
     pub fn is_of(&self, voucher: &str) -> bool {
         let marketplace = self
             .rest

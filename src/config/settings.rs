@@ -138,7 +138,7 @@ pub struct CycleConfig {
 pub struct CashoutConfig {
     /// What happens to negative vouchers.
     pub negative_vouchers: NegativeVouchers,
-    /// What happens to vouchers that no cycle's window contains.
+    /// The treatment of vouchers that no cycle's window contains.
     pub outside_cycles: OutsideCycles,
     /// First cycle this installation is responsible for; none: the day of its first batch on a new store.
     pub first_cycle: Option<Date>,
@@ -153,7 +153,7 @@ pub enum NegativeVouchers {
     Ignore,
 }
 
-/// What happens to vouchers that no cycle's window contains.
+/// The treatment of vouchers that no cycle's window contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutsideCycles {
     /// They are held for a person.

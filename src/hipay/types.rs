@@ -264,7 +264,7 @@ pub enum ListedTransaction {
 pub struct TransactionsPage {
     /// The items.
     pub items: Vec<ListedTransaction>,
-    /// How many there are on all pages, where HiPay says.
+    /// The number of items on all pages, where HiPay says.
     pub total: Option<usize>,
 }
 
@@ -284,7 +284,7 @@ pub struct GroupMember {
 }
 
 impl GroupMember {
-    /// What people know it by: the e-mail, else the login.
+    /// Returns the name that people know it by: the e-mail, else the login.
     pub fn name(&self) -> &str {
         if self.email.is_empty() { &self.login } else { &self.email }
     }

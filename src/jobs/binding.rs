@@ -72,12 +72,12 @@ impl Binding {
         }
     }
 
-    /// True where both name the same, as far as both are known.
+    /// Returns true where both name the same, as far as both are known.
     fn is_same(&self, other: &Self) -> bool {
         self.differences(other).is_empty()
     }
 
-    /// True where payments under way go on unchanged: only the operator's account differs.
+    /// Returns true where payments under way go on unchanged: only the operator's account differs.
     fn pays_alike(&self, other: &Self) -> bool {
         Self { operator_account: 0, ..self.clone() }.is_same(other)
     }
@@ -139,7 +139,7 @@ async fn note_operator_account(context: &Context, operator_account: u64) -> Resu
     Ok(noted.await?)
 }
 
-/// What binding the store to what the configuration names means for its operations.
+/// The consequences for its operations of binding the store to what the configuration names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RebindEffect {
     /// Not transferred yet: each is looked for in HiPay's ledger before it is paid.

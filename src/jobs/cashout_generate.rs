@@ -71,7 +71,7 @@ pub struct CycleRecord {
     pub unknown: Map<String, Value>,
 }
 
-/// How far the vouchers were read.
+/// The progress of reading vouchers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct VoucherIntake {
     /// From this source.
@@ -84,10 +84,10 @@ struct VoucherIntake {
 
 const INTAKE: &str = "voucher intake";
 
-/// How far back each reading begins before the end of the last one: Mirakl's list may lag.
+/// Each reading begins this long before the end of the last one: Mirakl's list may lag.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// Of how much the vouchers are read again once a day: they may have come late, changed or vanished.
+/// Vouchers of this long are read again once a day: they may have come late, changed or vanished.
 const READ_AGAIN: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
 /// "Once a day", for a schedule that is not exact.
@@ -96,7 +96,7 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(20);
 /// The longest interval that is read in one list, so that memory stays bounded.
 const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// How far ahead of our clock a voucher may be dated.
+/// A voucher may be dated this far ahead of our clock.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArguments) -> Result<(), JobError> {
@@ -160,7 +160,7 @@ fn asked(
     Ok(Some(cycle))
 }
 
-/// What is known of a voucher: under its own key, or under the one of the source that showed it first. Where
+/// Reads the record of a voucher: under its own key, or under that of the source that showed it first. Where
 /// both are known, since nothing joined them before, it is the one that has made its operations.
 fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRecord>, StoreError> {
     let own = view.get::<VoucherRecord>(&voucher.key())?;
@@ -232,7 +232,7 @@ fn is_told_once(reason: HeldBecause) -> bool {
     matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
 }
 
-/// Where a voucher belongs.
+/// The place of a voucher in the calendar.
 struct Placement {
     /// The cycle; `None` where no window contains it.
     cycle: Option<Cycle>,
@@ -260,7 +260,7 @@ pub(super) struct Generation<'a> {
     configured: Calendar,
     /// The operator account's balance, read once.
     operator: OnceCell<Option<Amount>>,
-    /// What the other source has shown of the cycles' time, by shop.
+    /// Vouchers of the other source from the same time, by shop.
     others: Mutex<HashMap<u64, Vec<Voucher>>>,
     /// Vouchers dealt with in this run.
     pub(super) dealt_with: Mutex<HashSet<(String, u64, String)>>,
@@ -464,7 +464,7 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// True where the other source has shown a voucher of the shop for the same time that shares no kind of
+    /// Returns true where the other source has shown a voucher of the shop for the same time that shares no kind of
     /// number with this one: it may be the same.
     fn may_be_known(&self, voucher: &Voucher) -> bool {
         let kinds =
@@ -601,8 +601,8 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// What Mirakl says now of a voucher whose operations are made: an amount that it changed is told and never
-    /// overwritten, and what is not sent yet is held where it is not to be paid as it is.
+    /// Compares a voucher whose operations are made with Mirakl's present word: an amount that it changed is told
+    /// and never overwritten, and what is not sent yet is held where it is not to be paid as it is.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
         self.run.count("known already");
         let first = (known.voucher.vendor_amount, known.voucher.operator_amount);

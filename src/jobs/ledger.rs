@@ -23,10 +23,10 @@ use crate::vendor::Vendor;
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// How far an instant that HiPay writes without its zone may be off.
+/// Upper bound on the error of an instant that HiPay writes without its zone.
 const ZONES: SignedDuration = SignedDuration::from_hours(14);
 
-/// How far back an incremental reading begins before the end of the last one: HiPay's list may lag
+/// An incremental reading begins this long before the end of the last one: HiPay's list may lag
 /// behind its payments.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
@@ -39,7 +39,7 @@ const SHORTEST_LIST: SignedDuration = SignedDuration::from_secs(2);
 /// Transactions that are held in memory at once: an interval with more of them is divided.
 const MAX_LISTED: usize = 5_000;
 
-/// How often a list that changes while it is read is read again.
+/// Upper bound on the readings of a list that changes while it is read.
 const MAX_SWEEPS: u32 = 5;
 
 /// Upper bound on the pages of one list; a remote that never ends it is stopped here.
@@ -391,7 +391,7 @@ fn keep_entry(
     Ok(Some(entry).filter(|entry| odd && was != Some(entry.matched)))
 }
 
-/// What an entry is to the operations of this store, and to which of them.
+/// Matches an entry with the operations of this store.
 fn match_entry(view: &impl View, entry: &LedgerEntry) -> Result<(LedgerMatch, Option<u64>), StoreError> {
     let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
     let mut operations = view.page::<Operation>(&by_id)?.items;
@@ -438,7 +438,7 @@ pub(super) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id:
     Ok(())
 }
 
-/// True where another shop has a voucher of the same number: Mirakl may number each shop's vouchers by itself.
+/// Returns true where another shop has a voucher of the same number: Mirakl may number each shop's vouchers by itself.
 pub(super) async fn is_shared(context: &Context, operation: &Operation) -> Result<bool, StoreError> {
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.to_lowercase());
     context
@@ -473,7 +473,7 @@ pub(super) fn transaction_of(entry: &LedgerEntry) -> Transaction {
     }
 }
 
-/// What people read of an entry: its amount, its day, its transaction.
+/// Describes an entry for people: its amount, its day, its transaction.
 pub(super) fn describe(context: &Context, entry: &LedgerEntry) -> Sentence {
     let (transaction, day) = (&entry.transaction_id, context.calendar().day_of(entry.created_at));
     match entry.amount {

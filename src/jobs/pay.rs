@@ -26,7 +26,7 @@ const OUTCOME_UNKNOWN: &str = "pay-open";
 /// What is said of one that has not left.
 const NOT_SENT: &str = "pay-unsent";
 
-/// How long before the voucher was made a payment of it may be dated: clocks and time zones differ.
+/// A payment may be dated this long before its voucher: clocks and time zones differ.
 const LEDGER_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// More look-ups than any operation has attempts.
@@ -51,7 +51,7 @@ pub(super) struct Paying<'a> {
     pub(super) may_send: bool,
 }
 
-/// Which attempt a transaction that HiPay shows is taken for.
+/// The attempt that a transaction of HiPay's is taken for.
 pub(super) struct Claim {
     pub(super) number: u32,
     /// Its reference; empty where a payment carries none.
@@ -60,7 +60,7 @@ pub(super) struct Claim {
     pub(super) account: u64,
 }
 
-/// What HiPay's ledger says is to be done about an operation.
+/// The decision of HiPay's ledger about an operation.
 enum ByLedger {
     /// It was not paid.
     ToBePaid(Operation),
@@ -140,7 +140,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// True where a payment of the operation could not have been made without this store's knowledge: its
+    /// Returns true where a payment of the operation could not have been made without this store's knowledge: its
     /// voucher is younger than the memory, and its wallet is not younger than the voucher, for which
     /// another wallet may have been paid.
     fn remembers(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
@@ -223,7 +223,7 @@ impl Paying<'_> {
         }
     }
 
-    /// True where the entry is found by looking our own references up one after the other, which tells the
+    /// Returns true where the entry is found by looking our own references up one after the other, which tells the
     /// attempts before it as well.
     fn is_numbered_from(&self, operation: &Operation, entry: &LedgerEntry) -> bool {
         let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
@@ -231,7 +231,7 @@ impl Paying<'_> {
         operation.held.is_none() && !entry.reference.is_empty() && split_number(&entry.reference).0 == base
     }
 
-    /// What is said of the payments that a person has to look at.
+    /// Describes the payments that a person has to look at.
     fn described(&self, found: &[&LedgerEntry]) -> Sentence {
         const MAX_DESCRIBED: usize = 5;
         let described = found.iter().take(MAX_DESCRIBED).map(|entry| ledger::describe(self.context, entry));

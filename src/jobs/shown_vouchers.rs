@@ -1,4 +1,4 @@
-//! What Mirakl shows now of vouchers that are known, found by any number that they are known by.
+//! Mirakl's present rows of known vouchers, found by any number that they are known by.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Vouchers that were made closer together than this are read in one list.
 const READ_TOGETHER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What Mirakl says of a known voucher now.
+/// Mirakl's present word on a known voucher.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shown<'a> {
     /// This.
@@ -76,7 +76,7 @@ impl ShownVouchers {
         self.rows.push(row);
     }
 
-    /// What Mirakl says of `voucher`.
+    /// Finds Mirakl's present word on `voucher`.
     pub(super) fn of(&self, voucher: &Voucher) -> Shown<'_> {
         let found = voucher.identities().into_iter().find_map(|(kind, number)| {
             let at = self.by_identity.get(&(kind, voucher.shop_id, number))?;

@@ -122,12 +122,12 @@ pub(super) async fn hold_what_differs(
     Ok(())
 }
 
-/// True where HiPay has executed a transfer of it.
+/// Returns true where HiPay has executed a transfer of it.
 fn has_transferred(operation: &Operation) -> bool {
     operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
 }
 
-/// What Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
+/// Lists what Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
 fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Sentence)> {
     let ListedVoucher { voucher, unusable } = match shown {
         Shown::Row(row) => row,

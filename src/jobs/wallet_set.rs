@@ -13,12 +13,12 @@ use crate::sentence::{Sentence, asker, say};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::Vendor;
 
-/// How many operations there are, and how much of each currency.
+/// A number of operations and their sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Moved {
-    /// How many.
+    /// The number of operations.
     pub count: u64,
-    /// How much, an amount for each currency.
+    /// Their sum in each currency.
     pub sums: Vec<Amount>,
 }
 
@@ -39,7 +39,7 @@ impl Moved {
     }
 }
 
-/// What a change of a vendor's wallet has done.
+/// The effect of a change of a vendor's wallet.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WalletChange {
     /// The shop.

@@ -48,7 +48,7 @@ impl Hold {
         Self::Unknown,
     ];
 
-    /// True where a person who releases the operation answers the reason for good. The others go by what was
+    /// Returns true where a person who releases the operation answers the reason for good. The others go by what was
     /// looked at: other transactions, or another amount, hold it again.
     pub fn is_waived_for_good(self) -> bool {
         matches!(self, Self::PaidInMirakl | Self::LedgerUnread | Self::OtherProvider | Self::VoucherGone)

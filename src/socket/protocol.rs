@@ -188,7 +188,7 @@ pub enum Event {
         /// All of it.
         operation: Box<Operation>,
     },
-    /// What the change of a wallet has done. The last line.
+    /// The effect of a change of a wallet. The last line.
     Wallet {
         /// All of it.
         change: Box<WalletChange>,

@@ -56,7 +56,7 @@ pub struct HipayModel {
     pub lives: HashMap<String, Life>,
     /// How long a new transaction is not found.
     pub lag: Lag,
-    /// What the items of a list of transactions look like.
+    /// The shape of the items of a list of transactions.
     pub listed: Listed,
     /// The zone in which transactions are dated.
     pub time_zone: TimeZone,

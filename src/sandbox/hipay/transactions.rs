@@ -92,7 +92,7 @@ pub enum Lag {
     Elapsed(SignedDuration),
 }
 
-/// What the items of a list of transactions look like: HiPay's description calls each a text.
+/// The shape of the items of a list of transactions: HiPay's description calls each a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
     /// Objects with the names of a single transaction.
@@ -160,7 +160,7 @@ impl Transaction {
         }
     }
 
-    /// True where the list of this account shows it.
+    /// Returns true where the list of this account shows it.
     fn concerns(&self, account: u64) -> bool {
         (self.kind != Kind::Funding && self.issuer == account) || self.recipient == Some(account)
     }
