@@ -29,14 +29,14 @@ const FLAGS: [&str; 11] = [
 ];
 
 /// Adds up how far things moved since `since` (milliseconds since 1970) without anybody's doing, once
-/// the page is drawn. The parts of the browser's own date fields change their width while they are filled in:
-/// that names no element of the page, and is no measurable distance.
+/// the page is drawn. The parts of the browser's own date fields change their width while they are filled in,
+/// and push what stands beside them by less than the last decimal that is told: that is nothing to be seen.
 const MOVED: &str = "
     const since = arguments[0];
     return new Promise(done => {
         const moved = [];
-        const ours = entry => entry.value >= 0.00005 || (entry.sources || []).some(source => source.node);
-        const keep = entries => moved.push(...entries.filter(ours)
+        const visible = entry => entry.value >= 0.00005;
+        const keep = entries => moved.push(...entries.filter(visible)
             .filter(entry => !entry.hadRecentInput && performance.timeOrigin + entry.startTime > since)
             .map(entry => `${entry.value.toFixed(4)} at ${Math.round(entry.startTime)} ms: ` + (entry.sources || [])
                 .map(source => source.node && (source.node.id ? '#' + source.node.id : source.node.nodeName))
