@@ -158,6 +158,8 @@ impl Appliance {
             Connections::new(web::router(web.clone()), certificate, Limits::default()).behind(web.context.gate.clone());
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
+        // First to the guard: whoever reads that we answer may end us at once, and has us started again.
+        web.guard.ready();
         tracing::info!(action = "serve", "answers on {address}");
         Ok(Self { web, address, stop, tasks, logs })
     }

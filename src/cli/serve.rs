@@ -99,8 +99,6 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         }
         let link = GuardLink::new(known, voice.clone());
         let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), link).await?;
-        // First to the guard: whoever reads the notice may end us at once, and has us started again.
-        voice.say(&Said::Ready { version: release::version().to_owned() });
         notice(&format!("cashout {} answers on {}", release::version(), appliance.address()));
         go_wrong_later(&global.data);
         let store = appliance.web().context.store.clone();

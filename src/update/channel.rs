@@ -170,8 +170,8 @@ impl Channel {
         let received = loop {
             let mut buffers = [IoSliceMut::new(&mut text)];
             match recvmsg(&self.0, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                // That the other end has closed with something unread is told once, before what it has said.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 other => break other?,
             }
         };

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::channel::{Channel, Said, Told};
 use super::story::{Known, Reason};
 use crate::config;
+use crate::release;
 use crate::secret::Secret;
 
 /// The longest credential, in bytes: none is nearly as long.
@@ -133,6 +134,13 @@ impl GuardLink {
     /// The guard has told what is known.
     pub fn learn(&self, known: Known) {
         self.known.send_replace(known);
+    }
+
+    /// Tells the guard that requests are answered from now on.
+    pub fn ready(&self) {
+        if let Some(voice) = &self.voice {
+            voice.say(&Said::Ready { version: release::version().to_owned() });
+        }
     }
 
     /// Asks the guard to install a package of this version; what comes of it is seen in

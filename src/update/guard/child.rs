@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::Plan;
@@ -66,6 +67,8 @@ pub(super) struct Child {
     heard_at: Instant,
     /// Since when it has been ready.
     ready_at: Option<Instant>,
+    /// How it ended, once that was seen.
+    ended: Option<Ended>,
     /// What it writes, where it is on trial: passed on, and the last of it kept.
     outputs: Vec<File>,
     lines: VecDeque<String>,
@@ -89,8 +92,8 @@ impl Child {
         let started = command.spawn()?;
         let process = i32::try_from(started.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
         let now = Instant::now();
-        let mut worker =
-            Self { process, channel: Some(ours), heard_at: now, ready_at: None, outputs, lines: VecDeque::new() };
+        let (channel, lines) = (Some(ours), VecDeque::new());
+        let mut worker = Self { process, channel, heard_at: now, ready_at: None, ended: None, outputs, lines };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
@@ -101,7 +104,7 @@ impl Child {
         let now = Instant::now();
         let outputs = outputs.into_iter().map(File::from).collect();
         let (channel, lines) = (Some(channel), VecDeque::new());
-        let mut worker = Self { process, channel, heard_at: now, ready_at: Some(now), outputs, lines };
+        let mut worker = Self { process, channel, heard_at: now, ready_at: Some(now), ended: None, outputs, lines };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
@@ -167,9 +170,12 @@ impl Child {
         loop {
             let Some(channel) = &self.channel else { return Ok(None) };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
-            if poll(&mut source, Some(&Timespec::default()))? == 0 {
-                return Ok(None);
-            }
+            match poll(&mut source, Some(&Timespec::default())) {
+                // A signal: there may be something to hear as well.
+                Err(Errno::INTR) => continue,
+                Ok(0) => return Ok(None),
+                other => other?,
+            };
             match channel.receive::<Said>() {
                 Ok(Some((said, mut files))) => {
                     self.heard_at = Instant::now();
@@ -186,11 +192,15 @@ impl Child {
         }
     }
 
-    /// Whether it has ended, and how. Not to be asked again after that.
-    pub(super) fn ended(&self) -> io::Result<Option<Ended>> {
-        let Some((_, status)) = waitpid(Some(self.process), WaitOptions::NOHANG)? else { return Ok(None) };
-        let by_signal = status.terminating_signal().map(Ended::Signal);
-        Ok(status.exit_status().map(Ended::Code).or(by_signal))
+    /// Whether it has ended, and how.
+    pub(super) fn ended(&mut self) -> io::Result<Option<Ended>> {
+        if self.ended.is_none()
+            && let Some((_, status)) = waitpid(Some(self.process), WaitOptions::NOHANG)?
+        {
+            let by_signal = status.terminating_signal().map(Ended::Signal);
+            self.ended = status.exit_status().map(Ended::Code).or(by_signal);
+        }
+        Ok(self.ended)
     }
 
     /// How long it has said nothing, once it was ready.

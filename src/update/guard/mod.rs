@@ -283,11 +283,13 @@ impl Guard {
             self.signals.take_child()?;
             if let Some(worker) = &mut self.worker {
                 worker.pass_on();
-                // What it said before it ended comes first.
+                // What it said before it ended comes first: so its end is looked for first, lest it says
+                // something between the two looks.
+                let ended = worker.ended()?;
                 if let Some((said, file)) = worker.hear()? {
                     return Ok(Event::Said(said, file));
                 }
-                if let Some(ended) = worker.ended()? {
+                if let Some(ended) = ended {
                     worker.pass_on();
                     return Ok(Event::Ended(ended));
                 }
