@@ -65,6 +65,11 @@ impl Scalar {
         }
     }
 
+    /// An account's balance, rounded down to the currency's decimals; `None` where there is nothing.
+    pub fn balance(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse_down(text, currency)).transpose()
+    }
+
     /// An amount that its writer may have computed with floats; `None` where there is nothing.
     pub fn computed_amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
         self.text().map(|text| Amount::parse_computed(text, currency)).transpose()

@@ -138,6 +138,14 @@ impl Amount {
     /// Reads decimal text such as `83`, `83.00`, `-0.5`, `.5` or `8.3E+1` (the form in which some
     /// JSON writers put decimals). Exact: what does not fit the currency's decimals is refused.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        match Self::read(text, currency)? {
+            (_, true) => Err(MoneyError::TooPrecise { text: text.trim().to_owned(), currency }),
+            (amount, false) => Ok(amount),
+        }
+    }
+
+    /// What decimal text says, cut off behind the currency's decimals, and whether that took anything away.
+    fn read(text: &str, currency: Currency) -> Result<(Self, bool), MoneyError> {
         let not_decimal = || MoneyError::NotDecimal(text.to_owned());
         let trimmed = text.trim();
         let (mantissa, exponent) = match trimmed.split_once(['e', 'E']) {
@@ -160,7 +168,7 @@ impl Amount {
         let significant = format!("{whole}{fraction}");
         let significant = significant.trim_start_matches('0');
         if significant.is_empty() {
-            return Ok(Self::zero(currency));
+            return Ok((Self::zero(currency), false));
         }
         // value = significant × 10^(exponent − fraction digits); wanted in units of 10^−decimals.
         let fraction_digits = i32::try_from(fraction.len()).map_err(|_| not_decimal())?;
@@ -169,25 +177,30 @@ impl Amount {
             .checked_sub(fraction_digits)
             .and_then(|power| power.checked_add(decimals))
             .ok_or(MoneyError::TooLarge)?;
-        let digits = if let Ok(zeros) = usize::try_from(shift) {
+        let (digits, cut) = if let Ok(zeros) = usize::try_from(shift) {
             // 64 bits hold 19 digits: more than that many zeros can only be too large.
             if zeros > 19 {
                 return Err(MoneyError::TooLarge);
             }
-            format!("{significant}{}", "0".repeat(zeros))
+            (format!("{significant}{}", "0".repeat(zeros)), false)
         } else {
-            let too_precise = || MoneyError::TooPrecise { text: trimmed.to_owned(), currency };
-            let dropped = usize::try_from(shift.unsigned_abs()).map_err(|_| too_precise())?;
-            let kept = significant.len().checked_sub(dropped).ok_or_else(too_precise)?;
-            let (kept, rest) = significant.split_at(kept);
-            if rest.bytes().any(|byte| byte != b'0') || kept.is_empty() {
-                return Err(too_precise());
-            }
-            kept.to_owned()
+            let dropped = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
+            let (kept, rest) = significant.split_at(significant.len().saturating_sub(dropped));
+            // Its first digit is not zero: where all of it goes, something does.
+            let cut = kept.is_empty() || rest.bytes().any(|byte| byte != b'0');
+            (if kept.is_empty() { "0" } else { kept }.to_owned(), cut)
         };
         let sign = if negative { "-" } else { "" };
         let minor = format!("{sign}{digits}").parse().map_err(|_| MoneyError::TooLarge)?;
-        Ok(Self { minor, currency })
+        Ok((Self { minor, currency }, cut))
+    }
+
+    /// Reads decimal text and rounds it down to the currency's decimals, however many it has: what an
+    /// account holds is never taken for more than it is.
+    pub fn parse_down(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let (amount, cut) = Self::read(text, currency)?;
+        let below = if cut && text.trim().starts_with('-') { -1 } else { 0 };
+        amount.checked_add(Self { minor: below, currency })
     }
 
     /// Reads decimal text that its writer may have computed with floats: `19.899999999999999` is
@@ -344,6 +357,29 @@ mod tests {
     }
 
     #[test]
+    fn a_balance_is_rounded_down_however_many_decimals_it_has() {
+        for (text, code, minor) in [
+            ("12345678.910000001", "EUR", 1_234_567_891),
+            ("12345678.919999999", "EUR", 1_234_567_891),
+            ("83", "EUR", 8_300),
+            ("83.009", "EUR", 8_300),
+            ("0.001", "EUR", 0),
+            ("-0.001", "EUR", -1),
+            ("-8.30000001", "EUR", -831),
+            ("8.3999E+1", "EUR", 8_399),
+            ("83999e-3", "EUR", 8_399),
+            ("1e-30", "EUR", 0),
+            ("-1e-2147483648", "EUR", -1),
+            ("83.9", "JPY", 83),
+        ] {
+            assert_eq!(Amount::parse_down(text, currency(code)).unwrap().minor(), minor, "{text}");
+        }
+        for text in ["", ".", "eighty", "1e99", "1,5"] {
+            assert!(Amount::parse_down(text, Currency::EUR).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn only_real_currencies() {
         assert_eq!(currency("eur"), Currency::EUR);
         assert_eq!((currency("JPY").decimals(), currency("KWD").decimals()), (0, 3));
@@ -372,6 +408,15 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".{0,24}") {
             let _ = (Amount::parse(&text, Currency::EUR), Amount::parse_computed(&text, Currency::EUR));
+            let _ = Amount::parse_down(&text, Currency::EUR);
+        }
+
+        #[test]
+        fn rounded_down_is_at_most_and_less_than_one_below(minor in -1_000_000_i64..1_000_000, rest in "[0-9]{0,12}") {
+            let exact = Amount::from_minor(minor, Currency::EUR).decimal();
+            let down = Amount::parse_down(&format!("{exact}{rest}"), Currency::EUR).unwrap().minor();
+            let is_more = exact.starts_with('-') && rest.bytes().any(|byte| byte != b'0');
+            prop_assert_eq!(down, if is_more { minor - 1 } else { minor });
         }
 
         #[test]

@@ -118,7 +118,7 @@ pub struct Operation {
     /// Reasons that a person has released it from: none of them holds it again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<Hold>,
-    /// Why its withdrawal was not even sent, where its wallet was not ready for it.
+    /// Why a payment was not even sent, where an account was not ready for it.
     #[serde(default)]
     pub unready: Option<Unready>,
     /// The wallet's balance as last read for this operation.
@@ -201,9 +201,9 @@ impl Operation {
         Ok(())
     }
 
-    /// The withdrawal cannot be sent because the wallet is not ready: why, and that as a sentence.
+    /// The next payment cannot be sent because an account is not ready for it: why, and that as a sentence.
     pub fn not_ready(&mut self, why: Unready, message: &Sentence, at: Timestamp) -> Result<(), IllegalTransition> {
-        self.happen(Event::WalletNotReady, message, at)?;
+        self.happen(Event::AccountNotReady, message, at)?;
         self.unready = Some(why);
         Ok(())
     }

@@ -83,12 +83,8 @@ fn by_status(operation: &Operation) -> Vec<Explanation> {
         }
         .then(Next::WithdrawRun),
         Status::WithdrawPaymentBlocked => plain("why-payment-blocked", Actor::Marketplace).then(Next::WithdrawRun),
-        Status::TransferFailed => failed(operation, PaymentKind::Transfer).then(Next::TransferRun),
-        Status::WithdrawFailed => match operation.unready {
-            Some(unready) => not_ready(operation, unready),
-            None => failed(operation, PaymentKind::Withdrawal),
-        }
-        .then(Next::WithdrawRun),
+        Status::TransferFailed => not_sent(operation, PaymentKind::Transfer).then(Next::TransferRun),
+        Status::WithdrawFailed => not_sent(operation, PaymentKind::Withdrawal).then(Next::WithdrawRun),
         Status::WithdrawCanceled => {
             let said = operation.withdrawal.last().and_then(|last| last.refusal.as_ref());
             plain("why-withdraw-canceled", Actor::Marketplace).quoting(said).then(Next::Retry)
@@ -171,14 +167,21 @@ fn transaction(attempt: &Attempt) -> String {
     attempt.transaction_id.clone().unwrap_or_default()
 }
 
-fn not_ready(operation: &Operation, unready: Unready) -> Explanation {
+/// Why the payment of `kind` was not even sent, or what HiPay said of it.
+fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let Some(unready) = operation.unready else { return failed(operation, kind) };
     let (id, by) = match unready {
+        Unready::NoAccountInCurrency => {
+            let id = format!("why-{}-other-currency", column(kind));
+            let wallet = operation.recipient_hipay_id.to_string();
+            return Explanation::new(id, Actor::Marketplace).amount("amount", operation.amount).text("wallet", wallet);
+        }
         Unready::WalletUnknown => ("why-wallet-unknown", Actor::HiPay),
         Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
         Unready::NotIdentified => ("why-not-identified", Actor::Vendor),
         Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
         Unready::Unknown => {
-            let explanation = Explanation::new("why-withdraw-failed", Actor::HiPay);
+            let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay);
             return explanation.amount("amount", operation.amount).text("message", operation.message.as_str());
         }
     };

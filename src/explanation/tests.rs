@@ -220,6 +220,10 @@ fn what_is_held_or_not_ready_says_why() {
         is_told(&explanation);
         assert_eq!(explanation.what(english()).contains("502001"), why != Unready::Unknown);
     }
+    let pounds = operation(Status::TransferFailed, |record| record["unready"] = "no_account_in_currency".into());
+    let [explanation] = explain(&pounds).try_into().unwrap();
+    is_told(&explanation);
+    assert_eq!(explanation.id(), "why-transfer-other-currency");
     for why in HeldBecause::ALL {
         is_told(&explain_voucher(&why));
     }

@@ -125,8 +125,8 @@ impl BalanceAnswer {
         let main = self.balances.iter().find(|row| row.user_account_type.integer() == Some(1));
         let row = main.or(self.balances.first())?;
         let currency = Currency::from_code(row.currency.text()?).ok()?;
-        let balance = row.balance.computed_amount(currency).ok()??;
-        let withdrawable = row.money_available_for_withdrawal.computed_amount(currency).ok()?.unwrap_or(balance);
+        let balance = row.balance.balance(currency).ok()??;
+        let withdrawable = row.money_available_for_withdrawal.balance(currency).ok()?.unwrap_or(balance);
         Some(Wallet { balance, withdrawable })
     }
 }

@@ -1,6 +1,10 @@
 //! `cashout:transfer`: money from the technical account to the wallets.
 
-use jiff::Timestamp;
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
 
 use super::binding::remembers_since;
 use super::funds::Funds;
@@ -10,23 +14,44 @@ use super::{Context, JobError, Run, due, outcome, unpaid_vouchers};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Operation, PaymentKind, Status};
 use crate::sentence::say;
-use crate::store::View;
+use crate::store::{StoreError, View};
 use crate::vendor::Vendor;
+
+/// What has waited for longer since its cycle is paid before anything newer (rules, section 3).
+const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     unpaid_vouchers::read_again(context, run).await?;
     let ledger = Ledger::of_technical_account(context);
-    let statuses = [[Status::TransferSending].as_slice(), &Status::TRANSFER_PAYABLE].concat();
-    let ids = due::ids(context, &statuses).await?;
+    let (ids, strict) = in_order(context).await?;
     run.stage("transfers", ids.len());
     if !ids.is_empty() {
         ledger.watch(run).await?;
     }
-    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer);
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer).in_order(&ids, strict);
     let memory = remembers_since(context).await?;
-    due::each(context, run, ids, |operation| transfer(context, run, (&funds, &ledger, memory), operation)).await;
+    let (funds, ledger) = (&funds, &ledger);
+    stream::iter(ids)
+        .for_each_concurrent(context.in_hand(), |id| async move {
+            due::one(context, run, id, |operation| transfer(context, run, (funds, ledger, memory), operation)).await;
+            funds.is_over(id);
+        })
+        .await;
     Ok(())
+}
+
+/// The operations in the order in which they get the money that is there, and how many of the first nothing
+/// newer is paid before.
+async fn in_order(context: &Context) -> Result<(Vec<u64>, usize), StoreError> {
+    let mut ids = due::ids(context, &[Status::TransferSending]).await?;
+    let long_ago = context.clock.now().checked_sub(WAITS_LONG).unwrap_or(Timestamp::MIN);
+    ids.extend(due::before(context, &Status::TRANSFER_PAYABLE, long_ago).await?);
+    let strict = ids.len();
+    ids.extend(due::ids(context, &Status::TRANSFER_PAYABLE).await?);
+    let mut known = HashSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok((ids, strict))
 }
 
 async fn transfer(

@@ -92,21 +92,21 @@ const DISABLED: Obstacle =
     Obstacle { event: Event::VendorDisabled, unready: None, word: "vendor disabled", message: "obstacle-disabled" };
 
 const NO_WALLET: Obstacle = Obstacle {
-    event: Event::WalletNotReady,
+    event: Event::AccountNotReady,
     unready: Some(Unready::WalletUnknown),
     word: "wallet not ready",
     message: "obstacle-no-wallet",
 };
 
 const OTHER_WALLET: Obstacle = Obstacle {
-    event: Event::WalletNotReady,
+    event: Event::AccountNotReady,
     unready: Some(Unready::OtherWallet),
     word: "wallet not ready",
     message: "obstacle-other-wallet",
 };
 
 const NOT_IDENTIFIED: Obstacle = Obstacle {
-    event: Event::WalletNotReady,
+    event: Event::AccountNotReady,
     unready: Some(Unready::NotIdentified),
     word: "wallet not ready",
     message: "obstacle-not-identified",
@@ -116,7 +116,7 @@ const BLOCKED: Obstacle =
     Obstacle { event: Event::PaymentBlocked, unready: None, word: "payment blocked", message: "obstacle-blocked" };
 
 const NO_BANK_DETAILS: Obstacle = Obstacle {
-    event: Event::WalletNotReady,
+    event: Event::AccountNotReady,
     unready: Some(Unready::BankDetailsNotValidated),
     word: "wallet not ready",
     message: "obstacle-no-bank-details",
@@ -140,7 +140,7 @@ impl Wallet<'_> {
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
             let message = Sentence::new(obstacle.message, []);
-            if obstacle.event == Event::WalletNotReady {
+            if obstacle.event == Event::AccountNotReady {
                 self.run.fail(subject(&operation), message.clone());
             } else {
                 self.run.warn(&subject(&operation), say!("not-withdrawn", reason = &message));

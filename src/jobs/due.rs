@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use jiff::Timestamp;
 
 use super::pay::subject;
 use super::{Context, JobError, Run, Subject};
@@ -47,6 +48,26 @@ async fn waiting_for_ledger(context: &Context, statuses: &[Status]) -> Result<Ve
             return Ok(ids);
         }
     }
+}
+
+/// The numbers of the operations in `statuses` whose cycle was before `before`, the oldest first, whatever
+/// their status. Held ones are left out.
+pub(super) async fn before(context: &Context, statuses: &[Status], before: Timestamp) -> Result<Vec<u64>, StoreError> {
+    let mut found = Vec::new();
+    for status in statuses {
+        let mut cursor = None;
+        loop {
+            let query = Query::group("due", status.code()).to(before).limit(SLICE).after(cursor.take());
+            let slice = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+            found.extend(slice.items.iter().map(|operation| (operation.cycle_at, operation.id)));
+            cursor = slice.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
 /// Does `work` on each of the operations, many at once, and tells what came of each.

@@ -1,9 +1,10 @@
 //! What an account can still pay while several payments are in flight: each reserves its amount
-//! from the balance last read.
+//! from the balance last read, in the order of what is due where there is one.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::hipay::{ActingOn, HiPay};
@@ -19,7 +20,19 @@ pub(super) struct Funds<'a> {
     hipay: &'a HiPay,
     on: ActingOn<'a>,
     kind: PaymentKind,
+    order: Order,
     state: Mutex<State>,
+}
+
+/// In which order the operations of a run reserve their amounts.
+#[derive(Default)]
+struct Order {
+    /// The place of each operation.
+    places: HashMap<u64, usize>,
+    /// The places whose turn is not over.
+    waiting: watch::Sender<BTreeSet<usize>>,
+    /// How many of the first places nothing behind them may be paid before.
+    strict: usize,
 }
 
 #[derive(Default)]
@@ -31,6 +44,8 @@ struct State {
     /// Reserved and not yet known to have left or stayed.
     in_flight: Vec<Amount>,
     read_at: Option<Instant>,
+    /// What a payment needs that nothing behind it may be paid before.
+    kept_for: Option<Amount>,
 }
 
 /// What came of asking for an amount.
@@ -48,16 +63,65 @@ pub(super) enum Reserved {
         /// What of it is not promised to other payments.
         free: Amount,
     },
+    /// It is kept for a payment that has waited for long and needs more than there is.
+    Kept {
+        /// The balance last read.
+        balance: Amount,
+        /// What that payment needs.
+        needed: Amount,
+    },
+    /// The account is in another currency.
+    OtherCurrency {
+        /// The balance last read.
+        balance: Amount,
+    },
 }
 
 impl<'a> Funds<'a> {
     /// The funds of `on` for payments of `kind`.
     pub(super) fn new(hipay: &'a HiPay, on: ActingOn<'a>, kind: PaymentKind) -> Self {
-        Self { hipay, on, kind, state: Mutex::default() }
+        Self { hipay, on, kind, order: Order::default(), state: Mutex::default() }
     }
 
-    /// Reserves `amount`, reading the balance where it is not known or runs short.
-    pub(super) async fn reserve(&self, amount: Amount) -> Result<Reserved, CallError> {
+    /// The operations `ids` reserve in this order. Nothing is paid before one of the first `strict` that
+    /// needs more than there is. [`Funds::is_over`] is to be called for each of them.
+    pub(super) fn in_order(mut self, ids: &[u64], strict: usize) -> Self {
+        let places: HashMap<u64, usize> = ids.iter().copied().zip(0..).collect();
+        let waiting = watch::Sender::new(places.values().copied().collect());
+        self.order = Order { places, waiting, strict };
+        self
+    }
+
+    /// Waits until everything before operation `id` has reserved its amount or does not want to.
+    async fn turn(&self, id: u64) {
+        if let Some(place) = self.order.places.get(&id) {
+            let first = |waiting: &BTreeSet<usize>| waiting.first().is_none_or(|first| first >= place);
+            // Its sender is ours: it is not closed.
+            let _ = self.order.waiting.subscribe().wait_for(first).await;
+        }
+    }
+
+    /// The turn of operation `id` is over: it has reserved its amount, or does not want to.
+    pub(super) fn is_over(&self, id: u64) {
+        if let Some(place) = self.order.places.get(&id) {
+            self.order.waiting.send_if_modified(|waiting| waiting.remove(place));
+        }
+    }
+
+    fn is_strict(&self, id: u64) -> bool {
+        self.order.places.get(&id).is_some_and(|place| *place < self.order.strict)
+    }
+
+    /// Reserves `amount` for operation `id` once it is its turn, reading the balance where it is not known or
+    /// runs short.
+    pub(super) async fn reserve(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
+        self.turn(id).await;
+        let reserved = self.reserve_now(id, amount).await;
+        self.is_over(id);
+        reserved
+    }
+
+    async fn reserve_now(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
         let mut state = self.state.lock().await;
         let known = state.free.filter(|free| free.covers(amount));
         let free = match (known, state.free) {
@@ -66,7 +130,14 @@ impl<'a> Funds<'a> {
             (None, _) => self.read(&mut state).await?,
         };
         let balance = state.balance.unwrap_or(free);
+        if balance.currency() != amount.currency() {
+            return Ok(Reserved::OtherCurrency { balance });
+        }
+        if let Some(needed) = state.kept_for {
+            return Ok(Reserved::Kept { balance, needed });
+        }
         if !free.covers(amount) {
+            state.kept_for = Some(amount).filter(|_| self.is_strict(id));
             return Ok(Reserved::Short { balance, free });
         }
         state.free = free.checked_sub(amount).ok();

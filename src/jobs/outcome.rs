@@ -50,7 +50,7 @@ pub(super) async fn happen(context: &Context, id: u64, event: Event, message: Se
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
-/// A withdrawal is not sent because its wallet is not ready, and why.
+/// A payment is not sent because an account is not ready for it, and why.
 pub(super) async fn unready(context: &Context, id: u64, why: Unready, message: Sentence) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }

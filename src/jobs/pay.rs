@@ -12,7 +12,7 @@ use crate::attempt::{Attempt, AttemptState, Plan, ReferenceParts, split_number};
 use crate::hipay::{ActingOn, Transaction};
 use crate::ledger::{LedgerEntry, LedgerVerdict, SoughtPayment};
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind};
+use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Unready};
 use crate::remote::{CallError, Rejection};
 use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
@@ -358,16 +358,18 @@ impl Paying<'_> {
     }
 
     async fn reserve_exactly(&self, operation: &Operation, amount: Amount) -> Result<Option<Reservation>, JobError> {
-        let (balance, free) = match self.funds.reserve(amount).await {
-            Ok(Reserved::Yes { balance }) => return Ok(Some(Reservation { amount, balance })),
-            Ok(Reserved::Short { balance, free }) => (balance, free),
-            Err(error) => return self.no_balance(operation, &error).map(|()| None),
-        };
         let kind = self.kind;
-        let message = if free == balance {
-            say!("pay-short", kind, balance, amount)
-        } else {
-            say!("pay-short-promised", kind, balance, free, amount)
+        let (balance, message) = match self.funds.reserve(operation.id, amount).await {
+            Ok(Reserved::Yes { balance }) => return Ok(Some(Reservation { amount, balance })),
+            Ok(Reserved::Short { balance, free }) if free == balance => {
+                (balance, say!("pay-short", kind, balance, amount))
+            }
+            Ok(Reserved::Short { balance, free }) => (balance, say!("pay-short-promised", kind, balance, free, amount)),
+            Ok(Reserved::Kept { balance, needed }) => (balance, say!("pay-short-kept", kind, balance, needed)),
+            Ok(Reserved::OtherCurrency { balance }) => {
+                return self.no_account(operation, amount, balance).await.map(|()| None);
+            }
+            Err(error) => return self.no_balance(operation, &error).map(|()| None),
         };
         self.run.count_amount("insufficient funds", amount);
         self.run.fail(subject(operation), message.clone());
@@ -379,6 +381,15 @@ impl Paying<'_> {
         })
         .await?;
         Ok(None)
+    }
+
+    /// The paying account is in another currency than the payment.
+    async fn no_account(&self, operation: &Operation, amount: Amount, balance: Amount) -> Result<(), JobError> {
+        let message = say!("pay-other-currency", kind = self.kind, balance, amount);
+        outcome::unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
+        self.run.count_amount("no account in the currency", amount);
+        self.run.fail(subject(operation), message);
+        Ok(())
     }
 
     fn no_balance(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {

@@ -55,7 +55,7 @@ impl Hold {
     }
 }
 
-/// Why a withdrawal was not even sent: what is missing at the wallet.
+/// Why a payment was not even sent: what is missing at an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unready {
@@ -67,6 +67,8 @@ pub enum Unready {
     NotIdentified,
     /// Its bank details are not validated.
     BankDetailsNotValidated,
+    /// The paying account is in another currency.
+    NoAccountInCurrency,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -74,6 +76,12 @@ pub enum Unready {
 
 impl Unready {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::WalletUnknown, Self::OtherWallet, Self::NotIdentified, Self::BankDetailsNotValidated, Self::Unknown];
+    pub const ALL: [Self; 6] = [
+        Self::WalletUnknown,
+        Self::OtherWallet,
+        Self::NotIdentified,
+        Self::BankDetailsNotValidated,
+        Self::NoAccountInCurrency,
+        Self::Unknown,
+    ];
 }

@@ -323,8 +323,9 @@ pub enum Event {
     FundsShort,
     /// About to be withdrawn, and payments to the vendor are blocked.
     PaymentBlocked,
-    /// About to be withdrawn, and the wallet is not identified or its bank details not validated.
-    WalletNotReady,
+    /// About to be paid, and an account is not ready for it: in another currency, not identified, its bank
+    /// details not validated.
+    AccountNotReady,
     /// The whole request has been committed; from here on it may leave.
     Sending(PaymentKind),
     /// HiPay accepted it.
@@ -349,7 +350,7 @@ impl Event {
         Self::AmountInvalid,
         Self::FundsShort,
         Self::PaymentBlocked,
-        Self::WalletNotReady,
+        Self::AccountNotReady,
         Self::Sending(PaymentKind::Transfer),
         Self::Requested(PaymentKind::Transfer),
         Self::Captured(PaymentKind::Transfer),
@@ -402,7 +403,8 @@ pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> 
         Event::VendorDisabled if transfer_payable => Some(Status::TransferVendorDisabled),
         Event::VendorDisabled => withdraw_payable.then_some(Status::WithdrawVendorDisabled),
         Event::PaymentBlocked => withdraw_payable.then_some(Status::WithdrawPaymentBlocked),
-        Event::WalletNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
+        Event::AccountNotReady if transfer_payable => Some(Status::TransferFailed),
+        Event::AccountNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
         // Before the request, by the balance; after it, because HiPay refused it for funds.
         Event::FundsShort if transfer_payable || status == Status::TransferSending => Some(Status::TransferNegative),
         Event::FundsShort => {

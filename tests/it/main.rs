@@ -20,6 +20,7 @@ mod earlier_stores;
 mod empty_machine;
 mod endings;
 mod enterprise_bodies;
+mod escrow;
 mod explanations;
 mod faults;
 mod forged_notifications;
