@@ -4,6 +4,7 @@
 //! Pure: a status changes only by [`apply`], and an event that does not fit is a typed error.
 
 mod cause;
+mod choice;
 mod status;
 
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use crate::money::Amount;
 use crate::sentence::{Said, Sentence};
 
 pub use cause::{Hold, Unready};
+pub use choice::OperationChoice;
 pub use status::{Column, Event, IllegalTransition, PaymentKind, Status, apply};
 
 /// Who is paid by an operation.
@@ -118,6 +120,9 @@ pub struct Operation {
     /// Reasons that a person has released it from: none of them holds it again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<Hold>,
+    /// The operation that a smaller payment was taken for, where this one is what was left of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remainder_of: Option<u64>,
     /// Why a payment was not even sent, where an account was not ready for it.
     #[serde(default)]
     pub unready: Option<Unready>,
@@ -172,12 +177,17 @@ impl Operation {
 
     /// True where no run pays it before a person has said so.
     pub fn waits_for_person(&self) -> bool {
-        self.held.is_some() || self.status == Status::WithdrawCanceled
+        !self.is_settled() && (self.held.is_some() || self.status == Status::WithdrawCanceled)
     }
 
     /// True where it was not paid for a reason that somebody may want to look into.
     pub fn is_unpaid(&self) -> bool {
-        self.waits_for_person() || self.status.is_failure()
+        !self.is_settled() && (self.waits_for_person() || self.status.is_failure())
+    }
+
+    /// Returns true where somebody has decided that it waits: it is released by itself alone, not with others.
+    pub fn waits_on_purpose(&self) -> bool {
+        matches!(self.held_for, Some(Hold::ByPerson | Hold::Remainder))
     }
 
     /// HiPay's ids of all its transactions, as far as they are known.
@@ -258,6 +268,8 @@ impl Operation {
     pub fn base_reference(&self, kind: PaymentKind, technical_marketplace_id: &str) -> String {
         let (voucher, vendor) = (&self.voucher, self.vendor_hipay_id);
         let prefix = crate::attempt::prefix(kind, self.beneficiary);
-        format!("{prefix}{voucher}_{technical_marketplace_id}_{vendor}")
+        // Whoever takes it apart reads what stands between the voucher and the wallet as the marketplace.
+        let part = self.remainder_of.map(|_| format!("P{}_", self.id)).unwrap_or_default();
+        format!("{prefix}{voucher}_{part}{technical_marketplace_id}_{vendor}")
     }
 }

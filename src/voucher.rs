@@ -540,6 +540,7 @@ pub(crate) mod tests {
             held_for: None,
             candidates: Vec::new(),
             dismissed: Vec::new(),
+            remainder_of: None,
             waived: Vec::new(),
             unready: None,
             balance: None,

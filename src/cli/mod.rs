@@ -4,11 +4,11 @@ mod batch;
 mod check;
 mod demo;
 mod guard;
+mod operation;
 mod output;
 mod owner;
 mod progress;
 mod reach;
-mod retry;
 mod serve;
 mod through;
 mod update;
@@ -29,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::app::{AppError, Wiring};
 use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
 use crate::jobs::JobError;
+use crate::operation::OperationChoice;
 use crate::store::StoreError;
 use crate::voucher::VoucherChoice;
 
@@ -107,6 +108,48 @@ enum Ask {
     OperationRetry {
         /// The operation's number
         id: u64,
+        /// Why: kept with the operation and in the log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Keep an operation from being paid until somebody releases it
+    #[command(name = "operation:hold")]
+    OperationHold {
+        /// The operation's number
+        id: u64,
+        /// Why: kept with the operation and in the log
+        #[arg(long)]
+        reason: String,
+    },
+    /// End the hold of an operation: with the amount that Mirakl shows now, where that has changed
+    #[command(name = "operation:release")]
+    OperationRelease {
+        /// The operation's number
+        id: u64,
+        /// Why: kept with the operation and in the log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Keep that an operation was paid otherwise: it is never paid from here
+    #[command(name = "operation:settle")]
+    OperationSettle {
+        /// The operation's number
+        id: u64,
+        /// Why: kept with the operation and in the log
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take a payment that HiPay shows for the operation's, with its amount
+    #[command(name = "operation:accept")]
+    OperationAccept {
+        /// The operation's number
+        id: u64,
+        /// The transaction's id at HiPay
+        #[arg(long)]
+        transaction: String,
+        /// Why: kept with the operation and in the log
+        #[arg(long)]
+        reason: String,
     },
     /// Have the next run make the operations of a voucher that has none
     #[command(name = "voucher:release")]
@@ -418,7 +461,13 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),
-        Ask::OperationRetry { id } => retry::run(&global, id),
+        Ask::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, reason),
+        Ask::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, reason),
+        Ask::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, reason),
+        Ask::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, reason),
+        Ask::OperationAccept { id, transaction: transaction_id, reason } => {
+            operation::run(&global, id, &OperationChoice::Accept { transaction_id }, reason)
+        }
         Ask::VoucherRelease { id, reason } => voucher::run(&global, id, VoucherChoice::Release, reason),
         Ask::VoucherSettle { id, reason } => voucher::run(&global, id, VoucherChoice::Settle, reason),
         Ask::WalletSet(arguments) => wallet_set::run(&global, arguments),

@@ -50,6 +50,9 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::OtherProvider) => ("held-other-provider", Actor::Marketplace),
         Some(Hold::AmountChanged) => ("held-amount-changed", Actor::Marketplace),
         Some(Hold::VoucherGone) => ("held-voucher-gone", Actor::Marketplace),
+        Some(Hold::ByPerson) => ("held-by-somebody", Actor::Marketplace),
+        Some(Hold::Remainder) => ("held-remainder", Actor::Marketplace),
+        Some(Hold::Settled) => return Explanation::new("held-paid-otherwise", Actor::Nobody).text("message", why),
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);

@@ -113,6 +113,7 @@ impl Booking {
             candidates: Vec::new(),
             dismissed: Vec::new(),
             waived: Vec::new(),
+            remainder_of: None,
             unready: None,
             balance,
             shortfall: None,

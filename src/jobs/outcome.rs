@@ -27,15 +27,7 @@ pub(super) async fn update(
     let updated = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(before) = writer.get::<Operation>(&id)? else { return Ok(None) };
         let mut operation = before.clone();
-        let mut heard = false;
-        if change(&mut operation, now) {
-            writer.put(&operation)?;
-            // A notice may have overtaken the answer to our own request.
-            for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
-                heard |= inbox::release(writer, NotificationKind::Wallet, id)?;
-                ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
-            }
-        }
+        let heard = change(&mut operation, now) && keep(technical_account, writer, &before, &operation)?;
         Ok::<_, StoreError>(Some((operation, heard)))
     });
     let Some((operation, heard)) = updated.await? else { return Ok(None) };
@@ -43,6 +35,23 @@ pub(super) async fn update(
         context.inbox.notify_one();
     }
     Ok(Some(operation))
+}
+
+/// Stores `operation`, which was `before`. True where notices waited for a transaction that it has now.
+pub(super) fn keep(
+    technical_account: u64,
+    writer: &mut Writer<'_>,
+    before: &Operation,
+    operation: &Operation,
+) -> Result<bool, StoreError> {
+    writer.put(operation)?;
+    let mut heard = false;
+    // A notice may have overtaken the answer to our own request.
+    for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
+        heard |= inbox::release(writer, NotificationKind::Wallet, id)?;
+        ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
+    }
+    Ok(heard)
 }
 
 /// An event without a payment: disabled, blocked, short of funds, nothing to pay.

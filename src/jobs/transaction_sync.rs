@@ -11,7 +11,7 @@ use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
-use crate::operation::{Operation, PaymentKind, Status};
+use crate::operation::{Hold, Operation, PaymentKind, Status};
 use crate::sentence::{Sentence, say};
 
 /// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
@@ -19,7 +19,9 @@ use crate::sentence::{Sentence, say};
 const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
-    let ids = due::ids(context, &[Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat()).await?;
+    let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
+    let mut ids = due::ids(context, &sent).await?;
+    ids.extend(due::held_for(context, &sent, Hold::ByPerson).await?);
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
     due::each(context, run, ids, |operation| sync(context, run, memory, operation)).await;

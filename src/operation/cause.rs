@@ -27,6 +27,12 @@ pub enum Hold {
     AmountChanged,
     /// Mirakl does not show the voucher any more.
     VoucherGone,
+    /// A person holds it.
+    ByPerson,
+    /// It was paid otherwise, as a person has found: it is never paid from here.
+    Settled,
+    /// It is what was left of an operation that a smaller payment was taken for.
+    Remainder,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -34,7 +40,7 @@ pub enum Hold {
 
 impl Hold {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::OtherPayment,
         Self::Revoked,
         Self::ExecutedAfterAll,
@@ -45,6 +51,9 @@ impl Hold {
         Self::OtherProvider,
         Self::AmountChanged,
         Self::VoucherGone,
+        Self::ByPerson,
+        Self::Settled,
+        Self::Remainder,
         Self::Unknown,
     ];
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
 use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
-use crate::operation::Operation;
+use crate::operation::{Operation, OperationChoice};
 use crate::update::story::Known;
 use crate::voucher::{VoucherChoice, VoucherRecord};
 
@@ -59,6 +59,15 @@ pub enum Ask {
     Retry {
         /// Its number.
         operation: u64,
+    },
+    /// A person's choice on an operation.
+    Operation {
+        /// Its number.
+        operation: u64,
+        /// What.
+        chosen: OperationChoice,
+        /// Why.
+        reason: String,
     },
     /// That a vendor has another wallet from now on.
     SetWallet {
@@ -183,7 +192,7 @@ pub enum Event {
         #[serde(default)]
         error: Option<Trouble>,
     },
-    /// The operation as it is taken up again. The last line.
+    /// The operation as it is after the choice. The last line.
     Operation {
         /// All of it.
         operation: Box<Operation>,

@@ -19,6 +19,7 @@ use super::place;
 use super::protocol::{Ask, Event, Greeting, PROTOCOL, Request, Stop, Trouble, TroubleKind};
 use crate::check;
 use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
+use crate::operation::OperationChoice;
 use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
 use crate::sentence::say;
 use crate::store::View;
@@ -161,14 +162,8 @@ impl Conversation {
         self.say(&Event::Welcome(Greeting::ours())).await?;
         match ask {
             Ask::Batch { request, may_wait } => self.batch(reader, &request, may_wait).await,
-            Ask::Retry { operation } => {
-                let asked_by = "a person on the command line";
-                let event = match jobs::retry(&self.service.context, operation, asked_by).await {
-                    Ok(operation) => Event::Operation { operation: Box::new(operation) },
-                    Err(error) => Event::Failed((&error).into()),
-                };
-                self.say(&event).await
-            }
+            Ask::Retry { operation } => self.choose(operation, OperationChoice::Retry, "").await,
+            Ask::Operation { operation, chosen, reason } => self.choose(operation, chosen, &reason).await,
             Ask::SetWallet { mirakl_id, hipay_id, reason } => {
                 let asked_by = "a person on the command line";
                 let set = jobs::set_wallet(&self.service.context, mirakl_id, hipay_id, &reason, asked_by);
@@ -211,6 +206,15 @@ impl Conversation {
                 self.say(&event).await
             }
         }
+    }
+
+    async fn choose(&mut self, id: u64, choice: OperationChoice, reason: &str) -> io::Result<()> {
+        let (context, asked_by) = (&self.service.context, "a person on the command line");
+        let event = match jobs::choose_for_operation(context, id, choice, reason, asked_by).await {
+            Ok(operation) => Event::Operation { operation: Box::new(operation) },
+            Err(error) => Event::Failed((&error).into()),
+        };
+        self.say(&event).await
     }
 
     /// A batch from its queueing to its end.

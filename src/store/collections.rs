@@ -78,8 +78,11 @@ impl Record for Operation {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // One operation for each beneficiary of a shop's voucher, ever.
+            // One operation for each beneficiary of a shop's voucher, ever, beside what was left of one.
             Index::new("voucher", 1, |operation: &Self| {
+                if operation.remainder_of.is_some() {
+                    return Vec::new();
+                }
                 vec![Entry::of((operation.mirakl_id, operation.voucher.clone(), operation.beneficiary))]
             })
             .unique(),
@@ -96,7 +99,8 @@ impl Record for Operation {
             .counted(),
             // What a vendor still owes, the oldest first.
             Index::new("debt", 1, |operation: &Self| {
-                let owed = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
+                let negative = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
+                let owed = negative && !operation.is_settled();
                 if owed { vec![Entry::new(operation.mirakl_id, operation.cycle_at)] } else { Vec::new() }
             }),
             // For pages: all of them, the latest change last.
@@ -133,7 +137,8 @@ impl Record for Operation {
             }),
             // What waits for a person, the latest last.
             Index::new("held", 1, |operation: &Self| {
-                if operation.held.is_some() { vec![Entry::new((), operation.updated_at)] } else { Vec::new() }
+                let waits = operation.held.is_some() && !operation.is_settled();
+                if waits { vec![Entry::new((), operation.updated_at)] } else { Vec::new() }
             })
             .counted(),
         ]

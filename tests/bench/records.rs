@@ -51,6 +51,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         held_for: None,
         candidates: Vec::new(),
         dismissed: Vec::new(),
+        remainder_of: None,
         waived: Vec::new(),
         unready: None,
         balance: Some(Amount::zero(Currency::EUR)),

@@ -1,7 +1,7 @@
 //! Payments that HiPay accepts and that end badly: the money goes back, and the next attempt goes
 //! under the next reference, or waits for a person.
 
-use cashout::operation::{Beneficiary, Operation, PaymentKind, Status};
+use cashout::operation::{Beneficiary, Operation, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, EntryState, Life, SandboxOptions, Until};
 
 use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};
@@ -69,7 +69,7 @@ async fn what_ends_badly_comes_back_and_goes_under_the_next_reference() {
 /// A person asks for canceled withdrawals to be tried again.
 pub(crate) async fn retry_canceled(world: &World) {
     for canceled in world.operations().iter().filter(|one| one.status == Status::WithdrawCanceled) {
-        cashout::jobs::retry(&world.context, canceled.id, "a person").await.unwrap();
+        world.choose(canceled.id, OperationChoice::Retry, "", "a person").await.unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cashout::config::{Config, Settings};
 use cashout::jobs::{self, Command, GenerateArguments, Silent};
-use cashout::operation::{Operation, PaymentKind};
+use cashout::operation::{Operation, OperationChoice, PaymentKind};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Life, Refusal};
 use cashout::serve::Appliance;
 use cashout::web::paths;
@@ -216,7 +216,7 @@ async fn in_trouble(world: &World) -> Appliance {
         assert_eq!(of.send(appliance.address()).await, 204);
     }
     world.all_heard().await;
-    jobs::retry(&world.context, world.operation(2007).id, "Otto").await.unwrap();
+    world.choose(world.operation(2007).id, OperationChoice::Retry, "", "Otto").await.unwrap();
     world.sync().await;
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
     world.all_heard().await;

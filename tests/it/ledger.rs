@@ -2,7 +2,7 @@
 //! where there are none.
 
 use cashout::jobs::rebind;
-use cashout::operation::{Beneficiary, Hold, Operation, PaymentKind, Status};
+use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Endpoint, Kind, Listed, OtherPayment, Refusal, SandboxOptions};
 
 use crate::market::{Memory, day, each, market, owed, received, until_all_is_paid};
@@ -149,7 +149,7 @@ async fn what_only_may_be_the_payment_waits_for_a_person() {
     assert_eq!(posts(&world), 0, "no later run pays it");
     // A person has found that this one was for something else.
     let first = world.operation(1);
-    cashout::jobs::retry(&world.context, first.id, "finance").await.unwrap();
+    world.choose(first.id, OperationChoice::Retry, "", "finance").await.unwrap();
     world.check_released(&first).await;
 }
 
@@ -211,7 +211,7 @@ async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
         world.transfer().await;
         assert_eq!(world.operation(1).history, held.history, "the same hold is told once");
         if by_person {
-            cashout::jobs::retry(&world.context, held.id, "finance").await.unwrap();
+            world.choose(held.id, OperationChoice::Retry, "", "finance").await.unwrap();
             world.transfer().await;
             assert_eq!(posts(&world), 1, "only the one that was released");
             world.sync().await;

@@ -11,6 +11,7 @@ mod batch_events;
 mod binary;
 mod calls;
 mod checks;
+mod choices;
 mod commands;
 mod connections;
 mod cookies;

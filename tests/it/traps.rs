@@ -1,7 +1,7 @@
 //! Ways in which money could go to the wrong place, twice, or nowhere, and does not.
 
 use cashout::jobs::{Command, GenerateArguments, JobError};
-use cashout::operation::Status;
+use cashout::operation::{OperationChoice, Status};
 use cashout::sandbox::{
     Document, Endpoint, Fault, FaultKind, HipayModel, Lag, Life, RepeatAnswer, Repeats, Reviews, SandboxOptions, Shop,
     Until,
@@ -77,11 +77,11 @@ async fn what_mirakl_shows_as_paid_before_it_was_sent_is_held_until_a_person_say
     // A person knows better.
     world.sandbox.mirakl(|mirakl| mirakl.voucher_mut(1).unwrap().state = "PENDING".to_owned());
     for operation in world.operations() {
-        cashout::jobs::retry(&world.context, operation.id, "finance").await.unwrap();
+        world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
     }
     world.pay_day().await;
     assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
-    let nobody = cashout::jobs::retry(&world.context, world.operation(1).id, "finance").await.unwrap_err();
+    let nobody = world.choose(world.operation(1).id, OperationChoice::Retry, "", "finance").await.unwrap_err();
     assert!(matches!(&nobody, JobError::Refused(why) if why.contains("waits for nobody")), "{nobody}");
 }
 

@@ -1,8 +1,8 @@
 //! What Mirakl says of a voucher before it is paid: paid by others, another provider's, corrected, gone, or
 //! shown by another source under another number.
 
-use cashout::jobs::{Command, GenerateArguments, retry};
-use cashout::operation::{Beneficiary, Hold, Operation, Status};
+use cashout::jobs::{Command, GenerateArguments};
+use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, SandboxOptions};
 use cashout::voucher::HeldBecause;
 
@@ -99,7 +99,7 @@ async fn what_mirakl_speaks_against_is_held_before_any_attempt_and_a_person_can_
             assert!(operations.iter().all(|one| one.held_for == Some(word.hold())), "{source}: {operations:?}");
             // A person says that they are owed all the same.
             for operation in &operations {
-                retry(&world.context, operation.id, "finance").await.unwrap();
+                world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
             }
             world.pay_day().await;
             let paid = world.paid_out();

@@ -2,7 +2,7 @@
 
 use cashout::inbox::NotificationState as State;
 use cashout::movement::Movement;
-use cashout::operation::{Hold, PaymentKind, Status};
+use cashout::operation::{Hold, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Delivery, Ending, Endpoint, Fault, Lag, Life, Moment, Reviews, SandboxOptions, Sending, Until};
 use cashout::store::{Query, View};
 use cashout::vendor::WalletStatus;
@@ -228,7 +228,7 @@ async fn another_amount_or_another_account_is_held_for_a_person() {
         assert_eq!(operation.status, Status::TransferRequested);
         assert!(operation.held.as_ref().is_some_and(|held| held.contains(words)), "{words}: {operation:#?}");
         assert_eq!(operation.held_for, Some(Hold::OtherPayment));
-        cashout::jobs::retry(&world.context, operation.id, "a person").await.unwrap();
+        world.choose(operation.id, OperationChoice::Retry, "", "a person").await.unwrap();
     }
     // The right one, from either side of the transfer.
     let right = Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100");
@@ -264,7 +264,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     assert_eq!((operation.status, &operation.held), (Status::WithdrawCanceled, &None), "it waits for a person");
     assert!(operation.message.contains("now tells that it is not executed"), "{}", operation.message);
     // A person asks for a retry, and HiPay shows that it was executed after all: it is not paid again.
-    cashout::jobs::retry(&world.context, operation.id, "finance").await.unwrap();
+    world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
     world.withdraw().await;
     world.all_heard().await;
     assert_eq!(world.status(1), Status::WithdrawSuccess);
@@ -299,7 +299,7 @@ async fn what_hipay_takes_back_is_paid_again_once_a_person_asks_for_it() {
         world.transfer().await;
         world.withdraw().await;
         assert_eq!(world.operation(1), operation, "no run touches it");
-        cashout::jobs::retry(&world.context, operation.id, "finance").await.unwrap();
+        world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
         world.transfer().await;
         world.all_heard().await;
         world.withdraw().await;

@@ -13,7 +13,7 @@ use cashout::clock::Clock;
 use cashout::config::{Config, Settings};
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
 use cashout::money::{Amount, Currency};
-use cashout::operation::{Beneficiary, Operation, Status};
+use cashout::operation::{Beneficiary, Operation, OperationChoice, Status};
 use cashout::remote::Manners;
 use cashout::sandbox::{
     Account, Endpoint, Entry, Kind, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop, Voucher,
@@ -218,6 +218,17 @@ impl World {
         self.sync().await;
     }
 
+    /// A person decides about an operation.
+    pub(crate) async fn choose(
+        &self,
+        id: u64,
+        choice: OperationChoice,
+        reason: &str,
+        who: &str,
+    ) -> Result<Operation, JobError> {
+        cashout::jobs::choose_for_operation(&self.context, id, choice, reason, who).await
+    }
+
     pub(crate) fn operations(&self) -> Vec<Operation> {
         self.context.store.read(|reader| Ok(reader.page::<Operation>(&Query::all().limit(100_000))?.items)).unwrap()
     }
@@ -371,7 +382,9 @@ impl World {
                     let of_several = self.shops_of(named) > 1;
                     let wallet = if of_several { parts.wallet.to_string() } else { String::new() };
                     let voucher = self.invoice_of(named);
-                    format!("{:?} {:?} {voucher} {wallet}", parts.kind, parts.beneficiary)
+                    // What was left of an operation is another payment of its voucher.
+                    let part = parts.rest.split('_').nth(1).filter(|part| part.starts_with('P')).unwrap_or_default();
+                    format!("{:?} {:?} {voucher} {part} {wallet}", parts.kind, parts.beneficiary)
                 }
                 None => reference.clone(),
             };

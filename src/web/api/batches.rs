@@ -1,4 +1,4 @@
-//! Batches, to look at and to ask for; an operation to be taken up again.
+//! Batches, to look at and to ask for.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,15 +8,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use crate::jobs::{self, Asked as Answer, Command};
-use crate::operation::Operation;
-use crate::store::View;
+use crate::jobs::{Asked as Answer, Command};
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::lists::{
-    self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, OperationDetail, Turning, moment,
-};
-use crate::web::path::Id;
+use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, Turning, moment};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// A batch to be run.
@@ -78,23 +73,4 @@ fn command(web: &Web, new: NewBatch) -> Result<Command, Problem> {
     let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
     let no_use = |what| Problem::new(StatusCode::CONFLICT, format!("{what} is of no use to this batch"));
     new.command.with(since, new.cycle_date).map_err(no_use)
-}
-
-/// Lets an operation that waits for a person be taken up again by the next run.
-#[utoipa::path(post, path = "/operations/{id}/retry", params(("id" = u64, Path, description = "Our own number")), responses(
-    (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn retry(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<Json<OperationDetail>, Problem> {
-    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    if known.is_none() {
-        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []));
-    }
-    let operation = jobs::retry(&web.context, id, &caller.name).await?;
-    Ok(Json(operation.into()))
 }

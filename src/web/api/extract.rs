@@ -1,5 +1,6 @@
 //! The body of a request, checked; what is wrong with it is answered as a problem.
 
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
@@ -26,5 +27,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             )),
             Err(error) => Err(Problem::new(error.status(), error.body_text())),
         }
+    }
+}
+
+/// A body in JSON; the default where there is none.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        if body.is_empty() || body.trim_ascii() == b"null" {
+            return Ok(Self(T::default()));
+        }
+        let request = Request::from_parts(parts, axum::body::Body::from(body));
+        Body::from_request(request, state).await.map(|Body(body)| Self(body))
     }
 }

@@ -3,6 +3,7 @@
 //! change of the API sees it there.
 
 mod batches;
+mod choices;
 mod extract;
 mod listings;
 mod settings;
@@ -31,7 +32,11 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/operations", get(listings::operations)),
         ("/operations.csv", get(listings::operations_csv)),
         ("/operations/{id}", get(listings::operation)),
-        ("/operations/{id}/retry", post(batches::retry)),
+        ("/operations/{id}/retry", post(choices::retry)),
+        ("/operations/{id}/hold", post(choices::hold)),
+        ("/operations/{id}/release", post(choices::release)),
+        ("/operations/{id}/settle", post(choices::settle)),
+        ("/operations/{id}/accept", post(choices::accept)),
         ("/vouchers", get(vouchers::vouchers)),
         ("/vouchers/{id}/release", post(vouchers::release)),
         ("/vouchers/{id}/settle", post(vouchers::settle)),
@@ -70,7 +75,7 @@ pub fn description() -> String {
 #[openapi(
     info(title = "cashout", version = "1", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
-    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, batches::retry,
+    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, choices::retry, choices::hold, choices::release, choices::settle, choices::accept,
         vouchers::vouchers,
         vouchers::release,
         vouchers::settle,

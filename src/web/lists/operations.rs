@@ -176,7 +176,7 @@ pub(in crate::web) async fn failed(
     };
     let mut failed = Vec::with_capacity(found.len());
     for operation in found {
-        if operation.is_unpaid() && filter.passes(&operation, &zone)? {
+        if operation.is_unpaid() && !operation.waits_on_purpose() && filter.passes(&operation, &zone)? {
             failed.push(operation);
         }
     }

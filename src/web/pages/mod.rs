@@ -10,6 +10,7 @@
 
 mod address;
 mod assets;
+mod choices;
 mod language;
 mod logs;
 mod notifications;
@@ -63,6 +64,7 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/transfers.csv", get(transfers::csv)),
         ("/dashboard/transfers/{id}", get(transfers::operation)),
         ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one)),
+        ("/dashboard/transfers/{id}/choose", post(choices::choose)),
         ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all)),
         ("/dashboard/transfers/retried", get(retry::done)),
         ("/dashboard/payments", get(payments::list)),

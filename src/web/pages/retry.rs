@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::page::{Page, show};
 use crate::jobs::{self, Command, JobError};
 use crate::money::{Amount, MoneyError};
-use crate::operation::{Beneficiary, Operation, Status};
+use crate::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -200,7 +200,7 @@ async fn take_up(
     }
     let (mut transfers, mut withdrawals) = (!plan.transfers.is_empty(), !plan.withdrawals.is_empty());
     for operation in &plan.waiting {
-        match jobs::retry(&web.context, operation.id, &caller.name).await {
+        match jobs::choose_for_operation(&web.context, operation.id, OperationChoice::Retry, "", &caller.name).await {
             Ok(taken_up) if Status::TRANSFER_PAYABLE.contains(&taken_up.status) => transfers = true,
             Ok(taken_up) if Status::WITHDRAW_PAYABLE.contains(&taken_up.status) => withdrawals = true,
             // What is on its way is looked up by the next synchronisation. What somebody else was

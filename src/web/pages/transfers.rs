@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
+use super::choices::{Offered, offered};
 use super::page::{Page, Rows, Told, show};
 use crate::attempt::{Attempt, AttemptState};
 use crate::explanation::explain;
@@ -104,6 +105,7 @@ struct OperationPage {
     vendor: Option<Vendor>,
     told: Vec<Told>,
     can_be_retried: bool,
+    choices: Vec<Offered>,
     events: Vec<Event>,
 }
 
@@ -127,7 +129,8 @@ pub(super) async fn operation(State(web): State<Web>, page: Page, Id(id): Id) ->
     let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));
     let told = page.told(explain(&operation));
     let can_be_retried = page.may_change() && operation.is_unpaid();
-    let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, events };
+    let choices = if page.may_change() { offered(&page, &operation) } else { Vec::new() };
+    let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, choices, events };
     show(StatusCode::OK, &page)
 }
 

@@ -93,25 +93,31 @@ why-unknown-status-mend = Install the newer release of cashout again.
 
 # Held operations: nothing is paid until a person has looked.
 held-other-payment = HiPay shows or tells of another payment under the reference or the transaction of this one. Nothing is paid until a person has looked.
-held-other-payment-mend = Compare the payment in the HiPay back office with this operation: amount, account and reference. If it was made for this operation, do not pay again, and ask HiPay’s support; if it was not, find out who used the reference.
+held-other-payment-mend = Compare the payment in the HiPay back office with this operation: amount, account and reference. If it was made for this operation, take it for its payment on this page: what is left is told. If it was not, find out who used the reference; what was paid otherwise is settled on this page.
 held-revoked = HiPay had executed the payment, and told later that it is not executed. Nothing is paid until a person has looked.
 held-revoked-mend = Ask HiPay’s support where the money is. If it is back in the account that it had left, pay it from there in the HiPay back office; let the operation go on only after that.
 held-executed-after-all = HiPay executed a payment that it had shown as failed. Another one may have been made since, so the money may have moved twice.
 held-executed-after-all-mend = Compare all attempts on this page with the transactions in the HiPay back office. If the money has moved twice, get one payment back from the wallet’s owner or through HiPay’s support.
 held-paid-in-mirakl = Mirakl shows the voucher as paid, and it was not paid from here. Nothing is paid until a person has looked.
-held-paid-in-mirakl-mend = Ask who marked the voucher as paid in the Mirakl back office, and whether the money has left by another way. If it has, leave the operation as it is; if it has not, have it paid.
+held-paid-in-mirakl-mend = Ask who marked the voucher as paid in the Mirakl back office, and whether the money has left by another way. If it has, settle the operation on this page; if it has not, have it paid.
 held-ledger-unread = The payment may have been made before this store’s memory begins, and HiPay’s list of transactions cannot be read: { $message }
 held-ledger-unread-mend = There is nothing to do if HiPay answers again: each run reads the list and goes on. If HiPay’s support says that the list cannot be read, make sure in the HiPay back office that the voucher has not been paid.
 held-several-payments = HiPay shows several payments for this operation: { $message }
 held-several-payments-mend = Compare them in the HiPay back office. If the money has moved twice, get one payment back. If none of them is for this operation, have it paid.
 held-possible-payment = HiPay shows a payment without a reference that may be this one: { $message }
-held-possible-payment-mend = Look at the payment in the HiPay back office. If it was made for this voucher, leave the operation as it is; if it was not, have it paid.
+held-possible-payment-mend = Look at the payment in the HiPay back office. If it was made for this voucher, take it for the operation’s payment on this page; if it was not, have it paid.
 held-other-provider = Mirakl shows that another provider pays this voucher out, so it is not paid from here.
 held-other-provider-mend = There is nothing to do if that is right. If it is not, correct the shop’s payout provider in the Mirakl back office, or have it paid.
 held-amount-changed = Mirakl shows another amount than the one that this operation was made with: { $message }
 held-amount-changed-mend = Ask who changed the voucher in the Mirakl back office. If the new amount is right, have the operation paid: the new amount is paid then.
 held-voucher-gone = Mirakl does not show the voucher of this operation any more.
-held-voucher-gone-mend = Ask in the Mirakl back office what became of the voucher. If the amount is still owed, have it paid; if it is not, leave the operation as it is.
+held-voucher-gone-mend = Ask in the Mirakl back office what became of the voucher. If the amount is still owed, have it paid; if it is not, settle the operation on this page.
+held-by-somebody = Somebody holds the operation: { $message }
+held-by-somebody-mend = Ask whoever holds it. Release it on this page once nothing speaks against paying it.
+held-remainder = A smaller payment was taken for another operation of the voucher, and this is the rest: { $message }
+held-remainder-mend = Find out whether the rest is owed. If it is, release it on this page; if it was paid otherwise, or is not owed, settle it.
+held-paid-otherwise = The operation was paid otherwise and is never paid from here: { $message }
+held-paid-otherwise-mend = There is nothing to do. If it was not paid after all, release it on this page.
 held-unknown = The operation is held until a person has looked: { $message }
 held-unknown-mend = Make sure that the money has not been paid in another way.
 

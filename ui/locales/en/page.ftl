@@ -118,6 +118,17 @@ story-notification = Notification
 
 status = Status
 operation-told = Where it stands, and what to do
+choices = What you can decide
+choice-reason = Reason
+choice-transaction = Transaction at HiPay
+choice-release-title = Release
+choice-release-text = The runs deal with it again, and pay it where nothing else is in the way. Where Mirakl shows another amount now, that one is paid.
+choice-hold-title = Hold
+choice-hold-text = Nothing of it is paid until somebody releases it.
+choice-accept-title = Take a payment for it
+choice-accept-text = A payment that HiPay shows is taken for this one, with its amount, and nothing more is sent. What is left becomes an operation of its own, which is held.
+choice-settle-title = Settle
+choice-settle-text = It was paid otherwise: it is never paid from here.
 retry-title = Take up again what was not paid
 retry-all = Retry what failed…
 retry-back = Back

@@ -118,6 +118,17 @@ story-notification = Notification
 
 status = Statut
 operation-told = Où elle en est, et que faire
+choices = Ce que vous pouvez décider
+choice-reason = Motif
+choice-transaction = Transaction chez HiPay
+choice-release-title = Libérer
+choice-release-text = Les traitements la reprennent et la paient si rien d’autre ne s’y oppose. Si Mirakl affiche désormais un autre montant, c’est celui-ci qui est payé.
+choice-hold-title = Retenir
+choice-hold-text = Rien n’en est payé tant que personne ne la libère.
+choice-accept-title = Retenir un paiement pour elle
+choice-accept-text = Un paiement affiché par HiPay est retenu pour celui-ci, avec son montant, et rien d’autre n’est envoyé. Le reste devient une opération à part, qui est retenue.
+choice-settle-title = Clôturer
+choice-settle-text = Elle a été payée autrement : elle n’est jamais payée d’ici.
 retry-title = Relancer ce qui n’a pas été payé
 retry-all = Relancer les échecs…
 retry-back = Retour

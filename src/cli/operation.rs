@@ -1,0 +1,69 @@
+//! `cashout operation:retry`, `operation:hold`, `operation:release`, `operation:settle`, `operation:accept`: a
+//! person's choice on one operation.
+
+use serde_json::json;
+
+use super::output::{print, print_json};
+use super::reach::{Reached, leave, settled};
+use super::{Exit, Failed, Global, owner, runtime, through};
+use crate::jobs;
+use crate::operation::{Operation, OperationChoice};
+use crate::socket::{Ask, Event};
+
+pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: String) -> Result<Exit, Failed> {
+    owner::become_owner_of(&global.data)?;
+    let operation = match settled(global)?.reach(global)? {
+        Reached::Service(service) => {
+            // A service of the release before this one knows no other choice.
+            let ask = if *choice == OperationChoice::Retry && reason.is_empty() {
+                Ask::Retry { operation: id }
+            } else {
+                Ask::Operation { operation: id, chosen: choice.clone(), reason }
+            };
+            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let Event::Operation { operation } = answer else { return Err(through::other(&answer)) };
+            *operation
+        }
+        Reached::Store(context) => {
+            let asked_by = "a person on the command line";
+            let chosen = jobs::choose_for_operation(&context, id, choice.clone(), &reason, asked_by);
+            let outcome = runtime()?.block_on(chosen);
+            let closed = leave(global, *context);
+            let operation = outcome?;
+            closed?;
+            operation
+        }
+    };
+    if global.json {
+        print_json(&json!({
+            "id": id,
+            "mirakl_id": operation.mirakl_id,
+            "payment_order_id": operation.voucher,
+            "amount": operation.amount.decimal(),
+            "currency": operation.amount.currency().code(),
+            "status": operation.status.name(),
+            "held": operation.held,
+        }))?;
+    } else {
+        print(&said(&operation, choice))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What happens now.
+fn said(operation: &Operation, choice: &OperationChoice) -> String {
+    let Operation { id, voucher, amount, status, .. } = operation;
+    let which = format!("operation {id} (voucher {voucher}, {amount}, {status})");
+    match choice {
+        OperationChoice::Hold => format!("{which} is held: nothing of it is paid until somebody releases it"),
+        OperationChoice::Settle => format!("{which} is settled: it is never paid from here"),
+        OperationChoice::Release => format!("{which} is released: the runs deal with it again"),
+        OperationChoice::Accept { transaction_id } => {
+            let rest = operation.history.iter().rev().map(|change| change.message.as_str());
+            let rest = rest.take(4).find(|message| message.contains("becomes operation"));
+            let rest = rest.map(|rest| format!("; {rest}")).unwrap_or_default();
+            format!("transaction {transaction_id} is taken as the payment of {which}{rest}")
+        }
+        OperationChoice::Retry | OperationChoice::Unknown => format!("{which} is taken up again by the next run"),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a person can decide about an operation, and where a decision would change nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hold, Operation, Status};
+use crate::sentence::{Sentence, say};
+
+/// A person's choice on an operation (rules, number 12 of "Money never moves twice").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "choice", rename_all = "snake_case")]
+pub enum OperationChoice {
+    /// The next run takes it up again.
+    Retry,
+    /// Nothing is paid until somebody releases it.
+    Hold,
+    /// The hold is over.
+    Release,
+    /// It was paid otherwise, and is never paid from here.
+    Settle,
+    /// A payment that HiPay shows is the one of this operation, with its amount.
+    Accept {
+        /// HiPay's id of its transaction.
+        transaction_id: String,
+    },
+    /// A choice of a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl OperationChoice {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Settle => "settle",
+            Self::Accept { .. } => "accept",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns true where nobody may decide so without saying why.
+    pub fn needs_reason(&self) -> bool {
+        matches!(self, Self::Hold | Self::Settle | Self::Accept { .. })
+    }
+}
+
+impl Operation {
+    /// Returns true where a person has found that it was paid otherwise.
+    pub fn is_settled(&self) -> bool {
+        self.held.is_some() && self.held_for == Some(Hold::Settled)
+    }
+
+    /// Why `choice` would change nothing; `None` where it does what it says.
+    pub fn refuses(&self, choice: &OperationChoice) -> Option<Sentence> {
+        let (operation, status) = (self.id, &self.status);
+        let is_over = matches!(status, Status::WithdrawSuccess | Status::AdjustedOperations);
+        let is_sent = Status::TRANSFER_SENT.contains(status) || Status::WITHDRAW_SENT.contains(status);
+        let has_nothing = *status == Status::InvalidAmount;
+        match choice {
+            OperationChoice::Unknown => Some(say!("choice-unknown", operation)),
+            OperationChoice::Retry if self.waits_for_person() => None,
+            OperationChoice::Retry if self.is_settled() => Some(say!("choice-settled", operation)),
+            OperationChoice::Retry => Some(say!("retry-not-needed", operation, status)),
+            OperationChoice::Release => self.held.is_none().then(|| say!("choice-not-held", operation, status)),
+            _ if self.is_settled() => Some(say!("choice-settled", operation)),
+            OperationChoice::Hold => match &self.held {
+                Some(reason) => Some(say!("choice-held-already", operation, reason)),
+                None => (is_over || has_nothing).then(|| say!("choice-over", operation, status)),
+            },
+            OperationChoice::Settle if is_over && self.held.is_none() => Some(say!("choice-over", operation, status)),
+            OperationChoice::Settle if has_nothing && self.amount.minor() >= 0 => {
+                Some(say!("choice-over", operation, status))
+            }
+            OperationChoice::Accept { .. } if is_over || has_nothing => Some(say!("choice-over", operation, status)),
+            // Only its outcome tells whether it is paid; where that is in doubt, it is held.
+            OperationChoice::Settle | OperationChoice::Accept { .. } if is_sent && self.held.is_none() => {
+                Some(say!("choice-under-way", operation, status))
+            }
+            OperationChoice::Settle | OperationChoice::Accept { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A person's choices on an operation.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::extract::{Body, OptionalBody};
+use crate::jobs;
+use crate::operation::{Operation, OperationChoice};
+use crate::store::View;
+use crate::web::Web;
+use crate::web::auth::Caller;
+use crate::web::lists::OperationDetail;
+use crate::web::path::Id;
+use crate::web::problem::{Problem, ProblemBody};
+
+/// Why something is decided about an operation.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChoiceReason {
+    /// In words, kept with the operation; required to hold and to settle.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Which payment is taken for the operation's, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acceptance {
+    /// In words, kept with the operation.
+    reason: String,
+    /// The transaction at HiPay, by its id.
+    transaction_id: String,
+}
+
+/// Lets an operation that waits for a person be taken up again by the next run.
+#[utoipa::path(post, path = "/operations/{id}/retry", request_body = Option<ChoiceReason>,
+    params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn retry(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+    OptionalBody(why): OptionalBody<ChoiceReason>,
+) -> Result<Json<OperationDetail>, Problem> {
+    choose(&web, &caller, id, OperationChoice::Retry, why.reason).await
+}
+
+/// Keeps an operation from being paid until somebody releases it.
+#[utoipa::path(post, path = "/operations/{id}/hold", request_body = ChoiceReason,
+    params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn hold(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+    Body(why): Body<ChoiceReason>,
+) -> Result<Json<OperationDetail>, Problem> {
+    choose(&web, &caller, id, OperationChoice::Hold, why.reason).await
+}
+
+/// Ends the hold of an operation: with the amount that Mirakl shows now, where that has changed.
+#[utoipa::path(post, path = "/operations/{id}/release", request_body = Option<ChoiceReason>,
+    params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn release(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+    OptionalBody(why): OptionalBody<ChoiceReason>,
+) -> Result<Json<OperationDetail>, Problem> {
+    choose(&web, &caller, id, OperationChoice::Release, why.reason).await
+}
+
+/// Keeps that an operation was paid otherwise: it is never paid from here.
+#[utoipa::path(post, path = "/operations/{id}/settle", request_body = ChoiceReason,
+    params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn settle(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+    Body(why): Body<ChoiceReason>,
+) -> Result<Json<OperationDetail>, Problem> {
+    choose(&web, &caller, id, OperationChoice::Settle, why.reason).await
+}
+
+/// Takes a payment that HiPay shows for the operation's, with its amount. What is left becomes an operation of
+/// the same voucher that is held.
+#[utoipa::path(post, path = "/operations/{id}/accept", request_body = Acceptance,
+    params(("id" = u64, Path, description = "Our own number")), responses(
+    (status = 200, body = OperationDetail),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn accept(
+    State(web): State<Web>,
+    caller: Caller,
+    Id(id): Id,
+    Body(accepted): Body<Acceptance>,
+) -> Result<Json<OperationDetail>, Problem> {
+    let Acceptance { reason, transaction_id } = accepted;
+    choose(&web, &caller, id, OperationChoice::Accept { transaction_id }, Some(reason)).await
+}
+
+async fn choose(
+    web: &Web,
+    caller: &Caller,
+    id: u64,
+    choice: OperationChoice,
+    reason: Option<String>,
+) -> Result<Json<OperationDetail>, Problem> {
+    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    if known.is_none() {
+        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []));
+    }
+    let reason = reason.unwrap_or_default();
+    let operation = jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;
+    Ok(Json(operation.into()))
+}

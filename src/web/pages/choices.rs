@@ -1,0 +1,78 @@
+//! What a person can decide about an operation, on its page.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::page::Page;
+use crate::jobs;
+use crate::operation::{Operation, OperationChoice};
+use crate::store::View;
+use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::form::Checked;
+use crate::web::path::Id;
+use crate::web::problem::Problem;
+
+/// One choice as it is offered.
+pub(super) struct Offered {
+    /// The word that is sent.
+    pub(super) name: &'static str,
+    pub(super) title: String,
+    /// What happens then.
+    pub(super) text: String,
+    pub(super) needs_reason: bool,
+    /// The transactions at HiPay to choose from, where one has to be named.
+    pub(super) transactions: Option<Vec<String>>,
+}
+
+/// The choices that would change something. That of a retry has a page of its own.
+pub(super) fn offered(page: &Page, operation: &Operation) -> Vec<Offered> {
+    let accept = OperationChoice::Accept { transaction_id: String::new() };
+    let choices = [OperationChoice::Release, OperationChoice::Hold, accept, OperationChoice::Settle];
+    let applies = |choice: &OperationChoice| operation.refuses(choice).is_none();
+    let offer = |choice: OperationChoice| {
+        let name = choice.name();
+        let transactions = matches!(choice, OperationChoice::Accept { .. }).then(|| operation.candidates.clone());
+        let (title, text) = (page.t(&format!("choice-{name}-title")), page.t(&format!("choice-{name}-text")));
+        Offered { name, title, text, needs_reason: choice.needs_reason(), transactions }
+    };
+    choices.into_iter().filter(applies).map(offer).collect()
+}
+
+/// What somebody has chosen.
+#[derive(Debug, Deserialize)]
+pub(super) struct Chosen {
+    choice: String,
+    /// When the operation had changed last, as it was shown.
+    seen: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    transaction_id: String,
+}
+
+/// Does what was chosen, if the operation is still what was shown.
+pub(super) async fn choose(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    Id(id): Id,
+    Checked(chosen): Checked<Chosen>,
+) -> Result<Response, Problem> {
+    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let operation = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []))?;
+    if operation.updated_at.to_string() != chosen.seen {
+        return Err(Problem::told(StatusCode::CONFLICT, "retry-changed", []));
+    }
+    let Chosen { choice, reason, transaction_id, .. } = chosen;
+    let choice = match choice.as_str() {
+        "release" => OperationChoice::Release,
+        "hold" => OperationChoice::Hold,
+        "settle" => OperationChoice::Settle,
+        "accept" => OperationChoice::Accept { transaction_id },
+        _ => OperationChoice::Unknown,
+    };
+    jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;
+    Ok(Redirect::to(&format!("/dashboard/transfers/{id}")).into_response())
+}

@@ -1,0 +1,221 @@
+//! A person's choices on operations: what each says happens, and where nothing would it says so.
+
+use cashout::attempt::AttemptState;
+use cashout::jobs::{Command, GenerateArguments, JobError};
+use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
+use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
+use serde_json::json;
+
+use crate::api::TOKEN;
+use crate::told::Running;
+use crate::world::{CYCLE, World, euro, http, wallet_of};
+
+fn accept(transaction_id: &str) -> OperationChoice {
+    OperationChoice::Accept { transaction_id: transaction_id.to_owned() }
+}
+
+/// One seller who is owed 100.00 and has 1.00 of commission, with money for both.
+async fn owed() -> World {
+    let token = format!("dashboard.apiToken: {TOKEN}");
+    let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0", &token]).await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 100);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world
+}
+
+/// The reason and the person are in the story.
+fn told(operation: &Operation, who: &str, why: &str) {
+    let told = |message: &str| message.contains(who) && message.contains(why);
+    assert!(operation.history.iter().any(|change| told(&change.message)), "{:?}", operation.history);
+}
+
+fn refused(outcome: Result<Operation, JobError>, why: &str) {
+    match outcome {
+        Err(JobError::Refused(sentence)) => assert!(sentence.text().contains(why), "{sentence}"),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_holds_is_paid_once_it_is_released_and_not_before() {
+    let world = owed().await;
+    let id = world.operation(1).id;
+    refused(world.choose(id, OperationChoice::Hold, " ", "Otto").await, "a reason is required");
+    let held = world.choose(id, OperationChoice::Hold, "fraud is suspected", "Otto").await.unwrap();
+    told(&held, "Otto", "fraud is suspected");
+    refused(world.choose(id, OperationChoice::Hold, "again", "Otto").await, "is held already: Otto holds it");
+    for _ in 0..2 {
+        world.pay_day().await;
+    }
+    assert_eq!(world.status(1), Status::Created);
+    // Whoever has everything taken up that failed does not mean it.
+    let released = world.choose(id, OperationChoice::Release, "it was not", "Ada").await.unwrap();
+    told(&released, "Ada", "it was not");
+    refused(world.choose(id, OperationChoice::Release, "", "Ada").await, "is not held");
+    world.pay_day().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+    refused(world.choose(id, OperationChoice::Hold, "late", "Otto").await, "nothing of it will be paid");
+    refused(world.choose(id, OperationChoice::Settle, "late", "Otto").await, "nothing of it will be paid");
+}
+
+/// What was sent is looked up all the same, and its withdrawal waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_that_is_held_under_way_arrives_and_stays_in_the_wallet() {
+    let world = owed().await;
+    world.transfer().await;
+    let id = world.operation(1).id;
+    refused(world.choose(id, OperationChoice::Settle, "by hand", "Otto").await, "its payment is under way");
+    world.choose(id, OperationChoice::Hold, "fraud is suspected", "Otto").await.unwrap();
+    for _ in 0..2 {
+        world.sync().await;
+        world.withdraw().await;
+    }
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    world.choose(id, OperationChoice::Release, "", "Otto").await.unwrap();
+    world.pay_day().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_settled_is_never_paid_and_counts_no_more() {
+    let world = owed().await;
+    let id = world.operation(1).id;
+    let settled = world.choose(id, OperationChoice::Settle, "paid by cheque", "Otto").await.unwrap();
+    told(&settled, "Otto", "paid by cheque");
+    assert!(settled.is_settled() && !settled.is_unpaid() && !settled.waits_for_person());
+    refused(world.choose(id, OperationChoice::Retry, "", "Otto").await, "is settled");
+    for _ in 0..2 {
+        world.pay_day().await;
+    }
+    assert_eq!(world.operation(1).transfer.attempts.len(), 0);
+    // It was not, after all.
+    world.choose(id, OperationChoice::Release, "the cheque bounced", "Otto").await.unwrap();
+    world.pay_day().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+}
+
+/// A debt that the seller has paid otherwise lowers nothing that comes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_debt_that_was_settled_is_netted_with_nothing() {
+    for settles in [false, true] {
+        let world = World::new().await;
+        world.seller(2001);
+        world.voucher(1, 2001, -3_000, 0);
+        world.up_to_operations().await;
+        if settles {
+            let id = world.operation(1).id;
+            world.choose(id, OperationChoice::Settle, "the seller has paid it", "Otto").await.unwrap();
+        }
+        world.voucher(2, 2001, 10_000, 0);
+        world.run(Command::CashoutGenerate(GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() })).await;
+        assert_eq!(world.operation(2).amount, euro(if settles { 10_000 } else { 7_000 }));
+    }
+}
+
+/// Somebody paid part of it under our own reference: it is taken with its amount, and what is left waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() {
+    let mut world = owed().await;
+    let technical = world.sandbox.credentials().technical_id;
+    let reference = format!("TRANSFER_SALES_1_{technical}_{}", wallet_of(2001));
+    let transaction = world.sandbox.hipay(|hipay| {
+        let payment = OtherPayment {
+            kind: Kind::Transfer,
+            account: wallet_of(2001),
+            amount: euro(6_000),
+            label: String::new(),
+            reference: Some(reference.clone()),
+        };
+        hipay.pay_otherwise(payment).unwrap()
+    });
+    world.forget_where_the_store_was().await;
+    let operation = world.operation(1);
+    for _ in 0..2 {
+        world.transfer().await;
+        let held = world.operation(1);
+        assert_eq!((held.held_for, &held.candidates), (Some(Hold::OtherPayment), &vec![transaction.clone()]));
+        // A retry alone leads to the same hold: HiPay executes one payment of a reference.
+        world.choose(operation.id, OperationChoice::Retry, "", "Otto").await.unwrap();
+    }
+    world.transfer().await;
+    refused(world.choose(operation.id, accept("nothing"), "ours", "Otto").await, "HiPay shows no");
+    let accepted = world.choose(operation.id, accept(&transaction), "paid by hand", "Otto").await.unwrap();
+    told(&accepted, "Otto", "paid by hand");
+    assert_eq!((accepted.amount, accepted.origin_amount, accepted.held.clone()), (euro(6_000), euro(6_000), None));
+    assert_eq!(accepted.transfer.attempts.last().unwrap().state, AttemptState::Captured);
+    let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(operation.id)).unwrap();
+    assert_eq!((rest.amount, rest.origin_amount, rest.voucher.as_str()), (euro(4_000), euro(4_000), "1"));
+    assert_eq!(
+        (rest.held_for, rest.status, rest.beneficiary),
+        (Some(Hold::Remainder), Status::Created, Beneficiary::Vendor)
+    );
+    for _ in 0..2 {
+        world.pay_day().await;
+    }
+    let paid = world.operations();
+    let status = |id: u64| paid.iter().find(|one| one.id == id).unwrap().status;
+    assert_eq!((status(operation.id), status(rest.id)), (Status::WithdrawSuccess, Status::Created));
+    // The rest is owed as well: it is paid under a reference of its own.
+    world.choose(rest.id, OperationChoice::Release, "it is owed", "Otto").await.unwrap();
+    for _ in 0..2 {
+        world.pay_day().await;
+    }
+    assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&10_000));
+    let rest = world.operations().into_iter().find(|one| one.id == rest.id).unwrap();
+    assert_eq!(rest.status, Status::WithdrawSuccess);
+    assert_ne!(rest.transfer.attempts[0].reference, reference);
+}
+
+/// A hand payment without a reference, named by whoever made it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_by_hand_is_accepted_by_its_number_and_nothing_more_is_sent() {
+    let world = owed().await;
+    let id = world.operation(1).id;
+    let transaction = world.sandbox.hipay(|hipay| {
+        let (account, amount) = (wallet_of(2001), euro(10_000));
+        let payment =
+            OtherPayment { kind: Kind::Transfer, account, amount, label: "by hand".to_owned(), reference: None };
+        hipay.pay_otherwise(payment).unwrap()
+    });
+    world.choose(id, accept(&transaction), "paid by hand", "Otto").await.unwrap();
+    world.pay_day().await;
+    assert_eq!(world.status(1), Status::WithdrawSuccess);
+    assert_eq!(world.operation(1).transfer.attempts.len(), 1);
+    // It is nobody else's.
+    let commission = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
+    if commission.status != Status::WithdrawSuccess {
+        refused(world.choose(commission.id, accept(&transaction), "ours", "Otto").await, "is the payment of operation");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_and_the_api_do_the_same() {
+    let world = owed().await;
+    let id = world.operation(1).id.to_string();
+    world.let_go().await;
+    let arguments = ["operation:hold", &id, "--reason", "fraud is suspected"];
+    world.told(&arguments).await.ends(0).says("is held: nothing of it is paid until somebody releases it");
+    world.told(&arguments).await.ends(2).says("is held already");
+    world.told(&["operation:hold", &id]).await.ends(2).says("--reason");
+    let mut running = Running::start(world.cashout(&["serve"]));
+    let line = running.says("answers on").await;
+    let address = line.trim().rsplit(' ').next().unwrap().to_owned();
+    world.told(&["operation:release", &id]).await.ends(0).says("is released");
+    world.told(&["operation:accept", &id, "--transaction", "x", "--reason", "y"]).await.ends(2).says("HiPay shows no");
+    let url = |what: &str| format!("http://{address}/api/v1/operations/{id}/{what}");
+    let post = |what: &str| http().post(url(what)).bearer_auth(TOKEN);
+    assert_eq!(post("settle").json(&json!({})).send().await.unwrap().status(), 409);
+    assert_eq!(post("retry").send().await.unwrap().status(), 409);
+    let held = post("hold").json(&json!({"reason": "look first"})).send().await.unwrap();
+    assert_eq!(held.status(), 200);
+    let body: serde_json::Value = held.json().await.unwrap();
+    assert_eq!(body["held"], "API holds it: look first");
+    assert_eq!(post("retry").json(&json!({})).send().await.unwrap().status(), 200);
+    let settled = post("settle").json(&json!({"reason": "paid by cheque"})).send().await.unwrap();
+    assert_eq!(settled.status(), 200);
+    world.told(&["operation:settle", &id, "--reason", "z"]).await.ends(2).says("is settled");
+    running.signal("TERM");
+    running.end().await.ends(0);
+}
