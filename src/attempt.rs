@@ -104,6 +104,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Returns true where HiPay has it and calls its state by a word that is not known.
+    pub fn has_unknown_word(&self) -> bool {
+        let word = self.transaction_status.as_deref().map(TransactionState::from_word);
+        self.state == AttemptState::Requested && word == Some(TransactionState::Unknown)
+    }
+
     /// Says why it is in its state.
     pub fn say(&mut self, why: Sentence) {
         (self.message, self.said) = why.into_parts();
@@ -152,18 +158,21 @@ pub enum TransactionState {
     Failed,
     /// Canceled for good: `CANCELLED_END`.
     Canceled,
+    /// A word that is not known, such as `REFUNDED`: it may still go through, or be final.
+    Unknown,
 }
 
 impl TransactionState {
-    /// Reads HiPay's word; one that is new counts as pending, because paying again what may still
-    /// go through is the one mistake that cannot be mended.
+    /// Reads HiPay's word. One that is new is left to a person, because paying again what may still go
+    /// through is the one mistake that cannot be mended.
     pub fn from_word(word: &str) -> Self {
         match word.trim().to_ascii_uppercase().as_str() {
             "CAPTURED" => Self::Captured,
             "UNAUTHED" | "ABORTED" | "REJECTED_END" => Self::Failed,
             "CANCELLED_END" | "CANCELED_END" => Self::Canceled,
             "STANDBY" => Self::Standby,
-            _ => Self::Pending,
+            "" | "AUTHORIZED" | "AUTHORISED" | "AUTHED" | "CREATED" | "PENDING" | "PROCESSING" => Self::Pending,
+            _ => Self::Unknown,
         }
     }
 
@@ -175,7 +184,7 @@ impl TransactionState {
     /// What it means to an operation whose payment of `kind` this is.
     pub fn event(self, kind: PaymentKind) -> Event {
         match (self, kind) {
-            (Self::Pending | Self::Standby, _) => Event::Requested(kind),
+            (Self::Pending | Self::Standby | Self::Unknown, _) => Event::Requested(kind),
             (Self::Captured, _) => Event::Captured(kind),
             (Self::Failed, _) | (Self::Canceled, PaymentKind::Transfer) => Event::Failed(kind),
             (Self::Canceled, PaymentKind::Withdrawal) => Event::Canceled,
@@ -185,7 +194,7 @@ impl TransactionState {
     /// What it means to the attempt.
     pub fn attempt_state(self) -> AttemptState {
         match self {
-            Self::Pending | Self::Standby => AttemptState::Requested,
+            Self::Pending | Self::Standby | Self::Unknown => AttemptState::Requested,
             Self::Captured => AttemptState::Captured,
             Self::Failed | Self::Canceled => AttemptState::Ended,
         }
@@ -233,13 +242,18 @@ impl Payment {
     /// the transaction with that reference, `None` where HiPay does not know the reference.
     pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
         let known = self.attempts.iter().find(|attempt| attempt.number == number);
+        // A person may have taken an earlier one for the payment: later ones were made all the same.
+        let highest = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(number).max(number);
         match (found, known.map(|attempt| attempt.state)) {
-            // Read again right before the next attempt: it is used up for good.
-            (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match number.checked_add(1) {
-                Some(next) if remembered => Plan::Begin(next),
-                Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
-                None => Plan::Wait(say!("pay-most-attempts")),
-            },
+            // Read again right before the next attempt: it is used up for good. Where HiPay's word for that is
+            // not known, a person was shown it and has ended the attempt.
+            (Some(state), Some(AttemptState::Ended)) if state.is_ended() || state == TransactionState::Unknown => {
+                match highest.checked_add(1) {
+                    Some(next) if remembered => Plan::Begin(next),
+                    Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
+                    None => Plan::Wait(say!("pay-accepted-not-shown")),
+                }
+            }
             (Some(_), _) => Plan::Adopt,
             (None, None) => Plan::Begin(number),
             (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
@@ -451,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_new_counts_as_pending() {
+    fn a_word_that_is_new_is_neither_pending_nor_final() {
         for (word, state) in [
             ("CAPTURED", TransactionState::Captured),
             ("unauthed", TransactionState::Failed),
@@ -459,7 +473,9 @@ mod tests {
             ("REJECTED_END", TransactionState::Failed),
             ("CANCELLED_END", TransactionState::Canceled),
             ("STANDBY", TransactionState::Standby),
-            ("SOMETHING_NEW", TransactionState::Pending),
+            ("AUTHORIZED", TransactionState::Pending),
+            ("SOMETHING_NEW", TransactionState::Unknown),
+            ("REFUNDED", TransactionState::Unknown),
             ("", TransactionState::Pending),
         ] {
             assert_eq!(TransactionState::from_word(word), state, "{word}");

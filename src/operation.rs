@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::attempt::Payment;
+use crate::attempt::{Attempt, Payment};
 use crate::money::Amount;
 use crate::sentence::{Said, Sentence};
 
@@ -57,6 +57,15 @@ pub struct Change {
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
+}
+
+/// A reason that a person's decision was laid over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBefore {
+    /// What kind of reason.
+    pub why: Option<Hold>,
+    /// The reason, in a sentence.
+    pub reason: String,
 }
 
 /// One amount for one beneficiary out of one voucher.
@@ -111,6 +120,9 @@ pub struct Operation {
     /// What kind of reason that is.
     #[serde(default)]
     pub held_for: Option<Hold>,
+    /// What it was held for before a person decided about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_before: Option<HeldBefore>,
     /// The transactions at HiPay that a person has to look at while it is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
@@ -175,9 +187,22 @@ impl Operation {
         }
     }
 
+    /// The payment that is under way and that HiPay calls by a word which is not known, with that attempt.
+    pub fn unknown_word(&self) -> Option<(PaymentKind, &Attempt)> {
+        let kind = self.sent_kind()?;
+        self.payment(kind).last().filter(|last| last.has_unknown_word()).map(|last| (kind, last))
+    }
+
+    /// The payment that is under way.
+    pub fn sent_kind(&self) -> Option<PaymentKind> {
+        let withdrawal = Status::WITHDRAW_SENT.contains(&self.status).then_some(PaymentKind::Withdrawal);
+        Status::TRANSFER_SENT.contains(&self.status).then_some(PaymentKind::Transfer).or(withdrawal)
+    }
+
     /// True where no run pays it before a person has said so.
     pub fn waits_for_person(&self) -> bool {
-        !self.is_settled() && (self.held.is_some() || self.status == Status::WithdrawCanceled)
+        let waits = self.status == Status::WithdrawCanceled || self.unknown_word().is_some();
+        !self.is_settled() && (self.held.is_some() || waits)
     }
 
     /// True where it was not paid for a reason that somebody may want to look into.
@@ -227,8 +252,21 @@ impl Operation {
         self.history.push(Change { at, status: self.status, message, said });
     }
 
-    /// Keeps it from being paid until a person has looked: why, and that as a sentence.
+    /// Keeps it from being paid until a person has looked: why, and that as a sentence. What a person has decided
+    /// is not replaced by what a run or a notice finds, which is only told; and a person's decision keeps the
+    /// reason that it is laid over.
     pub fn hold(&mut self, why: Hold, reason: &Sentence, at: Timestamp) {
+        let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided);
+        if decided && !why.is_decided() {
+            if self.history.last().is_none_or(|last| last.message != reason.text()) {
+                self.updated_at = at;
+                self.note(reason, at);
+            }
+            return;
+        }
+        if why.is_decided() && !decided {
+            self.held_before = self.held.take().map(|reason| HeldBefore { why: self.held_for, reason });
+        }
         self.held_for = Some(why);
         if self.held.as_deref() != Some(reason.text()) {
             self.held = Some(reason.text().to_owned());
@@ -237,9 +275,15 @@ impl Operation {
         }
     }
 
-    /// Ends the hold. Where a person ends it, what was looked at is no payment of it, and the same reason
+    /// Ends the hold, or the decision that was laid over one. Where a person ends it, what was looked at is no payment of it, and the same reason
     /// does not hold it again.
     pub fn release(&mut self, by_person: bool, note: &Sentence, at: Timestamp) {
+        if let Some(before) = self.held_before.take() {
+            (self.held, self.held_for) = (Some(before.reason), before.why);
+            self.updated_at = at;
+            self.note(note, at);
+            return;
+        }
         self.held = None;
         let why = self.held_for.take();
         let looked_at = std::mem::take(&mut self.candidates);

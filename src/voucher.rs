@@ -541,6 +541,7 @@ pub(crate) mod tests {
             candidates: Vec::new(),
             dismissed: Vec::new(),
             remainder_of: None,
+            held_before: None,
             waived: Vec::new(),
             unready: None,
             balance: None,

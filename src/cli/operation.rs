@@ -55,7 +55,10 @@ fn said(operation: &Operation, choice: &OperationChoice) -> String {
     let Operation { id, voucher, amount, status, .. } = operation;
     let which = format!("operation {id} (voucher {voucher}, {amount}, {status})");
     match choice {
-        OperationChoice::Hold => format!("{which} is held: nothing of it is paid until somebody releases it"),
+        OperationChoice::Release | OperationChoice::Retry if operation.held.is_some() => {
+            format!("{which} is still held: {}", operation.held.as_deref().unwrap_or_default())
+        }
+        OperationChoice::Hold => format!("{which} is held: nothing more of it is sent until somebody releases it"),
         OperationChoice::Settle => format!("{which} is settled: it is never paid from here"),
         OperationChoice::Release => format!("{which} is released: the runs deal with it again"),
         OperationChoice::Accept { transaction_id } => {

@@ -50,6 +50,8 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::OtherProvider) => ("held-other-provider", Actor::Marketplace),
         Some(Hold::AmountChanged) => ("held-amount-changed", Actor::Marketplace),
         Some(Hold::VoucherGone) => ("held-voucher-gone", Actor::Marketplace),
+        Some(Hold::OutcomeUnknown) => ("held-outcome-unknown", Actor::HiPay),
+        Some(Hold::TooManyAttempts) => ("held-too-many-attempts", Actor::HiPay),
         Some(Hold::ByPerson) => ("held-by-somebody", Actor::Marketplace),
         Some(Hold::Remainder) => ("held-remainder", Actor::Marketplace),
         Some(Hold::Settled) => return Explanation::new("held-paid-otherwise", Actor::Nobody).text("message", why),
@@ -115,6 +117,12 @@ fn column(kind: PaymentKind) -> &'static str {
 fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     let last = operation.payment(kind).last();
     let amount = last.map_or(operation.amount, |last| last.amount);
+    if let Some(last) = last.filter(|last| last.has_unknown_word()) {
+        let explanation = Explanation::new(format!("why-{}-unknown-word", column(kind)), Actor::HiPay);
+        let word = last.transaction_status.clone().unwrap_or_default();
+        let explanation = explanation.amount("amount", amount).text("word", word);
+        return explanation.text("transaction", transaction(last)).then(Next::Retry);
+    }
     let is_standby = |last: &Attempt| {
         last.transaction_status.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case("STANDBY"))
     };

@@ -178,7 +178,7 @@ fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operatio
         loop {
             let query = Query::group("status", status.code()).limit(1_000).after(cursor.take());
             let page = view.page::<Operation>(&query)?;
-            for operation in page.items {
+            for operation in page.items.into_iter().filter(|operation| !operation.is_settled()) {
                 effect.to_be_looked_for.add(operation.amount);
                 let last = operation.transfer.last().map(|last| last.state);
                 let unsent = matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));

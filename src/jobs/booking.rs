@@ -114,6 +114,7 @@ impl Booking {
             dismissed: Vec::new(),
             waived: Vec::new(),
             remainder_of: None,
+            held_before: None,
             unready: None,
             balance,
             shortfall: None,

@@ -127,7 +127,14 @@ impl<'a> Funds<'a> {
         let free = match (known, state.free) {
             (Some(free), _) => free,
             (None, Some(free)) if state.read_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) => free,
-            (None, _) => self.read(&mut state).await?,
+            (None, _) => match self.read(&mut state).await {
+                Ok(free) => free,
+                Err(error) => {
+                    // It is not known whether there is enough for it: nothing behind it is paid before.
+                    state.kept_for = Some(amount).filter(|_| self.is_strict(id)).or(state.kept_for);
+                    return Err(error);
+                }
+            },
         };
         let balance = state.balance.unwrap_or(free);
         if balance.currency() != amount.currency() {

@@ -451,7 +451,7 @@ pub(super) async fn is_shared(context: &Context, operation: &Operation) -> Resul
 }
 
 /// The operations of the vouchers with this number, in small letters, of whatever shop.
-fn of_voucher(voucher: &str) -> Query {
+pub(super) fn of_voucher(voucher: &str) -> Query {
     Query::group("search", ()).from(voucher.to_owned()).to(format!("{voucher}\u{1}")).limit(100)
 }
 

@@ -3,16 +3,19 @@
 
 use jiff::Timestamp;
 
+use super::binding::marketplace;
+use super::ledger::of_voucher;
 use super::outcome::{self, Found};
 use super::unpaid_vouchers::record_of;
 use super::{Context, JobError, labels};
-use crate::attempt::{AttemptState, Payment};
+use crate::attempt::{Attempt, AttemptState, Payment, ReferenceParts, split_number};
 use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Event, Hold, Operation, OperationChoice, PaymentKind, Status};
 use crate::remote::CallError;
 use crate::sentence::{Sentence, asker, say};
 use crate::store::{Query, View, Writer};
+use crate::vendor::Vendor;
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 1_000;
@@ -58,10 +61,16 @@ pub async fn choose_for_operation(
                 go_on(&working, writer, &mut operation, (&choice, &said), now)?;
             }
             OperationChoice::Hold => operation.hold(Hold::ByPerson, &said, now),
-            OperationChoice::Settle => operation.hold(Hold::Settled, &said, now),
+            OperationChoice::Settle => {
+                operation.hold(Hold::Settled, &said, now);
+                // Nobody looks for its outcome any more.
+                if let Some(kind) = operation.sent_kind() {
+                    let _ = operation.happen(Event::Failed(kind), &said, now);
+                }
+            }
             OperationChoice::Accept { .. } => {
                 let Some(shown) = shown else { return Err(JobError::Refused(say!("choice-unknown", operation = id))) };
-                accept(writer, &mut operation, shown, &said, now)?;
+                accept(&working, writer, &mut operation, shown, &said, now)?;
             }
             OperationChoice::Unknown => {}
         }
@@ -102,16 +111,36 @@ fn go_on(
     (choice, note): (&OperationChoice, &Sentence),
     now: Timestamp,
 ) -> Result<(), JobError> {
+    let vanished = operation.held_for == Some(Hold::OutcomeUnknown);
     if operation.held.is_some() {
         if operation.held_for == Some(Hold::AmountChanged) {
             take_shown_amount(context, writer, operation, now)?;
         }
         operation.release(true, note, now);
     }
+    if *choice == OperationChoice::Retry {
+        end_unknown(operation, vanished, note, now)?;
+    }
     if *choice == OperationChoice::Retry && operation.status == Status::WithdrawCanceled {
         operation.happen(Event::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
     }
     Ok(())
+}
+
+/// Ends a payment under way of which a person says that it was not executed: HiPay calls it by a word that is not
+/// known, and then its reference is used up; or HiPay does not show it any more, and then it is not.
+fn end_unknown(operation: &mut Operation, vanished: bool, note: &Sentence, now: Timestamp) -> Result<(), JobError> {
+    let Some(kind) = operation.sent_kind() else { return Ok(()) };
+    let Some(last) = operation.payment_mut(kind).attempts.last_mut() else { return Ok(()) };
+    let unknown = last.has_unknown_word();
+    if last.state != AttemptState::Requested || !(unknown || vanished) {
+        return Ok(());
+    }
+    last.state = if unknown { AttemptState::Ended } else { AttemptState::Refused };
+    last.updated_at = now;
+    // The next one that has such an outcome is held as well.
+    operation.waived.retain(|why| *why != Hold::OutcomeUnknown);
+    operation.happen(Event::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
 /// Takes the amount that Mirakl shows now for the one that the operation was made with. What was netted into it
@@ -122,6 +151,12 @@ fn take_shown_amount(
     operation: &mut Operation,
     now: Timestamp,
 ) -> Result<(), JobError> {
+    if operation.remainder_of.is_some() {
+        return Ok(());
+    }
+    if let Some(rest) = remainders(writer, operation)?.iter().find(|rest| !rest.is_settled()) {
+        return Err(JobError::Refused(say!("choice-has-rest", operation = operation.id, rest = rest.id)));
+    }
     let Some(mut record) = record_of(writer, operation)? else { return Ok(()) };
     let Some((vendor, operator)) = record.changed_to else { return Ok(()) };
     let (shown, kept) = match operation.beneficiary {
@@ -185,36 +220,114 @@ async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Re
         let currency = operation.amount.currency().code();
         return Err(refused(say!("choice-no-amount", transaction = id, currency)));
     }
-    let login = &transaction.recipient_email;
-    let mut account = wallet;
-    if kind == PaymentKind::Transfer && !login.is_empty() {
+    let owner = async |login: &str| -> Result<Option<u64>, JobError> {
+        if login.is_empty() {
+            return Ok(None);
+        }
         let owner = context.hipay.account(ActingOn::Login(login)).await.map_err(unreachable)?;
-        account = owner.map_or(wallet, |owner| owner.hipay_id);
+        Ok(owner.map(|owner| owner.hipay_id))
+    };
+    let payer = match kind {
+        PaymentKind::Transfer => context.config.technical_account.hipay_id,
+        PaymentKind::Withdrawal => wallet,
+    };
+    let issuer = owner(&transaction.issuer_email).await?;
+    let recipient = owner(&transaction.recipient_email).await?;
+    let account = if kind == PaymentKind::Transfer { recipient.unwrap_or(wallet) } else { wallet };
+    if issuer.is_some_and(|issuer| issuer != payer) || (kind == PaymentKind::Transfer && account == payer) {
+        return Err(refused(say!("choice-other-account", kind, transaction = id)));
     }
     Ok(ShownPayment { kind, account, transaction, as_of })
 }
 
+/// Why the transaction cannot be the operation's payment: it is known as another one, or went to somebody else.
+fn belongs_elsewhere(
+    context: &Context,
+    view: &impl View,
+    operation: &Operation,
+    shown: &ShownPayment,
+) -> Result<Option<Sentence>, JobError> {
+    let ShownPayment { kind, account, transaction, .. } = shown;
+    let (kind, account) = (*kind, *account);
+    let id = &transaction.transaction_id;
+    let known = view.page::<Operation>(&Query::group("transaction", id.clone()).limit(10))?.items;
+    let of_other = |other: &&Operation| {
+        let here = operation.payment(kind).attempts.iter().any(|one| one.transaction_id.as_ref() == Some(id));
+        other.id != operation.id || !here
+    };
+    if let Some(other) = known.iter().find(of_other) {
+        return Ok(Some(say!("choice-others", transaction = id, operation = other.id)));
+    }
+    if let Some(parts) = ReferenceParts::of(&transaction.reference) {
+        let named = operation.voucher_numbers().iter().any(|number| parts.is_of(number));
+        let base = operation.base_reference(kind, &marketplace(&context.config));
+        // What was left of an operation is paid under a reference that names its number.
+        let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
+        let foreign = of_rest && split_number(&transaction.reference).0 != base;
+        if parts.kind != kind || parts.beneficiary != operation.beneficiary || !named || foreign {
+            return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
+        }
+    }
+    if kind == PaymentKind::Withdrawal || account == operation.recipient_hipay_id {
+        return Ok(None);
+    }
+    let elsewhere = say!("choice-other-account", kind, transaction = id);
+    Ok(match operation.beneficiary {
+        Beneficiary::Operator => Some(elsewhere),
+        Beneficiary::Vendor => {
+            let own = [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id];
+            let owner = view.by_unique::<Vendor>("hipay_id", account)?;
+            let others = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
+            (own.contains(&account) || others).then_some(elsewhere)
+        }
+    })
+}
+
+/// What was left of the operation when smaller payments were taken for it.
+fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, JobError> {
+    let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
+    Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
+}
+
 /// Takes the payment for the operation's, with its amount. What is left becomes an operation that is held.
 fn accept(
+    context: &Context,
     writer: &mut Writer<'_>,
     operation: &mut Operation,
     shown: ShownPayment,
     note: &Sentence,
     now: Timestamp,
 ) -> Result<(), JobError> {
+    if let Some(why) = belongs_elsewhere(context, writer, operation, &shown)? {
+        return Err(JobError::Refused(why));
+    }
     let ShownPayment { kind, account, transaction, as_of } = shown;
     let id = transaction.transaction_id.clone();
-    let others = writer.page::<Operation>(&Query::group("transaction", id.clone()).limit(2))?.items;
-    if let Some(other) = others.iter().find(|other| other.id != operation.id) {
-        return Err(JobError::Refused(say!("choice-others", transaction = id, operation = other.id)));
-    }
     // The payment that is due may have become another one while HiPay was asked.
     let amount = transaction.amount.filter(|_| due_kind(operation) == kind);
     let Some(amount) = amount else {
         return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
     };
+    let status = &operation.status;
+    let under_way = operation.payment(kind).attempts.iter().any(|attempt| {
+        let open = matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
+        let this = attempt.reference == transaction.reference || attempt.transaction_id.as_ref() == Some(&id);
+        open && !this
+    });
+    if under_way {
+        return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
+    }
+    if operation.held_for == Some(Hold::AmountChanged) {
+        return Err(JobError::Refused(say!("choice-amount-first", operation = operation.id)));
+    }
+    let larger = operation.amount.checked_sub(amount).is_ok_and(|rest| rest.minor() < 0);
+    if larger && !operation.adjusts.is_empty() {
+        return Err(JobError::Refused(say!("choice-too-large", operation = operation.id, amount)));
+    }
     if operation.held.is_some() {
         operation.candidates.retain(|candidate| *candidate != id);
+        // The payment answers that as well.
+        operation.held_before = None;
         operation.release(true, note, now);
     } else {
         operation.note(note, now);
@@ -227,13 +340,33 @@ fn accept(
         operation.note(&say!("choice-amount", amount, former = operation.amount), now);
     }
     let reference = transaction.reference.clone();
-    if let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) {
-        // What we meant is told by the story; the payment is what HiPay shows.
-        attempt.amount = amount;
+    let attempts = &mut operation.payment_mut(kind).attempts;
+    let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
+    let same = |attempt: &Attempt| {
+        let by_reference = !reference.is_empty() && attempt.reference == reference;
+        by_reference || attempt.transaction_id.as_ref() == Some(&id)
+    };
+    if let Some(place) = attempts.iter().position(same) {
+        // What we meant is told by the story; the payment is what HiPay shows, and the one that counts.
+        let mut attempt = attempts.remove(place);
+        (attempt.amount, attempt.account) = (amount, account);
+        // What was over is judged anew.
+        if attempt.state == AttemptState::Ended {
+            attempt.state = AttemptState::Sending;
+        }
+        attempts.push(attempt);
     }
-    let last = operation.payment(kind).attempts.iter().map(|attempt| attempt.number).max();
-    let number = last.map_or(1, |last| last.saturating_add(1));
+    operation.recipient_hipay_id = account;
+    if operation.beneficiary == Beneficiary::Vendor {
+        operation.vendor_hipay_id = account;
+    }
     outcome::take_over(operation, kind, Found { number, reference, account, transaction, as_of }, now);
+    let (transfer, withdrawal) = operation.status.columns();
+    let column = if kind == PaymentKind::Transfer { transfer } else { withdrawal };
+    if !matches!(column, Column::Requested | Column::Ok) {
+        return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
+    }
+    operation.shortfall = None;
     if let Some(rest) = rest.filter(|rest| rest.is_positive()) {
         let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), now);
         operation.note(&say!("choice-rest", rest, operation = remainder.id), now);

@@ -211,9 +211,13 @@ pub(super) async fn hold(
     candidates: Vec<String>,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
-        operation.hold(why, &reason, now);
-        operation.candidates = candidates;
-        true
+        // What ends by itself replaces nothing that does not.
+        let stays = operation.held.is_some() && operation.held_for != Some(why) && why == Hold::LedgerUnread;
+        if !stays {
+            operation.hold(why, &reason, now);
+            operation.candidates = candidates;
+        }
+        !stays
     })
     .await
     .map(drop)

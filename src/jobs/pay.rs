@@ -29,6 +29,9 @@ const NOT_SENT: &str = "pay-unsent";
 /// A payment may be dated this long before its voucher: clocks and time zones differ.
 const LEDGER_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
+/// The last attempt that is made without a person (rules, number 5 of "Money never moves twice").
+const MOST_ATTEMPTS: u32 = 9;
+
 /// More look-ups than any operation has attempts.
 const MOST_STEPS: u32 = 50;
 
@@ -122,6 +125,12 @@ impl Paying<'_> {
                         let claim = Claim { number, reference, account: account(&operation) };
                         return self.adopt(&operation, claim, transaction).await;
                     }
+                }
+                Plan::Begin(number)
+                    if may_send && number > MOST_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
+                {
+                    let message = say!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
+                    return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
                 }
                 Plan::Begin(number) if may_send => return self.begin(&operation, &base, number).await,
                 Plan::Resend if may_send => return self.resend(&operation).await,
@@ -329,6 +338,7 @@ impl Paying<'_> {
         let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
         if open {
             self.funds.reserve_anyway(amount).await;
+            self.funds.is_over(operation.id);
         } else if self.reserve_exactly(operation, amount).await?.is_none() {
             return Ok(());
         }
@@ -495,14 +505,7 @@ impl Paying<'_> {
         let (id, kind) = (operation.id, self.kind);
         match self.mismatch(operation, &claim, &transaction).await {
             Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
-            Ok(Some(difference)) => {
-                let transaction = transaction.transaction_id;
-                let candidates = vec![transaction.clone()];
-                let message = say!("pay-other", reference = claim.reference, transaction, difference);
-                outcome::hold(self.context, id, Hold::OtherPayment, message.clone(), candidates).await?;
-                self.run.critical(subject(operation), message);
-                return Ok(());
-            }
+            Ok(Some(difference)) => return self.hold_other(operation, &claim, &transaction, difference).await,
             Ok(None) => {}
         }
         let ended = transaction.state.is_ended().then(|| transaction.word.clone());
@@ -518,8 +521,24 @@ impl Paying<'_> {
         Ok(())
     }
 
+    /// Holds the operation, since HiPay shows another payment than the one that we meant.
+    pub(super) async fn hold_other(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        transaction: &Transaction,
+        difference: Sentence,
+    ) -> Result<(), JobError> {
+        let transaction = &transaction.transaction_id;
+        let candidates = vec![transaction.clone()];
+        let message = say!("pay-other", reference = &claim.reference, transaction, difference);
+        outcome::hold(self.context, operation.id, Hold::OtherPayment, message.clone(), candidates).await?;
+        self.run.critical(subject(operation), message);
+        Ok(())
+    }
+
     /// What differs between the payment that HiPay shows and the one that we meant.
-    async fn mismatch(
+    pub(super) async fn mismatch(
         &self,
         operation: &Operation,
         claim: &Claim,

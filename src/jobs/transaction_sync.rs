@@ -7,7 +7,7 @@ use super::binding::remembers_since;
 use super::funds::Funds;
 use super::ledger::Ledger;
 use super::outcome::{self, Found};
-use super::pay::{Paying, subject};
+use super::pay::{Claim, Paying, subject};
 use super::{Context, JobError, Run, due};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
@@ -21,7 +21,9 @@ const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
     let mut ids = due::ids(context, &sent).await?;
-    ids.extend(due::held_for(context, &sent, Hold::ByPerson).await?);
+    for why in [Hold::ByPerson, Hold::OutcomeUnknown] {
+        ids.extend(due::held_for(context, &sent, why).await?);
+    }
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
     due::each(context, run, ids, |operation| sync(context, run, memory, operation)).await;
@@ -31,15 +33,15 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
 async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operation) -> Result<(), JobError> {
     let kind =
         if Status::TRANSFER_SENT.contains(&operation.status) { PaymentKind::Transfer } else { PaymentKind::Withdrawal };
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
+    let ledger = match kind {
+        PaymentKind::Transfer => Ledger::of_technical_account(context),
+        PaymentKind::Withdrawal => Ledger::of_wallet(context, operation.recipient_hipay_id),
+    };
+    let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
     let last = operation.payment(kind).last().cloned();
     let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
         // Sent with an unknown outcome: the same look-up as before a new sending, without one.
-        let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
-        let ledger = match kind {
-            PaymentKind::Transfer => Ledger::of_technical_account(context),
-            PaymentKind::Withdrawal => Ledger::of_wallet(context, operation.recipient_hipay_id),
-        };
-        let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
         return paying.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
@@ -51,9 +53,12 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        waits(context, run, &operation, &attempt, say!("sync-not-shown"));
-        return Ok(());
+        return waits(context, run, &operation, &attempt, say!("sync-not-shown"), true).await;
     };
+    let claim = Claim { number: attempt.number, reference: attempt.reference.clone(), account: attempt.account };
+    if let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
+        return paying.hold_other(&operation, &claim, &transaction, difference).await;
+    }
     let word = transaction.word.clone();
     match transaction.state {
         TransactionState::Captured => run.count_amount("done", attempt.amount),
@@ -62,21 +67,41 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
             run.fail(subject(&operation), say!("sync-ended", kind, state = &word, reason));
         }
         TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
+        TransactionState::Unknown => {
+            run.count_amount("in an unknown state", attempt.amount);
+            run.fail(subject(&operation), say!("sync-unknown-word", kind, state = &word));
+        }
     }
+    let unknown = transaction.state == TransactionState::Unknown;
     let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
     let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
     let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        waits(context, run, &operation, &attempt, say!("sync-shown-as", state = word));
+        return waits(context, run, &operation, &attempt, say!("sync-shown-as", state = word), unknown).await;
     }
+    outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
     Ok(())
 }
 
-/// Tells a person about a payment that waits for too long.
-fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Sentence) {
-    if context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG {
-        let since = context.calendar().day_of(attempt.intended_at);
-        run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
+/// Tells a person about a payment that waits for too long. One that does `not_go_on` by itself is held.
+async fn waits(
+    context: &Context,
+    run: &Run,
+    operation: &Operation,
+    attempt: &Attempt,
+    what: Sentence,
+    not_go_on: bool,
+) -> Result<(), JobError> {
+    if context.clock.now().duration_since(attempt.intended_at) <= WAITS_TOO_LONG {
+        return Ok(());
     }
+    let since = context.calendar().day_of(attempt.intended_at);
+    let message = say!("sync-waits", amount = attempt.amount, since, what);
+    run.fail(subject(operation), message.clone());
+    if not_go_on && operation.held.is_none() && !operation.waived.contains(&Hold::OutcomeUnknown) {
+        let candidates = attempt.transaction_id.iter().cloned().collect();
+        outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ledger::of_voucher;
 use super::pay::subject;
 use super::shown_vouchers::{Shown, ShownVouchers};
 use super::{Context, JobError, Run, due};
@@ -90,6 +91,7 @@ pub(super) async fn hold_what_differs(
             .map(|beneficiary| writer.by_unique::<Operation>("voucher", (shop_id, number.clone(), beneficiary)));
         let operations: Vec<Operation> =
             operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let operations = with_remainders(writer, operations)?;
         let transferred = operations.iter().any(has_transferred);
         if changed_to != known_change {
             kept.changed_to = changed_to;
@@ -104,7 +106,10 @@ pub(super) async fn hold_what_differs(
             });
             let Some((_, why, sentence)) = objection else { continue };
             // A hold that ends by itself must not hide this one.
-            if operation.held.is_some() && operation.held_for != Some(Hold::LedgerUnread) {
+            // Another amount than the one that was told has to be told.
+            let replaced =
+                operation.held_for == Some(Hold::LedgerUnread) || operation.held_for == Some(Hold::AmountChanged);
+            if operation.held.is_some() && (!replaced || operation.held.as_deref() == Some(sentence.text())) {
                 continue;
             }
             if Status::TRANSFER_PAYABLE.contains(&operation.status) {
@@ -120,6 +125,16 @@ pub(super) async fn hold_what_differs(
         run.warn(&subject(&operation), say!("generate-held", amount = operation.amount, reason = sentence));
     }
     Ok(())
+}
+
+/// The voucher's operations with what was left of them when a smaller payment was taken.
+fn with_remainders(view: &impl View, mut operations: Vec<Operation>) -> Result<Vec<Operation>, StoreError> {
+    if let Some(first) = operations.first() {
+        let found = view.page::<Operation>(&of_voucher(&first.voucher.to_lowercase()))?.items;
+        let ids: Vec<u64> = operations.iter().map(|operation| operation.id).collect();
+        operations.extend(found.into_iter().filter(|one| one.remainder_of.is_some_and(|of| ids.contains(&of))));
+    }
+    Ok(operations)
 }
 
 /// Returns true where HiPay has executed a transfer of it.

@@ -204,7 +204,9 @@ fn payment(
         PaymentKind::Transfer => operation.status.columns().0,
         PaymentKind::Withdrawal => operation.status.columns().1,
     };
-    if news == News::Revived && (!is_last || column != Column::Ok) {
+    let revived = news == News::Revived && (!is_last || column != Column::Ok);
+    // It was paid otherwise, as a person has found, and now HiPay has executed it as well.
+    if revived || (operation.is_settled() && state == TransactionState::Captured) {
         let message = say!("notice-revived", kind, transaction = transaction_id);
         return hold(writer, operation, Hold::ExecutedAfterAll, message, now);
     }

@@ -121,8 +121,8 @@ pub async fn set_wallet(
             let unsent = Status::TRANSFER_PAYABLE.contains(&operation.status)
                 && matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
             let of_vendor = operation.beneficiary == Beneficiary::Vendor;
-            if !unsent {
-                if of_vendor {
+            if !unsent || operation.is_settled() {
+                if of_vendor && !operation.is_settled() {
                     from_former.add(operation.amount);
                 }
                 continue;

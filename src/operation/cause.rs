@@ -27,6 +27,10 @@ pub enum Hold {
     AmountChanged,
     /// Mirakl does not show the voucher any more.
     VoucherGone,
+    /// HiPay calls its payment by a word that is not known, or does not show it any more, for days.
+    OutcomeUnknown,
+    /// HiPay shows as many failed attempts at its payment as are made by themselves.
+    TooManyAttempts,
     /// A person holds it.
     ByPerson,
     /// It was paid otherwise, as a person has found: it is never paid from here.
@@ -40,7 +44,7 @@ pub enum Hold {
 
 impl Hold {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::OtherPayment,
         Self::Revoked,
         Self::ExecutedAfterAll,
@@ -51,16 +55,31 @@ impl Hold {
         Self::OtherProvider,
         Self::AmountChanged,
         Self::VoucherGone,
+        Self::OutcomeUnknown,
+        Self::TooManyAttempts,
         Self::ByPerson,
         Self::Settled,
         Self::Remainder,
         Self::Unknown,
     ];
 
+    /// Returns true where a person has decided so: no run and no notice ends it or puts another in its place.
+    pub fn is_decided(self) -> bool {
+        matches!(self, Self::ByPerson | Self::Settled | Self::Remainder)
+    }
+
     /// Returns true where a person who releases the operation answers the reason for good. The others go by what was
     /// looked at: other transactions, or another amount, hold it again.
     pub fn is_waived_for_good(self) -> bool {
-        matches!(self, Self::PaidInMirakl | Self::LedgerUnread | Self::OtherProvider | Self::VoucherGone)
+        matches!(
+            self,
+            Self::PaidInMirakl
+                | Self::LedgerUnread
+                | Self::OtherProvider
+                | Self::VoucherGone
+                | Self::OutcomeUnknown
+                | Self::TooManyAttempts
+        )
     }
 }
 

@@ -57,6 +57,8 @@ impl Operation {
         let (operation, status) = (self.id, &self.status);
         let is_over = matches!(status, Status::WithdrawSuccess | Status::AdjustedOperations);
         let is_sent = Status::TRANSFER_SENT.contains(status) || Status::WITHDRAW_SENT.contains(status);
+        let certain = |why| matches!(why, Hold::ByPerson | Hold::LedgerUnread);
+        let in_doubt = self.held.is_some() && !self.held_for.is_some_and(certain);
         let has_nothing = *status == Status::InvalidAmount;
         match choice {
             OperationChoice::Unknown => Some(say!("choice-unknown", operation)),
@@ -66,16 +68,18 @@ impl Operation {
             OperationChoice::Release => self.held.is_none().then(|| say!("choice-not-held", operation, status)),
             _ if self.is_settled() => Some(say!("choice-settled", operation)),
             OperationChoice::Hold => match &self.held {
-                Some(reason) => Some(say!("choice-held-already", operation, reason)),
-                None => (is_over || has_nothing).then(|| say!("choice-over", operation, status)),
+                Some(reason) if self.held_for.is_some_and(Hold::is_decided) => {
+                    Some(say!("choice-held-already", operation, reason))
+                }
+                _ => (is_over || has_nothing).then(|| say!("choice-over", operation, status)),
             },
             OperationChoice::Settle if is_over && self.held.is_none() => Some(say!("choice-over", operation, status)),
             OperationChoice::Settle if has_nothing && self.amount.minor() >= 0 => {
                 Some(say!("choice-over", operation, status))
             }
             OperationChoice::Accept { .. } if is_over || has_nothing => Some(say!("choice-over", operation, status)),
-            // Only its outcome tells whether it is paid; where that is in doubt, it is held.
-            OperationChoice::Settle | OperationChoice::Accept { .. } if is_sent && self.held.is_none() => {
+            // Only its outcome tells whether it is paid, unless that is what is in doubt.
+            OperationChoice::Settle | OperationChoice::Accept { .. } if is_sent && !in_doubt => {
                 Some(say!("choice-under-way", operation, status))
             }
             OperationChoice::Settle | OperationChoice::Accept { .. } => None,

@@ -52,6 +52,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         candidates: Vec::new(),
         dismissed: Vec::new(),
         remainder_of: None,
+        held_before: None,
         waived: Vec::new(),
         unready: None,
         balance: Some(Amount::zero(Currency::EUR)),

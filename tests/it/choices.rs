@@ -3,7 +3,8 @@
 use cashout::attempt::AttemptState;
 use cashout::jobs::{Command, GenerateArguments, JobError};
 use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
-use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
+use cashout::sandbox::{Ending, Endpoint, Kind, Life, OtherPayment, Refusal, SandboxOptions, Until};
+use cashout::sentence::Sentence;
 use serde_json::json;
 
 use crate::api::TOKEN;
@@ -50,7 +51,6 @@ async fn what_a_person_holds_is_paid_once_it_is_released_and_not_before() {
         world.pay_day().await;
     }
     assert_eq!(world.status(1), Status::Created);
-    // Whoever has everything taken up that failed does not mean it.
     let released = world.choose(id, OperationChoice::Release, "it was not", "Ada").await.unwrap();
     told(&released, "Ada", "it was not");
     refused(world.choose(id, OperationChoice::Release, "", "Ada").await, "is not held");
@@ -183,11 +183,103 @@ async fn a_payment_by_hand_is_accepted_by_its_number_and_nothing_more_is_sent() 
     world.pay_day().await;
     assert_eq!(world.status(1), Status::WithdrawSuccess);
     assert_eq!(world.operation(1).transfer.attempts.len(), 1);
-    // It is nobody else's.
-    let commission = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
-    if commission.status != Status::WithdrawSuccess {
-        refused(world.choose(commission.id, accept(&transaction), "ours", "Otto").await, "is the payment of operation");
+}
+
+/// What a run or a notice finds is told, and replaces no decision; a decision keeps what it is laid over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_is_replaced_by_nobody_but_a_person() {
+    for choice in [OperationChoice::Hold, OperationChoice::Settle] {
+        let mut world = owed().await;
+        let id = world.operation(1).id;
+        world.forget_where_the_store_was().await;
+        world.sandbox.hipay(|hipay| {
+            hipay.refusals.push(Refusal::code(Endpoint::Transactions, 403).times(1_000));
+        });
+        world.transfer().await;
+        assert_eq!(world.operation(1).held_for, Some(Hold::LedgerUnread));
+        let decided = world.choose(id, choice, "look first", "Otto").await.unwrap().held_for;
+        for round in 0..4 {
+            if round == 2 {
+                world.sandbox.hipay(|hipay| hipay.refusals.clear());
+            }
+            world.pay_day().await;
+            assert_eq!((world.status(1), world.operation(1).held_for), (Status::Created, decided));
+        }
+        let mut operation = world.operation(1);
+        operation.hold(Hold::Revoked, &Sentence::quoting("HiPay took it back"), world.clock.now());
+        assert_eq!(operation.held_for, decided);
+        assert_eq!(operation.history.last().unwrap().message, "HiPay took it back");
+        world.choose(id, OperationChoice::Release, "", "Otto").await.unwrap();
+        assert_eq!(world.operation(1).held_for, Some(Hold::LedgerUnread));
+        for _ in 0..2 {
+            world.pay_day().await;
+        }
+        assert_eq!(world.status(1), Status::WithdrawSuccess);
     }
+}
+
+/// The first attempt was executed after all, and later ones were made and refused: it is the payment, and none
+/// of the later ones is made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_attempt_that_is_accepted_is_the_last_word() {
+    let mut world = owed().await;
+    world.check_ledger = false;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::AtOnce, Ending::Aborted));
+    world.transfer().await;
+    world.sync().await;
+    world.sandbox.hipay(|hipay| {
+        hipay.life = Life::captured_at_once();
+        hipay.refusals.push(Refusal::code(Endpoint::Transfer, 4).times(2));
+    });
+    world.transfer().await;
+    let failed = world.operation(1);
+    let states: Vec<AttemptState> = failed.transfer.attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Ended, AttemptState::Refused]);
+    let first = failed.transfer.attempts[0].transaction_id.clone().unwrap();
+    world.sandbox.hipay(|hipay| {
+        let transaction = hipay.transactions.iter_mut().find(|one| one.id == first).unwrap();
+        "CAPTURED".clone_into(&mut transaction.status);
+    });
+    let accepted = world.choose(failed.id, accept(&first), "HiPay says so", "Otto").await.unwrap();
+    assert_eq!(accepted.status, Status::TransferSuccess);
+    let sent = world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer));
+    for _ in 0..2 {
+        world.transfer().await;
+    }
+    let other = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
+    let of_other = u64::from(other.transfer.attempts.len() > 1);
+    assert!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)) - sent <= of_other * 2);
+    assert_eq!(world.operation(1).transfer.attempts.len(), 2);
+}
+
+/// What is another payment is not taken for this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_payment_of_somebody_else_is_not_accepted() {
+    let mut world = owed().await;
+    world.check_ledger = false;
+    world.seller(2002);
+    world.voucher(2, 2002, 7_000, 0);
+    world.vendors().await;
+    world.run(Command::CashoutGenerate(GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() })).await;
+    let (id, technical) = (world.operation(1).id, world.sandbox.credentials().technical_id);
+    let made = |account: u64, reference: Option<String>| {
+        let payment =
+            OtherPayment { kind: Kind::Transfer, account, amount: euro(3_000), label: String::new(), reference };
+        world.sandbox.hipay(|hipay| hipay.pay_otherwise(payment)).unwrap()
+    };
+    let to_another = made(wallet_of(2002), None);
+    refused(world.choose(id, accept(&to_another), "ours", "Otto").await, "other accounts have paid or been paid");
+    let of_another = made(wallet_of(2001), Some(format!("TRANSFER_SALES_2_{technical}_{}", wallet_of(2001))));
+    refused(world.choose(id, accept(&of_another), "ours", "Otto").await, "which is of another payment");
+    let commission = made(wallet_of(2001), Some(format!("TRANSFER_COMMISSION_1_{technical}_{}", wallet_of(2001))));
+    refused(world.choose(id, accept(&commission), "ours", "Otto").await, "which is of another payment");
+    let ours = made(wallet_of(2001), None);
+    world.choose(id, accept(&ours), "ours", "Otto").await.unwrap();
+    let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(id)).unwrap();
+    refused(world.choose(rest.id, accept(&ours), "ours", "Otto").await, "is the payment of operation");
+    // Its own transfer is not its withdrawal.
+    assert_eq!(world.operations().into_iter().find(|one| one.id == id).unwrap().status, Status::TransferSuccess);
+    assert!(world.choose(id, accept(&ours), "ours", "Otto").await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +288,7 @@ async fn the_command_line_and_the_api_do_the_same() {
     let id = world.operation(1).id.to_string();
     world.let_go().await;
     let arguments = ["operation:hold", &id, "--reason", "fraud is suspected"];
-    world.told(&arguments).await.ends(0).says("is held: nothing of it is paid until somebody releases it");
+    world.told(&arguments).await.ends(0).says("is held: nothing more of it is sent until somebody releases it");
     world.told(&arguments).await.ends(2).says("is held already");
     world.told(&["operation:hold", &id]).await.ends(2).says("--reason");
     let mut running = Running::start(world.cashout(&["serve"]));

@@ -1,7 +1,8 @@
 //! Payments that HiPay accepts and that end badly: the money goes back, and the next attempt goes
 //! under the next reference, or waits for a person.
 
-use cashout::operation::{Beneficiary, Operation, OperationChoice, PaymentKind, Status};
+use cashout::explanation::explain;
+use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, EntryState, Life, SandboxOptions, Until};
 
 use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};
@@ -122,4 +123,119 @@ async fn what_stands_by_is_waited_for() {
     });
     until_all_is_paid(&world, 2).await;
     all_is_paid(&world);
+}
+
+/// A final word that no description has: it is told at once, a person who was shown it has it paid again, and
+/// nobody else does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_not_known_waits_for_a_person_and_is_held_after_three_days() {
+    let cases = PaymentKind::ALL.into_iter().flat_map(|kind| [false, true].map(|late| (kind, late)));
+    each(cases, async |(kind, late)| {
+        let world = market(SandboxOptions::default(), Memory::Whole).await;
+        world.generate().await;
+        let base = base(&world, &operation_of(&world, "1", Beneficiary::Vendor), kind);
+        world.sandbox.hipay(|hipay| {
+            hipay.lives.insert(base.clone(), Life::pending("AUTHORIZED", Until::AtOnce, Ending::Refunded));
+        });
+        for _ in 0..3 {
+            world.transfer().await;
+            world.sync().await;
+            world.withdraw().await;
+        }
+        let told = world.sync().await;
+        let operation = operation_of(&world, "1", Beneficiary::Vendor);
+        let [failure] = told.failures.as_slice() else { panic!("{told:?}") };
+        assert!(failure.message.contains("REFUNDED"), "{failure:?}");
+        assert!(operation.unknown_word().is_some() && operation.held.is_none(), "{operation:?}");
+        assert!(explain(&operation).iter().any(|one| one.id().ends_with("-unknown-word")));
+        if late {
+            world.clock.advance(jiff::SignedDuration::from_hours(80));
+            world.sync().await;
+            let held = operation_of(&world, "1", Beneficiary::Vendor);
+            assert_eq!(held.held_for, Some(Hold::OutcomeUnknown), "{held:?}");
+        }
+        for _ in 0..3 {
+            day(&world).await;
+        }
+        assert_eq!(references(&operation_of(&world, "1", Beneficiary::Vendor), kind), std::slice::from_ref(&base));
+        world.choose(operation.id, OperationChoice::Retry, "HiPay gave it back", "Otto").await.unwrap();
+        until_all_is_paid(&world, 4).await;
+        all_is_paid(&world);
+        let paid = operation_of(&world, "1", Beneficiary::Vendor);
+        assert_eq!(references(&paid, kind), [base.clone(), format!("{base}_R2")]);
+    })
+    .await;
+}
+
+/// A payment that was accepted and is not shown any more is held after three days, and goes on by itself once
+/// HiPay shows it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_vanishes_is_held_and_goes_on_once_it_is_shown() {
+    let world = market(SandboxOptions::default(), Memory::Whole).await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured));
+    world.generate().await;
+    world.transfer().await;
+    let vanished = world.sandbox.hipay(|hipay| std::mem::take(&mut hipay.transactions));
+    assert_eq!(world.sync().await.failed, 0, "a look-up may lag behind");
+    world.clock.advance(jiff::SignedDuration::from_hours(80));
+    assert_eq!(world.sync().await.failed, 7);
+    let held = world.operations();
+    assert_eq!(held.iter().filter(|one| one.held_for == Some(Hold::OutcomeUnknown)).count(), 7, "{held:?}");
+    world.sandbox.hipay(|hipay| {
+        hipay.transactions = vanished;
+        hipay.life = Life::captured_at_once();
+        hipay.settle_transactions();
+    });
+    until_all_is_paid(&world, 4).await;
+    all_is_paid(&world);
+}
+
+/// As many attempts as the rules allow; then a person decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ninth_attempt_is_the_last_without_a_person() {
+    let world = World::new().await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::AtOnce, Ending::Aborted));
+    for _ in 0..12 {
+        world.transfer().await;
+        world.sync().await;
+    }
+    let held = world.operation(1);
+    assert_eq!((held.transfer.attempts.len(), held.held_for), (9, Some(Hold::TooManyAttempts)), "{held:?}");
+    world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+    world.choose(held.id, OperationChoice::Retry, "", "Otto").await.unwrap();
+    world.pay_day().await;
+    let paid = world.operation(1);
+    assert_eq!((paid.transfer.attempts.len(), paid.status), (10, Status::WithdrawSuccess));
+}
+
+/// What stands under our transaction's id is compared before it is believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_payment_under_the_same_id_is_held_by_the_synchronisation() {
+    for difference in ["amount", "reference", "recipient"] {
+        let mut world = World::new().await;
+        for shop in [2001, 2002] {
+            world.seller(shop);
+        }
+        world.voucher(1, 2001, 10_000, 0);
+        world.fund(100_000);
+        world.up_to_operations().await;
+        world.transfer().await;
+        world.check_ledger = false;
+        world.sandbox.hipay(|hipay| {
+            let ours = |one: &&mut cashout::sandbox::Transaction| one.reference.is_some();
+            let transaction = hipay.transactions.iter_mut().find(ours).unwrap();
+            match difference {
+                "amount" => transaction.amount = euro(4_000),
+                "reference" => transaction.reference = Some("TRANSFER_SALES_77_1_2".to_owned()),
+                _ => transaction.recipient = Some(wallet_of(2002)),
+            }
+        });
+        world.sync().await;
+        let held = world.operation(1);
+        assert_eq!((held.held_for, held.status), (Some(Hold::OtherPayment), Status::TransferRequested), "{difference}");
+    }
 }

@@ -134,7 +134,7 @@ impl News {
             (Kind::Transfer | Kind::Funding, Ending::Unauthed) => "authorization",
             (
                 Kind::Transfer | Kind::Funding,
-                Ending::Captured | Ending::Aborted | Ending::RejectedEnd | Ending::CancelledEnd,
+                Ending::Captured | Ending::Aborted | Ending::RejectedEnd | Ending::CancelledEnd | Ending::Refunded,
             ) => "capture",
         };
         Self::payment(transaction, operation, ending == Ending::Captured)

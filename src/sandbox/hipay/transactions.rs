@@ -25,6 +25,8 @@ pub enum Ending {
     RejectedEnd,
     /// Cancelled.
     CancelledEnd,
+    /// The money is back, by a word that HiPay's description does not have.
+    Refunded,
 }
 
 impl Ending {
@@ -36,6 +38,7 @@ impl Ending {
             Self::Aborted => "ABORTED",
             Self::RejectedEnd => "REJECTED_END",
             Self::CancelledEnd => "CANCELLED_END",
+            Self::Refunded => "REFUNDED",
         }
     }
 }

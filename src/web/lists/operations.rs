@@ -65,7 +65,7 @@ pub(in crate::web) struct OperationItem {
     pub(in crate::web) withdraw_status: Column,
     /// Balance of the wallet, as last read for this operation.
     pub(in crate::web) balance: Option<String>,
-    /// A person has to look first, and why: it is not paid until then.
+    /// Why it is not paid until a person has looked, or for good where it is settled.
     pub(in crate::web) held: Option<String>,
     /// When it changed last.
     pub(in crate::web) date: Timestamp,
