@@ -245,18 +245,19 @@ impl Payment {
         // A person may have taken an earlier one for the payment: later ones were made all the same.
         let highest = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(number).max(number);
         match (found, known.map(|attempt| attempt.state)) {
-            // Read again right before the next attempt: it is used up for good. Where HiPay's word for that is
-            // not known, a person was shown it and has ended the attempt.
-            (Some(state), Some(AttemptState::Ended)) if state.is_ended() || state == TransactionState::Unknown => {
-                match highest.checked_add(1) {
-                    Some(next) if remembered => Plan::Begin(next),
-                    Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
-                    None => Plan::Wait(say!("pay-accepted-not-shown")),
-                }
-            }
+            // Read again right before the next attempt: it is used up for good.
+            (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match highest.checked_add(1) {
+                Some(next) if remembered => Plan::Begin(next),
+                Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
+                None => Plan::Wait(say!("pay-accepted-not-shown")),
+            },
             (Some(_), _) => Plan::Adopt,
             (None, None) => Plan::Begin(number),
             (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
+            // Somebody else's payment that a person has ended: no reference of ours is used up by it.
+            (None, Some(AttemptState::Ended)) if known.is_some_and(|known| known.reference.is_empty()) => {
+                highest.checked_add(1).map_or_else(|| Plan::Wait(say!("pay-end-not-shown")), Plan::Begin)
+            }
             (None, Some(AttemptState::Ended)) => Plan::Wait(say!("pay-end-not-shown")),
             (None, Some(_)) => Plan::Wait(say!("pay-accepted-not-shown")),
         }

@@ -210,9 +210,10 @@ impl Operation {
         !self.is_settled() && (self.waits_for_person() || self.status.is_failure())
     }
 
-    /// Returns true where somebody has decided that it waits: it is released by itself alone, not with others.
+    /// Returns true where it is released by itself alone, not with others: somebody has decided that it waits, or
+    /// a release says that a payment was not executed.
     pub fn waits_on_purpose(&self) -> bool {
-        matches!(self.held_for, Some(Hold::ByPerson | Hold::Remainder))
+        matches!(self.held_for, Some(Hold::ByPerson | Hold::Remainder | Hold::OutcomeUnknown))
     }
 
     /// HiPay's ids of all its transactions, as far as they are known.
@@ -253,12 +254,15 @@ impl Operation {
     }
 
     /// Keeps it from being paid until a person has looked: why, and that as a sentence. What a person has decided
-    /// is not replaced by what a run or a notice finds, which is only told; and a person's decision keeps the
-    /// reason that it is laid over.
+    /// is not replaced by what a run or a notice finds, which comes up once the decision is ended; and a person's
+    /// decision keeps the reason that it is laid over.
     pub fn hold(&mut self, why: Hold, reason: &Sentence, at: Timestamp) {
         let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided);
         if decided && !why.is_decided() {
-            if self.history.last().is_none_or(|last| last.message != reason.text()) {
+            let before = HeldBefore { why: Some(why), reason: reason.text().to_owned() };
+            if self.held_before.as_ref() != Some(&before) {
+                // Whoever ends the decision is to see it.
+                self.held_before = Some(before);
                 self.updated_at = at;
                 self.note(reason, at);
             }

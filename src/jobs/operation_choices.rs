@@ -8,7 +8,7 @@ use super::ledger::of_voucher;
 use super::outcome::{self, Found};
 use super::unpaid_vouchers::record_of;
 use super::{Context, JobError, labels};
-use crate::attempt::{Attempt, AttemptState, Payment, ReferenceParts, split_number};
+use crate::attempt::{Attempt, AttemptState, Payment, ReferenceParts, TransactionState, split_number};
 use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Event, Hold, Operation, OperationChoice, PaymentKind, Status};
@@ -111,12 +111,15 @@ fn go_on(
     (choice, note): (&OperationChoice, &Sentence),
     now: Timestamp,
 ) -> Result<(), JobError> {
-    let vanished = operation.held_for == Some(Hold::OutcomeUnknown);
+    let (vanished, settled) = (operation.held_for == Some(Hold::OutcomeUnknown), operation.is_settled());
     if operation.held.is_some() {
         if operation.held_for == Some(Hold::AmountChanged) {
             take_shown_amount(context, writer, operation, now)?;
         }
         operation.release(true, note, now);
+    }
+    if settled {
+        take_up_sent(operation, note, now);
     }
     if *choice == OperationChoice::Retry {
         end_unknown(operation, vanished, note, now)?;
@@ -125,6 +128,23 @@ fn go_on(
         operation.happen(Event::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
     }
     Ok(())
+}
+
+/// What was settled while its payment was under way is under way again: its outcome is looked for.
+fn take_up_sent(operation: &mut Operation, note: &Sentence, now: Timestamp) {
+    let kind = due_kind(operation);
+    if !matches!(operation.status, Status::TransferFailed | Status::WithdrawFailed) {
+        return;
+    }
+    let state = operation.payment(kind).last().map(|last| last.state);
+    if !matches!(state, Some(AttemptState::Sending | AttemptState::Requested)) {
+        return;
+    }
+    // From a status that a failure has led to, both fit.
+    let _ = operation.happen(Event::Sending(kind), note, now);
+    if state == Some(AttemptState::Requested) {
+        let _ = operation.happen(Event::Requested(kind), note, now);
+    }
 }
 
 /// Ends a payment under way of which a person says that it was not executed: HiPay calls it by a word that is not
@@ -136,10 +156,10 @@ fn end_unknown(operation: &mut Operation, vanished: bool, note: &Sentence, now: 
     if last.state != AttemptState::Requested || !(unknown || vanished) {
         return Ok(());
     }
-    last.state = if unknown { AttemptState::Ended } else { AttemptState::Refused };
+    // One without a reference is nobody's to send again.
+    let unused = !unknown && !last.reference.is_empty();
+    last.state = if unused { AttemptState::Refused } else { AttemptState::Ended };
     last.updated_at = now;
-    // The next one that has such an outcome is held as well.
-    operation.waived.retain(|why| *why != Hold::OutcomeUnknown);
     operation.happen(Event::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
@@ -152,9 +172,12 @@ fn take_shown_amount(
     now: Timestamp,
 ) -> Result<(), JobError> {
     if operation.remainder_of.is_some() {
+        // Its amount is not the voucher's: whoever releases it says that it is owed.
+        operation.waived.push(Hold::AmountChanged);
         return Ok(());
     }
-    if let Some(rest) = remainders(writer, operation)?.iter().find(|rest| !rest.is_settled()) {
+    let rests: Vec<Operation> = remainders(writer, operation)?.into_iter().filter(|rest| !rest.is_settled()).collect();
+    if let Some(rest) = rests.iter().find(|rest| Status::TRANSFER_PAYABLE.contains(&rest.status)) {
         return Err(JobError::Refused(say!("choice-has-rest", operation = operation.id, rest = rest.id)));
     }
     let Some(mut record) = record_of(writer, operation)? else { return Ok(()) };
@@ -165,7 +188,9 @@ fn take_shown_amount(
     };
     let former = operation.amount;
     let netted = operation.origin_amount.checked_sub(former);
-    let amount = netted.and_then(|netted| shown.checked_sub(netted));
+    let taken = rests.iter().try_fold(Amount::zero(shown.currency()), |taken, rest| taken.checked_add(rest.amount));
+    let left = taken.and_then(|taken| shown.checked_sub(taken)).unwrap_or(shown);
+    let amount = netted.and_then(|netted| left.checked_sub(netted));
     let Some(amount) = amount.ok().filter(|amount| amount.is_positive()) else {
         return Err(JobError::Refused(say!("retry-nothing-left", operation = operation.id, shown)));
     };
@@ -173,7 +198,7 @@ fn take_shown_amount(
     let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
     record.changed_to = record.changed_to.filter(|shown| *shown != first);
     writer.put(&record)?;
-    (operation.origin_amount, operation.amount) = (shown, amount);
+    (operation.origin_amount, operation.amount) = (left, amount);
     // HiPay knows nothing of a refused attempt: its reference pays the new amount.
     let labels = labels::of(context, operation, PaymentKind::Transfer, amount);
     let last = operation.transfer.attempts.last_mut();
@@ -301,8 +326,12 @@ fn accept(
     if let Some(why) = belongs_elsewhere(context, writer, operation, &shown)? {
         return Err(JobError::Refused(why));
     }
-    let ShownPayment { kind, account, transaction, as_of } = shown;
+    let ShownPayment { kind, account, mut transaction, as_of } = shown;
     let id = transaction.transaction_id.clone();
+    if transaction.state == TransactionState::Unknown {
+        // Whoever takes it for the payment says that it was executed.
+        transaction.state = TransactionState::Captured;
+    }
     // The payment that is due may have become another one while HiPay was asked.
     let amount = transaction.amount.filter(|_| due_kind(operation) == kind);
     let Some(amount) = amount else {
@@ -317,11 +346,12 @@ fn accept(
     if under_way {
         return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
     }
-    if operation.held_for == Some(Hold::AmountChanged) {
+    let before = operation.held_before.as_ref().and_then(|before| before.why);
+    if operation.held_for == Some(Hold::AmountChanged) || before == Some(Hold::AmountChanged) {
         return Err(JobError::Refused(say!("choice-amount-first", operation = operation.id)));
     }
     let larger = operation.amount.checked_sub(amount).is_ok_and(|rest| rest.minor() < 0);
-    if larger && !operation.adjusts.is_empty() {
+    if larger && (!operation.adjusts.is_empty() || transaction.state != TransactionState::Captured) {
         return Err(JobError::Refused(say!("choice-too-large", operation = operation.id, amount)));
     }
     if operation.held.is_some() {
@@ -342,6 +372,7 @@ fn accept(
     let reference = transaction.reference.clone();
     let attempts = &mut operation.payment_mut(kind).attempts;
     let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
+    let number = number.max(split_number(&reference).1);
     let same = |attempt: &Attempt| {
         let by_reference = !reference.is_empty() && attempt.reference == reference;
         by_reference || attempt.transaction_id.as_ref() == Some(&id)

@@ -214,10 +214,57 @@ pub(super) async fn hold(
         // What ends by itself replaces nothing that does not.
         let stays = operation.held.is_some() && operation.held_for != Some(why) && why == Hold::LedgerUnread;
         if !stays {
+            let decided = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_decided);
             operation.hold(why, &reason, now);
-            operation.candidates = candidates;
+            // What was to be looked at before the decision still is.
+            let before = if decided { std::mem::take(&mut operation.candidates) } else { Vec::new() };
+            operation.candidates = before;
+            for candidate in candidates {
+                if !operation.candidates.contains(&candidate) {
+                    operation.candidates.push(candidate);
+                }
+            }
         }
         !stays
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay calls the ended attempt with `reference` by `word`, which is not known: the operation is held, and a
+/// person who is shown the word can have it paid again.
+pub(super) async fn hold_for_word(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    (reference, word): (String, String),
+    reason: Sentence,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        operation.hold(Hold::OutcomeUnknown, &reason, now);
+        if let Some(attempt) = attempt_mut(operation, kind, &reference) {
+            attempt.transaction_status = Some(word);
+        }
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay does not show a payment any more that it had accepted: the operation is held.
+pub(super) async fn hold_vanished(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reason: Sentence,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        operation.hold(Hold::OutcomeUnknown, &reason, now);
+        if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            // Its last word says nothing any more.
+            last.transaction_status = None;
+        }
+        true
     })
     .await
     .map(drop)

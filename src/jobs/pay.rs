@@ -8,7 +8,7 @@ use super::funds::{Funds, Reserved};
 use super::ledger::{self, Ledger};
 use super::outcome::{self, Found};
 use super::{Context, JobError, Run, Subject, labels};
-use crate::attempt::{Attempt, AttemptState, Plan, ReferenceParts, split_number};
+use crate::attempt::{Attempt, AttemptState, Plan, ReferenceParts, TransactionState, split_number};
 use crate::hipay::{ActingOn, Transaction};
 use crate::ledger::{LedgerEntry, LedgerVerdict, SoughtPayment};
 use crate::money::Amount;
@@ -119,7 +119,23 @@ impl Paying<'_> {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
-                    let state = found.as_ref().map(|transaction| transaction.state);
+                    let state = match &found {
+                        Some(shown) if shown.state == TransactionState::Unknown => {
+                            let attempts = &operation.payment(kind).attempts;
+                            let ended = attempts
+                                .iter()
+                                .find(|attempt| attempt.number == number && attempt.state == AttemptState::Ended);
+                            match ended {
+                                // A person was shown this very word, and has ended the attempt.
+                                Some(ended) if ended.transaction_status.as_ref() == Some(&shown.word) => {
+                                    Some(TransactionState::Failed)
+                                }
+                                Some(_) => return self.hold_for_word(&operation, reference, &shown.word).await,
+                                None => Some(TransactionState::Unknown),
+                            }
+                        }
+                        _ => found.as_ref().map(|transaction| transaction.state),
+                    };
                     plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
                     if let (Plan::Adopt, Some(transaction)) = (&plan, found) {
                         let claim = Claim { number, reference, account: account(&operation) };
@@ -333,6 +349,11 @@ impl Paying<'_> {
     /// left already is HiPay's to judge.
     async fn resend(&self, operation: &Operation) -> Result<(), JobError> {
         let Some(attempt) = operation.payment(self.kind).last() else { return Ok(()) };
+        if attempt.reference.is_empty() {
+            // Not ours, and HiPay would execute each repetition.
+            self.run.fail(subject(operation), say!("pay-not-shown", kind = self.kind));
+            return Ok(());
+        }
         let open = attempt.state == AttemptState::Sending;
         let amount = attempt.amount;
         let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
@@ -518,6 +539,16 @@ impl Paying<'_> {
             None => self.run.count_amount("found at HiPay", amount),
             Some(state) => self.run.fail(subject(operation), say!("pay-shown-as", kind, state)),
         }
+        Ok(())
+    }
+
+    /// Holds the operation, since HiPay calls what had ended by a word that is not known.
+    async fn hold_for_word(&self, operation: &Operation, reference: String, word: &str) -> Result<(), JobError> {
+        let (id, kind) = (operation.id, self.kind);
+        let message = say!("sync-unknown-word", kind, state = word);
+        let shown = (reference, word.to_owned());
+        outcome::hold_for_word(self.context, id, kind, shown, message.clone()).await?;
+        self.run.fail(subject(operation), message);
         Ok(())
     }
 

@@ -53,10 +53,17 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        return waits(context, run, &operation, &attempt, say!("sync-not-shown"), true).await;
+        if waits(context, run, &operation, &attempt, say!("sync-not-shown"))
+            && let Some(message) = to_be_held(&operation, say!("sync-not-shown"))
+        {
+            outcome::hold_vanished(context, operation.id, kind, message).await?;
+        }
+        return Ok(());
     };
     let claim = Claim { number: attempt.number, reference: attempt.reference.clone(), account: attempt.account };
-    if let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
+    // What is over under our own id moves nothing, whatever it shows.
+    let over = transaction.state.is_ended() && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id);
+    if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
         return paying.hold_other(&operation, &claim, &transaction, difference).await;
     }
     let word = transaction.word.clone();
@@ -78,30 +85,30 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        return waits(context, run, &operation, &attempt, say!("sync-shown-as", state = word), unknown).await;
+        if waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word))
+            && unknown
+            && let Some(message) = to_be_held(&operation, say!("sync-unknown-word", kind, state = word))
+        {
+            let candidates = attempt.transaction_id.iter().cloned().collect();
+            outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
+        }
+        return Ok(());
     }
     outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
     Ok(())
 }
 
-/// Tells a person about a payment that waits for too long. One that does `not_go_on` by itself is held.
-async fn waits(
-    context: &Context,
-    run: &Run,
-    operation: &Operation,
-    attempt: &Attempt,
-    what: Sentence,
-    not_go_on: bool,
-) -> Result<(), JobError> {
-    if context.clock.now().duration_since(attempt.intended_at) <= WAITS_TOO_LONG {
-        return Ok(());
+/// Tells a person about a payment that waits for too long. True where it does.
+fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Sentence) -> bool {
+    let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
+    if too_long {
+        let since = context.calendar().day_of(attempt.intended_at);
+        run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
     }
-    let since = context.calendar().day_of(attempt.intended_at);
-    let message = say!("sync-waits", amount = attempt.amount, since, what);
-    run.fail(subject(operation), message.clone());
-    if not_go_on && operation.held.is_none() && !operation.waived.contains(&Hold::OutcomeUnknown) {
-        let candidates = attempt.transaction_id.iter().cloned().collect();
-        outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
-    }
-    Ok(())
+    too_long
+}
+
+/// The reason to hold an operation that is not held yet.
+fn to_be_held(operation: &Operation, why: Sentence) -> Option<Sentence> {
+    Some(why).filter(|_| operation.held.is_none())
 }

@@ -73,12 +73,7 @@ impl Hold {
     pub fn is_waived_for_good(self) -> bool {
         matches!(
             self,
-            Self::PaidInMirakl
-                | Self::LedgerUnread
-                | Self::OtherProvider
-                | Self::VoucherGone
-                | Self::OutcomeUnknown
-                | Self::TooManyAttempts
+            Self::PaidInMirakl | Self::LedgerUnread | Self::OtherProvider | Self::VoucherGone | Self::TooManyAttempts
         )
     }
 }

@@ -205,10 +205,6 @@ async fn a_decision_is_replaced_by_nobody_but_a_person() {
             world.pay_day().await;
             assert_eq!((world.status(1), world.operation(1).held_for), (Status::Created, decided));
         }
-        let mut operation = world.operation(1);
-        operation.hold(Hold::Revoked, &Sentence::quoting("HiPay took it back"), world.clock.now());
-        assert_eq!(operation.held_for, decided);
-        assert_eq!(operation.history.last().unwrap().message, "HiPay took it back");
         world.choose(id, OperationChoice::Release, "", "Otto").await.unwrap();
         assert_eq!(world.operation(1).held_for, Some(Hold::LedgerUnread));
         for _ in 0..2 {
@@ -250,6 +246,23 @@ async fn an_earlier_attempt_that_is_accepted_is_the_last_word() {
     let of_other = u64::from(other.transfer.attempts.len() > 1);
     assert!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)) - sent <= of_other * 2);
     assert_eq!(world.operation(1).transfer.attempts.len(), 2);
+}
+
+/// A reason that a notice tells only once comes up when the person's own hold is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_under_a_decision_comes_up_after_it() {
+    let world = owed().await;
+    world.transfer().await;
+    world.sync().await;
+    let operation = world.operation(1);
+    world.choose(operation.id, OperationChoice::Hold, "look first", "Otto").await.unwrap();
+    let mut held = world.operation(1);
+    held.hold(Hold::Revoked, &Sentence::quoting("HiPay took it back"), world.clock.now());
+    world.context.store.write(move |writer| writer.put(&held)).await.unwrap();
+    let released = world.choose(operation.id, OperationChoice::Release, "", "Otto").await.unwrap();
+    assert_eq!((released.held_for, released.held.as_deref()), (Some(Hold::Revoked), Some("HiPay took it back")));
+    world.withdraw().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
 }
 
 /// What is another payment is not taken for this one.

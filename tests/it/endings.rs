@@ -181,6 +181,19 @@ async fn a_payment_that_vanishes_is_held_and_goes_on_once_it_is_shown() {
     assert_eq!(world.sync().await.failed, 7);
     let held = world.operations();
     assert_eq!(held.iter().filter(|one| one.held_for == Some(Hold::OutcomeUnknown)).count(), 7, "{held:?}");
+    // One is released, and held again; one is settled by mistake, and under way again.
+    for (voucher, choice) in [(1, OperationChoice::Release), (2, OperationChoice::Settle)] {
+        let id = world.operation(voucher).id;
+        world.choose(id, choice.clone(), "look", "Otto").await.unwrap();
+        world.sync().await;
+        if choice == OperationChoice::Settle {
+            for _ in 0..2 {
+                world.choose(id, OperationChoice::Release, "wrong one", "Otto").await.unwrap();
+            }
+        }
+    }
+    assert_eq!(world.operation(1).held_for, Some(Hold::OutcomeUnknown));
+    assert_eq!(world.status(2), Status::TransferRequested);
     world.sandbox.hipay(|hipay| {
         hipay.transactions = vanished;
         hipay.life = Life::captured_at_once();
@@ -188,6 +201,33 @@ async fn a_payment_that_vanishes_is_held_and_goes_on_once_it_is_shown() {
     });
     until_all_is_paid(&world, 4).await;
     all_is_paid(&world);
+}
+
+/// What had failed, and is then called by a word that nobody was shown, is not made again by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_called_otherwise_later_is_shown_to_a_person_first() {
+    let world = World::new().await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::AtOnce, Ending::Aborted));
+    world.transfer().await;
+    world.sync().await;
+    assert_eq!(world.status(1), Status::TransferFailed);
+    world.sandbox.hipay(|hipay| {
+        hipay.life = Life::captured_at_once();
+        let ours = hipay.transactions.iter_mut().find(|one| one.reference.is_some()).unwrap();
+        "UNDER_REVIEW".clone_into(&mut ours.status);
+    });
+    for _ in 0..2 {
+        world.transfer().await;
+        let held = world.operation(1);
+        assert_eq!((held.held_for, held.transfer.attempts.len()), (Some(Hold::OutcomeUnknown), 1), "{held:?}");
+    }
+    world.choose(world.operation(1).id, OperationChoice::Retry, "HiPay gave it back", "Otto").await.unwrap();
+    world.pay_day().await;
+    assert_eq!((world.status(1), world.operation(1).transfer.attempts.len()), (Status::WithdrawSuccess, 2));
 }
 
 /// As many attempts as the rules allow; then a person decides.
