@@ -72,6 +72,15 @@ async fn it_fits_small_and_dark_windows() {
         browser.fits_the_window().await;
         browser.is_accessible().await;
         browser.screenshot("operation").await;
+        // One that a person can decide about.
+        browser.open("/dashboard/transfers?withdraw_status=failed").await;
+        let link = browser.attribute("#table_transfers tbody a", "href").await.unwrap();
+        browser.open(&link).await;
+        browser.sees("What you can decide").await;
+        browser.click("Hold").await;
+        browser.fits_the_window().await;
+        browser.is_accessible().await;
+        browser.screenshot("operation-choices").await;
         browser.done().await;
     }
     site.stop().await;
