@@ -4,9 +4,8 @@
 use jiff::Timestamp;
 
 use super::binding::marketplace;
-use super::ledger::of_voucher;
 use super::outcome::{self, Found};
-use super::unpaid_vouchers::record_of;
+use super::unpaid_vouchers::{record_of, remainders};
 use super::{Context, JobError, labels};
 use crate::attempt::{Attempt, AttemptState, Payment, ReferenceParts, TransactionState, split_number};
 use crate::hipay::{ActingOn, Transaction};
@@ -308,12 +307,6 @@ fn belongs_elsewhere(
     })
 }
 
-/// What was left of the operation when smaller payments were taken for it.
-fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, JobError> {
-    let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
-    Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
-}
-
 /// Takes the payment for the operation's, with its amount. What is left becomes an operation that is held.
 fn accept(
     context: &Context,
@@ -337,13 +330,14 @@ fn accept(
     let Some(amount) = amount else {
         return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
     };
+    let reference = transaction.reference.clone();
+    let same = |attempt: &Attempt| {
+        let by_reference = !reference.is_empty() && attempt.reference == reference;
+        by_reference || attempt.transaction_id.as_ref() == Some(&id)
+    };
     let status = &operation.status;
-    let under_way = operation.payment(kind).attempts.iter().any(|attempt| {
-        let open = matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
-        let this = attempt.reference == transaction.reference || attempt.transaction_id.as_ref() == Some(&id);
-        open && !this
-    });
-    if under_way {
+    let is_open = |attempt: &&Attempt| matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
+    if operation.payment(kind).attempts.iter().filter(is_open).any(|attempt| !same(attempt)) {
         return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
     }
     let before = operation.held_before.as_ref().and_then(|before| before.why);
@@ -369,14 +363,9 @@ fn accept(
     if amount != operation.amount {
         operation.note(&say!("choice-amount", amount, former = operation.amount), now);
     }
-    let reference = transaction.reference.clone();
     let attempts = &mut operation.payment_mut(kind).attempts;
     let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
     let number = number.max(split_number(&reference).1);
-    let same = |attempt: &Attempt| {
-        let by_reference = !reference.is_empty() && attempt.reference == reference;
-        by_reference || attempt.transaction_id.as_ref() == Some(&id)
-    };
     if let Some(place) = attempts.iter().position(same) {
         // What we meant is told by the story; the payment is what HiPay shows, and the one that counts.
         let mut attempt = attempts.remove(place);

@@ -217,8 +217,9 @@ pub(super) async fn hold(
             let decided = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_decided);
             operation.hold(why, &reason, now);
             // What was to be looked at before the decision still is.
-            let before = if decided { std::mem::take(&mut operation.candidates) } else { Vec::new() };
-            operation.candidates = before;
+            if !decided {
+                operation.candidates.clear();
+            }
             for candidate in candidates {
                 if !operation.candidates.contains(&candidate) {
                     operation.candidates.push(candidate);

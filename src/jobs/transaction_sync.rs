@@ -53,10 +53,8 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        if waits(context, run, &operation, &attempt, say!("sync-not-shown"))
-            && let Some(message) = to_be_held(&operation, say!("sync-not-shown"))
-        {
-            outcome::hold_vanished(context, operation.id, kind, message).await?;
+        if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && operation.held.is_none() {
+            outcome::hold_vanished(context, operation.id, kind, say!("sync-not-shown")).await?;
         }
         return Ok(());
     };
@@ -85,10 +83,9 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
     let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        if waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word))
-            && unknown
-            && let Some(message) = to_be_held(&operation, say!("sync-unknown-word", kind, state = word))
-        {
+        let too_long = waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word));
+        if too_long && unknown && operation.held.is_none() {
+            let message = say!("sync-unknown-word", kind, state = word);
             let candidates = attempt.transaction_id.iter().cloned().collect();
             outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
         }
@@ -106,9 +103,4 @@ fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt,
         run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
     }
     too_long
-}
-
-/// The reason to hold an operation that is not held yet.
-fn to_be_held(operation: &Operation, why: Sentence) -> Option<Sentence> {
-    Some(why).filter(|_| operation.held.is_none())
 }

@@ -89,9 +89,11 @@ pub(super) async fn hold_what_differs(
     let held = context.store.write(move |writer: &mut Writer<'_>| {
         let operations = [Beneficiary::Vendor, Beneficiary::Operator]
             .map(|beneficiary| writer.by_unique::<Operation>("voucher", (shop_id, number.clone(), beneficiary)));
-        let operations: Vec<Operation> =
+        let mut operations: Vec<Operation> =
             operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        let operations = with_remainders(writer, operations)?;
+        for of in operations.clone() {
+            operations.extend(remainders(writer, &of)?);
+        }
         let transferred = operations.iter().any(has_transferred);
         if changed_to != known_change {
             kept.changed_to = changed_to;
@@ -127,14 +129,10 @@ pub(super) async fn hold_what_differs(
     Ok(())
 }
 
-/// The voucher's operations with what was left of them when a smaller payment was taken.
-fn with_remainders(view: &impl View, mut operations: Vec<Operation>) -> Result<Vec<Operation>, StoreError> {
-    if let Some(first) = operations.first() {
-        let found = view.page::<Operation>(&of_voucher(&first.voucher.to_lowercase()))?.items;
-        let ids: Vec<u64> = operations.iter().map(|operation| operation.id).collect();
-        operations.extend(found.into_iter().filter(|one| one.remainder_of.is_some_and(|of| ids.contains(&of))));
-    }
-    Ok(operations)
+/// What was left of the operation when smaller payments were taken for it.
+pub(super) fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, StoreError> {
+    let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
+    Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
 }
 
 /// Returns true where HiPay has executed a transfer of it.
