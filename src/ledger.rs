@@ -140,6 +140,9 @@ pub struct LedgerAccount {
     pub from: Timestamp,
     /// Everything until then was read (UTC).
     pub until: Timestamp,
+    /// When what HiPay had executed was last looked at again (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_again_at: Option<Timestamp>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

@@ -10,8 +10,8 @@ use serde_json::Map;
 use tokio::sync::Mutex;
 
 use super::binding::{forget_before_now, marketplaces, remembers_since};
-use super::{Context, JobError, Run, Subject};
-use crate::attempt::{TransactionState, prefix};
+use super::{Context, JobError, Run, Subject, reversals};
+use crate::attempt::{Attempt, AttemptState, TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
 use crate::operation::{Operation, PaymentKind};
@@ -57,28 +57,37 @@ pub(super) struct Ledger<'a> {
     context: &'a Context,
     on: ActingOn<'a>,
     account: u64,
+    /// When this run began with it (UTC).
+    begun_at: Timestamp,
     /// Since when it was read in this run, or why it cannot be.
     read: Mutex<Option<Result<Timestamp, CallError>>>,
-    /// The entries that were read for the first time in this run and are not as they should be.
-    odd: std::sync::Mutex<Vec<LedgerEntry>>,
+    /// What was found in this run.
+    found: std::sync::Mutex<FoundEntries>,
+}
+
+/// The entries that somebody has to hear of.
+#[derive(Debug, Default)]
+struct FoundEntries {
+    /// Those that have just turned out to be an orphan or a mismatch.
+    odd: Vec<LedgerEntry>,
+    /// Those that contradict an attempt which HiPay had executed.
+    reversed: Vec<LedgerEntry>,
 }
 
 impl<'a> Ledger<'a> {
     /// The ledger that transfers leave a trace in.
     pub(super) fn of_technical_account(context: &'a Context) -> Self {
-        let account = context.config.technical_account.hipay_id;
-        Self { context, on: ActingOn::Technical, account, read: Mutex::default(), odd: std::sync::Mutex::default() }
+        Self::of(context, ActingOn::Technical, context.config.technical_account.hipay_id)
     }
 
     /// The ledger that withdrawals from this wallet leave a trace in.
     pub(super) fn of_wallet(context: &'a Context, account: u64) -> Self {
-        Self {
-            context,
-            on: ActingOn::Wallet(account),
-            account,
-            read: Mutex::default(),
-            odd: std::sync::Mutex::default(),
-        }
+        Self::of(context, ActingOn::Wallet(account), account)
+    }
+
+    fn of(context: &'a Context, on: ActingOn<'a>, account: u64) -> Self {
+        let begun_at = context.clock.now();
+        Self { context, on, account, begun_at, read: Mutex::default(), found: std::sync::Mutex::default() }
     }
 
     /// Reads what HiPay shows since `since`, unless this run has read it already.
@@ -114,18 +123,54 @@ impl<'a> Ledger<'a> {
             }
         }
         for (from, to) in intervals {
-            self.read_interval(earlier(from, MARGIN), later(to, MARGIN)).await?;
+            self.read_interval(earlier(from, MARGIN), later(to, MARGIN), Reading::Incremental).await?;
         }
         let from = known.as_ref().map_or(since, |known| known.from.min(since));
-        let unknown = known.map(|known| known.unknown).unwrap_or_default();
-        let kept = LedgerAccount { account, from, until, unknown };
-        let written = self.context.store.write(move |writer| writer.put(&kept)).await;
-        written.map_err(|error: StoreError| CallError::unknown(&error))?;
+        let known = known.unwrap_or(LedgerAccount { account, from, until, looked_again_at: None, unknown: Map::new() });
+        self.note(LedgerAccount { from, until, ..known }).await?;
         Ok(from)
     }
 
+    /// Reads everything since `since` once more, whatever was read before: what HiPay had executed may have come
+    /// back.
+    pub(super) async fn look_again(&self, since: Timestamp) -> Result<(), CallError> {
+        let account = self.account;
+        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
+        let known = known.map_err(|error| CallError::unknown(&error))?;
+        let now = self.context.clock.now();
+        let until = self.context.hipay.as_of(now);
+        self.read_interval(earlier(since, MARGIN), later(now, MARGIN), Reading::Again).await?;
+        let looked_again_at = Some(now);
+        let known = match known {
+            // What lies between the two readings is not known to be whole.
+            Some(known) if known.until < since => LedgerAccount { looked_again_at, ..known },
+            Some(known) => LedgerAccount { from: known.from.min(since), until, looked_again_at, ..known },
+            None => LedgerAccount { account, from: since, until, looked_again_at, unknown: Map::new() },
+        };
+        self.note(known).await
+    }
+
+    async fn note(&self, read: LedgerAccount) -> Result<(), CallError> {
+        let written = self.context.store.write(move |writer| writer.put(&read)).await;
+        written.map_err(|error: StoreError| CallError::unknown(&error))
+    }
+
+    /// What this run's reading shows of a payment on its way or executed; `None` where HiPay has to be asked for
+    /// it.
+    pub(super) async fn shown(&self, transaction_id: &str) -> Result<Option<Transaction>, StoreError> {
+        let key = (self.account, transaction_id.to_owned());
+        let entry = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await?;
+        let entry = entry.filter(|entry| match entry.state() {
+            TransactionState::Captured => true,
+            TransactionState::Pending | TransactionState::Standby => entry.read_at >= self.begun_at,
+            // All that HiPay says of a bad end stands in its own answer.
+            TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => false,
+        });
+        Ok(entry.as_ref().map(transaction_of))
+    }
+
     /// Reads an interval of any length in lists that HiPay gives and that fit into memory.
-    async fn read_interval(&self, from: Timestamp, to: Timestamp) -> Result<(), CallError> {
+    async fn read_interval(&self, from: Timestamp, to: Timestamp, reading: Reading) -> Result<(), CallError> {
         let mut ahead = vec![(from, to)];
         while let Some((from, to)) = ahead.pop() {
             let length = to.duration_since(from);
@@ -136,7 +181,7 @@ impl<'a> Ledger<'a> {
                 ahead.extend([(cut, to), (from, cut)]);
                 continue;
             };
-            self.keep(listed).await?;
+            self.keep(listed, reading).await?;
         }
         Ok(())
     }
@@ -190,28 +235,30 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reads what is missing of the listed transactions, and keeps them all.
-    async fn keep(&self, listed: Vec<ListedTransaction>) -> Result<(), CallError> {
+    async fn keep(&self, listed: Vec<ListedTransaction>, reading: Reading) -> Result<(), CallError> {
         for slice in listed.chunks(WRITTEN_AT_ONCE) {
             let whole = stream::iter(slice.iter().cloned())
-                .map(|item| self.whole(item))
+                .map(|item| self.whole(item, reading))
                 .buffer_unordered(self.context.in_hand());
             let whole: Vec<Transaction> = whole.try_filter_map(|found| async move { Ok(found) }).try_collect().await?;
             let (account, now) = (self.account, self.context.clock.now());
             let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
-                let mut odd = Vec::new();
+                let mut found = FoundEntries::default();
                 for transaction in whole {
-                    odd.extend(keep_entry(writer, account, transaction, now)?);
+                    keep_entry(writer, account, transaction, now, &mut found)?;
                 }
-                Ok::<_, StoreError>(odd)
+                Ok::<_, StoreError>(found)
             });
-            let odd = kept.await.map_err(|error| CallError::unknown(&error))?;
-            self.odd.lock().unwrap_or_else(PoisonError::into_inner).extend(odd);
+            let FoundEntries { odd, reversed } = kept.await.map_err(|error| CallError::unknown(&error))?;
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.odd.extend(odd);
+            found.reversed.extend(reversed);
         }
         Ok(())
     }
 
     /// All that HiPay says of a listed transaction; `None` where what is kept of it says as much.
-    async fn whole(&self, item: ListedTransaction) -> Result<Option<Transaction>, CallError> {
+    async fn whole(&self, item: ListedTransaction, reading: Reading) -> Result<Option<Transaction>, CallError> {
         let id = match item {
             ListedTransaction::Whole(whole) => return Ok(Some(*whole)),
             ListedTransaction::Id(id) => id,
@@ -219,18 +266,30 @@ impl<'a> Ledger<'a> {
         let key = (self.account, id.clone());
         let known = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await;
         let known = known.map_err(|error| CallError::unknown(&error))?;
-        let over = |entry: &LedgerEntry| entry.state().is_ended() || entry.state() == TransactionState::Captured;
+        let over = |entry: &LedgerEntry| {
+            let is_over = entry.state().is_ended() || entry.state() == TransactionState::Captured;
+            is_over && (reading == Reading::Incremental || entry.operation.is_none())
+        };
         if known.as_ref().is_some_and(over) {
             return Ok(None);
         }
-        let kind = match self.on {
-            ActingOn::Technical => PaymentKind::Transfer,
-            ActingOn::Wallet(_) | ActingOn::Login(_) => PaymentKind::Withdrawal,
-        };
-        match self.context.hipay.transaction(kind, self.account, &id).await? {
+        match self.context.hipay.transaction(self.kind(), self.account, &id).await? {
             Some(transaction) => Ok(Some(transaction)),
             None => Err(CallError::unknown(say!("ledger-listed-not-shown", transaction = id))),
         }
+    }
+
+    /// The payments of ours that leave a trace in it.
+    pub(super) fn kind(&self) -> PaymentKind {
+        match self.on {
+            ActingOn::Technical => PaymentKind::Transfer,
+            ActingOn::Wallet(_) | ActingOn::Login(_) => PaymentKind::Withdrawal,
+        }
+    }
+
+    /// The entries of this run that contradict an attempt which HiPay had executed; each is given once.
+    pub(super) fn take_reversed(&self) -> Vec<LedgerEntry> {
+        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
     }
 
     /// Reads what is new, and tells what is not as it should be. Payments of ours that this store lacks and that
@@ -246,7 +305,17 @@ impl<'a> Ledger<'a> {
                 return Ok(());
             }
         }
-        let odd = std::mem::take(&mut *self.odd.lock().unwrap_or_else(PoisonError::into_inner));
+        self.tell(run, memory).await
+    }
+
+    /// Tells what was found, as [`Ledger::watch`] says.
+    pub(super) async fn tell(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+        reversals::take_back(self.context, run, self).await?;
+        let odd = std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).odd);
+        // What was left of an earlier run is told with the technical account's.
+        if odd.is_empty() && self.kind() == PaymentKind::Withdrawal {
+            return Ok(());
+        }
         let (new_orphans, mismatches): (Vec<_>, Vec<_>) =
             odd.into_iter().partition(|entry| entry.matched == LedgerMatch::Orphan);
         for entry in &mismatches {
@@ -349,14 +418,24 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// Keeps what HiPay shows of a transaction in an account's list. Gives the entry where it has just turned out
-/// to be an orphan or a mismatch.
+/// How the lists are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// What is over is known already.
+    Incremental,
+    /// Also what HiPay had executed.
+    Again,
+}
+
+/// Keeps what HiPay shows of a transaction in an account's list. An entry that somebody has to hear of is
+/// added to `found`.
 fn keep_entry(
     writer: &mut Writer<'_>,
     account: u64,
     transaction: Transaction,
     now: Timestamp,
-) -> Result<Option<LedgerEntry>, StoreError> {
+    found: &mut FoundEntries,
+) -> Result<(), StoreError> {
     let known = writer.get::<LedgerEntry>(&(account, transaction.transaction_id.clone()))?;
     let mut entry = LedgerEntry {
         account,
@@ -380,19 +459,40 @@ fn keep_entry(
     if let (Some(known), None) = (&known, transaction.created_at) {
         entry.created_at = known.created_at;
     }
-    (entry.matched, entry.operation) = match_entry(writer, &entry)?;
-    if known.as_ref() == Some(&entry) {
-        return Ok(None);
+    let attempt = attempt_of(writer, &entry)?;
+    (entry.matched, entry.operation) = match_entry(&entry, attempt.as_ref());
+    let on_its_way = matches!(entry.state(), TransactionState::Pending | TransactionState::Standby);
+    if attempt.is_some_and(|(_, attempt)| attempt.state == AttemptState::Captured)
+        && entry.state() != TransactionState::Captured
+        && !on_its_way
+    {
+        found.reversed.push(entry.clone());
+    }
+    if known.as_ref() == Some(&entry) && !on_its_way {
+        return Ok(());
     }
     entry.read_at = now;
     writer.put(&entry)?;
     let odd = matches!(entry.matched, LedgerMatch::Orphan | LedgerMatch::Mismatch);
     let was = known.map(|known| known.matched);
-    Ok(Some(entry).filter(|entry| odd && was != Some(entry.matched)))
+    found.odd.extend(Some(entry).filter(|entry| odd && was != Some(entry.matched)));
+    Ok(())
 }
 
-/// Matches an entry with the operations of this store.
-fn match_entry(view: &impl View, entry: &LedgerEntry) -> Result<(LedgerMatch, Option<u64>), StoreError> {
+/// What an entry is to the operations of this store, whose attempt is given where there is one.
+fn match_entry(entry: &LedgerEntry, attempt: Option<&(u64, Attempt)>) -> (LedgerMatch, Option<u64>) {
+    match attempt {
+        Some((operation, attempt)) => {
+            let same = entry.amount.is_none_or(|amount| amount == attempt.amount);
+            (if same { LedgerMatch::Matched } else { LedgerMatch::Mismatch }, Some(*operation))
+        }
+        None if entry.reference_parts().is_some() => (LedgerMatch::Orphan, None),
+        None => (LedgerMatch::Foreign, None),
+    }
+}
+
+/// The attempt whose transaction an entry is, and its operation.
+fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<(u64, Attempt)>, StoreError> {
     let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
     let mut operations = view.page::<Operation>(&by_id)?.items;
     if operations.is_empty()
@@ -416,20 +516,17 @@ fn match_entry(view: &impl View, entry: &LedgerEntry) -> Result<(LedgerMatch, Op
                 || (attempt.transaction_id.is_none() && attempt.reference == entry.reference)
         });
         if let Some(attempt) = ours {
-            let same = entry.amount.is_none_or(|amount| amount == attempt.amount);
-            let matched = if same { LedgerMatch::Matched } else { LedgerMatch::Mismatch };
-            return Ok((matched, Some(operation.id)));
+            return Ok(Some((operation.id, attempt.clone())));
         }
     }
-    let orphan = entry.reference_parts().is_some();
-    Ok((if orphan { LedgerMatch::Orphan } else { LedgerMatch::Foreign }, None))
+    Ok(None)
 }
 
 /// Matches what is kept of a transaction anew: an operation has just been given it.
 pub(super) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id: &str) -> Result<(), StoreError> {
     for account in accounts {
         let Some(mut entry) = writer.get::<LedgerEntry>(&(*account, transaction_id.to_owned()))? else { continue };
-        let matched = match_entry(writer, &entry)?;
+        let matched = match_entry(&entry, attempt_of(writer, &entry)?.as_ref());
         if matched != (entry.matched, entry.operation) {
             (entry.matched, entry.operation) = matched;
             writer.put(&entry)?;

@@ -24,6 +24,7 @@ mod pay;
 mod payments;
 mod record;
 mod retention;
+mod reversals;
 mod setup;
 mod shown_vouchers;
 mod transaction_sync;

@@ -363,6 +363,35 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     true
 }
 
+/// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes
+/// the next one. Where the operation is further on already, it is only held.
+pub(super) fn take_back(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: Found,
+    message: &Sentence,
+    now: Timestamp,
+) {
+    let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
+    let id = found.transaction.transaction_id.clone();
+    take_over(operation, kind, found, now);
+    let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return };
+    // A word that is not known: what was executed is not shown so any more.
+    if attempt.state != AttemptState::Ended {
+        attempt.state = AttemptState::Ended;
+        attempt.transaction_status = Some(word);
+        attempt.updated_at = now;
+        attempt.say(message.clone());
+    }
+    let number = attempt.number;
+    let is_last = operation.payment(kind).last().is_some_and(|last| last.number == number);
+    let reversed = is_last && operation.happen(Event::Reversed(kind), message, now).is_ok();
+    // A canceled withdrawal waits for a person by itself.
+    if !(reversed && kind == PaymentKind::Withdrawal) {
+        operation.hold(Hold::Revoked, message, now);
+    }
+}
+
 /// A transaction of HiPay's and the attempt it belongs to.
 #[derive(Debug, Clone)]
 pub(super) struct Found {

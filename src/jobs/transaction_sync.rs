@@ -8,15 +8,19 @@ use super::funds::Funds;
 use super::ledger::Ledger;
 use super::outcome::{self, Found};
 use super::pay::{Claim, Paying, subject};
-use super::{Context, JobError, Run, due};
+use super::{Context, JobError, Run, due, reversals};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
 use crate::operation::{Hold, Operation, PaymentKind, Status};
 use crate::sentence::{Sentence, say};
+use crate::store::{Reader, View};
 
 /// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
 /// because it may still go through.
 const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// So many transfers under way are read in a list; fewer are looked up each by itself.
+const FEWEST_LISTED: usize = 4;
 
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
@@ -26,11 +30,59 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     }
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
-    due::each(context, run, ids, |operation| sync(context, run, memory, operation)).await;
-    Ok(())
+    let transfers = Ledger::of_technical_account(context);
+    let listed_as_of = list(context, run, (&transfers, memory), &ids).await?;
+    let listed = listed_as_of.map(|as_of| (&transfers, as_of));
+    due::each(context, run, ids, |operation| sync(context, run, (memory, listed), operation)).await;
+    Box::pin(reversals::look_again(context, run, memory)).await
 }
 
-async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operation) -> Result<(), JobError> {
+/// Reads the list that the transfers under way stand in, and gives as of when it speaks; `None` where each is
+/// looked up by itself.
+async fn list(
+    context: &Context,
+    run: &Run,
+    (ledger, memory): (&Ledger<'_>, Timestamp),
+    ids: &[u64],
+) -> Result<Option<Timestamp>, JobError> {
+    let (mut number, mut oldest) = (0_usize, context.clock.now());
+    for slice in ids.chunks(500) {
+        let slice = slice.to_vec();
+        let read = move |reader: &Reader<'_>| {
+            let operations = slice.iter().filter_map(|id| reader.get::<Operation>(id).transpose());
+            Ok(operations.flatten().filter_map(|operation| requested_at(&operation)).collect::<Vec<_>>())
+        };
+        let requested = context.store.reading(read).await?;
+        number = number.saturating_add(requested.len());
+        oldest = requested.into_iter().fold(oldest, Timestamp::min);
+    }
+    if number < FEWEST_LISTED {
+        return Ok(None);
+    }
+    let as_of = context.hipay.as_of(context.clock.now());
+    match ledger.read_since(oldest).await {
+        Ok(()) => {
+            ledger.tell(run, memory).await?;
+            Ok(Some(as_of))
+        }
+        Err(error) if error.is_credentials() => Err(error.into()),
+        // Each is looked up by itself, and what concerns the list is told before money is sent.
+        Err(_) => Ok(None),
+    }
+}
+
+/// When a transfer that HiPay has was sent.
+fn requested_at(operation: &Operation) -> Option<Timestamp> {
+    let last = operation.payment(PaymentKind::Transfer).last()?;
+    (operation.status == Status::TransferRequested && last.state == AttemptState::Requested).then_some(last.intended_at)
+}
+
+async fn sync(
+    context: &Context,
+    run: &Run,
+    (memory, listed): (Timestamp, Option<(&Ledger<'_>, Timestamp)>),
+    operation: Operation,
+) -> Result<(), JobError> {
     let kind =
         if Status::TRANSFER_SENT.contains(&operation.status) { PaymentKind::Transfer } else { PaymentKind::Withdrawal };
     let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
@@ -45,8 +97,15 @@ async fn sync(context: &Context, run: &Run, memory: Timestamp, operation: Operat
         return paying.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
-    let as_of = context.hipay.as_of(context.clock.now());
-    let mut found = context.hipay.transaction(kind, attempt.account, id).await?;
+    let mut as_of = context.hipay.as_of(context.clock.now());
+    let mut found = None;
+    if let (PaymentKind::Transfer, Some((ledger, listed_as_of))) = (kind, listed) {
+        found = ledger.shown(id).await?;
+        as_of = if found.is_some() { listed_as_of } else { as_of };
+    }
+    if found.is_none() {
+        found = context.hipay.transaction(kind, attempt.account, id).await?;
+    }
     if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }

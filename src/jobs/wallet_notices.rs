@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::outcome::{Found, take_over};
+use super::outcome::{Found, take_back, take_over};
 use crate::attempt::{Attempt, News, TransactionState};
 use crate::config::Config;
 use crate::hipay::Transaction;
@@ -14,7 +14,7 @@ use crate::inbox::{Notification, Outcome};
 use crate::money::Amount;
 use crate::movement::Movement;
 use crate::notification::{Meaning, WalletNotice};
-use crate::operation::{Column, Event, Hold, Operation, PaymentKind};
+use crate::operation::{Column, Hold, Operation, PaymentKind};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 
@@ -194,7 +194,10 @@ fn payment(
             let reason = words(notice.text("message"));
             let message = say!("notice-revoked", kind, transaction = transaction_id, reason);
             let as_of = notice.at.unwrap_or(notification.received_at);
-            return reverse(writer, operation, kind, found(notice, &attempt, state, as_of), message, now);
+            take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
+            writer.put(&operation)?;
+            let line = Line::about(Severity::Critical, &operation, &message);
+            return Ok(Dealt::told(Outcome::Applied(message), line));
         }
         News::New | News::Revived => {}
     }
@@ -221,28 +224,6 @@ fn payment(
 
 fn ignored(reason: Sentence) -> Dealt {
     Dealt::silently(Outcome::Ignored(reason))
-}
-
-/// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes
-/// the next one. Where the operation is further on already, it is only held.
-fn reverse(
-    writer: &mut Writer<'_>,
-    mut operation: Operation,
-    kind: PaymentKind,
-    found: Found,
-    message: Sentence,
-    now: Timestamp,
-) -> Result<Dealt, StoreError> {
-    let is_last = operation.payment(kind).last().is_some_and(|last| last.reference == found.reference);
-    take_over(&mut operation, kind, found, now);
-    let reversed = is_last && operation.happen(Event::Reversed(kind), &message, now).is_ok();
-    // A canceled withdrawal waits for a person by itself.
-    if reversed && kind == PaymentKind::Withdrawal {
-        writer.put(&operation)?;
-        let line = Line::about(Severity::Critical, &operation, &message);
-        return Ok(Dealt::told(Outcome::Applied(message), line));
-    }
-    hold(writer, operation, Hold::Revoked, message, now)
 }
 
 fn hold(

@@ -52,6 +52,7 @@ mod personal_data;
 mod post_office;
 mod releases;
 mod replays;
+mod reversals;
 mod schedules;
 mod scheduling;
 mod serving;

@@ -302,7 +302,7 @@ fn fields(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling
 
 /// The list of an account's transactions between two dates, 92 days apart at most.
 pub(super) fn list(
-    model: &HipayModel,
+    model: &mut HipayModel,
     call: &Call,
     acting: u64,
     now: Timestamp,
@@ -317,17 +317,29 @@ pub(super) fn list(
     }
     let page = count(call, "page", 1, usize::MAX)?;
     let size = count(call, "nb-result-per-page", 20, 1000)?;
-    let found: Vec<&Transaction> = model
+    let found: Vec<usize> = model
         .transactions
         .iter()
-        .filter(|transaction| transaction.concerns(acting))
-        .filter(|transaction| transaction.hidden_lookups == 0 && now >= transaction.visible_from)
-        .filter(|transaction| (start..=end).contains(&local(transaction.created)))
+        .enumerate()
+        .filter(|(_, transaction)| transaction.concerns(acting))
+        .filter(|(_, transaction)| transaction.hidden_lookups == 0 && now >= transaction.visible_from)
+        .filter(|(_, transaction)| (start..=end).contains(&local(transaction.created)))
+        .map(|(at, _)| at)
         .collect();
     let total = found.len();
     let skip = page.saturating_sub(1).saturating_mul(size);
-    let rows: Vec<Json> =
-        found.into_iter().skip(skip).take(size).map(|transaction| item(model, transaction, spelling)).collect();
+    let shown: Vec<usize> = found.into_iter().skip(skip).take(size).collect();
+    // A list that tells the status is a look-up of each.
+    if model.listed == Listed::Objects {
+        for at in &shown {
+            if let Some(transaction) = model.transactions.get_mut(*at) {
+                transaction.lookups = transaction.lookups.saturating_add(1);
+            }
+        }
+        model.settle_due(now);
+    }
+    let shown = shown.iter().filter_map(|at| model.transactions.get(*at));
+    let rows: Vec<Json> = shown.map(|transaction| item(model, transaction, spelling)).collect();
     Ok(Success(200, vec![("nb_result", spelling.whole(total)), ("transactions_list", Json::list(rows))]))
 }
 

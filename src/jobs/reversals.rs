@@ -1,0 +1,195 @@
+//! What HiPay had executed and has taken back: found in its ledger, also where no notice told of it.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+
+use super::ledger::Ledger;
+use super::outcome::{self, Found};
+use super::pay::subject;
+use super::{Context, JobError, Run, Subject};
+use crate::attempt::{Attempt, AttemptState};
+use crate::ledger::{LedgerAccount, LedgerEntry};
+use crate::operation::{Operation, PaymentKind, Status};
+use crate::sentence::{Sentence, say};
+use crate::store::{Query, View};
+
+/// What was executed is looked at again for this long.
+const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// An account is looked at again this long after the last time, and a payment this long after it was executed:
+/// once a day, by runs that are not on the minute.
+const OFTEN: SignedDuration = SignedDuration::from_hours(20);
+
+/// Rows read in one slice.
+const SLICE: usize = 500;
+
+/// Every status with an executed transfer or withdrawal.
+const EXECUTED: [Status; 9] = [
+    Status::TransferSuccess,
+    Status::WithdrawSending,
+    Status::WithdrawRequested,
+    Status::WithdrawSuccess,
+    Status::WithdrawFailed,
+    Status::WithdrawNegative,
+    Status::WithdrawCanceled,
+    Status::WithdrawVendorDisabled,
+    Status::WithdrawPaymentBlocked,
+];
+
+/// Looks once a day at everything that was executed within the last ninety days.
+pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+    let accounts = executed(context).await?;
+    let mut due = Vec::new();
+    for (account, since) in accounts {
+        let known = context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
+        let looked = known.and_then(|known| known.looked_again_at);
+        let now = context.clock.now();
+        // Where the clock was set back, the last look lies ahead.
+        if looked.is_none_or(|looked| now.duration_since(looked).abs() >= OFTEN) {
+            due.push((account, since));
+        }
+    }
+    run.stage("accounts looked at again", due.len());
+    let unread = std::sync::Mutex::new(Vec::new());
+    let unread_accounts = &unread;
+    stream::iter(due)
+        .for_each_concurrent(context.in_hand(), |(account, since)| async move {
+            if run.is_stopping() {
+                return;
+            }
+            let technical = context.config.technical_account.hipay_id;
+            let ledger = if account == technical {
+                Ledger::of_technical_account(context)
+            } else {
+                Ledger::of_wallet(context, account)
+            };
+            match ledger.look_again(since).await {
+                Ok(()) => {
+                    if let Err(error) = ledger.tell(run, memory).await {
+                        run.settle(Subject::default(), Err(error));
+                    }
+                }
+                Err(error) if error.is_credentials() => run.abort(error.into()),
+                Err(error) => {
+                    unread_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(error);
+                }
+            }
+            run.step();
+        })
+        .await;
+    let unread = unread.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(error) = unread.first() {
+        run.warn(&Subject::default(), say!("reversals-unread", number = unread.len(), error));
+    }
+    Ok(())
+}
+
+/// The accounts that executed payments left within the last ninety days, and since when.
+async fn executed(context: &Context) -> Result<BTreeMap<u64, Timestamp>, JobError> {
+    let now = context.clock.now();
+    let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
+    let until = now.checked_sub(OFTEN).unwrap_or(Timestamp::MIN);
+    let technical = context.config.technical_account.hipay_id;
+    let mut accounts: BTreeMap<u64, Timestamp> = BTreeMap::new();
+    for status in EXECUTED {
+        let mut cursor = None;
+        loop {
+            // An operation changes no earlier than its payment is executed.
+            let query = Query::group("status", status.code()).from(from).limit(SLICE).after(cursor.take());
+            let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+            for operation in page.items {
+                for kind in PaymentKind::ALL {
+                    let captured = operation.payment(kind).attempts.iter().filter(|attempt| {
+                        attempt.state == AttemptState::Captured && (from..=until).contains(&attempt.updated_at)
+                    });
+                    for attempt in captured {
+                        let account = match kind {
+                            PaymentKind::Transfer => technical,
+                            PaymentKind::Withdrawal => attempt.account,
+                        };
+                        let since = accounts.entry(account).or_insert(attempt.intended_at);
+                        *since = attempt.intended_at.min(*since);
+                    }
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(accounts)
+}
+
+/// Takes back what the ledger shows as not executed any more, once HiPay's own answer says the same.
+pub(super) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+    for entry in ledger.take_reversed() {
+        match take_one_back(context, run, &entry).await {
+            Ok(()) => {}
+            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
+            Err(error) => run.settle(Subject::default(), Err(error)),
+        }
+    }
+    Ok(())
+}
+
+async fn take_one_back(context: &Context, run: &Run, entry: &LedgerEntry) -> Result<(), JobError> {
+    let Some(id) = entry.operation else { return Ok(()) };
+    let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
+        return Ok(());
+    };
+    // What a list shows is confirmed by the transaction itself: a person is called because of it.
+    let transaction = match context.hipay.transaction(kind, attempt.account, &entry.transaction_id).await {
+        Ok(Some(transaction)) => transaction,
+        Ok(None) => return not_confirmed(context, run, entry, &say!("sync-not-shown")).await,
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => return not_confirmed(context, run, entry, &Sentence::from(&error)).await,
+    };
+    if transaction.state.attempt_state() == AttemptState::Captured {
+        return Ok(());
+    }
+    let reason = outcome::reason(&transaction);
+    let (transaction_id, word) = (transaction.transaction_id.clone(), transaction.word.clone());
+    let message = say!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);
+    let as_of = context.hipay.as_of(context.clock.now());
+    let said = message.clone();
+    let (taken, is_taken) = tokio::sync::oneshot::channel();
+    let changed = outcome::update(context, id, move |operation, now| {
+        let Some((kind, attempt)) = executed_as(operation, &transaction_id) else { return false };
+        let Attempt { number, reference, account, .. } = attempt;
+        let found = Found { number, reference, account, transaction, as_of };
+        outcome::take_back(operation, kind, found, &said, now);
+        taken.send(()).is_ok()
+    });
+    if let (Some(operation), Ok(())) = (changed.await?, is_taken.await) {
+        run.critical(subject(&operation), message);
+    }
+    Ok(())
+}
+
+/// The payment that a transaction is of, and its attempt, where that counts as executed.
+fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKind, Attempt)> {
+    let is_it = |attempt: &&Attempt| {
+        attempt.transaction_id.as_deref() == Some(transaction_id) && attempt.state == AttemptState::Captured
+    };
+    PaymentKind::ALL.into_iter().find_map(|kind| {
+        let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
+        Some((kind, attempt.clone()))
+    })
+}
+
+/// The list shows that a payment was taken back, and HiPay does not confirm it: the next run asks again.
+async fn not_confirmed(context: &Context, run: &Run, entry: &LedgerEntry, error: &Sentence) -> Result<(), JobError> {
+    let account = entry.account;
+    let again = context.store.write(move |writer| {
+        let Some(known) = writer.get::<LedgerAccount>(&account)? else { return Ok(()) };
+        writer.put(&LedgerAccount { looked_again_at: None, ..known })
+    });
+    again.await?;
+    run.fail(Subject::default(), say!("reversals-unconfirmed", transaction = &entry.transaction_id, error));
+    Ok(())
+}

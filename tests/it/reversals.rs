@@ -1,0 +1,141 @@
+//! Payments that come back after they were executed, of which no notice tells: HiPay's ledger shows them. And what
+//! reading it costs.
+
+use cashout::explanation::explain;
+use cashout::ledger::LedgerAccount;
+use cashout::operation::{Hold, OperationChoice, PaymentKind, Status};
+use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, FaultPlan, Listed, SandboxOptions, Traffic};
+use cashout::store::View;
+use jiff::SignedDuration;
+
+use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};
+use crate::world::{World, euro, wallet_of};
+
+const SHAPES: [Listed; 3] = [Listed::Objects, Listed::Ids, Listed::Summaries];
+
+fn days(days: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * days)
+}
+
+/// What HiPay called executed is looked at again for ninety days: it ends its attempt, waits for a person, and is paid
+/// again, once, when that person asks for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
+    let endings = [Ending::CancelledEnd, Ending::Unauthed, Ending::Refunded];
+    let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
+        let cases = SHAPES.into_iter().flat_map(move |listed| [2, 88].map(|age| (kind, listed, age)));
+        cases.zip(endings.into_iter().cycle())
+    });
+    each(cases, async |((kind, listed, age), ending)| {
+        let world = market(SandboxOptions::default(), Memory::Whole).await;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        world.generate().await;
+        world.transfer().await;
+        world.sync().await;
+        if kind == PaymentKind::Withdrawal {
+            world.withdraw().await;
+            world.sync().await;
+            all_is_paid(&world);
+        }
+        world.clock.advance(days(age));
+        // An earlier look at what is as it should be.
+        assert_eq!(world.sync().await.failed, 0);
+        let id = world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap();
+        world.sandbox.hipay(|hipay| hipay.take_back(&id, ending));
+        world.clock.advance(days(1));
+        let sync = world.sync().await;
+        let came_back = world.operation(1);
+        assert!(sync.failures.iter().any(|one| one.message.contains(ending.status())), "{sync:?}");
+        let (status, held) = match kind {
+            PaymentKind::Transfer => (Status::TransferFailed, Some(Hold::Revoked)),
+            PaymentKind::Withdrawal => (Status::WithdrawCanceled, None),
+        };
+        assert_eq!((came_back.status, came_back.held_for), (status, held), "{came_back:?}");
+        assert!(came_back.message.contains(ending.status()), "{}", came_back.message);
+        assert!(!explain(&came_back).is_empty());
+        // Nothing is paid again by itself, and it is told once.
+        let attempts = came_back.payment(kind).attempts.len();
+        for _ in 0..2 {
+            day(&world).await;
+            world.clock.advance(days(1));
+        }
+        assert_eq!(world.operation(1).payment(kind).attempts.len(), attempts);
+        if kind == PaymentKind::Withdrawal {
+            assert_eq!(world.sandbox.hipay(|hipay| hipay.balance(wallet_of(2001))), euro(10_000));
+        }
+        world.choose(came_back.id, OperationChoice::Retry, "HiPay gave it back", "Otto").await.unwrap();
+        until_all_is_paid(&world, 4).await;
+        all_is_paid(&world);
+        let references = world.operation(1).payment(kind).attempts.clone();
+        assert!(references[1].reference.ends_with("_R2") && references.len() == 2, "{references:?}");
+    })
+    .await;
+}
+
+/// Each account that paid is read once a day, and no more once ninety days are over.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_account_is_looked_at_once_a_day_and_no_longer_than_needed() {
+    let world = market(SandboxOptions::default(), Memory::Whole).await;
+    until_all_is_paid(&world, 3).await;
+    let lists = async || {
+        world.sandbox.traffic(Traffic::clear);
+        world.sync().await;
+        world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transactions))
+    };
+    assert_eq!(lists().await, 0, "they were executed a moment ago");
+    world.clock.advance(days(1));
+    // The technical account, the operator's and the four sellers', of which one was owed nothing.
+    assert_eq!(lists().await, 6);
+    assert_eq!(lists().await, 0, "they were looked at");
+    world.clock.advance(days(1));
+    assert_eq!(lists().await, 6);
+    world.clock.advance(days(90));
+    assert_eq!(lists().await, 0);
+}
+
+/// A list that cannot be read is told in one line, and read by the next run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_cannot_be_looked_at_is_told_once_and_looked_at_later() {
+    let world = market(SandboxOptions::default(), Memory::Whole).await;
+    until_all_is_paid(&world, 3).await;
+    let id = world.operation(1).withdrawal.last().and_then(|last| last.transaction_id.clone()).unwrap();
+    world.sandbox.hipay(|hipay| hipay.take_back(&id, Ending::CancelledEnd));
+    world.clock.advance(days(1));
+    world.sandbox.strike(Fault::new(FaultKind::ServerError).at(Endpoint::Transactions).times(u32::MAX));
+    let sync = world.sync().await;
+    let [told] = sync.warnings.as_slice() else { panic!("{sync:?}") };
+    assert!(told.message.contains("of 6 accounts"), "{told:?}");
+    world.sandbox.faults(|plan| *plan = FaultPlan::default());
+    world.sync().await;
+    assert_eq!(world.status(1), Status::WithdrawCanceled);
+}
+
+/// The synchronisation reads transfers in lists where these tell all, and asks for each where they tell ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_synchronisation_reads_many_transfers_in_one_list() {
+    const SELLERS: u64 = 120;
+    for listed in SHAPES {
+        let world = World::new().await;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        for shop in 1..=SELLERS {
+            world.seller(2_000 + shop);
+            world.voucher(shop, 2_000 + shop, 100, 0);
+        }
+        world.fund(1_000_000);
+        world.up_to_operations().await;
+        world.transfer().await;
+        world.sandbox.traffic(Traffic::clear);
+        world.sync().await;
+        assert!(world.operations().iter().all(|one| one.status == Status::TransferSuccess));
+        let (lists, single) = world
+            .sandbox
+            .traffic(|traffic| (traffic.count(Endpoint::Transactions), traffic.count(Endpoint::Transaction)));
+        assert!(lists <= 2, "{listed:?}: {lists} lists");
+        let expected = if listed == Listed::Objects { 0 } else { SELLERS };
+        // The money that arrived is told by its id as well.
+        assert!(single <= expected + u64::from(listed != Listed::Objects), "{listed:?}: {single} look-ups");
+        let technical = world.sandbox.credentials().technical_id;
+        let read = world.context.store.read(|reader| reader.get::<LedgerAccount>(&technical)).unwrap();
+        assert!(read.is_some_and(|read| read.until >= read.from));
+    }
+}
