@@ -171,7 +171,7 @@ fn mend(world: &World) {
 async fn play(schedule: Vec<Step>, seed: u64) {
     let mut world = unfunded_market(SandboxOptions { seed, ..SandboxOptions::default() }).await;
     for step in schedule {
-        take(&mut world, step).await;
+        Box::pin(take(&mut world, step)).await;
     }
     mend(&world);
     // What HiPay canceled meanwhile shows, and a person asks for it again.
