@@ -355,6 +355,10 @@ pub enum VoucherState {
 }
 
 impl VoucherState {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Operations, Self::Held, Self::PaidElsewhere, Self::OutsideCycles, Self::NothingToPay, Self::Gone];
+
     /// The name in JSON and in filters.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! A person's choices on a voucher that has made no operation: release it, or settle it.
 
 use super::{Context, JobError};
-use crate::sentence::{asker, say};
+use crate::sentence::{Sentence, asker, say};
 use crate::store::{View, Writer};
 use crate::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 
@@ -38,30 +38,39 @@ pub async fn choose_for_voucher(
     Ok(record)
 }
 
-/// Does what was chosen, or says why it would do nothing.
-fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobError> {
-    let refused = |why| Err(JobError::Refused(why));
+/// Why a choice would change nothing about a voucher; `None` where it does what it says.
+pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Sentence> {
     let voucher = record.id();
-    let Some(held) = record.held else { return refused(say!("voucher-has-operations", voucher)) };
+    let Some(held) = record.held else { return Some(say!("voucher-has-operations", voucher)) };
     match (choice, held) {
-        (VoucherChoice::Settle, HeldBecause::Settled) => refused(say!("voucher-settled-already", voucher)),
-        (VoucherChoice::Settle, _) => {
-            record.held = Some(HeldBecause::Settled);
-            record.released = false;
-            Ok(())
-        }
+        (VoucherChoice::Settle, HeldBecause::Settled) => Some(say!("voucher-settled-already", voucher)),
         // A run makes them by itself once that is so; before, nobody can be paid.
         (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
-            refused(say!("voucher-release-useless", voucher, reason = &held))
+            Some(say!("voucher-release-useless", voucher, reason = &held))
         }
-        (VoucherChoice::Release, _) if record.released => refused(say!("voucher-released-already", voucher)),
-        (VoucherChoice::Release, _) => {
+        (VoucherChoice::Release, _) if record.released => Some(say!("voucher-released-already", voucher)),
+        (VoucherChoice::Settle | VoucherChoice::Release, _) => None,
+        (VoucherChoice::Unknown, _) => Some(say!("voucher-unknown-choice", voucher)),
+    }
+}
+
+/// Does what was chosen, or says why it would do nothing.
+fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobError> {
+    if let Some(why) = refuses(record, choice) {
+        return Err(JobError::Refused(why));
+    }
+    match choice {
+        VoucherChoice::Settle => {
+            record.held = Some(HeldBecause::Settled);
+            record.released = false;
+        }
+        VoucherChoice::Release => {
             record.released = true;
-            if held == HeldBecause::Settled {
+            if record.held == Some(HeldBecause::Settled) {
                 record.held = Some(HeldBecause::OutsideCycles);
             }
-            Ok(())
         }
-        (VoucherChoice::Unknown, _) => refused(say!("voucher-unknown-choice", voucher)),
+        VoucherChoice::Unknown => {}
     }
+    Ok(())
 }

@@ -7,9 +7,11 @@ use crate::attempt::AttemptState;
 use crate::config::Role;
 use crate::inbox::{NotificationKind, NotificationState};
 use crate::jobs::BatchState;
+use crate::ledger::LedgerMatch;
 use crate::operation::{Beneficiary, Column, PaymentKind, Status};
 use crate::payment::{PaymentOutcome, PaymentStatus};
 use crate::vendor::{DocumentStatus, WalletStatus};
+use crate::voucher::{VoucherChoice, VoucherState};
 
 /// What people read as one word: a status, a kind.
 pub trait Word {
@@ -60,6 +62,9 @@ named! {
     NotificationKind => "notification-kind",
     BatchState => "batch",
     PaymentOutcome => "outcome",
+    VoucherState => "voucher-state",
+    VoucherChoice => "voucher-choice",
+    LedgerMatch => "ledger-match",
 }
 
 impl Word for PaymentKind {

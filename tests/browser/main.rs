@@ -46,5 +46,6 @@ mod transfers;
 mod updating;
 mod vendor;
 mod vendors;
+mod vouchers;
 mod weight;
 mod world;

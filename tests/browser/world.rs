@@ -12,7 +12,7 @@ use cashout::update::story::Known;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-pub(crate) use marketplace::{IBAN, World, http, wallet_of};
+pub(crate) use marketplace::{IBAN, World, euro, http, wallet_of};
 
 use crate::browser::{Browser, Window};
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period, exactly, moment};
 use crate::ledger::{LedgerEntry, LedgerMatch};
 use crate::money::Amount;
@@ -94,5 +95,41 @@ impl Filter for TransactionFilter {
             reference: entry.reference,
             label: entry.label,
         }
+    }
+}
+
+impl Export for TransactionFilter {
+    const NAME: &'static str = "transactions";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "date",
+        "kind",
+        "account",
+        "amount",
+        "currency",
+        "fees",
+        "status",
+        "reference",
+        "label",
+        "match",
+        "operation",
+    ];
+
+    fn cells(entry: LedgerEntry) -> Vec<String> {
+        let item = Self::item(entry);
+        vec![
+            item.id,
+            item.date.to_string(),
+            item.kind,
+            item.account.to_string(),
+            item.amount.unwrap_or_default(),
+            item.currency.unwrap_or_default(),
+            item.fees.unwrap_or_default(),
+            item.status,
+            item.reference,
+            item.label,
+            item.matched.name().to_owned(),
+            item.operation.map(|operation| operation.to_string()).unwrap_or_default(),
+        ]
     }
 }

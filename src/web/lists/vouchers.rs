@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
 use crate::explanation::explain_voucher;
 use crate::money::Amount;
@@ -127,5 +128,49 @@ impl Filter for VoucherFilter {
             mirakl_payment_state: voucher.payment_state,
             pay_out_psp_code: voucher.pay_out_provider,
         }
+    }
+}
+
+impl Export for VoucherFilter {
+    const NAME: &'static str = "vouchers";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "number",
+        "invoice_id",
+        "billing_cycle_id",
+        "mirakl_id",
+        "cycle",
+        "date",
+        "amount",
+        "commission",
+        "currency",
+        "state",
+        "reason",
+        "actor",
+        "released",
+        "mirakl_payment_state",
+        "pay_out_psp_code",
+    ];
+
+    fn cells(record: VoucherRecord) -> Vec<String> {
+        let item = Self::item(record);
+        vec![
+            item.id,
+            item.number,
+            item.invoice_id.unwrap_or_default(),
+            item.billing_cycle_id.unwrap_or_default(),
+            item.mirakl_id.to_string(),
+            item.cycle.map(|cycle| cycle.to_string()).unwrap_or_default(),
+            item.date.to_string(),
+            item.amount,
+            item.commission,
+            item.currency,
+            item.state.name().to_owned(),
+            item.reason.unwrap_or_default(),
+            item.actor.unwrap_or_default(),
+            item.released.to_string(),
+            item.mirakl_payment_state.unwrap_or_default(),
+            item.pay_out_psp_code.unwrap_or_default(),
+        ]
     }
 }

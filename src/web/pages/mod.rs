@@ -21,9 +21,11 @@ mod retry;
 mod settings;
 mod setup;
 mod sign_in;
+mod transactions;
 mod transfers;
 mod vendor;
 mod vendors;
+mod vouchers;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
@@ -67,6 +69,12 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/transfers/{id}/choose", post(choices::choose)),
         ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all)),
         ("/dashboard/transfers/retried", get(retry::done)),
+        ("/dashboard/vouchers", get(vouchers::list)),
+        ("/dashboard/vouchers.csv", get(vouchers::csv)),
+        ("/dashboard/vouchers/{id}", get(vouchers::voucher)),
+        ("/dashboard/vouchers/{id}/choose", post(vouchers::choose)),
+        ("/dashboard/transactions", get(transactions::list)),
+        ("/dashboard/transactions.csv", get(transactions::csv)),
         ("/dashboard/payments", get(payments::list)),
         ("/dashboard/payments.csv", get(payments::csv)),
         ("/dashboard/payments/{transaction_reference}", get(payments::payment)),

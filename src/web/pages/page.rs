@@ -24,7 +24,8 @@ use crate::web::lists::Found;
 use crate::web::problem::Problem;
 
 /// A part of the dashboard: its address under `/dashboard/`, and its name in texts.
-const SECTIONS: [&str; 6] = ["vendors", "transfers", "payments", "notifications", "logs", "settings"];
+const SECTIONS: [&str; 8] =
+    ["vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
 
 /// Texts longer than this are cut, and shown whole on demand, in characters.
 const CUT_AFTER: usize = 60;

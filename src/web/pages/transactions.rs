@@ -1,0 +1,46 @@
+//! HiPay's ledger as it was read, each line matched with an operation or not.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+
+use super::page::{Page, Rows, show};
+use crate::ledger::{LedgerEntry, LedgerMatch};
+use crate::web::Web;
+use crate::web::lists::{self, Asked, Exported, Paging, TransactionFilter};
+use crate::web::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "transactions.html", config = "ui/askama.toml")]
+struct Transactions {
+    page: Page,
+    rows: Rows<LedgerEntry>,
+}
+
+/// The transactions that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = lists::found::<TransactionFilter, Paging>(&web, query).await;
+    let rows = Rows::of(found, &page)?;
+    show(rows.status(), &Transactions { page, rows })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<TransactionFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
+}
+
+impl Transactions {
+    fn matches(&self) -> [LedgerMatch; 4] {
+        [LedgerMatch::Matched, LedgerMatch::Foreign, LedgerMatch::Orphan, LedgerMatch::Mismatch]
+    }
+
+    /// How a match is toned: it says no more than its word does.
+    fn tone(&self, matched: &LedgerMatch) -> &'static str {
+        match matched {
+            LedgerMatch::Matched => "good",
+            LedgerMatch::Foreign | LedgerMatch::Unknown => "quiet",
+            LedgerMatch::Orphan | LedgerMatch::Mismatch => "bad",
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Every voucher that Mirakl has shown, one of them, and what a person can decide about it.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::page::{Page, Rows, Told, show};
+use crate::explanation::explain_voucher;
+use crate::jobs;
+use crate::operation::Operation;
+use crate::store::{Query, View};
+use crate::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
+use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::form::Checked;
+use crate::web::lists::{self, Asked, Exported, Paging, VoucherFilter};
+use crate::web::path::Name;
+use crate::web::problem::Problem;
+
+/// More operations than a voucher makes.
+const OPERATIONS: usize = 20;
+
+#[derive(Template)]
+#[template(path = "vouchers.html", config = "ui/askama.toml")]
+struct Vouchers {
+    page: Page,
+    rows: Rows<VoucherRecord>,
+}
+
+/// The vouchers that pass the filters.
+pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let found = lists::found::<VoucherFilter, Paging>(&web, query).await;
+    let rows = Rows::of(found, &page)?;
+    show(rows.status(), &Vouchers { page, rows })
+}
+
+/// The same as a file.
+pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let Asked(order, filter) = Asked::<VoucherFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    lists::found_csv(&web, &order, filter).await
+}
+
+/// The page of a voucher.
+pub(super) fn address_of(record: &VoucherRecord) -> String {
+    format!("/dashboard/vouchers/{}", utf8_percent_encode(&record.id(), NON_ALPHANUMERIC))
+}
+
+/// How a state is toned: it says no more than its word does.
+fn tone(state: VoucherState) -> &'static str {
+    match state {
+        VoucherState::Operations => "good",
+        VoucherState::PaidElsewhere | VoucherState::NothingToPay => "quiet",
+        VoucherState::Held | VoucherState::OutsideCycles | VoucherState::Gone => "bad",
+    }
+}
+
+impl Vouchers {
+    fn states(&self) -> [VoucherState; 6] {
+        VoucherState::ALL
+    }
+
+    fn link(&self, record: &VoucherRecord) -> String {
+        address_of(record)
+    }
+
+    fn tone(&self, record: &VoucherRecord) -> &'static str {
+        tone(record.state())
+    }
+
+    fn told(&self, record: &VoucherRecord) -> Vec<Told> {
+        self.page.told(record.held.iter().map(explain_voucher).collect())
+    }
+
+    fn state(&self, record: &VoucherRecord) -> String {
+        self.page.of(&record.state())
+    }
+
+    fn has_cycle(&self, record: &VoucherRecord) -> bool {
+        record.state() != VoucherState::OutsideCycles
+    }
+}
+
+/// A choice as it is offered.
+struct OfferedChoice {
+    choice: VoucherChoice,
+    /// What happens then.
+    text: String,
+    needs_reason: bool,
+}
+
+#[derive(Template)]
+#[template(path = "voucher.html", config = "ui/askama.toml")]
+struct VoucherPage {
+    page: Page,
+    record: VoucherRecord,
+    operations: Vec<Operation>,
+    told: Vec<Told>,
+    choices: Vec<OfferedChoice>,
+}
+
+/// One voucher: where it stands, what it has made, and what people decided.
+pub(super) async fn voucher(State(web): State<Web>, page: Page, Name(id): Name) -> Result<Response, Problem> {
+    let (record, operations) = known(&web, &id).await?;
+    let told = page.told(record.held.iter().map(explain_voucher).collect());
+    let offer = |choice: VoucherChoice| OfferedChoice {
+        choice,
+        text: page.t(&format!("vouchers-{}-text", choice.name())),
+        needs_reason: choice == VoucherChoice::Settle,
+    };
+    let applies =
+        |choice: &VoucherChoice| page.may_change() && jobs::refuses_voucher_choice(&record, *choice).is_none();
+    let choices: Vec<OfferedChoice> =
+        [VoucherChoice::Release, VoucherChoice::Settle].into_iter().filter(applies).map(offer).collect();
+    show(StatusCode::OK, &VoucherPage { page, record, operations, told, choices })
+}
+
+/// The voucher and the operations that it has made.
+async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
+    let missing = || Problem::told(StatusCode::NOT_FOUND, "problem-no-name", []);
+    let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
+    let found = web.context.store.reading(move |reader| {
+        let Some(record) = reader.get::<VoucherRecord>(&key)? else { return Ok(None) };
+        let mut operations: Vec<Operation> = Vec::new();
+        for (_, number) in record.voucher.identities() {
+            let number = number.to_lowercase();
+            let query = Query::group("search", ()).from(number.clone()).to(format!("{number}\u{1}")).limit(OPERATIONS);
+            for operation in reader.page::<Operation>(&query)?.items {
+                let is_its =
+                    operation.mirakl_id == record.voucher.shop_id && operation.voucher.to_lowercase() == number;
+                if is_its && operations.iter().all(|known| known.id != operation.id) {
+                    operations.push(operation);
+                }
+            }
+        }
+        Ok(Some((record, operations)))
+    });
+    found.await?.ok_or_else(missing)
+}
+
+impl VoucherPage {
+    fn tone(&self) -> &'static str {
+        tone(self.record.state())
+    }
+
+    fn address(&self) -> String {
+        address_of(&self.record)
+    }
+
+    fn seen(&self) -> String {
+        seen(&self.record)
+    }
+
+    fn state(&self) -> String {
+        self.page.of(&self.record.state())
+    }
+
+    fn note(&self, note: &VoucherNote) -> String {
+        let (choice, person) = (self.page.of(&note.choice), self.page.asker(&note.who));
+        self.page.t2("vouchers-note", ("choice", choice), ("person", person))
+    }
+
+    fn word(&self, operation: &Operation) -> String {
+        self.page.of(&operation.status)
+    }
+
+    fn has_cycle(&self) -> bool {
+        self.record.state() != VoucherState::OutsideCycles
+    }
+
+    fn changed(&self) -> Option<String> {
+        let (vendor, operator) = self.record.changed_to?;
+        let (vendor, operator) = (self.page.amount(&vendor), self.page.amount(&operator));
+        Some(self.page.t2("vouchers-changed-amounts", ("vendor", vendor), ("operator", operator)))
+    }
+}
+
+/// Tells a voucher from what it was: its state, and how often somebody has decided about it.
+fn seen(record: &VoucherRecord) -> String {
+    format!("{}-{}", record.state().name(), record.story.len())
+}
+
+/// A choice that somebody made.
+#[derive(Debug, Deserialize)]
+pub(super) struct Chosen {
+    choice: String,
+    /// The voucher's state as it was shown.
+    seen: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Does what was chosen, if the voucher is still what was shown.
+pub(super) async fn choose(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    Name(id): Name,
+    Checked(chosen): Checked<Chosen>,
+) -> Result<Response, Problem> {
+    let (record, _) = known(&web, &id).await?;
+    if seen(&record) != chosen.seen {
+        return Err(Problem::told(StatusCode::CONFLICT, "vouchers-changed-since", []));
+    }
+    let choice = match chosen.choice.as_str() {
+        "release" => VoucherChoice::Release,
+        "settle" => VoucherChoice::Settle,
+        _ => VoucherChoice::Unknown,
+    };
+    jobs::choose_for_voucher(&web.context, &id, choice, &chosen.reason, &caller.name).await?;
+    Ok(Redirect::to(&address_of(&record)).into_response())
+}
