@@ -41,6 +41,7 @@ pub fn explain_voucher(why: &HeldBecause) -> Explanation {
 fn held(operation: &Operation, why: &str) -> Explanation {
     let (id, by) = match operation.held_for {
         Some(Hold::OtherPayment) => ("held-other-payment", Actor::Marketplace),
+        Some(Hold::Revoked) if Status::TRANSFER_PAYABLE.contains(&operation.status) => ("held-returned", Actor::HiPay),
         Some(Hold::Revoked) => ("held-revoked", Actor::HiPay),
         Some(Hold::ExecutedAfterAll) => ("held-executed-after-all", Actor::Marketplace),
         Some(Hold::PaidInMirakl) => ("held-paid-in-mirakl", Actor::Marketplace),

@@ -41,6 +41,9 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
             for id in ids {
                 due::one(context, run, id, |operation| wallet.withdraw(operation)).await;
             }
+            if let Err(error) = wallet.ledger.tell(run, memory).await {
+                run.settle(Subject::default(), Err(error));
+            }
         })
         .await;
     Ok(())

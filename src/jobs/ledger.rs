@@ -161,8 +161,10 @@ impl<'a> Ledger<'a> {
         let key = (self.account, transaction_id.to_owned());
         let entry = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await?;
         let entry = entry.filter(|entry| match entry.state() {
-            TransactionState::Captured => true,
-            TransactionState::Pending | TransactionState::Standby => entry.read_at >= self.begun_at,
+            TransactionState::Captured | TransactionState::Pending | TransactionState::Standby => {
+                // The account that was paid is to be compared.
+                entry.read_at >= self.begun_at && !entry.recipient_email.is_empty()
+            }
             // All that HiPay says of a bad end stands in its own answer.
             TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => false,
         });
@@ -264,13 +266,18 @@ impl<'a> Ledger<'a> {
             ListedTransaction::Id(id) => id,
         };
         let key = (self.account, id.clone());
-        let known = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await;
-        let known = known.map_err(|error| CallError::unknown(&error))?;
-        let over = |entry: &LedgerEntry| {
-            let is_over = entry.state().is_ended() || entry.state() == TransactionState::Captured;
-            is_over && (reading == Reading::Incremental || entry.operation.is_none())
-        };
-        if known.as_ref().is_some_and(over) {
+        let kind = self.kind();
+        let known = self.context.store.reading(move |reader| {
+            let Some(entry) = reader.get::<LedgerEntry>(&key)? else { return Ok(None) };
+            let attempt = attempt_of(reader, &entry)?;
+            // Each payment of ours is looked at in the list of the account that it left.
+            let executed =
+                attempt.is_some_and(|found| found.kind == kind && found.attempt.state == AttemptState::Captured);
+            Ok(Some((entry, executed)))
+        });
+        let known = known.await.map_err(|error| CallError::unknown(&error))?;
+        let is_over = |state: TransactionState| state.is_ended() || state == TransactionState::Captured;
+        if known.is_some_and(|(entry, executed)| is_over(entry.state()) && !(reading == Reading::Again && executed)) {
             return Ok(None);
         }
         match self.context.hipay.transaction(self.kind(), self.account, &id).await? {
@@ -312,7 +319,7 @@ impl<'a> Ledger<'a> {
     pub(super) async fn tell(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
         reversals::take_back(self.context, run, self).await?;
         let odd = std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).odd);
-        // What was left of an earlier run is told with the technical account's.
+        // Wallets are many: whose reading found nothing new has nothing to tell.
         if odd.is_empty() && self.kind() == PaymentKind::Withdrawal {
             return Ok(());
         }
@@ -462,10 +469,12 @@ fn keep_entry(
     let attempt = attempt_of(writer, &entry)?;
     (entry.matched, entry.operation) = match_entry(&entry, attempt.as_ref());
     let on_its_way = matches!(entry.state(), TransactionState::Pending | TransactionState::Standby);
-    if attempt.is_some_and(|(_, attempt)| attempt.state == AttemptState::Captured)
-        && entry.state() != TransactionState::Captured
-        && !on_its_way
-    {
+    // A person may have taken a payment with this very word for executed.
+    let contradicts = |attempt: &Attempt| {
+        attempt.state == AttemptState::Captured && attempt.transaction_status.as_ref() != Some(&entry.status)
+    };
+    let is_executed = entry.state() == TransactionState::Captured;
+    if attempt.is_some_and(|found| contradicts(&found.attempt)) && !is_executed && !on_its_way {
         found.reversed.push(entry.clone());
     }
     if known.as_ref() == Some(&entry) && !on_its_way {
@@ -479,10 +488,17 @@ fn keep_entry(
     Ok(())
 }
 
+/// The attempt whose transaction an entry is.
+struct FoundAttempt {
+    operation: u64,
+    kind: PaymentKind,
+    attempt: Attempt,
+}
+
 /// What an entry is to the operations of this store, whose attempt is given where there is one.
-fn match_entry(entry: &LedgerEntry, attempt: Option<&(u64, Attempt)>) -> (LedgerMatch, Option<u64>) {
-    match attempt {
-        Some((operation, attempt)) => {
+fn match_entry(entry: &LedgerEntry, found: Option<&FoundAttempt>) -> (LedgerMatch, Option<u64>) {
+    match found {
+        Some(FoundAttempt { operation, attempt, .. }) => {
             let same = entry.amount.is_none_or(|amount| amount == attempt.amount);
             (if same { LedgerMatch::Matched } else { LedgerMatch::Mismatch }, Some(*operation))
         }
@@ -491,8 +507,8 @@ fn match_entry(entry: &LedgerEntry, attempt: Option<&(u64, Attempt)>) -> (Ledger
     }
 }
 
-/// The attempt whose transaction an entry is, and its operation.
-fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<(u64, Attempt)>, StoreError> {
+/// Finds it by HiPay's id, else by its reference.
+fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttempt>, StoreError> {
     let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
     let mut operations = view.page::<Operation>(&by_id)?.items;
     if operations.is_empty()
@@ -510,13 +526,14 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<(u64, Atte
         }
     }
     for operation in operations {
-        let mut attempts = operation.transfer.attempts.iter().chain(&operation.withdrawal.attempts);
-        let ours = attempts.find(|attempt| {
+        let ours = |attempt: &&Attempt| {
             attempt.transaction_id.as_ref() == Some(&entry.transaction_id)
                 || (attempt.transaction_id.is_none() && attempt.reference == entry.reference)
-        });
-        if let Some(attempt) = ours {
-            return Ok(Some((operation.id, attempt.clone())));
+        };
+        for kind in PaymentKind::ALL {
+            if let Some(attempt) = operation.payment(kind).attempts.iter().find(ours) {
+                return Ok(Some(FoundAttempt { operation: operation.id, kind, attempt: attempt.clone() }));
+            }
         }
     }
     Ok(None)

@@ -123,6 +123,10 @@ fn go_on(
     if *choice == OperationChoice::Retry {
         end_unknown(operation, vanished, note, now)?;
     }
+    if outcome::is_back(operation) {
+        // The withdrawal has failed since: what is paid again begins with the transfer.
+        let _ = operation.happen(Event::Reversed(PaymentKind::Transfer), note, now);
+    }
     if *choice == OperationChoice::Retry && operation.status == Status::WithdrawCanceled {
         operation.happen(Event::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
     }

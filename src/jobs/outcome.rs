@@ -312,7 +312,8 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             account,
             public_label: String::new(),
             private_label: String::new(),
-            intended_at: now,
+            // It stands in HiPay's list at the time at which it was made.
+            intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
             state: AttemptState::Sending,
             transaction_id: Some(id.clone()),
             transaction_status: None,
@@ -373,13 +374,14 @@ pub(super) fn take_back(
     now: Timestamp,
 ) {
     let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
-    let id = found.transaction.transaction_id.clone();
+    let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
     take_over(operation, kind, found, now);
     let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return };
     // A word that is not known: what was executed is not shown so any more.
     if attempt.state != AttemptState::Ended {
         attempt.state = AttemptState::Ended;
         attempt.transaction_status = Some(word);
+        attempt.as_of = Some(as_of);
         attempt.updated_at = now;
         attempt.say(message.clone());
     }
@@ -388,6 +390,20 @@ pub(super) fn take_back(
     let reversed = is_last && operation.happen(Event::Reversed(kind), message, now).is_ok();
     // A canceled withdrawal waits for a person by itself.
     if !(reversed && kind == PaymentKind::Withdrawal) {
+        operation.hold(Hold::Revoked, message, now);
+    }
+    begin_with_transfer(operation, message, now);
+}
+
+/// True where the last transfer has ended, so that its money does not lie in the wallet.
+pub(super) fn is_back(operation: &Operation) -> bool {
+    operation.transfer.last().is_some_and(|last| last.state == AttemptState::Ended)
+}
+
+/// Has an operation begin with its transfer again where that came back as well: a withdrawal by itself would take
+/// what lies in the wallet for other vouchers.
+pub(super) fn begin_with_transfer(operation: &mut Operation, message: &Sentence, now: Timestamp) {
+    if is_back(operation) && operation.happen(Event::Reversed(PaymentKind::Transfer), message, now).is_ok() {
         operation.hold(Hold::Revoked, message, now);
     }
 }

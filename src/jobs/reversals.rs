@@ -1,18 +1,22 @@
 //! What HiPay had executed and has taken back: found in its ledger, also where no notice told of it.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
 use super::outcome::{self, Found};
 use super::pay::subject;
 use super::{Context, JobError, Run, Subject};
-use crate::attempt::{Attempt, AttemptState};
+use crate::attempt::{Attempt, AttemptState, TransactionState};
+use crate::hipay::Transaction;
 use crate::ledger::{LedgerAccount, LedgerEntry};
 use crate::operation::{Operation, PaymentKind, Status};
+use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, View};
 
@@ -39,19 +43,31 @@ const EXECUTED: [Status; 9] = [
     Status::WithdrawPaymentBlocked,
 ];
 
+/// When everything that was due was last looked at.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct LastLook {
+    at: Timestamp,
+}
+
+const DOCUMENT: &str = "reversals";
+
 /// Looks once a day at everything that was executed within the last ninety days.
 pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
-    let accounts = executed(context).await?;
+    let now = context.clock.now();
+    // Where the clock was set back, the last look lies ahead.
+    let long_ago = |at: Timestamp| now.duration_since(at).abs() >= OFTEN;
+    let last = context.store.reading(|reader| reader.get_document::<LastLook>(DOCUMENT)).await?;
+    if last.is_some_and(|last| !long_ago(last.at)) {
+        return Ok(());
+    }
     let mut due = Vec::new();
-    for (account, since) in accounts {
+    for (account, since) in executed(context, run).await? {
         let known = context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
-        let looked = known.and_then(|known| known.looked_again_at);
-        let now = context.clock.now();
-        // Where the clock was set back, the last look lies ahead.
-        if looked.is_none_or(|looked| now.duration_since(looked).abs() >= OFTEN) {
+        if known.and_then(|known| known.looked_again_at).is_none_or(long_ago) {
             due.push((account, since));
         }
     }
+    let some = !due.is_empty();
     run.stage("accounts looked at again", due.len());
     let unread = std::sync::Mutex::new(Vec::new());
     let unread_accounts = &unread;
@@ -66,29 +82,33 @@ pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
             } else {
                 Ledger::of_wallet(context, account)
             };
-            match ledger.look_again(since).await {
-                Ok(()) => {
-                    if let Err(error) = ledger.tell(run, memory).await {
-                        run.settle(Subject::default(), Err(error));
-                    }
-                }
+            let looked = ledger.look_again(since).await;
+            // What was found before the reading failed is found.
+            if let Err(error) = ledger.tell(run, memory).await {
+                run.settle(Subject::default(), Err(error));
+            }
+            match looked {
+                Ok(()) => {}
                 Err(error) if error.is_credentials() => run.abort(error.into()),
-                Err(error) => {
-                    unread_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(error);
-                }
+                Err(error) => unread_accounts.lock().unwrap_or_else(PoisonError::into_inner).push(error),
             }
             run.step();
         })
         .await;
-    let unread = unread.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = unread.first() {
         run.warn(&Subject::default(), say!("reversals-unread", number = unread.len(), error));
+        return Ok(());
+    }
+    if some && !run.is_stopping() {
+        let looked = context.store.write(move |writer| writer.put_document(DOCUMENT, &LastLook { at: now }));
+        looked.await?;
     }
     Ok(())
 }
 
 /// The accounts that executed payments left within the last ninety days, and since when.
-async fn executed(context: &Context) -> Result<BTreeMap<u64, Timestamp>, JobError> {
+async fn executed(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
     let now = context.clock.now();
     let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
     let until = now.checked_sub(OFTEN).unwrap_or(Timestamp::MIN);
@@ -100,6 +120,9 @@ async fn executed(context: &Context) -> Result<BTreeMap<u64, Timestamp>, JobErro
             // An operation changes no earlier than its payment is executed.
             let query = Query::group("status", status.code()).from(from).limit(SLICE).after(cursor.take());
             let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+            for error in page.unreadable {
+                run.settle(Subject::default(), Err(error.into()));
+            }
             for operation in page.items {
                 for kind in PaymentKind::ALL {
                     let captured = operation.payment(kind).attempts.iter().filter(|attempt| {
@@ -127,7 +150,7 @@ async fn executed(context: &Context) -> Result<BTreeMap<u64, Timestamp>, JobErro
 /// Takes back what the ledger shows as not executed any more, once HiPay's own answer says the same.
 pub(super) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_reversed() {
-        match take_one_back(context, run, &entry).await {
+        match take_one_back(context, run, ledger, &entry).await {
             Ok(()) => {}
             Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
             Err(error) => run.settle(Subject::default(), Err(error)),
@@ -136,26 +159,31 @@ pub(super) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>)
     Ok(())
 }
 
-async fn take_one_back(context: &Context, run: &Run, entry: &LedgerEntry) -> Result<(), JobError> {
+async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry: &LedgerEntry) -> Result<(), JobError> {
     let Some(id) = entry.operation else { return Ok(()) };
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
         return Ok(());
     };
     // What a list shows is confirmed by the transaction itself: a person is called because of it.
-    let transaction = match context.hipay.transaction(kind, attempt.account, &entry.transaction_id).await {
+    let as_of = context.hipay.as_of(context.clock.now());
+    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
-        Ok(None) => return not_confirmed(context, run, entry, &say!("sync-not-shown")).await,
+        Ok(None) => return Ok(not_confirmed(run, entry, &say!("sync-not-shown"))),
         Err(error) if error.is_credentials() => return Err(error.into()),
-        Err(error) => return not_confirmed(context, run, entry, &Sentence::from(&error)).await,
+        Err(error) => return Ok(not_confirmed(run, entry, &Sentence::from(&error))),
     };
-    if transaction.state.attempt_state() == AttemptState::Captured {
-        return Ok(());
+    match transaction.state {
+        TransactionState::Captured => return Ok(()),
+        TransactionState::Pending | TransactionState::Standby => {
+            let shown = say!("sync-shown-as", state = &transaction.word);
+            return Ok(not_confirmed(run, entry, &shown));
+        }
+        TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
     }
     let reason = outcome::reason(&transaction);
     let (transaction_id, word) = (transaction.transaction_id.clone(), transaction.word.clone());
     let message = say!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);
-    let as_of = context.hipay.as_of(context.clock.now());
     let said = message.clone();
     let (taken, is_taken) = tokio::sync::oneshot::channel();
     let changed = outcome::update(context, id, move |operation, now| {
@@ -182,14 +210,22 @@ fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKi
     })
 }
 
-/// The list shows that a payment was taken back, and HiPay does not confirm it: the next run asks again.
-async fn not_confirmed(context: &Context, run: &Run, entry: &LedgerEntry, error: &Sentence) -> Result<(), JobError> {
-    let account = entry.account;
-    let again = context.store.write(move |writer| {
-        let Some(known) = writer.get::<LedgerAccount>(&account)? else { return Ok(()) };
-        writer.put(&LedgerAccount { looked_again_at: None, ..known })
-    });
-    again.await?;
-    run.fail(Subject::default(), say!("reversals-unconfirmed", transaction = &entry.transaction_id, error));
-    Ok(())
+/// What HiPay shows of the transaction to the account that paid, else to the one whose list shows it: the technical
+/// account may be another one by now.
+async fn confirmation(
+    context: &Context,
+    ledger: &Ledger<'_>,
+    (kind, account): (PaymentKind, u64),
+    entry: &LedgerEntry,
+) -> Result<Option<Transaction>, CallError> {
+    let shown = context.hipay.transaction(kind, account, &entry.transaction_id).await?;
+    if shown.is_some() {
+        return Ok(shown);
+    }
+    context.hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await
+}
+
+/// The list shows that a payment was taken back, and HiPay does not confirm it: the next look asks again.
+fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
+    run.fail(Subject::default(), say!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }

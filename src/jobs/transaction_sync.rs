@@ -25,7 +25,7 @@ const FEWEST_LISTED: usize = 4;
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
     let mut ids = due::ids(context, &sent).await?;
-    for why in [Hold::ByPerson, Hold::OutcomeUnknown] {
+    for why in [Hold::ByPerson, Hold::OutcomeUnknown, Hold::Revoked] {
         ids.extend(due::held_for(context, &sent, why).await?);
     }
     run.stage("payments under way", ids.len());
@@ -83,8 +83,8 @@ async fn sync(
     (memory, listed): (Timestamp, Option<(&Ledger<'_>, Timestamp)>),
     operation: Operation,
 ) -> Result<(), JobError> {
-    let kind =
-        if Status::TRANSFER_SENT.contains(&operation.status) { PaymentKind::Transfer } else { PaymentKind::Withdrawal };
+    // Its outcome may have been told since the run began.
+    let Some(kind) = operation.sent_kind() else { return Ok(()) };
     let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
     let ledger = match kind {
         PaymentKind::Transfer => Ledger::of_technical_account(context),

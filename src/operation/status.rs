@@ -420,7 +420,9 @@ pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> 
         Event::Failed(Withdrawal) => withdraw_sent.then_some(Status::WithdrawFailed),
         Event::Canceled => withdraw_sent.then_some(Status::WithdrawCanceled),
         // With the withdrawal sent, the money is on its way to the bank: only a person can say what follows.
-        Event::Reversed(Transfer) => withdraw_payable.then_some(Status::TransferFailed),
+        Event::Reversed(Transfer) => {
+            (withdraw_payable || status == Status::WithdrawCanceled).then_some(Status::TransferFailed)
+        }
         Event::Reversed(Withdrawal) => (status == Status::WithdrawSuccess).then_some(Status::WithdrawCanceled),
         Event::RetryAsked => (status == Status::WithdrawCanceled).then_some(Status::WithdrawFailed),
     };

@@ -4,8 +4,8 @@
 use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
 
-use fantoccini::key::Key;
 use crate::world::{Site, World, euro, wallet_of};
+use fantoccini::key::Key;
 
 /// Three vouchers: one with operations, one that no cycle contains, one of another provider.
 async fn three_vouchers() -> Site {

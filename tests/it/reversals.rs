@@ -2,10 +2,8 @@
 //! reading it costs.
 
 use cashout::explanation::explain;
-use cashout::ledger::LedgerAccount;
 use cashout::operation::{Hold, OperationChoice, PaymentKind, Status};
-use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, FaultPlan, Listed, SandboxOptions, Traffic};
-use cashout::store::View;
+use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, FaultPlan, Life, Listed, SandboxOptions, Traffic, Until};
 use jiff::SignedDuration;
 
 use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};
@@ -56,6 +54,7 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
         // Nothing is paid again by itself, and it is told once.
         let attempts = came_back.payment(kind).attempts.len();
         for _ in 0..2 {
+            assert_eq!(world.sync().await.failures, [], "it is told once");
             day(&world).await;
             world.clock.advance(days(1));
         }
@@ -134,8 +133,102 @@ async fn the_synchronisation_reads_many_transfers_in_one_list() {
         let expected = if listed == Listed::Objects { 0 } else { SELLERS };
         // The money that arrived is told by its id as well.
         assert!(single <= expected + u64::from(listed != Listed::Objects), "{listed:?}: {single} look-ups");
-        let technical = world.sandbox.credentials().technical_id;
-        let read = world.context.store.read(|reader| reader.get::<LedgerAccount>(&technical)).unwrap();
-        assert!(read.is_some_and(|read| read.until >= read.from));
     }
+}
+
+fn transaction(world: &World, kind: PaymentKind) -> String {
+    world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap()
+}
+
+/// Both payments of an operation come back, in either order, seen at once or one after the other: what is paid again
+/// begins with the transfer, and takes nothing that lies in the wallet for another voucher.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_both_payments_come_back_both_are_made_again() {
+    let orders = [[PaymentKind::Withdrawal, PaymentKind::Transfer], [PaymentKind::Transfer, PaymentKind::Withdrawal]];
+    let cases = orders.into_iter().flat_map(|order| [false, true].map(|at_once| (order, at_once)));
+    each(cases, async |(order, at_once)| {
+        let world = market(SandboxOptions::default(), Memory::Whole).await;
+        until_all_is_paid(&world, 3).await;
+        world.clock.advance(days(2));
+        let ids = order.map(|kind| transaction(&world, kind));
+        for id in &ids {
+            world.sandbox.hipay(|hipay| hipay.take_back(id, Ending::CancelledEnd));
+            if !at_once {
+                world.sync().await;
+                world.clock.advance(days(1));
+            }
+        }
+        world.sync().await;
+        let back = world.operation(1);
+        assert_eq!((back.status, back.held_for), (Status::TransferFailed, Some(Hold::Revoked)), "{back:?}");
+        assert!(explain(&back).iter().any(|one| one.id() == "held-returned"));
+        world.choose(back.id, OperationChoice::Retry, "both came back", "Otto").await.unwrap();
+        until_all_is_paid(&world, 4).await;
+        all_is_paid(&world);
+        let paid = world.operation(1);
+        assert_eq!((paid.transfer.attempts.len(), paid.withdrawal.attempts.len()), (2, 2));
+    })
+    .await;
+}
+
+/// A transfer comes back while its withdrawal is under way, whose outcome is followed all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_that_comes_back_under_a_withdrawal_begins_anew_once_that_has_failed() {
+    let world = market(SandboxOptions::default(), Memory::Whole).await;
+    world.generate().await;
+    world.transfer().await;
+    world.sync().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::RejectedEnd));
+    world.withdraw().await;
+    world.clock.advance(days(2));
+    let id = transaction(&world, PaymentKind::Transfer);
+    world.sandbox.hipay(|hipay| hipay.take_back(&id, Ending::Unauthed));
+    world.sync().await;
+    let held = world.operation(1);
+    assert_eq!((held.status, held.held_for), (Status::WithdrawRequested, Some(Hold::Revoked)));
+    world.sandbox.hipay(|hipay| {
+        hipay.settle_transactions();
+        hipay.life = Life::captured_at_once();
+    });
+    world.sync().await;
+    assert_eq!(world.status(1), Status::WithdrawFailed);
+    world.choose(held.id, OperationChoice::Retry, "both came back", "Otto").await.unwrap();
+    assert_eq!(world.status(1), Status::TransferFailed);
+    until_all_is_paid(&world, 4).await;
+    all_is_paid(&world);
+}
+
+/// What was adopted from before a loss of memory is looked at again as well, and what a person took for executed
+/// is not taken back for the same word.
+#[tokio::test(flavor = "multi_thread")]
+async fn adopted_payments_are_looked_at_again() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    until_all_is_paid(&world, 3).await;
+    world.clock.advance(days(20));
+    world.let_go().await;
+    std::fs::remove_dir_all(world.data()).unwrap();
+    world.restart().await;
+    world.vendors().await;
+    until_all_is_paid(&world, 3).await;
+    world.clock.advance(days(2));
+    let id = transaction(&world, PaymentKind::Withdrawal);
+    world.sandbox.hipay(|hipay| hipay.take_back(&id, Ending::CancelledEnd));
+    world.sync().await;
+    assert_eq!(world.status(1), Status::WithdrawCanceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_a_person_took_for_executed_takes_nothing_back() {
+    let world = market(SandboxOptions::default(), Memory::Whole).await;
+    world.generate().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::pending("AUTHORIZED", Until::AtOnce, Ending::Refunded));
+    world.transfer().await;
+    world.sync().await;
+    let operation = world.operation(1);
+    let accept = OperationChoice::Accept { transaction_id: transaction(&world, PaymentKind::Transfer) };
+    world.choose(operation.id, accept, "HiPay says that it was executed", "Otto").await.unwrap();
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    world.clock.advance(days(2));
+    world.sync().await;
+    assert_eq!((world.status(1), world.operation(1).held_for), (Status::TransferSuccess, None));
 }
