@@ -99,8 +99,23 @@ pub(super) async fn begin(
     Ok(begun.filter(|operation| is_sending(operation, kind, number)))
 }
 
+/// What a refused attempt, of which HiPay knows nothing, is sent with now.
+#[derive(Debug)]
+pub(super) struct Anew {
+    pub(super) amount: Amount,
+    /// The paying account's balance as last read.
+    pub(super) balance: Amount,
+    pub(super) public_label: String,
+    pub(super) private_label: String,
+}
+
 /// The last attempt is to be sent once more, the same to the byte. `None` where it is not open.
-pub(super) async fn reopen(context: &Context, id: u64, kind: PaymentKind) -> Result<Option<Operation>, StoreError> {
+pub(super) async fn reopen(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    anew: Option<Anew>,
+) -> Result<Option<Operation>, StoreError> {
     let reopened = update(context, id, move |operation, now| {
         let Some(number) = operation.payment(kind).last().map(|last| last.number) else { return false };
         if operation.held.is_some() || is_sending(operation, kind, number) {
@@ -110,7 +125,18 @@ pub(super) async fn reopen(context: &Context, id: u64, kind: PaymentKind) -> Res
         if !open && operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err() {
             return false;
         }
+        if let Some(Anew { amount, balance, .. }) = &anew
+            && kind == PaymentKind::Withdrawal
+        {
+            operation.balance = Some(*balance);
+            operation.shortfall = operation.amount.checked_sub(*amount).ok().filter(|rest| rest.is_positive());
+        }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            // Where only the balance is another one, the request stays the same to the byte.
+            if let Some(anew) = anew.filter(|anew| anew.amount != last.amount) {
+                last.amount = anew.amount;
+                (last.public_label, last.private_label) = (anew.public_label, anew.private_label);
+            }
             last.state = AttemptState::Sending;
             last.refusal = None;
             last.updated_at = now;

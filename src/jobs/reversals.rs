@@ -169,15 +169,21 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     let as_of = context.hipay.as_of(context.clock.now());
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
-        Ok(None) => return Ok(not_confirmed(run, entry, &say!("sync-not-shown"))),
+        Ok(None) => {
+            not_confirmed(run, entry, &say!("sync-not-shown"));
+            return Ok(());
+        }
         Err(error) if error.is_credentials() => return Err(error.into()),
-        Err(error) => return Ok(not_confirmed(run, entry, &Sentence::from(&error))),
+        Err(error) => {
+            not_confirmed(run, entry, &Sentence::from(&error));
+            return Ok(());
+        }
     };
     match transaction.state {
         TransactionState::Captured => return Ok(()),
         TransactionState::Pending | TransactionState::Standby => {
-            let shown = say!("sync-shown-as", state = &transaction.word);
-            return Ok(not_confirmed(run, entry, &shown));
+            not_confirmed(run, entry, &say!("sync-shown-as", state = &transaction.word));
+            return Ok(());
         }
         TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
     }

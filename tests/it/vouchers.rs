@@ -352,6 +352,40 @@ async fn the_operator_withdraws_what_is_there() {
     assert_eq!(world.paid_out()[&operator], 1_700);
 }
 
+/// HiPay refused the part that was there; once everything is there, everything is withdrawn, and the other way round.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_part_of_a_commission_does_not_fix_its_amount() {
+    for (first, then, rest) in [(-300, 300, None), (0, -300, Some(euro(300)))] {
+        let world = World::new().await;
+        world.seller(2001);
+        world.voucher(1, 2001, 10_000, 2_000);
+        world.fund(100_000);
+        world.up_to_operations().await;
+        world.transfer().await;
+        world.sync().await;
+        let operator = world.sandbox.credentials().operator_id;
+        let add = |cents: i64| {
+            world.sandbox.hipay(|hipay| {
+                let account = hipay.account_mut(operator).unwrap();
+                account.opening = account.opening.checked_add(euro(cents)).unwrap();
+                account.balance = account.balance.checked_add(euro(cents)).unwrap();
+            });
+        };
+        add(first);
+        world.sandbox.hipay(|hipay| {
+            hipay.refusals.push(Refusal::code(Endpoint::Withdrawal, 13).about(&operator).times(1));
+        });
+        world.withdraw().await;
+        add(then);
+        world.withdraw().await;
+        world.sync().await;
+        let commission = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
+        assert_eq!((commission.status, commission.shortfall), (Status::WithdrawSuccess, rest));
+        assert_eq!(commission.withdrawal.attempts.len(), 1, "the reference was still unused");
+        assert_eq!(world.paid_out()[&operator], rest.map_or(2_000, |rest| 2_000 - rest.minor()));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_stop_the_batch_and_leave_nothing_half_done() {
     let mut world = World::new().await;
