@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hipay::ActingOn;
+use crate::hipay::{Account, ActingOn};
 use crate::jobs::{Binding, Bound, Context, read_setup};
 use crate::mail;
 use crate::remote::CallError;
@@ -19,6 +19,9 @@ pub struct Finding {
     pub wrong: Option<Sentence>,
     /// What was found, where it is well.
     pub detail: Sentence,
+    /// True where `detail` is a disadvantage that does not make anything wrong.
+    #[serde(default)]
+    pub is_warning: bool,
 }
 
 /// All that was looked at, in order.
@@ -28,12 +31,17 @@ pub struct Findings(pub Vec<Finding>);
 impl Findings {
     /// This is well.
     pub fn good(&mut self, what: Sentence, detail: Sentence) {
-        self.0.push(Finding { what, wrong: None, detail });
+        self.0.push(Finding { what, wrong: None, detail, is_warning: false });
     }
 
     /// This is not.
     pub fn bad(&mut self, what: Sentence, wrong: impl Into<Sentence>) {
-        self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Sentence::none() });
+        self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Sentence::none(), is_warning: false });
+    }
+
+    /// This works, with the disadvantage that `detail` names.
+    pub fn warn(&mut self, what: Sentence, detail: Sentence) {
+        self.0.push(Finding { what, wrong: None, detail, is_warning: true });
     }
 
     /// True where anything is wrong.
@@ -53,6 +61,11 @@ pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreErr
             let differences = known.differences(&Binding::of(&context.config)).join("; ");
             findings.bad(what, say!("check-foreign", differences));
         }
+    }
+    let what = say!("checked-notifications");
+    match context.config.server.wallet_notifications_url() {
+        Some(url) => findings.good(what, say!("check-public-url", url)),
+        None => findings.warn(what, say!("check-no-public-url")),
     }
     if !offline {
         mirakl(context, &mut findings).await;
@@ -107,6 +120,7 @@ async fn hipay(context: &Context, findings: &mut Findings) {
     findings.good(what, Sentence::quoting(config.hipay.base_url.clone()));
     let what = say!("checked-technical");
     let (account, configured) = (technical.hipay_id, config.technical_account.hipay_id);
+    callback_url(context, &technical, findings);
     if account == configured {
         match context.hipay.balance(ActingOn::Technical).await {
             Ok(wallet) => findings.good(what, say!("check-balance", account, balance = wallet.balance)),
@@ -123,14 +137,27 @@ async fn hipay(context: &Context, findings: &mut Findings) {
     match context.hipay.account(ActingOn::Wallet(operator)).await {
         Err(error) => findings.bad(what, &error),
         Ok(None) => findings.bad(what, say!("check-operator-unknown", operator)),
-        Ok(Some(account)) if !account.identified => {
-            findings.bad(what, say!("check-operator-unidentified", operator));
+        Ok(Some(account)) => {
+            callback_url(context, &account, findings);
+            if !account.identified {
+                findings.bad(what, say!("check-operator-unidentified", operator));
+            } else if !account.bank_details_validated {
+                findings.bad(what, say!("check-operator-bank", operator));
+            } else {
+                findings.good(what, Sentence::quoting(operator.to_string()));
+            }
         }
-        Ok(Some(account)) if !account.bank_details_validated => {
-            findings.bad(what, say!("check-operator-bank", operator));
-        }
-        Ok(Some(_)) => findings.good(what, Sentence::quoting(operator.to_string())),
     }
+}
+
+/// Warns where HiPay shows that it sends an account's notifications to another host. Nobody changes that but
+/// a person: other systems of the marketplace may use the account.
+fn callback_url(context: &Context, account: &Account, findings: &mut Findings) {
+    let host = |url: &str| url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).map(str::to_owned);
+    let Some(wanted) = context.config.server.wallet_notifications_url() else { return };
+    let Some(url) = account.callback_url.as_deref().filter(|url| host(url) != host(&wanted)) else { return };
+    let account = account.hipay_id.to_string();
+    findings.warn(say!("checked-notifications"), say!("check-callback-elsewhere", account, url, wanted));
 }
 
 async fn mail(context: &Context, findings: &mut Findings) {

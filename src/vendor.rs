@@ -11,11 +11,14 @@ use utoipa::ToSchema;
 
 use crate::secret::Secret;
 
-pub use warning::{Trouble, Warning};
+pub use warning::{Trouble, VendorPart, Warning};
+
+/// HiPay's status of validated bank details.
+const VALIDATED: u8 = 3;
 
 /// What we remember of a vendor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "five independent facts of Mirakl's and HiPay's")]
+#[expect(clippy::struct_excessive_bools, reason = "six independent facts of Mirakl's and HiPay's")]
 pub struct Vendor {
     /// Store ID in the Mirakl back office. Never changes.
     pub mirakl_id: u64,
@@ -50,6 +53,10 @@ pub struct Vendor {
     /// What HiPay's notices for this wallet are checked with.
     #[serde(default)]
     pub callback_salt: Secret,
+    /// Where HiPay sends the notices for this wallet, as it last showed or was told; `None` where neither is
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// VAT number from Mirakl.
     #[serde(default)]
     pub vat_number: Option<String>,
@@ -59,9 +66,13 @@ pub struct Vendor {
     /// Payments to the shop are blocked in Mirakl.
     #[serde(default)]
     pub payment_blocked: bool,
-    /// It was us who blocked them, until HiPay has validated the bank details.
+    /// They are blocked until HiPay has validated the bank details: by us, or since before this store knew the
+    /// shop.
     #[serde(default)]
     pub blocked_for_bank_details: bool,
+    /// A person has blocked them in Mirakl since this store knows the shop: a validation leaves that alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blocked_by_person: bool,
     /// It was us who suspended the shop in Mirakl, because HiPay refused the bank details.
     #[serde(default)]
     pub suspended_for_bank_details: bool,
@@ -144,10 +155,12 @@ impl Vendor {
             user_space_id: None,
             identified: false,
             callback_salt: Secret::default(),
+            callback_url: None,
             vat_number: None,
             country: None,
             payment_blocked: false,
             blocked_for_bank_details: false,
+            blocked_by_person: false,
             suspended_for_bank_details: false,
             identification_refusal: None,
             identified_as_of: None,
@@ -172,7 +185,7 @@ impl Vendor {
 
     /// True where the next run has something to do for it although its shop has not changed.
     pub fn needs_attention(&self) -> bool {
-        let ready = self.identified && self.bank_status == 3 && !self.blocked_for_bank_details;
+        let ready = self.identified && self.bank_status == VALIDATED && !self.blocked_for_bank_details;
         self.enabled && (!ready || !self.warnings.is_empty())
     }
 
@@ -186,6 +199,32 @@ impl Vendor {
     pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
         self.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
         self.troubles = warnings;
+    }
+
+    /// Takes over what a run has found wrong with the parts of the vendor that it has looked at. The warnings
+    /// about its other parts stay.
+    pub fn replace_warnings(&mut self, found: Vec<Warning>, looked_at: &[VendorPart]) {
+        let is_found = |known: &Warning| {
+            found
+                .iter()
+                .any(|one| one.message == known.message || (one.trouble, &one.about) == (known.trouble, &known.about))
+        };
+        let lasts = |known: &&Warning| known.trouble.part().is_some_and(|part| !looked_at.contains(&part));
+        let lasting: Vec<Warning> = self.troubles.iter().filter(lasts).filter(|one| !is_found(one)).cloned().collect();
+        self.set_warnings(found.into_iter().chain(lasting).collect());
+    }
+
+    /// Drops the warnings about a part of the vendor that has been found in order.
+    pub fn clear_warnings(&mut self, part: VendorPart) {
+        let (gone, kept): (Vec<Warning>, Vec<Warning>) =
+            std::mem::take(&mut self.troubles).into_iter().partition(|known| known.trouble.part() == Some(part));
+        self.warnings.retain(|sentence| !gone.iter().any(|one| one.message == *sentence));
+        self.troubles = kept;
+    }
+
+    /// True where a warning of this kind is known.
+    pub fn is_warned(&self, trouble: Trouble) -> bool {
+        self.troubles.iter().any(|known| known.trouble == trouble)
     }
 
     /// Adds a warning, unless it is there already.
@@ -210,10 +249,18 @@ impl Vendor {
         }
     }
 
+    /// True where the block that Mirakl shows now is a person's, made since this store knows the shop: neither
+    /// cashout's own, nor one that was there before and waits for the bank details.
+    pub fn is_block_of_person(&self, blocked_in_mirakl: bool) -> bool {
+        let appeared = !self.payment_blocked || self.bank_status == VALIDATED;
+        blocked_in_mirakl && !self.blocked_for_bank_details && (self.blocked_by_person || appeared)
+    }
+
     /// Mirakl has been told that the bank details are in order; payments remain blocked there only
     /// where somebody else has blocked them.
     pub fn bank_details_approved(&mut self, still_blocked: bool) {
         self.payment_blocked = still_blocked;
+        self.blocked_by_person = still_blocked;
         self.blocked_for_bank_details = false;
         self.suspended_for_bank_details = false;
     }
@@ -233,6 +280,9 @@ impl Vendor {
         }
     }
 }
+
+/// Characters of a shop's name that go into a login: HiPay takes 255 in all.
+const MAX_LOGIN_NAME: usize = 200;
 
 /// What HiPay thinks of a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -347,16 +397,19 @@ pub struct SentDocument {
     pub unknown: Map<String, Value>,
 }
 
-/// Login of a new wallet: `mirakl_`, the shop's name reduced to letters and digits, and its id.
+/// Login of a new wallet: `mirakl_`, the shop's name in plain letters and digits, and its id.
 pub fn login(shop_name: &str, shop_id: u64) -> String {
-    let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).take(MAX_LOGIN_NAME).collect();
     format!("mirakl_{name}_{shop_id}")
 }
 
-/// Text for HiPay's bank details, reduced to `[A-Za-z0-9 ]` and at most `limit` characters.
+/// Text for HiPay's bank details: letters of other alphabets and with diacritics as plain ones (`é` as `e`),
+/// then reduced to `[A-Za-z0-9 ]` and at most `limit` characters.
 pub fn bank_text(text: &str, limit: usize) -> String {
+    // What has no plain letters becomes a blank.
+    let plain = deunicode::deunicode_with_tofu(text, " ");
     let reduced: String =
-        text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { ' ' }).collect();
+        plain.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { ' ' }).collect();
     let words: Vec<&str> = reduced.split_whitespace().collect();
     words.join(" ").chars().take(limit).collect::<String>().trim_end().to_owned()
 }
@@ -390,8 +443,24 @@ pub fn same_iban(left: &str, right: &str) -> bool {
     plain_iban(left) == plain_iban(right)
 }
 
+/// A BIC without separators in capitals, if it has a BIC's form: 8 or 11 letters and digits, with the country
+/// after the first four.
+pub fn valid_bic(text: &str) -> Option<String> {
+    let bic = without_separators(text);
+    let country = |letter: char| letter.is_ascii_alphabetic();
+    let is_bic = [8, 11].contains(&bic.len())
+        && bic.chars().all(|letter| letter.is_ascii_alphanumeric())
+        && bic.chars().skip(4).take(2).all(country);
+    is_bic.then_some(bic)
+}
+
 fn plain_iban(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_whitespace()).map(|letter| letter.to_ascii_uppercase()).collect()
+    without_separators(text)
+}
+
+/// Letters and digits alone, in capitals.
+fn without_separators(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
 /// True for the extensions that HiPay takes.
@@ -399,6 +468,16 @@ pub fn is_sendable_file(file_name: &str) -> bool {
     file_name.rsplit_once('.').is_some_and(|(_, extension)| {
         ["jpg", "jpeg", "png", "gif", "pdf"].contains(&extension.to_ascii_lowercase().as_str())
     })
+}
+
+/// True for bytes that begin as a file of a kind that HiPay takes: JPEG, PNG, GIF or PDF.
+pub fn is_sendable_content(bytes: &[u8]) -> bool {
+    const HEADS: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"];
+    const PDF: &[u8] = b"%PDF-";
+    // Readers of PDF accept something before its header, and some programs write it.
+    const PDF_HEADER_WITHIN: usize = 1_024;
+    let is_pdf = || bytes.windows(PDF.len()).take(PDF_HEADER_WITHIN).any(|window| window == PDF);
+    HEADS.iter().any(|head| bytes.starts_with(head)) || is_pdf()
 }
 
 #[cfg(test)]
@@ -415,7 +494,8 @@ mod tests {
 
     #[test]
     fn bank_text_is_reduced_and_cut() {
-        assert_eq!(bank_text("  Crédit-Agricole / Paris ", 50), "Cr dit Agricole Paris");
+        assert_eq!(bank_text("  Crédit-Agricole / Paris ", 50), "Credit Agricole Paris");
+        assert_eq!(bank_text("Cre\u{301}dit Straße Łódź Œuvre", 50), "Credit Strasse Lodz OEuvre");
         assert_eq!(bank_text("ABC DEF", 4), "ABC");
     }
 
@@ -433,6 +513,64 @@ mod tests {
             assert_eq!(valid_iban(wrong), None, "{wrong}");
         }
         assert!(same_iban("fr14 2004 1010 0505 0001 3M02 606", "FR1420041010050500013M02606"));
+    }
+
+    #[test]
+    fn bics_are_checked_by_their_form() {
+        for text in ["BNPA-FRPP-XXX", "bnpa frpp xxx", "BNPAFRPPXXX", "BNPA.FR.PP.XXX"] {
+            assert_eq!(valid_bic(text).as_deref(), Some("BNPAFRPPXXX"), "{text}");
+        }
+        assert_eq!(valid_bic("AGRIFRPP").as_deref(), Some("AGRIFRPP"));
+        for wrong in ["", "BNPAFRPPX", "BNPA12PP", "BNPAFRPPXXXX", "ÉNPAFRPP", "not a bic"] {
+            assert_eq!(valid_bic(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_their_content() {
+        for file in [&b"\xff\xd8\xff\xe0"[..], b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"%PDF-1.4", b"\n\n%PDF-1.7"]
+        {
+            assert!(is_sendable_content(file), "{file:?}");
+        }
+        let late = [&[b' '; 2_000][..], b"%PDF-1.4"].concat();
+        for other in [&b""[..], b"{\"status\": 404}", b"PK\x03\x04", b"<html>", b"%PD", &late] {
+            assert!(!is_sendable_content(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_warning_lasts_until_its_part_is_looked_at() {
+        let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
+        let warning = |trouble: Trouble, message: &str| Warning::new(trouble, message);
+        vendor.set_warnings(vec![warning(Trouble::EmailNotChanged, "email"), warning(Trouble::IbanWrong, "iban")]);
+        vendor.replace_warnings(vec![warning(Trouble::WalletNotSettled, "unread")], &[]);
+        assert_eq!(vendor.warnings, ["unread", "email", "iban"]);
+        vendor.replace_warnings(Vec::new(), &[VendorPart::Wallet]);
+        assert_eq!(vendor.warnings, ["iban"]);
+        vendor.replace_warnings(vec![warning(Trouble::IbanWrong, "iban in other words")], &[]);
+        assert_eq!(vendor.warnings, ["iban in other words"]);
+        vendor.clear_warnings(VendorPart::Wallet);
+        assert_eq!(vendor.warnings, ["iban in other words"]);
+        vendor.clear_warnings(VendorPart::BankDetails);
+        assert!(vendor.warnings.is_empty() && vendor.troubles.is_empty());
+    }
+
+    #[test]
+    fn a_block_is_a_persons_where_it_appeared_by_itself() {
+        // (blocked when last read, waits for the bank details, known as a person's, bank status; a person's)
+        for (blocked, waiting, known, status, persons) in [
+            (false, false, false, 2, true),
+            (true, false, false, 2, false),
+            (true, false, false, 3, true),
+            (true, true, false, 3, false),
+            (true, false, true, 2, true),
+        ] {
+            let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
+            (vendor.payment_blocked, vendor.blocked_for_bank_details) = (blocked, waiting);
+            (vendor.blocked_by_person, vendor.bank_status) = (known, status);
+            assert_eq!(vendor.is_block_of_person(true), persons, "{vendor:?}");
+            assert!(!vendor.is_block_of_person(false));
+        }
     }
 
     #[test]
@@ -460,8 +598,14 @@ mod tests {
         }
 
         #[test]
+        fn bank_text_is_plain_and_short(text in ".{0,60}") {
+            let reduced = bank_text(&text, 50);
+            prop_assert!(reduced.len() <= 50 && reduced.chars().all(|one| one.is_ascii_alphanumeric() || one == ' '));
+        }
+
+        #[test]
         fn no_text_panics(text in ".{0,60}") {
-            let _ = (valid_iban(&text), bank_text(&text, 50), country_alpha2(&text), civility(&text), is_sendable_file(&text), login(&text, 1));
+            let _ = (valid_iban(&text), bank_text(&text, 50), country_alpha2(&text), civility(&text), is_sendable_file(&text), login(&text, 1), valid_bic(&text), is_sendable_content(text.as_bytes()));
         }
     }
 }

@@ -85,12 +85,13 @@ fn tell(findings: &Findings, json: bool) -> Result<(), Failed> {
         let all: Vec<_> = findings
             .0
             .iter()
-            .map(|one| json!({ "what": one.what, "ok": one.wrong.is_none(), "detail": one.wrong.as_ref().unwrap_or(&one.detail) }))
+            .map(|one| json!({ "what": one.what, "ok": one.wrong.is_none(), "warning": one.is_warning, "detail": one.wrong.as_ref().unwrap_or(&one.detail) }))
             .collect();
         return print_json(&json!({ "ok": !findings.any_bad(), "findings": all }));
     }
     for finding in &findings.0 {
         let (mark, text) = match &finding.wrong {
+            None if finding.is_warning => ("WARN ", &finding.detail),
             None => ("ok   ", &finding.detail),
             Some(wrong) => ("WRONG", wrong),
         };

@@ -192,6 +192,14 @@ pub struct ServerConfig {
     pub metrics_token: Option<Secret>,
 }
 
+impl ServerConfig {
+    /// Where HiPay is to send the notifications about the vendors' wallets; `None` while `server.publicUrl` is
+    /// not set.
+    pub fn wallet_notifications_url(&self) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{}/notifications/wallet", url.trim_end_matches('/')))
+    }
+}
+
 /// Files of a TLS certificate, PEM, absolute paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {

@@ -65,13 +65,17 @@ fn told(warning: &Warning) -> Explanation {
         Trouble::WalletGone | Trouble::WalletReplaced | Trouble::BankDetailsUnread => Actor::HiPay,
         Trouble::DocumentFile
         | Trouble::DocumentNotSent
+        | Trouble::DocumentContent
+        | Trouble::DocumentBack
         | Trouble::NoBankDetails
         | Trouble::IbanWrong
+        | Trouble::BicWrong
         | Trouble::NoBankProof
         | Trouble::BankProofUsed
         | Trouble::BankProofUnread
+        | Trouble::BankProofContent
         | Trouble::BankDetailsNotTaken => Actor::Vendor,
-        Trouble::DocumentsNotListed | Trouble::MiraklNotChanged => Actor::Administrator,
+        Trouble::CallbackNotChanged | Trouble::DocumentsNotListed | Trouble::MiraklNotChanged => Actor::Administrator,
     };
     // Where HiPay has said why, by its number, whoever that names has to act.
     let by = warning.said.as_ref().and_then(refusals::documented).map_or(by, |refusal| refusal.by());
@@ -113,9 +117,11 @@ fn is_about_bank(trouble: Trouble) -> bool {
         trouble,
         Trouble::NoBankDetails
             | Trouble::IbanWrong
+            | Trouble::BicWrong
             | Trouble::NoBankProof
             | Trouble::BankProofUsed
             | Trouble::BankProofUnread
+            | Trouble::BankProofContent
             | Trouble::BankDetailsNotTaken
     )
 }

@@ -130,8 +130,16 @@ impl HiPay {
 
     /// Changes a wallet's e-mail.
     pub async fn change_email(&self, hipay_id: u64, email: &str) -> Result<(), CallError> {
-        let form = [("email", email)];
-        let request = || self.request(Method::PATCH, "/user-account", ActingOn::Wallet(hipay_id)).form(&form);
+        self.patch_account(hipay_id, &[("email", email)]).await
+    }
+
+    /// Changes where HiPay sends a wallet's notices.
+    pub async fn change_callback_url(&self, hipay_id: u64, url: &str) -> Result<(), CallError> {
+        self.patch_account(hipay_id, &[("callback_url", url)]).await
+    }
+
+    async fn patch_account(&self, hipay_id: u64, form: &[(&str, &str)]) -> Result<(), CallError> {
+        let request = || self.request(Method::PATCH, "/user-account", ActingOn::Wallet(hipay_id)).form(form);
         let changed = self.remote.change(JSON_LIMIT, request, judge).await.map(drop);
         self.confirmed(ActingOn::Wallet(hipay_id), changed).await
     }

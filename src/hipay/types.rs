@@ -92,6 +92,8 @@ pub struct Account {
     pub bank_details_validated: bool,
     /// What its notices are checked with.
     pub callback_salt: Secret,
+    /// Where HiPay sends its notices; `None` where the answer does not say.
+    pub callback_url: Option<String>,
 }
 
 /// An account's money.

@@ -87,6 +87,8 @@ pub(super) struct AccountAnswer {
     bank_info_validated: Scalar,
     #[serde(default)]
     callback_salt: Scalar,
+    #[serde(default)]
+    callback_url: Scalar,
 }
 
 impl AccountAnswer {
@@ -97,6 +99,7 @@ impl AccountAnswer {
             identified: self.identified.flag().unwrap_or(false),
             bank_details_validated: self.bank_info_validated.flag().unwrap_or(false),
             callback_salt: Secret::new(self.callback_salt.text_or_empty()),
+            callback_url: self.callback_url.text().map(str::to_owned),
         })
     }
 }

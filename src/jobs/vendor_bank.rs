@@ -6,10 +6,11 @@ use super::{Context, JobError, Run};
 use crate::hipay::{BankStatus, NewBankInfo};
 use crate::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
 use crate::remote::CallError;
+use crate::sentence::say;
 use crate::store::View;
 use crate::vendor::{
-    DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_file, same_iban,
-    valid_iban,
+    DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_content,
+    is_sendable_file, same_iban, valid_bic, valid_iban,
 };
 
 /// HiPay's number for a proof of bank account.
@@ -35,8 +36,17 @@ pub(super) async fn settle(
             );
         }
     };
-    let (status, as_of) = (info.status, context.hipay.as_of(asked_at));
+    let (status, as_of, blocked) = (info.status, context.hipay.as_of(asked_at), shop.payment_blocked);
+    let known = vendor(context, shop.shop_id).await?;
+    let was_validated = known.as_ref().is_some_and(|known| known.bank_status == BankStatus::Validated.code());
+    // Not read before, or validated all along: the block has nothing to do with the bank details.
+    let never_open = known.as_ref().is_none_or(|known| known.bank_status == 0) || was_validated;
+    let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(Trouble::BlockedByOthers));
     change(context, shop.shop_id, move |vendor| {
+        // Whoever made the block before this store knew the shop: it ends when HiPay validates.
+        if blocked && !vendor.blocked_by_person && (status != BankStatus::Validated || !never_open) {
+            vendor.blocked_for_bank_details = true;
+        }
         vendor.bank_status = status.code();
         vendor.bank_as_of = Some(as_of);
         if status == BankStatus::Validated {
@@ -47,22 +57,24 @@ pub(super) async fn settle(
     let Some(bank) = &shop.bank else {
         if info.status == BankStatus::None {
             warnings.push(Warning::new(Trouble::NoBankDetails, "the shop has no bank details in Mirakl"));
+            return Ok(());
         }
-        return Ok(());
+        return follow(context, run, shop, (info.status, stays_told), warnings).await;
     };
     if info.status == BankStatus::None || !same_iban(&info.iban, &bank.iban) {
         return register(context, run, shop, hipay_id, bank, proof, warnings).await;
     }
-    follow(context, run, shop, info.status, warnings).await
+    follow(context, run, shop, (info.status, stays_told), warnings).await
 }
 
 /// HiPay has these bank details: payments stay blocked until it has validated them. Done here as
-/// well as on HiPay's notice, which may be lost.
+/// well as on HiPay's notice, which may be lost. A block that outlasts the validation is told where
+/// `tells_block` says so.
 async fn follow(
     context: &Context,
     run: &Run,
     shop: &Shop,
-    status: BankStatus,
+    (status, tells_block): (BankStatus, bool),
     warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
     let known = vendor(context, shop.shop_id).await?;
@@ -93,13 +105,29 @@ async fn follow(
                     warnings,
                 );
             }
-            run.count("payments unblocked");
+            if still_blocked {
+                warnings.push(blocked_by_others());
+            } else {
+                run.count("payments unblocked");
+            }
             change(context, shop.shop_id, move |vendor| vendor.bank_details_approved(still_blocked)).await
         }
-        // Cut off between HiPay and Mirakl.
-        BankStatus::InProgress if waiting && !shop.payment_blocked => blocked(context, run, shop, warnings).await,
+        BankStatus::Validated if shop.payment_blocked && tells_block => {
+            warnings.push(blocked_by_others());
+            Ok(())
+        }
+        // Cut off between HiPay and Mirakl, or registered by another system that did not block.
+        BankStatus::InProgress if !shop.payment_blocked => {
+            change(context, shop.shop_id, |vendor| vendor.blocked_for_bank_details = true).await?;
+            blocked(context, run, shop, warnings).await
+        }
         BankStatus::None | BankStatus::InProgress | BankStatus::Validated => Ok(()),
     }
+}
+
+/// HiPay has validated the bank details, and payments are blocked in Mirakl for another reason.
+pub(super) fn blocked_by_others() -> Warning {
+    Warning::new(Trouble::BlockedByOthers, say!("notice-bank-valid-blocked").text())
 }
 
 async fn register(
@@ -116,6 +144,12 @@ async fn register(
         warnings.push(Warning::new(Trouble::IbanWrong, message));
         return Ok(());
     };
+    let bic = valid_bic(&bank.bic);
+    if bic.is_none() && !bank.bic.trim().is_empty() {
+        let message = "the BIC in Mirakl is wrong (it has neither 8 nor 11 letters and digits); correct it there";
+        warnings.push(Warning::new(Trouble::BicWrong, message));
+        return Ok(());
+    }
     let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
         let message = "HiPay needs a proof of the bank account with the bank details; upload one in Mirakl";
         warnings.push(Warning::new(Trouble::NoBankProof, message));
@@ -140,11 +174,17 @@ async fn register(
             );
         }
     };
-    let new = new_bank_info(bank, &iban, proof, file);
+    if !is_sendable_content(&file) {
+        let message = format!("what Mirakl gives for the proof {proof_id} is no jpg, png, gif or pdf file");
+        warnings.push(Warning::new(Trouble::BankProofContent, message).about(proof_id.to_string()));
+        return Ok(());
+    }
+    let new = new_bank_info(bank, (&iban, bic.unwrap_or_default()), proof, file);
     // Remembered first: cut off after HiPay has them, the next run still blocks the payments. What
     // a person has blocked stays blocked until a person unblocks it.
-    let before = vendor(context, shop.shop_id).await?.is_some_and(|vendor| vendor.blocked_for_bank_details);
-    let ours = before || !shop.payment_blocked;
+    let known = vendor(context, shop.shop_id).await?;
+    let before = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let ours = !known.is_some_and(|vendor| vendor.blocked_by_person);
     change(context, shop.shop_id, move |vendor| {
         vendor.payment_blocked = true;
         vendor.blocked_for_bank_details = ours;
@@ -210,7 +250,7 @@ async fn remember(context: &Context, mirakl_id: u64, proof: &ShopDocument, iban:
     Ok(context.store.write(move |writer| writer.put(&sent)).await?)
 }
 
-fn new_bank_info(bank: &BankDetails, iban: &str, proof: &ShopDocument, file: Vec<u8>) -> NewBankInfo {
+fn new_bank_info(bank: &BankDetails, (iban, bic): (&str, String), proof: &ShopDocument, file: Vec<u8>) -> NewBankInfo {
     let country: String = iban.chars().take(2).collect();
     NewBankInfo {
         country: country_alpha2(&country).unwrap_or(country),
@@ -219,7 +259,7 @@ fn new_bank_info(bank: &BankDetails, iban: &str, proof: &ShopDocument, file: Vec
         zip_code: bank_text(&bank.zip_code, 20),
         city: bank_text(&bank.city, 50),
         iban: iban.to_owned(),
-        swift: bank_text(&bank.bic, 11),
+        swift: bic,
         file_name: proof.file_name.clone(),
         file,
     }

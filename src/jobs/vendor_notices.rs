@@ -12,6 +12,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drain_inbox::{due, settle};
+use super::vendor_bank::blocked_by_others;
 use super::wallet_notices::{Dealt, Line, OwnAccounts, Severity, line, unreadable, words};
 use super::{Context, JobError};
 use crate::hipay::BankStatus;
@@ -21,7 +22,7 @@ use crate::notification::{Meaning, WalletNotice};
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::vendor::{DocumentValidation, SentDocument, Trouble, Vendor, Warning, same_iban};
+use crate::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 
 /// How many vendors are dealt with at once: each may wait for Mirakl.
 const AT_ONCE: usize = 8;
@@ -265,7 +266,7 @@ enum Told {
 }
 
 /// Mirakl's side of bank details: the shop's KYC status, its suspension, and whether payments are
-/// blocked. What somebody else has blocked stays so.
+/// blocked. A validation ends every block but one that a person has made since this store knows the shop.
 async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason: &str) -> Result<Told, CallError> {
     let shops = context.mirakl.shops_with(&[vendor.mirakl_id]).await?;
     if let Some(unreadable) = shops.unreadable.first() {
@@ -277,7 +278,7 @@ async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason
     if validated && !is_validated(context, vendor, &shop).await? {
         return Ok(Told::NotShown);
     }
-    let blocked = shop.payment_blocked && !(validated && vendor.blocked_for_bank_details);
+    let blocked = if validated { vendor.is_block_of_person(shop.payment_blocked) } else { shop.payment_blocked };
     let kyc_reason = format!("HiPay has refused the bank details: {reason}");
     let update = ShopUpdate {
         shop_id: vendor.mirakl_id,
@@ -306,11 +307,12 @@ fn approved(vendor: &mut Vendor, told: Told) -> Dealt {
         return Dealt::silently(Outcome::Applied(say!("notice-bank-valid-no-shop")));
     };
     vendor.bank_details_approved(blocked);
+    vendor.clear_warnings(VendorPart::BankDetails);
     if !blocked {
         return Dealt::silently(Outcome::Applied(say!("notice-bank-valid")));
     }
     let message = say!("notice-bank-valid-blocked");
-    vendor.warn(Warning::new(Trouble::BlockedByOthers, message.text()));
+    vendor.warn(blocked_by_others());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
     Dealt::told(Outcome::Applied(message), line)
 }

@@ -12,7 +12,7 @@ use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vend
 use crate::mirakl::{Shop, ShopDocument};
 use crate::sentence::say;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::vendor::{SentDocument, Trouble, Vendor, Warning, country_alpha2};
+use crate::vendor::{SentDocument, Trouble, Vendor, VendorPart, Warning, country_alpha2};
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.
 const CHUNK: usize = 50;
@@ -29,6 +29,9 @@ pub(super) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
     }
     let listed_at = context.clock.now();
     let shops = shops(context, run, since).await?;
+    if context.mirakl.refuses_domains() {
+        run.warn(&Subject::default(), say!("vendors-no-domains"));
+    }
     if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
         return Err(JobError::Remote(say!("vendors-no-field")));
     }
@@ -143,17 +146,29 @@ async fn one(
         let proof = documents.iter().filter(|document| document.document_type == BANK_PROOF).max_by_key(|one| one.id);
         vendor_bank::settle(context, run, shop, hipay_id, proof, &mut warnings).await?;
     }
-    let subject = Subject::shop(shop.shop_id);
-    for warning in &warnings {
+    let looked_at = looked_at(&warnings, hipay_id.is_some() && documents.is_some() && !run.is_stopping());
+    let (subject, mirakl_id) = (Subject::shop(shop.shop_id), shop.shop_id);
+    // A block that a person has made is for the vendor's page: nothing has failed.
+    for warning in warnings.iter().filter(|warning| warning.trouble != Trouble::BlockedByOthers) {
         run.fail(subject.clone(), warning.into());
     }
-    let mirakl_id = shop.shop_id;
     let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
     change(context, mirakl_id, move |vendor| {
-        vendor.set_warnings(warnings);
+        vendor.replace_warnings(warnings, &looked_at);
         vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);
     })
     .await
+}
+
+/// The parts of a vendor that a run has looked at: what it found wrong with them is all that is wrong.
+fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
+    let is_unread = |trouble| found.iter().any(|warning| warning.trouble == trouble);
+    let parts = [
+        (VendorPart::Wallet, !is_unread(Trouble::WalletNotSettled)),
+        (VendorPart::Documents, after_the_wallet),
+        (VendorPart::BankDetails, after_the_wallet && !is_unread(Trouble::BankDetailsUnread)),
+    ];
+    parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect()
 }
 
 /// A shop that does not want to be paid through HiPay: its vendor, if there is one, is disabled.

@@ -24,18 +24,20 @@ pub(super) async fn settle(
     let country = country_alpha2(&shop.country);
     let (name, vat_number, payment_blocked) = (shop.name.clone(), shop.vat_number.clone(), shop.payment_blocked);
     let (shop_country, mirakl_id) = (country.clone(), shop.shop_id);
+    let blocked_by_person = known.as_ref().is_some_and(|known| known.is_block_of_person(payment_blocked));
     change(context, mirakl_id, move |vendor| {
         vendor.enabled = true;
         vendor.name = name;
         vendor.vat_number = vat_number;
         vendor.payment_blocked = payment_blocked;
+        vendor.blocked_by_person = blocked_by_person;
         vendor.country = shop_country;
     })
     .await?;
 
     let hipay_id = known.as_ref().and_then(|known| known.hipay_id);
     let outcome = match (known, hipay_id) {
-        (Some(known), Some(hipay_id)) => refresh(context, shop, &known, hipay_id, warnings).await,
+        (Some(known), Some(hipay_id)) => refresh(context, run, shop, &known, hipay_id, warnings).await,
         (known, _) => {
             let former = known.map(|known| known.former_emails).unwrap_or_default();
             create(context, run, search, shop, (country, former), warnings).await
@@ -53,6 +55,7 @@ pub(super) async fn settle(
 /// What HiPay says now of a wallet that we know.
 async fn refresh(
     context: &Context,
+    run: &Run,
     shop: &Shop,
     known: &Vendor,
     hipay_id: u64,
@@ -71,36 +74,95 @@ async fn refresh(
         return Ok(None);
     }
     let as_of = context.hipay.as_of(asked_at);
+    let callback_url = account.callback_url.clone().or_else(|| known.callback_url.clone());
     change(context, shop.shop_id, move |vendor| {
         vendor.identification_read(account.identified, as_of);
         // An answer without a salt does not make the known one wrong.
         if !account.callback_salt.is_empty() {
             vendor.callback_salt = account.callback_salt;
         }
+        vendor.callback_url = account.callback_url.or(vendor.callback_url.take());
         vendor.user_space_id = account.user_space_id.or(vendor.user_space_id);
     })
     .await?;
-    let email = shop.email.clone();
-    if email.is_empty() || email.eq_ignore_ascii_case(&known.email) {
-        return Ok(Some(hipay_id));
+    correct(context, run, shop, hipay_id, (&known.email, callback_url.as_deref()), warnings).await?;
+    Ok(Some(hipay_id))
+}
+
+/// Changes the e-mail and the callback URL that HiPay has for a wallet, where they differ from what they
+/// would be if the wallet were created now. An empty `email` is not known.
+async fn correct(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    (email, callback_url): (&str, Option<&str>),
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    if !shop.email.is_empty() && !shop.email.eq_ignore_ascii_case(email) {
+        correct_email(context, shop, hipay_id, email, warnings).await?;
     }
+    match context.config.server.wallet_notifications_url() {
+        Some(wanted) if !callback_url.is_some_and(|url| same_url(url, &wanted)) => {
+            correct_callback_url(context, run, shop, hipay_id, wanted, warnings).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn correct_email(
+    context: &Context,
+    shop: &Shop,
+    hipay_id: u64,
+    known: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    let email = shop.email.clone();
     match context.hipay.change_email(hipay_id, &email).await {
         Ok(()) => {
             change(context, shop.shop_id, move |vendor| {
                 let former = std::mem::replace(&mut vendor.email, email);
-                vendor.former_emails.push(former);
+                vendor.former_emails.extend(Some(former).filter(|former| !former.is_empty()));
             })
-            .await?;
+            .await
         }
-        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) if error.is_credentials() => Err(error.into()),
         Err(error) => {
-            let kept = &known.email;
+            let kept = if known.is_empty() { "another" } else { known };
             let message = format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}");
             let warning = Warning::new(Trouble::EmailNotChanged, message).about(email.as_str());
             warnings.push(warning.because(&(&error).into(), error.refusal()));
+            Ok(())
         }
     }
-    Ok(Some(hipay_id))
+}
+
+async fn correct_callback_url(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    url: String,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    match context.hipay.change_callback_url(hipay_id, &url).await {
+        Ok(()) => {
+            run.count("callback URLs set");
+            change(context, shop.shop_id, move |vendor| vendor.callback_url = Some(url)).await
+        }
+        Err(error) if error.is_credentials() => Err(error.into()),
+        Err(error) => {
+            let message = format!("HiPay did not take {url} for the wallet's notifications: {error}");
+            let warning = Warning::new(Trouble::CallbackNotChanged, message).about(url.as_str());
+            warnings.push(warning.because(&(&error).into(), error.refusal()));
+            Ok(())
+        }
+    }
+}
+
+/// True where two addresses are one, with or without a slash at the end.
+fn same_url(left: &str, right: &str) -> bool {
+    left.trim_end_matches('/') == right.trim_end_matches('/')
 }
 
 /// A wallet for a shop of which we know none: the one that HiPay has for it already, else a new one. Several
@@ -142,7 +204,14 @@ async fn create(
     }
     if let Some((_, account)) = found.pop_first() {
         run.count("wallets found");
-        return keep(context, shop, login, account, warnings).await;
+        // An e-mail that no account has is not this wallet's.
+        let email = if email_free { String::new() } else { shop.email.clone() };
+        let callback_url = account.callback_url.clone();
+        let kept = keep(context, shop, (login, email.clone()), account, warnings).await?;
+        if let Some(hipay_id) = kept {
+            correct(context, run, shop, hipay_id, (&email, callback_url.as_deref()), warnings).await?;
+        }
+        return Ok(kept);
     }
     if !email_free {
         let email = &shop.email;
@@ -150,13 +219,15 @@ async fn create(
         warnings.push(Warning::new(Trouble::EmailTaken, message).about(email.as_str()));
         return Ok(None);
     }
-    let account = match context.hipay.create_account(&new_account(context, shop, &login, country)).await {
+    let new = new_account(context, shop, &login, country);
+    let account = match context.hipay.create_account(&new).await {
         Ok(created) => Account {
             hipay_id: created.hipay_id,
             user_space_id: created.user_space_id,
             identified: false,
             bank_details_validated: false,
             callback_salt: created.callback_salt,
+            callback_url: new.callback_url,
         },
         // It may have been created all the same.
         Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&login)).await? {
@@ -170,14 +241,14 @@ async fn create(
         }
     };
     run.count("wallets created");
-    keep(context, shop, login, account, warnings).await
+    keep(context, shop, (login, shop.email.clone()), account, warnings).await
 }
 
-/// Saves the wallet, unless it is another vendor's already.
+/// Saves the wallet, unless it is another vendor's already. An empty `email` is not known.
 async fn keep(
     context: &Context,
     shop: &Shop,
-    login: String,
+    (login, email): (String, String),
     account: Account,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
@@ -201,7 +272,6 @@ async fn keep(
         warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(other.to_string()));
         return Ok(None);
     }
-    let email = shop.email.clone();
     let now = context.clock.now();
     let saved = change(context, shop.shop_id, move |vendor| {
         vendor.hipay_id = Some(hipay_id);
@@ -209,6 +279,7 @@ async fn keep(
         vendor.user_space_id = account.user_space_id;
         vendor.identified = account.identified;
         vendor.callback_salt = account.callback_salt;
+        vendor.callback_url = account.callback_url;
         vendor.login = login;
         vendor.email = email;
     });
@@ -230,7 +301,6 @@ fn not_settled(reason: &Sentence, said: Option<Refusal>) -> Warning {
 }
 
 fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {
-    let notifications = |url: &String| format!("{}/notifications/wallet", url.trim_end_matches('/'));
     let address = [shop.street1.as_str(), &shop.street2].into_iter().filter(|line| !line.is_empty());
     NewAccount {
         email: shop.email.clone(),
@@ -249,6 +319,6 @@ fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> 
         phone: shop.phone.clone(),
         fax: shop.fax.clone(),
         external_account_id: shop.shop_id,
-        callback_url: context.config.server.public_url.as_ref().map(notifications),
+        callback_url: context.config.server.wallet_notifications_url(),
     }
 }

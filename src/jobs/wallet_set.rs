@@ -112,6 +112,7 @@ pub async fn set_wallet(
         vendor.identified = account.identified;
         vendor.user_space_id = account.user_space_id;
         vendor.callback_salt = account.callback_salt;
+        vendor.callback_url = account.callback_url;
         vendor.set_warnings(Vec::new());
         vendor.updated_at = now;
         writer.put(&vendor)?;

@@ -7,6 +7,7 @@ mod types;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -95,6 +96,8 @@ pub struct Mirakl {
     remote: Remote,
     credentials: MiraklCredentials,
     token: Arc<Mutex<Option<Token>>>,
+    /// Mirakl has refused S20's `domains`.
+    refuses_domains: Arc<AtomicBool>,
 }
 
 /// How long before its end a token is renewed.
@@ -102,6 +105,12 @@ const TOKEN_MARGIN: Duration = Duration::from_mins(1);
 
 /// The largest document that is fetched, in bytes: HiPay takes 15 MB at most.
 const DOCUMENT_LIMIT: usize = 20 * 1024 * 1024;
+
+/// What shops sell; S20 gives those of PRODUCT alone unless it is asked for both.
+const ALL_DOMAINS: &str = "PRODUCT,SERVICE";
+
+/// The HTTP status of a parameter that Mirakl does not take.
+const BAD_REQUEST: u16 = 400;
 
 /// Ids that Mirakl takes in one call.
 const IDS_A_CALL: usize = 100;
@@ -113,7 +122,12 @@ impl Mirakl {
     /// The Mirakl of the configuration.
     pub fn new(config: &MiraklConfig, manners: Manners) -> Result<Self, Unusable> {
         let remote = Remote::new("Mirakl", &config.base_url, manners)?;
-        Ok(Self { remote, credentials: config.credentials.clone(), token: Arc::default() })
+        Ok(Self {
+            remote,
+            credentials: config.credentials.clone(),
+            token: Arc::default(),
+            refuses_domains: Arc::default(),
+        })
     }
 
     /// Mirakl's own clock as of its last answer, to the second.
@@ -129,10 +143,36 @@ impl Mirakl {
 
     /// S20: all shops, or those updated since.
     pub async fn shops(&self, since: Option<Timestamp>) -> Result<Listing<Shop>, CallError> {
+        // Each run asks anew: an instance learns the parameter one day.
+        self.refuses_domains.store(false, Ordering::Relaxed);
         let mut query = vec![("paginate", "true".to_owned())];
         query.extend(since.map(|since| ("updated_since", seconds(since))));
+        self.shops_of_all_domains(query).await
+    }
+
+    /// True where Mirakl has refused to show the shops of another domain than PRODUCT, since
+    /// [`Mirakl::shops`] was called last.
+    pub fn refuses_domains(&self) -> bool {
+        self.refuses_domains.load(Ordering::Relaxed)
+    }
+
+    /// S20 for products and services alike: without `domains` Mirakl leaves the shops out that sell services.
+    /// An instance that refuses the parameter is asked without.
+    async fn shops_of_all_domains(&self, query: Vec<(&str, String)>) -> Result<Listing<Shop>, CallError> {
         let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
-        self.sweep("/api/shops", &query, page, wire::shop, |shop| shop.shop_id).await
+        let sweep = async |query: &[(&str, String)]| {
+            self.sweep("/api/shops", query, page, wire::shop, |shop| shop.shop_id).await
+        };
+        if !self.refuses_domains() {
+            let all_domains = [query.clone(), vec![("domains", ALL_DOMAINS.to_owned())]].concat();
+            match sweep(&all_domains).await {
+                Err(CallError::Rejected(Rejection { http_status: BAD_REQUEST, .. })) => {}
+                other => return other,
+            }
+        }
+        let listing = sweep(&query).await?;
+        self.refuses_domains.store(true, Ordering::Relaxed);
+        Ok(listing)
     }
 
     /// S20: the shops with these ids.
@@ -140,9 +180,8 @@ impl Mirakl {
         let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
         for ids in ids.chunks(IDS_A_CALL) {
             let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-            let query = [("paginate", "true".to_owned()), ("shop_ids", ids)];
-            let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
-            let part = self.sweep("/api/shops", &query, page, wire::shop, |shop| shop.shop_id).await?;
+            let query = vec![("paginate", "true".to_owned()), ("shop_ids", ids)];
+            let part = self.shops_of_all_domains(query).await?;
             listing.rows.extend(part.rows);
             listing.unreadable.extend(part.unreadable);
         }

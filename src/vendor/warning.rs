@@ -29,10 +29,16 @@ pub enum Trouble {
     WalletReplaced,
     /// HiPay keeps the former e-mail; about the new one.
     EmailNotChanged,
+    /// HiPay sends the wallet's notices elsewhere and does not take our address; about that address.
+    CallbackNotChanged,
     /// HiPay does not take such a file; about the document.
     DocumentFile,
     /// A document could not be sent; about the document.
     DocumentNotSent,
+    /// What Mirakl gives for a document is no file that HiPay takes; about the document.
+    DocumentContent,
+    /// HiPay does not take the file of a back side, so the front side waits; about the back side's document.
+    DocumentBack,
     /// Mirakl could not list the documents.
     DocumentsNotListed,
     /// HiPay could not be asked for the bank details.
@@ -41,12 +47,16 @@ pub enum Trouble {
     NoBankDetails,
     /// The IBAN's check digits do not fit.
     IbanWrong,
+    /// The BIC does not have a BIC's form.
+    BicWrong,
     /// There is no proof of the bank account that HiPay takes.
     NoBankProof,
     /// HiPay did not accept the bank details with this proof; about the document.
     BankProofUsed,
     /// The proof could not be fetched.
     BankProofUnread,
+    /// What Mirakl gives for the proof is no file that HiPay takes; about the document.
+    BankProofContent,
     /// HiPay did not take the bank details.
     BankDetailsNotTaken,
     /// Payments could not be blocked or unblocked in Mirakl.
@@ -60,7 +70,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::NoEmail,
         Self::UnknownCountry,
         Self::EmailTaken,
@@ -71,20 +81,59 @@ impl Trouble {
         Self::WalletGone,
         Self::WalletReplaced,
         Self::EmailNotChanged,
+        Self::CallbackNotChanged,
         Self::DocumentFile,
         Self::DocumentNotSent,
+        Self::DocumentContent,
+        Self::DocumentBack,
         Self::DocumentsNotListed,
         Self::BankDetailsUnread,
         Self::NoBankDetails,
         Self::IbanWrong,
+        Self::BicWrong,
         Self::NoBankProof,
         Self::BankProofUsed,
         Self::BankProofUnread,
+        Self::BankProofContent,
         Self::BankDetailsNotTaken,
         Self::MiraklNotChanged,
         Self::BlockedByOthers,
         Self::Unknown,
     ];
+
+    /// The part of a vendor that it is about; `None` for a kind of another release.
+    pub fn part(self) -> Option<VendorPart> {
+        Some(match self {
+            Self::NoEmail
+            | Self::UnknownCountry
+            | Self::EmailTaken
+            | Self::EmailOfMarketplace
+            | Self::WalletOfOtherShop
+            | Self::SeveralWallets
+            | Self::WalletNotSettled
+            | Self::WalletGone
+            | Self::WalletReplaced
+            | Self::EmailNotChanged
+            | Self::CallbackNotChanged => VendorPart::Wallet,
+            Self::DocumentFile
+            | Self::DocumentNotSent
+            | Self::DocumentContent
+            | Self::DocumentBack
+            | Self::DocumentsNotListed => VendorPart::Documents,
+            Self::BankDetailsUnread
+            | Self::NoBankDetails
+            | Self::IbanWrong
+            | Self::BicWrong
+            | Self::NoBankProof
+            | Self::BankProofUsed
+            | Self::BankProofUnread
+            | Self::BankProofContent
+            | Self::BankDetailsNotTaken
+            | Self::MiraklNotChanged
+            | Self::BlockedByOthers => VendorPart::BankDetails,
+            Self::Unknown => return None,
+        })
+    }
 
     /// The name in ids of messages.
     pub fn name(self) -> &'static str {
@@ -99,21 +148,37 @@ impl Trouble {
             Self::WalletGone => "wallet-gone",
             Self::WalletReplaced => "wallet-replaced",
             Self::EmailNotChanged => "email-not-changed",
+            Self::CallbackNotChanged => "callback-not-changed",
             Self::DocumentFile => "document-file",
             Self::DocumentNotSent => "document-not-sent",
+            Self::DocumentContent => "document-content",
+            Self::DocumentBack => "document-back",
             Self::DocumentsNotListed => "documents-not-listed",
             Self::BankDetailsUnread => "bank-details-unread",
             Self::NoBankDetails => "no-bank-details",
             Self::IbanWrong => "iban-wrong",
+            Self::BicWrong => "bic-wrong",
             Self::NoBankProof => "no-bank-proof",
             Self::BankProofUsed => "bank-proof-used",
             Self::BankProofUnread => "bank-proof-unread",
+            Self::BankProofContent => "bank-proof-content",
             Self::BankDetailsNotTaken => "bank-details-not-taken",
             Self::MiraklNotChanged => "mirakl-not-changed",
             Self::BlockedByOthers => "blocked-by-others",
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// A part of a vendor that a run looks at by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VendorPart {
+    /// The wallet itself.
+    Wallet,
+    /// The identification documents.
+    Documents,
+    /// The bank details, and the block that depends on them.
+    BankDetails,
 }
 
 /// One thing that is wrong with a vendor.

@@ -23,7 +23,12 @@ async fn checked(change: impl FnOnce(&World)) -> Told {
     assert_eq!(findings.len(), told.out.lines().count(), "{json} {told:#?}");
     for finding in findings {
         let text = |name: &str| finding.get(name).and_then(Value::as_str).unwrap();
-        let mark = if finding.get("ok") == Some(&Value::Bool(true)) { "ok   " } else { "WRONG" };
+        let is = |name: &str| finding.get(name) == Some(&Value::Bool(true));
+        let mark = match (is("ok"), is("warning")) {
+            (true, true) => "WARN ",
+            (true, false) => "ok   ",
+            (false, _) => "WRONG",
+        };
         told.says(&format!("{mark}  {:<18}  {}", text("what"), text("detail")));
     }
     told

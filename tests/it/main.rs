@@ -50,6 +50,7 @@ mod payments_kept;
 mod payments_refused;
 mod personal_data;
 mod post_office;
+mod reconciled_vendors;
 mod releases;
 mod replays;
 mod reversals;

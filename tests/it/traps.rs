@@ -137,12 +137,34 @@ async fn what_a_person_blocked_stays_blocked() {
     let world = World::new().await;
     world.sandbox.hipay(|hipay| hipay.reviews = Reviews::ByHand);
     stranger(&world, 2001, "stranger@shops.example");
-    world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment_blocked = true);
+    let payment = world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment.take());
+    world.vendors().await;
+    world.sandbox.mirakl(|mirakl| {
+        let shop = mirakl.shop_mut(2001).unwrap();
+        (shop.payment_blocked, shop.payment) = (true, payment);
+    });
     world.vendors().await;
     world.sandbox.hipay(HipayModel::settle_reviews);
     world.vendors().await;
     assert_eq!(world.vendor(2001).bank_status, 3);
     assert!(world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));
+    assert!(world.vendor(2001).reasons().any(|one| one.contains("somebody else has blocked them")));
+}
+
+/// Who blocked a shop before this store knew it waited for valid bank details: HiPay's validation ends that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_blocked_before_we_knew_it_is_unblocked_by_the_validation() {
+    let world = World::new().await;
+    world.sandbox.hipay(|hipay| hipay.reviews = Reviews::ByHand);
+    stranger(&world, 2001, "stranger@shops.example");
+    world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment_blocked = true);
+    world.vendors().await;
+    assert!(world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));
+    world.sandbox.hipay(HipayModel::settle_reviews);
+    world.vendors().await;
+    assert_eq!(world.vendor(2001).bank_status, 3);
+    assert!(!world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));
+    assert!(!world.vendor(2001).payment_blocked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

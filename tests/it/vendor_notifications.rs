@@ -74,7 +74,12 @@ async fn refused_bank_details_suspend_the_shop_until_others_are_validated() {
 async fn a_block_of_somebody_elses_stays() {
     let (world, appliance) = listening().await;
     newcomer(&world, 2001, "rib.pdf");
-    world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment_blocked = true);
+    let payment = world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment.take());
+    world.vendors().await;
+    world.sandbox.mirakl(|mirakl| {
+        let shop = mirakl.shop_mut(2001).unwrap();
+        (shop.payment_blocked, shop.payment) = (true, payment);
+    });
     world.vendors().await;
     world.sandbox.hipay(HipayModel::settle_reviews);
     world.all_heard().await;
@@ -85,6 +90,20 @@ async fn a_block_of_somebody_elses_stays() {
     let (state, message) = world.told_of("bank_info_validation").remove(0);
     assert_eq!(state, State::Applied);
     assert!(message.contains("payments stay blocked"), "{message}");
+    appliance.stop().await.unwrap();
+}
+
+/// A block from before this store knew the shop ends with HiPay's notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_from_before_we_knew_the_shop_ends_with_the_validation() {
+    let (world, appliance) = listening().await;
+    newcomer(&world, 2001, "rib.pdf");
+    world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2001).unwrap().payment_blocked = true);
+    world.vendors().await;
+    world.sandbox.hipay(HipayModel::settle_reviews);
+    world.all_heard().await;
+    assert_eq!(in_mirakl(&world, 2001), ("APPROVED".to_owned(), false, false));
+    assert_eq!((world.vendor(2001).bank_status, world.vendor(2001).payment_blocked), (3, false));
     appliance.stop().await.unwrap();
 }
 

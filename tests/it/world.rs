@@ -12,6 +12,7 @@ use cashout::attempt::ReferenceParts;
 use cashout::clock::Clock;
 use cashout::config::{Config, Settings};
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
+use cashout::ledger::LedgerEntry;
 use cashout::money::{Amount, Currency};
 use cashout::operation::{Beneficiary, Operation, OperationChoice, Status};
 use cashout::remote::Manners;
@@ -21,6 +22,7 @@ use cashout::sandbox::{
 use cashout::serve::Appliance;
 use cashout::store::{Query, View};
 use cashout::vendor::Vendor;
+use cashout::voucher::VoucherRecord;
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -231,6 +233,19 @@ impl World {
 
     pub(crate) fn operations(&self) -> Vec<Operation> {
         self.context.store.read(|reader| Ok(reader.page::<Operation>(&Query::all().limit(100_000))?.items)).unwrap()
+    }
+
+    /// What is kept of HiPay's ledger.
+    pub(crate) fn ledger(&self) -> Vec<LedgerEntry> {
+        let query = Query::group("date", ()).limit(1_000);
+        self.context.store.read(|reader| reader.page::<LedgerEntry>(&query)).unwrap().items
+    }
+
+    /// The ids of all vouchers.
+    pub(crate) fn vouchers(&self) -> Vec<String> {
+        let query = Query::group("date", ()).limit(1_000);
+        let records = self.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items;
+        records.iter().map(VoucherRecord::id).collect()
     }
 
     /// The vendor's operation of a voucher.

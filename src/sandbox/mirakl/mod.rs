@@ -77,7 +77,7 @@ fn route(model: &mut MiraklModel, call: &Call, now: Timestamp, mut spelling: Spe
 /// The query parameters that calls take. Mirakl itself ignores others; a misspelt filter would
 /// then go unnoticed, so the sandbox refuses them.
 const PARAMETERS: [(Endpoint, &[&str]); 7] = [
-    (Endpoint::Shops, &["updated_since", "shop_ids", "paginate", "max", "offset"]),
+    (Endpoint::Shops, &["updated_since", "shop_ids", "domains", "paginate", "max", "offset"]),
     (Endpoint::ShopDocuments, &["shop_ids"]),
     (Endpoint::DownloadDocument, &["document_ids"]),
     (Endpoint::DocumentTypes, &["entities"]),

@@ -43,6 +43,8 @@ pub struct Shop {
     pub payment_blocked: bool,
     /// Suspended in Mirakl.
     pub suspended: bool,
+    /// What it sells: `PRODUCT`, `SERVICE`, or both.
+    pub domains: Vec<String>,
     /// The currency it sells in.
     pub currency: Currency,
     /// `Mr`, `Mrs`, `Miss`.
@@ -93,6 +95,7 @@ impl Shop {
             professional: true,
             payment_blocked: false,
             suspended: false,
+            domains: vec!["PRODUCT".to_owned()],
             currency: Currency::EUR,
             civility: "Mrs".to_owned(),
             firstname: "Camille".to_owned(),
@@ -322,6 +325,8 @@ pub struct MiraklModel {
     pub access: MiraklAccess,
     /// What turns up while someone pages.
     pub pending_additions: Vec<PendingAddition>,
+    /// S20 does not know `domains`, as on an instance without services.
+    pub refuses_domains: bool,
     /// Shops that S07 refuses, and with which message: hidden inside a 200.
     pub refuse_updates: BTreeMap<u64, String>,
     /// Every item that S07 was sent.
@@ -361,6 +366,7 @@ impl MiraklModel {
                 issued: Vec::new(),
             },
             pending_additions: Vec::new(),
+            refuses_domains: false,
             refuse_updates: BTreeMap::new(),
             updates: Vec::new(),
             seeks: HashMap::new(),

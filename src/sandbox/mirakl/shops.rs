@@ -19,10 +19,12 @@ pub(super) fn list(model: &mut MiraklModel, call: &Call, spelling: &mut Spelling
         Some("false") => false,
         Some(other) => return Err(Refused::bad(format!("Parameter 'paginate' must be true or false, not '{other}'"))),
     };
+    let domains = domains(model, call)?;
     let found: Vec<&Shop> = model
         .shops
         .iter()
         .filter(|shop| since.is_none_or(|since| shop.updated >= since))
+        .filter(|shop| shop.domains.iter().any(|domain| domains.contains(&domain.as_str())))
         .filter(|shop| wanted.as_ref().is_none_or(|wanted| wanted.contains(&shop.id)))
         .collect();
     let total = found.len();
@@ -30,6 +32,19 @@ pub(super) fn list(model: &mut MiraklModel, call: &Call, spelling: &mut Spelling
     let rows: Vec<Json> = found.into_iter().skip(skip).take(take).map(|shop| row(shop, spelling)).collect();
     model.page_served(Endpoint::Shops);
     Ok(Answer::json(200, Json::object([("shops", Json::list(rows)), ("total_count", Json::number(total))])))
+}
+
+/// The domains that are asked for; PRODUCT alone where none is named.
+fn domains<'call>(model: &MiraklModel, call: &'call Call) -> Result<Vec<&'call str>, Refused> {
+    let Some(text) = call.query("domains") else { return Ok(vec!["PRODUCT"]) };
+    if model.refuses_domains {
+        return Err(Refused::bad("Unknown parameter 'domains'"));
+    }
+    let domains: Vec<&str> = text.split(',').collect();
+    match domains.iter().find(|domain| !["PRODUCT", "SERVICE"].contains(domain)) {
+        Some(unknown) => Err(Refused::bad(format!("Unknown domain '{unknown}'"))),
+        None => Ok(domains),
+    }
 }
 
 fn row(shop: &Shop, spelling: &mut Spelling) -> Json {
@@ -40,6 +55,7 @@ fn row(shop: &Shop, spelling: &mut Spelling) -> Json {
         ("shop_id", Json::number(shop.id)),
         ("shop_name", Json::text(&shop.name)),
         ("shop_state", Json::text(&shop.state)),
+        ("domains", Json::list(shop.domains.iter().map(|domain| Json::text(domain)))),
         ("is_professional", Json::flag(shop.professional)),
         ("currency_iso_code", Json::text(shop.currency.code())),
         ("contact_informations", contact(shop, spelling)),
