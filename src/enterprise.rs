@@ -20,8 +20,58 @@ use thiserror::Error;
 
 use crate::sentence::{Sentence, say};
 
-/// How many fields a notification may have; HiPay's have about sixty.
+/// How many fields of a notification are kept; HiPay's have about sixty, and a dozen for each line of a basket.
 const FIELDS_AT_MOST: usize = 500;
+/// How many more are kept of those that HiPay documents.
+const DOCUMENTED_AT_MOST: usize = 200;
+/// What the names of documented fields begin with, beside amounts, dates, references and what else is spelt out.
+const DOCUMENTED: [&str; 45] = [
+    "account",
+    "acquirer_transaction_reference",
+    "amount",
+    "attempt_id",
+    "authorization_code",
+    "authorized_amount",
+    "avs_result",
+    "captured_amount",
+    "chargeback",
+    "currency",
+    "cvc_result",
+    "date_authorized",
+    "date_created",
+    "date_updated",
+    "decimals",
+    "device_id",
+    "eci",
+    "fees",
+    "fraud_screening",
+    "ip_address",
+    "ip_country",
+    "message",
+    "mid",
+    "notification_type",
+    "operation",
+    "order",
+    "orderid",
+    "other",
+    "payment_method",
+    "payment_product",
+    "real_captured_amount",
+    "real_refunded_amount",
+    "reason",
+    "reference",
+    "refunded_amount",
+    "refunds",
+    "rolling",
+    "sales",
+    "settlement",
+    "state",
+    "status",
+    "test",
+    "three_d_secure",
+    "token",
+    "transaction_reference",
+];
 /// How deep they may be nested; HiPay's are two deep.
 const DEPTH_AT_MOST: usize = 16;
 /// How long a field's name may be, in bytes.
@@ -48,6 +98,12 @@ pub enum Message {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fields(BTreeMap<String, String>);
+
+/// True where HiPay documents a field of this name.
+fn is_documented(name: &str) -> bool {
+    let beginning = name.split('[').next().unwrap_or_default();
+    DOCUMENTED.contains(&beginning)
+}
 
 impl Fields {
     /// The value of the first of `names` that has one, without blanks around it.
@@ -80,16 +136,14 @@ impl Fields {
         self.0.retain(|name, _| keep(name));
     }
 
-    /// Adds a field. Of two with one name the later counts, as in PHP.
-    fn insert(&mut self, name: &str, value: &str) -> Result<(), Unreadable> {
-        if name.len() > NAME_AT_MOST {
-            return Err(Unreadable(say!("unreadable-long-name", most = NAME_AT_MOST)));
-        }
-        if self.0.len() >= FIELDS_AT_MOST && !self.0.contains_key(name) {
-            return Err(Unreadable(say!("unreadable-many-fields", most = FIELDS_AT_MOST)));
+    /// Adds a field. Of two with one name the later counts, as in PHP. What is too much is left out, such as the
+    /// later lines of a long basket: it never costs the payment.
+    fn insert(&mut self, name: &str, value: &str) {
+        let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };
+        if name.len() > NAME_AT_MOST || (self.0.len() >= most && !self.0.contains_key(name)) {
+            return;
         }
         self.0.insert(name.to_owned(), card_data::mask_field(name, value));
-        Ok(())
     }
 }
 

@@ -130,9 +130,10 @@ impl PaymentStep {
         self.date_updated.unwrap_or(self.received_at)
     }
 
-    /// What the order of the history goes by.
-    fn rank(&self) -> (Timestamp, u64, u64) {
-        (self.date(), self.attempt_id.unwrap_or(0), self.notification)
+    /// What the order of the history goes by: HiPay's dates have whole seconds, and several statuses share one.
+    fn rank(&self) -> (Timestamp, u64, u8, u64) {
+        let step = self.status.map_or(0, PaymentStatus::step);
+        (self.date(), self.attempt_id.unwrap_or(0), step, self.notification)
     }
 }
 
@@ -165,10 +166,11 @@ impl CustomerPayment {
             return Taken::Repeated;
         }
         let step = PaymentStep::of(&notice, arrival);
-        let place = self.history.partition_point(|other| other.rank() < step.rank());
-        let is_last = place == self.history.len();
+        let is_last = self.history.iter().all(|other| other.rank() < step.rank());
         let date = step.date();
-        self.history.insert(place, step);
+        self.history.push(step);
+        // An earlier release may have kept it in another order.
+        self.history.sort_by_key(PaymentStep::rank);
         if !is_last {
             return Taken::Late;
         }
@@ -178,9 +180,35 @@ impl CustomerPayment {
         Taken::Latest
     }
 
-    /// What became of it.
+    /// What became of it. The money counts: where something was captured, a later refusal is about the rest.
     pub fn outcome(&self) -> PaymentOutcome {
-        self.latest.status.map_or(PaymentOutcome::Unknown, PaymentStatus::outcome)
+        let told = self.latest.status.map_or(PaymentOutcome::Unknown, PaymentStatus::outcome);
+        let captured = self.captured_amount().is_some_and(Amount::is_positive) && self.has_captured();
+        if captured && told != PaymentOutcome::Disputed { PaymentOutcome::Accepted } else { told }
+    }
+
+    fn has_captured(&self) -> bool {
+        self.history.iter().any(|step| step.status.is_some_and(PaymentStatus::tells_captured))
+    }
+
+    /// What was captured, by the last notification of a status that says so; before that, what the last one says.
+    pub fn captured_amount(&self) -> Option<Amount> {
+        self.told(PaymentStatus::tells_captured, |step| step.captured_amount).or(self.latest.captured_amount)
+    }
+
+    /// What was refunded, likewise.
+    pub fn refunded_amount(&self) -> Option<Amount> {
+        self.told(PaymentStatus::tells_refunded, |step| step.refunded_amount).or(self.latest.refunded_amount)
+    }
+
+    fn told(
+        &self,
+        tells: impl Fn(PaymentStatus) -> bool,
+        amount: impl Fn(&PaymentStep) -> Option<Amount>,
+    ) -> Option<Amount> {
+        let mut steps: Vec<&PaymentStep> = self.history.iter().collect();
+        steps.sort_by_key(|step| step.rank());
+        steps.into_iter().rev().filter(|step| step.status.is_some_and(&tells)).find_map(amount)
     }
 
     /// True while it may hold something about a person.

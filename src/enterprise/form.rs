@@ -29,10 +29,10 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
         let value = decoded(value, |bytes, at| spaces_encoded && !is_email && !is_before_offset(bytes, at));
         if let Some(list) = name.strip_suffix("[]") {
             let number = lists.entry(list.to_owned()).or_default();
-            fields.insert(&format!("{list}[{number}]"), &value)?;
+            fields.insert(&format!("{list}[{number}]"), &value);
             *number = number.saturating_add(1);
         } else {
-            fields.insert(name, &value)?;
+            fields.insert(name, &value);
         }
     }
     if is_form { Ok(fields) } else { Err(Unreadable(say!("unreadable-form"))) }

@@ -45,9 +45,18 @@ fn add(fields: &mut Fields, name: &str, value: &RawValue, depth: usize) -> Resul
             }
             Ok(())
         }
-        Some(b'"') => fields.insert(name, &parse::<String>(text)?),
-        Some(b'n') | None => fields.insert(name, ""),
-        Some(_) => fields.insert(name, text),
+        Some(b'"') => {
+            fields.insert(name, &parse::<String>(text)?);
+            Ok(())
+        }
+        Some(b'n') | None => {
+            fields.insert(name, "");
+            Ok(())
+        }
+        Some(_) => {
+            fields.insert(name, text);
+            Ok(())
+        }
     }
 }
 

@@ -30,9 +30,9 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
             Event::Empty(tag) => {
                 begin(tag.name().0, &mut root, &mut open)?;
-                end(&mut open, &mut fields)?;
+                end(&mut open, &mut fields);
             }
-            Event::End(_) => end(&mut open, &mut fields)?,
+            Event::End(_) => end(&mut open, &mut fields),
             Event::Text(text) => add(&mut open, &text.xml10_content())?,
             Event::CData(text) => add(&mut open, &text.xml10_content())?,
             Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
@@ -67,10 +67,12 @@ fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(
     Ok(())
 }
 
-fn end(open: &mut Vec<Open>, fields: &mut Fields) -> Result<(), Unreadable> {
-    let Some(element) = open.pop() else { return Ok(()) };
+fn end(open: &mut Vec<Open>, fields: &mut Fields) {
+    let Some(element) = open.pop() else { return };
     let is_field = !element.name.is_empty() && (!element.has_elements || !element.text.trim().is_empty());
-    if is_field { fields.insert(&element.name, &element.text) } else { Ok(()) }
+    if is_field {
+        fields.insert(&element.name, &element.text);
+    }
 }
 
 fn add(open: &mut [Open], text: &str) -> Result<(), Unreadable> {

@@ -96,6 +96,37 @@ impl PaymentStatus {
         })
     }
 
+    /// How far it is along a payment's life, for what HiPay dates alike. A declined operation on a payment is not
+    /// further on than the operation that succeeded.
+    pub(super) fn step(self) -> u8 {
+        match self.0 {
+            108..=111 | 113 | 151 | 163 => 1,
+            116 => 2,
+            175 => 3,
+            114 | 115 | 143 => 4,
+            117 => 5,
+            173 => 6,
+            119 | 121 | 123 | 132 => 7,
+            118 | 120 | 122 | 131 => 8,
+            124 => 9,
+            165 => 10,
+            126 => 11,
+            125 | 166 => 12,
+            129 => 13,
+            _ => 0,
+        }
+    }
+
+    /// True where it is about a payment of which something was captured.
+    pub(super) fn tells_captured(self) -> bool {
+        matches!(self.0, 118..=126 | 129 | 131 | 132 | 165 | 166)
+    }
+
+    /// True where it is about a payment of which something was refunded.
+    pub(super) fn tells_refunded(self) -> bool {
+        matches!(self.0, 125 | 126 | 166)
+    }
+
     /// What it means to a merchant.
     pub fn outcome(self) -> PaymentOutcome {
         match self.0 {

@@ -162,3 +162,72 @@ proptest! {
         prop_assert_eq!(payment.latest.status, payment.history.last().unwrap().status);
     }
 }
+
+/// Notifications of one payment, all of one second.
+fn in_one_second(told: &[(u32, &str, &str)]) -> Vec<PaymentNotice> {
+    let of = |(status, captured, refunded): &(u32, &str, &str)| {
+        notice(&format!(
+            "transaction_reference=1&status={status}&captured_amount={captured}&refunded_amount={refunded}\
+            &currency=EUR&decimals=2&date_updated=2026-11-21T10:00:00+0000"
+        ))
+    };
+    told.iter().map(of).collect()
+}
+
+#[test]
+fn of_one_second_the_furthest_along_the_life_counts_in_whatever_order_it_comes() {
+    let euro = |minor| Some(Amount::from_minor(minor, Currency::EUR));
+    for (told, status, captured, refunded) in [
+        (vec![(116, "0.00", "0.00"), (117, "0.00", "0.00"), (118, "83.00", "0.00")], 118, 8_300, 0),
+        (vec![(117, "0.00", "0.00"), (119, "50.00", "0.00"), (118, "83.00", "0.00")], 118, 8_300, 0),
+        (vec![(118, "83.00", "0.00"), (124, "83.00", "0.00"), (125, "83.00", "83.00")], 125, 8_300, 8_300),
+        (vec![(118, "83.00", "0.00"), (126, "83.00", "20.00"), (125, "83.00", "83.00")], 125, 8_300, 8_300),
+        (vec![(119, "50.00", "0.00"), (173, "0.00", "0.00"), (143, "0.00", "0.00")], 119, 5_000, 0),
+        (vec![(118, "83.00", "0.00"), (126, "83.00", "20.00"), (165, "83.00", "20.00")], 126, 8_300, 2_000),
+    ] {
+        let notices = in_one_second(&told);
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut payment = None::<CustomerPayment>;
+            for (number, place) in (1..).zip(order) {
+                let notice = notices[place].clone();
+                match &mut payment {
+                    None => payment = Some(CustomerPayment::new(notice, arrival(number))),
+                    Some(payment) => drop(payment.take(notice, arrival(number))),
+                }
+            }
+            let payment = payment.unwrap();
+            assert_eq!(payment.latest.status, Some(PaymentStatus(status)), "{told:?} {order:?}");
+            assert_eq!((payment.captured_amount(), payment.refunded_amount()), (euro(captured), euro(refunded)));
+            assert_eq!(payment.outcome(), PaymentOutcome::Accepted, "{told:?} {order:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_captured_stays_accepted_whatever_is_declined_later() {
+    let of = |status: u32, second: u32, captured: &str| {
+        notice(&format!(
+            "transaction_reference=1&status={status}&captured_amount={captured}&currency=EUR&decimals=2\
+            &date_updated=2026-11-21T10:00:{second:02}+0000"
+        ))
+    };
+    let euro = |minor| Some(Amount::from_minor(minor, Currency::EUR));
+    for declined in [173, 114, 143, 115, 163] {
+        for captured in ["50.00", "0.00"] {
+            let mut payment = CustomerPayment::new(of(119, 10, "50.00"), arrival(1));
+            assert_eq!(payment.take(of(declined, 20, captured), arrival(2)), Taken::Latest);
+            assert_eq!((payment.outcome(), payment.captured_amount()), (PaymentOutcome::Accepted, euro(5_000)));
+            assert_eq!(payment.latest.status, Some(PaymentStatus(declined)), "the rest is told");
+        }
+    }
+    // Nothing was captured: it was only asked for.
+    let mut payment = CustomerPayment::new(of(117, 10, "50.00"), arrival(1));
+    payment.take(of(173, 20, "0.00"), arrival(2));
+    assert_eq!(payment.outcome(), PaymentOutcome::Declined);
+    // A charge-back is disputed, and a later figure of the same kind corrects.
+    let mut payment = CustomerPayment::new(of(118, 10, "83.00"), arrival(1));
+    payment.take(of(118, 20, "80.00"), arrival(2));
+    assert_eq!(payment.captured_amount(), euro(8_000));
+    payment.take(of(129, 30, "80.00"), arrival(3));
+    assert_eq!(payment.outcome(), PaymentOutcome::Disputed);
+}

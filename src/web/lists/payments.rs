@@ -102,9 +102,9 @@ impl PaymentFilter {
         let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
         let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
         if let Some(status) = self.status {
-            // A status has one outcome: where another is asked for, there is nothing.
-            let outcome = Some(PaymentStatus(status).outcome()).filter(passes).into_iter();
-            let groups = outcome.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
+            // The money counts beside the status.
+            let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
+            let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
             return Some(Listing::any_of("outcome", groups));
         }
         if self.outcome.is_none() && self.test.is_none() {
@@ -148,14 +148,15 @@ impl Filter for PaymentFilter {
 
     fn item(payment: CustomerPayment) -> PaymentItem {
         let latest = &payment.latest;
+        let (captured_amount, refunded_amount) = (payment.captured_amount(), payment.refunded_amount());
         PaymentItem {
             order_id: latest.order_id.clone(),
             status: latest.status.map(|status| status.0),
             message: latest.message.clone(),
             outcome: payment.outcome(),
             authorized_amount: latest.authorized_amount.map(Amount::decimal),
-            captured_amount: latest.captured_amount.map(Amount::decimal),
-            refunded_amount: latest.refunded_amount.map(Amount::decimal),
+            captured_amount: captured_amount.map(Amount::decimal),
+            refunded_amount: refunded_amount.map(Amount::decimal),
             currency: latest.currency.map(|currency| currency.code().to_owned()),
             payment_product: latest.payment_product.clone(),
             test: latest.test,
