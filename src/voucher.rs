@@ -455,16 +455,28 @@ impl From<Unbookable> for Sentence {
 /// for a smaller one behind it.
 pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Draft>, Unbookable> {
     let unbookable = |cause| Unbookable { number: voucher.number.clone(), cause };
-    let origin_amount = voucher.vendor_amount;
-    let mut drafts = Vec::with_capacity(2);
-    let mut amount = origin_amount;
-    let mut adjusts = Vec::new();
+    let (owed, commission) = (voucher.vendor_amount, voucher.operator_amount);
+    if commission.currency() != owed.currency() {
+        return Err(unbookable(MoneyError::CurrencyMismatch(owed.currency(), commission.currency())));
+    }
+    let mut drafts = vec![draft(Beneficiary::Vendor, owed, outstanding).map_err(unbookable)?];
+    if commission.minor() != 0 {
+        drafts.push(draft(Beneficiary::Operator, commission, outstanding).map_err(unbookable)?);
+    }
+    Ok(drafts)
+}
+
+/// What one beneficiary is owed, less what is outstanding of it.
+fn draft(beneficiary: Beneficiary, origin_amount: Amount, outstanding: &[Operation]) -> Result<Draft, MoneyError> {
+    let (mut amount, mut adjusts) = (origin_amount, Vec::new());
     if origin_amount.is_positive() {
         let debts = outstanding.iter().filter(|operation| {
-            operation.status == Status::InvalidAmount && operation.amount.currency() == origin_amount.currency()
+            operation.beneficiary == beneficiary
+                && operation.status == Status::InvalidAmount
+                && operation.amount.currency() == origin_amount.currency()
         });
         for debt in debts {
-            let rest = amount.checked_add(debt.amount).map_err(unbookable)?;
+            let rest = amount.checked_add(debt.amount)?;
             if debt.amount.minor() < 0 && rest.is_positive() {
                 amount = rest;
                 adjusts.push(debt.id);
@@ -472,22 +484,7 @@ pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Dr
         }
     }
     let status = if amount.is_positive() { Status::Created } else { Status::InvalidAmount };
-    drafts.push(Draft { beneficiary: Beneficiary::Vendor, amount, origin_amount, status, adjusts });
-
-    let commission = voucher.operator_amount;
-    if commission.currency() != origin_amount.currency() {
-        return Err(unbookable(MoneyError::CurrencyMismatch(origin_amount.currency(), commission.currency())));
-    }
-    if commission.is_positive() {
-        drafts.push(Draft {
-            beneficiary: Beneficiary::Operator,
-            amount: commission,
-            origin_amount: commission,
-            status: Status::Created,
-            adjusts: Vec::new(),
-        });
-    }
-    Ok(drafts)
+    Ok(Draft { beneficiary, amount, origin_amount, status, adjusts })
 }
 
 #[cfg(test)]
@@ -612,7 +609,10 @@ pub(crate) mod tests {
         );
         assert_eq!((drafts[1].beneficiary, drafts[1].amount), (Beneficiary::Operator, euro(1_500)));
         assert_eq!(operations(&voucher(1, 10_000, 0), &[]).unwrap().len(), 1);
-        assert_eq!(operations(&voucher(1, 10_000, -5), &[]).unwrap().len(), 1);
+        // What the operator owes is accounted for as well.
+        let drafts = operations(&voucher(1, 10_000, -5), &[]).unwrap();
+        let owed = drafts.iter().find(|draft| draft.beneficiary == Beneficiary::Operator).unwrap();
+        assert_eq!((owed.amount, owed.status), (euro(-5), Status::InvalidAmount));
     }
 
     #[test]

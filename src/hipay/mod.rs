@@ -71,6 +71,11 @@ impl HiPay {
         })
     }
 
+    /// HiPay's own clock as of its last answer, to the second; `None` before the first.
+    pub fn their_time(&self) -> Option<Timestamp> {
+        self.remote.their_time()
+    }
+
     /// As of when an answer speaks that was asked for at `asked_at`: by HiPay's own clock, where ours
     /// is ahead of it.
     pub fn as_of(&self, asked_at: Timestamp) -> Timestamp {

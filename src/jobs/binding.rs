@@ -1,11 +1,11 @@
 //! The store belongs to one Mirakl, one HiPay host and one technical account. A configuration that
 //! names others would send one marketplace's money by another's memory.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::wallet_set::Moved;
-use super::{Context, JobError};
+use super::{BatchRecord, Context, JobError};
 use crate::attempt::AttemptState;
 use crate::config::Config;
 use crate::operation::{Beneficiary, Operation, Status};
@@ -13,6 +13,9 @@ use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 
 const DOCUMENT: &str = "binding";
+
+/// How far the clocks of two machines may differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
 
 /// Whom a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,9 @@ struct Stored {
     /// Whom it belonged to before, the oldest first.
     #[serde(default)]
     former: Vec<Binding>,
+    /// The beginning of the memory that was compared with HiPay's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checked: Option<Timestamp>,
 }
 
 /// How a store and a configuration go together.
@@ -235,8 +241,9 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
             }
         }
         let first_bound_at = found.as_ref().map_or(now, |found| found.first_bound_at);
+        let checked = found.as_ref().and_then(|found| found.checked);
         let former = found.map(|found| found.former.into_iter().chain([found.binding]).collect()).unwrap_or_default();
-        let stored = Stored { binding, first_bound_at, bound_at: now, rewound_at: None, former };
+        let stored = Stored { binding, first_bound_at, bound_at: now, rewound_at: None, former, checked };
         Ok(writer.put_document(DOCUMENT, &stored)?)
     });
     bound.await
@@ -252,9 +259,47 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
 
 /// Since when this store knows everything that was paid under its binding.
 pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
+    let (began, stored) = (context.store.memory_since(), stored(context).await?);
+    let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some(began));
+    let known = stored.iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
+    let since = known.fold(began, Timestamp::max);
+    if stored.is_none() || is_checked { Ok(since) } else { Ok(since.max(check_clock(context, began).await?)) }
+}
+
+/// Since when the store remembers by its own word, whatever clock it was written by.
+pub(super) async fn recorded_memory(context: &Context) -> Result<Timestamp, StoreError> {
     let stored = stored(context).await?;
-    let known = stored.into_iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
+    let known = stored.iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
     Ok(known.fold(context.store.memory_since(), Timestamp::max))
+}
+
+/// When a memory that began at `began` by this machine's clock began by HiPay's, and by what the store has seen: a
+/// clock that is slow would have it remember what others have paid meanwhile. Kept once HiPay has told its time.
+async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, StoreError> {
+    let now = context.clock.now();
+    let theirs = context.hipay.their_time();
+    let checked = context.store.write(move |writer: &mut Writer<'_>| {
+        let latest = writer.page::<BatchRecord>(&Query::all().descending().limit(1))?.items.pop();
+        let seen = latest.map(|batch| batch.ended_at.unwrap_or(batch.started_at));
+        let newest = [theirs, seen].into_iter().flatten().fold(now, Timestamp::max);
+        let slow = newest.duration_since(now);
+        let mut corrected = began;
+        if slow > CLOCKS_DIFFER {
+            corrected = began.checked_add(slow).unwrap_or(newest);
+        }
+        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(corrected) };
+        if theirs.is_some() {
+            found.checked = Some(began);
+            if corrected > began {
+                found.rewound_at = Some(found.rewound_at.map_or(corrected, |known| known.max(corrected)));
+            }
+            writer.put_document(DOCUMENT, &found)?;
+        }
+        Ok::<_, StoreError>(corrected)
+    });
+    // Before HiPay has told its time, nobody knows.
+    let corrected = checked.await?;
+    Ok(if theirs.is_some() { corrected } else { corrected.max(now) })
 }
 
 /// HiPay shows payments of ours that this store lacks: its memory begins now.

@@ -9,7 +9,7 @@ use crate::attempt::Payment;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Operation};
 use crate::sentence::say;
-use crate::store::{Query, View, Writer};
+use crate::store::{OPERATOR_DEBTS, Query, View, Writer};
 use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operations};
 
 /// A voucher with everything that is needed to write it down in one transaction.
@@ -65,13 +65,17 @@ impl Booking {
     }
 
     fn debts(&self, writer: &Writer<'_>) -> Result<Vec<Operation>, JobError> {
-        if !self.adjust || !self.voucher.vendor_amount.is_positive() {
-            return Ok(Vec::new());
+        let mut debts = Vec::new();
+        let owed = [(self.voucher.shop_id, self.voucher.vendor_amount), (OPERATOR_DEBTS, self.voucher.operator_amount)];
+        for (of, _) in owed.into_iter().filter(|(_, amount)| self.adjust && amount.is_positive()) {
+            let page = writer.page::<Operation>(&Query::group("debt", of).limit(10_000))?;
+            // A debt that cannot be read would be forgiven: rather let the voucher wait.
+            if let Some(error) = page.unreadable.into_iter().next() {
+                return Err(error.into());
+            }
+            debts.extend(page.items);
         }
-        let query = Query::group("debt", self.voucher.shop_id).limit(10_000);
-        let page = writer.page::<Operation>(&query)?;
-        // A debt that cannot be read would be forgiven: rather let the voucher wait.
-        page.unreadable.into_iter().next().map_or(Ok(page.items), |error| Err(error.into()))
+        Ok(debts)
     }
 
     fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {

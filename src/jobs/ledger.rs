@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
 use tokio::sync::Mutex;
 
-use super::binding::{forget_before_now, marketplaces, remembers_since};
+use super::binding::{forget_before_now, marketplaces, recorded_memory, remembers_since};
 use super::{Context, JobError, Run, Subject, reversals};
 use crate::attempt::{Attempt, AttemptState, TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
@@ -303,8 +303,7 @@ impl<'a> Ledger<'a> {
     /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
     /// read is told, and stops nothing that memory covers.
     pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
-        let memory = remembers_since(self.context).await?;
-        match self.read_since(memory).await {
+        match self.read_since(recorded_memory(self.context).await?).await {
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
@@ -312,7 +311,7 @@ impl<'a> Ledger<'a> {
                 return Ok(());
             }
         }
-        self.tell(run, memory).await
+        self.tell(run, remembers_since(self.context).await?).await
     }
 
     /// Tells what was found, as [`Ledger::watch`] says.

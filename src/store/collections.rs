@@ -97,11 +97,13 @@ impl Record for Operation {
                 vec![Entry::new(operation.status.code(), operation.cycle_at)]
             })
             .counted(),
-            // What a vendor still owes, the oldest first.
-            Index::new("debt", 1, |operation: &Self| {
+            // What a vendor still owes, and the operator whatever the shop, the oldest first.
+            Index::new("debt", 2, |operation: &Self| {
                 let negative = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
                 let owed = negative && !operation.is_settled();
-                if owed { vec![Entry::new(operation.mirakl_id, operation.cycle_at)] } else { Vec::new() }
+                let of_vendor = Some(operation.mirakl_id).filter(|_| operation.beneficiary == Beneficiary::Vendor);
+                let of = of_vendor.unwrap_or(OPERATOR_DEBTS);
+                if owed { vec![Entry::new(of, operation.cycle_at)] } else { Vec::new() }
             }),
             // For pages: all of them, the latest change last.
             Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)])
@@ -144,6 +146,9 @@ impl Record for Operation {
         ]
     }
 }
+
+/// What the debts of the operator are kept under, in place of a shop: no shop has this number.
+pub(crate) const OPERATOR_DEBTS: u64 = u64::MAX;
 
 /// True while a run has something to do with an operation in this status.
 fn is_open(status: Status) -> bool {
@@ -379,7 +384,7 @@ impl Record for CustomerPayment {
         vec![
             // For pages, the latest change last: all; by outcome, of tests or of real ones, and by status.
             Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).numbered(QUARTER_OF_A_DAY),
-            Index::new("outcome", 2, |payment: &Self| {
+            Index::new("outcome", 3, |payment: &Self| {
                 let status = payment.latest.status.map(|status| status.0);
                 vec![Entry::new((payment.outcome().name(), payment.latest.test, status), payment.date)]
             })

@@ -40,7 +40,7 @@ mod view;
 mod walk;
 mod writer;
 
-pub(crate) use collections::QUARTER_OF_A_DAY;
+pub(crate) use collections::{OPERATOR_DEBTS, QUARTER_OF_A_DAY};
 pub use collections::{day_number, day_of_number, schema};
 pub use error::StoreError;
 pub use key::{Key, Ordered};

@@ -17,7 +17,7 @@ use super::format::{Format, initialise, prepare};
 use super::migrate::Migration;
 use super::queue::panic_text;
 use super::record::Schema;
-use super::seal::flush_folder;
+use super::seal::{self, flush_folder};
 
 /// What a file is called while it is being made, followed by the process and a random number.
 const DRAFT: &str = "store.redb.new-";
@@ -37,6 +37,15 @@ pub(super) fn open(
     schema.check()?;
     let path = path_of(folder);
     if !exists(&path)? {
+        // Another process may be making it right now.
+        if seal::is_there(folder) && !exists(&path)? {
+            return Err(StoreError::Machine(format!(
+                "the store {} is missing, but it was left here: put it back, or restore the last backup in its place. To \
+                 begin with an empty store on purpose, remove {} as well",
+                path.display(),
+                seal::path_of(folder).display()
+            )));
+        }
         create(folder, &path, options, migrations)?;
     }
     // A damaged file can make the engine panic.

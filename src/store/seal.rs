@@ -46,8 +46,14 @@ struct Seal {
     file: FileIdentity,
 }
 
-fn path_of(folder: &Path) -> PathBuf {
+/// The seal's file in a data folder.
+pub(super) fn path_of(folder: &Path) -> PathBuf {
     folder.join("store.seal")
+}
+
+/// True where a store was left in `folder`.
+pub(super) fn is_there(folder: &Path) -> bool {
+    path_of(folder).exists()
 }
 
 /// The generation on the seal; `None` where there is no seal, none that can be read, or a copy of

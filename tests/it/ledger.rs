@@ -335,3 +335,49 @@ async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {
         assert_eq!(paid.beneficiary, Beneficiary::Vendor);
     }
 }
+
+/// A backup is restored on a machine whose clock is slow: what was paid since the backup seems to lie ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_clock_remembers_nothing_that_others_paid_meanwhile() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    world.generate().await;
+    world.let_go().await;
+    let backup = std::fs::read(world.data().join("store.redb")).unwrap();
+    world.restart().await;
+    begin_a_day(&world, 5).await;
+    world.clock.advance(jiff::SignedDuration::from_hours(48));
+    world.let_go().await;
+    std::fs::write(world.data().join("store.redb"), backup).unwrap();
+    let sent = posts(&world);
+    world.restart_with_the_clock_at("2026-11-10T08:00:00Z".parse().unwrap()).await;
+    world.transfer().await;
+    assert_eq!(posts(&world), sent, "a transfer was sent again");
+    // And the right clock changes nothing about that.
+    world.restart().await;
+    nothing_is_paid_again(&world).await;
+}
+
+/// A store whose file is gone does not begin anew in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    begin_a_day(&world, 5).await;
+    world.let_go().await;
+    let (file, seal) = (world.data().join("store.redb"), world.data().join("store.seal"));
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let told = world.told(&["cashout:transfer"]).await;
+    assert_ne!(told.code, Some(0));
+    told.says("is missing, but it was left here").says("store.seal");
+    assert!(!file.exists());
+    // Put back, it goes on; without the seal, an empty one begins, and asks HiPay's ledger.
+    std::fs::write(&file, kept).unwrap();
+    world.restart().await;
+    nothing_is_paid_again(&world).await;
+    world.let_go().await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&seal).unwrap();
+    world.restart().await;
+    world.vendors().await;
+    nothing_is_paid_again(&world).await;
+}
