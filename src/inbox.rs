@@ -304,6 +304,20 @@ pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Res
     stored
 }
 
+/// True where it was stored before: a repetition, which takes no room.
+pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, StoreError> {
+    let digest = digest(new);
+    store.reading(move |reader| Ok(reader.by_unique::<Notification>("digest", digest)?.is_some())).await
+}
+
+/// How many notifications of an account were stored since `since`, and their bytes; those that have just come are
+/// left out.
+pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
+    let query = Query::group("account", account_id).from(since).limit(RELEASED_AT_ONCE);
+    let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
+    Ok((page.items.len(), page.items.iter().map(|one| one.body.len()).sum()))
+}
+
 fn keep(
     writer: &mut Writer<'_>,
     new: NewNotification,

@@ -8,9 +8,9 @@ mod document;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode;
 
 pub use document::{Document, Unreadable};
@@ -100,6 +100,13 @@ impl WalletNotice {
         Ok(notice)
     }
 
+    /// The same, which came at `received_at` at the latest: it speaks of no later time.
+    #[must_use]
+    pub fn received(mut self, received_at: Timestamp) -> Self {
+        self.at = self.at.map(|at| at.min(received_at));
+        self
+    }
+
     /// The text of an element; `None` where it is missing or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let found = self.elements.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
@@ -159,9 +166,26 @@ pub fn form_field(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
     if values.next().is_some() {
         return Err(Unreadable::because("the form field xml is there twice"));
     }
-    let once = decoded(value);
+    Ok(form_value(decoded(value)))
+}
+
+/// The document in a form's field, whose form was decoded: some senders encode the document once more by itself,
+/// and a `+` in that is one.
+pub fn form_value(value: Vec<u8>) -> Vec<u8> {
     // XML begins with `<`, perhaps behind a byte order mark; encoded, neither is left.
-    Ok(if once.trim_ascii_start().first() == Some(&b'%') { decoded(&once) } else { once })
+    let encoded = value.trim_ascii_start().first() == Some(&b'%');
+    if encoded { percent_encoding::percent_decode(&value).collect() } else { value }
+}
+
+/// How far HiPay's clock and ours may differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
+
+/// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
+/// earlier release believed notices that were dated into the future.
+pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
+    let (Some(at), Some(known)) = (at, known) else { return false };
+    let allowed = |at: Timestamp| at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
+    known <= allowed(now) && allowed(at) < known
 }
 
 fn decoded(value: &[u8]) -> Vec<u8> {

@@ -93,6 +93,9 @@ pub struct Vendor {
     pub bank_status: u8,
     /// The shop wants to be paid through HiPay (`hipay-process` in Mirakl).
     pub enabled: bool,
+    /// Mirakl does not show its shop any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// Documents sent to HiPay so far.
     #[serde(default)]
     pub documents_sent: u32,
@@ -168,6 +171,7 @@ impl Vendor {
             bank_as_of: None,
             bank_status: 0,
             enabled: true,
+            gone: false,
             documents_sent: 0,
             warnings: Vec::new(),
             troubles: Vec::new(),
@@ -263,11 +267,6 @@ impl Vendor {
         self.blocked_by_person = still_blocked;
         self.blocked_for_bank_details = false;
         self.suspended_for_bank_details = false;
-    }
-
-    /// True where a notice of `at` speaks of a time before `known`. Notices tell whole seconds.
-    pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>) -> bool {
-        matches!((at, known), (Some(at), Some(known)) if at.as_second() < known.as_second())
     }
 
     /// The wallet account status.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Attempt, AttemptState, TransactionState};
+use crate::notification::is_late;
 
 /// What a notice about an attempt is to what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +27,8 @@ pub enum News {
 impl Attempt {
     /// What it means that HiPay says `state` as of `at` (by its clock; `None` where it does not tell
     /// when: then it is the latest word). Only this attempt is spoken of, never the operation.
-    pub fn judge(&self, state: TransactionState, at: Option<Timestamp>) -> News {
-        // Notices tell whole seconds.
-        let late = matches!((at, self.as_of), (Some(at), Some(known)) if at.as_second() < known.as_second());
+    pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> News {
+        let late = is_late(at, self.as_of, now);
         let against = |otherwise| if late { News::Late } else { otherwise };
         match (self.state, state.attempt_state()) {
             (AttemptState::Unknown, _) => News::NotOurs,
@@ -80,22 +80,25 @@ mod tests {
         for (state, as_of, told, at, news) in [
             (A::Requested, None, Captured, Some(5), News::New),
             (A::Requested, None, Failed, None, News::New),
-            (A::Requested, Some(9), Captured, Some(5), News::New),
+            (A::Requested, Some(900), Captured, Some(5), News::New),
             (A::Requested, None, Pending, Some(5), News::Known),
             (A::Sending, None, Captured, Some(5), News::New),
             (A::Captured, Some(5), Captured, Some(5), News::Known),
             (A::Captured, Some(5), Standby, Some(9), News::Late),
-            (A::Captured, Some(5), Failed, Some(4), News::Late),
-            (A::Captured, Some(5), Failed, Some(5), News::Revoked),
+            (A::Captured, Some(500), Failed, Some(379), News::Late),
+            // Clocks may differ by two minutes.
+            (A::Captured, Some(500), Failed, Some(380), News::Revoked),
+            // What an earlier release believed of the future is no knowledge.
+            (A::Captured, Some(9_999_999), Failed, Some(5), News::Revoked),
             (A::Captured, Some(5), Canceled, Some(9), News::Revoked),
             (A::Captured, Some(5), Canceled, None, News::Revoked),
             (A::Captured, None, Failed, Some(1), News::Revoked),
             (A::Ended, Some(5), Failed, Some(9), News::Known),
-            (A::Ended, Some(5), Captured, Some(4), News::Late),
+            (A::Ended, Some(500), Captured, Some(4), News::Late),
             (A::Ended, Some(5), Captured, Some(6), News::Revived),
             (A::Unknown, None, Captured, Some(6), News::NotOurs),
         ] {
-            let judged = attempt(state, as_of).judge(told, at.map(second));
+            let judged = attempt(state, as_of).judge(told, at.map(second), second(10_000));
             assert_eq!(judged, news, "{state:?} {as_of:?} {told:?} {at:?}");
         }
     }

@@ -101,6 +101,42 @@ pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Se
     stored_callback_salt(context, hipay_id).await
 }
 
+/// The same where it is not known yet: HiPay is asked about an account that we know, as in
+/// [`callback_salt_other_than`], and while this store knows no vendor at all about any. `None` where there is no
+/// such account.
+pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<Option<Secret>, SaltError> {
+    if let Some(salt) = callback_salt(context, hipay_id).await? {
+        return Ok(Some(salt));
+    }
+    let config = &context.config;
+    let own = [config.technical_account.hipay_id, config.operator_account.hipay_id].contains(&hipay_id);
+    let (is_vendor, vendors) = context
+        .store
+        .reading(move |reader| {
+            let vendor = reader.by_unique::<Vendor>("hipay_id", hipay_id)?;
+            Ok((vendor.is_some(), reader.total::<Vendor>()?))
+        })
+        .await?;
+    if own || is_vendor {
+        return callback_salt_other_than(context, hipay_id, &Secret::default()).await;
+    }
+    if vendors > 0 {
+        return Ok(None);
+    }
+    // One after the other: anybody can name an account.
+    let turn = context.read_again.turn(0);
+    let _turn = turn.lock().await;
+    let asked = tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Wallet(hipay_id))).await;
+    match asked {
+        Ok(Ok(account)) => {
+            let account = account.filter(|account| account.hipay_id == hipay_id);
+            Ok(account.map(|account| account.callback_salt).filter(|salt| !salt.is_empty()))
+        }
+        Ok(Err(CallError::Rejected(_))) => Ok(None),
+        Ok(Err(_)) | Err(_) => Err(SaltError::NotAnswered),
+    }
+}
+
 async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
     let salt = context
         .store

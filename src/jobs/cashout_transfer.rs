@@ -10,10 +10,10 @@ use super::binding::remembers_since;
 use super::funds::Funds;
 use super::ledger::Ledger;
 use super::pay::{Paying, subject};
-use super::{Context, JobError, Run, due, outcome, unpaid_vouchers};
+use super::{Context, JobError, Run, due, fresh_shops, outcome, unpaid_vouchers};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Operation, PaymentKind, Status};
-use crate::sentence::say;
+use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View};
 use crate::vendor::Vendor;
 
@@ -26,6 +26,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ledger = Ledger::of_technical_account(context);
     let (ids, strict) = in_order(context).await?;
     run.stage("transfers", ids.len());
+    fresh_shops::read(context, run, &ids).await?;
     if !ids.is_empty() {
         ledger.watch(run).await?;
     }
@@ -70,8 +71,7 @@ async fn transfer(
 
 /// The checks before a transfer, in the order of the rules; the operation says which failed.
 async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
-    if !is_enabled(context, operation.mirakl_id).await? {
-        let message = say!("obstacle-unknown-or-disabled");
+    if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
         outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
         run.count_amount("vendor disabled", operation.amount);
         run.warn(&subject(operation), say!("not-transferred", reason = message));
@@ -85,8 +85,12 @@ async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Res
     Ok(true)
 }
 
-/// True where the voucher's vendor is known and wants to be paid.
-pub(super) async fn is_enabled(context: &Context, mirakl_id: u64) -> Result<bool, JobError> {
+/// Why the voucher's vendor is not to be paid; `None` where it is known and wants to be.
+async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Sentence>, JobError> {
     let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
-    Ok(vendor.is_some_and(|vendor| vendor.enabled))
+    Ok(match vendor {
+        Some(vendor) if vendor.gone => Some(say!("obstacle-gone")),
+        Some(vendor) if vendor.enabled => None,
+        Some(_) | None => Some(say!("obstacle-unknown-or-disabled")),
+    })
 }

@@ -12,7 +12,7 @@ use super::binding::remembers_since;
 use super::funds::Funds;
 use super::ledger::Ledger;
 use super::pay::{Paying, subject};
-use super::{Context, JobError, Run, Subject, due, outcome};
+use super::{Context, JobError, Run, Subject, due, fresh_shops, outcome};
 use crate::hipay::{Account, ActingOn};
 use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
 use crate::sentence::{Sentence, say};
@@ -25,6 +25,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("withdrawals", ids.len());
+    fresh_shops::read(context, run, &ids).await?;
     let wallets = by_wallet(context, run, ids).await?;
     let memory = remembers_since(context).await?;
     stream::iter(wallets)
@@ -93,6 +94,9 @@ struct Obstacle {
 
 const DISABLED: Obstacle =
     Obstacle { event: Event::VendorDisabled, unready: None, word: "vendor disabled", message: "obstacle-disabled" };
+
+const GONE: Obstacle =
+    Obstacle { event: Event::VendorDisabled, unready: None, word: "shop gone", message: "obstacle-gone" };
 
 const NO_WALLET: Obstacle = Obstacle {
     event: Event::AccountNotReady,
@@ -165,6 +169,9 @@ impl Wallet<'_> {
     async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static Obstacle>, JobError> {
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+        if vendor.as_ref().is_some_and(|vendor| vendor.gone) {
+            return Ok(Some(&GONE));
+        }
         let Some(vendor) = vendor.filter(|vendor| vendor.enabled) else {
             return Ok(Some(&DISABLED));
         };

@@ -14,6 +14,7 @@ mod cashout_withdraw;
 mod command;
 mod drain_inbox;
 mod due;
+mod fresh_shops;
 mod funds;
 mod held_vouchers;
 mod labels;
@@ -51,7 +52,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use batch::{Progress, Run, Silent};
 pub use binding::{Binding, Bound, RebindEffect, bind, rebind};
-pub use callback_salts::{SaltError, callback_salt, callback_salt_other_than, read_own_callback_salts};
+pub use callback_salts::{
+    SaltError, callback_salt, callback_salt_or_asked, callback_salt_other_than, read_own_callback_salts,
+};
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
 pub use drain_inbox::drain_inbox;

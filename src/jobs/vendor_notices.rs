@@ -18,7 +18,7 @@ use super::{Context, JobError};
 use crate::hipay::BankStatus;
 use crate::inbox::{Notification, Outcome};
 use crate::mirakl::{Shop, ShopUpdate};
-use crate::notification::{Meaning, WalletNotice};
+use crate::notification::{Meaning, WalletNotice, is_late};
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
@@ -75,7 +75,7 @@ async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Re
 async fn one(context: &Context, notification: Notification) -> Result<bool, JobError> {
     let id = notification.id;
     let notice = match WalletNotice::read(&notification.body) {
-        Ok(notice) => notice,
+        Ok(notice) => notice.received(notification.received_at),
         Err(error) => {
             let reason = Sentence::quoting(error.to_string());
             return settle(context, id, move |_, _, _| Ok(unreadable(reason))).await;
@@ -149,7 +149,7 @@ fn late() -> Dealt {
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
-    if Vendor::is_late(notice.at, vendor.identified_as_of) {
+    if is_late(notice.at, vendor.identified_as_of, now) {
         return late();
     }
     let known = vendor.identified;
@@ -180,7 +180,7 @@ fn document(
     let latest = documents.first().map(|one| one.sent_at);
     let mut names = Vec::new();
     for mut one in documents.into_iter().filter(|one| Some(one.sent_at) == latest) {
-        if Vendor::is_late(notice.at, one.validation_as_of) {
+        if is_late(notice.at, one.validation_as_of, now) {
             return Ok(late());
         }
         one.validation = if valid { DocumentValidation::Valid } else { DocumentValidation::Invalid };
@@ -215,7 +215,8 @@ async fn bank_details(
     validated: bool,
 ) -> Result<bool, JobError> {
     let known = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
-    let Some(vendor) = known.filter(|vendor| !Vendor::is_late(notice.at, vendor.bank_as_of)) else {
+    let now = context.clock.now();
+    let Some(vendor) = known.filter(|vendor| !is_late(notice.at, vendor.bank_as_of, now)) else {
         return settle(context, id, move |_, one, _| {
             one.mirakl_id = Some(mirakl_id);
             Ok(late())

@@ -60,7 +60,12 @@ async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result
     for unreadable in listings.iter().flat_map(|listing| &listing.unreadable) {
         run.fail(Subject::default(), unreadable.into());
     }
-    Ok(listings.into_iter().flat_map(|listing| listing.rows).filter(|shop| is_ours(context, shop)).collect())
+    let rows = listings.into_iter().flat_map(|listing| listing.rows);
+    let (ours, others): (Vec<Shop>, Vec<Shop>) = rows.partition(|shop| is_ours(context, shop));
+    for _ in others.iter().filter(|shop| shop.wants_hipay) {
+        run.count("left out by country.filter");
+    }
+    Ok(ours)
 }
 
 /// `country.filter`: only shops of these countries; all where it is empty.

@@ -27,6 +27,7 @@ pub(super) async fn settle(
     let blocked_by_person = known.as_ref().is_some_and(|known| known.is_block_of_person(payment_blocked));
     change(context, mirakl_id, move |vendor| {
         vendor.enabled = true;
+        vendor.gone = false;
         vendor.name = name;
         vendor.vat_number = vat_number;
         vendor.payment_blocked = payment_blocked;

@@ -117,7 +117,7 @@ pub(super) fn deal(
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     let notice = match WalletNotice::read(&notification.body) {
-        Ok(notice) => notice,
+        Ok(notice) => notice.received(notification.received_at),
         Err(error) => return Ok(unreadable(Sentence::quoting(error.to_string()))),
     };
     match notice.meaning() {
@@ -177,15 +177,22 @@ fn payment(
         let line = Line::about(Severity::Warning, &operation, &message);
         return Ok(Dealt::told(Outcome::Ignored(message), line));
     };
-    if let Some(difference) = mismatch(notice, &attempt, kind, own) {
-        let message = say!("notice-other-payment", transaction = transaction_id, difference);
-        return hold(writer, operation, Hold::OtherPayment, message, now);
+    // A signature says who speaks, not that it is true of others.
+    if ![attempt.account, own.technical].contains(&notice.account_id) {
+        let (account, meant) = (notice.account_id, attempt.account);
+        let message = say!("notice-foreign-account", transaction = transaction_id, account, meant);
+        let line = Line::about(Severity::Warning, &operation, &message);
+        return Ok(Dealt::told(Outcome::Ignored(message), line));
     }
     let Some(state) = state else {
         return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
     };
+    if let Some(difference) = mismatch(notice, &attempt) {
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        return hold(writer, operation, Hold::OtherPayment, message, now);
+    }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
-    let news = attempt.judge(state, notice.at);
+    let news = attempt.judge(state, notice.at, now);
     match news {
         News::Known => return Ok(ignored(say!("notice-known"))),
         News::Late => return Ok(ignored(say!("notice-late"))),
@@ -240,13 +247,8 @@ fn hold(
 }
 
 /// What differs between the payment that HiPay tells of and the one that we meant, as far as the
-/// notice says. A transfer's notices name the account that pays or the one that is paid.
-fn mismatch(notice: &WalletNotice, attempt: &Attempt, kind: PaymentKind, own: OwnAccounts) -> Option<Sentence> {
-    let named = notice.account_id;
-    let is_payer = kind == PaymentKind::Transfer && named == own.technical;
-    if named != attempt.account && !is_payer {
-        return Some(say!("differs-told-account", account = named, meant = attempt.account));
-    }
+/// notice says.
+fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Sentence> {
     match notice.amount(attempt.amount.currency())? {
         Ok(told) if told == attempt.amount => None,
         Ok(told) => Some(say!("differs-told-amount", told, meant = attempt.amount)),

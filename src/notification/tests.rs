@@ -67,7 +67,8 @@ fn the_field_is_decoded_once_or_twice_as_it_needs() {
         "xml=%3Ca%3E1%2B1%3D2+%26%3C%2Fa%3E",
         "first=1&xml=%3Ca%3E1%2B1%3D2%20%26%3C%2Fa%3E&last",
         "xml=%253Ca%253E1%252B1%253D2%2520%2526%253C%252Fa%253E",
-        "xml=%253Ca%253E1%252B1%253D2%2B%2526%253C%252Fa%253E",
+        // Who encodes the document by itself may leave a plus as it is.
+        "xml=%253Ca%253E1%2B1%253D2%2520%2526%253C%252Fa%253E",
     ] {
         assert_eq!(form_field(body.as_bytes()).unwrap(), b"<a>1+1=2 &</a>", "{body}");
     }

@@ -19,7 +19,7 @@ use crate::payment::transaction_reference;
 use crate::settlement::settlement_reference;
 
 /// The header that a notification is signed in.
-const SIGNATURE: &str = "x-allopass-signature";
+pub(super) const SIGNATURE: &str = "x-allopass-signature";
 /// How often a line of the log tells of refused notifications. Anybody can send those, and nobody is
 /// to fill the log with them.
 const REFUSALS_TOLD_EVERY: SignedDuration = SignedDuration::from_mins(1);

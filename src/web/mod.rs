@@ -21,16 +21,17 @@ mod peer;
 mod problem;
 mod refused;
 mod session;
+mod stray;
 mod tls;
 mod wallet_notifications;
 
 use std::future::ready;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::map_response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -96,10 +97,11 @@ fn open() -> Vec<pages::Route> {
         ("/readyz", get(health::ready)),
         ("/metrics", get(metrics::text)),
         ("/notifications/wallet", wallet.clone()),
+        ("/notifications/wallet/", wallet.clone()),
         ("/", wallet.clone().get(pages::moved)),
         ("/index.php", wallet.clone().get(pages::moved)),
-        ("/index.php/", wallet.get(pages::moved)),
-        ("/index.php/{*path}", get(pages::moved)),
+        ("/index.php/", wallet.clone().get(pages::moved)),
+        ("/index.php/{*path}", wallet.get(pages::moved)),
         ("/notifications/enterprise", enterprise),
     ]
 }
@@ -120,7 +122,8 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .nest(API, api::router(&web))
         .merge(pages::router(&web))
-        .fallback(async || Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []))
+        .fallback(stray::unknown)
+        .layer(Extension(Arc::<stray::Strays>::default()))
         .method_not_allowed_fallback(not_allowed);
     limits::around(routes, &web).with_state(web)
 }

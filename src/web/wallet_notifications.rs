@@ -3,14 +3,16 @@
 //!
 //! A handler can only get a notice that has passed its check: the check is the extractor.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{MethodRouter, post};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::limits::BODY_LIMIT;
@@ -18,7 +20,7 @@ use super::{Problem, Web};
 use crate::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::inbox::{self, NewNotification, NotificationKind};
 use crate::jobs::{self, SaltError};
-use crate::notification::{Document, form_field};
+use crate::notification::{Document, form_field, form_value};
 
 /// How many notices may wait for the disk at once.
 const STORING_AT_ONCE: usize = 512;
@@ -29,7 +31,9 @@ const WORD: usize = 100;
 
 /// The route; the same at every address.
 pub(super) fn route() -> MethodRouter<Web> {
-    post(receive).layer(Extension(Storing(Arc::new(Semaphore::new(STORING_AT_ONCE)))))
+    let storing = Extension(Storing(Arc::new(Semaphore::new(STORING_AT_ONCE))));
+    let methods: MethodRouter<Web> = post(receive).layer(storing);
+    methods.layer(Extension(Arc::<Quotas>::default()))
 }
 
 #[derive(Clone)]
@@ -42,17 +46,20 @@ impl FromRequest<Web> for Verified {
     type Rejection = Problem;
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, Problem> {
-        is_form(request.headers())?;
-        let body = Bytes::from_request(request, web).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            _ => unreadable("the body could not be received as a whole"),
-        })?;
-        let document = form_field(&body).and_then(|xml| Document::read(&xml));
-        let document = document.map_err(|error| unreadable(error.to_string()))?;
+        let xml = match form(request.headers())? {
+            Form::UrlEncoded => {
+                let body =
+                    Bytes::from_request(request, web).await.map_err(|rejection| not_received(rejection.status()))?;
+                form_field(&body).map_err(|error| unreadable(error.to_string()))?
+            }
+            Form::Multipart => multipart_field(request, web).await?,
+        };
+        let document = Document::read(&xml).map_err(|error| unreadable(error.to_string()))?;
         // Nothing that leaves this machine before here. An account that we do not know costs a look
         // into the store, and is answered like any other notice that does not fit.
         let account = document.account_id();
-        let salt = jobs::callback_salt(&web.context, account).await?.ok_or_else(does_not_fit)?;
+        let salt = jobs::callback_salt_or_asked(&web.context, account).await.map_err(cannot_tell)?;
+        let salt = salt.ok_or_else(does_not_fit)?;
         if let Some(notice) = verify_wallet_notice(&document, &salt) {
             return Ok(Self(notice));
         }
@@ -66,6 +73,7 @@ impl FromRequest<Web> for Verified {
 async fn receive(
     State(web): State<Web>,
     Extension(Storing(turns)): Extension<Storing>,
+    Extension(quotas): Extension<Arc<Quotas>>,
     Verified(verified): Verified,
 ) -> Result<StatusCode, Problem> {
     let turn = tokio::time::timeout(PATIENCE, turns.acquire()).await;
@@ -82,19 +90,123 @@ async fn receive(
         identity: Some(format!("{} {}", notice.account_id, verified.checksum())),
         body: verified.signed().to_owned(),
     };
-    inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
+    let (account, bytes) = (notice.account_id, new.body.len());
+    // A repetition takes no room.
+    if !quotas.take(&web, account, bytes).await? && !inbox::is_known(&web.context.store, &new).await? {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        return Err(Problem::new(status, "the account has sent more notices today than are kept"));
+    }
+    let (_, repeated) = inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
+    if repeated {
+        quotas.give_back(account, bytes);
+    }
     web.inbox.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn is_form(headers: &HeaderMap) -> Result<(), Problem> {
+/// How the field comes.
+enum Form {
+    UrlEncoded,
+    Multipart,
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(unreadable("a notice comes as application/x-www-form-urlencoded, with the field xml"));
-    }
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let form = match kind.as_str() {
+        "application/x-www-form-urlencoded" => Form::UrlEncoded,
+        "multipart/form-data" => Form::Multipart,
+        _ => {
+            let forms =
+                "a notice comes as application/x-www-form-urlencoded or multipart/form-data, with the field xml";
+            return Err(unreadable(forms));
+        }
+    };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_LIMIT) { Err(too_large()) } else { Ok(()) }
+    if length.is_some_and(|length| length > BODY_LIMIT) { Err(too_large()) } else { Ok(form) }
+}
+
+async fn multipart_field(request: Request, web: &Web) -> Result<Vec<u8>, Problem> {
+    let mut form = Multipart::from_request(request, web).await.map_err(|rejection| not_received(rejection.status()))?;
+    let mut found = None;
+    while let Some(field) = form.next_field().await.map_err(|error| not_received(error.status()))? {
+        let named = field.name() == Some("xml");
+        let value = field.bytes().await.map_err(|error| not_received(error.status()))?;
+        if named && found.replace(form_value(value.to_vec())).is_some() {
+            return Err(unreadable("the form field xml is there twice"));
+        }
+    }
+    found.ok_or_else(|| unreadable("the form field xml is missing"))
+}
+
+fn not_received(status: StatusCode) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        too_large()
+    } else {
+        unreadable("the body could not be received as a whole")
+    }
+}
+
+/// Notices that one account may have stored in a day (UTC), and their bytes: whoever knows a salt is to fill nobody
+/// else's disk.
+const QUOTA: (usize, usize) = (200, 4 * 1024 * 1024);
+
+/// The same for the marketplace's own accounts, which are told of every transfer.
+const OWN_QUOTA: (usize, usize) = (200_000, 1024 * 1024 * 1024);
+
+/// How much each account has had stored today.
+#[derive(Debug, Default)]
+struct Quotas(Mutex<HashMap<u64, Taken>>);
+
+/// What one account has had stored in a day.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    day: Timestamp,
+    notices: usize,
+    bytes: usize,
+}
+
+impl Quotas {
+    /// Takes room for one more notice. False where the account has had its share today.
+    async fn take(&self, web: &Web, account: u64, bytes: usize) -> Result<bool, Problem> {
+        let config = &web.context.config;
+        let own = [config.technical_account.hipay_id, config.operator_account.hipay_id].contains(&account);
+        let day = day_of(web.context.clock.now());
+        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied();
+        let kept = match begun.filter(|begun| begun.day == day) {
+            Some(_) => None,
+            None if own => Some((0, 0)),
+            None => Some(inbox::kept_since(&web.context.store, account, day).await?),
+        };
+        let mut quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = quotas.entry(account).or_insert(Taken { day: Timestamp::MIN, notices: 0, bytes: 0 });
+        if let Some((notices, bytes)) = kept
+            && taken.day != day
+        {
+            *taken = Taken { day, notices, bytes };
+        }
+        let (most_notices, most_bytes) = if own { OWN_QUOTA } else { QUOTA };
+        let after = Taken { day, notices: taken.notices.saturating_add(1), bytes: taken.bytes.saturating_add(bytes) };
+        let fits = after.notices <= most_notices && after.bytes <= most_bytes;
+        if fits {
+            *taken = after;
+        }
+        Ok(fits)
+    }
+
+    /// What was taken was not needed.
+    fn give_back(&self, account: u64, bytes: usize) {
+        if let Some(taken) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&account) {
+            taken.notices = taken.notices.saturating_sub(1);
+            taken.bytes = taken.bytes.saturating_sub(bytes);
+        }
+    }
+}
+
+/// When the day of `at` began (UTC).
+fn day_of(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    Timestamp::from_second(second.saturating_sub(second.rem_euclid(86_400))).unwrap_or(at)
 }
 
 fn unreadable(reason: impl Into<String>) -> Problem {

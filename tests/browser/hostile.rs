@@ -4,14 +4,16 @@
 use cashout::attempt::{Attempt, AttemptState};
 use cashout::inbox::Notification;
 use cashout::jobs::{BatchRecord, Failure, Subject};
+use cashout::ledger::{LedgerEntry, LedgerMatch};
 use cashout::logs::LogLine;
 use cashout::operation::{Hold, Operation, PaymentKind};
 use cashout::refusal::Refusal;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::sentence::Sentence;
-use cashout::store::{StoreError, View, Writer};
+use cashout::store::{Query, StoreError, View, Writer};
 use cashout::update::story::{Known, Outcome, Past, Reason};
 use cashout::vendor::{SentDocument, Trouble, Vendor, Warning};
+use cashout::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -36,7 +38,8 @@ const AT_ONCE: usize = 400;
 const SHOP: u64 = 2001;
 
 /// What stands on no page of these, because they say nothing that comes from outside.
-const OUR_WORDS: [&str; 3] = ["/dashboard/funds", "/dashboard/password", "/dashboard/settings/remotes"];
+const OUR_WORDS: [&str; 4] =
+    ["/dashboard/funds", "/dashboard/password", "/dashboard/settings/remotes", "/dashboard/vouchers"];
 
 /// The same with 10,000 signs more that nothing breaks.
 fn long() -> String {
@@ -108,9 +111,50 @@ async fn hostile_site() -> Site {
     site
 }
 
+/// The id of the voucher that is planted.
+fn voucher_id() -> String {
+    format!("invoices-{SHOP}-{HOSTILE}")
+}
+
+/// A voucher and a line of HiPay's ledger in the worst words.
+fn plant_voucher(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError> {
+    let all = writer.page::<VoucherRecord>(&Query::group("date", ()).limit(1))?;
+    let mut record = all.items.into_iter().next().expect(found);
+    let voucher = &mut record.voucher;
+    HOSTILE.clone_into(&mut voucher.number);
+    voucher.invoice_id = Some(long());
+    voucher.billing_cycle_id = Some(long());
+    (voucher.payment_state, voucher.pay_out_provider) = (Some(long()), Some(long()));
+    record.held = Some(HeldBecause::OtherProvider);
+    let (at, who) = (record.first_seen_at, long());
+    record.story = vec![VoucherNote { at, choice: VoucherChoice::Release, who, reason: long() }];
+    assert_eq!(record.id(), voucher_id());
+    writer.put(&record)?;
+    writer.put(&LedgerEntry {
+        account: 1,
+        transaction_id: long(),
+        kind: long(),
+        status: long(),
+        amount: None,
+        fees: None,
+        reference: HOSTILE.to_owned(),
+        label: long(),
+        issuer_email: long(),
+        recipient_email: long(),
+        refusal_reason: long(),
+        created_at: at,
+        first_read_at: at,
+        read_at: at,
+        matched: LedgerMatch::Foreign,
+        operation: None,
+        unknown: serde_json::Map::new(),
+    })
+}
+
 /// What the remotes of these tests do not say by themselves.
 fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     let found = "what was made before";
+    plant_voucher(writer, found)?;
     let mut vendor = writer.get::<Vendor>(&SHOP)?.expect(found);
     let at = vendor.updated_at;
     (vendor.login, vendor.email, vendor.vat_number) = (long(), long(), Some(long()));
@@ -228,6 +272,7 @@ async fn look(browser: &Browser) -> Look {
 fn address(path: &str) -> String {
     let part = |part: &str| match part {
         "{mirakl_id}" => SHOP.to_string(),
+        "{id}" if path.contains("/vouchers/") => utf8_percent_encode(&voucher_id(), NON_ALPHANUMERIC).to_string(),
         "{id}" => "1".to_owned(),
         "{transaction_reference}" => utf8_percent_encode(REFERENCE, NON_ALPHANUMERIC).to_string(),
         other => {

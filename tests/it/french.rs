@@ -206,13 +206,14 @@ async fn in_trouble(world: &World) -> Appliance {
     world.vendors().await;
     world.transfer().await;
     world.all_heard().await;
-    for (notice, shop) in [
-        (Notice::new("capture", "ok", wallet_of(2001)), 2001),
-        (Notice::new("authorize", "ok", wallet_of(2001)), 2001),
-        (Notice::new("capture", "nok", wallet_of(2006)).with("message", THEIRS), 2006),
-        (Notice::new("capture", "ok", wallet_of(2008)), 2007),
+    for (notice, shop, amount) in [
+        (Notice::new("capture", "ok", wallet_of(2001)), 2001, "100.00"),
+        (Notice::new("authorize", "ok", wallet_of(2001)), 2001, "100.00"),
+        (Notice::new("capture", "nok", wallet_of(2006)).with("message", THEIRS), 2006, "100.00"),
+        (Notice::new("capture", "ok", wallet_of(2008)), 2007, "100.00"),
+        (Notice::new("capture", "ok", wallet_of(2007)), 2007, "99.00"),
     ] {
-        let of = notice.of(&transaction(world, shop, PaymentKind::Transfer), "100.00");
+        let of = notice.of(&transaction(world, shop, PaymentKind::Transfer), amount);
         assert_eq!(of.send(appliance.address()).await, 204);
     }
     world.all_heard().await;

@@ -25,6 +25,7 @@ async fn strangers_see_the_sign_in_and_nothing_else() {
             "/readyz",
             "/metrics",
             "/notifications/wallet",
+            "/notifications/wallet/",
             "/",
             "/index.php",
             "/index.php/",

@@ -10,10 +10,10 @@ use cashout::release::TARGET;
 use cashout::update::asset_name;
 
 use crate::disguise::{disguised, package};
-use crate::installation::{Installation, NEW, OLD, SHOP, signed};
+use crate::installation::{Installation, NEW, OLD, TECHNICAL, signed};
 use crate::notices::Notice;
 use crate::told::Running;
-use crate::world::{http, wallet_of};
+use crate::world::http;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_takes_the_place_of_another_while_requests_come() {
@@ -51,7 +51,7 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
             while !over.is_cancelled() {
                 every.tick().await;
                 let id = format!("m{}", told.len());
-                let notice = Notice::new("other_transaction", "ok", wallet_of(SHOP)).of(&id, "1.00");
+                let notice = Notice::new("other_transaction", "ok", TECHNICAL).of(&id, "1.00");
                 let sent = client.post(format!("http://{address}/")).form(&[("xml", notice.xml())]).send();
                 assert_eq!(sent.await.unwrap().status(), 204);
                 told.insert(id);

@@ -219,6 +219,7 @@ async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
     let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
     world.vendors().await;
+    world.clock.set("2026-11-10T12:00:00Z".parse().unwrap());
     let appliance = world.heard().await;
     let notice = |status, time| {
         Notice::new("Identification", status, wallet_of(2001)).with("date", "2026-11-10").with("time", time)
@@ -230,7 +231,7 @@ async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
     assert_eq!((vendor.identified, vendor.status()), (false, "warning"));
     assert!(vendor.reasons().any(|one| one.ends_with("The register has no such company")), "{vendor:#?}");
     // What was said before that, and what was said after.
-    assert_eq!(notice("ok", "09:59:59 UTC+0000").send(appliance.address()).await, 204);
+    assert_eq!(notice("ok", "09:57:59 UTC+0000").send(appliance.address()).await, 204);
     world.all_heard().await;
     assert!(!world.vendor(2001).identified);
     assert_eq!(notice("ok", "10:00:01 UTC+0000").send(appliance.address()).await, 204);

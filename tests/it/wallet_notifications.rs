@@ -123,7 +123,15 @@ async fn a_notice_that_overtakes_our_own_answer_waits_for_it() {
 async fn every_address_takes_a_notice_and_no_other_method() {
     let world = one_operation().await;
     let appliance = world.heard().await;
-    for (number, path) in ["/notifications/wallet", "/", "/index.php", "/index.php/"].into_iter().enumerate() {
+    let paths = [
+        "/notifications/wallet",
+        "/notifications/wallet/",
+        "/",
+        "/index.php",
+        "/index.php/",
+        "/index.php/notification",
+    ];
+    for (number, path) in paths.into_iter().enumerate() {
         let notice = Notice::new("something_new", "ok", wallet_of(2001)).with("label", &number.to_string());
         let (status, body) = crate::notices::post(appliance.address(), path, &notice.xml()).await;
         assert_eq!((status, body.as_str()), (204, ""), "{path}");
@@ -133,7 +141,7 @@ async fn every_address_takes_a_notice_and_no_other_method() {
         // A person who opens one of the older addresses is led to the pages.
         let got = crate::world::http().get(&address).send().await.unwrap();
         let to = got.headers().get("location").map(|to| to.to_str().unwrap());
-        if number == 0 {
+        if number < 2 {
             assert_eq!((got.status().as_u16(), to), (405, None));
         } else {
             assert_eq!((got.status().as_u16(), to), (303, Some("/dashboard")));
@@ -141,7 +149,7 @@ async fn every_address_takes_a_notice_and_no_other_method() {
     }
     world.all_heard().await;
     assert!(world.notifications().iter().all(|one| one.state == State::Ignored), "{:#?}", world.notifications());
-    assert_eq!(world.notifications().len(), 4);
+    assert_eq!(world.notifications().len(), paths.len());
     appliance.stop().await.unwrap();
 }
 
@@ -208,7 +216,7 @@ async fn bad_news_fails_a_transfer_and_cancels_a_withdrawal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_amount_or_another_account_is_held_for_a_person() {
+async fn another_amount_is_held_for_a_person() {
     let world = one_operation().await;
     world.seller(2002);
     world.vendors().await;
@@ -220,7 +228,6 @@ async fn another_amount_or_another_account_is_held_for_a_person() {
         (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100.01"), "it is about 100.01 EUR, we meant 100.00"),
         (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "ten"), "cannot be read"),
         (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100").with("currency", "USD"), "100.00 USD"),
-        (Notice::new("capture", "ok", wallet_of(2002)).of(&id, "100.00"), "about the account 502002"),
     ] {
         assert_eq!(notice.send(appliance.address()).await, 204);
         world.all_heard().await;
@@ -254,7 +261,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     let nok =
         |time: &str| Notice::new("withdrawal_validation", "nok", wallet_of(2001)).of(&id, "100.00").with("time", time);
     // HiPay executed it at 8: what it said before is late, what it says after contradicts.
-    assert_eq!(nok("09:59:59 Europe/Berlin+0200").send(appliance.address()).await, 204);
+    assert_eq!(nok("09:57:59 Europe/Berlin+0200").send(appliance.address()).await, 204);
     world.all_heard().await;
     assert_eq!((world.status(1), world.operation(1).held), (Status::WithdrawSuccess, None));
     assert_eq!(world.told_of("withdrawal_validation")[0].0, State::Ignored);
@@ -353,5 +360,150 @@ async fn what_never_matches_is_kept_and_matched_all_the_same_once_it_can_be() {
     let mut told: Vec<State> = world.told_of("capture").into_iter().map(|(state, _)| state).collect();
     told.sort_by_key(|state| state.name());
     assert_eq!(told, [State::Ignored, State::Unmatched]);
+    appliance.stop().await.unwrap();
+}
+
+/// A signature says who speaks, not that it is true of others: what another account says of a transaction is ignored,
+/// whatever it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_of_another_account_touches_no_operation() {
+    let world = one_operation().await;
+    world.seller(2002);
+    world.vendors().await;
+    let appliance = world.heard().await;
+    world.transfer().await;
+    let id = transaction(&world, PaymentKind::Transfer);
+    let operator = world.sandbox.credentials().operator_id;
+    for (operation, status) in [
+        ("capture", "ok"),
+        ("capture", "nok"),
+        ("authorization", "ok"),
+        ("authorization", "nok"),
+        ("withdraw_validation", "nok"),
+    ] {
+        for (account, amount) in [(wallet_of(2002), "100.00"), (wallet_of(2002), "1.00"), (operator, "100.00")] {
+            let notice = Notice::new(operation, status, account).of(&id, amount);
+            assert_eq!(notice.send(appliance.address()).await, 204);
+        }
+    }
+    // Its own, which tells nothing yet, and another amount with it.
+    assert_eq!(
+        Notice::new("authorization", "ok", wallet_of(2001)).of(&id, "7.00").send(appliance.address()).await,
+        204
+    );
+    world.all_heard().await;
+    let operation = world.operation(1);
+    assert_eq!((operation.status, operation.held), (Status::TransferRequested, None));
+    assert!(world.notifications().iter().all(|one| one.state == State::Ignored), "{:#?}", world.notifications());
+    appliance.stop().await.unwrap();
+}
+
+/// No notice speaks of a time after its arrival.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_dated_into_the_future_makes_no_later_one_late() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
+    world.transfer().await;
+    let id = transaction(&world, PaymentKind::Transfer);
+    let dated = |status: &str, date: &str, time: &str| {
+        Notice::new("capture", status, wallet_of(2001)).of(&id, "100.00").with("date", date).with("time", time)
+    };
+    assert_eq!(dated("ok", "2099-01-01", "08:00:00 UTC+0000").send(appliance.address()).await, 204);
+    world.all_heard().await;
+    assert_eq!(world.status(1), Status::TransferSuccess);
+    world.clock.advance(SignedDuration::from_hours(1));
+    let now = world.clock.now().strftime("%H:%M:%S UTC+0000").to_string();
+    let today = world.clock.now().strftime("%Y-%m-%d").to_string();
+    assert_eq!(dated("nok", &today, &now).send(appliance.address()).await, 204);
+    world.all_heard().await;
+    assert_eq!((world.status(1), world.operation(1).held_for), (Status::TransferFailed, Some(Hold::Revoked)));
+    appliance.stop().await.unwrap();
+}
+
+/// Whoever knows the salt of one account fills nobody else's disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_stores_no_more_than_its_share_of_a_day() {
+    let world = one_operation().await;
+    world.seller(2002);
+    world.vendors().await;
+    let appliance = world.heard().await;
+    let to = appliance.address();
+    let notice = |number: u32| Notice::new("something_new", "ok", wallet_of(2001)).with("label", &number.to_string());
+    for number in 0..200 {
+        assert_eq!(notice(number).send(to).await, 204, "{number}");
+    }
+    assert_eq!(notice(200).send(to).await, 429);
+    // A repetition takes no room, others are served, and a new day begins.
+    assert_eq!(notice(3).send(to).await, 204);
+    assert_eq!(Notice::new("something_new", "ok", wallet_of(2002)).send(to).await, 204);
+    let technical = world.sandbox.credentials().technical_id;
+    for number in 0..250 {
+        let told = Notice::new("other_transaction", "ok", technical).of(&format!("tx{number}"), "1.00");
+        assert_eq!(told.send(to).await, 204);
+    }
+    world.all_heard().await;
+    assert_eq!(world.notifications().len(), 451);
+    world.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(notice(200).send(to).await, 204);
+    appliance.stop().await.unwrap();
+    // Another process counts on from what is there.
+    let appliance = world.serve().await;
+    world.all_heard().await;
+    for number in 201..400 {
+        assert_eq!(notice(number).send(appliance.address()).await, 204, "{number}");
+    }
+    assert_eq!(notice(400).send(appliance.address()).await, 429);
+    world.all_heard().await;
+    appliance.stop().await.unwrap();
+}
+
+/// Large notices count by their size.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_stores_no_more_than_four_mebibytes_of_a_day() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    let long = "x".repeat(50_000);
+    let mut answers = Vec::new();
+    for number in 0..100 {
+        let notice = Notice::new("something_new", "ok", wallet_of(2001)).with("label", &format!("{number}{long}"));
+        answers.push(notice.send(appliance.address()).await);
+    }
+    let taken = answers.iter().filter(|answer| **answer == 204).count();
+    assert!((80..=84).contains(&taken), "{answers:?}");
+    assert!(answers.iter().skip(taken).all(|answer| *answer == 429));
+    world.all_heard().await;
+    appliance.stop().await.unwrap();
+}
+
+/// However the field comes: as a form of files, encoded once more with a plus in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_field_is_taken_however_it_comes() {
+    let world = one_operation().await;
+    let appliance = world.heard().await;
+    let url = format!("http://{}/notifications/wallet", appliance.address());
+    let notice = |label: &str| Notice::new("something_new", "ok", wallet_of(2001)).with("label", label).xml();
+    let encoded =
+        |xml: &str| percent_encoding::utf8_percent_encode(xml, percent_encoding::NON_ALPHANUMERIC).to_string();
+    for (number, xml) in [notice("files + one"), encoded(&notice("files + two"))].into_iter().enumerate() {
+        let form = reqwest::multipart::Form::new().text("other", "1").text("xml", xml);
+        let answer = crate::world::http().post(&url).multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{number}");
+    }
+    // A sender that leaves a plus as it is when it encodes the document by itself.
+    let once = encoded(&notice("plus+plus")).replace("%2B", "+");
+    let answer = crate::world::http().post(&url).form(&[("xml", once)]).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    for broken in ["nothing", "xml"] {
+        let mut form = reqwest::multipart::Form::new().text(broken, "<");
+        if broken == "xml" {
+            form = form.text("xml", notice("twice"));
+        }
+        let answer = crate::world::http().post(&url).multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{broken}");
+    }
+    world.all_heard().await;
+    let labels: Vec<bool> = world.notifications().iter().map(|one| one.body.contains('+')).collect();
+    assert_eq!(labels, [true, true, true]);
     appliance.stop().await.unwrap();
 }

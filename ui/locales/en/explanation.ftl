@@ -50,8 +50,8 @@ why-transfer-sending = The transfer of { $amount } may have been made: it is not
 why-transfer-sending-mend = There is nothing to correct. It is looked up at HiPay before anything is sent again, so that it is paid only once. Do not pay by hand meanwhile.
 why-withdraw-sending = The withdrawal of { $amount } may have been made: it is not known yet what became of it.
 why-withdraw-sending-mend = There is nothing to correct. It is looked up at HiPay before anything is sent again, so that it is paid only once. Do not pay by hand meanwhile.
-why-vendor-disabled = The vendor is unknown here or disabled: in Mirakl, the shop’s field hipay-process is not set to true.
-why-vendor-disabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office, and run { command-vendor-process } under { place-fix-errors }.
+why-vendor-disabled = The vendor is unknown here, its shop’s field hipay-process in Mirakl is not set to true, or Mirakl does not show the shop any more.
+why-vendor-disabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office, and run { command-vendor-process } under { place-fix-errors }. If the shop is gone for good, pay it otherwise and settle the operation on this page.
 why-transfer-negative = The technical account did not hold enough for the transfer of { $amount }. Nothing was sent.
 why-transfer-negative-mend = See that the technical account at HiPay holds at least that amount: the settlement of the sales may still be on its way, or money may have been withdrawn by hand.
 why-withdraw-negative = The wallet held { $balance }, which does not cover the withdrawal of { $amount }. Nothing was sent.
@@ -133,7 +133,7 @@ held-unknown-mend = Make sure that the money has not been paid in another way.
 
 # Held vouchers: no operation has been made yet.
 voucher-vendor-unknown = The voucher’s shop has no HiPay account yet, so no operation has been made.
-voucher-vendor-unknown-mend = Run { command-vendor-process } under { place-fix-errors }; the vendor’s page says what stands in the way.
+voucher-vendor-unknown-mend = Run { command-vendor-process } under { place-fix-errors }; the vendor’s page says what stands in the way. If country.filter leaves the shop’s country out, correct that setting or settle the voucher.
 voucher-vendor-disabled = The voucher’s vendor is disabled, so no operation has been made: in Mirakl, the shop’s field hipay-process is not set to true.
 voucher-vendor-disabled-mend = If the vendor is to be paid through HiPay, set hipay-process to true on the shop’s page in the Mirakl back office, and run { command-vendor-process } under { place-fix-errors }.
 voucher-paid-in-mirakl = Mirakl shows the voucher as paid already, so no operation has been made.

@@ -36,8 +36,9 @@ voucher-choice-release = Release
 voucher-choice-settle = Settle
 voucher-choice-unknown = A choice of a newer release
 
-section-transactions = HiPay transactions
+section-transactions = Transactions
 
+transactions-title = HiPay transactions
 transactions-lead = HiPay’s own list of what left and reached the accounts, as it was last read, and what each line is to an operation of this store.
 transactions-search = Transaction or reference
 transactions-none = HiPay’s list was not read yet
@@ -46,8 +47,7 @@ transactions-id = Transaction
 transactions-account = Account
 transactions-kind = Type
 transactions-status = HiPay’s status
-transactions-reference = Reference
-transactions-label = Label
+transactions-reference = Reference and label
 transactions-match = Matched
 transactions-operation = Operation
 ledger-match-matched = One of ours

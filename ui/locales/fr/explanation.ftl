@@ -50,8 +50,8 @@ why-transfer-sending = Le virement de { $amount } a peut-être été effectué 
 why-transfer-sending-mend = Il n’y a rien à corriger. Il est recherché chez HiPay avant tout nouvel envoi, afin de n’être payé qu’une fois. D’ici là, ne payez pas à la main.
 why-withdraw-sending = Le retrait de { $amount } a peut-être été effectué : son issue n’est pas encore connue.
 why-withdraw-sending-mend = Il n’y a rien à corriger. Il est recherché chez HiPay avant tout nouvel envoi, afin de n’être payé qu’une fois. D’ici là, ne payez pas à la main.
-why-vendor-disabled = Le vendeur est inconnu ici ou désactivé : dans Mirakl, le champ hipay-process de la boutique n’est pas à true.
-why-vendor-disabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl, puis lancez « { command-vendor-process } » sous { place-fix-errors }.
+why-vendor-disabled = Le vendeur est inconnu ici, le champ hipay-process de sa boutique dans Mirakl n’est pas à true, ou Mirakl n’affiche plus la boutique.
+why-vendor-disabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl, puis lancez « { command-vendor-process } » sous { place-fix-errors }. Si la boutique n’existe plus, payez-la autrement et clôturez l’opération sur cette page.
 why-transfer-negative = Le solde du compte technique ne suffisait pas pour le virement de { $amount }. Rien n’a été envoyé.
 why-transfer-negative-mend = Assurez-vous que le compte technique contient au moins ce montant chez HiPay : le règlement des ventes est peut-être encore en route, ou de l’argent a été retiré à la main.
 why-withdraw-negative = Le compte HiPay contenait { $balance }, ce qui ne suffisait pas pour le retrait de { $amount }. Rien n’a été envoyé.
@@ -133,7 +133,7 @@ held-unknown-mend = Assurez-vous que l’argent n’a pas été payé d’une au
 
 # Les bons de paiement retenus : aucune opération n’a encore été créée.
 voucher-vendor-unknown = La boutique du bon de paiement n’a pas encore de compte HiPay : aucune opération n’a été créée.
-voucher-vendor-unknown-mend = Lancez « { command-vendor-process } » sous { place-fix-errors } ; la page du vendeur indique ce qui bloque.
+voucher-vendor-unknown-mend = Lancez « { command-vendor-process } » sous { place-fix-errors } ; la page du vendeur indique ce qui bloque. Si country.filter exclut le pays de la boutique, corrigez ce réglage ou clôturez le bon.
 voucher-vendor-disabled = Le vendeur du bon de paiement est désactivé : aucune opération n’a été créée. Dans Mirakl, le champ hipay-process de la boutique n’est pas à true.
 voucher-vendor-disabled-mend = Si le vendeur doit être payé par HiPay, mettez hipay-process à true sur la page de la boutique dans le back-office Mirakl, puis lancez « { command-vendor-process } » sous { place-fix-errors }.
 voucher-paid-in-mirakl = Mirakl indique que le bon de paiement est déjà payé : aucune opération n’a été créée.

@@ -36,8 +36,9 @@ voucher-choice-release = Libérer
 voucher-choice-settle = Clôturer
 voucher-choice-unknown = Un choix d’une version plus récente
 
-section-transactions = Transactions HiPay
+section-transactions = Transactions
 
+transactions-title = Transactions HiPay
 transactions-lead = La liste de HiPay de ce qui est sorti des comptes et y est entré, telle qu’elle a été lue, et ce que chaque ligne est pour une opération d’ici.
 transactions-search = Transaction ou référence
 transactions-none = La liste de HiPay n’a pas encore été lue
@@ -46,8 +47,7 @@ transactions-id = Transaction
 transactions-account = Compte
 transactions-kind = Type
 transactions-status = Statut HiPay
-transactions-reference = Référence
-transactions-label = Libellé
+transactions-reference = Référence et libellé
 transactions-match = Rapprochement
 transactions-operation = Opération
 ledger-match-matched = L’une des nôtres
