@@ -140,7 +140,8 @@ impl Fields {
     /// later lines of a long basket: it never costs the payment.
     fn insert(&mut self, name: &str, value: &str) {
         let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };
-        if name.len() > NAME_AT_MOST || (self.0.len() >= most && !self.0.contains_key(name)) {
+        let decides = DOCUMENTED.contains(&name);
+        if name.len() > NAME_AT_MOST || (self.0.len() >= most && !decides && !self.0.contains_key(name)) {
             return;
         }
         self.0.insert(name.to_owned(), card_data::mask_field(name, value));

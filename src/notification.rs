@@ -183,9 +183,13 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
 /// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
 /// earlier release believed notices that were dated into the future.
 pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
-    let (Some(at), Some(known)) = (at, known) else { return false };
-    let allowed = |at: Timestamp| at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
-    known <= allowed(now) && allowed(at) < known
+    let (Some(at), Some(until)) = (at, known) else { return false };
+    is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
+}
+
+/// False for a time that lies ahead.
+pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
+    known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
 }
 
 fn decoded(value: &[u8]) -> Vec<u8> {

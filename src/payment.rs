@@ -131,9 +131,11 @@ impl PaymentStep {
     }
 
     /// What the order of the history goes by: HiPay's dates have whole seconds, and several statuses share one.
-    fn rank(&self) -> (Timestamp, u64, u8, u64) {
+    fn rank(&self) -> (Timestamp, u64, u8, [i64; 2], u64) {
         let step = self.status.map_or(0, PaymentStatus::step);
-        (self.date(), self.attempt_id.unwrap_or(0), step, self.notification)
+        // Of two captures in one second, the later one tells the larger sum.
+        let money = [self.captured_amount, self.refunded_amount].map(|amount| amount.map_or(0, Amount::minor));
+        (self.date(), self.attempt_id.unwrap_or(0), step, money, self.notification)
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Attempt, AttemptState, TransactionState};
-use crate::notification::is_late;
+use crate::notification::{is_known, is_late};
 
 /// What a notice about an attempt is to what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,10 @@ impl Attempt {
     /// What it means that HiPay says `state` as of `at` (by its clock; `None` where it does not tell
     /// when: then it is the latest word). Only this attempt is spoken of, never the operation.
     pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> News {
-        let late = is_late(at, self.as_of, now);
+        // What a notice told, another one is compared with by the same clock.
+        let by_notice = self.transaction_status.as_deref().is_some_and(|word| word.contains(' '));
+        let exact = matches!((at, self.as_of), (Some(at), Some(known)) if at.as_second() < known.as_second());
+        let late = if by_notice { exact && is_known(self.as_of, now) } else { is_late(at, self.as_of, now) };
         let against = |otherwise| if late { News::Late } else { otherwise };
         match (self.state, state.attempt_state()) {
             (AttemptState::Unknown, _) => News::NotOurs,

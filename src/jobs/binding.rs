@@ -8,11 +8,15 @@ use super::wallet_set::Moved;
 use super::{BatchRecord, Context, JobError};
 use crate::attempt::AttemptState;
 use crate::config::Config;
+use crate::hipay::ActingOn;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 
 const DOCUMENT: &str = "binding";
+
+/// Batches whose times are compared with the clock.
+const BATCHES: usize = 20;
 
 /// How far the clocks of two machines may differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
@@ -50,9 +54,9 @@ struct Stored {
     /// Whom it belonged to before, the oldest first.
     #[serde(default)]
     former: Vec<Binding>,
-    /// The beginning of the memory that was compared with HiPay's time.
+    /// The memory that was compared with HiPay's time: when it began, and which one it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    checked: Option<Timestamp>,
+    checked: Option<(Timestamp, u64)>,
 }
 
 /// How a store and a configuration go together.
@@ -215,7 +219,7 @@ pub async fn rebind(context: &Context) -> Result<(), JobError> {
 /// Binds the store, unless somebody else has bound it since it was looked at: of two batches that
 /// find a new store, one binds it.
 async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), JobError> {
-    let now = context.clock.now();
+    let now = no_earlier_than_theirs(context);
     let binding = Binding::of(&context.config);
     let bound = context.store.write(move |writer: &mut Writer<'_>| {
         let found = writer.get_document::<Stored>(DOCUMENT)?;
@@ -260,7 +264,7 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
 /// Since when this store knows everything that was paid under its binding.
 pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
     let (began, stored) = (context.store.memory_since(), stored(context).await?);
-    let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some(began));
+    let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some((began, context.store.memories())));
     let known = stored.iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
     let since = known.fold(began, Timestamp::max);
     if stored.is_none() || is_checked { Ok(since) } else { Ok(since.max(check_clock(context, began).await?)) }
@@ -276,20 +280,23 @@ pub(super) async fn recorded_memory(context: &Context) -> Result<Timestamp, Stor
 /// When a memory that began at `began` by this machine's clock began by HiPay's, and by what the store has seen: a
 /// clock that is slow would have it remember what others have paid meanwhile. Kept once HiPay has told its time.
 async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, StoreError> {
-    let now = context.clock.now();
-    let theirs = context.hipay.their_time();
+    if context.hipay.their_time().is_none() {
+        // Whatever it answers, it tells its time.
+        let _ = context.hipay.balance(ActingOn::Technical).await;
+    }
+    let (now, theirs, memories) = (context.clock.now(), context.hipay.their_time(), context.store.memories());
     let checked = context.store.write(move |writer: &mut Writer<'_>| {
-        let latest = writer.page::<BatchRecord>(&Query::all().descending().limit(1))?.items.pop();
-        let seen = latest.map(|batch| batch.ended_at.unwrap_or(batch.started_at));
-        let newest = [theirs, seen].into_iter().flatten().fold(now, Timestamp::max);
-        let slow = newest.duration_since(now);
+        let latest = writer.page::<BatchRecord>(&Query::all().descending().limit(BATCHES))?.items;
+        let seen = latest.iter().filter_map(|batch| batch.ended_at);
+        let newest = seen.chain(theirs).fold(now, Timestamp::max);
         let mut corrected = began;
-        if slow > CLOCKS_DIFFER {
-            corrected = began.checked_add(slow).unwrap_or(newest);
+        if newest.duration_since(now) > CLOCKS_DIFFER {
+            // By how much is only known now: it began no later than that.
+            corrected = newest;
         }
         let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(corrected) };
         if theirs.is_some() {
-            found.checked = Some(began);
+            found.checked = Some((began, memories));
             if corrected > began {
                 found.rewound_at = Some(found.rewound_at.map_or(corrected, |known| known.max(corrected)));
             }
@@ -302,12 +309,18 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
     Ok(if theirs.is_some() { corrected } else { corrected.max(now) })
 }
 
+/// Now, by the later of our clock and HiPay's.
+fn no_earlier_than_theirs(context: &Context) -> Timestamp {
+    let now = context.clock.now();
+    context.hipay.their_time().map_or(now, |theirs| theirs.max(now))
+}
+
 /// HiPay shows payments of ours that this store lacks: its memory begins now.
 pub(super) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
-    let now = context.clock.now();
+    let now = no_earlier_than_theirs(context);
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(()) };
-        found.rewound_at = Some(now);
+        found.rewound_at = Some(found.rewound_at.map_or(now, |known| known.max(now)));
         writer.put_document(DOCUMENT, &found)
     });
     noted.await

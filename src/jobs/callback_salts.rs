@@ -123,16 +123,16 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
     if vendors > 0 {
         return Ok(None);
     }
-    // One after the other: anybody can name an account.
+    // One at a time: anybody can name an account.
     let turn = context.read_again.turn(0);
-    let _turn = turn.lock().await;
+    let Ok(_turn) = turn.try_lock() else { return Err(SaltError::NotAnswered) };
     let asked = tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Wallet(hipay_id))).await;
     match asked {
         Ok(Ok(account)) => {
             let account = account.filter(|account| account.hipay_id == hipay_id);
             Ok(account.map(|account| account.callback_salt).filter(|salt| !salt.is_empty()))
         }
-        Ok(Err(CallError::Rejected(_))) => Ok(None),
+        Ok(Err(error)) if matches!(error, CallError::Rejected(_)) && !error.is_credentials() => Ok(None),
         Ok(Err(_)) | Err(_) => Err(SaltError::NotAnswered),
     }
 }

@@ -26,16 +26,22 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ledger = Ledger::of_technical_account(context);
     let (ids, strict) = in_order(context).await?;
     run.stage("transfers", ids.len());
-    fresh_shops::read(context, run, &ids).await?;
+    let unread = fresh_shops::read(context, run, &ids).await?;
     if !ids.is_empty() {
         ledger.watch(run).await?;
     }
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer).in_order(&ids, strict);
     let memory = remembers_since(context).await?;
-    let (funds, ledger) = (&funds, &ledger);
+    let (funds, ledger, unread) = (&funds, &ledger, &unread);
     stream::iter(ids)
         .for_each_concurrent(context.in_hand(), |id| async move {
-            due::one(context, run, id, |operation| transfer(context, run, (funds, ledger, memory), operation)).await;
+            let work = |operation: Operation| async move {
+                if unread.contains(&operation.mirakl_id) {
+                    return Err(JobError::Remote(say!("shop-unread")));
+                }
+                transfer(context, run, (funds, ledger, memory), operation).await
+            };
+            due::one(context, run, id, work).await;
             funds.is_over(id);
         })
         .await;

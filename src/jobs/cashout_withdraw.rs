@@ -25,7 +25,8 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("withdrawals", ids.len());
-    fresh_shops::read(context, run, &ids).await?;
+    let unread = fresh_shops::read(context, run, &ids).await?;
+    let unread = &unread;
     let wallets = by_wallet(context, run, ids).await?;
     let memory = remembers_since(context).await?;
     stream::iter(wallets)
@@ -40,7 +41,14 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
                 account: OnceCell::new(),
             };
             for id in ids {
-                due::one(context, run, id, |operation| wallet.withdraw(operation)).await;
+                let wallet = &wallet;
+                let work = |operation: Operation| async move {
+                    if unread.contains(&operation.mirakl_id) {
+                        return Err(JobError::Remote(say!("shop-unread")));
+                    }
+                    wallet.withdraw(operation).await
+                };
+                due::one(context, run, id, work).await;
             }
             if let Err(error) = wallet.ledger.tell(run, memory).await {
                 run.settle(Subject::default(), Err(error));

@@ -122,6 +122,10 @@ impl<'a> Ledger<'a> {
                 intervals.push((earlier(known.until.min(now), OVERLAP), now));
             }
         }
+        // Where our clock is behind, HiPay's list reaches further.
+        if let (Some(theirs), Some((_, to))) = (self.context.hipay.their_time(), intervals.last_mut()) {
+            *to = theirs.max(*to);
+        }
         for (from, to) in intervals {
             self.read_interval(earlier(from, MARGIN), later(to, MARGIN), Reading::Incremental).await?;
         }
@@ -139,7 +143,8 @@ impl<'a> Ledger<'a> {
         let known = known.map_err(|error| CallError::unknown(&error))?;
         let now = self.context.clock.now();
         let until = self.context.hipay.as_of(now);
-        self.read_interval(earlier(since, MARGIN), later(now, MARGIN), Reading::Again).await?;
+        let to = self.context.hipay.their_time().map_or(now, |theirs| theirs.max(now));
+        self.read_interval(earlier(since, MARGIN), later(to, MARGIN), Reading::Again).await?;
         let looked_again_at = Some(now);
         let known = match known {
             // What lies between the two readings is not known to be whole.

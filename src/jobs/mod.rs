@@ -28,6 +28,7 @@ mod retention;
 mod reversals;
 mod setup;
 mod shown_vouchers;
+mod summary;
 mod transaction_sync;
 mod unpaid_vouchers;
 mod vendor_bank;
@@ -259,6 +260,10 @@ async fn carry_out(
     let ended = record.end(context, &run, outcome).await;
     let BatchRecord { done, total, failed, state, .. } = ended.record;
     tracing::info!(action, batch, done, total, failed, "ends: {}", state.name());
+    // What ended it early is told by itself.
+    if ended.error.is_none() {
+        summary::tell(context, &ended.record).await;
+    }
     ended
 }
 

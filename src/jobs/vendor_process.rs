@@ -124,15 +124,20 @@ async fn one(
 ) -> Result<(), JobError> {
     let _turn = context.vendor_turns.take(listed.shop_id, &context.inbox).await;
     let known = vendor(context, listed.shop_id).await?;
-    let read_again = match &known {
-        // A notice was faster, and may have changed the shop in Mirakl as well.
-        Some(known) if known.updated_at > listed_at => {
-            let listing = context.mirakl.shops_with(&[listed.shop_id]).await?;
-            listing.rows.into_iter().find(|shop| shop.shop_id == listed.shop_id)
+    let mut shop = listed.clone();
+    // A notice was faster, and may have changed the shop in Mirakl as well.
+    if known.as_ref().is_some_and(|known| known.updated_at > listed_at) {
+        let listing = context.mirakl.shops_with(&[listed.shop_id]).await?;
+        if let Some(unreadable) = listing.unreadable.first() {
+            return Err(JobError::Remote(unreadable.into()));
         }
-        Some(_) | None => None,
-    };
-    let shop = read_again.as_ref().unwrap_or(listed);
+        // Gone meanwhile: what was listed is true no more.
+        let Some(read_again) = listing.rows.into_iter().find(|shop| shop.shop_id == listed.shop_id) else {
+            return Ok(());
+        };
+        shop = read_again;
+    }
+    let shop = &shop;
     if !shop.wants_hipay {
         return disable(context, run, known).await;
     }

@@ -38,6 +38,9 @@ pub(super) struct Format {
     readable_by: String,
     pub(super) created_at: Timestamp,
     pub(super) memory_since: Timestamp,
+    /// Raised each time that memory begins anew.
+    #[serde(default)]
+    pub(super) memories: u64,
     /// The release that opened it last.
     written_by: String,
     /// Raised at each opening and closing; the seal has the same.
@@ -107,6 +110,7 @@ pub(super) fn initialise(database: &Database, now: Timestamp, migrations: &[Migr
         readable_by: release::version().to_owned(),
         created_at: now,
         memory_since: now,
+        memories: 0,
         written_by: release::version().to_owned(),
         generation: 0,
         file: None,
@@ -140,6 +144,7 @@ pub(super) fn prepare(
     // A file that was never opened has nothing to remember.
     if !left_here && format.generation > 0 {
         format.memory_since = format.memory_since.max(now);
+        format.memories = format.memories.saturating_add(1);
     }
     format.file = Some(here);
 

@@ -88,6 +88,7 @@ struct Shared {
     schema: Arc<Schema>,
     created_at: Timestamp,
     memory_since: Timestamp,
+    memories: u64,
     /// Empty once the store is closed.
     database: Mutex<Option<Arc<Database>>>,
     queue: Mutex<Option<queue::Queue>>,
@@ -149,6 +150,7 @@ impl Store {
                 schema,
                 created_at: format.created_at,
                 memory_since: format.memory_since,
+                memories: format.memories,
                 database: Mutex::new(Some(database)),
                 queue: Mutex::new(Some(queue)),
                 trouble,
@@ -160,6 +162,11 @@ impl Store {
     /// When the store was created.
     pub fn created_at(&self) -> Timestamp {
         self.shared.created_at
+    }
+
+    /// How often memory has begun anew: a restored store may begin with the instant that it began with before.
+    pub fn memories(&self) -> u64 {
+        self.shared.memories
     }
 
     /// Since when the store is known to remember everything: its creation, or the first opening

@@ -96,10 +96,11 @@ async fn receive(
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, "the account has sent more notices today than are kept"));
     }
-    let (_, repeated) = inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
-    if repeated {
+    let received = inbox::receive(&web.context.store, new, web.context.clock.now()).await;
+    if !matches!(received, Ok((_, false))) {
         quotas.give_back(account, bytes);
     }
+    received?;
     web.inbox.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }

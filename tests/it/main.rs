@@ -65,6 +65,7 @@ mod signing_in;
 mod socket;
 mod stopping;
 mod strangers;
+mod summaries;
 mod told;
 mod traps;
 mod unattended;

@@ -424,7 +424,7 @@ async fn a_notice_dated_into_the_future_makes_no_later_one_late() {
 /// Whoever knows the salt of one account fills nobody else's disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_account_stores_no_more_than_its_share_of_a_day() {
-    let world = one_operation().await;
+    let mut world = one_operation().await;
     world.seller(2002);
     world.vendors().await;
     let appliance = world.heard().await;
@@ -448,6 +448,7 @@ async fn one_account_stores_no_more_than_its_share_of_a_day() {
     assert_eq!(notice(200).send(to).await, 204);
     appliance.stop().await.unwrap();
     // Another process counts on from what is there.
+    world.restart().await;
     let appliance = world.serve().await;
     world.all_heard().await;
     for number in 201..400 {

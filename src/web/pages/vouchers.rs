@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::page::{Page, Rows, Told, show};
 use crate::explanation::explain_voucher;
 use crate::jobs;
-use crate::operation::Operation;
-use crate::store::{Query, View};
+use crate::operation::{Beneficiary, Operation};
+use crate::store::View;
 use crate::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -19,9 +19,6 @@ use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, Exported, Paging, VoucherFilter};
 use crate::web::path::Name;
 use crate::web::problem::Problem;
-
-/// More operations than a voucher makes.
-const OPERATIONS: usize = 20;
 
 #[derive(Template)]
 #[template(path = "vouchers.html", config = "ui/askama.toml")]
@@ -125,14 +122,10 @@ async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), P
         let Some(record) = reader.get::<VoucherRecord>(&key)? else { return Ok(None) };
         let mut operations: Vec<Operation> = Vec::new();
         for (_, number) in record.voucher.identities() {
-            let number = number.to_lowercase();
-            let query = Query::group("search", ()).from(number.clone()).to(format!("{number}\u{1}")).limit(OPERATIONS);
-            for operation in reader.page::<Operation>(&query)?.items {
-                let is_its =
-                    operation.mirakl_id == record.voucher.shop_id && operation.voucher.to_lowercase() == number;
-                if is_its && operations.iter().all(|known| known.id != operation.id) {
-                    operations.push(operation);
-                }
+            for beneficiary in Beneficiary::ALL {
+                let made = (record.voucher.shop_id, number.clone(), beneficiary);
+                let found = reader.by_unique::<Operation>("voucher", made)?;
+                operations.extend(found.filter(|one| operations.iter().all(|known: &Operation| known.id != one.id)));
             }
         }
         Ok(Some((record, operations)))

@@ -1,0 +1,61 @@
+//! What a batch tells at its end where money did not move: one line, whatever the number of vouchers.
+
+use cashout::jobs::{BatchRecord, BatchState};
+use cashout::logs::{LogFilter, LogLine};
+use cashout::sandbox::{Fault, FaultKind, Remote};
+use cashout::store::{Query, View};
+
+use crate::world::World;
+
+/// Sellers with vouchers of 100.00 each, up to their operations, and no money to pay them with.
+async fn unfunded(sellers: u64) -> World {
+    let world = World::new().await;
+    for seller in 1..=sellers {
+        world.seller(2000 + seller);
+        world.voucher(seller, 2000 + seller, 10_000, 0);
+    }
+    world.up_to_operations().await;
+    world
+}
+
+/// What the last run of transfers said of payments that did not go as they should: level and sentence.
+async fn told_by_a_run(world: &mut World) -> Vec<(u16, String)> {
+    world.let_go().await;
+    world.told(&["cashout:transfer"]).await;
+    world.restart().await;
+    let batch = Query::group("command", "cashout:transfer").descending().limit(1);
+    let listing = LogFilter::default().listing().limit(10_000);
+    let (batch, lines) = world
+        .context
+        .store
+        .reading(move |reader| Ok((reader.page::<BatchRecord>(&batch)?.items, reader.list::<LogLine>(&listing)?.items)))
+        .await
+        .unwrap();
+    let of_it = |line: &LogLine| line.batch == batch.first().map(|batch| batch.id);
+    let lines = lines.into_iter().filter(|line| of_it(line) && line.message.contains("did not go as they should"));
+    lines.map(|line| (line.level, line.message)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_line_tells_how_many_how_much_and_why_and_once_a_day() {
+    let mut world = unfunded(7).await;
+    let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
+    assert!(line.contains("7 of 7 payments") && line.contains("insufficient funds 7 (700.00 EUR)"), "{line}");
+    assert_eq!(level, 400, "at ERROR");
+    let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
+    assert_eq!(level, 300, "the same trouble within a day: {line}");
+    // Paid, nothing is told.
+    world.fund(1_000_000);
+    assert_eq!(told_by_a_run(&mut world).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_which_every_call_fails_has_failed() {
+    let world = unfunded(3).await;
+    world.sandbox.strike(Fault::new(FaultKind::ServerError).on(Remote::Hipay).times(10_000));
+    let batch = world.transfer().await;
+    assert_eq!((batch.failed, batch.state), (3, BatchState::Failed), "{batch:?}");
+    world.sandbox.faults(|plan| plan.rules.clear());
+    world.fund(1_000_000);
+    assert_eq!(world.transfer().await.state, BatchState::Done);
+}
