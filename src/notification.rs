@@ -178,7 +178,7 @@ pub fn form_value(value: Vec<u8>) -> Vec<u8> {
 }
 
 /// How far HiPay's clock and ours may differ.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
 
 /// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
 /// earlier release believed notices that were dated into the future.

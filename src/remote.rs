@@ -188,7 +188,7 @@ pub struct Remote {
     client: Client,
     permits: Arc<Semaphore>,
     not_before: Arc<Mutex<Option<Instant>>>,
-    their_time: Arc<Mutex<Option<Timestamp>>>,
+    their_time: Arc<Mutex<Option<(Timestamp, Instant)>>>,
     manners: Manners,
 }
 
@@ -248,7 +248,13 @@ impl Remote {
 
     /// The remote's own clock as of its last answer, to the second; `None` before the first.
     pub fn their_time(&self) -> Option<Timestamp> {
-        *self.their_time.lock().unwrap_or_else(PoisonError::into_inner)
+        self.their_time.lock().unwrap_or_else(PoisonError::into_inner).map(|(date, _)| date)
+    }
+
+    /// The same where it was told within the last `age`.
+    pub fn their_time_within(&self, age: Duration) -> Option<Timestamp> {
+        let told = *self.their_time.lock().unwrap_or_else(PoisonError::into_inner);
+        told.filter(|(_, at)| at.elapsed() < age).map(|(date, _)| date)
     }
 
     /// The client, to begin a request with.
@@ -345,7 +351,7 @@ impl Remote {
         let status = response.status();
         let retry_after = retry_after(response.headers());
         if let Some(date) = date(response.headers()) {
-            *self.their_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+            *self.their_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
         }
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(self.overloaded(status, retry_after));

@@ -56,6 +56,9 @@ pub enum ActingOn<'a> {
     Login(&'a str),
 }
 
+/// How old a time that HiPay told may be to be compared with our clock.
+const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
+
 impl HiPay {
     /// The HiPay of the configuration.
     pub fn new(config: &HiPayConfig, manners: Manners) -> Result<Self, Unusable> {
@@ -74,6 +77,11 @@ impl HiPay {
     /// HiPay's own clock as of its last answer, to the second; `None` before the first.
     pub fn their_time(&self) -> Option<Timestamp> {
         self.remote.their_time()
+    }
+
+    /// The same where it was told a moment ago, so that it can be compared with our clock.
+    pub fn their_time_now(&self) -> Option<Timestamp> {
+        self.remote.their_time_within(JUST_NOW)
     }
 
     /// As of when an answer speaks that was asked for at `asked_at`: by HiPay's own clock, where ours

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
+use super::{JobError, summary};
 use crate::money::Amount;
 use crate::sentence::Sentence;
 use crate::store::StoreError;
@@ -51,6 +51,8 @@ struct Tally {
     amounts: BTreeMap<String, Vec<Amount>>,
     failures: Vec<Failure>,
     failed: u64,
+    /// Items of which a remote did not say anything.
+    unanswered: u64,
     warnings: Vec<Failure>,
     abort: Option<JobError>,
 }
@@ -110,6 +112,13 @@ impl Run {
         self.keep_failure(subject, message);
     }
 
+    /// One item failed because a remote did not answer about it.
+    pub fn unanswered(&self, subject: Subject, message: Sentence) {
+        self.fail(subject, message);
+        let mut tally = self.tally();
+        tally.unanswered = tally.unanswered.saturating_add(1);
+    }
+
     fn keep_failure(&self, subject: Subject, message: Sentence) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
@@ -151,6 +160,7 @@ impl Run {
         record.state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,
+            None if summary::is_unanswered(record, tally.unanswered) => BatchState::Failed,
             None => BatchState::Done,
         };
         self.progress.end();
@@ -169,7 +179,7 @@ impl Run {
             Err(JobError::Store(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. }))) => {
                 self.critical(subject, (&error).into());
             }
-            Err(JobError::Remote(reason)) => self.fail(subject, reason),
+            Err(JobError::Remote(reason)) => self.unanswered(subject, reason),
             Err(error) => self.abort(error),
         }
     }

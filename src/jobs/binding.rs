@@ -280,11 +280,11 @@ pub(super) async fn recorded_memory(context: &Context) -> Result<Timestamp, Stor
 /// When a memory that began at `began` by this machine's clock began by HiPay's, and by what the store has seen: a
 /// clock that is slow would have it remember what others have paid meanwhile. Kept once HiPay has told its time.
 async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, StoreError> {
-    if context.hipay.their_time().is_none() {
+    if context.hipay.their_time_now().is_none() {
         // Whatever it answers, it tells its time.
         let _ = context.hipay.balance(ActingOn::Technical).await;
     }
-    let (now, theirs, memories) = (context.clock.now(), context.hipay.their_time(), context.store.memories());
+    let (now, theirs, memories) = (context.clock.now(), context.hipay.their_time_now(), context.store.memories());
     let checked = context.store.write(move |writer: &mut Writer<'_>| {
         let latest = writer.page::<BatchRecord>(&Query::all().descending().limit(BATCHES))?.items;
         let seen = latest.iter().filter_map(|batch| batch.ended_at);

@@ -14,7 +14,7 @@ use crate::sentence::say;
 use crate::store::{StoreError, View, Writer};
 use crate::vendor::Vendor;
 
-/// Operations read from the store at once, and shops that Mirakl gives in one call.
+/// Operations read from the store at once.
 const SLICE: usize = 100;
 
 /// How often a shop is read again whose vendor changes while it is read.
@@ -32,55 +32,72 @@ pub(super) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
         });
         shops.extend(found.await?);
     }
-    let mut unread = BTreeSet::new();
-    let shops: Vec<u64> = shops.into_iter().collect();
-    for asked in shops.chunks(SLICE) {
-        let mut ahead = asked.to_vec();
-        for _ in 0..MOST_READINGS {
-            if ahead.is_empty() {
-                break;
-            }
-            ahead = keep(context, run, &ahead, &mut unread).await?;
+    let (mut unread, mut ahead) = (BTreeSet::new(), shops.into_iter().collect::<Vec<u64>>());
+    for _ in 0..MOST_READINGS {
+        if ahead.is_empty() {
+            return Ok(unread);
         }
-        unread.extend(ahead);
+        let read = fetch(context, run, &ahead).await?;
+        unread.extend(&read.unread);
+        // Without the field in Mirakl no shop could say that it wants to be paid.
+        if !read.shown.is_empty() && !read.shown.values().any(|shop| shop.wants_hipay) {
+            match read_setup(context, true).await {
+                Ok(setup) if setup.lacks_process_field() => return Err(JobError::Remote(say!("vendors-no-field"))),
+                Ok(_) => {}
+                Err(JobError::Remote(_)) => {
+                    unread.extend(ahead);
+                    return Ok(unread);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let now = context.clock.now();
+        let kept = context.store.write(move |writer: &mut Writer<'_>| write(writer, &read, now));
+        let (gone, changed) = kept.await?;
+        for mirakl_id in gone {
+            run.warn(&Subject::shop(mirakl_id), say!("shop-gone"));
+        }
+        ahead = changed;
     }
+    unread.extend(ahead);
     Ok(unread)
 }
 
-/// Keeps what Mirakl says of the shops that are asked for. Gives those whose vendor has changed meanwhile.
-async fn keep(context: &Context, run: &Run, asked: &[u64], unread: &mut BTreeSet<u64>) -> Result<Vec<u64>, JobError> {
-    let listed_at = context.clock.now();
+/// What Mirakl says of the shops that were asked for.
+struct Fetched {
+    /// Those of which it says something, be it that there is no such shop.
+    told: BTreeSet<u64>,
+    shown: BTreeMap<u64, Shop>,
+    unread: BTreeSet<u64>,
+    /// No later than when it was said (UTC).
+    listed_at: Timestamp,
+}
+
+async fn fetch(context: &Context, run: &Run, asked: &[u64]) -> Result<Fetched, JobError> {
+    let mut fetched = Fetched {
+        told: asked.iter().copied().collect(),
+        shown: BTreeMap::new(),
+        unread: BTreeSet::new(),
+        listed_at: context.clock.now(),
+    };
     let listing = context.mirakl.shops_with(asked).await.map_err(not_asked)?;
     for unreadable in &listing.unreadable {
         run.fail(Subject::default(), unreadable.into());
     }
-    let mut shown: BTreeMap<u64, Shop> = listing.rows.into_iter().map(|shop| (shop.shop_id, shop)).collect();
-    let mut told: BTreeSet<u64> = asked.iter().copied().collect();
-    if !listing.unreadable.is_empty() {
-        // A row that cannot be read may be any of those that are missing: each is asked for by itself.
-        for missing in asked.iter().filter(|id| !shown.contains_key(id)).copied().collect::<Vec<_>>() {
-            let alone = context.mirakl.shops_with(&[missing]).await.map_err(not_asked)?;
-            if !alone.unreadable.is_empty() {
-                told.remove(&missing);
-                unread.insert(missing);
-            }
-            shown.extend(alone.rows.into_iter().map(|shop| (shop.shop_id, shop)));
+    fetched.shown.extend(listing.rows.into_iter().map(|shop| (shop.shop_id, shop)));
+    if listing.unreadable.is_empty() {
+        return Ok(fetched);
+    }
+    // A row that cannot be read may be any of those that are missing: each is asked for by itself.
+    for missing in asked.iter().filter(|id| !fetched.shown.contains_key(id)).copied().collect::<Vec<_>>() {
+        let alone = context.mirakl.shops_with(&[missing]).await.map_err(not_asked)?;
+        if !alone.unreadable.is_empty() {
+            fetched.told.remove(&missing);
+            fetched.unread.insert(missing);
         }
+        fetched.shown.extend(alone.rows.into_iter().map(|shop| (shop.shop_id, shop)));
     }
-    // Without the field in Mirakl no shop could say that it wants to be paid.
-    if !shown.is_empty()
-        && !shown.values().any(|shop| shop.wants_hipay)
-        && read_setup(context, true).await?.lacks_process_field()
-    {
-        return Err(JobError::Remote(say!("vendors-no-field")));
-    }
-    let now = context.clock.now();
-    let kept = context.store.write(move |writer: &mut Writer<'_>| write(writer, &told, &shown, listed_at, now));
-    let (gone, changed) = kept.await?;
-    for mirakl_id in gone {
-        run.warn(&Subject::shop(mirakl_id), say!("shop-gone"));
-    }
-    Ok(changed)
+    Ok(fetched)
 }
 
 fn not_asked(error: CallError) -> JobError {
@@ -88,23 +105,18 @@ fn not_asked(error: CallError) -> JobError {
 }
 
 /// Gives the shops that are gone since they were last read, and those whose vendor changed while they were read.
-fn write(
-    writer: &mut Writer<'_>,
-    told: &BTreeSet<u64>,
-    shown: &BTreeMap<u64, Shop>,
-    listed_at: Timestamp,
-    now: Timestamp,
-) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
+fn write(writer: &mut Writer<'_>, read: &Fetched, now: Timestamp) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
-    for mirakl_id in told {
+    for mirakl_id in &read.told {
         let Some(known) = writer.get::<Vendor>(mirakl_id)? else { continue };
-        // A notice was faster, and may have changed the shop in Mirakl as well.
-        if known.updated_at > listed_at {
+        // A notice was faster, and may have changed the shop in Mirakl as well. A time that lies ahead was written by a
+        // wrong clock.
+        if known.updated_at > read.listed_at && known.updated_at <= now {
             changed.push(*mirakl_id);
             continue;
         }
         let mut vendor = known.clone();
-        match shown.get(mirakl_id) {
+        match read.shown.get(mirakl_id) {
             Some(shop) => {
                 vendor.blocked_by_person = known.is_block_of_person(shop.payment_blocked);
                 vendor.payment_blocked = shop.payment_blocked;
@@ -116,7 +128,7 @@ fn write(
         if vendor.gone && !known.gone {
             gone.push(*mirakl_id);
         }
-        if vendor != known {
+        if vendor != known || known.updated_at > now {
             vendor.updated_at = now;
             writer.put(&vendor)?;
         }

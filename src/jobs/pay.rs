@@ -191,7 +191,7 @@ impl Paying<'_> {
             }
             let message = say!("pay-ledger-unread", kind, error = &error);
             outcome::hold(context, id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
-            self.run.fail(subject(&operation), message);
+            self.run.unanswered(subject(&operation), message);
             return Ok(ByLedger::Done);
         }
         let vouchers = operation.voucher_numbers();
@@ -432,7 +432,7 @@ impl Paying<'_> {
         if error.is_credentials() {
             return Err(JobError::Credentials(error.into()));
         }
-        self.run.fail(subject(operation), say!("pay-no-balance", kind = self.kind, error));
+        self.run.unanswered(subject(operation), say!("pay-no-balance", kind = self.kind, error));
         Ok(())
     }
 
@@ -505,7 +505,7 @@ impl Paying<'_> {
         if error.is_credentials() {
             self.run.abort(JobError::Credentials(error.into()));
         }
-        self.run.fail(subject(operation), say!("pay-not-asked", kind = self.kind, error));
+        self.run.unanswered(subject(operation), say!("pay-not-asked", kind = self.kind, error));
         Ok(())
     }
 
@@ -517,7 +517,7 @@ impl Paying<'_> {
         }
         let message = Sentence::new(how, [("kind", self.kind.into()), ("error", error.into())]);
         outcome::open(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
-        self.run.fail(subject(operation), message);
+        self.run.unanswered(subject(operation), message);
         Ok(())
     }
 

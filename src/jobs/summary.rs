@@ -36,9 +36,13 @@ struct Told {
     at: Timestamp,
 }
 
-/// Returns true where every item failed and nothing of it is known but that: nobody answered.
-pub(super) fn nothing_was_answered(record: &BatchRecord) -> bool {
-    is_about_money(record) && record.failed > 0 && record.failed >= record.done && record.amounts.is_empty()
+/// What is known without asking HiPay about money.
+const KNOWN_BEFORE: [&str; 4] = ["vendor disabled", "shop gone", "wallet not ready", "payment blocked"];
+
+/// Returns true where a remote has not answered about any of the items that it was asked about.
+pub(super) fn is_unanswered(record: &BatchRecord, unanswered: u64) -> bool {
+    let known_before = KNOWN_BEFORE.iter().filter_map(|word| record.counts.get(*word)).sum();
+    is_about_money(record) && unanswered > 0 && unanswered >= record.done.saturating_sub(known_before)
 }
 
 fn is_about_money(record: &BatchRecord) -> bool {

@@ -13,7 +13,7 @@ use crate::hipay::Transaction;
 use crate::inbox::{Notification, Outcome};
 use crate::money::Amount;
 use crate::movement::Movement;
-use crate::notification::{Meaning, WalletNotice};
+use crate::notification::{CLOCKS_DIFFER, Meaning, WalletNotice};
 use crate::operation::{Column, Hold, Operation, PaymentKind};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
@@ -192,6 +192,9 @@ fn payment(
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
+    // Without a time of its own it speaks of some time before it came, by our clock.
+    let as_of =
+        notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
     match news {
         News::Known => return Ok(ignored(say!("notice-known"))),
@@ -200,7 +203,6 @@ fn payment(
         News::Revoked => {
             let reason = words(notice.text("message"));
             let message = say!("notice-revoked", kind, transaction = transaction_id, reason);
-            let as_of = notice.at.unwrap_or(notification.received_at);
             take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
             writer.put(&operation)?;
             let line = Line::about(Severity::Critical, &operation, &message);
@@ -208,7 +210,6 @@ fn payment(
         }
         News::New | News::Revived => {}
     }
-    let as_of = notice.at.unwrap_or(notification.received_at);
     take_over(&mut operation, kind, found(notice, &attempt, state, as_of), now);
     let column = match kind {
         PaymentKind::Transfer => operation.status.columns().0,
