@@ -176,6 +176,8 @@ pub struct Notification {
 
 /// How long a notification waits before it is tried again: longer each time, up to this.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// More notifications than one account may have stored in a day.
+const COUNTED_AT_MOST: usize = 1_000;
 /// More notifications than there are about one thing.
 const RELEASED_AT_ONCE: usize = 1_000;
 /// For how long what a notification is about may remain unknown.
@@ -313,7 +315,7 @@ pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, Stor
 /// How many notifications of an account were stored since `since`, and their bytes; those that have just come are
 /// left out.
 pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
-    let query = Query::group("account", account_id).from(since).limit(RELEASED_AT_ONCE);
+    let query = Query::group("account", account_id).from(since).limit(COUNTED_AT_MOST);
     let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
     Ok((page.items.len(), page.items.iter().map(|one| one.body.len()).sum()))
 }

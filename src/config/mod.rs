@@ -82,6 +82,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Returns true for the marketplace's own accounts, technical and operator (HiPay IDs).
+    pub fn is_own_account(&self, hipay_id: u64) -> bool {
+        [self.technical_account.hipay_id, self.operator_account.hipay_id].contains(&hipay_id)
+    }
+
     /// Reads the file at `path`, the `CASHOUT_*` variables of `environment` and the folder that its
     /// `CREDENTIALS_DIRECTORY` names. Where everything required comes from elsewhere, there need be
     /// no file.

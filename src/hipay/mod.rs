@@ -74,12 +74,12 @@ impl HiPay {
         })
     }
 
-    /// HiPay's own clock as of its last answer, to the second; `None` before the first.
-    pub fn their_time(&self) -> Option<Timestamp> {
-        self.remote.their_time()
+    /// `at`, or HiPay's own time as of its last answer where that is later: our clock may be behind.
+    pub fn no_earlier_than_theirs(&self, at: Timestamp) -> Timestamp {
+        self.remote.their_time().map_or(at, |theirs| theirs.max(at))
     }
 
-    /// The same where it was told a moment ago, so that it can be compared with our clock.
+    /// HiPay's own time where it was told a moment ago, so that it can be compared with our clock.
     pub fn their_time_now(&self) -> Option<Timestamp> {
         self.remote.their_time_within(JUST_NOW)
     }

@@ -1,7 +1,7 @@
 //! The store belongs to one Mirakl, one HiPay host and one technical account. A configuration that
 //! names others would send one marketplace's money by another's memory.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wallet_set::Moved;
@@ -9,6 +9,7 @@ use super::{BatchRecord, Context, JobError};
 use crate::attempt::AttemptState;
 use crate::config::Config;
 use crate::hipay::ActingOn;
+use crate::notification::CLOCKS_DIFFER;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
@@ -17,9 +18,6 @@ const DOCUMENT: &str = "binding";
 
 /// Batches whose times are compared with the clock.
 const BATCHES: usize = 20;
-
-/// How far the clocks of two machines may differ.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
 
 /// Whom a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +217,7 @@ pub async fn rebind(context: &Context) -> Result<(), JobError> {
 /// Binds the store, unless somebody else has bound it since it was looked at: of two batches that
 /// find a new store, one binds it.
 async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), JobError> {
-    let now = no_earlier_than_theirs(context);
+    let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let binding = Binding::of(&context.config);
     let bound = context.store.write(move |writer: &mut Writer<'_>| {
         let found = writer.get_document::<Stored>(DOCUMENT)?;
@@ -265,16 +263,18 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
 pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
     let (began, stored) = (context.store.memory_since(), stored(context).await?);
     let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some((began, context.store.memories())));
-    let known = stored.iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
-    let since = known.fold(began, Timestamp::max);
+    let since = recorded(stored.as_ref(), began);
     if stored.is_none() || is_checked { Ok(since) } else { Ok(since.max(check_clock(context, began).await?)) }
 }
 
 /// Since when the store remembers by its own word, whatever clock it was written by.
 pub(super) async fn recorded_memory(context: &Context) -> Result<Timestamp, StoreError> {
-    let stored = stored(context).await?;
-    let known = stored.iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
-    Ok(known.fold(context.store.memory_since(), Timestamp::max))
+    Ok(recorded(stored(context).await?.as_ref(), context.store.memory_since()))
+}
+
+fn recorded(stored: Option<&Stored>, began: Timestamp) -> Timestamp {
+    let known = stored.into_iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
+    known.fold(began, Timestamp::max)
 }
 
 /// When a memory that began at `began` by this machine's clock began by HiPay's, and by what the store has seen: a
@@ -309,15 +309,9 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
     Ok(if theirs.is_some() { corrected } else { corrected.max(now) })
 }
 
-/// Now, by the later of our clock and HiPay's.
-fn no_earlier_than_theirs(context: &Context) -> Timestamp {
-    let now = context.clock.now();
-    context.hipay.their_time().map_or(now, |theirs| theirs.max(now))
-}
-
 /// HiPay shows payments of ours that this store lacks: its memory begins now.
 pub(super) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
-    let now = no_earlier_than_theirs(context);
+    let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(()) };
         found.rewound_at = Some(found.rewound_at.map_or(now, |known| known.max(now)));

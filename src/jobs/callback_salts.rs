@@ -108,8 +108,7 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
     if let Some(salt) = callback_salt(context, hipay_id).await? {
         return Ok(Some(salt));
     }
-    let config = &context.config;
-    let own = [config.technical_account.hipay_id, config.operator_account.hipay_id].contains(&hipay_id);
+    let own = context.config.is_own_account(hipay_id);
     let (is_vendor, vendors) = context
         .store
         .reading(move |reader| {

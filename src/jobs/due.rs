@@ -28,19 +28,21 @@ pub(super) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
             }
         }
     }
-    ids.extend(held_for(context, statuses, Hold::LedgerUnread).await?);
+    ids.extend(held_for(context, statuses, &[Hold::LedgerUnread]).await?);
     Ok(ids)
 }
 
-/// The operations in `statuses` that are held for `why`. Each run tries those that are held only until HiPay's
+/// The operations in `statuses` that are held for one of `reasons`. Each run tries those that are held only until HiPay's
 /// ledger can be read, and what was sent before a person held it is looked up all the same.
-pub(super) async fn held_for(context: &Context, statuses: &[Status], why: Hold) -> Result<Vec<u64>, StoreError> {
+pub(super) async fn held_for(context: &Context, statuses: &[Status], reasons: &[Hold]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
     let mut cursor = None;
     loop {
         let query = Query::group("held", ()).limit(SLICE).after(cursor.take());
         let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
-        let waiting = |operation: &&Operation| operation.held_for == Some(why) && statuses.contains(&operation.status);
+        let waiting = |operation: &&Operation| {
+            operation.held_for.is_some_and(|why| reasons.contains(&why)) && statuses.contains(&operation.status)
+        };
         ids.extend(page.items.iter().filter(waiting).map(|operation| operation.id));
         cursor = page.next;
         if cursor.is_none() {

@@ -106,9 +106,7 @@ impl<'a> Ledger<'a> {
     }
 
     async fn read_from_hipay(&self, since: Timestamp) -> Result<Timestamp, CallError> {
-        let account = self.account;
-        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
-        let known = known.map_err(|error| CallError::unknown(&error))?;
+        let (account, known) = (self.account, self.known().await?);
         let now = self.context.clock.now();
         // Where our clock is ahead, the next reading begins no later than HiPay's own time.
         let until = self.context.hipay.as_of(now);
@@ -123,8 +121,8 @@ impl<'a> Ledger<'a> {
             }
         }
         // Where our clock is behind, HiPay's list reaches further.
-        if let (Some(theirs), Some((_, to))) = (self.context.hipay.their_time(), intervals.last_mut()) {
-            *to = theirs.max(*to);
+        if let Some((_, to)) = intervals.last_mut() {
+            *to = self.context.hipay.no_earlier_than_theirs(*to);
         }
         for (from, to) in intervals {
             self.read_interval(earlier(from, MARGIN), later(to, MARGIN), Reading::Incremental).await?;
@@ -138,12 +136,10 @@ impl<'a> Ledger<'a> {
     /// Reads everything since `since` once more, whatever was read before: what HiPay had executed may have come
     /// back.
     pub(super) async fn look_again(&self, since: Timestamp) -> Result<(), CallError> {
-        let account = self.account;
-        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
-        let known = known.map_err(|error| CallError::unknown(&error))?;
+        let (account, known) = (self.account, self.known().await?);
         let now = self.context.clock.now();
         let until = self.context.hipay.as_of(now);
-        let to = self.context.hipay.their_time().map_or(now, |theirs| theirs.max(now));
+        let to = self.context.hipay.no_earlier_than_theirs(now);
         self.read_interval(earlier(since, MARGIN), later(to, MARGIN), Reading::Again).await?;
         let looked_again_at = Some(now);
         let known = match known {
@@ -153,6 +149,13 @@ impl<'a> Ledger<'a> {
             None => LedgerAccount { account, from: since, until, looked_again_at, unknown: Map::new() },
         };
         self.note(known).await
+    }
+
+    /// How far it was read before.
+    async fn known(&self) -> Result<Option<LedgerAccount>, CallError> {
+        let account = self.account;
+        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
+        known.map_err(|error| CallError::unknown(&error))
     }
 
     async fn note(&self, read: LedgerAccount) -> Result<(), CallError> {
@@ -273,19 +276,19 @@ impl<'a> Ledger<'a> {
         let key = (self.account, id.clone());
         let kind = self.kind();
         let known = self.context.store.reading(move |reader| {
-            let Some(entry) = reader.get::<LedgerEntry>(&key)? else { return Ok(None) };
-            let attempt = attempt_of(reader, &entry)?;
+            let Some(entry) = reader.get::<LedgerEntry>(&key)? else { return Ok(false) };
+            let is_over = entry.state().is_ended() || entry.state() == TransactionState::Captured;
+            if !is_over || reading == Reading::Incremental {
+                return Ok(is_over);
+            }
             // Each payment of ours is looked at in the list of the account that it left.
-            let executed =
-                attempt.is_some_and(|found| found.kind == kind && found.attempt.state == AttemptState::Captured);
-            Ok(Some((entry, executed)))
+            let attempt = attempt_of(reader, &entry)?;
+            Ok(!attempt.is_some_and(|found| found.kind == kind && found.attempt.state == AttemptState::Captured))
         });
-        let known = known.await.map_err(|error| CallError::unknown(&error))?;
-        let is_over = |state: TransactionState| state.is_ended() || state == TransactionState::Captured;
-        if known.is_some_and(|(entry, executed)| is_over(entry.state()) && !(reading == Reading::Again && executed)) {
+        if known.await.map_err(|error| CallError::unknown(&error))? {
             return Ok(None);
         }
-        match self.context.hipay.transaction(self.kind(), self.account, &id).await? {
+        match self.context.hipay.transaction(kind, self.account, &id).await? {
             Some(transaction) => Ok(Some(transaction)),
             None => Err(CallError::unknown(say!("ledger-listed-not-shown", transaction = id))),
         }

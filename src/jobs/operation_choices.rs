@@ -303,10 +303,9 @@ fn belongs_elsewhere(
     Ok(match operation.beneficiary {
         Beneficiary::Operator => Some(elsewhere),
         Beneficiary::Vendor => {
-            let own = [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id];
             let owner = view.by_unique::<Vendor>("hipay_id", account)?;
             let others = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
-            (own.contains(&account) || others).then_some(elsewhere)
+            (context.config.is_own_account(account) || others).then_some(elsewhere)
         }
     })
 }

@@ -101,7 +101,7 @@ pub(super) async fn begin(
 
 /// What a refused attempt, of which HiPay knows nothing, is sent with now.
 #[derive(Debug)]
-pub(super) struct Anew {
+pub(super) struct AmendedRequest {
     pub(super) amount: Amount,
     /// The paying account's balance as last read.
     pub(super) balance: Amount,
@@ -114,7 +114,7 @@ pub(super) async fn reopen(
     context: &Context,
     id: u64,
     kind: PaymentKind,
-    anew: Option<Anew>,
+    amended: Option<AmendedRequest>,
 ) -> Result<Option<Operation>, StoreError> {
     let reopened = update(context, id, move |operation, now| {
         let Some(number) = operation.payment(kind).last().map(|last| last.number) else { return false };
@@ -125,7 +125,7 @@ pub(super) async fn reopen(
         if !open && operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err() {
             return false;
         }
-        if let Some(Anew { amount, balance, .. }) = &anew
+        if let Some(AmendedRequest { amount, balance, .. }) = &amended
             && kind == PaymentKind::Withdrawal
         {
             operation.balance = Some(*balance);
@@ -133,9 +133,9 @@ pub(super) async fn reopen(
         }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
             // Where only the balance is another one, the request stays the same to the byte.
-            if let Some(anew) = anew.filter(|anew| anew.amount != last.amount) {
-                last.amount = anew.amount;
-                (last.public_label, last.private_label) = (anew.public_label, anew.private_label);
+            if let Some(amended) = amended.filter(|amended| amended.amount != last.amount) {
+                last.amount = amended.amount;
+                (last.public_label, last.private_label) = (amended.public_label, amended.private_label);
             }
             last.state = AttemptState::Sending;
             last.refusal = None;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::binding::{self, marketplace};
 use super::funds::{Funds, Reserved};
 use super::ledger::{self, Ledger};
-use super::outcome::{self, Anew, Found};
+use super::outcome::{self, AmendedRequest, Found};
 use super::{Context, JobError, Run, Subject, labels};
 use crate::attempt::{Attempt, AttemptState, Plan, ReferenceParts, TransactionState, split_number};
 use crate::hipay::{ActingOn, Transaction};
@@ -357,7 +357,7 @@ impl Paying<'_> {
         let open = attempt.state == AttemptState::Sending;
         let mut amount = attempt.amount;
         let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
-        let mut anew = None;
+        let mut amended = None;
         if open {
             self.funds.reserve_anyway(amount).await;
             self.funds.is_over(operation.id);
@@ -366,9 +366,9 @@ impl Paying<'_> {
             let Some(reserved) = self.reserve(operation).await? else { return Ok(()) };
             amount = reserved.amount;
             let (public_label, private_label) = labels::of(self.context, operation, self.kind, amount);
-            anew = Some(Anew { amount, balance: reserved.balance, public_label, private_label });
+            amended = Some(AmendedRequest { amount, balance: reserved.balance, public_label, private_label });
         }
-        let Some(operation) = outcome::reopen(self.context, operation.id, self.kind, anew).await? else {
+        let Some(operation) = outcome::reopen(self.context, operation.id, self.kind, amended).await? else {
             self.funds.back(amount).await;
             return Ok(());
         };

@@ -25,9 +25,7 @@ const FEWEST_LISTED: usize = 4;
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
     let mut ids = due::ids(context, &sent).await?;
-    for why in [Hold::ByPerson, Hold::OutcomeUnknown, Hold::Revoked] {
-        ids.extend(due::held_for(context, &sent, why).await?);
-    }
+    ids.extend(due::held_for(context, &sent, &[Hold::ByPerson, Hold::OutcomeUnknown, Hold::Revoked]).await?);
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
     let transfers = Ledger::of_technical_account(context);

@@ -254,7 +254,7 @@ async fn keep(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<u64>, JobError> {
     let hipay_id = account.hipay_id;
-    if [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id].contains(&hipay_id) {
+    if context.config.is_own_account(hipay_id) {
         // Its bank details would become the seller's.
         let message = format!(
             "the e-mail {} belongs to the marketplace's own HiPay account {hipay_id}; give the shop one of its own",

@@ -81,8 +81,7 @@ pub async fn set_wallet(
     if reason.is_empty() {
         return Err(JobError::Refused(say!("wallet-set-no-reason")));
     }
-    let own = [context.config.technical_account.hipay_id, context.config.operator_account.hipay_id];
-    if own.contains(&hipay_id) {
+    if context.config.is_own_account(hipay_id) {
         return Err(JobError::Refused(say!("wallet-set-own", wallet = hipay_id.to_string())));
     }
     let _turn = context.vendor_turns.take(mirakl_id, &context.inbox).await;

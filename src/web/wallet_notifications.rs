@@ -170,8 +170,7 @@ struct Taken {
 impl Quotas {
     /// Takes room for one more notice. False where the account has had its share today.
     async fn take(&self, web: &Web, account: u64, bytes: usize) -> Result<bool, Problem> {
-        let config = &web.context.config;
-        let own = [config.technical_account.hipay_id, config.operator_account.hipay_id].contains(&account);
+        let own = web.context.config.is_own_account(account);
         let day = day_of(web.context.clock.now());
         let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied();
         let kept = match begun.filter(|begun| begun.day == day) {

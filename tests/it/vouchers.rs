@@ -329,6 +329,16 @@ async fn what_failed_for_good_at_hipay_is_paid_under_the_next_reference() {
     assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
 }
 
+/// So many cents come to the operator's account, or leave it, beside all payments.
+fn credit_operator(world: &World, cents: i64) {
+    let operator = world.sandbox.credentials().operator_id;
+    world.sandbox.hipay(|hipay| {
+        let account = hipay.account_mut(operator).unwrap();
+        account.opening = account.opening.checked_add(euro(cents)).unwrap();
+        account.balance = account.balance.checked_add(euro(cents)).unwrap();
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_withdraws_what_is_there() {
     let world = World::new().await;
@@ -340,11 +350,7 @@ async fn the_operator_withdraws_what_is_there() {
     world.sync().await;
     // HiPay took a fee from the operator's account.
     let operator = world.sandbox.credentials().operator_id;
-    world.sandbox.hipay(|hipay| {
-        let account = hipay.account_mut(operator).unwrap();
-        account.opening = account.opening.checked_sub(euro(300)).unwrap();
-        account.balance = account.balance.checked_sub(euro(300)).unwrap();
-    });
+    credit_operator(&world, -300);
     world.withdraw().await;
     world.sync().await;
     let commission = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
@@ -364,19 +370,12 @@ async fn a_refused_part_of_a_commission_does_not_fix_its_amount() {
         world.transfer().await;
         world.sync().await;
         let operator = world.sandbox.credentials().operator_id;
-        let add = |cents: i64| {
-            world.sandbox.hipay(|hipay| {
-                let account = hipay.account_mut(operator).unwrap();
-                account.opening = account.opening.checked_add(euro(cents)).unwrap();
-                account.balance = account.balance.checked_add(euro(cents)).unwrap();
-            });
-        };
-        add(first);
+        credit_operator(&world, first);
         world.sandbox.hipay(|hipay| {
             hipay.refusals.push(Refusal::code(Endpoint::Withdrawal, 13).about(&operator).times(1));
         });
         world.withdraw().await;
-        add(then);
+        credit_operator(&world, then);
         world.withdraw().await;
         world.sync().await;
         let commission = world.operations().into_iter().find(|one| one.beneficiary == Beneficiary::Operator).unwrap();
