@@ -10,6 +10,7 @@ mod bad_store;
 mod batch_events;
 mod binary;
 mod calls;
+mod campaign;
 mod checks;
 mod choices;
 mod commands;

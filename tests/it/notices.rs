@@ -64,7 +64,8 @@ impl World {
     /// The same on a port of the test's.
     pub(crate) async fn heard_on(&self, listener: std::net::TcpListener, url: &str) -> Appliance {
         let appliance = self.serve_on(listener).await;
-        let (technical, operator) = (self.sandbox.credentials().technical_id, self.sandbox.credentials().operator_id);
+        let config = &self.context.config;
+        let (technical, operator) = (config.technical_account.hipay_id, config.operator_account.hipay_id);
         for account in [technical, operator] {
             let known = async {
                 while jobs::callback_salt(&self.context, account).await.unwrap().is_none() {

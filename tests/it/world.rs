@@ -120,6 +120,17 @@ impl World {
         self.restart().await;
     }
 
+    /// The lines that were added to the configuration.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        self.settings.clone()
+    }
+
+    /// Puts these lines in the place of those that were added, and starts again.
+    pub(crate) async fn set_all(&mut self, settings: Vec<String>) {
+        self.settings = settings;
+        self.restart().await;
+    }
+
     /// Closes the store, so that another process can have it.
     pub(crate) async fn let_go(&self) {
         let store = self.context.store.clone();

@@ -1,0 +1,171 @@
+//! The end: nothing disturbs any more, a person decides what waits for one, and everything comes to its end.
+
+use cashout::explanation::{Actor, explain, explain_voucher};
+use cashout::jobs::Command;
+use cashout::locale::Texts;
+use cashout::operation::{Operation, Status};
+use cashout::sandbox::Life;
+use cashout::store::{Query, View};
+use cashout::voucher::{HeldBecause, VoucherRecord};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Campaign;
+use super::killing::batches;
+use super::truth::Due;
+use crate::world::IBAN;
+
+/// In so many days after the last disturbance everything has come to its end.
+const DAYS: usize = 16;
+
+impl Campaign {
+    fn records(&self) -> Vec<VoucherRecord> {
+        let query = Query::group("date", ()).limit(1_000);
+        self.world.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items
+    }
+
+    /// Everything that stood in the way goes.
+    fn calm(&mut self) {
+        let now = self.world.clock.now();
+        self.world.sandbox.hipay(|hipay| {
+            hipay.life = Life::captured_at_once();
+            hipay.refusals.clear();
+            hipay.settle_transactions();
+        });
+        self.world.sandbox.mirakl(|mirakl| {
+            for shop in &mut mirakl.shops {
+                shop.payment_blocked = false;
+                shop.hipay_process = Some(true);
+                shop.updated = now;
+            }
+        });
+        self.world.fund(100_000_000);
+        // The cycle that is open closes.
+        self.world.clock.advance(SignedDuration::from_hours(24 * 11));
+    }
+
+    pub(super) async fn come_to_an_end(&mut self) {
+        self.calm();
+        self.story.step(format!("{} calm", self.world.clock.now()));
+        for day in 1..=DAYS {
+            for command in batches().into_iter().chain([Command::TransactionStatusSync]) {
+                let ran = self.run(command).await;
+                self.judge();
+                self.story.step(format!("{} {ran}", self.world.clock.now()));
+            }
+            let mut decided = false;
+            for operation in self.world.operations() {
+                self.judge_words(&operation);
+                if operation.waits_for_person() || is_over_but_for_a_person(&operation) {
+                    let told = self.decide(&operation).await;
+                    decided |= told.is_some();
+                    self.story.step(format!("{} {told:?}", self.world.clock.now()));
+                }
+            }
+            for record in self.records() {
+                if let Some(told) = self.decide_voucher(&record).await {
+                    decided = true;
+                    self.story.step(format!("{} {told}", self.world.clock.now()));
+                }
+            }
+            self.world.sandbox.hipay(|hipay| {
+                hipay.settle_transactions();
+                // Also the wallets that are made only now.
+                for account in hipay.accounts.values_mut() {
+                    *account = account.clone().ready(IBAN);
+                }
+            });
+            self.world.clock.advance(SignedDuration::from_hours(25));
+            if day > 3 {
+                self.truth.taken_back.clear();
+                if !decided && self.open().is_empty() {
+                    self.all_is_accounted_for();
+                    return;
+                }
+            }
+        }
+        panic!("after {DAYS} days these are still open: {:#?}", self.open());
+    }
+
+    /// What has not come to its end.
+    fn open(&self) -> Vec<String> {
+        let operations = self.world.operations();
+        let open = operations.iter().filter(|one| !is_at_its_end(one)).map(|one| {
+            let Operation { id, voucher, beneficiary, status, held, message, .. } = one;
+            format!("operation {id} of voucher {voucher}, {beneficiary:?}: {status}, held {held:?}, {message}")
+        });
+        let records = self.records();
+        let waits = |record: &&VoucherRecord| !matches!(record.held, None | Some(HeldBecause::Settled));
+        let held = records.iter().filter(waits).map(|record| format!("voucher {}: {:?}", record.id(), record.held));
+        open.chain(held).collect()
+    }
+
+    /// What is not paid says why, and who has to do something.
+    fn judge_words(&mut self, operation: &Operation) {
+        if operation.status == Status::WithdrawSuccess && operation.held.is_none() {
+            return;
+        }
+        let told = explain(operation);
+        let english = Texts::of(None);
+        assert!(told.iter().any(|one| !one.what(english).is_empty()), "nothing is said of {operation:#?}");
+        let acts = told.iter().any(|one| one.by() != Actor::Nobody);
+        assert!(acts || !operation.waits_for_person(), "nobody acts: {operation:#?}");
+    }
+
+    /// Each voucher that Mirakl shows is known, and says what became of it; no money lies about.
+    fn all_is_accounted_for(&mut self) {
+        let (records, operations) = (self.records(), self.world.operations());
+        let vouchers = self.world.sandbox.mirakl(|mirakl| mirakl.vouchers.clone());
+        // What is older than the window of the first cycle was paid by whoever was there before.
+        let first: Timestamp = "2026-11-10T11:00:00Z".parse().unwrap();
+        for voucher in vouchers.iter().filter(|voucher| voucher.created >= first) {
+            let names = [voucher.number.to_string(), voucher.payment_voucher_number.clone()];
+            let known: Vec<&VoucherRecord> =
+                records.iter().filter(|record| names.contains(&record.voucher.number)).collect();
+            assert!(!known.is_empty(), "voucher {} is not known", voucher.number);
+            let made = operations.iter().any(|one| names.contains(&one.voucher));
+            for record in &known {
+                if let Some(why) = &record.held {
+                    assert!(!explain_voucher(why).what(Texts::of(None)).is_empty());
+                }
+                self.story.meet(format!("voucher: {}", record.state().name()));
+            }
+            assert!(made || known.iter().any(|one| one.held.is_some()), "voucher {} made nothing", voucher.number);
+            if let Some(record) = known.iter().find(|one| one.held.is_none()) {
+                let due = |beneficiary| Due { voucher: voucher.number, beneficiary };
+                let [vendor, operator] = cashout::operation::Beneficiary::ALL.map(|one| self.truth.owed(&self.world, due(one)));
+                let shown = record.changed_to.unwrap_or((record.voucher.vendor_amount, record.voucher.operator_amount));
+                assert_eq!(shown, (vendor, operator), "voucher {}: {record:#?}", voucher.number);
+            }
+        }
+        for operation in &operations {
+            self.is_netted_once(operation, &operations);
+            let end = operation.held_for.map_or_else(|| operation.status.to_string(), |why| format!("{why:?}"));
+            self.story.meet(format!("end: {end}"));
+        }
+    }
+
+    /// What was netted is the difference of both amounts, and no debt is netted into two.
+    fn is_netted_once(&self, operation: &Operation, all: &[Operation]) {
+        for debt in &operation.adjusts {
+            let debt = all.iter().find(|one| one.id == *debt).expect("a debt that is there");
+            assert_eq!((debt.status, debt.adjusted_by), (Status::AdjustedOperations, Some(operation.id)), "{debt:#?}");
+        }
+        if operation.status == Status::AdjustedOperations {
+            let into = all.iter().filter(|one| one.adjusts.contains(&operation.id)).count();
+            assert_eq!(into, 1, "{operation:#?}");
+        }
+    }
+}
+
+/// True where only a person can end it although its status does not say so.
+fn is_over_but_for_a_person(operation: &Operation) -> bool {
+    operation.unready == Some(cashout::operation::Unready::NoAccountInCurrency)
+}
+
+fn is_at_its_end(operation: &Operation) -> bool {
+    let over = matches!(
+        operation.status,
+        Status::WithdrawSuccess | Status::AdjustedOperations | Status::InvalidAmount
+    );
+    operation.is_settled() || (over && operation.held.is_none())
+}

@@ -1,0 +1,107 @@
+//! The judge: what both remotes know, against what was paid and what the store says of it.
+
+use cashout::operation::{Beneficiary, Column, Operation, PaymentKind};
+use cashout::sandbox::{Entry, EntryState, Kind, Place};
+
+use super::Campaign;
+use super::truth::{Due, Truth, sum};
+
+impl Campaign {
+    /// After every step: nothing was paid twice, to another account, or against what Mirakl shows; and what the
+    /// store calls paid is paid.
+    pub(super) fn judge(&mut self) {
+        if let Err(wrong) = self.world.sandbox.verify_once() {
+            panic!("HiPay's ledger: {}", wrong.join("; "));
+        }
+        let entries = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().to_vec());
+        for (at, entry) in entries.iter().enumerate().skip(self.truth.judged) {
+            if !entry.by_others && entry.kind != Kind::Funding {
+                self.judge_payment(entry, entries.get(..at).unwrap_or_default());
+            }
+        }
+        self.truth.judged = entries.len();
+        for operation in self.world.operations() {
+            self.judge_claim(&operation);
+        }
+    }
+
+    /// One payment that the software has made since the last look; `before` it were these.
+    fn judge_payment(&mut self, entry: &Entry, before: &[Entry]) {
+        let reference = entry.reference.as_deref().expect("a payment without a reference");
+        let due = Due::named(reference).unwrap_or_else(|| panic!("{reference} names no voucher"));
+        let truth = &self.truth;
+        let voucher = truth.voucher(&self.world, due.voucher);
+        let account = match (&entry.to, &entry.from) {
+            (Place::Account(to), _) => *to,
+            (_, Place::Account(from)) => *from,
+            _ => panic!("{entry:?} goes nowhere"),
+        };
+        let right = match due.beneficiary {
+            Beneficiary::Vendor => Truth::is_wallet_of(&self.world, account, voucher.shop_id),
+            Beneficiary::Operator => truth.operators.contains(&account),
+        };
+        assert!(right, "{reference} went to account {account}, which is not of shop {}", voucher.shop_id);
+        let currency = entry.amount.currency();
+        let earlier: Vec<Entry> = before
+            .iter()
+            .filter(|earlier| earlier.kind == entry.kind && truth.due_of(earlier) == Some(due))
+            .cloned()
+            .collect();
+        let paid = sum(&earlier, currency).checked_add(entry.amount).unwrap();
+        let covered = match entry.kind {
+            Kind::Transfer => {
+                assert!(!truth.elsewhere.contains(&due), "{reference} was paid from another bank already");
+                truth.owed(&self.world, due)
+            }
+            Kind::Withdrawal | Kind::Funding => sum(&truth.live(&self.world, Kind::Transfer, due), currency),
+        };
+        // What failed at once moved nothing.
+        if entry.state != EntryState::Reversed {
+            assert!(covered.covers(paid), "{reference}: {paid} were paid where {covered} were owed, after {earlier:?}");
+        }
+        if entry.kind == Kind::Transfer && !truth.released.contains(&due) {
+            assert!(!truth.vanished.contains_key(&due.voucher), "{reference} was sent, and Mirakl shows no voucher");
+            assert_ne!(voucher.state, "PAID", "{reference} was sent, and Mirakl shows the voucher as paid");
+            let provider = voucher.pay_out_psp_code.as_deref().unwrap_or("OPERATOR");
+            assert_eq!(provider, "OPERATOR", "{reference} was sent, and another provider pays it");
+        }
+        if due.beneficiary == Beneficiary::Vendor {
+            let shop = self.world.sandbox.mirakl(|mirakl| mirakl.shop(voucher.shop_id).cloned());
+            let Some(shop) = shop else { panic!("{reference} was sent, and Mirakl shows no shop {}", voucher.shop_id) };
+            assert_eq!(shop.hipay_process, Some(true), "{reference} was sent, and the shop is not HiPay's");
+            let blocked = entry.kind == Kind::Withdrawal && shop.payment_blocked;
+            assert!(!blocked, "{reference} was sent, and payments to the shop are blocked");
+        }
+        self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
+    }
+
+    /// What an operation is shown as having been paid has been paid.
+    fn judge_claim(&mut self, operation: &Operation) {
+        if operation.held.is_some() {
+            return;
+        }
+        let (transfer, withdrawal) = operation.status.columns();
+        for (kind, column) in [(PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal)] {
+            // What was left of an operation after its transfer has none of its own.
+            let of_another = kind == PaymentKind::Transfer && operation.remainder_of.is_some();
+            if column != Column::Ok || (of_another && operation.transfer.attempts.is_empty()) {
+                continue;
+            }
+            let what = format!("operation {} of voucher {}", operation.id, operation.voucher);
+            let attempt = operation.payment(kind).last().unwrap_or_else(|| panic!("{what} is paid by no {kind:?}"));
+            let id = attempt.transaction_id.as_ref().unwrap_or_else(|| panic!("{what}: {attempt:?} has no id"));
+            let entries = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().to_vec());
+            let entry = entries.iter().find(|entry| entry.transaction_id == *id);
+            let entry = entry.unwrap_or_else(|| panic!("{what} is shown as paid by {id}, which HiPay does not have"));
+            let expected = if kind == PaymentKind::Transfer { Kind::Transfer } else { Kind::Withdrawal };
+            assert_eq!(entry.kind, expected, "{what}: {entry:?}");
+            let due = Due::of(operation);
+            assert_eq!(self.truth.due_of(entry), Some(due), "{what} is shown as paid by {entry:?}");
+            if !self.truth.taken_back.contains(id) {
+                assert_eq!(entry.state, EntryState::Executed, "{what} is shown as paid: {operation:#?}");
+            }
+            assert_eq!(attempt.amount, entry.amount, "{what}: {attempt:?}");
+        }
+        self.story.meet(format!("shown: {}", operation.status));
+    }
+}
