@@ -181,14 +181,22 @@ pub enum LedgerVerdict<'a> {
     Paid(&'a LedgerEntry),
     /// Several live entries claim to be this payment: a person has to look.
     Several(Vec<&'a LedgerEntry>),
-    /// These entries carry no reference, and may be this payment: a person has to look.
+    /// Nothing tells for certain of which payment these entries are, and they may be of this one: a person has to
+    /// look.
     Possible(Vec<&'a LedgerEntry>),
 }
 
 impl SoughtPayment<'_> {
     /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another
     /// operation, or that HiPay shows as failed for good, is none of it.
-    pub fn judge<'a>(&self, entries: impl IntoIterator<Item = &'a LedgerEntry>) -> LedgerVerdict<'a> {
+    ///
+    /// `of_unknown` are entries with a reference of our form whose voucher this store does not know: the other source
+    /// of Mirakl's may name this one so.
+    pub fn judge<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a LedgerEntry>,
+        of_unknown: impl IntoIterator<Item = &'a LedgerEntry>,
+    ) -> LedgerVerdict<'a> {
         let (mut paid, mut possible) = (Vec::new(), Vec::new());
         for entry in entries {
             if entry.operation.is_some() || entry.state().is_ended() {
@@ -200,6 +208,12 @@ impl SoughtPayment<'_> {
                 Claim::Possible => possible.push(entry),
             }
         }
+        possible.extend(of_unknown.into_iter().filter(|entry| {
+            let parts = entry.reference_parts();
+            let of_this_kind =
+                parts.is_some_and(|parts| (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary));
+            of_this_kind && entry.operation.is_none() && !entry.state().is_ended() && entry.created_at >= self.since
+        }));
         match (paid.as_slice(), possible.is_empty()) {
             ([], true) => LedgerVerdict::NotPaid,
             ([], false) => LedgerVerdict::Possible(possible),

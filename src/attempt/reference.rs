@@ -59,6 +59,13 @@ impl<'a> ReferenceParts<'a> {
         None
     }
 
+    /// Every text that may be the voucher's number: each beginning of what follows the prefix.
+    pub fn voucher_numbers(&self) -> impl Iterator<Item = &'a str> {
+        let (parts, rest) = (*self, self.rest);
+        let beginnings = rest.match_indices('_').filter_map(move |(end, _)| rest.get(..end));
+        beginnings.filter(move |voucher| parts.is_of(voucher))
+    }
+
     /// Returns true where it is of the voucher with this number, whatever marketplace and wallet follow.
     pub fn is_of(&self, voucher: &str) -> bool {
         let marketplace = self

@@ -2,7 +2,7 @@
 //! entry is kept, with what it is to our operations.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::binding::{forget_before_now, marketplaces, recorded_memory, remembers_since};
 use super::{Context, JobError, Run, Subject, reversals};
-use crate::attempt::{Attempt, AttemptState, TransactionState, prefix};
+use crate::attempt::{Attempt, AttemptState, ReferenceParts, TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
 use crate::operation::{Operation, PaymentKind};
@@ -19,6 +19,7 @@ use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::Vendor;
+use crate::voucher::VoucherRecord;
 
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
@@ -63,6 +64,8 @@ pub(super) struct Ledger<'a> {
     read: Mutex<Option<Result<Timestamp, CallError>>>,
     /// What was found in this run.
     found: std::sync::Mutex<FoundEntries>,
+    /// The entries of vouchers that this store does not know, and since when they were looked for.
+    of_unknown: Mutex<Option<(Timestamp, Arc<Vec<LedgerEntry>>)>>,
 }
 
 /// The entries that somebody has to hear of.
@@ -87,7 +90,8 @@ impl<'a> Ledger<'a> {
 
     fn of(context: &'a Context, on: ActingOn<'a>, account: u64) -> Self {
         let begun_at = context.clock.now();
-        Self { context, on, account, begun_at, read: Mutex::default(), found: std::sync::Mutex::default() }
+        let (read, found, of_unknown) = (Mutex::default(), std::sync::Mutex::default(), Mutex::default());
+        Self { context, on, account, begun_at, read, found, of_unknown }
     }
 
     /// Reads what HiPay shows since `since`, unless this run has read it already.
@@ -422,6 +426,82 @@ impl<'a> Ledger<'a> {
         });
         candidates.await
     }
+
+    /// The entries since `sought.since` that name a voucher which this store does not know, and a wallet of the shop
+    /// `mirakl_id`; where nobody knows whose the wallet is, those of the same amount. The ledger has to be read before.
+    pub(super) async fn of_unknown_vouchers(
+        &self,
+        mirakl_id: u64,
+        sought: &SoughtPayment<'_>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let all = self.of_unknown_since(sought.since).await?;
+        let amount = sought.amount;
+        let of_shop = self.context.store.reading(move |reader| {
+            let mut found = Vec::new();
+            for entry in all.iter() {
+                let Some(parts) = entry.reference_parts() else { continue };
+                let owner = reader.by_unique::<Vendor>("hipay_id", parts.wallet)?;
+                let may_be_ours = match owner {
+                    Some(owner) => owner.mirakl_id == mirakl_id,
+                    None => entry.amount.is_none_or(|shown| shown == amount),
+                };
+                if may_be_ours {
+                    found.push(entry.clone());
+                }
+            }
+            Ok(found)
+        });
+        of_shop.await
+    }
+
+    /// The same of whatever shop. Looked for once in a run, unless an older payment asks for more.
+    async fn of_unknown_since(&self, since: Timestamp) -> Result<Arc<Vec<LedgerEntry>>, StoreError> {
+        let mut known = self.of_unknown.lock().await;
+        if let Some((_, entries)) = known.as_ref().filter(|(from, _)| *from <= since) {
+            return Ok(Arc::clone(entries));
+        }
+        let account = self.account;
+        let (mut entries, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = Query::group("match", LedgerMatch::Orphan.name()).from(since).limit(1_000).after(cursor.take());
+            let page = self.context.store.reading(move |reader| {
+                let page = reader.page::<LedgerEntry>(&query)?;
+                let mut of_unknown = Vec::new();
+                for entry in page.items.into_iter().filter(|entry| entry.account == account) {
+                    let known = entry.reference_parts().map(|parts| knows_voucher(reader, &parts)).transpose()?;
+                    if known == Some(false) {
+                        of_unknown.push(entry);
+                    }
+                }
+                Ok((of_unknown, page.next))
+            });
+            let (found, next) = page.await?;
+            entries.extend(found);
+            cursor = next;
+            if cursor.is_none() {
+                let entries = Arc::new(entries);
+                *known = Some((since, Arc::clone(&entries)));
+                return Ok(entries);
+            }
+        }
+    }
+}
+
+/// Returns true where a voucher of this store has the number that a reference names.
+pub(super) fn knows_voucher(view: &impl View, parts: &ReferenceParts<'_>) -> Result<bool, StoreError> {
+    for number in parts.voucher_numbers().map(str::to_lowercase) {
+        let records = view.page::<VoucherRecord>(&of_voucher(&number))?.items;
+        let named = records.iter().any(|record| {
+            let numbers = record.voucher.identities().into_iter();
+            numbers.chain([("number", record.voucher.number.clone())]).any(|(_, one)| one.to_lowercase() == number)
+        });
+        // A store that came from elsewhere may have operations without their vouchers.
+        if named || view.page::<Operation>(&of_voucher(&number))?.items.iter().any(|one| one.voucher.to_lowercase() == number)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
@@ -521,14 +601,7 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
     if operations.is_empty()
         && let Some(parts) = entry.reference_parts()
     {
-        // Each beginning of what follows the prefix may be the voucher's number.
-        let ends = parts.rest.match_indices('_').map(|(at, _)| at);
-        let vouchers: Vec<String> = ends
-            .filter_map(|end| parts.rest.get(..end))
-            .filter(|voucher| parts.is_of(voucher))
-            .map(str::to_lowercase)
-            .collect();
-        for voucher in vouchers {
+        for voucher in parts.voucher_numbers().map(str::to_lowercase) {
             operations.extend(view.page::<Operation>(&of_voucher(&voucher))?.items);
         }
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::binding::marketplace;
 use super::outcome::{self, Found};
 use super::unpaid_vouchers::{record_of, remainders};
-use super::{Context, JobError, labels};
+use super::{Context, JobError, labels, ledger};
 use crate::attempt::{Attempt, AttemptState, Payment, ReferenceParts, TransactionState, split_number};
 use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
@@ -292,7 +292,9 @@ fn belongs_elsewhere(
         // What was left of an operation is paid under a reference that names its number.
         let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
         let foreign = of_rest && split_number(&transaction.reference).0 != base;
-        if parts.kind != kind || parts.beneficiary != operation.beneficiary || !named || foreign {
+        // What nobody knows may be the number that the other source of Mirakl's calls the voucher by.
+        let of_other = !named && ledger::knows_voucher(view, &parts)?;
+        if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
             return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
         }
     }

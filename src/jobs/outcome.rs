@@ -76,10 +76,7 @@ pub(super) async fn begin(
     let number = attempt.number;
     let begun = update(context, id, move |operation, now| {
         let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
-        // Somebody may have given it another wallet or another amount since it was read.
-        let partial = operation.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal;
-        let meant = attempt.account == operation.recipient_hipay_id
-            && (attempt.amount == operation.amount || (partial && operation.amount.covers(attempt.amount)));
+        let meant = is_meant(operation, kind, attempt.account, attempt.amount);
         if operation.held.is_some()
             || taken
             || !meant
@@ -97,6 +94,14 @@ pub(super) async fn begin(
     })
     .await?;
     Ok(begun.filter(|operation| is_sending(operation, kind, number)))
+}
+
+/// Returns true where the request is what the operation pays: somebody may have given it another wallet or another
+/// amount since it was read.
+fn is_meant(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
+    let partial = operation.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal;
+    account == operation.recipient_hipay_id
+        && (amount == operation.amount || (partial && operation.amount.covers(amount)))
 }
 
 /// What a refused attempt, of which HiPay knows nothing, is sent with now.
@@ -117,8 +122,11 @@ pub(super) async fn reopen(
     amended: Option<AmendedRequest>,
 ) -> Result<Option<Operation>, StoreError> {
     let reopened = update(context, id, move |operation, now| {
-        let Some(number) = operation.payment(kind).last().map(|last| last.number) else { return false };
-        if operation.held.is_some() || is_sending(operation, kind, number) {
+        let Some(last) = operation.payment(kind).last() else { return false };
+        let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
+        let meant = is_meant(operation, kind, last.account, amount);
+        let stays = amended.is_none() && is_sending(operation, kind, last.number);
+        if operation.held.is_some() || stays || !meant {
             return false;
         }
         let open = operation.status == sending(kind);
@@ -145,8 +153,10 @@ pub(super) async fn reopen(
     })
     .await?;
     Ok(reopened.filter(|operation| {
-        operation.held.is_none()
-            && operation.payment(kind).last().is_some_and(|last| is_sending(operation, kind, last.number))
+        let to_be_sent = |last: &Attempt| {
+            is_sending(operation, kind, last.number) && is_meant(operation, kind, last.account, last.amount)
+        };
+        operation.held.is_none() && operation.payment(kind).last().is_some_and(to_be_sent)
     }))
 }
 
@@ -322,7 +332,16 @@ pub(super) async fn adopt(
     kind: PaymentKind,
     found: Found,
 ) -> Result<Option<Operation>, StoreError> {
-    update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
+    update(context, id, move |operation, now| {
+        let changed = take_over(operation, kind, found, now);
+        let of_voucher = operation.held_for.is_some_and(Hold::is_about_voucher);
+        // What Mirakl shows was no reason to wait: it was sent before.
+        if changed && of_voucher && !Status::TRANSFER_PAYABLE.contains(&operation.status) {
+            operation.release(false, &say!("pay-found"), now);
+        }
+        changed
+    })
+    .await
 }
 
 /// Takes over what HiPay shows or tells of a payment. True where anything has changed by it.
@@ -330,6 +349,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     let Found { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     let id = transaction.transaction_id.clone();
+    let dismissed = operation.dismissed.contains(&id);
     if operation.payment_mut(kind).attempt_of(&reference, &id).is_none() {
         let mut attempt = Attempt {
             number,
@@ -377,9 +397,11 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.transaction_status = Some(transaction.word.clone());
     attempt.as_of = Some(as_of);
     attempt.updated_at = now;
-    let message = transaction_message(&transaction);
+    let message =
+        if dismissed { say!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
     attempt.say(message.clone());
-    attempt.refusal = transaction.state.is_ended().then(|| Refusal::in_words(&transaction.refusal_reason));
+    let refused = transaction.state.is_ended() && !dismissed;
+    attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));
     // An earlier attempt says nothing about the operation.
     if operation.payment(kind).last().is_some_and(|last| last.number != number) {
         return true;

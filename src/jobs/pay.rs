@@ -86,6 +86,14 @@ fn account(operation: &Operation) -> u64 {
     operation.recipient_hipay_id
 }
 
+/// What a person has found to be no payment of the operation has only used its reference up.
+fn used_up_by_another(operation: &Operation, mut shown: Transaction) -> Transaction {
+    if operation.dismissed.contains(&shown.transaction_id) {
+        shown.state = TransactionState::Failed;
+    }
+    shown
+}
+
 pub(super) fn subject(operation: &Operation) -> Subject {
     Subject::voucher(operation.mirakl_id, &operation.voucher)
 }
@@ -119,6 +127,7 @@ impl Paying<'_> {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
+                    let found = found.map(|shown| used_up_by_another(&operation, shown));
                     let state = match &found {
                         Some(shown) if shown.state == TransactionState::Unknown => {
                             let attempts = &operation.payment(kind).attempts;
@@ -166,10 +175,15 @@ impl Paying<'_> {
     }
 
     /// Returns true where a payment of the operation could not have been made without this store's knowledge: its
-    /// voucher is younger than the memory, and its wallet is not younger than the voucher, for which
-    /// another wallet may have been paid.
+    /// voucher is younger than the memory, its wallet is not younger than the voucher, for which
+    /// another wallet may have been paid, and nobody else has made its transfer, who may have withdrawn it as well.
     fn remembers(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
         let owed_since = operation.owed_since();
+        let base = operation.base_reference(PaymentKind::Transfer, &marketplace(&self.context.config));
+        let of_others = |last: &Attempt| split_number(&last.reference).0 != base;
+        if self.kind == PaymentKind::Withdrawal && operation.transfer.last().is_some_and(of_others) {
+            return false;
+        }
         let wallet_since = vendor.and_then(|vendor| vendor.wallet_since);
         owed_since >= self.memory && wallet_since.is_none_or(|since| since <= owed_since)
     }
@@ -218,7 +232,9 @@ impl Paying<'_> {
             since: operation.owed_since().checked_sub(LEDGER_MARGIN).unwrap_or(Timestamp::MIN),
         };
         let entries = self.ledger.candidates(operation.mirakl_id, &sought).await?;
-        match sought.judge(entries.iter().filter(|entry| !operation.dismissed.contains(&entry.transaction_id))) {
+        let of_unknown = self.ledger.of_unknown_vouchers(operation.mirakl_id, &sought).await?;
+        let open = |entry: &&LedgerEntry| !operation.dismissed.contains(&entry.transaction_id);
+        match sought.judge(entries.iter().filter(open), of_unknown.iter().filter(open)) {
             LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => {
                 Ok(ByLedger::ToBeLookedUp(operation))
             }
@@ -354,9 +370,18 @@ impl Paying<'_> {
             self.run.fail(subject(operation), say!("pay-not-shown", kind = self.kind));
             return Ok(());
         }
-        let open = attempt.state == AttemptState::Sending;
+        let sent = attempt.state == AttemptState::Sending;
+        let uncertain = sent && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
+        // A person has taken another amount of Mirakl's: what may have left is not sent with it.
+        let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
+        let changed = !partial && attempt.amount != operation.amount;
+        if changed && uncertain {
+            self.run.count_amount("outcome open", operation.amount);
+            self.run.warn(&subject(operation), say!("pay-not-shown", kind = self.kind));
+            return Ok(());
+        }
+        let open = sent && !changed;
         let mut amount = attempt.amount;
-        let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
         let mut amended = None;
         if open {
             self.funds.reserve_anyway(amount).await;
@@ -529,12 +554,24 @@ impl Paying<'_> {
         transaction: Transaction,
     ) -> Result<(), JobError> {
         let (id, kind) = (operation.id, self.kind);
+        let claim = match self.with_former_operator(operation, claim, &transaction).await {
+            Ok(claim) => claim,
+            Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
+        };
+        // What is over under our own reference moved nothing, whatever it shows.
+        let ours = transaction.reference.is_empty() || transaction.reference == claim.reference;
+        let over = transaction.state.is_ended() && ours && !claim.reference.is_empty();
         match self.mismatch(operation, &claim, &transaction).await {
+            Ok(Some(_)) if over => {}
             Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
             Ok(Some(difference)) => return self.hold_other(operation, &claim, &transaction, difference).await,
             Ok(None) => {}
         }
-        let ended = transaction.state.is_ended().then(|| transaction.word.clone());
+        let dismissed = operation.dismissed.contains(&transaction.transaction_id);
+        let ended = transaction.state.is_ended().then(|| {
+            let (state, transaction) = (&transaction.word, &transaction.transaction_id);
+            if dismissed { say!("pay-dismissed", transaction) } else { say!("pay-shown-as", kind, state) }
+        });
         let amount = transaction.amount.unwrap_or(operation.amount);
         let as_of = self.context.hipay.as_of(self.context.clock.now());
         let Claim { number, reference, account } = claim;
@@ -542,9 +579,30 @@ impl Paying<'_> {
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
             None => self.run.count_amount("found at HiPay", amount),
-            Some(state) => self.run.fail(subject(operation), say!("pay-shown-as", kind, state)),
+            Some(why) => self.run.fail(subject(operation), why),
         }
         Ok(())
+    }
+
+    /// A commission that this store does not remember may have gone to an account that was the operator's then.
+    async fn with_former_operator(
+        &self,
+        operation: &Operation,
+        claim: Claim,
+        transaction: &Transaction,
+    ) -> Result<Claim, CallError> {
+        let login = &transaction.recipient_email;
+        let known = operation.payment(self.kind).attempts.iter().any(|one| one.reference == claim.reference);
+        let commission = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Transfer;
+        if !commission || known || login.is_empty() || self.is_known_login(operation, login).await? {
+            return Ok(claim);
+        }
+        let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
+        let owner = self.context.hipay.account(ActingOn::Login(login)).await?.map(|owner| owner.hipay_id);
+        Ok(match owner.filter(|owner| operators.contains(owner)) {
+            Some(account) => Claim { account, ..claim },
+            None => claim,
+        })
     }
 
     /// Holds the operation, since HiPay calls what had ended by a word that is not known.

@@ -22,10 +22,21 @@ const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// So many transfers under way are read in a list; fewer are looked up each by itself.
 const FEWEST_LISTED: usize = 4;
 
+/// Holds during which the outcome of what was sent before is looked up all the same.
+const LOOKED_UP_WHILE_HELD: [Hold; 7] = [
+    Hold::ByPerson,
+    Hold::OutcomeUnknown,
+    Hold::Revoked,
+    Hold::PaidInMirakl,
+    Hold::OtherProvider,
+    Hold::AmountChanged,
+    Hold::VoucherGone,
+];
+
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
     let mut ids = due::ids(context, &sent).await?;
-    ids.extend(due::held_for(context, &sent, &[Hold::ByPerson, Hold::OutcomeUnknown, Hold::Revoked]).await?);
+    ids.extend(due::held_for(context, &sent, &LOOKED_UP_WHILE_HELD).await?);
     run.stage("payments under way", ids.len());
     let memory = remembers_since(context).await?;
     let transfers = Ledger::of_technical_account(context);

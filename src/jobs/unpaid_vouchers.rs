@@ -17,10 +17,19 @@ use crate::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 /// Operations that are read from the store at once.
 const SLICE: usize = 500;
 
+/// What is due, and what was committed and may never have left: it is sent once more.
+const UNPAID: [Status; 5] = [
+    Status::TransferSending,
+    Status::TransferNegative,
+    Status::TransferFailed,
+    Status::Created,
+    Status::TransferVendorDisabled,
+];
+
 /// Reads the vouchers of all operations whose transfer is due, and holds those that are not to be paid as they
 /// are. Nothing is sent where Mirakl cannot be asked.
 pub(super) async fn read_again(context: &Context, run: &Run) -> Result<(), JobError> {
-    let ids = due::ids(context, &Status::TRANSFER_PAYABLE).await?;
+    let ids = due::ids(context, &UNPAID).await?;
     let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
     for slice in ids.chunks(SLICE) {
         let slice = slice.to_vec();
@@ -94,16 +103,20 @@ pub(super) async fn hold_what_differs(
         for of in operations.clone() {
             operations.extend(remainders(writer, &of)?);
         }
-        let transferred = operations.iter().any(has_transferred);
+        let transferred: Vec<Beneficiary> =
+            operations.iter().filter(|one| has_transferred(one)).map(|one| one.beneficiary).collect();
         if changed_to != known_change {
             kept.changed_to = changed_to;
             writer.put(&kept)?;
         }
         let mut held = Vec::new();
         for mut operation in operations {
-            // The first that nobody has answered. After a transfer of ours, "paid" is what we or Mirakl made of it.
+            // The first that nobody has answered. After a transfer of ours to the seller, "paid" is what we or Mirakl
+            // made of it; a commission of ours says nothing about the seller's.
+            let paid_by_us =
+                transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
             let objection = objections.iter().find(|(beneficiary, why, _)| {
-                let ours = *why == Hold::PaidInMirakl && transferred;
+                let ours = *why == Hold::PaidInMirakl && paid_by_us;
                 *beneficiary == operation.beneficiary && !ours && !operation.waived.contains(why)
             });
             let Some((_, why, sentence)) = objection else { continue };
@@ -114,7 +127,7 @@ pub(super) async fn hold_what_differs(
             if operation.held.is_some() && (!replaced || operation.held.as_deref() == Some(sentence.text())) {
                 continue;
             }
-            if Status::TRANSFER_PAYABLE.contains(&operation.status) {
+            if UNPAID.contains(&operation.status) {
                 operation.hold(*why, sentence, now);
                 writer.put(&operation)?;
                 held.push((operation, sentence.clone()));

@@ -187,6 +187,10 @@ fn payment(
     let Some(state) = state else {
         return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
     };
+    if operation.dismissed.contains(transaction_id) {
+        // A person has looked at it: it is no payment of this operation.
+        return Ok(ignored(say!("notice-known")));
+    }
     if let Some(difference) = mismatch(notice, &attempt) {
         let message = say!("notice-other-payment", transaction = transaction_id, difference);
         return hold(writer, operation, Hold::OtherPayment, message, now);

@@ -42,7 +42,7 @@ fn judged_with(only_wallet: Option<u64>, kind: PaymentKind, entries: &[LedgerEnt
         own_login: "technical@marketplace.example",
         since: "2026-11-11T00:00:00Z".parse().unwrap(),
     }
-    .judge(entries)
+    .judge(entries, [])
 }
 
 #[test]

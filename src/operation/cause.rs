@@ -68,6 +68,11 @@ impl Hold {
         matches!(self, Self::ByPerson | Self::Settled | Self::Remainder)
     }
 
+    /// Returns true where it is what Mirakl shows of the voucher.
+    pub fn is_about_voucher(self) -> bool {
+        matches!(self, Self::PaidInMirakl | Self::OtherProvider | Self::AmountChanged | Self::VoucherGone)
+    }
+
     /// Returns true where a person who releases the operation answers the reason for good. The others go by what was
     /// looked at: other transactions, or another amount, hold it again.
     pub fn is_waived_for_good(self) -> bool {

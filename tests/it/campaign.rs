@@ -89,6 +89,9 @@ impl Campaign {
         for shop in 2101..2101 + rng.u64(1..3) {
             newcomer(&world, shop, "rib.pdf");
         }
+        if rng.u8(0..4) > 0 {
+            world.fund(3_000_000);
+        }
         world.vendors().await;
         world.clock.set("2026-11-11T06:00:00Z".parse().unwrap());
         let truth = Truth::new(world.sandbox.credentials().operator_id);
@@ -99,7 +102,7 @@ impl Campaign {
     /// Plays it to its end, and tells how many steps it had and what was met.
     async fn play(seed: u64, aloud: bool) -> (usize, Met) {
         let mut campaign = Self::begin(seed, aloud).await;
-        for _ in 0..campaign.rng.usize(20..45) {
+        for _ in 0..campaign.rng.usize(30..70) {
             campaign.disturb().await;
             campaign.judge();
         }

@@ -17,30 +17,30 @@ use crate::world::{IBAN, euro};
 
 /// What the world does, as often as it stands here.
 const DISTURBANCES: [(u32, &str); 25] = [
-    (26, "batch"),
-    (10, "day"),
-    (8, "kill"),
-    (10, "time passes"),
-    (14, "vouchers"),
-    (4, "voucher corrected"),
-    (3, "voucher vanishes"),
-    (4, "paid by hand"),
-    (2, "other provider"),
+    (30, "batch"),
+    (8, "day"),
+    (10, "kill"),
+    (8, "time passes"),
+    (12, "vouchers"),
+    (5, "voucher corrected"),
+    (4, "voucher vanishes"),
+    (7, "paid by hand"),
+    (3, "other provider"),
     (3, "shop renamed"),
     (5, "shop changed"),
-    (4, "HiPay's pace"),
+    (5, "HiPay's pace"),
     (4, "payments end"),
-    (4, "payment taken back"),
-    (3, "refusal"),
-    (5, "money arrives"),
+    (8, "payment taken back"),
+    (4, "refusal"),
+    (3, "money arrives"),
     (3, "memory lost"),
     (4, "backup"),
-    (4, "put back"),
-    (2, "other source"),
+    (5, "put back"),
+    (3, "other source"),
     (2, "other marketplace id"),
     (1, "other operator"),
     (3, "notices"),
-    (5, "person"),
+    (8, "person"),
     (2, "stray payment"),
 ];
 
@@ -62,7 +62,7 @@ impl Campaign {
             "batch" => self.batch().await,
             "day" => self.day().await,
             "kill" => {
-                let command = self.rng.choice(batches()).unwrap();
+                let command = self.work();
                 Some(self.kill(&command).await)
             }
             "time passes" => self.time_passes(),
@@ -95,18 +95,35 @@ impl Campaign {
         }
     }
 
+    /// A batch that has something to do, as far as can be told.
+    fn work(&mut self) -> Command {
+        let operations = self.world.operations();
+        let any = |statuses: &[Status]| operations.iter().any(|one| statuses.contains(&one.status));
+        let [vendors, generate, transfer, sync, withdraw] = batches();
+        let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
+        let mut work = vec![vendors, generate];
+        work.extend(any(&Status::TRANSFER_PAYABLE).then_some([transfer.clone(), transfer.clone(), transfer]).into_iter().flatten());
+        work.extend(any(&sent).then_some([sync.clone(), sync]).into_iter().flatten());
+        work.extend(any(&Status::WITHDRAW_PAYABLE).then_some([withdraw.clone(), withdraw.clone(), withdraw]).into_iter().flatten());
+        self.rng.choice(work).unwrap()
+    }
+
     /// Runs one batch; only a remote in trouble, or what binds the store, is an excuse for its ending early.
     pub(super) async fn run(&mut self, command: Command) -> String {
         let name = command.name();
         match self.world.try_run(command).await {
-            Ok(record) => format!("{name} {}", record.state.name()),
+            Ok(record) => {
+                let told = record.failures.iter().chain(&record.warnings).map(|one| one.message.as_str());
+                let told: Vec<&str> = told.take(4).collect();
+                format!("{name} {}{}{}", record.state.name(), if told.is_empty() { "" } else { ": " }, told.join("; "))
+            }
             Err(error @ (JobError::Remote(_) | JobError::Refused(_))) => format!("{name}: {error}"),
             Err(error) => panic!("{name}: {error}"),
         }
     }
 
     async fn batch(&mut self) -> Option<String> {
-        let command = self.rng.choice(batches()).unwrap();
+        let command = self.work();
         let trouble = self.trouble();
         let ran = self.run(command).await;
         self.world.sandbox.faults(|plan| {

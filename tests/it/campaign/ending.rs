@@ -18,7 +18,7 @@ use crate::world::IBAN;
 const DAYS: usize = 16;
 
 impl Campaign {
-    fn records(&self) -> Vec<VoucherRecord> {
+    pub(super) fn records(&self) -> Vec<VoucherRecord> {
         let query = Query::group("date", ()).limit(1_000);
         self.world.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items
     }
@@ -159,7 +159,7 @@ impl Campaign {
 
 /// True where only a person can end it although its status does not say so.
 fn is_over_but_for_a_person(operation: &Operation) -> bool {
-    operation.unready == Some(cashout::operation::Unready::NoAccountInCurrency)
+    !operation.is_settled() && operation.unready == Some(cashout::operation::Unready::NoAccountInCurrency)
 }
 
 fn is_at_its_end(operation: &Operation) -> bool {

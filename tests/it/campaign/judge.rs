@@ -50,14 +50,16 @@ impl Campaign {
         let paid = sum(&earlier, currency).checked_add(entry.amount).unwrap();
         let covered = match entry.kind {
             Kind::Transfer => {
-                assert!(!truth.elsewhere.contains(&due), "{reference} was paid from another bank already");
+                let paid = truth.elsewhere.contains(&due);
+                assert!(!paid, "{reference} was paid from another bank already: {}", self.told_of(due));
                 truth.owed(&self.world, due)
             }
             Kind::Withdrawal | Kind::Funding => sum(&truth.live(&self.world, Kind::Transfer, due), currency),
         };
         // What failed at once moved nothing.
         if entry.state != EntryState::Reversed {
-            assert!(covered.covers(paid), "{reference}: {paid} were paid where {covered} were owed, after {earlier:?}");
+            let told = || self.told_of(due);
+            assert!(covered.covers(paid), "{reference}: {paid} paid, {covered} owed, after {earlier:?}: {}", told());
         }
         if entry.kind == Kind::Transfer && !truth.released.contains(&due) {
             assert!(!truth.vanished.contains_key(&due.voucher), "{reference} was sent, and Mirakl shows no voucher");
@@ -73,6 +75,17 @@ impl Campaign {
             assert!(!blocked, "{reference} was sent, and payments to the shop are blocked");
         }
         self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
+    }
+
+    /// What the store tells of the operations of a voucher.
+    fn told_of(&self, due: Due) -> String {
+        let operations = self.world.operations();
+        let of_it = operations.iter().filter(|one| Due::of(one) == due);
+        let stories = of_it.map(|one| {
+            let lines = one.history.iter().map(|line| format!("{} {}: {}", line.at, line.status, line.message));
+            format!("{} {} {:?} {:?}: {:#?}", one.id, one.status, one.held, one.voucher_numbers(), lines.collect::<Vec<_>>())
+        });
+        stories.collect::<Vec<_>>().join("\n")
     }
 
     /// What an operation is shown as having been paid has been paid.

@@ -84,7 +84,9 @@ impl Campaign {
     pub(super) async fn kill(&mut self, command: &Command) -> String {
         let endpoint = *self.rng.choice(calls(command)).unwrap();
         let moment = *self.rng.choice([Moment::Before, Moment::After].iter()).unwrap();
-        let (nth, executed_later) = (self.rng.u32(1..4), self.rng.bool());
+        // Later ones are met less often: a batch has few of each.
+        let nth = if self.rng.bool() { 1 } else { self.rng.u32(1..4) };
+        let executed_later = self.rng.bool();
         self.world.let_go().await;
         let mut pause = self.world.sandbox.pause_at(endpoint, moment, nth);
         let mut process = self.world.process_of(command);

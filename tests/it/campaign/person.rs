@@ -100,13 +100,15 @@ impl Campaign {
 
     /// Decides about a voucher that has made no operation.
     pub(super) async fn decide_voucher(&mut self, record: &VoucherRecord) -> Option<String> {
+        let number = |record: &VoucherRecord| record.voucher.number.parse::<u64>().unwrap();
+        // The same voucher may stand there twice, as each of Mirakl's sources names it.
+        let again = self.records().iter().any(|other| {
+            let taken = other.held.is_none() || other.released;
+            taken && other.id() != record.id() && number(other) == number(record)
+        });
         let choice = match record.held? {
-            HeldBecause::OutsideCycles => VoucherChoice::Release,
-            HeldBecause::MayBeKnown => {
-                let number: u64 = record.voucher.number.parse().unwrap();
-                let known = self.world.operations().iter().any(|one| Due::of(one).voucher == number);
-                if known { VoucherChoice::Settle } else { VoucherChoice::Release }
-            }
+            HeldBecause::OutsideCycles | HeldBecause::MayBeKnown if again => VoucherChoice::Settle,
+            HeldBecause::OutsideCycles | HeldBecause::MayBeKnown => VoucherChoice::Release,
             HeldBecause::PaidInMirakl
             | HeldBecause::BeforeFirstCycle
             | HeldBecause::NotShown
