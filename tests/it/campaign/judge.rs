@@ -1,5 +1,6 @@
 //! The judge: what both remotes know, against what was paid and what the store says of it.
 
+use cashout::money::Amount;
 use cashout::operation::{Beneficiary, Column, Operation, PaymentKind};
 use cashout::sandbox::{Entry, EntryState, Kind, Place};
 
@@ -54,7 +55,16 @@ impl Campaign {
                 assert!(!paid, "{reference} was paid from another bank already: {}", self.told_of(due));
                 truth.owed(&self.world, due)
             }
-            Kind::Withdrawal | Kind::Funding => sum(&truth.live(&self.world, Kind::Transfer, due), currency),
+            // What came back a moment ago may not have been seen yet.
+            Kind::Withdrawal | Kind::Funding => {
+                let transferred = before.iter().filter(|earlier| {
+                    let lives = earlier.state != EntryState::Reversed;
+                    let unseen = truth.taken_back.contains(&earlier.transaction_id);
+                    earlier.kind == Kind::Transfer && truth.due_of(earlier) == Some(due) && (lives || unseen)
+                });
+                let all = transferred.map(|earlier| earlier.amount);
+                all.fold(Amount::zero(currency), |sum, amount| sum.checked_add(amount).unwrap())
+            }
         };
         // What failed at once moved nothing.
         if entry.state != EntryState::Reversed {

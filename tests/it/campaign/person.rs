@@ -40,6 +40,15 @@ impl Campaign {
         let found = live.iter().find(|entry| !taken(&entry.transaction_id) && entry.state != EntryState::Reversed);
         if let Some(found) = found {
             let id = found.transaction_id.clone();
+            let words = ["AUTHORIZED", "STANDBY", "CAPTURED"];
+            let shown = self.world.sandbox.hipay(|hipay| {
+                let shown = hipay.transactions.iter().find(|one| one.id == id);
+                shown.is_some_and(|one| words.contains(&one.status.as_str()))
+            });
+            if !shown {
+                // HiPay's support says that it may still go through.
+                return None;
+            }
             let last = operation.payment(kind_of(kind)).last();
             let is_last = last.is_some_and(|last| last.transaction_id.as_deref() == Some(id.as_str()));
             if is_last && operation.held.is_none() {
