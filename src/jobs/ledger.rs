@@ -496,7 +496,12 @@ pub(super) fn knows_voucher(view: &impl View, parts: &ReferenceParts<'_>) -> Res
             numbers.chain([("number", record.voucher.number.clone())]).any(|(_, one)| one.to_lowercase() == number)
         });
         // A store that came from elsewhere may have operations without their vouchers.
-        if named || view.page::<Operation>(&of_voucher(&number))?.items.iter().any(|one| one.voucher.to_lowercase() == number)
+        if named
+            || view
+                .page::<Operation>(&of_voucher(&number))?
+                .items
+                .iter()
+                .any(|one| one.voucher.to_lowercase() == number)
         {
             return Ok(true);
         }

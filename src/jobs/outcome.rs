@@ -397,8 +397,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.transaction_status = Some(transaction.word.clone());
     attempt.as_of = Some(as_of);
     attempt.updated_at = now;
-    let message =
-        if dismissed { say!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
+    let message = if dismissed { say!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
     attempt.say(message.clone());
     let refused = transaction.state.is_ended() && !dismissed;
     attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));

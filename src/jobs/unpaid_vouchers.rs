@@ -113,8 +113,7 @@ pub(super) async fn hold_what_differs(
         for mut operation in operations {
             // The first that nobody has answered. After a transfer of ours to the seller, "paid" is what we or Mirakl
             // made of it; a commission of ours says nothing about the seller's.
-            let paid_by_us =
-                transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
+            let paid_by_us = transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
             let objection = objections.iter().find(|(beneficiary, why, _)| {
                 let ours = *why == Hold::PaidInMirakl && paid_by_us;
                 *beneficiary == operation.beneficiary && !ours && !operation.waived.contains(why)

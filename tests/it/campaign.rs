@@ -12,15 +12,15 @@ mod killing;
 mod person;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use cashout::sandbox::{Listed, SandboxOptions};
+use cashout::sandbox::{Kind, Listed, SandboxOptions, Shop};
 use futures_util::{StreamExt, stream};
 
 use crate::notices::newcomer;
 use crate::world::World;
-use truth::Truth;
+use truth::{Due, Truth};
 
 /// How many seeds the ordinary tests play.
 const SEEDS: u64 = 40;
@@ -37,8 +37,12 @@ struct Campaign {
     rng: fastrand::Rng,
     truth: Truth,
     story: Story,
-    /// The data folders that were copied, the oldest first.
-    backups: Vec<tempfile::TempDir>,
+    /// The data folders that were copied, the oldest first, with the settings of then.
+    backups: Vec<(tempfile::TempDir, Vec<String>)>,
+    /// The payments that nothing may be sent for, as the step began.
+    held: BTreeSet<(Kind, Due)>,
+    /// The shops that are gone from Mirakl.
+    gone: Vec<Shop>,
 }
 
 /// What happened so far. It is printed where the campaign goes wrong.
@@ -96,13 +100,14 @@ impl Campaign {
         world.clock.set("2026-11-11T06:00:00Z".parse().unwrap());
         let truth = Truth::new(world.sandbox.credentials().operator_id);
         let story = Story { seed, steps: Vec::new(), met: Met::new(), aloud };
-        Self { world, rng, truth, story, backups: Vec::new() }
+        Self { world, rng, truth, story, backups: Vec::new(), held: BTreeSet::new(), gone: Vec::new() }
     }
 
     /// Plays it to its end, and tells how many steps it had and what was met.
     async fn play(seed: u64, aloud: bool) -> (usize, Met) {
         let mut campaign = Self::begin(seed, aloud).await;
         for _ in 0..campaign.rng.usize(30..70) {
+            campaign.held = campaign.held();
             campaign.disturb().await;
             campaign.judge();
         }
@@ -122,9 +127,8 @@ async fn whatever_happens_every_cent_is_accounted_for() {
     let from = asked("CASHOUT_CAMPAIGN_FROM").unwrap_or(1);
     let seeds = asked("CASHOUT_CAMPAIGN_SEEDS").unwrap_or(SEEDS);
     let begun = Instant::now();
-    let played = stream::iter(from..from.saturating_add(seeds)).map(|seed| async move {
-        (seed, tokio::spawn(Campaign::play(seed, seeds == 1)).await)
-    });
+    let played = stream::iter(from..from.saturating_add(seeds))
+        .map(|seed| async move { (seed, tokio::spawn(Campaign::play(seed, seeds == 1)).await) });
     let mut played = std::pin::pin!(played.buffer_unordered(AT_ONCE));
     let (mut steps, mut met, mut wrong) = (0, Met::new(), Vec::new());
     while let Some((seed, outcome)) = played.next().await {

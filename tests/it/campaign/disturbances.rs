@@ -16,7 +16,7 @@ use crate::notices::Notice;
 use crate::world::{IBAN, euro};
 
 /// What the world does, as often as it stands here.
-const DISTURBANCES: [(u32, &str); 25] = [
+const DISTURBANCES: [(u32, &str); 26] = [
     (30, "batch"),
     (8, "day"),
     (10, "kill"),
@@ -28,6 +28,7 @@ const DISTURBANCES: [(u32, &str); 25] = [
     (3, "other provider"),
     (3, "shop renamed"),
     (5, "shop changed"),
+    (2, "shop gone"),
     (5, "HiPay's pace"),
     (4, "payments end"),
     (8, "payment taken back"),
@@ -73,6 +74,7 @@ impl Campaign {
             "other provider" => self.other_provider(),
             "shop renamed" => self.rename(),
             "shop changed" => self.change_shop(),
+            "shop gone" => self.shop_gone(),
             "HiPay's pace" => self.pace(),
             "payments end" => self.settle(),
             "payment taken back" => self.take_back(),
@@ -102,9 +104,19 @@ impl Campaign {
         let [vendors, generate, transfer, sync, withdraw] = batches();
         let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
         let mut work = vec![vendors, generate];
-        work.extend(any(&Status::TRANSFER_PAYABLE).then_some([transfer.clone(), transfer.clone(), transfer]).into_iter().flatten());
+        work.extend(
+            any(&Status::TRANSFER_PAYABLE)
+                .then_some([transfer.clone(), transfer.clone(), transfer])
+                .into_iter()
+                .flatten(),
+        );
         work.extend(any(&sent).then_some([sync.clone(), sync]).into_iter().flatten());
-        work.extend(any(&Status::WITHDRAW_PAYABLE).then_some([withdraw.clone(), withdraw.clone(), withdraw]).into_iter().flatten());
+        work.extend(
+            any(&Status::WITHDRAW_PAYABLE)
+                .then_some([withdraw.clone(), withdraw.clone(), withdraw])
+                .into_iter()
+                .flatten(),
+        );
         self.rng.choice(work).unwrap()
     }
 
@@ -175,6 +187,7 @@ impl Campaign {
     async fn day(&mut self) -> Option<String> {
         let mut ran = Vec::new();
         for command in batches() {
+            self.held = self.held();
             ran.push(self.run(command).await);
             self.judge();
         }
@@ -326,11 +339,28 @@ impl Campaign {
         let (what, off) = (self.rng.bool(), self.rng.bool());
         self.world.sandbox.mirakl(|mirakl| {
             let known = mirakl.shop_mut(shop).unwrap();
-            if what { known.payment_blocked = off } else { known.hipay_process = Some(!off) }
+            if what {
+                known.payment_blocked = off
+            } else {
+                known.hipay_process = Some(!off)
+            }
             known.updated = now;
         });
         let what = if what { "payment_blocked" } else { "not for HiPay" };
         Some(format!("{shop} {what} {off}"))
+    }
+
+    /// A shop is gone from Mirakl, or the one that was gone is there again.
+    fn shop_gone(&mut self) -> Option<String> {
+        if let Some(back) = self.gone.pop() {
+            let told = format!("{} is back", back.id);
+            self.world.sandbox.mirakl(|mirakl| mirakl.shops.push(back));
+            return Some(told);
+        }
+        let gone = self.world.sandbox.mirakl(|mirakl| (mirakl.shops.len() > 1).then(|| mirakl.shops.remove(0)))?;
+        let told = format!("{} is gone", gone.id);
+        self.gone.push(gone);
+        Some(told)
     }
 
     /// How payments live from now on.
@@ -393,6 +423,7 @@ impl Campaign {
     }
 
     async fn lose_memory(&mut self) -> Option<String> {
+        self.held.clear();
         self.world.let_go().await;
         std::fs::remove_dir_all(self.world.data()).unwrap();
         self.world.restart().await;
@@ -409,7 +440,7 @@ impl Campaign {
                 std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
             }
         }
-        self.backups.push(folder);
+        self.backups.push((folder, self.world.settings()));
         self.world.restart().await;
         Some(format!("number {}", self.backups.len()))
     }
@@ -424,14 +455,20 @@ impl Campaign {
             std::fs::remove_dir_all(&data).unwrap();
             std::fs::create_dir(&data).unwrap();
         }
-        for entry in std::fs::read_dir(self.backups.get(backup)?.path()).unwrap() {
+        let (folder, settings) = self.backups.get(backup)?;
+        let settings = settings.clone();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
             let entry = entry.unwrap();
             if whole || entry.file_name() == "store.redb" {
                 std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
             }
         }
         self.world.restart().await;
-        self.is_bound().await;
+        if !self.is_bound().await {
+            // What was under way then is brought to its end with the settings of then.
+            self.world.set_all(settings).await;
+            assert!(self.is_bound().await, "the settings of the backup do not fit it");
+        }
         Some(format!("number {}, {}", backup + 1, if whole { "the whole machine" } else { "the store's file" }))
     }
 

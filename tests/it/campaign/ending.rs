@@ -2,9 +2,10 @@
 
 use cashout::explanation::{Actor, explain, explain_voucher};
 use cashout::jobs::Command;
+use cashout::ledger::LedgerMatch;
 use cashout::locale::Texts;
 use cashout::operation::{Operation, Status};
-use cashout::sandbox::Life;
+use cashout::sandbox::{Entry, Kind, Life, Place};
 use cashout::store::{Query, View};
 use cashout::voucher::{HeldBecause, VoucherRecord};
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +32,9 @@ impl Campaign {
             hipay.refusals.clear();
             hipay.settle_transactions();
         });
+        let back = std::mem::take(&mut self.gone);
         self.world.sandbox.mirakl(|mirakl| {
+            mirakl.shops.extend(back);
             for shop in &mut mirakl.shops {
                 shop.payment_blocked = false;
                 shop.hipay_process = Some(true);
@@ -48,6 +51,7 @@ impl Campaign {
         self.story.step(format!("{} calm", self.world.clock.now()));
         for day in 1..=DAYS {
             for command in batches().into_iter().chain([Command::TransactionStatusSync]) {
+                self.held = self.held();
                 let ran = self.run(command).await;
                 self.judge();
                 self.story.step(format!("{} {ran}", self.world.clock.now()));
@@ -135,15 +139,42 @@ impl Campaign {
                 && record.held.is_none()
             {
                 let due = |beneficiary| Due { voucher: voucher.number, beneficiary };
-                let [vendor, operator] = cashout::operation::Beneficiary::ALL.map(|one| self.truth.owed(&self.world, due(one)));
+                let [vendor, operator] =
+                    cashout::operation::Beneficiary::ALL.map(|one| self.truth.owed(&self.world, due(one)));
                 let shown = record.changed_to.unwrap_or((record.voucher.vendor_amount, record.voucher.operator_amount));
                 assert_eq!(shown, (vendor, operator), "voucher {}: {record:#?}", voucher.number);
             }
         }
+        self.nothing_lies_about(&operations);
         for operation in &operations {
             self.is_netted_once(operation, &operations);
             let end = operation.held_for.map_or_else(|| operation.status.to_string(), |why| format!("{why:?}"));
             self.story.meet(format!("end: {end}"));
+        }
+    }
+
+    /// Each payment that was sent belongs to an operation, or is shown as one that does not; and no wallet holds more
+    /// than what others have put there.
+    fn nothing_lies_about(&self, operations: &[Operation]) {
+        let shown = self.world.ledger();
+        let entries: Vec<Entry> = self.world.sandbox.hipay(|hipay| hipay.ledger.paid().cloned().collect());
+        for entry in entries.iter().filter(|entry| !entry.by_others) {
+            let id = &entry.transaction_id;
+            let owned = operations.iter().any(|one| one.transaction_ids().any(|known| known == id));
+            let listed = shown.iter().any(|one| one.transaction_id == *id && one.matched != LedgerMatch::Foreign);
+            assert!(owned || listed, "nobody is told of {entry:?}");
+        }
+        let technical = self.world.sandbox.credentials().technical_id;
+        let accounts = self.world.sandbox.hipay(|hipay| hipay.accounts.clone());
+        for (id, account) in accounts.iter().filter(|(id, _)| **id != technical) {
+            let by_others = |place: &Place, wanted: &Entry| wanted.by_others && *place == Place::Account(*id);
+            let put = entries.iter().filter(|entry| entry.kind == Kind::Transfer && by_others(&entry.to, entry));
+            let put = put.fold(account.opening, |sum, entry| sum.checked_add(entry.amount).unwrap());
+            assert!(
+                put.covers(account.balance),
+                "account {id} holds {}, of which {put} are of others",
+                account.balance
+            );
         }
     }
 
@@ -166,9 +197,6 @@ fn is_over_but_for_a_person(operation: &Operation) -> bool {
 }
 
 fn is_at_its_end(operation: &Operation) -> bool {
-    let over = matches!(
-        operation.status,
-        Status::WithdrawSuccess | Status::AdjustedOperations | Status::InvalidAmount
-    );
+    let over = matches!(operation.status, Status::WithdrawSuccess | Status::AdjustedOperations | Status::InvalidAmount);
     operation.is_settled() || (over && operation.held.is_none())
 }

@@ -1,7 +1,9 @@
 //! The judge: what both remotes know, against what was paid and what the store says of it.
 
+use std::collections::BTreeSet;
+
 use cashout::money::Amount;
-use cashout::operation::{Beneficiary, Column, Operation, PaymentKind};
+use cashout::operation::{Beneficiary, Column, Hold, Operation, PaymentKind};
 use cashout::sandbox::{Entry, EntryState, Kind, Place};
 
 use super::Campaign;
@@ -31,6 +33,11 @@ impl Campaign {
         let reference = entry.reference.as_deref().expect("a payment without a reference");
         let due = Due::named(reference).unwrap_or_else(|| panic!("{reference} names no voucher"));
         let truth = &self.truth;
+        assert!(
+            !self.held.contains(&(entry.kind, due)),
+            "{reference} was sent while it was held: {}",
+            self.told_of(due)
+        );
         let voucher = truth.voucher(&self.world, due.voucher);
         let account = match (&entry.to, &entry.from) {
             (Place::Account(to), _) => *to,
@@ -87,13 +94,29 @@ impl Campaign {
         self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
     }
 
+    /// The payments of which every operation is held, so that no run may send them.
+    pub(super) fn held(&self) -> BTreeSet<(Kind, Due)> {
+        let operations = self.world.operations();
+        let is_held = |one: &Operation| one.held.is_some() && one.held_for != Some(Hold::LedgerUnread);
+        let free: BTreeSet<Due> = operations.iter().filter(|one| !is_held(one)).map(Due::of).collect();
+        let held = operations.iter().filter(|one| is_held(one)).map(Due::of).filter(|due| !free.contains(due));
+        held.flat_map(|due| [(Kind::Transfer, due), (Kind::Withdrawal, due)]).collect()
+    }
+
     /// What the store tells of the operations of a voucher.
     fn told_of(&self, due: Due) -> String {
         let operations = self.world.operations();
         let of_it = operations.iter().filter(|one| Due::of(one) == due);
         let stories = of_it.map(|one| {
             let lines = one.history.iter().map(|line| format!("{} {}: {}", line.at, line.status, line.message));
-            format!("{} {} {:?} {:?}: {:#?}", one.id, one.status, one.held, one.voucher_numbers(), lines.collect::<Vec<_>>())
+            format!(
+                "{} {} {:?} {:?}: {:#?}",
+                one.id,
+                one.status,
+                one.held,
+                one.voucher_numbers(),
+                lines.collect::<Vec<_>>()
+            )
         });
         stories.collect::<Vec<_>>().join("\n")
     }

@@ -113,7 +113,11 @@ impl Campaign {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        if executed_later { pause.release() } else { pause.discard() }
+        if executed_later {
+            pause.release()
+        } else {
+            pause.discard()
+        }
         self.remotes_are_at_rest().await;
         self.world.restart().await;
         if killed {
@@ -126,9 +130,10 @@ impl Campaign {
         let mut before = None;
         loop {
             let lines = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().len());
-            let under_way = self.world.sandbox.traffic(|traffic| {
-                traffic.in_flight(Remote::Hipay) > 0 || traffic.in_flight(Remote::Mirakl) > 0
-            });
+            let under_way = self
+                .world
+                .sandbox
+                .traffic(|traffic| traffic.in_flight(Remote::Hipay) > 0 || traffic.in_flight(Remote::Mirakl) > 0);
             if !under_way && before == Some(lines) {
                 return;
             }

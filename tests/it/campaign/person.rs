@@ -102,7 +102,9 @@ impl Campaign {
         }
         let netted = operation.origin_amount.checked_sub(operation.amount).unwrap();
         if operation.held_for == Some(Hold::AmountChanged) {
-            return owed.checked_sub(netted).is_ok_and(|left| left.checked_sub(paid).is_ok_and(|left| left.is_positive()));
+            return owed
+                .checked_sub(netted)
+                .is_ok_and(|left| left.checked_sub(paid).is_ok_and(|left| left.is_positive()));
         }
         paid.checked_add(operation.amount).and_then(|all| all.checked_add(netted)).is_ok_and(|all| owed.covers(all))
     }

@@ -102,9 +102,12 @@ impl Truth {
 
     /// The shop's wallet at HiPay; the newest where there are several.
     pub(super) fn wallet(world: &World, shop: u64) -> Option<u64> {
-        world.sandbox.hipay(|hipay| hipay.accounts.keys().copied().collect::<Vec<_>>()).into_iter().rev().find(
-            |wallet| Self::is_wallet_of(world, *wallet, shop),
-        )
+        world
+            .sandbox
+            .hipay(|hipay| hipay.accounts.keys().copied().collect::<Vec<_>>())
+            .into_iter()
+            .rev()
+            .find(|wallet| Self::is_wallet_of(world, *wallet, shop))
     }
 }
 
