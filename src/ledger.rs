@@ -190,12 +190,12 @@ impl SoughtPayment<'_> {
     /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another
     /// operation, or that HiPay shows as failed for good, is none of it.
     ///
-    /// `of_unknown` are entries with a reference of our form whose voucher this store does not know: the other source
-    /// of Mirakl's may name this one so.
+    /// `unsure` are entries with a reference of our form of which nobody can tell whether it names this voucher by the
+    /// number of Mirakl's other source.
     pub fn judge<'a>(
         &self,
         entries: impl IntoIterator<Item = &'a LedgerEntry>,
-        of_unknown: impl IntoIterator<Item = &'a LedgerEntry>,
+        unsure: impl IntoIterator<Item = &'a LedgerEntry>,
     ) -> LedgerVerdict<'a> {
         let (mut paid, mut possible) = (Vec::new(), Vec::new());
         for entry in entries {
@@ -208,7 +208,7 @@ impl SoughtPayment<'_> {
                 Claim::Possible => possible.push(entry),
             }
         }
-        possible.extend(of_unknown.into_iter().filter(|entry| {
+        possible.extend(unsure.into_iter().filter(|entry| {
             let parts = entry.reference_parts();
             let of_this_kind =
                 parts.is_some_and(|parts| (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary));

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -42,6 +42,9 @@ impl fmt::Display for VoucherSource {
         formatter.write_str(self.name())
     }
 }
+
+/// How far apart the two sources may date one voucher.
+pub const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// One voucher as Mirakl tells it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +117,18 @@ impl Voucher {
         self.identities()
             .iter()
             .any(|(kind, number)| others.iter().any(|(other, told)| other == kind && told != number))
+    }
+
+    /// Returns true where `other` is a voucher of the other source for the same time that shares no kind of number with
+    /// this one: it may be the same.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let near = match (self.created_at, other.created_at) {
+            (Some(one), Some(other)) => one.duration_since(other).abs() <= SOURCES_APART,
+            (None, _) | (_, None) => true,
+        };
+        let (own, others) = (self.identities(), other.identities());
+        let shares_kind = own.iter().any(|(kind, _)| others.iter().any(|(other, _)| other == kind));
+        other.source != self.source && near && !shares_kind
     }
 
     /// Takes over the numbers that `other`, the same voucher in the other source, is known by. True where

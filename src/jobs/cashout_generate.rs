@@ -24,10 +24,7 @@ use crate::operation::{Beneficiary, Operation};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer, day_number};
 use crate::vendor::Vendor;
-use crate::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord, VoucherSource};
-
-/// How far apart the two sources may date one voucher.
-const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
+use crate::voucher::{HeldBecause, ListedVoucher, SOURCES_APART, Voucher, VoucherRecord, VoucherSource};
 
 /// What `cashout:generate` can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -467,17 +464,8 @@ impl Generation<'_> {
     /// Returns true where the other source has shown a voucher of the shop for the same time that shares no kind of
     /// number with this one: it may be the same.
     fn may_be_known(&self, voucher: &Voucher) -> bool {
-        let kinds =
-            |voucher: &Voucher| -> Vec<&str> { voucher.identities().into_iter().map(|(kind, _)| kind).collect() };
-        let own = kinds(voucher);
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        others.get(&voucher.shop_id).into_iter().flatten().any(|other| {
-            let near = match (voucher.created_at, other.created_at) {
-                (Some(one), Some(other)) => one.duration_since(other).abs() <= SOURCES_APART,
-                (None, _) | (_, None) => true,
-            };
-            other.source != voucher.source && near && !kinds(other).iter().any(|kind| own.contains(kind))
-        })
+        others.get(&voucher.shop_id).into_iter().flatten().any(|other| voucher.may_be(other))
     }
 
     /// True for a voucher made before the first cycle that is ours.

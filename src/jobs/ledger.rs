@@ -10,6 +10,7 @@ use serde_json::Map;
 use tokio::sync::Mutex;
 
 use super::binding::{forget_before_now, marketplaces, recorded_memory, remembers_since};
+use super::unpaid_vouchers::record_of;
 use super::{Context, JobError, Run, Subject, reversals};
 use crate::attempt::{Attempt, AttemptState, ReferenceParts, TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
@@ -19,7 +20,7 @@ use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::Vendor;
-use crate::voucher::VoucherRecord;
+use crate::voucher::{Voucher, VoucherRecord};
 
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
@@ -64,8 +65,8 @@ pub(super) struct Ledger<'a> {
     read: Mutex<Option<Result<Timestamp, CallError>>>,
     /// What was found in this run.
     found: std::sync::Mutex<FoundEntries>,
-    /// The entries of vouchers that this store does not know, and since when they were looked for.
-    of_unknown: Mutex<Option<(Timestamp, Arc<Vec<LedgerEntry>>)>>,
+    /// The orphans by the shop that they name, and since when they were looked for.
+    named: Mutex<Option<(Timestamp, NamedOrphans)>>,
 }
 
 /// The entries that somebody has to hear of.
@@ -90,8 +91,8 @@ impl<'a> Ledger<'a> {
 
     fn of(context: &'a Context, on: ActingOn<'a>, account: u64) -> Self {
         let begun_at = context.clock.now();
-        let (read, found, of_unknown) = (Mutex::default(), std::sync::Mutex::default(), Mutex::default());
-        Self { context, on, account, begun_at, read, found, of_unknown }
+        let (read, found, named) = (Mutex::default(), std::sync::Mutex::default(), Mutex::default());
+        Self { context, on, account, begun_at, read, found, named }
     }
 
     /// Reads what HiPay shows since `since`, unless this run has read it already.
@@ -427,86 +428,100 @@ impl<'a> Ledger<'a> {
         candidates.await
     }
 
-    /// The entries since `sought.since` that name a voucher which this store does not know, and a wallet of the shop
-    /// `mirakl_id`; where nobody knows whose the wallet is, those of the same amount. The ledger has to be read before.
-    pub(super) async fn of_unknown_vouchers(
+    /// The entries since `sought.since` of a wallet of the shop that may be of `operation`'s voucher although their
+    /// reference names another number: one that this store does not know, or one that it cannot tell from this
+    /// voucher's own. Where nobody knows whose the wallet is, only those of the same amount. The ledger has to be read
+    /// before.
+    pub(super) async fn of_unsure_vouchers(
         &self,
-        mirakl_id: u64,
+        operation: &Operation,
         sought: &SoughtPayment<'_>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        let all = self.of_unknown_since(sought.since).await?;
-        let amount = sought.amount;
-        let of_shop = self.context.store.reading(move |reader| {
-            let mut found = Vec::new();
-            for entry in all.iter() {
-                let Some(parts) = entry.reference_parts() else { continue };
-                let owner = reader.by_unique::<Vendor>("hipay_id", parts.wallet)?;
-                let may_be_ours = match owner {
-                    Some(owner) => owner.mirakl_id == mirakl_id,
-                    None => entry.amount.is_none_or(|shown| shown == amount),
-                };
-                if may_be_ours {
-                    found.push(entry.clone());
+        let all = self.orphans_named_since(sought.since).await?;
+        let (operation, amount, account) = (operation.clone(), sought.amount, self.account);
+        let unsure = self.context.store.reading(move |reader| {
+            let own = record_of(reader, &operation)?.map(|record| record.voucher);
+            let mut unsure = Vec::new();
+            for owner in [Some(operation.mirakl_id), None] {
+                for NamedOrphan { entry, vouchers } in all.get(&owner).into_iter().flatten() {
+                    let fits = owner.is_some() || entry.amount.is_none_or(|shown| shown == amount);
+                    if fits && may_name(own.as_ref(), vouchers) {
+                        // It may have been found to be another operation's since.
+                        let now = reader.get::<LedgerEntry>(&(account, entry.transaction_id.clone()))?;
+                        unsure.extend(now);
+                    }
                 }
             }
-            Ok(found)
+            Ok(unsure)
         });
-        of_shop.await
+        unsure.await
     }
 
-    /// The same of whatever shop. Looked for once in a run, unless an older payment asks for more.
-    async fn of_unknown_since(&self, since: Timestamp) -> Result<Arc<Vec<LedgerEntry>>, StoreError> {
-        let mut known = self.of_unknown.lock().await;
-        if let Some((_, entries)) = known.as_ref().filter(|(from, _)| *from <= since) {
-            return Ok(Arc::clone(entries));
+    /// The orphans since `since` by the shop whose wallet they name. Looked for once in a run, unless an older payment
+    /// asks for more.
+    async fn orphans_named_since(&self, since: Timestamp) -> Result<NamedOrphans, StoreError> {
+        let mut known = self.named.lock().await;
+        if let Some((_, orphans)) = known.as_ref().filter(|(from, _)| *from <= since) {
+            return Ok(Arc::clone(orphans));
         }
         let account = self.account;
-        let (mut entries, mut cursor) = (Vec::new(), None);
+        let (mut orphans, mut cursor) = (BTreeMap::<Option<u64>, Vec<NamedOrphan>>::new(), None);
         loop {
             let query = Query::group("match", LedgerMatch::Orphan.name()).from(since).limit(1_000).after(cursor.take());
             let page = self.context.store.reading(move |reader| {
                 let page = reader.page::<LedgerEntry>(&query)?;
-                let mut of_unknown = Vec::new();
+                let mut named = Vec::new();
                 for entry in page.items.into_iter().filter(|entry| entry.account == account) {
-                    let known = entry.reference_parts().map(|parts| knows_voucher(reader, &parts)).transpose()?;
-                    if known == Some(false) {
-                        of_unknown.push(entry);
-                    }
+                    let Some(parts) = entry.reference_parts() else { continue };
+                    let owner = reader.by_unique::<Vendor>("hipay_id", parts.wallet)?.map(|owner| owner.mirakl_id);
+                    let vouchers = vouchers_named(reader, &parts)?;
+                    named.push((owner, NamedOrphan { entry, vouchers }));
                 }
-                Ok((of_unknown, page.next))
+                Ok((named, page.next))
             });
             let (found, next) = page.await?;
-            entries.extend(found);
+            for (owner, orphan) in found {
+                orphans.entry(owner).or_default().push(orphan);
+            }
             cursor = next;
             if cursor.is_none() {
-                let entries = Arc::new(entries);
-                *known = Some((since, Arc::clone(&entries)));
-                return Ok(entries);
+                let orphans = Arc::new(orphans);
+                *known = Some((since, Arc::clone(&orphans)));
+                return Ok(orphans);
             }
         }
     }
 }
 
-/// Returns true where a voucher of this store has the number that a reference names.
-pub(super) fn knows_voucher(view: &impl View, parts: &ReferenceParts<'_>) -> Result<bool, StoreError> {
+/// A payment of our form that no operation of ours has, and the vouchers that its reference may name.
+struct NamedOrphan {
+    entry: LedgerEntry,
+    vouchers: Vec<Voucher>,
+}
+
+/// Such payments by the shop whose wallet they name; `None` where no vendor has the wallet.
+type NamedOrphans = Arc<BTreeMap<Option<u64>, Vec<NamedOrphan>>>;
+
+/// The vouchers of this store whose number a reference names.
+pub(super) fn vouchers_named(view: &impl View, parts: &ReferenceParts<'_>) -> Result<Vec<Voucher>, StoreError> {
+    let mut vouchers = Vec::new();
     for number in parts.voucher_numbers().map(str::to_lowercase) {
-        let records = view.page::<VoucherRecord>(&of_voucher(&number))?.items;
-        let named = records.iter().any(|record| {
-            let numbers = record.voucher.identities().into_iter();
-            numbers.chain([("number", record.voucher.number.clone())]).any(|(_, one)| one.to_lowercase() == number)
+        let records = view.page::<VoucherRecord>(&of_voucher(&number))?.items.into_iter();
+        let named = records.map(|record| record.voucher).filter(|voucher| {
+            let numbers = voucher.identities().into_iter().map(|(_, number)| number);
+            numbers.chain([voucher.number.clone()]).any(|one| one.to_lowercase() == number)
         });
-        // A store that came from elsewhere may have operations without their vouchers.
-        if named
-            || view
-                .page::<Operation>(&of_voucher(&number))?
-                .items
-                .iter()
-                .any(|one| one.voucher.to_lowercase() == number)
-        {
-            return Ok(true);
-        }
+        vouchers.extend(named);
     }
-    Ok(false)
+    Ok(vouchers)
+}
+
+/// Returns true where a reference that names `vouchers`, or none that is known, may be `own`'s: Mirakl's sources number
+/// vouchers differently.
+pub(super) fn may_name(own: Option<&Voucher>, vouchers: &[Voucher]) -> bool {
+    let is_own = |named: &Voucher| own.is_some_and(|own| own.key() == named.key());
+    let may_be_own = |named: &Voucher| own.is_some_and(|own| own.may_be(named));
+    !vouchers.iter().any(is_own) && (vouchers.is_empty() || vouchers.iter().any(may_be_own))
 }
 
 fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -293,7 +293,8 @@ fn belongs_elsewhere(
         let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
         let foreign = of_rest && split_number(&transaction.reference).0 != base;
         // What nobody knows may be the number that the other source of Mirakl's calls the voucher by.
-        let of_other = !named && ledger::knows_voucher(view, &parts)?;
+        let own = record_of(view, operation)?.map(|record| record.voucher);
+        let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts)?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
             return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
         }

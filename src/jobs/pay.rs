@@ -232,9 +232,9 @@ impl Paying<'_> {
             since: operation.owed_since().checked_sub(LEDGER_MARGIN).unwrap_or(Timestamp::MIN),
         };
         let entries = self.ledger.candidates(operation.mirakl_id, &sought).await?;
-        let of_unknown = self.ledger.of_unknown_vouchers(operation.mirakl_id, &sought).await?;
+        let unsure = self.ledger.of_unsure_vouchers(&operation, &sought).await?;
         let open = |entry: &&LedgerEntry| !operation.dismissed.contains(&entry.transaction_id);
-        match sought.judge(entries.iter().filter(open), of_unknown.iter().filter(open)) {
+        match sought.judge(entries.iter().filter(open), unsure.iter().filter(open)) {
             LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => {
                 Ok(ByLedger::ToBeLookedUp(operation))
             }

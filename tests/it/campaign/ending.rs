@@ -154,21 +154,28 @@ impl Campaign {
     }
 
     /// Each payment that was sent belongs to an operation, or is shown as one that does not; and no wallet holds more
-    /// than what others have put there.
+    /// than what others have put there, or what is shown as nobody's.
     fn nothing_lies_about(&self, operations: &[Operation]) {
         let shown = self.world.ledger();
         let entries: Vec<Entry> = self.world.sandbox.hipay(|hipay| hipay.ledger.paid().cloned().collect());
         for entry in entries.iter().filter(|entry| !entry.by_others) {
             let id = &entry.transaction_id;
+            // The wallet of what is not paid from here is not read; that its transfer was made is told.
+            let due = Due::named(entry.reference.as_deref().unwrap_or_default());
+            let told = shown.iter().any(|one| due.is_some() && Due::named(&one.reference) == due);
             let owned = operations.iter().any(|one| one.transaction_ids().any(|known| known == id));
             let listed = shown.iter().any(|one| one.transaction_id == *id && one.matched != LedgerMatch::Foreign);
-            assert!(owned || listed, "nobody is told of {entry:?}");
+            assert!(owned || listed || told, "nobody is told of {entry:?}");
         }
         let technical = self.world.sandbox.credentials().technical_id;
         let accounts = self.world.sandbox.hipay(|hipay| hipay.accounts.clone());
         for (id, account) in accounts.iter().filter(|(id, _)| **id != technical) {
-            let by_others = |place: &Place, wanted: &Entry| wanted.by_others && *place == Place::Account(*id);
-            let put = entries.iter().filter(|entry| entry.kind == Kind::Transfer && by_others(&entry.to, entry));
+            let of_nobody = |entry: &&Entry| {
+                let known = |one: &Operation| one.transaction_ids().any(|known| known == entry.transaction_id);
+                entry.by_others || !operations.iter().any(known)
+            };
+            let to_it = entries.iter().filter(|entry| entry.kind == Kind::Transfer && entry.to == Place::Account(*id));
+            let put = to_it.filter(of_nobody);
             let put = put.fold(account.opening, |sum, entry| sum.checked_add(entry.amount).unwrap());
             assert!(
                 put.covers(account.balance),
