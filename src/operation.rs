@@ -211,9 +211,11 @@ impl Operation {
     }
 
     /// Returns true where it is released by itself alone, not with others: somebody has decided that it waits, or
-    /// a release says that a payment was not executed.
+    /// a release says that a payment was not executed, or is another one's.
     pub fn waits_on_purpose(&self) -> bool {
-        matches!(self.held_for, Some(Hold::ByPerson | Hold::Remainder | Hold::OutcomeUnknown))
+        use Hold::{ByPerson, OtherPayment, OutcomeUnknown, PossiblePayment, Remainder, SeveralPayments};
+        let decided = [ByPerson, Remainder, OutcomeUnknown, OtherPayment, SeveralPayments, PossiblePayment];
+        self.held_for.is_some_and(|why| decided.contains(&why))
     }
 
     /// HiPay's ids of all its transactions, as far as they are known.
@@ -279,8 +281,8 @@ impl Operation {
         }
     }
 
-    /// Ends the hold, or the decision that was laid over one. Where a person ends it, what was looked at is no payment of it, and the same reason
-    /// does not hold it again.
+    /// Ends the hold, or the decision that was laid over one. Where a person ends it, what was looked at is no payment
+    /// of it unless an attempt of its own is, and the same reason does not hold it again.
     pub fn release(&mut self, by_person: bool, note: &Sentence, at: Timestamp) {
         if let Some(before) = self.held_before.take() {
             (self.held, self.held_for) = (Some(before.reason), before.why);
@@ -292,7 +294,8 @@ impl Operation {
         let why = self.held_for.take();
         let looked_at = std::mem::take(&mut self.candidates);
         if by_person {
-            self.dismissed.extend(looked_at);
+            let own: Vec<String> = self.transaction_ids().map(ToOwned::to_owned).collect();
+            self.dismissed.extend(looked_at.into_iter().filter(|id| !own.contains(id)));
             self.waived.extend(why.filter(|why| why.is_waived_for_good() && !self.waived.contains(why)));
         }
         self.updated_at = at;

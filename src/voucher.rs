@@ -128,7 +128,7 @@ impl Voucher {
         };
         let (own, others) = (self.identities(), other.identities());
         let shares_kind = own.iter().any(|(kind, _)| others.iter().any(|(other, _)| other == kind));
-        other.source != self.source && near && !shares_kind
+        other.shop_id == self.shop_id && other.source != self.source && near && !shares_kind
     }
 
     /// Takes over the numbers that `other`, the same voucher in the other source, is known by. True where

@@ -169,6 +169,8 @@ fn ended(attempt: &Attempt) -> Explanation {
         "ABORTED" => ("why-ended-aborted", Actor::HiPay),
         "REJECTED_END" => ("why-ended-rejected", Actor::Marketplace),
         "CANCELLED_END" | "CANCELED_END" => ("why-ended-canceled", Actor::Marketplace),
+        // A person has found that it is no payment of the operation.
+        "CAPTURED" => ("why-ended-of-another", Actor::Nobody),
         _ => ("why-ended-other", Actor::HiPay),
     };
     let explanation = Explanation::new(id, by).amount("amount", attempt.amount);

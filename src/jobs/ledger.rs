@@ -15,6 +15,7 @@ use super::{Context, JobError, Run, Subject, reversals};
 use crate::attempt::{Attempt, AttemptState, ReferenceParts, TransactionState, prefix};
 use crate::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
+use crate::money::Amount;
 use crate::operation::{Operation, PaymentKind};
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
@@ -430,8 +431,8 @@ impl<'a> Ledger<'a> {
 
     /// The entries since `sought.since` of a wallet of the shop that may be of `operation`'s voucher although their
     /// reference names another number: one that this store does not know, or one that it cannot tell from this
-    /// voucher's own. Where nobody knows whose the wallet is, only those of the same amount. The ledger has to be read
-    /// before.
+    /// voucher's own. Where nobody knows whose the wallet is, only those of the same amount, unless the shop's wallet is
+    /// younger than the voucher. The ledger has to be read before.
     pub(super) async fn of_unsure_vouchers(
         &self,
         operation: &Operation,
@@ -441,13 +442,16 @@ impl<'a> Ledger<'a> {
         let (operation, amount, account) = (operation.clone(), sought.amount, self.account);
         let unsure = self.context.store.reading(move |reader| {
             let own = record_of(reader, &operation)?.map(|record| record.voucher);
+            let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
+            let since = vendor.and_then(|vendor| vendor.wallet_since);
+            let wallet_is_young = since.is_some_and(|since| since > operation.owed_since());
             let mut unsure = Vec::new();
             for owner in [Some(operation.mirakl_id), None] {
-                for NamedOrphan { entry, vouchers } in all.get(&owner).into_iter().flatten() {
-                    let fits = owner.is_some() || entry.amount.is_none_or(|shown| shown == amount);
+                for NamedOrphan { transaction_id, amount: shown, vouchers } in all.get(&owner).into_iter().flatten() {
+                    let fits = owner.is_some() || wallet_is_young || shown.is_none_or(|shown| shown == amount);
                     if fits && may_name(own.as_ref(), vouchers) {
                         // It may have been found to be another operation's since.
-                        let now = reader.get::<LedgerEntry>(&(account, entry.transaction_id.clone()))?;
+                        let now = reader.get::<LedgerEntry>(&(account, transaction_id.clone()))?;
                         unsure.extend(now);
                     }
                 }
@@ -470,12 +474,17 @@ impl<'a> Ledger<'a> {
             let query = Query::group("match", LedgerMatch::Orphan.name()).from(since).limit(1_000).after(cursor.take());
             let page = self.context.store.reading(move |reader| {
                 let page = reader.page::<LedgerEntry>(&query)?;
+                // An entry that cannot be read may be the payment.
+                if let Some(error) = page.unreadable.into_iter().next() {
+                    return Err(error);
+                }
                 let mut named = Vec::new();
                 for entry in page.items.into_iter().filter(|entry| entry.account == account) {
                     let Some(parts) = entry.reference_parts() else { continue };
                     let owner = reader.by_unique::<Vendor>("hipay_id", parts.wallet)?.map(|owner| owner.mirakl_id);
-                    let vouchers = vouchers_named(reader, &parts)?;
-                    named.push((owner, NamedOrphan { entry, vouchers }));
+                    let vouchers = vouchers_named(reader, &parts, owner)?;
+                    let LedgerEntry { transaction_id, amount, .. } = entry;
+                    named.push((owner, NamedOrphan { transaction_id, amount, vouchers }));
                 }
                 Ok((named, page.next))
             });
@@ -495,21 +504,27 @@ impl<'a> Ledger<'a> {
 
 /// A payment of our form that no operation of ours has, and the vouchers that its reference may name.
 struct NamedOrphan {
-    entry: LedgerEntry,
+    transaction_id: String,
+    amount: Option<Amount>,
     vouchers: Vec<Voucher>,
 }
 
 /// Such payments by the shop whose wallet they name; `None` where no vendor has the wallet.
 type NamedOrphans = Arc<BTreeMap<Option<u64>, Vec<NamedOrphan>>>;
 
-/// The vouchers of this store whose number a reference names.
-pub(super) fn vouchers_named(view: &impl View, parts: &ReferenceParts<'_>) -> Result<Vec<Voucher>, StoreError> {
+/// The vouchers of this store whose number a reference names: those of one shop, where it is known whose wallet the
+/// reference names.
+pub(super) fn vouchers_named(
+    view: &impl View,
+    parts: &ReferenceParts<'_>,
+    shop_id: Option<u64>,
+) -> Result<Vec<Voucher>, StoreError> {
     let mut vouchers = Vec::new();
     for number in parts.voucher_numbers().map(str::to_lowercase) {
         let records = view.page::<VoucherRecord>(&of_voucher(&number))?.items.into_iter();
         let named = records.map(|record| record.voucher).filter(|voucher| {
-            let numbers = voucher.identities().into_iter().map(|(_, number)| number);
-            numbers.chain([voucher.number.clone()]).any(|one| one.to_lowercase() == number)
+            let mut numbers = voucher.identities().into_iter().map(|(_, one)| one).chain([voucher.number.clone()]);
+            shop_id.is_none_or(|shop_id| shop_id == voucher.shop_id) && numbers.any(|one| one.to_lowercase() == number)
         });
         vouchers.extend(named);
     }

@@ -112,8 +112,18 @@ fn go_on(
 ) -> Result<(), JobError> {
     let (vanished, settled) = (operation.held_for == Some(Hold::OutcomeUnknown), operation.is_settled());
     if operation.held.is_some() {
-        if operation.held_for == Some(Hold::AmountChanged) {
-            take_shown_amount(context, writer, operation, now)?;
+        match operation.held_for {
+            // HiPay may have it with the amount that it was sent with.
+            Some(Hold::AmountChanged) if operation.sent_kind().is_some() => {
+                let status = &operation.status;
+                return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
+            }
+            Some(Hold::AmountChanged) if Status::TRANSFER_PAYABLE.contains(&operation.status) => {
+                take_shown_amount(context, writer, operation, now)?;
+            }
+            // Only a release says that what has used the reference is no payment of it; a retry looks again.
+            Some(Hold::OtherPayment) if *choice == OperationChoice::Retry => operation.candidates.clear(),
+            Some(_) | None => {}
         }
         operation.release(true, note, now);
     }
@@ -294,7 +304,8 @@ fn belongs_elsewhere(
         let foreign = of_rest && split_number(&transaction.reference).0 != base;
         // What nobody knows may be the number that the other source of Mirakl's calls the voucher by.
         let own = record_of(view, operation)?.map(|record| record.voucher);
-        let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts)?);
+        let of_other = !named
+            && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, Some(operation.mirakl_id))?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
             return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
         }
@@ -354,6 +365,7 @@ fn accept(
     if larger && (!operation.adjusts.is_empty() || transaction.state != TransactionState::Captured) {
         return Err(JobError::Refused(say!("choice-too-large", operation = operation.id, amount)));
     }
+    operation.dismissed.retain(|dismissed| *dismissed != id);
     if operation.held.is_some() {
         operation.candidates.retain(|candidate| *candidate != id);
         // The payment answers that as well.

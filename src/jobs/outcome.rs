@@ -123,9 +123,11 @@ pub(super) async fn reopen(
 ) -> Result<Option<Operation>, StoreError> {
     let reopened = update(context, id, move |operation, now| {
         let Some(last) = operation.payment(kind).last() else { return false };
+        // HiPay knows nothing of what it refused: it may go to another account now.
         let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
-        let meant = is_meant(operation, kind, last.account, amount);
-        let stays = amended.is_none() && is_sending(operation, kind, last.number);
+        let account = if amended.is_some() { operation.recipient_hipay_id } else { last.account };
+        let meant = is_meant(operation, kind, account, amount);
+        let stays = is_sending(operation, kind, last.number);
         if operation.held.is_some() || stays || !meant {
             return false;
         }
@@ -140,6 +142,7 @@ pub(super) async fn reopen(
             operation.shortfall = operation.amount.checked_sub(*amount).ok().filter(|rest| rest.is_positive());
         }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            last.account = account;
             // Where only the balance is another one, the request stays the same to the byte.
             if let Some(amended) = amended.filter(|amended| amended.amount != last.amount) {
                 last.amount = amended.amount;
@@ -206,6 +209,26 @@ pub(super) async fn refused(
         attempt.updated_at = now;
         let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
         let _ = operation.happen(event, &rejection.sentence, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay does not show what was sent long ago: it never arrived, and its reference is unused.
+pub(super) async fn never_arrived(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    message: Sentence,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        let last = operation.payment_mut(kind).attempts.last_mut();
+        let Some(last) = last.filter(|last| last.state == AttemptState::Sending) else { return false };
+        last.state = AttemptState::Refused;
+        last.say(message.clone());
+        last.updated_at = now;
+        let _ = operation.happen(Event::Failed(kind), &message, now);
         true
     })
     .await
@@ -332,16 +355,7 @@ pub(super) async fn adopt(
     kind: PaymentKind,
     found: Found,
 ) -> Result<Option<Operation>, StoreError> {
-    update(context, id, move |operation, now| {
-        let changed = take_over(operation, kind, found, now);
-        let of_voucher = operation.held_for.is_some_and(Hold::is_about_voucher);
-        // What Mirakl shows was no reason to wait: it was sent before.
-        if changed && of_voucher && !Status::TRANSFER_PAYABLE.contains(&operation.status) {
-            operation.release(false, &say!("pay-found"), now);
-        }
-        changed
-    })
-    .await
+    update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
 }
 
 /// Takes over what HiPay shows or tells of a payment. True where anything has changed by it.
@@ -373,7 +387,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         attempt.say(say!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
         // The money lies in the wallet that was paid, whatever wallet the shop has now.
-        if account != operation.recipient_hipay_id {
+        if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
             let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
             operation.note(&say!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
             operation.recipient_hipay_id = account;
@@ -408,6 +422,11 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     // From a status that is only payable the payment has to be seen as sent first.
     let _ = operation.happen(Event::Sending(kind), &say!("pay-found"), now);
     let _ = operation.happen(transaction.state.event(kind), &message, now);
+    let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
+    if of_voucher && operation.status == Status::TransferSuccess {
+        // What Mirakl shows came too late to be a reason to wait.
+        operation.release(false, &say!("pay-found"), now);
+    }
     true
 }
 

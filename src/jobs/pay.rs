@@ -86,14 +86,6 @@ fn account(operation: &Operation) -> u64 {
     operation.recipient_hipay_id
 }
 
-/// What a person has found to be no payment of the operation has only used its reference up.
-fn used_up_by_another(operation: &Operation, mut shown: Transaction) -> Transaction {
-    if operation.dismissed.contains(&shown.transaction_id) {
-        shown.state = TransactionState::Failed;
-    }
-    shown
-}
-
 pub(super) fn subject(operation: &Operation) -> Subject {
     Subject::voucher(operation.mirakl_id, &operation.voucher)
 }
@@ -127,7 +119,13 @@ impl Paying<'_> {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
-                    let found = found.map(|shown| used_up_by_another(&operation, shown));
+                    let found = match found {
+                        Some(shown) => match self.used_up_by_another(&operation, (number, &reference), shown).await {
+                            Ok(shown) => Some(shown),
+                            Err(error) => return self.not_looked_up(&operation, &error).await,
+                        },
+                        None => None,
+                    };
                     let state = match &found {
                         Some(shown) if shown.state == TransactionState::Unknown => {
                             let attempts = &operation.payment(kind).attempts;
@@ -163,6 +161,12 @@ impl Paying<'_> {
                     self.run.fail(subject(&operation), say!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
+                Plan::Resend if self.never_arrived(&operation) => {
+                    let message = say!("pay-never-arrived", kind);
+                    outcome::never_arrived(self.context, operation.id, kind, message.clone()).await?;
+                    self.run.warn(&subject(&operation), message);
+                    return Ok(());
+                }
                 Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
                     self.run.count_amount("outcome open", operation.amount);
                     self.run.warn(&subject(&operation), say!("pay-not-shown", kind));
@@ -172,6 +176,17 @@ impl Paying<'_> {
         }
         self.run.fail(subject(&operation), say!("pay-too-many", kind));
         Ok(())
+    }
+
+    /// Returns true where nobody has sent the last attempt for so long that HiPay would show it: it is held for what
+    /// Mirakl shows of the voucher, and a person can only decide about what is not under way.
+    fn never_arrived(&self, operation: &Operation) -> bool {
+        let held = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
+        let last = operation.payment(self.kind).last();
+        let now = self.context.clock.now();
+        let long_ago = |at: Timestamp| now.duration_since(at) >= LOOK_UPS_LAG;
+        held && last.is_some_and(|last| last.state == AttemptState::Sending && !last.reference.is_empty())
+            && long_ago(operation.updated_at)
     }
 
     /// Returns true where a payment of the operation could not have been made without this store's knowledge: its
@@ -370,18 +385,9 @@ impl Paying<'_> {
             self.run.fail(subject(operation), say!("pay-not-shown", kind = self.kind));
             return Ok(());
         }
-        let sent = attempt.state == AttemptState::Sending;
-        let uncertain = sent && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
-        // A person has taken another amount of Mirakl's: what may have left is not sent with it.
-        let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
-        let changed = !partial && attempt.amount != operation.amount;
-        if changed && uncertain {
-            self.run.count_amount("outcome open", operation.amount);
-            self.run.warn(&subject(operation), say!("pay-not-shown", kind = self.kind));
-            return Ok(());
-        }
-        let open = sent && !changed;
+        let open = attempt.state == AttemptState::Sending;
         let mut amount = attempt.amount;
+        let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
         let mut amended = None;
         if open {
             self.funds.reserve_anyway(amount).await;
@@ -584,6 +590,23 @@ impl Paying<'_> {
         Ok(())
     }
 
+    /// What a person has found to be no payment of the operation, and is not what the operation pays, has only used the
+    /// reference up.
+    async fn used_up_by_another(
+        &self,
+        operation: &Operation,
+        (number, reference): (u32, &str),
+        mut shown: Transaction,
+    ) -> Result<Transaction, CallError> {
+        if operation.dismissed.contains(&shown.transaction_id) {
+            let claim = Claim { number, reference: reference.to_owned(), account: account(operation) };
+            if self.mismatch(operation, &claim, &shown).await?.is_some() {
+                shown.state = TransactionState::Failed;
+            }
+        }
+        Ok(shown)
+    }
+
     /// A commission that this store does not remember may have gone to an account that was the operator's then.
     async fn with_former_operator(
         &self,
@@ -594,7 +617,8 @@ impl Paying<'_> {
         let login = &transaction.recipient_email;
         let known = operation.payment(self.kind).attempts.iter().any(|one| one.reference == claim.reference);
         let commission = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Transfer;
-        if !commission || known || login.is_empty() || self.is_known_login(operation, login).await? {
+        let over = transaction.state.is_ended();
+        if !commission || known || over || login.is_empty() || self.is_known_login(operation, login).await? {
             return Ok(claim);
         }
         let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
@@ -646,7 +670,8 @@ impl Paying<'_> {
         let meant = attempts.iter().find(|attempt| attempt.reference == *reference).map(|attempt| attempt.amount);
         let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
         let right = match (transaction.amount, meant) {
-            (Some(shown), Some(meant)) => shown == meant,
+            // A person may have taken another amount of Mirakl's meanwhile.
+            (Some(shown), Some(meant)) => shown == meant && (partial || meant == operation.amount),
             // The operator's withdrawal may have been for less than the commission.
             (Some(shown), None) => shown == operation.amount || (partial && operation.amount.covers(shown)),
             (None, _) => false,

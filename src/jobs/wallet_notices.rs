@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::outcome::{Found, take_back, take_over};
-use crate::attempt::{Attempt, News, TransactionState};
+use crate::attempt::{Attempt, AttemptState, News, TransactionState};
 use crate::config::Config;
 use crate::hipay::Transaction;
 use crate::inbox::{Notification, Outcome};
@@ -187,7 +187,7 @@ fn payment(
     let Some(state) = state else {
         return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
     };
-    if operation.dismissed.contains(transaction_id) {
+    if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
         // A person has looked at it: it is no payment of this operation.
         return Ok(ignored(say!("notice-known")));
     }

@@ -57,7 +57,7 @@ impl Operation {
         let (operation, status) = (self.id, &self.status);
         let is_over = matches!(status, Status::WithdrawSuccess | Status::AdjustedOperations);
         let is_sent = Status::TRANSFER_SENT.contains(status) || Status::WITHDRAW_SENT.contains(status);
-        let certain = |why| matches!(why, Hold::ByPerson | Hold::LedgerUnread);
+        let certain = |why: Hold| matches!(why, Hold::ByPerson | Hold::LedgerUnread) || why.is_about_voucher();
         let held_in_doubt = self.held.is_some() && !self.held_for.is_some_and(certain);
         let in_doubt = held_in_doubt || self.unknown_word().is_some();
         let has_nothing = *status == Status::InvalidAmount;

@@ -5,6 +5,8 @@
 //!
 //! `CASHOUT_CAMPAIGN_SEEDS` plays more of them, `CASHOUT_CAMPAIGN_FROM` begins at another one.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its steps and what was met")]
+
 mod disturbances;
 mod ending;
 mod judge;

@@ -66,7 +66,7 @@ impl Campaign {
                 let command = self.work();
                 Some(self.kill(&command).await)
             }
-            "time passes" => self.time_passes(),
+            "time passes" => Some(self.time_passes()),
             "vouchers" => self.vouchers(),
             "voucher corrected" => self.correct(),
             "voucher vanishes" => self.vanish(),
@@ -75,11 +75,11 @@ impl Campaign {
             "shop renamed" => self.rename(),
             "shop changed" => self.change_shop(),
             "shop gone" => self.shop_gone(),
-            "HiPay's pace" => self.pace(),
-            "payments end" => self.settle(),
+            "HiPay's pace" => Some(self.pace()),
+            "payments end" => Some(self.settle()),
             "payment taken back" => self.take_back(),
-            "refusal" => self.refuse(),
-            "money arrives" => self.money(),
+            "refusal" => Some(self.refuse()),
+            "money arrives" => Some(self.money()),
             "memory lost" => self.lose_memory().await,
             "backup" => self.back_up().await,
             "put back" => self.put_back().await,
@@ -195,10 +195,10 @@ impl Campaign {
         Some(ran.join(", "))
     }
 
-    fn time_passes(&mut self) -> Option<String> {
+    fn time_passes(&mut self) -> String {
         let hours = self.rng.i64(1..60);
         self.world.clock.advance(SignedDuration::from_hours(hours));
-        Some(format!("{hours} hours"))
+        format!("{hours} hours")
     }
 
     /// Some new vouchers, on time or late, of either sign, in some currency.
@@ -340,9 +340,9 @@ impl Campaign {
         self.world.sandbox.mirakl(|mirakl| {
             let known = mirakl.shop_mut(shop).unwrap();
             if what {
-                known.payment_blocked = off
+                known.payment_blocked = off;
             } else {
-                known.hipay_process = Some(!off)
+                known.hipay_process = Some(!off);
             }
             known.updated = now;
         });
@@ -364,7 +364,7 @@ impl Campaign {
     }
 
     /// How payments live from now on.
-    fn pace(&mut self) -> Option<String> {
+    fn pace(&mut self) -> String {
         let endings = [Ending::Captured, Ending::Captured, Ending::Captured, Ending::Unauthed, Ending::CancelledEnd];
         let ending = self.rng.choice(endings).unwrap();
         let (word, until) = match self.rng.u8(0..6) {
@@ -378,12 +378,12 @@ impl Campaign {
         let life = if self.rng.bool() { Life::captured_at_once() } else { Life::pending(word, until, ending) };
         let told = format!("{life:?}");
         self.world.sandbox.hipay(|hipay| hipay.life = life);
-        Some(told)
+        told
     }
 
-    fn settle(&mut self) -> Option<String> {
+    fn settle(&mut self) -> String {
         self.world.sandbox.hipay(HipayModel::settle_transactions);
-        Some("all".to_owned())
+        "all".to_owned()
     }
 
     /// A payment that was executed comes back.
@@ -402,7 +402,7 @@ impl Campaign {
         Some(format!("{} as {}", entry.reference.unwrap_or_default(), ending.status()))
     }
 
-    fn refuse(&mut self) -> Option<String> {
+    fn refuse(&mut self) -> String {
         let endpoint = self.rng.choice([Endpoint::Transfer, Endpoint::Withdrawal]).unwrap();
         let mut refusal = if endpoint == Endpoint::Withdrawal && self.rng.bool() {
             Refusal::withdrawal_detail(self.rng.choice([4004, 4005, 4007, 4014, 4015]).unwrap())
@@ -413,13 +413,13 @@ impl Campaign {
         refusal.times = self.rng.u32(1..5);
         let told = format!("{endpoint:?} {} {:?} executes {}", refusal.code, refusal.detail, refusal.executes);
         self.world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
-        Some(told)
+        told
     }
 
-    fn money(&mut self) -> Option<String> {
+    fn money(&mut self) -> String {
         let cents = self.rng.choice([10_000, 100_000, 1_000_000]).unwrap();
         self.world.fund(cents);
-        Some(cents.to_string())
+        cents.to_string()
     }
 
     async fn lose_memory(&mut self) -> Option<String> {

@@ -58,7 +58,7 @@ impl Campaign {
             }
             let mut decided = false;
             for operation in self.world.operations() {
-                self.judge_words(&operation);
+                Self::judge_words(&operation);
                 if operation.waits_for_person() || is_over_but_for_a_person(&operation) {
                     let told = self.decide(&operation).await;
                     decided |= told.is_some();
@@ -104,7 +104,7 @@ impl Campaign {
     }
 
     /// What is not paid says why, and who has to do something.
-    fn judge_words(&mut self, operation: &Operation) {
+    fn judge_words(operation: &Operation) {
         if operation.status == Status::WithdrawSuccess && operation.held.is_none() {
             return;
         }
@@ -147,7 +147,7 @@ impl Campaign {
         }
         self.nothing_lies_about(&operations);
         for operation in &operations {
-            self.is_netted_once(operation, &operations);
+            Self::is_netted_once(operation, &operations);
             let end = operation.held_for.map_or_else(|| operation.status.to_string(), |why| format!("{why:?}"));
             self.story.meet(format!("end: {end}"));
         }
@@ -186,7 +186,7 @@ impl Campaign {
     }
 
     /// What was netted is the difference of both amounts, and no debt is netted into two.
-    fn is_netted_once(&self, operation: &Operation, all: &[Operation]) {
+    fn is_netted_once(operation: &Operation, all: &[Operation]) {
         for debt in &operation.adjusts {
             let debt = all.iter().find(|one| one.id == *debt).expect("a debt that is there");
             assert_eq!((debt.status, debt.adjusted_by), (Status::AdjustedOperations, Some(operation.id)), "{debt:#?}");

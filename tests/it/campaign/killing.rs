@@ -114,9 +114,9 @@ impl Campaign {
             child.wait().unwrap();
         }
         if executed_later {
-            pause.release()
+            pause.release();
         } else {
-            pause.discard()
+            pause.discard();
         }
         self.remotes_are_at_rest().await;
         self.world.restart().await;

@@ -1,7 +1,8 @@
 //! A person who knows the truth and decides by it.
 
 use cashout::jobs::choose_for_voucher;
-use cashout::operation::{Hold, Operation, OperationChoice, PaymentKind, Status, Unready};
+use cashout::money::Amount;
+use cashout::operation::{Column, Hold, Operation, OperationChoice, PaymentKind, Status, Unready};
 use cashout::sandbox::{EntryState, Kind};
 use cashout::voucher::{HeldBecause, VoucherChoice, VoucherRecord};
 
@@ -28,11 +29,8 @@ impl Campaign {
             return self.choose(operation, OperationChoice::Settle).await.ok();
         }
         let due = Due::of(operation);
-        let (transfer, _) = operation.status.columns();
-        let kind = match transfer {
-            cashout::operation::Column::Ok => Kind::Withdrawal,
-            _ => Kind::Transfer,
-        };
+        let withdraws = is_transferred(operation);
+        let kind = if withdraws { Kind::Withdrawal } else { Kind::Transfer };
         let live = self.truth.live(&self.world, kind, due);
         // A payment of another part of the voucher is not one of this operation.
         let theirs: Vec<Operation> = self.world.operations();
@@ -66,8 +64,7 @@ impl Campaign {
         }
         let release = self.is_owed(operation);
         let choice = match operation.held_for {
-            Some(Hold::LedgerUnread) => return None,
-            Some(Hold::Settled) => return None,
+            Some(Hold::LedgerUnread | Hold::Settled) => return None,
             Some(Hold::VoucherGone | Hold::OtherProvider) => OperationChoice::Settle,
             _ if !release => OperationChoice::Settle,
             Some(Hold::Revoked | Hold::TooManyAttempts | Hold::OutcomeUnknown) => OperationChoice::Retry,
@@ -95,16 +92,13 @@ impl Campaign {
         }
         let owed = self.truth.owed(&self.world, due);
         let paid = sum(&self.truth.live(&self.world, Kind::Transfer, due), owed.currency());
-        let (transfer, _) = operation.status.columns();
-        if transfer == cashout::operation::Column::Ok {
+        if is_transferred(operation) {
             let withdrawn = sum(&self.truth.live(&self.world, Kind::Withdrawal, due), owed.currency());
             return withdrawn.checked_add(operation.amount).is_ok_and(|all| paid.covers(all));
         }
         let netted = operation.origin_amount.checked_sub(operation.amount).unwrap();
         if operation.held_for == Some(Hold::AmountChanged) {
-            return owed
-                .checked_sub(netted)
-                .is_ok_and(|left| left.checked_sub(paid).is_ok_and(|left| left.is_positive()));
+            return owed.checked_sub(netted).is_ok_and(|left| left.checked_sub(paid).is_ok_and(Amount::is_positive));
         }
         paid.checked_add(operation.amount).and_then(|all| all.checked_add(netted)).is_ok_and(|all| owed.covers(all))
     }
@@ -139,6 +133,11 @@ impl Campaign {
         self.story.meet(format!("chosen: {} ({:?})", choice.name(), record.held));
         Some(format!("{} voucher {id} ({:?})", choice.name(), record.held))
     }
+}
+
+/// True where the money is in the wallet.
+fn is_transferred(operation: &Operation) -> bool {
+    operation.status.columns().0 == Column::Ok
 }
 
 fn kind_of(kind: Kind) -> PaymentKind {

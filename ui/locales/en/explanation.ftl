@@ -92,12 +92,14 @@ why-ended-canceled = HiPay has canceled the payment of { $amount } (transaction 
 why-ended-canceled-mend = Look in the HiPay back office who canceled it and why. Ask HiPay’s support, if it happens again.
 why-ended-other = HiPay has not executed the payment of { $amount } (transaction { $transaction }).
 why-ended-other-mend = Ask HiPay’s support about the transaction, if it happens again.
+why-ended-of-another = A payment of { $amount } (transaction { $transaction }) that is not this operation’s has used its reference up, as a person has found.
+why-ended-of-another-mend = The operation is paid under the next reference.
 why-unknown-status = A newer release of cashout has given the operation a status that this one does not know. It is not paid by this release.
 why-unknown-status-mend = Install the newer release of cashout again.
 
 # Held operations: nothing is paid until a person has looked.
 held-other-payment = HiPay shows or tells of another payment under the reference or the transaction of this one. Nothing is paid until a person has looked.
-held-other-payment-mend = Compare the payment in the HiPay back office with this operation: amount, account and reference. If it was made for this operation, take it for its payment on this page: what is left is told. If it was not, find out who used the reference; what was paid otherwise is settled on this page.
+held-other-payment-mend = Compare the payment in the HiPay back office with this operation: amount, account and reference. If it was made for this operation, take it for its payment on this page: what is left is told. If it was not, find out who used the reference, and release the operation: it is paid under the next reference. What was paid otherwise is settled on this page.
 held-revoked = HiPay had executed the payment, and told later that it is not executed. Nothing is paid until a person has looked.
 held-revoked-mend = Ask HiPay’s support where the money is. If it is back in the account that it had left, pay it from there in the HiPay back office; let the operation go on only after that.
 held-returned = HiPay had executed the transfer, and has taken it back. Nothing is paid until a person has looked.

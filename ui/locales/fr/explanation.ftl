@@ -92,12 +92,14 @@ why-ended-canceled = HiPay a annulé le paiement de { $amount } (transaction { $
 why-ended-canceled-mend = Cherchez dans le back-office HiPay qui l’a annulé et pourquoi. Si cela se reproduit, interrogez le support HiPay.
 why-ended-other = HiPay n’a pas exécuté le paiement de { $amount } (transaction { $transaction }).
 why-ended-other-mend = Si cela se reproduit, interrogez le support HiPay sur cette transaction.
+why-ended-of-another = Un paiement de { $amount } (transaction { $transaction }) qui n’est pas celui de cette opération a consommé sa référence, comme une personne l’a constaté.
+why-ended-of-another-mend = L’opération est payée sous la référence suivante.
 why-unknown-status = Une version plus récente de cashout a donné à l’opération un statut que celle-ci ne connaît pas. Cette version ne la paie pas.
 why-unknown-status-mend = Réinstallez la version plus récente de cashout.
 
 # Les opérations retenues : rien n’est payé avant qu’une personne ait vérifié.
 held-other-payment = HiPay présente un autre paiement sous la référence ou la transaction de celui-ci. Rien n’est payé avant qu’une personne ait vérifié.
-held-other-payment-mend = Comparez le paiement dans le back-office HiPay avec cette opération : montant, compte et référence. S’il a été fait pour cette opération, retenez-le comme son paiement sur cette page : le reste y est indiqué. Sinon, cherchez qui a utilisé la référence ; ce qui a été payé autrement se clôture sur cette page.
+held-other-payment-mend = Comparez le paiement dans le back-office HiPay avec cette opération : montant, compte et référence. S’il a été fait pour cette opération, retenez-le comme son paiement sur cette page : le reste y est indiqué. Sinon, cherchez qui a utilisé la référence, puis libérez l’opération : elle est payée sous la référence suivante. Ce qui a été payé autrement se clôture sur cette page.
 held-revoked = HiPay avait exécuté le paiement, puis a fait savoir qu’il ne l’est pas. Rien n’est payé avant qu’une personne ait vérifié.
 held-revoked-mend = Demandez au support HiPay où se trouve l’argent. S’il est revenu sur le compte d’où il était parti, payez-le de là dans le back-office HiPay ; ne laissez l’opération reprendre qu’ensuite.
 held-returned = HiPay avait exécuté le virement, puis l’a repris. Rien n’est payé avant qu’une personne ait vérifié.

@@ -22,6 +22,7 @@ pay-unsent = { $kind } n’a pas été envoyé : { $error } ; il est repris 
 pay-other = HiPay affiche un autre paiement sous la référence { $reference } (transaction { $transaction }) : { $difference }. Rien n’est payé avant qu’une personne ait vérifié
 pay-shown-as = HiPay affiche { $kind } comme { $state }
 pay-dismissed = la transaction { $transaction } a consommé la référence, et une personne a constaté qu’elle n’est pas un paiement de cette opération
+pay-never-arrived = HiPay n’affiche toujours pas { $kind } un jour après l’envoi : il n’est jamais arrivé, et rien n’a été payé par lui
 pay-found = trouvé chez HiPay
 pay-found-of-before = trouvé chez HiPay ; envoyé avant le début de l’historique de cette base
 pay-found-in-other-wallet = HiPay l’affiche sur le compte { $wallet }, pas sur { $other } : il est retiré de là
