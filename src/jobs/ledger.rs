@@ -317,7 +317,14 @@ impl<'a> Ledger<'a> {
     /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
     /// read is told, and stops nothing that memory covers.
     pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
-        match self.read_since(recorded_memory(self.context).await?).await {
+        let memory = recorded_memory(self.context).await?;
+        // Vouchers that are older may have been paid before it, whether or not they make operations here.
+        let oldest = self.context.store.reading(|reader| {
+            let query = Query::group("date", ()).limit(1);
+            Ok(reader.page::<VoucherRecord>(&query)?.items.first().map(VoucherRecord::made_at))
+        });
+        let since = oldest.await?.map_or(memory, |oldest| oldest.max(earlier(memory, LONGEST_LIST)).min(memory));
+        match self.read_since(since).await {
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {

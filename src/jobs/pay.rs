@@ -335,12 +335,25 @@ impl Paying<'_> {
         }
     }
 
-    /// The transaction with this reference; one that carries none is looked up by its id.
+    /// The transaction with this reference; one that carries none is looked up by its id. Only the account that it left
+    /// shows a withdrawal, and a commission's may have left an account that was the operator's then.
     async fn look_up(&self, operation: &Operation, reference: &str) -> Result<Option<Transaction>, CallError> {
         let mut attempts = operation.payment(self.kind).attempts.iter().rev();
         let known = attempts.find(|attempt| attempt.reference == reference);
         let id = known.filter(|_| reference.is_empty()).and_then(|known| known.transaction_id.as_deref());
-        self.context.hipay.transaction(self.kind, account(operation), id.unwrap_or(reference)).await
+        let (own, wanted) = (account(operation), id.unwrap_or(reference));
+        let found = self.context.hipay.transaction(self.kind, own, wanted).await?;
+        if found.is_some() || self.kind == PaymentKind::Transfer || operation.beneficiary == Beneficiary::Vendor {
+            return Ok(found);
+        }
+        let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
+        for former in operators.into_iter().filter(|account| *account != own) {
+            let found = self.context.hipay.transaction(self.kind, former, wanted).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// A new attempt: reserve, commit the whole request, send.

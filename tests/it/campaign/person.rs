@@ -29,6 +29,9 @@ impl Campaign {
             return self.choose(operation, OperationChoice::Settle).await.ok();
         }
         let due = Due::of(operation);
+        if operation.status == Status::WithdrawSuccess && operation.held_for == Some(Hold::ByPerson) {
+            return self.choose(operation, OperationChoice::Release).await.ok();
+        }
         let withdraws = is_transferred(operation);
         let kind = if withdraws { Kind::Withdrawal } else { Kind::Transfer };
         let live = self.truth.live(&self.world, kind, due);
@@ -87,15 +90,21 @@ impl Campaign {
     /// True where the operation's amount is owed still, by all that was paid for its voucher.
     fn is_owed(&self, operation: &Operation) -> bool {
         let due = Due::of(operation);
+        if operation.status == Status::WithdrawSuccess {
+            return true;
+        }
+        if is_transferred(operation) {
+            // What lies in the wallet goes to the bank, whatever Mirakl shows now.
+            let transferred = self.truth.live(&self.world, Kind::Transfer, due);
+            let paid = sum(&transferred, operation.amount.currency());
+            let withdrawn = sum(&self.truth.live(&self.world, Kind::Withdrawal, due), operation.amount.currency());
+            return withdrawn.checked_add(operation.amount).is_ok_and(|all| paid.covers(all));
+        }
         if self.truth.elsewhere.contains(&due) || self.truth.vanished.contains_key(&due.voucher) {
             return false;
         }
         let owed = self.truth.owed(&self.world, due);
         let paid = sum(&self.truth.live(&self.world, Kind::Transfer, due), owed.currency());
-        if is_transferred(operation) {
-            let withdrawn = sum(&self.truth.live(&self.world, Kind::Withdrawal, due), owed.currency());
-            return withdrawn.checked_add(operation.amount).is_ok_and(|all| paid.covers(all));
-        }
         let netted = operation.origin_amount.checked_sub(operation.amount).unwrap();
         if operation.held_for == Some(Hold::AmountChanged) {
             return owed.checked_sub(netted).is_ok_and(|left| left.checked_sub(paid).is_ok_and(Amount::is_positive));
