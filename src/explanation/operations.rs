@@ -59,6 +59,10 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);
+    // A retry only looks again: whether the payment is its own, a release or an acceptance says.
+    if operation.held_for == Some(Hold::OtherPayment) {
+        return explanation.then(Next::Nothing);
+    }
     // A payment that is done is not to be taken up again.
     if operation.status == Status::WithdrawSuccess { explanation.then(Next::Nothing) } else { explanation }
 }
@@ -155,22 +159,24 @@ fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
             .text("message", operation.message.as_str())
     };
     match last {
-        Some(last) if last.state == AttemptState::Ended => ended(last),
+        Some(last) if last.state == AttemptState::Ended => ended(operation, last),
         Some(last) => last.refusal.as_ref().map_or_else(general, refusals::explain),
         None => general(),
     }
 }
 
 /// HiPay shows the attempt as failed for good: its own word for that, in a look-up or in a notice.
-fn ended(attempt: &Attempt) -> Explanation {
+fn ended(operation: &Operation, attempt: &Attempt) -> Explanation {
+    if attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id)) {
+        let of_another = Explanation::new("why-ended-of-another", Actor::Nobody).amount("amount", attempt.amount);
+        return of_another.text("transaction", transaction(attempt));
+    }
     let word = attempt.transaction_status.as_deref().unwrap_or_default().trim().to_ascii_uppercase();
     let (id, by) = match word.as_str() {
         "UNAUTHED" | "AUTHORIZATION NOK" | "AUTHORIZATION KO" => ("why-ended-unauthed", Actor::HiPay),
         "ABORTED" => ("why-ended-aborted", Actor::HiPay),
         "REJECTED_END" => ("why-ended-rejected", Actor::Marketplace),
         "CANCELLED_END" | "CANCELED_END" => ("why-ended-canceled", Actor::Marketplace),
-        // A person has found that it is no payment of the operation.
-        "CAPTURED" => ("why-ended-of-another", Actor::Nobody),
         _ => ("why-ended-other", Actor::HiPay),
     };
     let explanation = Explanation::new(id, by).amount("amount", attempt.amount);

@@ -317,14 +317,8 @@ impl<'a> Ledger<'a> {
     /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
     /// read is told, and stops nothing that memory covers.
     pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
-        let memory = recorded_memory(self.context).await?;
-        // Vouchers that are older may have been paid before it, whether or not they make operations here.
-        let oldest = self.context.store.reading(|reader| {
-            let query = Query::group("date", ()).limit(1);
-            Ok(reader.page::<VoucherRecord>(&query)?.items.first().map(VoucherRecord::made_at))
-        });
-        let since = oldest.await?.map_or(memory, |oldest| oldest.max(earlier(memory, LONGEST_LIST)).min(memory));
-        match self.read_since(since).await {
+        let recorded = recorded_memory(self.context).await?;
+        match self.read_since(recorded).await {
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
@@ -332,7 +326,28 @@ impl<'a> Ledger<'a> {
                 return Ok(());
             }
         }
+        self.read_back_to_vouchers(run, recorded).await?;
         self.tell(run, remembers_since(self.context).await?).await
+    }
+
+    /// Reads back to the oldest voucher that this store knows: it may have been paid before the store's memory, whether
+    /// or not it makes operations here. Where that cannot be read, it is told, and the next run tries again.
+    async fn read_back_to_vouchers(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+        let oldest = self.context.store.reading(|reader| {
+            let page = reader.page::<VoucherRecord>(&Query::group("date", ()).limit(1))?;
+            Ok(page.items.first().map(VoucherRecord::made_at))
+        });
+        let Some(oldest) = oldest.await?.map(|oldest| oldest.max(earlier(memory, LONGEST_LIST))) else { return Ok(()) };
+        if oldest >= memory || self.known().await.is_ok_and(|known| known.is_some_and(|known| known.from <= oldest)) {
+            return Ok(());
+        }
+        let mut read = self.read.lock().await;
+        match self.read_from_hipay(oldest).await {
+            Ok(from) => *read = Some(Ok(from)),
+            Err(error) if error.is_credentials() => return Err(error.into()),
+            Err(error) => run.warn(&Subject::default(), say!("ledger-unread", error = &error)),
+        }
+        Ok(())
     }
 
     /// Tells what was found, as [`Ledger::watch`] says.

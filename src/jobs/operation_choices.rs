@@ -301,11 +301,12 @@ fn belongs_elsewhere(
         let base = operation.base_reference(kind, &marketplace(&context.config));
         // What was left of an operation is paid under a reference that names its number.
         let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
-        let foreign = of_rest && split_number(&transaction.reference).0 != base;
+        let owner = view.by_unique::<Vendor>("hipay_id", parts.wallet)?;
+        let of_other_shop = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
+        let foreign = of_other_shop || of_rest && split_number(&transaction.reference).0 != base;
         // What nobody knows may be the number that the other source of Mirakl's calls the voucher by.
         let own = record_of(view, operation)?.map(|record| record.voucher);
-        let of_other = !named
-            && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, Some(operation.mirakl_id))?);
+        let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, None)?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
             return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
         }

@@ -127,8 +127,7 @@ pub(super) async fn reopen(
         let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
         let account = if amended.is_some() { operation.recipient_hipay_id } else { last.account };
         let meant = is_meant(operation, kind, account, amount);
-        let stays = is_sending(operation, kind, last.number);
-        if operation.held.is_some() || stays || !meant {
+        if operation.held.is_some() || !meant {
             return false;
         }
         let open = operation.status == sending(kind);
@@ -215,17 +214,21 @@ pub(super) async fn refused(
     .map(drop)
 }
 
-/// HiPay does not show what was sent long ago: it never arrived, and its reference is unused.
+/// HiPay does not show what was sent long ago, at `sent_at`: it never arrived, and its reference is unused.
 pub(super) async fn never_arrived(
     context: &Context,
     id: u64,
     kind: PaymentKind,
+    sent_at: Timestamp,
     message: Sentence,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         let last = operation.payment_mut(kind).attempts.last_mut();
-        let Some(last) = last.filter(|last| last.state == AttemptState::Sending) else { return false };
+        let Some(last) = last.filter(|last| last.state == AttemptState::Sending && last.updated_at == sent_at) else {
+            return false;
+        };
         last.state = AttemptState::Refused;
+        last.refusal = None;
         last.say(message.clone());
         last.updated_at = now;
         let _ = operation.happen(Event::Failed(kind), &message, now);
@@ -363,6 +366,10 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     let Found { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     let id = transaction.transaction_id.clone();
+    if !transaction.state.is_ended() {
+        // It is taken for the operation's payment after all.
+        operation.dismissed.retain(|dismissed| *dismissed != id);
+    }
     let dismissed = operation.dismissed.contains(&id);
     if operation.payment_mut(kind).attempt_of(&reference, &id).is_none() {
         let mut attempt = Attempt {

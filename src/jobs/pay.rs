@@ -115,12 +115,14 @@ impl Paying<'_> {
         for _ in 0..MOST_STEPS {
             match plan {
                 Plan::LookUp { number, reference } => {
-                    let found = match self.look_up(&operation, &reference).await {
+                    let found = match self.look_up_anywhere(&operation, &reference).await {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
+                    let shown_by = found.as_ref().map_or(account(&operation), |(account, _)| *account);
+                    let claim = Claim { number, reference: reference.clone(), account: shown_by };
                     let found = match found {
-                        Some(shown) => match self.used_up_by_another(&operation, (number, &reference), shown).await {
+                        Some((_, shown)) => match self.used_up_by_another(&operation, &claim, shown).await {
                             Ok(shown) => Some(shown),
                             Err(error) => return self.not_looked_up(&operation, &error).await,
                         },
@@ -145,7 +147,6 @@ impl Paying<'_> {
                     };
                     plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
                     if let (Plan::Adopt, Some(transaction)) = (&plan, found) {
-                        let claim = Claim { number, reference, account: account(&operation) };
                         return self.adopt(&operation, claim, transaction).await;
                     }
                 }
@@ -155,15 +156,22 @@ impl Paying<'_> {
                     let message = say!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
                     return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
                 }
-                Plan::Begin(number) if may_send => return self.begin(&operation, &base, number).await,
-                Plan::Resend if may_send => return self.resend(&operation).await,
+                Plan::Begin(number) if may_send => {
+                    let operation = self.to_present_account(operation, vendor.as_ref()).await?;
+                    return self.begin(&operation, &base, number).await;
+                }
+                Plan::Resend if may_send && !self.never_arrived(&operation) => {
+                    let operation = self.to_present_account(operation, vendor.as_ref()).await?;
+                    return self.resend(&operation).await;
+                }
                 Plan::Wait(reason) => {
                     self.run.fail(subject(&operation), say!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
                 Plan::Resend if self.never_arrived(&operation) => {
                     let message = say!("pay-never-arrived", kind);
-                    outcome::never_arrived(self.context, operation.id, kind, message.clone()).await?;
+                    let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
+                    outcome::never_arrived(self.context, operation.id, kind, sent_at, message.clone()).await?;
                     self.run.warn(&subject(&operation), message);
                     return Ok(());
                 }
@@ -178,15 +186,16 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Returns true where nobody has sent the last attempt for so long that HiPay would show it: it is held for what
-    /// Mirakl shows of the voucher, and a person can only decide about what is not under way.
+    /// Returns true where the last attempt was sent so long ago that HiPay would show it, and is not sent again as it
+    /// is: a person can only decide about what is not under way.
     fn never_arrived(&self, operation: &Operation) -> bool {
-        let held = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
         let last = operation.payment(self.kind).last();
         let now = self.context.clock.now();
-        let long_ago = |at: Timestamp| now.duration_since(at) >= LOOK_UPS_LAG;
-        held && last.is_some_and(|last| last.state == AttemptState::Sending && !last.reference.is_empty())
-            && long_ago(operation.updated_at)
+        last.is_some_and(|last| {
+            let stays = self.may_send && operation.held.is_none() && last.amount == operation.amount;
+            let sent = last.state == AttemptState::Sending && !last.reference.is_empty();
+            sent && !stays && now.duration_since(last.updated_at) >= LOOK_UPS_LAG
+        })
     }
 
     /// Returns true where a payment of the operation could not have been made without this store's knowledge: its
@@ -335,25 +344,77 @@ impl Paying<'_> {
         }
     }
 
-    /// The transaction with this reference; one that carries none is looked up by its id. Only the account that it left
-    /// shows a withdrawal, and a commission's may have left an account that was the operator's then.
+    /// The transaction with this reference; one that carries none is looked up by its id.
     async fn look_up(&self, operation: &Operation, reference: &str) -> Result<Option<Transaction>, CallError> {
+        self.look_up_at(account(operation), operation, reference).await
+    }
+
+    async fn look_up_at(
+        &self,
+        account: u64,
+        operation: &Operation,
+        reference: &str,
+    ) -> Result<Option<Transaction>, CallError> {
         let mut attempts = operation.payment(self.kind).attempts.iter().rev();
         let known = attempts.find(|attempt| attempt.reference == reference);
         let id = known.filter(|_| reference.is_empty()).and_then(|known| known.transaction_id.as_deref());
-        let (own, wanted) = (account(operation), id.unwrap_or(reference));
-        let found = self.context.hipay.transaction(self.kind, own, wanted).await?;
-        if found.is_some() || self.kind == PaymentKind::Transfer || operation.beneficiary == Beneficiary::Vendor {
-            return Ok(found);
+        self.context.hipay.transaction(self.kind, account, id.unwrap_or(reference)).await
+    }
+
+    /// The same, and the account that shows it: only the one that it left shows a withdrawal, and a commission's may
+    /// have left an account that was the operator's then.
+    async fn look_up_anywhere(
+        &self,
+        operation: &Operation,
+        reference: &str,
+    ) -> Result<Option<(u64, Transaction)>, CallError> {
+        let own = account(operation);
+        if let Some(found) = self.look_up(operation, reference).await? {
+            return Ok(Some((own, found)));
+        }
+        if self.kind == PaymentKind::Transfer || operation.beneficiary == Beneficiary::Vendor {
+            return Ok(None);
         }
         let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
         for former in operators.into_iter().filter(|account| *account != own) {
-            let found = self.context.hipay.transaction(self.kind, former, wanted).await?;
-            if found.is_some() {
-                return Ok(found);
+            match self.look_up_at(former, operation, reference).await {
+                Ok(Some(found)) => {
+                    // What did not come from a transfer of this operation is another payment.
+                    let paid_into = operation.transfer.attempts.iter().any(|attempt| attempt.account == former);
+                    return Ok(Some((if paid_into { former } else { own }, found)));
+                }
+                // An account of another marketplace, or one that is closed, shows nothing of ours.
+                Ok(None) | Err(CallError::Rejected(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// A transfer of which nothing is live goes to the wallet that the shop has now, or to the present operator's
+    /// account, whatever was paid before.
+    async fn to_present_account(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Operation, StoreError> {
+        let former = account(&operation);
+        let present = match operation.beneficiary {
+            Beneficiary::Vendor => vendor.and_then(|vendor| vendor.hipay_id),
+            Beneficiary::Operator => Some(self.context.config.operator_account.hipay_id),
+        };
+        let over = |attempt: &Attempt| matches!(attempt.state, AttemptState::Ended | AttemptState::Refused);
+        let moves = self.kind == PaymentKind::Transfer && operation.transfer.attempts.iter().all(over);
+        let Some(present) = present.filter(|present| moves && *present != former) else { return Ok(operation) };
+        let note = say!("pay-present-account", account = present.to_string(), former = former.to_string());
+        let moved = outcome::update(self.context, operation.id, move |operation, now| {
+            if operation.recipient_hipay_id != former || !operation.transfer.attempts.iter().all(over) {
+                return false;
+            }
+            operation.recipient_hipay_id = present;
+            if operation.beneficiary == Beneficiary::Vendor {
+                operation.vendor_hipay_id = present;
+            }
+            operation.note(&note, now);
+            true
+        });
+        Ok(moved.await?.unwrap_or(operation))
     }
 
     /// A new attempt: reserve, commit the whole request, send.
@@ -414,6 +475,7 @@ impl Paying<'_> {
         }
         let Some(operation) = outcome::reopen(self.context, operation.id, self.kind, amended).await? else {
             self.funds.back(amount).await;
+            self.run.warn(&subject(operation), say!("pay-not-shown", kind = self.kind));
             return Ok(());
         };
         self.send(&operation, uncertain).await
@@ -608,12 +670,14 @@ impl Paying<'_> {
     async fn used_up_by_another(
         &self,
         operation: &Operation,
-        (number, reference): (u32, &str),
+        claim: &Claim,
         mut shown: Transaction,
     ) -> Result<Transaction, CallError> {
         if operation.dismissed.contains(&shown.transaction_id) {
-            let claim = Claim { number, reference: reference.to_owned(), account: account(operation) };
-            if self.mismatch(operation, &claim, &shown).await?.is_some() {
+            let used_up = operation.payment(self.kind).attempts.iter().any(|attempt| {
+                attempt.state == AttemptState::Ended && attempt.transaction_id.as_ref() == Some(&shown.transaction_id)
+            });
+            if used_up || self.mismatch(operation, claim, &shown).await?.is_some() {
                 shown.state = TransactionState::Failed;
             }
         }
@@ -690,7 +754,7 @@ impl Paying<'_> {
             (None, _) => false,
         };
         if !right {
-            let meant = meant.unwrap_or(operation.amount);
+            let meant = meant.filter(|meant| transaction.amount != Some(*meant)).unwrap_or(operation.amount);
             return Ok(Some(match transaction.amount {
                 Some(shown) => say!("differs-amount", shown, meant),
                 None => say!("differs-no-amount", meant),

@@ -121,7 +121,7 @@ async fn sync(
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && operation.held.is_none() {
+        if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && may_be_held(&operation) {
             outcome::hold_vanished(context, operation.id, kind, say!("sync-not-shown")).await?;
         }
         return Ok(());
@@ -152,7 +152,7 @@ async fn sync(
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
         let too_long = waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word));
-        if too_long && unknown && operation.held.is_none() {
+        if too_long && unknown && may_be_held(&operation) {
             let message = say!("sync-unknown-word", kind, state = word);
             let candidates = attempt.transaction_id.iter().cloned().collect();
             outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
@@ -161,6 +161,12 @@ async fn sync(
     }
     outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
     Ok(())
+}
+
+/// Returns true where its outcome may be held for a person: what Mirakl shows of the voucher is nothing to decide about
+/// while a payment is under way.
+fn may_be_held(operation: &Operation) -> bool {
+    operation.held.is_none() || operation.held_for.is_some_and(Hold::is_about_voucher)
 }
 
 /// Tells a person about a payment that waits for too long. True where it does.

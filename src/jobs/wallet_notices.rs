@@ -196,6 +196,12 @@ fn payment(
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
+    // A person has taken another amount of Mirakl's since it was sent.
+    if kind == PaymentKind::Transfer && !state.is_ended() && attempt.amount != operation.amount {
+        let difference = say!("differs-told-amount", told = attempt.amount, meant = operation.amount);
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        return hold(writer, operation, Hold::OtherPayment, message, now);
+    }
     // Without a time of its own it speaks of some time before it came, by our clock.
     let as_of =
         notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));

@@ -25,7 +25,7 @@ use crate::world::World;
 use truth::{Due, Truth};
 
 /// How many seeds the ordinary tests play.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 150;
 
 /// How many are played at once. Most of their time they wait for the disk.
 const AT_ONCE: usize = 4;

@@ -424,6 +424,7 @@ impl Campaign {
 
     async fn lose_memory(&mut self) -> Option<String> {
         self.held.clear();
+        self.forget_what_came_back();
         self.world.let_go().await;
         std::fs::remove_dir_all(self.world.data()).unwrap();
         self.world.restart().await;
@@ -449,6 +450,7 @@ impl Campaign {
     async fn put_back(&mut self) -> Option<String> {
         let backup = self.rng.choice(0..self.backups.len())?;
         let whole = self.rng.bool();
+        self.forget_what_came_back();
         self.world.let_go().await;
         let data = self.world.data();
         if whole {
@@ -470,6 +472,13 @@ impl Campaign {
             assert!(self.is_bound().await, "the settings of the backup do not fit it");
         }
         Some(format!("number {}, {}", backup + 1, if whole { "the whole machine" } else { "the store's file" }))
+    }
+
+    /// The store is what it was: what came back since has to be seen again.
+    fn forget_what_came_back(&mut self) {
+        let entries = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().to_vec());
+        let back = entries.into_iter().filter(|entry| entry.state == EntryState::Reversed);
+        self.truth.taken_back.extend(back.map(|entry| entry.transaction_id));
     }
 
     /// A person binds the store to the configuration where a batch would refuse it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cashout::attempt::{AttemptState, ReferenceParts};
 use cashout::money::Amount;
 use cashout::operation::{Beneficiary, Column, Hold, Operation, PaymentKind};
 use cashout::sandbox::{Entry, EntryState, Kind, Place};
@@ -23,8 +24,16 @@ impl Campaign {
             }
         }
         self.truth.judged = entries.len();
-        for operation in self.world.operations() {
-            self.judge_claim(&operation);
+        let operations = self.world.operations();
+        for operation in &operations {
+            self.judge_claim(operation);
+        }
+        // What the store has seen come back needs no indulgence any more.
+        let ended = operations.iter().flat_map(|one| one.transfer.attempts.iter().chain(&one.withdrawal.attempts));
+        for attempt in ended.filter(|attempt| attempt.state == AttemptState::Ended) {
+            if let Some(id) = &attempt.transaction_id {
+                self.truth.taken_back.remove(id);
+            }
         }
     }
 
@@ -73,8 +82,16 @@ impl Campaign {
                 all.fold(Amount::zero(currency), |sum, amount| sum.checked_add(amount).unwrap())
             }
         };
+        let part = part_of(reference);
+        let again = before.iter().find(|one| {
+            let lives = one.state != EntryState::Reversed && !one.by_others;
+            let same = |other: &str| Due::named(other) == Some(due) && part_of(other) == part;
+            lives && one.kind == entry.kind && one.reference.as_deref().is_some_and(same)
+        });
+        let lives = entry.state != EntryState::Reversed;
+        assert!(!lives || again.is_none(), "{reference} pays again what {again:?} has paid: {}", self.told_of(due));
         // What failed at once moved nothing.
-        if entry.state != EntryState::Reversed {
+        if lives {
             let told = || self.told_of(due);
             assert!(covered.covers(paid), "{reference}: {paid} paid, {covered} owed, after {earlier:?}: {}", told());
         }
@@ -147,7 +164,21 @@ impl Campaign {
                 assert_eq!(entry.state, EntryState::Executed, "{what} is shown as paid: {operation:#?}");
             }
             assert_eq!(attempt.amount, entry.amount, "{what}: {attempt:?}");
+            let partial = kind == PaymentKind::Withdrawal && operation.beneficiary == Beneficiary::Operator;
+            assert!(partial || operation.amount == entry.amount, "{what} is of {}: {attempt:?}", operation.amount);
+            let others = self.world.operations();
+            let mut others = others.iter().filter(|other| other.id != operation.id && other.held.is_none());
+            let claims = |other: &Operation| {
+                other.payment(kind).last().is_some_and(|last| last.transaction_id.as_ref() == Some(id))
+            };
+            assert!(!others.any(claims), "{what} and another operation are shown as paid by {id}");
         }
         self.story.meet(format!("shown: {}", operation.status));
     }
+}
+
+/// The part of a voucher's amount that a reference pays: what was left of an operation is one of its own.
+fn part_of(reference: &str) -> Option<String> {
+    let parts = ReferenceParts::of(reference)?;
+    parts.rest.split('_').nth(1).filter(|part| part.starts_with('P')).map(str::to_owned)
 }

@@ -23,6 +23,7 @@ pay-unsent = the { $kind } has not been sent: { $error }; it is taken up again a
 pay-other = HiPay shows another payment under the reference { $reference } (transaction { $transaction }): { $difference }. Nothing is paid until a person has looked
 pay-shown-as = HiPay shows the { $kind } as { $state }
 pay-dismissed = transaction { $transaction } has used the reference up, and a person has found that it is no payment of this operation
+pay-present-account = it goes to account { $account } now, not to { $former }
 pay-never-arrived = HiPay still does not show the { $kind } a day after it was sent: it never arrived, and nothing was paid by it
 pay-found = found at HiPay
 pay-found-of-before = found at HiPay; sent before this store's memory begins
