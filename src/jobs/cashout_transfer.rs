@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let (ids, strict) = in_order(context).await?;
     run.stage("transfers", ids.len());
     let unread = fresh_shops::read(context, run, &ids).await?;
-    if !ids.is_empty() {
+    if !ids.is_empty() || ledger.is_stale().await? {
         ledger.watch(run).await?;
     }
     let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer).in_order(&ids, strict);

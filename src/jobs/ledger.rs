@@ -157,6 +157,14 @@ impl<'a> Ledger<'a> {
         self.note(known).await
     }
 
+    /// Returns true where nobody has read it for a day: what others pay is seen also where nothing is due.
+    pub(super) async fn is_stale(&self) -> Result<bool, StoreError> {
+        const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+        let (account, now) = (self.account, self.context.clock.now());
+        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
+        Ok(known.is_none_or(|known| now.duration_since(known.until) >= A_DAY))
+    }
+
     /// How far it was read before.
     async fn known(&self) -> Result<Option<LedgerAccount>, CallError> {
         let account = self.account;
