@@ -400,8 +400,8 @@ impl Paying<'_> {
             Beneficiary::Operator => Some(self.context.config.operator_account.hipay_id),
         };
         let over = |attempt: &Attempt| matches!(attempt.state, AttemptState::Ended | AttemptState::Refused);
-        let moves = self.kind == PaymentKind::Transfer && operation.transfer.attempts.iter().all(over);
-        let Some(present) = present.filter(|present| moves && *present != former) else { return Ok(operation) };
+        let nothing_live = self.kind == PaymentKind::Transfer && operation.transfer.attempts.iter().all(over);
+        let Some(present) = present.filter(|present| nothing_live && *present != former) else { return Ok(operation) };
         let note = say!("pay-present-account", account = present.to_string(), former = former.to_string());
         let moved = outcome::update(self.context, operation.id, move |operation, now| {
             if operation.recipient_hipay_id != former || !operation.transfer.attempts.iter().all(over) {

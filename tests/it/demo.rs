@@ -81,6 +81,32 @@ async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
         for path in ["payments?outcome=accepted", "payments?outcome=declined", "notifications", "logs"] {
             assert!(visitor.total(path).await > 0, "{path}");
         }
+        // Each state in which something waits for a person is there.
+        let mut held = Vec::new();
+        for page in 1..=3 {
+            let operations = visitor.items(&format!("operations?per_page=200&page={page}")).await;
+            held.extend(operations.iter().filter_map(|one| one["held"].as_str().map(str::to_owned)));
+        }
+        for why in [
+            "Mirakl shows the voucher as paid",
+            "another provider (MANGOPAY)",
+            "Mirakl changed the amount",
+            "Mirakl does not show the voucher",
+            "another payment under the reference",
+            "several payments of this",
+            "payments that may be this",
+            "9 attempts",
+            "UNDER_REVIEW",
+            "HiPay had executed the transfer",
+            "were left when a smaller payment was taken",
+            "Finance holds it",
+            "Finance settled it",
+        ] {
+            assert!(held.iter().any(|one| one.contains(why)), "nothing is held because: {why}: {held:#?}");
+        }
+        for state in ["outside_cycles", "paid_elsewhere", "gone", "held", "nothing_to_pay", "operations"] {
+            assert!(visitor.total(&format!("vouchers?state={state}")).await > 0, "no voucher is {state}");
+        }
         let refused = visitor.items("logs?level=WARNING&action=notification&per_page=200").await;
         let forged = |line: &Value| line["message"].as_str().unwrap().contains("a payment notification was refused");
         assert!(refused.iter().any(forged), "nobody pretended to be HiPay: {refused:#?}");

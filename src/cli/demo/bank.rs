@@ -87,8 +87,13 @@ impl Bank {
 
     fn execute(&mut self, hipay: &mut HipayModel, now: Timestamp) {
         let pending = hipay.transactions.iter().filter(|transaction| transaction.life.is_some());
-        let pending = pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created)));
-        for (reference, kind, created) in pending.collect::<Vec<_>>() {
+        let pending =
+            pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created, one.status.clone())));
+        for (reference, kind, created, status) in pending.collect::<Vec<_>>() {
+            // What somebody looks at is not executed before that is over.
+            if status == "UNDER_REVIEW" {
+                continue;
+            }
             let (at, ending) = *self.plans.entry(reference.clone()).or_insert_with(|| match kind {
                 Kind::Transfer | Kind::Funding => {
                     self.transfers = self.transfers.saturating_add(1);

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::bank::Bank;
 use super::customers::Till;
+use super::incidents::{Incidents, decide};
 use super::market::Marketplace;
 use super::service::{self, Service};
 use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, sandbox, time_zone, witness};
@@ -63,6 +64,7 @@ pub(super) struct Outside<'a> {
     marketplace: Marketplace,
     bank: Bank,
     till: Till,
+    incidents: Incidents,
 }
 
 impl<'a> Outside<'a> {
@@ -73,13 +75,19 @@ impl<'a> Outside<'a> {
             cycles: vec![first.date],
             zone: time_zone(),
         };
-        let credentials = sandbox.credentials();
+        let (calendar, credentials) = (calendar(&CYCLE_DAYS), sandbox.credentials());
+        // The cycle that follows is over when the dashboard is shown, and so is the one after it.
+        let after = first.date.saturating_add(Span::new().days(1));
+        let until = first.date.saturating_add(Span::new().days(40));
+        let next = calendar.days_between(after, until).get(1).and_then(|date| calendar.cycle(*date).ok());
+        let incidents = Incidents::new(market.clone(), first, next.unwrap_or(first));
         let enterprise = format!("{url}/notifications/enterprise");
         Self {
             sandbox,
-            marketplace: Marketplace::open(sandbox, market, calendar(&CYCLE_DAYS), begins, first.date),
+            marketplace: Marketplace::open(sandbox, market, calendar, begins, first.date),
             bank: Bank::open(sandbox, arguments.seed, &format!("{url}/notifications/wallet"), begins),
             till: Till::open(arguments.seed, &enterprise, credentials.enterprise_passphrase.expose(), begins),
+            incidents,
         }
     }
 
@@ -87,6 +95,7 @@ impl<'a> Outside<'a> {
     pub(super) async fn up_to(&mut self, now: Timestamp) -> Result<(), Failed> {
         self.marketplace.up_to(self.sandbox, now)?;
         self.bank.up_to(self.sandbox, now);
+        self.incidents.up_to(self.sandbox, now);
         self.till.up_to(now).await;
         Ok(())
     }
@@ -134,6 +143,9 @@ async fn live(
         error = store.failed() => Err(error.into()),
         lived = past::leap(&appliance, &mut outside, shown) => lived.map(|()| true),
     };
+    if let Ok(true) = lived {
+        decide(&appliance.web().context).await.map_err(Failed::from)?;
+    }
     drop(store);
     if !stopped(appliance.stop(), &mut signals).await? {
         return Ok(Exit::Stopped);

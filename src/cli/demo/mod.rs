@@ -3,6 +3,7 @@
 
 mod bank;
 mod customers;
+mod incidents;
 mod living;
 mod market;
 mod once;

@@ -76,6 +76,11 @@ impl Market {
     pub fn new(seed: u64, cycle: Date) -> Self {
         Self { count: 40, seed, cycles: vec![cycle], zone: TimeZone::UTC }
     }
+
+    /// The Mirakl ID of the shop with this number, from 0.
+    pub fn shop_id(&self, index: usize) -> Option<u64> {
+        u64::try_from(index).ok()?.checked_add(FIRST_ID)
+    }
 }
 
 /// What was built.
