@@ -244,8 +244,9 @@ async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Re
     let (kind, wallet, id) = (due_kind(operation), operation.recipient_hipay_id, id.trim().to_owned());
     let refused = |why: Sentence| JobError::Refused(why);
     let unreachable = |error: CallError| JobError::Remote(say!("choice-not-asked", transaction = &id, error = &error));
-    let as_of = context.hipay.as_of(context.clock.now());
+    let asked_at = context.clock.now();
     let found = context.hipay.transaction(kind, wallet, &id).await.map_err(unreachable)?;
+    let as_of = context.hipay.as_of(asked_at);
     let transaction = found.filter(|transaction| transaction.transaction_id == id);
     let Some(transaction) = transaction else {
         return Err(refused(say!("choice-no-transaction", kind, transaction = id)));

@@ -166,7 +166,7 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
         return Ok(());
     };
     // What a list shows is confirmed by the transaction itself: a person is called because of it.
-    let as_of = context.hipay.as_of(context.clock.now());
+    let asked_at = context.clock.now();
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
         Ok(None) => {
@@ -187,6 +187,7 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
         }
         TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
     }
+    let as_of = context.hipay.as_of(asked_at);
     let reason = outcome::reason(&transaction);
     let (transaction_id, word) = (transaction.transaction_id.clone(), transaction.word.clone());
     let message = say!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);

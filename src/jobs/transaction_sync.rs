@@ -68,9 +68,10 @@ async fn list(
     if number < FEWEST_LISTED {
         return Ok(None);
     }
-    let as_of = context.hipay.as_of(context.clock.now());
+    let asked_at = context.clock.now();
     match ledger.read_since(oldest).await {
         Ok(()) => {
+            let as_of = context.hipay.as_of(asked_at);
             ledger.tell(run, memory).await?;
             Ok(Some(as_of))
         }
@@ -106,11 +107,12 @@ async fn sync(
         return paying.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
-    let mut as_of = context.hipay.as_of(context.clock.now());
+    let asked_at = context.clock.now();
+    let mut listed_then = None;
     let mut found = None;
     if let (PaymentKind::Transfer, Some((ledger, listed_as_of))) = (kind, listed) {
         found = ledger.shown(id).await?;
-        as_of = if found.is_some() { listed_as_of } else { as_of };
+        listed_then = found.is_some().then_some(listed_as_of);
     }
     if found.is_none() {
         found = context.hipay.transaction(kind, attempt.account, id).await?;
@@ -118,6 +120,8 @@ async fn sync(
     if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }
+    // HiPay's clock is that of its answer: what it told before may be long ago.
+    let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
