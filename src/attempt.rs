@@ -96,7 +96,7 @@ pub struct Attempt {
     /// What HiPay said where it refused it or has not executed it.
     #[serde(default)]
     pub refusal: Option<Refusal>,
-    /// When the state last changed (UTC).
+    /// When the state last changed, or the request was last sent (UTC).
     pub updated_at: Timestamp,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]

@@ -43,7 +43,7 @@ impl fmt::Display for VoucherSource {
     }
 }
 
-/// How far apart the two sources may date one voucher.
+/// The maximum difference between the dates of one voucher in the two sources.
 pub const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// One voucher as Mirakl tells it.

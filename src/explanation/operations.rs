@@ -59,7 +59,7 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);
-    // A retry only looks again: whether the payment is its own, a release or an acceptance says.
+    // A retry only looks again; release or accept decides whose payment it is.
     if operation.held_for == Some(Hold::OtherPayment) {
         return explanation.then(Next::Nothing);
     }

@@ -84,8 +84,8 @@ impl HiPay {
         self.remote.their_time_within(JUST_NOW)
     }
 
-    /// As of when an answer speaks that was asked for at `asked_at` and has just come: by HiPay's own clock, where ours
-    /// is ahead of it.
+    /// The time for which an answer is valid that was requested at `asked_at` and has just arrived: HiPay's own time, if
+    /// our clock is ahead of it.
     pub fn as_of(&self, asked_at: Timestamp) -> Timestamp {
         self.remote.their_time().map_or(asked_at, |theirs| theirs.min(asked_at))
     }

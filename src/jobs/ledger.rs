@@ -157,7 +157,7 @@ impl<'a> Ledger<'a> {
         self.note(known).await
     }
 
-    /// Returns true where nobody has read it for a day: what others pay is seen also where nothing is due.
+    /// Returns true if it was last read more than a day ago: payments of others are found even if no operation is due.
     pub(super) async fn is_stale(&self) -> Result<bool, StoreError> {
         const A_DAY: SignedDuration = SignedDuration::from_hours(24);
         let (account, now) = (self.account, self.context.clock.now());

@@ -305,7 +305,7 @@ fn belongs_elsewhere(
         let owner = view.by_unique::<Vendor>("hipay_id", parts.wallet)?;
         let of_other_shop = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
         let foreign = of_other_shop || of_rest && split_number(&transaction.reference).0 != base;
-        // What nobody knows may be the number that the other source of Mirakl's calls the voucher by.
+        // An unknown number may be the voucher's number in Mirakl's other source.
         let own = record_of(view, operation)?.map(|record| record.voucher);
         let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, None)?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {

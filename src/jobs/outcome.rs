@@ -147,8 +147,10 @@ pub(super) async fn reopen(
                 last.amount = amended.amount;
                 (last.public_label, last.private_label) = (amended.public_label, amended.private_label);
             }
+            if last.state != AttemptState::Sending {
+                last.refusal = None;
+            }
             last.state = AttemptState::Sending;
-            last.refusal = None;
             last.updated_at = now;
         }
         true
@@ -214,15 +216,17 @@ pub(super) async fn refused(
     .map(drop)
 }
 
-/// HiPay does not show what was sent long ago, at `sent_at`: it never arrived, and its reference is unused.
+/// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is unused. Returns false
+/// if the attempt has changed since.
 pub(super) async fn never_arrived(
     context: &Context,
     id: u64,
     kind: PaymentKind,
     sent_at: Timestamp,
     message: Sentence,
-) -> Result<(), StoreError> {
-    update(context, id, move |operation, now| {
+) -> Result<bool, StoreError> {
+    let text = message.text().to_owned();
+    let updated = update(context, id, move |operation, now| {
         let last = operation.payment_mut(kind).attempts.last_mut();
         let Some(last) = last.filter(|last| last.state == AttemptState::Sending && last.updated_at == sent_at) else {
             return false;
@@ -233,9 +237,8 @@ pub(super) async fn never_arrived(
         last.updated_at = now;
         let _ = operation.happen(Event::Failed(kind), &message, now);
         true
-    })
-    .await
-    .map(drop)
+    });
+    Ok(updated.await?.is_some_and(|operation| operation.message == text))
 }
 
 /// Nobody knows what became of the attempt: it stays as it is, with the reason for people to see.
@@ -431,7 +434,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     let _ = operation.happen(transaction.state.event(kind), &message, now);
     let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
     if of_voucher && operation.status == Status::TransferSuccess {
-        // What Mirakl shows came too late to be a reason to wait.
+        // The money had moved before Mirakl showed the difference.
         operation.release(false, &say!("pay-found"), now);
     }
     true

@@ -56,6 +56,8 @@ pub(super) struct Paying<'a> {
 
 /// The attempt that a transaction of HiPay's is taken for.
 pub(super) struct Claim {
+    /// When HiPay was asked, by our clock (UTC).
+    pub(super) asked_at: Timestamp,
     pub(super) number: u32,
     /// Its reference; empty where a payment carries none.
     pub(super) reference: String,
@@ -115,12 +117,13 @@ impl Paying<'_> {
         for _ in 0..MOST_STEPS {
             match plan {
                 Plan::LookUp { number, reference } => {
+                    let asked_at = self.context.clock.now();
                     let found = match self.look_up_anywhere(&operation, &reference).await {
                         Ok(found) => found,
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
                     let shown_by = found.as_ref().map_or(account(&operation), |(account, _)| *account);
-                    let claim = Claim { number, reference: reference.clone(), account: shown_by };
+                    let claim = Claim { asked_at, number, reference: reference.clone(), account: shown_by };
                     let found = match found {
                         Some((_, shown)) => match self.used_up_by_another(&operation, &claim, shown).await {
                             Ok(shown) => Some(shown),
@@ -158,6 +161,9 @@ impl Paying<'_> {
                 }
                 Plan::Begin(number) if may_send => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
+                    // The first reference names the wallet that is paid.
+                    let computed = operation.base_reference(kind, &marketplace(&self.context.config));
+                    let base = operation.payment(kind).base(&computed).to_owned();
                     return self.begin(&operation, &base, number).await;
                 }
                 Plan::Resend if may_send && !self.never_arrived(&operation) => {
@@ -171,8 +177,10 @@ impl Paying<'_> {
                 Plan::Resend if self.never_arrived(&operation) => {
                     let message = say!("pay-never-arrived", kind);
                     let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
-                    outcome::never_arrived(self.context, operation.id, kind, sent_at, message.clone()).await?;
-                    self.run.warn(&subject(&operation), message);
+                    let context = self.context;
+                    if outcome::never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
+                        self.run.warn(&subject(&operation), message);
+                    }
                     return Ok(());
                 }
                 Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
@@ -274,7 +282,8 @@ impl Paying<'_> {
                 let attempts = &operation.payment(kind).attempts;
                 let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
                 let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
-                let claim = Claim { number, reference: entry.reference.clone(), account };
+                let asked_at = entry.read_at;
+                let claim = Claim { asked_at, number, reference: entry.reference.clone(), account };
                 self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Several(found) => {
@@ -361,8 +370,8 @@ impl Paying<'_> {
         self.context.hipay.transaction(self.kind, account, id.unwrap_or(reference)).await
     }
 
-    /// The same, and the account that shows it: only the one that it left shows a withdrawal, and a commission's may
-    /// have left an account that was the operator's then.
+    /// Looks the reference up in every account that the payment may have left, and gives the account that shows it. Only
+    /// the account that a withdrawal left shows it.
     async fn look_up_anywhere(
         &self,
         operation: &Operation,
@@ -372,18 +381,25 @@ impl Paying<'_> {
         if let Some(found) = self.look_up(operation, reference).await? {
             return Ok(Some((own, found)));
         }
-        if self.kind == PaymentKind::Transfer || operation.beneficiary == Beneficiary::Vendor {
+        if self.kind == PaymentKind::Transfer {
             return Ok(None);
         }
-        let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
-        for former in operators.into_iter().filter(|account| *account != own) {
+        let attempts = operation.withdrawal.attempts.iter();
+        let left = attempts.filter(|attempt| attempt.reference == reference).map(|attempt| attempt.account);
+        let mut others: Vec<u64> = left.filter(|account| *account != own).collect();
+        if operation.beneficiary == Beneficiary::Operator {
+            let operators = binding::operator_accounts(self.context).await;
+            others.extend(operators.map_err(|error| CallError::unknown(&error))?);
+        }
+        others.retain(|account| *account != own);
+        for former in others {
             match self.look_up_at(former, operation, reference).await {
                 Ok(Some(found)) => {
-                    // What did not come from a transfer of this operation is another payment.
+                    // Without a transfer of this operation to that account, it is another payment.
                     let paid_into = operation.transfer.attempts.iter().any(|attempt| attempt.account == former);
                     return Ok(Some((if paid_into { former } else { own }, found)));
                 }
-                // An account of another marketplace, or one that is closed, shows nothing of ours.
+                // A closed account, or one of another marketplace, shows none of our payments.
                 Ok(None) | Err(CallError::Rejected(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -391,8 +407,7 @@ impl Paying<'_> {
         Ok(None)
     }
 
-    /// A transfer of which nothing is live goes to the wallet that the shop has now, or to the present operator's
-    /// account, whatever was paid before.
+    /// Moves an operation without a live transfer to the shop's present wallet, or to the operator's present account.
     async fn to_present_account(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Operation, StoreError> {
         let former = account(&operation);
         let present = match operation.beneficiary {
@@ -461,7 +476,7 @@ impl Paying<'_> {
         }
         let open = attempt.state == AttemptState::Sending;
         let mut amount = attempt.amount;
-        let uncertain = open && self.context.clock.now().duration_since(attempt.intended_at) < LOOK_UPS_LAG;
+        let uncertain = open && self.context.clock.now().duration_since(attempt.updated_at) < LOOK_UPS_LAG;
         let mut amended = None;
         if open {
             self.funds.reserve_anyway(amount).await;
@@ -560,12 +575,13 @@ impl Paying<'_> {
                 self.funds.back(attempt.amount).await;
                 return self.leave_open(operation, &error, NOT_SENT).await;
             }
+            let asked_at = self.context.clock.now();
             match self.look_up(operation, &attempt.reference).await {
                 Err(look_up) => return self.leave_open(operation, &look_up, OUTCOME_UNKNOWN).await,
                 Ok(Some(transaction)) => {
                     self.funds.left(attempt.amount).await;
-                    let claim =
-                        Claim { number: attempt.number, reference: attempt.reference, account: attempt.account };
+                    let Attempt { number, reference, account, .. } = attempt;
+                    let claim = Claim { asked_at, number, reference, account };
                     return self.adopt(operation, claim, transaction).await;
                 }
                 Ok(None) => {}
@@ -639,7 +655,7 @@ impl Paying<'_> {
             Ok(claim) => claim,
             Err(error) => return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await,
         };
-        // What is over under our own reference moved nothing, whatever it shows.
+        // A failed transaction under our own reference moved no money.
         let ours = transaction.reference.is_empty() || transaction.reference == claim.reference;
         let over = transaction.state.is_ended() && ours && !claim.reference.is_empty();
         match self.mismatch(operation, &claim, &transaction).await {
@@ -654,8 +670,8 @@ impl Paying<'_> {
             if dismissed { say!("pay-dismissed", transaction) } else { say!("pay-shown-as", kind, state) }
         });
         let amount = transaction.amount.unwrap_or(operation.amount);
-        let as_of = self.context.hipay.as_of(self.context.clock.now());
-        let Claim { number, reference, account } = claim;
+        let Claim { asked_at, number, reference, account } = claim;
+        let as_of = self.context.hipay.as_of(asked_at);
         let found = Found { number, reference, account, transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
@@ -665,8 +681,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// What a person has found to be no payment of the operation, and is not what the operation pays, has only used the
-    /// reference up.
+    /// Marks a transaction that a person has dismissed as failed: it only used the reference up.
     async fn used_up_by_another(
         &self,
         operation: &Operation,

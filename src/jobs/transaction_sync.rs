@@ -120,7 +120,7 @@ async fn sync(
     if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }
-    // HiPay's clock is that of its answer: what it told before may be long ago.
+    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours old.
     let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
@@ -130,7 +130,8 @@ async fn sync(
         }
         return Ok(());
     };
-    let claim = Claim { number: attempt.number, reference: attempt.reference.clone(), account: attempt.account };
+    let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
+    let claim = Claim { asked_at, number, reference, account };
     // What is over under our own id moves nothing, whatever it shows.
     let over = transaction.state.is_ended() && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id);
     if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
@@ -167,8 +168,8 @@ async fn sync(
     Ok(())
 }
 
-/// Returns true where its outcome may be held for a person: what Mirakl shows of the voucher is nothing to decide about
-/// while a payment is under way.
+/// Returns true if its outcome may be held for a person: a hold about the voucher cannot be decided while a payment is
+/// under way.
 fn may_be_held(operation: &Operation) -> bool {
     operation.held.is_none() || operation.held_for.is_some_and(Hold::is_about_voucher)
 }

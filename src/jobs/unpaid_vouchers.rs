@@ -17,7 +17,7 @@ use crate::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 /// Operations that are read from the store at once.
 const SLICE: usize = 500;
 
-/// What is due, and what was committed and may never have left: it is sent once more.
+/// The statuses of operations whose transfer is sent or repeated.
 const UNPAID: [Status; 5] = [
     Status::TransferSending,
     Status::TransferNegative,
@@ -111,8 +111,8 @@ pub(super) async fn hold_what_differs(
         }
         let mut held = Vec::new();
         for mut operation in operations {
-            // The first that nobody has answered. After a transfer of ours to the seller, "paid" is what we or Mirakl
-            // made of it; a commission of ours says nothing about the seller's.
+            // The first objection that is not waived. After our transfer to the seller, PAID refers to that transfer; our
+            // transfer of a commission does not explain it.
             let paid_by_us = transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
             let objection = objections.iter().find(|(beneficiary, why, _)| {
                 let ours = *why == Hold::PaidInMirakl && paid_by_us;

@@ -196,12 +196,6 @@ fn payment(
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
-    // A person has taken another amount of Mirakl's since it was sent.
-    if kind == PaymentKind::Transfer && !state.is_ended() && attempt.amount != operation.amount {
-        let difference = say!("differs-told-amount", told = attempt.amount, meant = operation.amount);
-        let message = say!("notice-other-payment", transaction = transaction_id, difference);
-        return hold(writer, operation, Hold::OtherPayment, message, now);
-    }
     // Without a time of its own it speaks of some time before it came, by our clock.
     let as_of =
         notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
@@ -219,6 +213,16 @@ fn payment(
             return Ok(Dealt::told(Outcome::Applied(message), line));
         }
         News::New | News::Revived => {}
+    }
+    // A person has accepted another amount of Mirakl's after this attempt was sent.
+    let changed = is_last && kind == PaymentKind::Transfer && attempt.amount != operation.amount;
+    if changed && !state.is_ended() {
+        let difference = say!("differs-told-amount", told = attempt.amount, meant = operation.amount);
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        if !operation.candidates.contains(transaction_id) {
+            operation.candidates.push(transaction_id.clone());
+        }
+        return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     take_over(&mut operation, kind, found(notice, &attempt, state, as_of), now);
     let column = match kind {

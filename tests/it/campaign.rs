@@ -24,13 +24,13 @@ use crate::notices::newcomer;
 use crate::world::World;
 use truth::{Due, Truth};
 
-/// How many seeds the ordinary tests play.
+/// The number of seeds in the ordinary tests.
 const SEEDS: u64 = 150;
 
-/// How many are played at once. Most of their time they wait for the disk.
+/// The number of seeds that run concurrently; most of the time they wait for the disk.
 const AT_ONCE: usize = 4;
 
-/// What was met, and how often.
+/// Counts of the cases that occurred.
 type Met = BTreeMap<String, u64>;
 
 /// A market at play.
@@ -47,7 +47,7 @@ struct Campaign {
     gone: Vec<Shop>,
 }
 
-/// What happened so far. It is printed where the campaign goes wrong.
+/// The steps so far, printed if the campaign fails.
 struct Story {
     seed: u64,
     steps: Vec<String>,

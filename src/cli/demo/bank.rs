@@ -90,7 +90,7 @@ impl Bank {
         let pending =
             pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created, one.status.clone())));
         for (reference, kind, created, status) in pending.collect::<Vec<_>>() {
-            // What somebody looks at is not executed before that is over.
+            // A payment under review stays pending.
             if status == "UNDER_REVIEW" {
                 continue;
             }

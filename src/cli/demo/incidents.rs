@@ -1,6 +1,5 @@
-//! What the demo's marketplace lives through beside its trade, so that each state in which a voucher or an operation
-//! can wait for a person is there to be looked at, and to be ended: somebody pays by hand, another provider pays,
-//! Mirakl corrects a voucher or shows it no more, HiPay takes a payment back or calls it by a word of its own.
+//! Incidents in the demo's marketplace: for each hold of an operation and each state of a voucher, an event that leads to
+//! it. Finance pays by hand, another provider pays, Mirakl corrects or removes a voucher, HiPay reverses a payment.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,57 +13,57 @@ use crate::sandbox::{
 };
 use crate::store::{Query, StoreError, View};
 
-/// The number of the first voucher of an incident; those of the trade are far smaller.
+/// The number of the first voucher of an incident, above those of the market.
 const FIRST_NUMBER: u64 = 9_000_001;
-/// When vouchers are issued after the cut of a cycle.
+/// The delay between the cut of a cycle and its vouchers.
 const ISSUED_AFTER: SignedDuration = SignedDuration::from_hours(3);
-/// When the shops open whose wallets are younger than their vouchers.
+/// The delay after which shops open whose wallets are younger than their vouchers.
 const JOINED_AFTER: SignedDuration = SignedDuration::from_hours(10);
-/// A voucher of that age after the cut of a cycle belongs to none.
+/// The delay after the cut of a cycle at which no window contains a voucher.
 const BETWEEN_CYCLES: SignedDuration = SignedDuration::from_hours(60);
-/// When Mirakl and HiPay change their minds.
+/// The delay after which Mirakl changes vouchers and HiPay reverses a payment.
 const CHANGED_AFTER: SignedDuration = SignedDuration::from_hours(72);
-/// When Mirakl shows a voucher no more that was seen outside every cycle.
+/// The delay after which Mirakl removes a voucher that is outside every cycle.
 const VANISHED_AFTER: SignedDuration = SignedDuration::from_hours(108);
-/// The numbers of the market's shops that only an incident opens begin here.
+/// The market's number of the first shop that only an incident opens.
 const OWN_SHOPS: usize = 1_000;
-/// How many attempts fail before a person decides.
+/// The number of failed attempts after which a person decides.
 const ATTEMPTS: u32 = 9;
 
-/// The incidents, by what they lead to.
+/// An incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Incident {
-    /// Finance has paid it by hand, and says so in Mirakl.
+    /// Finance pays by hand, and marks the voucher in Mirakl.
     PaidByHand,
-    /// It is given to another provider.
+    /// Mirakl assigns the voucher to another provider.
     OtherProvider,
-    /// Its amount is corrected.
+    /// Mirakl corrects the amount.
     Corrected,
-    /// Mirakl shows it no more.
+    /// Mirakl removes the voucher.
     Vanished,
-    /// A person settles it.
+    /// A person settles the operation.
     Settled,
-    /// A person holds it.
+    /// A person holds the operation.
     HeldByPerson,
-    /// A smaller payment has its reference.
+    /// A smaller payment has the operation's reference.
     SmallerPayment,
-    /// The same, and a person takes it for the payment: the rest waits.
+    /// A person accepts such a smaller payment; the remainder is held.
     Remainder,
-    /// Each attempt fails.
+    /// Every attempt fails.
     FailsAlways,
-    /// HiPay calls its payment by a word of its own.
+    /// HiPay reports an unknown status word.
     UnknownWord,
-    /// Somebody may have paid it before there was this wallet.
+    /// A payment without a reference may be the operation's.
     MayBePaid,
-    /// Two payments claim to be it.
+    /// Two payments carry the voucher's number.
     PaidTwice,
-    /// No cycle contains it.
+    /// No window contains the voucher.
     OutsideCycles,
-    /// The same, and Mirakl shows it no more.
+    /// Mirakl removes a voucher that no window contains.
     VanishedOutside,
-    /// Another provider pays it from the beginning.
+    /// Another provider pays the voucher from the start.
     Elsewhere,
-    /// Mirakl shows it as paid from the beginning.
+    /// Mirakl marks the voucher as paid from the start.
     PaidBefore,
 }
 
@@ -88,15 +87,15 @@ impl Incident {
         Self::PaidBefore,
     ];
 
-    /// The number of its voucher.
+    /// Returns the voucher's number.
     fn number(self) -> u64 {
         let place = Self::ALL.iter().position(|one| *one == self).and_then(|place| u64::try_from(place).ok());
         FIRST_NUMBER.saturating_add(place.unwrap_or_default())
     }
 
-    /// What its voucher owes the seller.
+    /// Returns the amount that the voucher owes the seller.
     fn amount(self) -> Amount {
-        // An account in pounds is not there, so what is owed in them waits where money would have left.
+        // The escrow has no account in pounds, so these operations stay unpaid until the incident happens.
         let waits = matches!(
             self,
             Self::PaidByHand
@@ -112,22 +111,25 @@ impl Incident {
     }
 }
 
-/// What is still to happen.
+/// The pending incidents.
 pub(super) struct Incidents {
-    /// The cycle of those that need many days, and of all others.
+    /// The cycle of incidents that need many days.
     long: Cycle,
+    /// The cycle of all others.
     short: Cycle,
     market: Market,
     to_issue: Vec<Incident>,
+    /// The shop of each voucher that was issued.
+    shops: Vec<(Incident, u64)>,
     opened: bool,
     changed: bool,
-    /// The payments to the wallets of shops that have just joined.
+    /// The payments by others that are not made yet.
     to_pay: Vec<Incident>,
-    took_back: bool,
+    reversed: bool,
 }
 
 impl Incidents {
-    /// In these two cycles, of which the first is the earlier.
+    /// Returns the incidents of two cycles, `long` being the earlier.
     pub(super) fn new(market: Market, long: Cycle, short: Cycle) -> Self {
         let to_pay = vec![Incident::SmallerPayment, Incident::Remainder, Incident::MayBePaid, Incident::PaidTwice];
         Self {
@@ -135,14 +137,15 @@ impl Incidents {
             short,
             market,
             to_issue: Incident::ALL.to_vec(),
+            shops: Vec::new(),
             opened: false,
             changed: false,
             to_pay,
-            took_back: false,
+            reversed: false,
         }
     }
 
-    /// Lets happen what is due at `now`.
+    /// Applies the incidents that are due at `now`.
     pub(super) fn up_to(&mut self, sandbox: &Sandbox, now: Timestamp) {
         let mut waiting = std::mem::take(&mut self.to_issue);
         waiting.retain(|incident| !self.issue(sandbox, *incident, now));
@@ -156,18 +159,18 @@ impl Incidents {
         self.prepare(sandbox);
         if !self.changed && now >= later(self.short.at, CHANGED_AFTER) {
             self.changed = true;
-            sandbox.mirakl(change_minds);
+            sandbox.mirakl(change_vouchers);
         }
         if now >= later(self.short.at, VANISHED_AFTER) && !self.to_issue.contains(&Incident::VanishedOutside) {
-            sandbox.mirakl(|mirakl| vanish(mirakl, Incident::VanishedOutside));
+            sandbox.mirakl(|mirakl| remove_voucher(mirakl, Incident::VanishedOutside));
         }
-        if !self.took_back && now >= later(self.short.at, CHANGED_AFTER) {
-            self.took_back = sandbox.hipay(take_back);
+        if !self.reversed && now >= later(self.short.at, CHANGED_AFTER) {
+            self.reversed = sandbox.hipay(reverse_transfer);
         }
     }
 
-    /// The shop of an incident's voucher.
-    fn shop(&self, sandbox: &Sandbox, incident: Incident) -> Option<u64> {
+    /// Chooses the shop of an incident's voucher.
+    fn choose_shop(&self, sandbox: &Sandbox, incident: Incident) -> Option<u64> {
         let own = [Incident::MayBePaid, Incident::PaidTwice].iter().position(|one| *one == incident);
         if let Some(place) = own {
             let index = *own_shops().get(place)?;
@@ -181,8 +184,8 @@ impl Incidents {
         well.get(place).copied()
     }
 
-    /// Issues its voucher once it is time; true where that is done.
-    fn issue(&self, sandbox: &Sandbox, incident: Incident, now: Timestamp) -> bool {
+    /// Issues the voucher of an incident once it is due. Returns true if it was issued.
+    fn issue(&mut self, sandbox: &Sandbox, incident: Incident, now: Timestamp) -> bool {
         let created = if matches!(incident, Incident::FailsAlways | Incident::UnknownWord) {
             later(self.long.at, ISSUED_AFTER)
         } else if matches!(incident, Incident::OutsideCycles | Incident::VanishedOutside) {
@@ -190,7 +193,7 @@ impl Incidents {
         } else {
             later(self.short.at, ISSUED_AFTER)
         };
-        let Some(shop) = self.shop(sandbox, incident).filter(|_| created <= now) else { return false };
+        let Some(shop) = self.choose_shop(sandbox, incident).filter(|_| created <= now) else { return false };
         let mut voucher = Voucher::new(incident.number(), shop, &incident.amount().decimal(), created);
         voucher.currency = incident.amount().currency();
         voucher.pay_out_psp_code = (incident == Incident::Elsewhere).then(|| "MANGOPAY".to_owned());
@@ -198,16 +201,23 @@ impl Incidents {
             "PAID".clone_into(&mut voucher.state);
         }
         sandbox.mirakl(|mirakl| mirakl.vouchers.push(voucher));
+        self.shops.push((incident, shop));
         true
     }
 
-    /// HiPay's side of the vouchers, as soon as the wallets are there.
+    /// Returns the wallet of an incident's shop, once both exist.
+    fn wallet(&self, sandbox: &Sandbox, incident: Incident) -> Option<u64> {
+        let shop = self.shops.iter().find(|(one, _)| *one == incident).map(|(_, shop)| *shop)?;
+        sandbox.hipay(|hipay| hipay.account_of_shop(shop).map(|account| account.id))
+    }
+
+    /// Prepares HiPay for the vouchers as soon as the wallets exist.
     fn prepare(&mut self, sandbox: &Sandbox) {
         for (incident, life) in [
             (Incident::FailsAlways, Life::failing(Ending::Unauthed)),
             (Incident::UnknownWord, Life::pending("UNDER_REVIEW", Until::ByHand, Ending::Captured)),
         ] {
-            let Some(wallet) = self.shop(sandbox, incident).and_then(|shop| wallet(sandbox, shop)) else { continue };
+            let Some(wallet) = self.wallet(sandbox, incident) else { continue };
             let base = reference(sandbox, incident, wallet);
             sandbox.hipay(|hipay| {
                 for number in 1..=ATTEMPTS {
@@ -217,14 +227,13 @@ impl Incidents {
             });
         }
         let mut waiting = std::mem::take(&mut self.to_pay);
-        // Nobody pays what is not there yet.
-        waiting.retain(|incident| self.to_issue.contains(incident) || !self.pay(sandbox, *incident));
+        waiting.retain(|incident| !self.pay(sandbox, *incident));
         self.to_pay = waiting;
     }
 
-    /// Somebody else's payments; true once HiPay has executed them.
+    /// Makes the payments by others. Returns true if HiPay has executed them.
     fn pay(&self, sandbox: &Sandbox, incident: Incident) -> bool {
-        let Some(account) = self.shop(sandbox, incident).and_then(|shop| wallet(sandbox, shop)) else { return false };
+        let Some(account) = self.wallet(sandbox, incident) else { return false };
         let own = reference(sandbox, incident, account);
         let (whole, technical) = (incident.amount(), sandbox.credentials().technical_id);
         let other = |name: &str| own.replace(&format!("_{technical}_"), &format!("_{name}_"));
@@ -237,7 +246,7 @@ impl Incidents {
         };
         let needed = Amount::from_minor(whole.minor().saturating_mul(2), whole.currency());
         sandbox.hipay(|hipay| {
-            // All of them, or none yet.
+            // Both are made, or none yet.
             if !hipay.balance(technical).covers(needed) {
                 return false;
             }
@@ -249,7 +258,7 @@ impl Incidents {
     }
 }
 
-/// What a person in the marketplace's finance has decided by the time the dashboard is shown.
+/// Applies the choices that finance has made before the dashboard is shown.
 pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
     for incident in [Incident::Settled, Incident::HeldByPerson, Incident::Remainder] {
         let number = incident.number().to_string();
@@ -267,18 +276,22 @@ pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
             }
             _ => continue,
         };
-        jobs::choose_for_operation(context, operation.id, choice, reason, "Finance").await?;
+        match jobs::choose_for_operation(context, operation.id, choice, reason, "Finance").await {
+            // A demo with many faults may lack this state.
+            Ok(_) | Err(JobError::Refused(_) | JobError::Remote(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 
-/// The market's numbers of the shops that join for an incident.
+/// Returns the market's numbers of the shops that only an incident opens.
 fn own_shops() -> Vec<usize> {
     (OWN_SHOPS..).filter(|index| !is_in_trouble(*index)).take(2).collect()
 }
 
-/// Mirakl shows something else than before.
-fn change_minds(mirakl: &mut MiraklModel) {
+/// Changes the vouchers in Mirakl.
+fn change_vouchers(mirakl: &mut MiraklModel) {
     if let Some(voucher) = mirakl.voucher_mut(Incident::PaidByHand.number()) {
         "PAID".clone_into(&mut voucher.state);
     }
@@ -288,16 +301,16 @@ fn change_minds(mirakl: &mut MiraklModel) {
     if let Some(voucher) = mirakl.voucher_mut(Incident::Corrected.number()) {
         voucher.amount_transferred = Some("61.00".to_owned());
     }
-    vanish(mirakl, Incident::Vanished);
+    remove_voucher(mirakl, Incident::Vanished);
 }
 
-fn vanish(mirakl: &mut MiraklModel, incident: Incident) {
+fn remove_voucher(mirakl: &mut MiraklModel, incident: Incident) {
     mirakl.vouchers.retain(|voucher| voucher.number != incident.number());
 }
 
-/// HiPay takes back a transfer that lies in a seller's wallet; true where there is one.
-fn take_back(hipay: &mut HipayModel) -> bool {
-    let lies_there = hipay.ledger.paid().find(|entry| match entry.to {
+/// Reverses a transfer whose money is still in a seller's wallet. Returns false if there is none.
+fn reverse_transfer(hipay: &mut HipayModel) -> bool {
+    let in_wallet = hipay.ledger.paid().find(|entry| match entry.to {
         Place::Account(account) => {
             let sellers = hipay.account(account).is_some_and(|account| account.external_id.is_some());
             let executed = entry.kind == Kind::Transfer && entry.state == EntryState::Executed && !entry.by_others;
@@ -305,7 +318,7 @@ fn take_back(hipay: &mut HipayModel) -> bool {
         }
         Place::Bank(_) | Place::Customers => false,
     });
-    let Some(id) = lies_there.map(|entry| entry.transaction_id.clone()) else { return false };
+    let Some(id) = in_wallet.map(|entry| entry.transaction_id.clone()) else { return false };
     hipay.take_back(&id, Ending::CancelledEnd);
     true
 }
@@ -321,11 +334,7 @@ fn half(amount: Amount) -> Amount {
     Amount::from_minor(amount.minor() / 2, amount.currency())
 }
 
-fn wallet(sandbox: &Sandbox, shop: u64) -> Option<u64> {
-    sandbox.hipay(|hipay| hipay.account_of_shop(shop).map(|account| account.id))
-}
-
-/// The reference of the first transfer of an incident's voucher.
+/// Returns the reference of the first transfer for an incident's voucher.
 fn reference(sandbox: &Sandbox, incident: Incident, wallet: u64) -> String {
     let technical = sandbox.credentials().technical_id;
     format!("TRANSFER_SALES_{}_{technical}_{wallet}", incident.number())

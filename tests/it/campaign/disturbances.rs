@@ -1,4 +1,4 @@
-//! What a step of a campaign is: a batch, well or in trouble, or something that the world does by itself.
+//! The steps of a campaign: a batch, with or without faults, or an event in the outside world.
 
 use cashout::jobs::{Command, JobError, rebind};
 use cashout::money::{Amount, Currency};
@@ -15,7 +15,7 @@ use super::truth::{Due, Truth};
 use crate::notices::Notice;
 use crate::world::{IBAN, euro};
 
-/// What the world does, as often as it stands here.
+/// The kinds of steps and their weights.
 const DISTURBANCES: [(u32, &str); 26] = [
     (30, "batch"),
     (8, "day"),
@@ -97,7 +97,7 @@ impl Campaign {
         }
     }
 
-    /// A batch that has something to do, as far as can be told.
+    /// Chooses a batch that probably has something to do.
     fn work(&mut self) -> Command {
         let operations = self.world.operations();
         let any = |statuses: &[Status]| operations.iter().any(|one| statuses.contains(&one.status));
@@ -146,7 +146,7 @@ impl Campaign {
         Some(format!("{ran} ({trouble})"))
     }
 
-    /// What is wrong with the remotes during one batch.
+    /// Plans the faults of the remotes during one batch.
     fn trouble(&mut self) -> String {
         match self.rng.u8(0..6) {
             0 => {
@@ -232,7 +232,7 @@ impl Campaign {
         Some(made.join("; "))
     }
 
-    /// What a voucher owes its shop, in cents.
+    /// Draws the amount of a voucher, in cents.
     fn amount(&mut self) -> i64 {
         match self.rng.u8(0..10) {
             0 | 1 => -self.rng.i64(1..20_000),
@@ -363,7 +363,7 @@ impl Campaign {
         Some(told)
     }
 
-    /// How payments live from now on.
+    /// Changes the life of future payments.
     fn pace(&mut self) -> String {
         let endings = [Ending::Captured, Ending::Captured, Ending::Captured, Ending::Unauthed, Ending::CancelledEnd];
         let ending = self.rng.choice(endings).unwrap();
@@ -467,7 +467,7 @@ impl Campaign {
         }
         self.world.restart().await;
         if !self.is_bound().await {
-            // What was under way then is brought to its end with the settings of then.
+            // Payments under way are finished with the settings of the backup.
             self.world.set_all(settings).await;
             assert!(self.is_bound().await, "the settings of the backup do not fit it");
         }
@@ -548,7 +548,7 @@ impl Campaign {
         Some("heard".to_owned())
     }
 
-    /// Some payment of a system that nobody here knows, under a reference of our form or none.
+    /// Makes a payment of an unknown system, with a reference of our form or none.
     fn stray(&mut self) -> Option<String> {
         let shops: Vec<u64> = self.world.sandbox.mirakl(|mirakl| mirakl.shops.iter().map(|shop| shop.id).collect());
         let wallet = Truth::wallet(&self.world, self.rng.choice(&shops).copied()?)?;

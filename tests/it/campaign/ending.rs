@@ -90,7 +90,7 @@ impl Campaign {
         panic!("after {DAYS} days these are still open: {:#?}", self.open());
     }
 
-    /// What has not come to its end.
+    /// Describes the operations and vouchers that are not finished.
     fn open(&self) -> Vec<String> {
         let operations = self.world.operations();
         let open = operations.iter().filter(|one| !is_at_its_end(one)).map(|one| {
@@ -103,7 +103,7 @@ impl Campaign {
         open.chain(held).collect()
     }
 
-    /// What is not paid says why, and who has to do something.
+    /// Checks that an unpaid operation explains why, and who has to act.
     fn judge_words(operation: &Operation) {
         if operation.status == Status::WithdrawSuccess && operation.held.is_none() {
             return;
@@ -115,11 +115,11 @@ impl Campaign {
         assert!(acts || !operation.waits_for_person(), "nobody acts: {operation:#?}");
     }
 
-    /// Each voucher that Mirakl shows is known, and says what became of it; no money lies about.
+    /// Checks that every voucher in Mirakl is known and finished, and that no wallet holds money by mistake.
     fn all_is_accounted_for(&mut self) {
         let (records, operations) = (self.records(), self.world.operations());
         let vouchers = self.world.sandbox.mirakl(|mirakl| mirakl.vouchers.clone());
-        // What is older than the window of the first cycle was paid by whoever was there before.
+        // Vouchers older than the window of the first cycle belong to the previous installation.
         let first: Timestamp = "2026-11-10T11:00:00Z".parse().unwrap();
         for voucher in vouchers.iter().filter(|voucher| voucher.created >= first) {
             let names = [voucher.number.to_string(), voucher.payment_voucher_number.clone()];
@@ -134,7 +134,7 @@ impl Campaign {
                 self.story.meet(format!("voucher: {}", record.state().name()));
             }
             assert!(made || known.iter().any(|one| one.held.is_some()), "voucher {} made nothing", voucher.number);
-            // Where it stands there twice, nothing has told that both of Mirakl's sources mean the same.
+            // Two records exist if nothing links the two sources of Mirakl.
             if let [record] = known.as_slice()
                 && record.held.is_none()
             {
@@ -153,14 +153,14 @@ impl Campaign {
         }
     }
 
-    /// Each payment that was sent belongs to an operation, or is shown as one that does not; and no wallet holds more
-    /// than what others have put there, or what is shown as nobody's.
+    /// Checks that every payment belongs to an operation or is listed as an orphan, and that a wallet holds at most the
+    /// payments of others and the orphans.
     fn nothing_lies_about(&self, operations: &[Operation]) {
         let shown = self.world.ledger();
         let entries: Vec<Entry> = self.world.sandbox.hipay(|hipay| hipay.ledger.paid().cloned().collect());
         for entry in entries.iter().filter(|entry| !entry.by_others) {
             let id = &entry.transaction_id;
-            // The wallet of what is not paid from here is not read; that its transfer was made is told.
+            // A wallet without operations is not read, but the list shows the transfer to it.
             let due = Due::named(entry.reference.as_deref().unwrap_or_default());
             let told = shown.iter().any(|one| due.is_some() && Due::named(&one.reference) == due);
             let owned = operations.iter().any(|one| one.transaction_ids().any(|known| known == id));
@@ -185,7 +185,7 @@ impl Campaign {
         }
     }
 
-    /// What was netted is the difference of both amounts, and no debt is netted into two.
+    /// Checks that each debt is netted into exactly one operation.
     fn is_netted_once(operation: &Operation, all: &[Operation]) {
         for debt in &operation.adjusts {
             let debt = all.iter().find(|one| one.id == *debt).expect("a debt that is there");
@@ -198,7 +198,7 @@ impl Campaign {
     }
 }
 
-/// True where only a person can end it although its status does not say so.
+/// Returns true if only a person can finish the operation although its status does not say so.
 fn is_over_but_for_a_person(operation: &Operation) -> bool {
     !operation.is_settled() && operation.unready == Some(cashout::operation::Unready::NoAccountInCurrency)
 }

@@ -28,7 +28,7 @@ impl Campaign {
         for operation in &operations {
             self.judge_claim(operation);
         }
-        // What the store has seen come back needs no indulgence any more.
+        // A reversal that the store has recorded must not be shown as paid again.
         let ended = operations.iter().flat_map(|one| one.transfer.attempts.iter().chain(&one.withdrawal.attempts));
         for attempt in ended.filter(|attempt| attempt.state == AttemptState::Ended) {
             if let Some(id) = &attempt.transaction_id {
@@ -71,7 +71,7 @@ impl Campaign {
                 assert!(!paid, "{reference} was paid from another bank already: {}", self.told_of(due));
                 truth.owed(&self.world, due)
             }
-            // What came back a moment ago may not have been seen yet.
+            // A recent reversal may not have been read yet.
             Kind::Withdrawal | Kind::Funding => {
                 let transferred = before.iter().filter(|earlier| {
                     let lives = earlier.state != EntryState::Reversed;
@@ -90,14 +90,14 @@ impl Campaign {
         });
         let lives = entry.state != EntryState::Reversed;
         assert!(!lives || again.is_none(), "{reference} pays again what {again:?} has paid: {}", self.told_of(due));
-        // What failed at once moved nothing.
+        // A payment that failed at once moved no money.
         if lives {
             let told = || self.told_of(due);
             assert!(covered.covers(paid), "{reference}: {paid} paid, {covered} owed, after {earlier:?}: {}", told());
         }
         if entry.kind == Kind::Transfer && !truth.released.contains(&due) {
             assert!(!truth.vanished.contains_key(&due.voucher), "{reference} was sent, and Mirakl shows no voucher");
-            // What was paid by us, came back, and was asked for once more by a person, is paid whoever marks it.
+            // A payment that was reversed and retried by a person is due even if Mirakl marks the voucher.
             let first = earlier.iter().all(|one| one.by_others);
             assert!(!first || voucher.state != "PAID", "{reference} was sent, and Mirakl shows the voucher as paid");
             let provider = voucher.pay_out_psp_code.as_deref().unwrap_or("OPERATOR");
@@ -122,7 +122,7 @@ impl Campaign {
         held.flat_map(|due| [(Kind::Transfer, due), (Kind::Withdrawal, due)]).collect()
     }
 
-    /// What the store tells of the operations of a voucher.
+    /// Describes the operations of a voucher.
     fn told_of(&self, due: Due) -> String {
         let operations = self.world.operations();
         let of_it = operations.iter().filter(|one| Due::of(one) == due);
@@ -140,14 +140,14 @@ impl Campaign {
         stories.collect::<Vec<_>>().join("\n")
     }
 
-    /// What an operation is shown as having been paid has been paid.
+    /// Checks that a payment shown as executed is executed.
     fn judge_claim(&mut self, operation: &Operation) {
         if operation.held.is_some() {
             return;
         }
         let (transfer, withdrawal) = operation.status.columns();
         for (kind, column) in [(PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal)] {
-            // What was left of an operation after its transfer has none of its own.
+            // A remainder after the transfer has no transfer of its own.
             let of_another = kind == PaymentKind::Transfer && operation.remainder_of.is_some();
             if column != Column::Ok || (of_another && operation.transfer.attempts.is_empty()) {
                 continue;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Campaign;
 use crate::world::{World, manners};
 
-/// What the process is to do: configuration, data folder, time and batch, a line each.
+/// The order for the process: configuration, data folder, time and batch, one per line.
 const ORDER: &str = "CASHOUT_CAMPAIGN_ORDER";
 
 /// The batches that a campaign runs.
@@ -45,7 +45,7 @@ async fn a_batch_as_a_process_of_its_own() {
     };
     let context = tokio::task::spawn_blocking(open).await.unwrap();
     let command = batches().into_iter().find(|one| one.name() == *batch).unwrap();
-    // What becomes of the batch is for the campaign to see.
+    // The campaign judges the outcome.
     let _ = jobs::run(&context, &command, "test", Arc::new(Silent), CancellationToken::new()).await;
 }
 

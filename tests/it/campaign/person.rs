@@ -82,19 +82,19 @@ impl Campaign {
         }
     }
 
-    /// The payment cannot be taken for this operation's: it is settled, and what lies in the wallet is withdrawn.
+    /// Settles an operation whose payment cannot be accepted.
     async fn settle_or_go_on(&mut self, operation: &Operation) -> Result<String, String> {
         self.choose(operation, OperationChoice::Settle).await
     }
 
-    /// True where the operation's amount is owed still, by all that was paid for its voucher.
+    /// Returns true if the operation's amount is still due after all payments for its voucher.
     fn is_owed(&self, operation: &Operation) -> bool {
         let due = Due::of(operation);
         if operation.status == Status::WithdrawSuccess {
             return true;
         }
         if is_transferred(operation) {
-            // What lies in the wallet goes to the bank, whatever Mirakl shows now.
+            // Money in the wallet goes to the bank, regardless of Mirakl.
             let transferred = self.truth.live(&self.world, Kind::Transfer, due);
             let paid = sum(&transferred, operation.amount.currency());
             let withdrawn = sum(&self.truth.live(&self.world, Kind::Withdrawal, due), operation.amount.currency());
@@ -115,7 +115,7 @@ impl Campaign {
     /// Decides about a voucher that has made no operation.
     pub(super) async fn decide_voucher(&mut self, record: &VoucherRecord) -> Option<String> {
         let number = |record: &VoucherRecord| record.voucher.number.parse::<u64>().unwrap();
-        // The same voucher may stand there twice, as each of Mirakl's sources names it.
+        // Each of Mirakl's sources may have its own record of the voucher.
         let again = self.records().iter().any(|other| {
             let taken = other.held.is_none() || other.released;
             taken && other.id() != record.id() && number(other) == number(record)
@@ -144,7 +144,7 @@ impl Campaign {
     }
 }
 
-/// True where the money is in the wallet.
+/// Returns true if the money is in the wallet.
 fn is_transferred(operation: &Operation) -> bool {
     operation.status.columns().0 == Column::Ok
 }

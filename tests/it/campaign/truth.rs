@@ -1,4 +1,4 @@
-//! What is true: which vouchers Mirakl has shown, and who has paid what besides the software that is tried.
+//! The truth that the judge compares with: vouchers, and payments by others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use cashout::sandbox::{Entry, EntryState, Kind, Voucher};
 
 use crate::world::{World, wallet_of};
 
-/// What one voucher owes one beneficiary.
+/// The share of one beneficiary in one voucher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due {
     pub(super) voucher: u64,
@@ -23,7 +23,7 @@ impl Due {
         Self { voucher, beneficiary: operation.beneficiary }
     }
 
-    /// What a reference of ours names; `None` for anything else.
+    /// Reads the voucher and beneficiary from a reference of our form.
     pub(super) fn named(reference: &str) -> Option<Self> {
         let parts = ReferenceParts::of(reference)?;
         let voucher = parts.rest.split('_').next()?.parse().ok()?;
@@ -36,11 +36,11 @@ pub(super) struct Truth {
     pub(super) vanished: BTreeMap<u64, Voucher>,
     /// Payments that people made at HiPay, by transaction: for what.
     pub(super) by_hand: BTreeMap<String, Due>,
-    /// What was paid from another bank: HiPay knows nothing of it.
+    /// Payments from another bank, unknown to HiPay.
     pub(super) elsewhere: BTreeSet<Due>,
-    /// What a person has said is owed, whatever Mirakl shows.
+    /// Shares that a person has released regardless of Mirakl.
     pub(super) released: BTreeSet<Due>,
-    /// What HiPay took back and may not have been found yet.
+    /// Reversed transactions that the store may not have read yet.
     pub(super) taken_back: BTreeSet<String>,
     /// The operator's account and its former ones.
     pub(super) operators: BTreeSet<u64>,
@@ -70,7 +70,7 @@ impl Truth {
         shown.or_else(|| self.vanished.get(&number).cloned()).unwrap_or_else(|| panic!("there was no voucher {number}"))
     }
 
-    /// What the voucher owes, by what Mirakl shows now.
+    /// Returns the amount due according to Mirakl's present data.
     pub(super) fn owed(&self, world: &World, due: Due) -> Amount {
         let voucher = self.voucher(world, due.voucher);
         let text = match due.beneficiary {
@@ -80,7 +80,7 @@ impl Truth {
         text.map_or(Amount::zero(voucher.currency), |text| Amount::parse(&text, voucher.currency).unwrap())
     }
 
-    /// What a line of HiPay's ledger was for, whoever made it.
+    /// Returns the share that a line of HiPay's ledger paid.
     pub(super) fn due_of(&self, entry: &Entry) -> Option<Due> {
         let by_hand = self.by_hand.get(&entry.transaction_id).copied();
         by_hand.or_else(|| entry.reference.as_deref().and_then(Due::named))
@@ -94,7 +94,7 @@ impl Truth {
         })
     }
 
-    /// True where the wallet was made for this shop.
+    /// Returns true if the wallet belongs to the shop.
     pub(super) fn is_wallet_of(world: &World, wallet: u64, shop: u64) -> bool {
         let external = world.sandbox.hipay(|hipay| hipay.account(wallet).and_then(|one| one.external_id.clone()));
         wallet == wallet_of(shop) || external == Some(shop.to_string())
