@@ -32,6 +32,11 @@ impl Campaign {
         if operation.status == Status::WithdrawSuccess && operation.held_for == Some(Hold::ByPerson) {
             return self.choose(operation, OperationChoice::Release).await.ok();
         }
+        let reversed = self.truth.live(&self.world, Kind::Withdrawal, due).is_empty();
+        if operation.status == Status::WithdrawSuccess && operation.held_for == Some(Hold::Revoked) && reversed {
+            // The withdrawal was reversed as well; the next daily look finds it.
+            return None;
+        }
         let withdraws = is_transferred(operation);
         let kind = if withdraws { Kind::Withdrawal } else { Kind::Transfer };
         let live = self.truth.live(&self.world, kind, due);
