@@ -190,8 +190,8 @@ impl SoughtPayment<'_> {
     /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another
     /// operation, or that HiPay shows as failed for good, is none of it.
     ///
-    /// `unsure` are entries with a reference of our form of which nobody can tell whether it names this voucher by the
-    /// number of Mirakl's other source.
+    /// `unsure` are entries whose reference has our form and may name this voucher by its number in Mirakl's other
+    /// source.
     pub fn judge<'a>(
         &self,
         entries: impl IntoIterator<Item = &'a LedgerEntry>,

@@ -171,6 +171,11 @@ impl Operation {
         self.voucher_created_at.map_or(self.cycle_at, |created| created.min(self.cycle_at))
     }
 
+    /// Returns true for a withdrawal of the operator's, which takes what the account holds.
+    pub fn may_pay_a_part(&self, kind: PaymentKind) -> bool {
+        self.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal
+    }
+
     /// The attempts at `kind`.
     pub fn payment(&self, kind: PaymentKind) -> &Payment {
         match kind {

@@ -251,7 +251,7 @@ impl Remote {
         self.their_time.lock().unwrap_or_else(PoisonError::into_inner).map(|(date, _)| date)
     }
 
-    /// The same where it was told within the last `age`.
+    /// Returns the remote's own time if its last answer is no older than `age`.
     pub fn their_time_within(&self, age: Duration) -> Option<Timestamp> {
         let told = *self.their_time.lock().unwrap_or_else(PoisonError::into_inner);
         told.filter(|(_, at)| at.elapsed() < age).map(|(date, _)| date)

@@ -58,13 +58,11 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::Settled) => return Explanation::new("held-paid-otherwise", Actor::Nobody).text("message", why),
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
-    let explanation = Explanation::new(id, by).text("message", why).then(Next::Retry);
-    // A retry only looks again; release or accept decides whose payment it is.
-    if operation.held_for == Some(Hold::OtherPayment) {
-        return explanation.then(Next::Nothing);
-    }
-    // A payment that is done is not to be taken up again.
-    if operation.status == Status::WithdrawSuccess { explanation.then(Next::Nothing) } else { explanation }
+    // A retry of another payment only looks again; release or accept decides whose payment it is. An executed payment
+    // is not retried.
+    let retried = operation.held_for != Some(Hold::OtherPayment) && operation.status != Status::WithdrawSuccess;
+    let next = if retried { Next::Retry } else { Next::Nothing };
+    Explanation::new(id, by).text("message", why).then(next)
 }
 
 fn by_status(operation: &Operation) -> Vec<Explanation> {

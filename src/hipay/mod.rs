@@ -56,7 +56,7 @@ pub enum ActingOn<'a> {
     Login(&'a str),
 }
 
-/// How old a time that HiPay told may be to be compared with our clock.
+/// The maximum age of HiPay's time for a comparison with our clock.
 const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl HiPay {

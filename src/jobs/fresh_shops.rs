@@ -63,7 +63,7 @@ pub(super) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
     Ok(unread)
 }
 
-/// What Mirakl says of the shops that were asked for.
+/// The shops in Mirakl's answer.
 struct Fetched {
     /// Those of which it says something, be it that there is no such shop.
     told: BTreeSet<u64>,

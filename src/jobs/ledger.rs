@@ -112,7 +112,8 @@ impl<'a> Ledger<'a> {
     }
 
     async fn read_from_hipay(&self, since: Timestamp) -> Result<Timestamp, CallError> {
-        let (account, known) = (self.account, self.known().await?);
+        let known = self.known().await.map_err(|error| CallError::unknown(&error))?;
+        let account = self.account;
         let now = self.context.clock.now();
         // Where our clock is ahead, the next reading begins no later than HiPay's own time.
         let until = self.context.hipay.as_of(now);
@@ -142,7 +143,8 @@ impl<'a> Ledger<'a> {
     /// Reads everything since `since` once more, whatever was read before: what HiPay had executed may have come
     /// back.
     pub(super) async fn look_again(&self, since: Timestamp) -> Result<(), CallError> {
-        let (account, known) = (self.account, self.known().await?);
+        let known = self.known().await.map_err(|error| CallError::unknown(&error))?;
+        let account = self.account;
         let now = self.context.clock.now();
         let until = self.context.hipay.as_of(now);
         let to = self.context.hipay.no_earlier_than_theirs(now);
@@ -160,16 +162,14 @@ impl<'a> Ledger<'a> {
     /// Returns true if it was last read more than a day ago: payments of others are found even if no operation is due.
     pub(super) async fn is_stale(&self) -> Result<bool, StoreError> {
         const A_DAY: SignedDuration = SignedDuration::from_hours(24);
-        let (account, now) = (self.account, self.context.clock.now());
-        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
-        Ok(known.is_none_or(|known| now.duration_since(known.until) >= A_DAY))
+        let now = self.context.clock.now();
+        Ok(self.known().await?.is_none_or(|known| now.duration_since(known.until) >= A_DAY))
     }
 
-    /// How far it was read before.
-    async fn known(&self) -> Result<Option<LedgerAccount>, CallError> {
+    /// Returns the interval that was read before.
+    async fn known(&self) -> Result<Option<LedgerAccount>, StoreError> {
         let account = self.account;
-        let known = self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await;
-        known.map_err(|error| CallError::unknown(&error))
+        self.context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await
     }
 
     async fn note(&self, read: LedgerAccount) -> Result<(), CallError> {
@@ -461,7 +461,7 @@ impl<'a> Ledger<'a> {
 
     /// The entries since `sought.since` of a wallet of the shop that may be of `operation`'s voucher although their
     /// reference names another number: one that this store does not know, or one that it cannot tell from this
-    /// voucher's own. Where nobody knows whose the wallet is, only those of the same amount, unless the shop's wallet is
+    /// voucher's own. An entry of an unknown wallet counts only if its amount is the same, or the shop's wallet is
     /// younger than the voucher. The ledger has to be read before.
     pub(super) async fn of_unsure_vouchers(
         &self,

@@ -99,7 +99,7 @@ pub(super) async fn begin(
 /// Returns true where the request is what the operation pays: somebody may have given it another wallet or another
 /// amount since it was read.
 fn is_meant(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
-    let partial = operation.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal;
+    let partial = operation.may_pay_a_part(kind);
     account == operation.recipient_hipay_id
         && (amount == operation.amount || (partial && operation.amount.covers(amount)))
 }

@@ -111,8 +111,7 @@ impl Paying<'_> {
                 ByLedger::Done => return Ok(()),
             }
         }
-        let computed = operation.base_reference(kind, &marketplace(&self.context.config));
-        let base = operation.payment(kind).base(&computed).to_owned();
+        let base = self.base(&operation);
         let mut plan = operation.payment(kind).plan(&base, remembered);
         for _ in 0..MOST_STEPS {
             match plan {
@@ -161,10 +160,7 @@ impl Paying<'_> {
                 }
                 Plan::Begin(number) if may_send => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
-                    // The first reference names the wallet that is paid.
-                    let computed = operation.base_reference(kind, &marketplace(&self.context.config));
-                    let base = operation.payment(kind).base(&computed).to_owned();
-                    return self.begin(&operation, &base, number).await;
+                    return self.begin(&operation, number).await;
                 }
                 Plan::Resend if may_send && !self.never_arrived(&operation) => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
@@ -218,6 +214,12 @@ impl Paying<'_> {
         }
         let wallet_since = vendor.and_then(|vendor| vendor.wallet_since);
         owed_since >= self.memory && wallet_since.is_none_or(|since| since <= owed_since)
+    }
+
+    /// Returns the reference that the attempts are numbered by; a first one names the wallet that is paid.
+    fn base(&self, operation: &Operation) -> String {
+        let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
+        operation.payment(self.kind).base(&computed).to_owned()
     }
 
     async fn vendor(&self, mirakl_id: u64) -> Result<Option<Vendor>, StoreError> {
@@ -300,8 +302,7 @@ impl Paying<'_> {
     /// Returns true where the entry is found by looking our own references up one after the other, which tells the
     /// attempts before it as well.
     fn is_numbered_from(&self, operation: &Operation, entry: &LedgerEntry) -> bool {
-        let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
-        let base = operation.payment(self.kind).base(&computed);
+        let base = self.base(operation);
         operation.held.is_none() && !entry.reference.is_empty() && split_number(&entry.reference).0 == base
     }
 
@@ -386,7 +387,7 @@ impl Paying<'_> {
         }
         let attempts = operation.withdrawal.attempts.iter();
         let left = attempts.filter(|attempt| attempt.reference == reference).map(|attempt| attempt.account);
-        let mut others: Vec<u64> = left.filter(|account| *account != own).collect();
+        let mut others: Vec<u64> = left.collect();
         if operation.beneficiary == Beneficiary::Operator {
             let operators = binding::operator_accounts(self.context).await;
             others.extend(operators.map_err(|error| CallError::unknown(&error))?);
@@ -433,14 +434,14 @@ impl Paying<'_> {
     }
 
     /// A new attempt: reserve, commit the whole request, send.
-    async fn begin(&self, operation: &Operation, base: &str, number: u32) -> Result<(), JobError> {
+    async fn begin(&self, operation: &Operation, number: u32) -> Result<(), JobError> {
         let kind = self.kind;
         let Some(Reservation { amount, balance }) = self.reserve(operation).await? else { return Ok(()) };
         let (public_label, private_label) = labels::of(self.context, operation, kind, amount);
         let now = self.context.clock.now();
         let attempt = Attempt {
             number,
-            reference: crate::attempt::reference(base, number),
+            reference: crate::attempt::reference(&self.base(operation), number),
             amount,
             account: account(operation),
             public_label,
@@ -498,9 +499,7 @@ impl Paying<'_> {
 
     /// Reserves what is to be paid. `None` where it is not there; the operation then says so.
     async fn reserve(&self, operation: &Operation) -> Result<Option<Reservation>, JobError> {
-        let takes_what_is_there =
-            operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
-        if !takes_what_is_there {
+        if !operation.may_pay_a_part(self.kind) {
             return self.reserve_exactly(operation, operation.amount).await;
         }
         let amount = match self.funds.part_of(operation.amount).await {
@@ -760,7 +759,7 @@ impl Paying<'_> {
         }
         let attempts = &operation.payment(self.kind).attempts;
         let meant = attempts.iter().find(|attempt| attempt.reference == *reference).map(|attempt| attempt.amount);
-        let partial = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Withdrawal;
+        let partial = operation.may_pay_a_part(self.kind);
         let right = match (transaction.amount, meant) {
             // A person may have taken another amount of Mirakl's meanwhile.
             (Some(shown), Some(meant)) => shown == meant && (partial || meant == operation.amount),

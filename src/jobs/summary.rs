@@ -36,7 +36,7 @@ struct Told {
     at: Timestamp,
 }
 
-/// What is known without asking HiPay about money.
+/// The counts that do not depend on an answer of HiPay's.
 const KNOWN_BEFORE: [&str; 4] = ["vendor disabled", "shop gone", "wallet not ready", "payment blocked"];
 
 /// Returns true where a remote has not answered about any of the items that it was asked about.

@@ -86,14 +86,10 @@ impl Bank {
     }
 
     fn execute(&mut self, hipay: &mut HipayModel, now: Timestamp) {
-        let pending = hipay.transactions.iter().filter(|transaction| transaction.life.is_some());
-        let pending =
-            pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created, one.status.clone())));
-        for (reference, kind, created, status) in pending.collect::<Vec<_>>() {
-            // A payment under review stays pending.
-            if status == "UNDER_REVIEW" {
-                continue;
-            }
+        // A payment under review stays pending.
+        let pending = hipay.transactions.iter().filter(|one| one.life.is_some() && one.status != "UNDER_REVIEW");
+        let pending = pending.filter_map(|one| Some((one.reference.clone()?, one.kind, one.created)));
+        for (reference, kind, created) in pending.collect::<Vec<_>>() {
             let (at, ending) = *self.plans.entry(reference.clone()).or_insert_with(|| match kind {
                 Kind::Transfer | Kind::Funding => {
                     self.transfers = self.transfers.saturating_add(1);

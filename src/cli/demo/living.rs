@@ -144,7 +144,7 @@ async fn live(
         lived = past::leap(&appliance, &mut outside, shown) => lived.map(|()| true),
     };
     if let Ok(true) = lived {
-        decide(&appliance.web().context).await.map_err(Failed::from)?;
+        decide(&appliance.web().context).await?;
     }
     drop(store);
     if !stopped(appliance.stop(), &mut signals).await? {

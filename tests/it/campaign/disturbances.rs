@@ -45,9 +45,6 @@ const DISTURBANCES: [(u32, &str); 26] = [
     (2, "stray payment"),
 ];
 
-/// The names of settings that a campaign changes.
-const SOURCE: &str = "mirakl.voucherSource";
-
 impl Campaign {
     /// One step, drawn by the seed.
     pub(super) async fn disturb(&mut self) {
@@ -488,7 +485,7 @@ impl Campaign {
 
     async fn switch_source(&mut self) -> Option<String> {
         let other = self.rng.choice(["invoices", "billingCycles"]).unwrap();
-        self.world.set(&format!("{SOURCE}: {other}")).await;
+        self.world.set(&format!("mirakl.voucherSource: {other}")).await;
         Some(other.to_owned())
     }
 

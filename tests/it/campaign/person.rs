@@ -64,7 +64,7 @@ impl Campaign {
             let choice = OperationChoice::Accept { transaction_id: id };
             return match self.choose(operation, choice).await {
                 Ok(told) => Some(told),
-                Err(refused) => Some(format!("{refused}; {:?}", self.settle_or_go_on(operation).await)),
+                Err(refused) => Some(format!("{refused}; {:?}", self.choose(operation, OperationChoice::Settle).await)),
             };
         }
         if operation.held.is_none() {
@@ -85,11 +85,6 @@ impl Campaign {
             Ok(told) => Some(told),
             Err(refused) => Some(format!("{refused}; {:?}", self.choose(operation, OperationChoice::Settle).await)),
         }
-    }
-
-    /// Settles an operation whose payment cannot be accepted.
-    async fn settle_or_go_on(&mut self, operation: &Operation) -> Result<String, String> {
-        self.choose(operation, OperationChoice::Settle).await
     }
 
     /// Returns true if the operation's amount is still due after all payments for its voucher.
