@@ -7,6 +7,7 @@
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
 
 mod export;
+mod ledger;
 mod logs;
 mod machine;
 mod million;
@@ -44,6 +45,11 @@ fn main() {
     {
         return million::child(role, folder.as_ref());
     }
+    if let [child, entries, _] = arguments.as_slice()
+        && child == ledger::CHILD
+    {
+        return ledger::child(entries);
+    }
     let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
     // Cargo adds an option of its own.
     let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|one| !one.starts_with("--")).collect();
@@ -52,6 +58,7 @@ fn main() {
         Part { name: "logs", measure: logs::measure },
         Part { name: "million", measure: million::measure },
         Part { name: "payments", measure: payments::measure },
+        Part { name: "ledger", measure: ledger::measure },
         Part { name: "notifications", measure: notifications::measure },
         Part { name: "pages", measure: pages::measure },
         Part { name: "export", measure: export::measure },

@@ -9,17 +9,17 @@ use cashout::app::{self, Wiring};
 use cashout::clock::Clock;
 use cashout::config::Config;
 use cashout::hipay::ActingOn;
-use cashout::jobs::{self, Command, Context, Silent};
+use cashout::jobs::{self, Command, Context, GenerateArguments, Silent};
 use cashout::money::{Amount, Currency};
-use cashout::operation::{Beneficiary, Operation, PaymentKind, Status};
-use cashout::sandbox::{Account, Endpoint, Kind, Place, Remote, Sandbox, SandboxOptions};
+use cashout::operation::{Operation, PaymentKind, Status};
+use cashout::sandbox::{Account, Endpoint, Kind, Place, Remote, Sandbox, SandboxOptions, Shop, Voucher};
 use cashout::store::{StoreError, View};
 use cashout::vendor::Vendor;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use crate::records::{amount_of, created, cycle, wallet_of};
+use crate::records::{amount_of, cycle, wallet_of};
 use crate::table::{number, rate};
 use crate::{Scale, machine, table};
 
@@ -27,6 +27,18 @@ use crate::{Scale, machine, table};
 const IN_FLIGHT: u32 = 8;
 
 const IBAN: &str = "FR1420041010050500013M02606";
+
+const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// HiPay's calls that a payment takes part in.
+const CALLS: [Endpoint; 6] = [
+    Endpoint::Transfer,
+    Endpoint::Withdrawal,
+    Endpoint::Transaction,
+    Endpoint::Transactions,
+    Endpoint::Account,
+    Endpoint::Balance,
+];
 
 /// Prints what each batch takes, at once and at HiPay's pace, and the calls of an operation.
 pub(crate) fn measure(scale: Scale) {
@@ -65,7 +77,7 @@ impl Market {
         let context = context.await.unwrap();
         cashout::jobs::bind(&context).await.unwrap();
         // The day after the cycle, for which the store was there and bound in time.
-        clock.advance(SignedDuration::from_hours(48));
+        clock.advance(SignedDuration::from_hours(55));
         let operations = if with_commissions { 2 * vouchers } else { vouchers };
         let market = Self { sandbox, context, latency, vouchers, operations, _folder: folder };
         market.fill(with_commissions).await;
@@ -74,12 +86,23 @@ impl Market {
 
     /// One voucher a seller, so that no wallet's balance or account serves two withdrawals.
     async fn fill(&self, with_commissions: bool) {
-        let (technical, operator) = (self.sandbox.credentials().technical_id, self.sandbox.credentials().operator_id);
+        let technical = self.sandbox.credentials().technical_id;
+        let email = |shop: u64| format!("seller{shop}@shops.example");
         self.sandbox.hipay(|hipay| {
             for shop in 1..=self.vouchers {
-                hipay.add(Account::new(wallet_of(shop), &format!("seller{shop}@shops.example")).ready(IBAN));
+                hipay.add(Account::new(wallet_of(shop), &email(shop)).ready(IBAN));
             }
             hipay.fund(technical, Amount::from_minor(1_000_000_000_000, Currency::EUR)).unwrap();
+        });
+        self.sandbox.mirakl(|mirakl| {
+            for id in 1..=self.vouchers {
+                let mut shop = Shop::new(id, &format!("Shop {id}"));
+                (shop.email, shop.hipay_process) = (Some(email(id)), Some(true));
+                mirakl.shops.push(shop);
+                let voucher = Voucher::new(1_000_000 + id, id, &amount_of(id).decimal(), cycle() + AN_HOUR);
+                let commission = amount_of(id + 1).decimal();
+                mirakl.vouchers.push(if with_commissions { voucher.commission(&commission) } else { voucher });
+            }
         });
         let (now, vouchers) = (self.context.clock.now(), self.vouchers);
         let filled = self.context.store.write(move |writer| {
@@ -89,16 +112,16 @@ impl Market {
                 vendor.hipay_id = Some(wallet_of(shop));
                 vendor.identified = true;
                 writer.put(&vendor)?;
-                let id = writer.next_id::<Operation>()?;
-                writer.put(&created(id, shop, Beneficiary::Vendor, wallet_of(shop), now))?;
-                if with_commissions {
-                    let id = writer.next_id::<Operation>()?;
-                    writer.put(&created(id, shop, Beneficiary::Operator, operator, now))?;
-                }
             }
             Ok::<_, StoreError>(())
         });
         filled.await.unwrap();
+        let generate = Command::CashoutGenerate(GenerateArguments::default());
+        let (silent, cancelled) = (Arc::new(Silent), CancellationToken::new());
+        let batch = jobs::run(&self.context, &generate, "benchmark", silent, cancelled).await.unwrap();
+        assert_eq!(batch.failed, 0, "{:?}", batch.failures);
+        let made = self.context.store.read(|reader| reader.count::<Operation>("status", Status::Created.code()));
+        assert_eq!(made.unwrap(), self.operations);
     }
 
     /// The day's batches, one after the other.
@@ -122,7 +145,18 @@ impl Market {
             self.operations,
             self.latency.as_millis()
         );
-        let head = ["", "time", "operations /s", "calls", "floor", "ratio", "bare calls", "ratio", "processors"];
+        let head = [
+            "",
+            "time",
+            "operations /s",
+            "HiPay calls",
+            "Mirakl calls",
+            "floor",
+            "ratio",
+            "bare calls",
+            "ratio",
+            "processors",
+        ];
         let rows: Vec<Vec<String>> = stages.iter().map(|stage| self.row(stage, bare)).collect();
         table::print(&title, &head, &rows);
         let each = |stages: &mut dyn Iterator<Item = &Stage>| {
@@ -131,18 +165,30 @@ impl Market {
         let paying = |stage: &&Stage| !matches!(stage.command, Command::TransactionStatusSync);
         let (all, paid) = (each(&mut stages.iter()), each(&mut stages.iter().filter(paying)));
         println!("  HiPay calls an operation: {all:.3}, without the two syncs {paid:.3}");
+        if !self.latency.is_zero() {
+            let floor: Duration = stages.iter().map(|stage| self.floor(stage, self.latency)).sum();
+            let time: Duration = stages.iter().map(|stage| stage.time).sum();
+            println!("  all four batches: {:.2} of their floor", time.as_secs_f64() / floor.as_secs_f64());
+        }
     }
 
     async fn stage(&self, command: Command) -> Stage {
-        let calls = self.sandbox.traffic(|traffic| traffic.total());
+        let before = self.calls();
         let (begun, processor) = (Instant::now(), machine::processor_time());
         let batch =
             jobs::run(&self.context, &command, "benchmark", Arc::new(Silent), CancellationToken::new()).await.unwrap();
         let (time, processor) = (begun.elapsed(), machine::processor_time().saturating_sub(processor));
-        let calls = self.sandbox.traffic(|traffic| traffic.total()) - calls;
+        let (hipay, all) = self.calls();
+        let (calls, mirakl_calls) = (hipay - before.0, all - before.1 - (hipay - before.0));
         assert_eq!((batch.done, batch.failed), (self.operations, 0), "{:?}", batch.failures);
         assert!(self.sandbox.traffic(|traffic| traffic.most_in_flight(Remote::Hipay)) <= IN_FLIGHT);
-        Stage { command, time, processor, calls }
+        Stage { command, time, processor, calls, mirakl_calls }
+    }
+
+    /// How many calls HiPay got so far, and how many both remotes.
+    fn calls(&self) -> (u64, u64) {
+        self.sandbox
+            .traffic(|traffic| (CALLS.into_iter().map(|endpoint| traffic.count(endpoint)).sum(), traffic.total()))
     }
 
     /// The least that the latency allows: so many in flight, but the operator's withdrawals one after
@@ -170,6 +216,7 @@ impl Market {
             seconds(stage.time),
             format!("{:.0}", rate(self.operations, stage.time)),
             stage.calls.to_string(),
+            stage.mirakl_calls.to_string(),
             seconds(floor),
             ratio(floor),
             seconds(bare),
@@ -214,14 +261,14 @@ impl Market {
         }
     }
 
-    /// What each wallet was owed.
+    /// What each account was owed by the vouchers.
     fn owed(&self) -> BTreeMap<u64, Amount> {
-        let mut owed = BTreeMap::new();
-        for id in 1..=self.operations {
-            let operation = self.context.store.read(|reader| reader.get::<Operation>(&id)).unwrap().unwrap();
-            assert_eq!(operation.amount, amount_of(id));
-            let sum = owed.entry(operation.recipient_hipay_id).or_insert(Amount::zero(Currency::EUR));
-            *sum = sum.checked_add(operation.amount).unwrap();
+        let operator = self.sandbox.credentials().operator_id;
+        let commissions = self.operations - self.vouchers;
+        let mut owed: BTreeMap<u64, Amount> = (1..=self.vouchers).map(|id| (wallet_of(id), amount_of(id))).collect();
+        for id in 1..=commissions {
+            let sum = owed.entry(operator).or_insert(Amount::zero(Currency::EUR));
+            *sum = sum.checked_add(amount_of(id + 1)).unwrap();
         }
         owed
     }
@@ -232,5 +279,7 @@ struct Stage {
     command: Command,
     time: Duration,
     processor: Duration,
+    /// HiPay's.
     calls: u64,
+    mirakl_calls: u64,
 }
