@@ -10,6 +10,7 @@ pub fn explain(operation: &Operation) -> Vec<Explanation> {
     let mut explanations: Vec<Explanation> =
         operation.held.as_deref().map(|why| held(operation, why)).into_iter().collect();
     explanations.extend(by_status(operation));
+    explanations.extend(netted(operation).filter(|_| !explanations.is_empty()));
     // While it is held, no run takes it up, whatever its status says.
     if operation.held.is_some() {
         for explanation in explanations.iter_mut().skip(1) {
@@ -84,6 +85,9 @@ fn by_status(operation: &Operation) -> Vec<Explanation> {
         Status::WithdrawSending => return sending(operation, PaymentKind::Withdrawal),
         Status::TransferVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::TransferRun),
         Status::WithdrawVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::WithdrawRun),
+        Status::TransferNegative if operation.unready == Some(Unready::MoneyKept) => {
+            plain("why-transfer-kept", Actor::Marketplace).then(Next::TransferRun)
+        }
         Status::TransferNegative => plain("why-transfer-negative", Actor::Marketplace).then(Next::TransferRun),
         Status::WithdrawNegative => match operation.balance {
             Some(balance) => plain("why-withdraw-negative", Actor::Marketplace).amount("balance", balance),
@@ -100,6 +104,18 @@ fn by_status(operation: &Operation) -> Vec<Explanation> {
         Status::Unknown(_) => plain("why-unknown-status", Actor::Administrator),
     };
     vec![one]
+}
+
+/// The debts that were taken off an operation which is not paid yet.
+fn netted(operation: &Operation) -> Option<Explanation> {
+    let debts = operation.origin_amount.checked_sub(operation.amount).ok()?;
+    if operation.adjusts.is_empty() || operation.is_settled() || operation.status == Status::WithdrawSuccess {
+        return None;
+    }
+    let operations = operation.adjusts.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
+    let explanation = Explanation::new("why-netted", Actor::Marketplace).amount("debts", debts);
+    let explanation = explanation.amount("voucher", operation.origin_amount).amount("amount", operation.amount);
+    Some(explanation.text("operations", operations))
 }
 
 /// What the operator's withdrawal could not take.
@@ -198,7 +214,7 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
         Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
         Unready::NotIdentified => ("why-not-identified", Actor::Vendor),
         Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
-        Unready::Unknown => {
+        Unready::MoneyKept | Unready::Unknown => {
             let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay);
             return explanation.amount("amount", operation.amount).text("message", operation.message.as_str());
         }

@@ -103,6 +103,43 @@ fn every_status_but_the_last_is_explained() {
 }
 
 #[test]
+fn netting_is_named_where_it_took_part() {
+    let euro = |minor: i64| json!({ "minor": minor, "currency": "EUR" });
+    for status in Status::ALL {
+        for held in [None, Some("possible_payment"), Some("settled")] {
+            let netted = operation(status, |record| {
+                (record["amount"], record["adjusts"]) = (euro(93_450), json!([8, 9]));
+                if let Some(why) = held {
+                    (record["held"], record["held_for"]) = ("why".into(), why.into());
+                }
+            });
+            let explanations = explain(&netted);
+            let named = explanations.iter().find(|explanation| explanation.id() == "why-netted");
+            assert_eq!(
+                named.is_none(),
+                status == Status::WithdrawSuccess || held == Some("settled"),
+                "{status} {held:?}"
+            );
+            let Some(named) = named else { continue };
+            is_told(named);
+            let what = named.what(english());
+            for said in ["1,234.50 EUR", "300.00 EUR", "934.50 EUR", "#8, #9"] {
+                assert!(what.contains(said), "{what}");
+            }
+        }
+    }
+    assert!(!ids(&explain(&operation(Status::Created, |_| {}))).contains(&"why-netted"));
+}
+
+#[test]
+fn money_that_is_kept_for_another_payment_is_not_called_missing() {
+    let kept = operation(Status::TransferNegative, |record| record["unready"] = "money_kept".into());
+    let [explanation] = explain(&kept).try_into().unwrap();
+    assert_eq!(explanation.id(), "why-transfer-kept");
+    is_told(&explanation);
+}
+
+#[test]
 fn every_documented_refusal_has_its_own_explanation() {
     let mut texts = BTreeSet::new();
     for (code, shown, _) in CODES {
@@ -221,7 +258,8 @@ fn what_is_held_or_not_ready_says_why() {
         let waits = operation(Status::WithdrawFailed, |record| record["unready"] = serde_json::to_value(why).unwrap());
         let [explanation] = explain(&waits).try_into().unwrap();
         is_told(&explanation);
-        assert_eq!(explanation.what(english()).contains("502001"), why != Unready::Unknown);
+        let names_wallet = !matches!(why, Unready::Unknown | Unready::MoneyKept);
+        assert_eq!(explanation.what(english()).contains("502001"), names_wallet);
     }
     let pounds = operation(Status::TransferFailed, |record| record["unready"] = "no_account_in_currency".into());
     let [explanation] = explain(&pounds).try_into().unwrap();
@@ -235,6 +273,11 @@ fn what_is_held_or_not_ready_says_why() {
 #[test]
 fn a_vendor_says_what_is_wrong_and_what_is_not_there_yet() {
     assert!(explain_vendor(&vendor(|_| {})).is_empty());
+    for enabled in [true, false] {
+        let gone = explain_vendor(&vendor(|vendor| (vendor.gone, vendor.enabled) = (true, enabled)));
+        assert_eq!(gone[0].id(), "vendor-gone");
+        is_told(&gone[0]);
+    }
     for trouble in Trouble::ALL {
         let warned =
             vendor(|vendor| vendor.set_warnings(vec![Warning::new(trouble, "why it is wrong").about("this one")]));

@@ -6,10 +6,12 @@ use crate::vendor::{DocumentStatus, Trouble, Vendor, Warning};
 /// What stands between the vendor and its money: what HiPay's notices said, what the last run found,
 /// then what is simply not there yet. Nothing where all is well.
 pub fn explain_vendor(vendor: &Vendor) -> Vec<Explanation> {
+    let gone = vendor.gone.then(|| Explanation::new("vendor-gone", Actor::Marketplace));
+    let mut explanations: Vec<Explanation> = gone.into_iter().collect();
     if !vendor.enabled {
-        return vec![Explanation::new("vendor-not-enabled", Actor::Marketplace).then(Next::VendorRun)];
+        explanations.push(Explanation::new("vendor-not-enabled", Actor::Marketplace).then(Next::VendorRun));
+        return explanations;
     }
-    let mut explanations = Vec::new();
     let told = |id, sentence: &str| {
         Explanation::new(id, Actor::Vendor).quoting(Some(&words_of(sentence))).then(Next::VendorRun)
     };

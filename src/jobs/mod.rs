@@ -63,6 +63,7 @@ pub use operation_choices::choose_for_operation;
 pub use record::{BatchRecord, BatchState, Ended, Failure, Subject};
 pub use retention::{Erased, retention};
 pub use setup::{Setup, read_setup};
+pub use unpaid_vouchers::operations_of;
 pub use vendor_notices::drain_vendor_notices;
 pub use voucher_choices::{choose_for_voucher, refuses as refuses_voucher_choice};
 pub use waiting::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};

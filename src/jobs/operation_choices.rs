@@ -1,6 +1,8 @@
 //! A person's choices on an operation: retry, hold, release, settle, accept. Each is kept in its story with
 //! who, when and why.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::binding::marketplace;
@@ -13,7 +15,7 @@ use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Event, Hold, Operation, OperationChoice, PaymentKind, Status};
 use crate::remote::CallError;
 use crate::sentence::{Sentence, asker, say};
-use crate::store::{Query, View, Writer};
+use crate::store::{Query, StoreError, View, Writer};
 use crate::vendor::Vendor;
 
 /// The longest reason that is kept, in characters.
@@ -408,7 +410,8 @@ fn accept(
     }
     operation.shortfall = None;
     if let Some(rest) = rest.filter(|rest| rest.is_positive()) {
-        let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), now);
+        let netted_by = nettings_of(writer, operation, rest)?;
+        let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), &netted_by, now);
         operation.note(&say!("choice-rest", rest, operation = remainder.id), now);
         operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
         writer.put(&remainder)?;
@@ -419,7 +422,13 @@ fn accept(
 
 /// What is left of the operation once a smaller payment is taken for it: held, since only a person can say
 /// whether it is owed.
-fn remainder(id: u64, of: &Operation, (kind, rest): (PaymentKind, Amount), now: Timestamp) -> Operation {
+fn remainder(
+    id: u64,
+    of: &Operation,
+    (kind, rest): (PaymentKind, Amount),
+    netted_by: &[u64],
+    now: Timestamp,
+) -> Operation {
     let mut remainder = Operation {
         id,
         amount: rest,
@@ -442,6 +451,32 @@ fn remainder(id: u64, of: &Operation, (kind, rest): (PaymentKind, Amount), now: 
         ..of.clone()
     };
     remainder.note(&say!("operation-made"), now);
-    remainder.hold(Hold::Remainder, &say!("choice-remainder", rest, operation = of.id), now);
+    let why = if netted_by.is_empty() {
+        say!("choice-remainder", rest, operation = of.id)
+    } else {
+        let others = netted_by.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
+        say!("choice-remainder-netted", rest, operation = of.id, others)
+    };
+    remainder.hold(Hold::Remainder, &why, now);
     remainder
+}
+
+/// The other operations of the same vendor off which exactly `rest` was taken: the smaller payment may have been made
+/// with the same debts taken off.
+fn nettings_of(view: &impl View, operation: &Operation, rest: Amount) -> Result<Vec<u64>, StoreError> {
+    let adjusted = Query::group("vendor", (operation.mirakl_id, Status::AdjustedOperations.code())).descending();
+    let (mut sums, mut cursor) = (BTreeMap::<u64, Amount>::new(), None);
+    loop {
+        let page = view.page::<Operation>(&adjusted.clone().limit(500).after(cursor.take()))?;
+        for debt in page.items.into_iter().filter(|debt| debt.beneficiary == operation.beneficiary) {
+            let Some(by) = debt.adjusted_by.filter(|by| *by != operation.id) else { continue };
+            let sum = sums.entry(by).or_insert(Amount::zero(rest.currency()));
+            // One in another currency was taken off another kind of money.
+            *sum = sum.checked_sub(debt.amount).unwrap_or(*sum);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(sums.into_iter().filter(|(_, sum)| *sum == rest).map(|(by, _)| by).collect());
+        }
+    }
 }

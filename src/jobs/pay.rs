@@ -515,13 +515,17 @@ impl Paying<'_> {
 
     async fn reserve_exactly(&self, operation: &Operation, amount: Amount) -> Result<Option<Reservation>, JobError> {
         let kind = self.kind;
+        let mut unready = None;
         let (balance, message) = match self.funds.reserve(operation.id, amount).await {
             Ok(Reserved::Yes { balance }) => return Ok(Some(Reservation { amount, balance })),
             Ok(Reserved::Short { balance, free }) if free == balance => {
                 (balance, say!("pay-short", kind, balance, amount))
             }
             Ok(Reserved::Short { balance, free }) => (balance, say!("pay-short-promised", kind, balance, free, amount)),
-            Ok(Reserved::Kept { balance, needed }) => (balance, say!("pay-short-kept", kind, balance, needed)),
+            Ok(Reserved::Kept { balance, needed }) => {
+                unready = Some(Unready::MoneyKept);
+                (balance, say!("pay-short-kept", kind, balance, needed))
+            }
             Ok(Reserved::OtherCurrency { balance }) => {
                 return self.no_account(operation, amount, balance).await.map(|()| None);
             }
@@ -533,7 +537,9 @@ impl Paying<'_> {
             if kind == PaymentKind::Withdrawal {
                 operation.balance = Some(balance);
             }
-            operation.happen(Event::FundsShort, &message, now).is_ok()
+            let happened = operation.happen(Event::FundsShort, &message, now).is_ok();
+            operation.unready = unready;
+            happened
         })
         .await?;
         Ok(None)

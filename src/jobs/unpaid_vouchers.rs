@@ -141,6 +141,21 @@ pub(super) async fn hold_what_differs(
     Ok(())
 }
 
+/// The operations that a voucher has made, and what was left of them, the oldest first.
+pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Operation>, StoreError> {
+    let mut operations = BTreeMap::new();
+    for (_, number) in record.voucher.identities() {
+        for beneficiary in Beneficiary::ALL {
+            let made = (record.voucher.shop_id, number.clone(), beneficiary);
+            if let Some(operation) = view.by_unique::<Operation>("voucher", made)? {
+                let rests = remainders(view, &operation)?;
+                operations.extend([operation].into_iter().chain(rests).map(|one| (one.id, one)));
+            }
+        }
+    }
+    Ok(operations.into_values().collect())
+}
+
 /// What was left of the operation when smaller payments were taken for it.
 pub(super) fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, StoreError> {
     let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;

@@ -1,9 +1,10 @@
 //! Why an operation is held or its withdrawal not sent, in a form that can be told in any language.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a person has to look before an operation is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// HiPay shows or tells of a payment under our reference or id that is not the one we meant.
@@ -97,6 +98,8 @@ pub enum Unready {
     BankDetailsNotValidated,
     /// The paying account is in another currency.
     NoAccountInCurrency,
+    /// What the paying account holds is kept for a payment that has waited for longer.
+    MoneyKept,
     /// A reason of a release that we do not know.
     #[serde(other)]
     Unknown,
@@ -104,12 +107,13 @@ pub enum Unready {
 
 impl Unready {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::WalletUnknown,
         Self::OtherWallet,
         Self::NotIdentified,
         Self::BankDetailsNotValidated,
         Self::NoAccountInCurrency,
+        Self::MoneyKept,
         Self::Unknown,
     ];
 }

@@ -5,6 +5,8 @@ use cashout::jobs::{Command, GenerateArguments, JobError};
 use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::sandbox::{Ending, Endpoint, Kind, Life, OtherPayment, Refusal, SandboxOptions, Until};
 use cashout::sentence::Sentence;
+use cashout::store::View;
+use cashout::voucher::VoucherRecord;
 use serde_json::json;
 
 use crate::api::TOKEN;
@@ -166,6 +168,49 @@ async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() 
     let rest = world.operations().into_iter().find(|one| one.id == rest.id).unwrap();
     assert_eq!(rest.status, Status::WithdrawSuccess);
     assert_ne!(rest.transfer.attempts[0].reference, reference);
+}
+
+/// Another installation had taken the seller's debt off one voucher, and this one takes it off the next: what is left
+/// of the first is owed, and whoever decides about it is told why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_debt_that_was_netted_twice_is_named_with_the_rest() {
+    let mut world = World::new().await;
+    world.seller(2001);
+    world.voucher(1, 2001, 10_000, 0);
+    world.fund(100_000);
+    world.up_to_operations().await;
+    world.voucher(2, 2001, -3_000, 0);
+    world.voucher(3, 2001, 9_000, 0);
+    for _ in 0..2 {
+        let generate = GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() };
+        world.run(Command::CashoutGenerate(generate)).await;
+    }
+    let (first, debt, second) = (world.operation(1), world.operation(2), world.operation(3));
+    assert_eq!((debt.adjusted_by, second.amount), (Some(second.id), euro(6_000)));
+    let technical = world.sandbox.credentials().technical_id;
+    let reference = Some(format!("TRANSFER_SALES_1_{technical}_{}", wallet_of(2001)));
+    let transaction = world.sandbox.hipay(|hipay| {
+        let (kind, account, label) = (Kind::Transfer, wallet_of(2001), String::new());
+        hipay.pay_otherwise(OtherPayment { kind, account, amount: euro(7_000), label, reference }).unwrap()
+    });
+    world.forget_where_the_store_was().await;
+    world.transfer().await;
+    assert_eq!(world.operation(1).held_for, Some(Hold::OtherPayment));
+    world.choose(first.id, accept(&transaction), "made by the other one", "Otto").await.unwrap();
+    let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(first.id)).unwrap();
+    let told = rest.held.clone().unwrap();
+    assert!(told.contains(&format!("#{}", second.id)) && told.contains("taken off twice"), "{told}");
+    let of_voucher = world.context.store.read(|reader| {
+        let key = VoucherRecord::key_of("invoices-2001-1").unwrap();
+        cashout::jobs::operations_of(reader, &reader.get(&key)?.unwrap())
+    });
+    let ids: Vec<u64> = of_voucher.unwrap().iter().map(|operation| operation.id).collect();
+    assert_eq!(ids, [first.id, rest.id]);
+    world.choose(rest.id, OperationChoice::Release, "netted twice", "Otto").await.unwrap();
+    for _ in 0..3 {
+        world.pay_day().await;
+    }
+    assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&16_000));
 }
 
 /// A hand payment without a reference, named by whoever made it.

@@ -227,4 +227,15 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(world.status(4), Status::WithdrawSuccess);
     let story: Vec<_> = records(&world).into_iter().find(|one| one.voucher.number == "4").unwrap().story;
     assert_eq!(story.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["by another way", "a mistake"]);
+    // Each names the operations that it has made, and the shop.
+    let appliance = world.serve().await;
+    let asked = http().get(format!("http://{}/api/v1/vouchers?sort=date", appliance.address())).bearer_auth(token);
+    let list: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
+    for item in list["items"].as_array().unwrap() {
+        let operations: Vec<u64> = serde_json::from_value(item["operations"].clone()).unwrap();
+        let made = world.operations().into_iter().filter(|one| one.voucher == item["number"].as_str().unwrap());
+        assert_eq!(operations, made.map(|one| one.id).collect::<Vec<_>>(), "{item}");
+        assert_eq!(item["shop_name"], "Shop 2001", "{item}");
+    }
+    appliance.stop().await.unwrap();
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use super::lists::{self, Asked, Filter, List, Paging, VoucherFilter, VoucherItem};
+use super::lists::{self, Asked, List, Paging, VoucherDetail, VoucherFilter};
 use crate::jobs;
 use crate::store::View;
 use crate::voucher::{VoucherChoice, VoucherRecord};
@@ -27,21 +27,23 @@ pub(super) struct Choice {
 
 /// Vouchers, the latest first.
 #[utoipa::path(get, path = "/vouchers", params(Paging, VoucherFilter), responses(
-    (status = 200, body = List<VoucherItem>),
+    (status = 200, body = List<VoucherDetail>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vouchers(
     State(web): State<Web>,
     Asked(paging, filter): Asked<VoucherFilter>,
-) -> Result<Json<List<VoucherItem>>, Problem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+) -> Result<Json<List<VoucherDetail>>, Problem> {
+    let found = lists::records(&web, paging, filter).await?;
+    let described = web.context.store.reading(move |reader| found.try_map(|record| VoucherDetail::of(reader, record)));
+    Ok(Json(described.await?.into()))
 }
 
 /// Has the next run of `cashout:generate` make the operations of a voucher that has none.
 #[utoipa::path(post, path = "/vouchers/{id}/release", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
-    (status = 200, body = VoucherItem),
+    (status = 200, body = VoucherDetail),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -50,17 +52,17 @@ pub(super) async fn release(
     caller: Caller,
     Name(id): Name,
     Body(choice): Body<Choice>,
-) -> Result<Json<VoucherItem>, Problem> {
+) -> Result<Json<VoucherDetail>, Problem> {
     known(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
     let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Release, &reason, &caller.name).await?;
-    Ok(Json(VoucherFilter::item(record)))
+    Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }
 
 /// Keeps that a voucher without operations was paid otherwise: it is never paid from here.
 #[utoipa::path(post, path = "/vouchers/{id}/settle", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
-    (status = 200, body = VoucherItem),
+    (status = 200, body = VoucherDetail),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -69,11 +71,11 @@ pub(super) async fn settle(
     caller: Caller,
     Name(id): Name,
     Body(choice): Body<Choice>,
-) -> Result<Json<VoucherItem>, Problem> {
+) -> Result<Json<VoucherDetail>, Problem> {
     known(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
     let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Settle, &reason, &caller.name).await?;
-    Ok(Json(VoucherFilter::item(record)))
+    Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }
 
 /// 404 where there is no such voucher.

@@ -27,7 +27,7 @@ pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, fai
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
-pub(super) use vouchers::{VoucherFilter, VoucherItem};
+pub(super) use vouchers::{VoucherDetail, VoucherFilter};
 
 use super::Web;
 use super::problem::Problem;
@@ -81,6 +81,13 @@ impl<T> Found<T> {
     pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> Found<U> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         Found { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
+    }
+
+    /// The same, where that can fail.
+    pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<Found<U>, E> {
+        let Self { items, total, total_exact, page, per_page, next } = self;
+        let items = items.into_iter().map(say).collect::<Result<_, E>>()?;
+        Ok(Found { items, total, total_exact, page, per_page, next })
     }
 }
 

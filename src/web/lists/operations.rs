@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::store::{Listing, Query, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -67,6 +67,8 @@ pub(in crate::web) struct OperationItem {
     pub(in crate::web) balance: Option<String>,
     /// Why it is not paid until a person has looked, or for good where it is settled.
     pub(in crate::web) held: Option<String>,
+    /// The kind of that reason.
+    pub(in crate::web) held_for: Option<Hold>,
     /// When it changed last.
     pub(in crate::web) date: Timestamp,
     /// Why it stands where it stands; empty where the status says it all.
@@ -91,6 +93,12 @@ pub(in crate::web) struct OperationDetail {
     pub(in crate::web) adjusts: Vec<u64>,
     /// The operation that this negative one was netted into.
     pub(in crate::web) adjusted_by: Option<u64>,
+    /// The operation that a smaller payment was taken for, where this one is what was left of it.
+    pub(in crate::web) remainder_of: Option<u64>,
+    /// HiPay's transactions that a person has to look at while it is held.
+    pub(in crate::web) candidates: Vec<String>,
+    /// HiPay's transactions that a person has found to be no payment of it.
+    pub(in crate::web) dismissed: Vec<String>,
     /// When it was made.
     pub(in crate::web) created_at: Timestamp,
     /// Every attempt at paying, transfers first.
@@ -230,6 +238,7 @@ impl Filter for OperationFilter {
             transfer_status: transfer,
             withdraw_status: withdraw,
             balance: operation.balance.map(Amount::decimal),
+            held_for: operation.held_for.filter(|_| operation.held.is_some()),
             held: operation.held,
             date: operation.updated_at,
             message: operation.message,
@@ -254,6 +263,7 @@ impl Export for OperationFilter {
         "balance",
         "date",
         "message",
+        "held",
     ];
 
     fn cells(operation: Operation) -> Vec<String> {
@@ -277,6 +287,7 @@ impl Export for OperationFilter {
             operation.balance.map(Amount::decimal).unwrap_or_default(),
             operation.updated_at.to_string(),
             operation.message,
+            operation.held.unwrap_or_default(),
         ]
     }
 }
@@ -309,6 +320,9 @@ impl From<Operation> for OperationDetail {
             shortfall: operation.shortfall.map(Amount::decimal),
             adjusts: operation.adjusts.clone(),
             adjusted_by: operation.adjusted_by,
+            remainder_of: operation.remainder_of,
+            candidates: operation.candidates.clone(),
+            dismissed: operation.dismissed.clone(),
             created_at: operation.created_at,
             item: OperationFilter::item(operation),
         }

@@ -76,6 +76,8 @@ pub(in crate::web) struct VendorItem {
     pub(in crate::web) enabled: bool,
     /// Payments to it are blocked.
     pub(in crate::web) payment_blocked: bool,
+    /// Mirakl does not show its shop any more.
+    pub(in crate::web) gone: bool,
     /// ISO 3166 alpha-2.
     pub(in crate::web) country: Option<String>,
     /// When it changed last.
@@ -157,6 +159,7 @@ impl Filter for VendorFilter {
             hipay_id: vendor.hipay_id,
             enabled: vendor.enabled,
             payment_blocked: vendor.payment_blocked,
+            gone: vendor.gone,
             country: vendor.country,
             date: vendor.updated_at,
             documents: vendor.documents_sent,

@@ -9,9 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
 use crate::explanation::explain_voucher;
+use crate::jobs;
 use crate::money::Amount;
 use crate::sentence::Sentence;
-use crate::store::{Listing, day_number};
+use crate::store::{Listing, StoreError, View, day_number};
+use crate::vendor::Vendor;
 use crate::voucher::{VoucherRecord, VoucherState};
 use crate::web::problem::Problem;
 
@@ -71,6 +73,27 @@ pub(in crate::web) struct VoucherItem {
     pub(in crate::web) mirakl_payment_state: Option<String>,
     /// Mirakl's code of the provider that pays it out.
     pub(in crate::web) pay_out_psp_code: Option<String>,
+}
+
+/// A voucher with what this store knows beside Mirakl's words.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VoucherDetail {
+    #[serde(flatten)]
+    pub(in crate::web) item: VoucherItem,
+    /// The shop's name; nothing where its vendor is not known.
+    pub(in crate::web) shop_name: Option<String>,
+    /// The operations that it has made, and what was left of them.
+    pub(in crate::web) operations: Vec<u64>,
+}
+
+impl VoucherDetail {
+    /// Says what the store knows of a voucher.
+    pub(in crate::web) fn of(view: &impl View, record: VoucherRecord) -> Result<Self, StoreError> {
+        let vendor = view.get::<Vendor>(&record.voucher.shop_id)?;
+        let shop_name = vendor.map(|vendor| vendor.name).filter(|name| !name.is_empty());
+        let operations = jobs::operations_of(view, &record)?.into_iter().map(|operation| operation.id).collect();
+        Ok(Self { item: VoucherFilter::item(record), shop_name, operations })
+    }
 }
 
 impl Filter for VoucherFilter {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::page::{Page, Rows, Told, show};
 use crate::explanation::explain_voucher;
 use crate::jobs;
-use crate::operation::{Beneficiary, Operation};
+use crate::operation::Operation;
 use crate::store::View;
 use crate::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::web::Web;
@@ -120,14 +120,7 @@ async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), P
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| {
         let Some(record) = reader.get::<VoucherRecord>(&key)? else { return Ok(None) };
-        let mut operations: Vec<Operation> = Vec::new();
-        for (_, number) in record.voucher.identities() {
-            for beneficiary in Beneficiary::ALL {
-                let made = (record.voucher.shop_id, number.clone(), beneficiary);
-                let found = reader.by_unique::<Operation>("voucher", made)?;
-                operations.extend(found.filter(|one| operations.iter().all(|known: &Operation| known.id != one.id)));
-            }
-        }
+        let operations = jobs::operations_of(reader, &record)?;
         Ok(Some((record, operations)))
     });
     found.await?.ok_or_else(missing)

@@ -37,6 +37,7 @@ ledger-entry-without-amount = an amount that it does not show, on { $day } (tran
 ledger-incomplete = HiPay counts { $counted } transactions and shows { $shown }
 ledger-unread = HiPay's list of transactions could not be read, so nothing is known of payments that others made: { $error }
 ledger-mismatch = HiPay shows another amount than we sent: { $entry }
+ledger-mismatches = HiPay shows another amount than we sent for { $number } more transactions; they are listed at /api/v1/transactions?match=mismatch
 ledger-lacking = HiPay shows { $number } payments of ours that this store does not know, such as { $first }: it was put back to an earlier state, or another installation pays as well. Before anything older is paid, HiPay's ledger is asked. Find out which it is, and switch the other installation off
 ledger-orphans = HiPay shows { $number } payments of our form that this store does not know, from before its memory begins or of another marketplace; they are listed at /api/v1/transactions?match=orphan
 ledger-changing = HiPay's list of transactions changes faster than it can be read
@@ -89,6 +90,7 @@ choice-accepted = { $person } took transaction { $transaction } for its payment:
 choice-amount = the payment is of { $amount }, not of { $former }
 choice-rest = what is left, { $rest }, becomes operation { $operation }, which is held
 choice-remainder = { $rest } were left when a smaller payment was taken for operation { $operation }
+choice-remainder-netted = { $rest } is left of operation { $operation }, exactly what was taken off operation { $others } for debts of the vendor. If the payment was made with the same debts taken off, they were taken off twice, and this rest is owed
 choice-no-reason = a reason is required: say why
 choice-long-reason = the reason is longer than { $most } characters; say it shorter
 choice-unknown = this release knows no such choice for operation { $operation }; nothing was changed
@@ -205,6 +207,7 @@ notice-late = late: HiPay has said something newer
 notice-of-newer-release = a newer release wrote the attempt; it is left alone
 notice-revoked = HiPay had executed the { $kind } { $transaction } and now tells that it is not executed ({ $reason }). Nothing is paid until a person has asked HiPay
 notice-revived = HiPay executed the { $kind } { $transaction } after it had shown it as failed: the money may have moved twice. Nothing more is paid until a person has looked
+notice-executed-settled = HiPay executed the { $kind } { $transaction } although the operation was settled as paid otherwise: the money may have moved twice. Nothing more is paid until a person has looked
 notice-executed = the { $kind } is executed
 notice-not-executed = HiPay has not executed the { $kind }: { $reason }
 notice-own-account = it is about our own account { $account }

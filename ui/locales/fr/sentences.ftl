@@ -36,6 +36,7 @@ ledger-entry-without-amount = un montant non affiché, le { $day } (transaction 
 ledger-incomplete = HiPay compte { $counted } transactions et en affiche { $shown }
 ledger-unread = la liste des transactions de HiPay n’a pas pu être lue ; rien n’est connu des paiements faits par d’autres : { $error }
 ledger-mismatch = HiPay affiche un autre montant que celui envoyé : { $entry }
+ledger-mismatches = HiPay affiche un autre montant que celui envoyé pour { $number } autres transactions ; elles sont listées sous /api/v1/transactions?match=mismatch
 ledger-lacking = HiPay affiche { $number } de nos paiements que cette base ne connaît pas, comme { $first } : elle a été ramenée à un état antérieur, ou une autre installation paie aussi. Avant tout paiement plus ancien, le registre de HiPay est consulté. Cherchez la cause, et arrêtez l’autre installation
 ledger-orphans = HiPay affiche { $number } paiements de notre forme que cette base ne connaît pas, d’avant le début de son historique ou d’une autre place de marché ; ils sont listés sous /api/v1/transactions?match=orphan
 ledger-changing = la liste des transactions de HiPay change plus vite qu’elle ne peut être lue
@@ -88,6 +89,7 @@ choice-accepted = { $person } a retenu la transaction { $transaction } comme son
 choice-amount = le paiement est de { $amount }, et non de { $former }
 choice-rest = le reste, { $rest }, devient l’opération { $operation }, qui est retenue
 choice-remainder = { $rest } sont restés quand un paiement moindre a été retenu pour l’opération { $operation }
+choice-remainder-netted = il reste { $rest } de l’opération { $operation }, exactement ce qui a été déduit de l’opération { $others } pour des dettes du vendeur. Si le paiement a été fait avec la même déduction, elle a été faite deux fois, et ce reste est dû
 choice-no-reason = un motif est requis : dites pourquoi
 choice-long-reason = le motif dépasse { $most } caractères ; abrégez-le
 choice-unknown = cette version ne connaît pas ce choix pour l’opération { $operation } ; rien n’a été changé
@@ -204,6 +206,7 @@ notice-late = tardive : HiPay a dit quelque chose de plus récent
 notice-of-newer-release = la tentative vient d’une version plus récente ; elle reste telle quelle
 notice-revoked = HiPay avait exécuté { $kind } { $transaction } et annonce à présent qu’il ne l’est pas ({ $reason }). Rien n’est payé avant qu’une personne ait interrogé HiPay
 notice-revived = HiPay a exécuté { $kind } { $transaction } après l’avoir affiché comme échoué : l’argent est peut-être parti deux fois. Rien de plus n’est payé avant qu’une personne ait vérifié
+notice-executed-settled = HiPay a exécuté { $kind } { $transaction } alors que l’opération avait été soldée comme payée autrement : l’argent est peut-être parti deux fois. Rien de plus n’est payé avant qu’une personne ait vérifié
 notice-executed = { $kind } est exécuté
 notice-not-executed = HiPay n’a pas exécuté { $kind } : { $reason }
 notice-own-account = elle concerne notre propre compte { $account }
