@@ -262,9 +262,10 @@ impl Operation {
 
     /// Keeps it from being paid until a person has looked: why, and that as a sentence. What a person has decided
     /// is not replaced by what a run or a notice finds, which comes up once the decision is ended; and a person's
-    /// decision keeps the reason that it is laid over.
+    /// decision keeps the reason that it is laid over. Whoever settled it did not know that HiPay would execute it.
     pub fn hold(&mut self, why: Hold, reason: &Sentence, at: Timestamp) {
-        let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided);
+        let refuted = why == Hold::ExecutedAfterAll && self.is_settled();
+        let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided) && !refuted;
         if decided && !why.is_decided() {
             let before = HeldBefore { why: Some(why), reason: reason.text().to_owned() };
             if self.held_before.as_ref() != Some(&before) {

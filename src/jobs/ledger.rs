@@ -40,7 +40,7 @@ const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
 const SHORTEST_LIST: SignedDuration = SignedDuration::from_secs(2);
 
 /// Transactions that are held in memory at once: an interval with more of them is divided.
-const MAX_LISTED: usize = 5_000;
+const MAX_LISTED: usize = 10_000;
 
 /// Upper bound on the readings of a list that changes while it is read.
 const MAX_SWEEPS: u32 = 5;
@@ -70,13 +70,55 @@ pub(super) struct Ledger<'a> {
     named: Mutex<Option<(Timestamp, NamedOrphans)>>,
 }
 
-/// The entries that somebody has to hear of.
+/// Mismatches that are told each by itself; of more of them the number is told.
+const MISMATCHES_TOLD: usize = 50;
+
+/// The entries that somebody has to hear of. A ledger may be long: no more of them is held than is told.
 #[derive(Debug, Default)]
 struct FoundEntries {
-    /// Those that have just turned out to be an orphan or a mismatch.
-    odd: Vec<LedgerEntry>,
+    /// The number of those that have just turned out to be an orphan.
+    orphans: usize,
+    /// The number of those that have just turned out to be a mismatch.
+    mismatched: usize,
+    /// The first of these.
+    mismatches: Vec<LedgerEntry>,
     /// Those that contradict an attempt which HiPay had executed.
     reversed: Vec<LedgerEntry>,
+    /// Those that HiPay has executed after their attempt was over, or after a person had settled their operation.
+    revived: Vec<LedgerEntry>,
+}
+
+impl FoundEntries {
+    /// Adds an entry that has just turned out to be what it is.
+    fn add_news(&mut self, entry: LedgerEntry) {
+        match entry.matched {
+            LedgerMatch::Orphan => self.orphans = self.orphans.saturating_add(1),
+            LedgerMatch::Mismatch => {
+                self.mismatched = self.mismatched.saturating_add(1);
+                self.mismatches.extend(Some(entry).filter(|_| self.mismatches.len() < MISMATCHES_TOLD));
+            }
+            LedgerMatch::Matched | LedgerMatch::Foreign | LedgerMatch::Unknown => {}
+        }
+    }
+
+    /// Adds what a part of the list has shown.
+    fn add(&mut self, part: Self) {
+        self.orphans = self.orphans.saturating_add(part.orphans);
+        self.mismatched = self.mismatched.saturating_add(part.mismatched);
+        let free = MISMATCHES_TOLD.saturating_sub(self.mismatches.len());
+        self.mismatches.extend(part.mismatches.into_iter().take(free));
+        self.reversed.extend(part.reversed);
+        self.revived.extend(part.revived);
+    }
+}
+
+/// The orphans that show that the store's memory is short.
+#[derive(Debug, Default)]
+struct LackingPayments {
+    number: usize,
+    /// Those of them that this run was the first to read.
+    new: usize,
+    first: Option<LedgerEntry>,
 }
 
 impl<'a> Ledger<'a> {
@@ -273,10 +315,8 @@ impl<'a> Ledger<'a> {
                 }
                 Ok::<_, StoreError>(found)
             });
-            let FoundEntries { odd, reversed } = kept.await.map_err(|error| CallError::unknown(&error))?;
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.odd.extend(odd);
-            found.reversed.extend(reversed);
+            let part = kept.await.map_err(|error| CallError::unknown(&error))?;
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).add(part);
         }
         Ok(())
     }
@@ -297,7 +337,8 @@ impl<'a> Ledger<'a> {
             }
             // Each payment of ours is looked at in the list of the account that it left.
             let attempt = attempt_of(reader, &entry)?;
-            Ok(!attempt.is_some_and(|found| found.kind == kind && found.attempt.state == AttemptState::Captured))
+            let is_over = |attempt: &Attempt| matches!(attempt.state, AttemptState::Captured | AttemptState::Ended);
+            Ok(!attempt.is_some_and(|found| found.kind == kind && is_over(&found.attempt)))
         });
         if known.await.map_err(|error| CallError::unknown(&error))? {
             return Ok(None);
@@ -319,6 +360,12 @@ impl<'a> Ledger<'a> {
     /// The entries of this run that contradict an attempt which HiPay had executed; each is given once.
     pub(super) fn take_reversed(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
+    }
+
+    /// The entries of this run that HiPay has executed although their attempt was over, or their operation settled;
+    /// each is given once.
+    pub(super) fn take_revived(&self) -> Vec<LedgerEntry> {
+        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
     /// Reads what is new, and tells what is not as it should be. Payments of ours that this store lacks and that
@@ -361,54 +408,63 @@ impl<'a> Ledger<'a> {
     /// Tells what was found, as [`Ledger::watch`] says.
     pub(super) async fn tell(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
         reversals::take_back(self.context, run, self).await?;
-        let odd = std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).odd);
+        reversals::take_after_all(self.context, run, self).await?;
+        let FoundEntries { orphans, mismatched, mismatches, .. } = {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let (reversed, revived) = (std::mem::take(&mut found.reversed), std::mem::take(&mut found.revived));
+            std::mem::replace(&mut *found, FoundEntries { reversed, revived, ..FoundEntries::default() })
+        };
         // Wallets are many: whose reading found nothing new has nothing to tell.
-        if odd.is_empty() && self.kind() == PaymentKind::Withdrawal {
+        if orphans == 0 && mismatched == 0 && self.kind() == PaymentKind::Withdrawal {
             return Ok(());
         }
-        let (new_orphans, mismatches): (Vec<_>, Vec<_>) =
-            odd.into_iter().partition(|entry| entry.matched == LedgerMatch::Orphan);
         for entry in &mismatches {
             run.critical(Subject::default(), say!("ledger-mismatch", entry = describe(self.context, entry)));
         }
-        let marketplaces = marketplaces(self.context).await?;
-        let ours = |entry: &LedgerEntry| {
-            let parts = entry.reference_parts();
-            parts.is_some_and(|parts| {
-                marketplaces.iter().any(|id| parts.rest.ends_with(&format!("_{id}_{}", parts.wallet)))
-            })
-        };
-        let orphans = self.orphans_since(memory).await?;
-        let lacking: Vec<&LedgerEntry> = orphans.iter().filter(|entry| ours(entry)).collect();
-        if let Some(first) = lacking.first() {
-            forget_before_now(self.context).await?;
-            let number = lacking.len();
-            run.critical(Subject::default(), say!("ledger-lacking", number, first = describe(self.context, first)));
+        let more = mismatched.saturating_sub(mismatches.len());
+        if more > 0 {
+            run.critical(Subject::default(), say!("ledger-mismatches", number = more));
         }
-        let is_lacking = |entry: &LedgerEntry| lacking.iter().any(|one| one.transaction_id == entry.transaction_id);
-        let others = new_orphans.iter().filter(|entry| !is_lacking(entry)).count();
+        let lacking = self.lacking_since(memory).await?;
+        if let Some(first) = &lacking.first {
+            forget_before_now(self.context).await?;
+            let (number, first) = (lacking.number, describe(self.context, first));
+            run.critical(Subject::default(), say!("ledger-lacking", number, first));
+        }
+        let others = orphans.saturating_sub(lacking.new);
         if others > 0 {
             run.warn(&Subject::default(), say!("ledger-orphans", number = others));
         }
         Ok(())
     }
 
-    /// The orphans of this account that were made since `memory` and read since then: whenever they were read, no
-    /// run has drawn its conclusion from them yet.
-    async fn orphans_since(&self, memory: Timestamp) -> Result<Vec<LedgerEntry>, StoreError> {
+    /// The orphans of this account with our marketplaces' references that were made since `memory` and read since
+    /// then: whenever they were read, no run has drawn its conclusion from them yet.
+    async fn lacking_since(&self, memory: Timestamp) -> Result<LackingPayments, StoreError> {
+        let marketplaces = marketplaces(self.context).await?;
+        let is_ours = |entry: &LedgerEntry| {
+            entry.reference_parts().is_some_and(|parts| {
+                marketplaces.iter().any(|id| parts.rest.ends_with(&format!("_{id}_{}", parts.wallet)))
+            })
+        };
         // An instant without a zone is right to half a day.
         let from = earlier(memory, ZONES);
-        let account = self.account;
-        let mut orphans = Vec::new();
+        let mut lacking = LackingPayments::default();
         let mut cursor = None;
         loop {
             let query = Query::group("match", LedgerMatch::Orphan.name()).from(from).limit(1_000).after(cursor.take());
             let page = self.context.store.reading(move |reader| reader.page::<LedgerEntry>(&query)).await?;
-            let news = page.items.into_iter().filter(|entry| entry.account == account && entry.read_at > memory);
-            orphans.extend(news);
+            for entry in page.items {
+                if entry.account != self.account || entry.read_at <= memory || !is_ours(&entry) {
+                    continue;
+                }
+                lacking.number = lacking.number.saturating_add(1);
+                lacking.new = lacking.new.saturating_add(usize::from(entry.first_read_at >= self.begun_at));
+                lacking.first.get_or_insert(entry);
+            }
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(orphans);
+                return Ok(lacking);
             }
         }
     }
@@ -626,6 +682,9 @@ fn keep_entry(
         attempt.state == AttemptState::Captured && attempt.transaction_status.as_ref() != Some(&entry.status)
     };
     let is_executed = entry.state() == TransactionState::Captured;
+    if is_executed && attempt.as_ref().is_some_and(|found| found.given_up) {
+        found.revived.push(entry.clone());
+    }
     if attempt.is_some_and(|found| contradicts(&found.attempt)) && !is_executed && !on_its_way {
         found.reversed.push(entry.clone());
     }
@@ -634,9 +693,9 @@ fn keep_entry(
     }
     entry.read_at = now;
     writer.put(&entry)?;
-    let odd = matches!(entry.matched, LedgerMatch::Orphan | LedgerMatch::Mismatch);
-    let was = known.map(|known| known.matched);
-    found.odd.extend(Some(entry).filter(|entry| odd && was != Some(entry.matched)));
+    if known.is_none_or(|known| known.matched != entry.matched) {
+        found.add_news(entry);
+    }
     Ok(())
 }
 
@@ -645,6 +704,8 @@ struct FoundAttempt {
     operation: u64,
     kind: PaymentKind,
     attempt: Attempt,
+    /// No run looks any more for what became of it, which was not executed.
+    given_up: bool,
 }
 
 /// What an entry is to the operations of this store, whose attempt is given where there is one.
@@ -677,7 +738,9 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
         };
         for kind in PaymentKind::ALL {
             if let Some(attempt) = operation.payment(kind).attempts.iter().find(ours) {
-                return Ok(Some(FoundAttempt { operation: operation.id, kind, attempt: attempt.clone() }));
+                let given_up = reversals::is_given_up(&operation, attempt);
+                let attempt = attempt.clone();
+                return Ok(Some(FoundAttempt { operation: operation.id, kind, attempt, given_up }));
             }
         }
     }

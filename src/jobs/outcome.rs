@@ -9,7 +9,7 @@ use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
 use crate::inbox::{self, NotificationKind};
 use crate::money::Amount;
-use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Status, Unready};
+use crate::operation::{Beneficiary, Column, Event, Hold, Operation, PaymentKind, Status, Unready};
 use crate::refusal::Refusal;
 use crate::remote::Rejection;
 use crate::sentence::{Sentence, say};
@@ -438,6 +438,33 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         operation.release(false, &say!("pay-found"), now);
     }
     true
+}
+
+/// HiPay has executed what counted as over, or what a person had settled otherwise: the attempt takes that over. Gives
+/// the reason where the operation is held for it, since its money may have moved twice.
+pub(super) fn take_after_all(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: Found,
+    now: Timestamp,
+) -> Option<Sentence> {
+    let (transaction, reference) = (found.transaction.transaction_id.clone(), found.reference.clone());
+    let settled = operation.is_settled();
+    take_over(operation, kind, found, now);
+    let last = operation.payment(kind).last();
+    let is_last =
+        last.is_some_and(|last| last.transaction_id.as_ref() == Some(&transaction) || last.reference == reference);
+    let (transfer, withdrawal) = operation.status.columns();
+    let column = if kind == PaymentKind::Transfer { transfer } else { withdrawal };
+    let message = if settled {
+        say!("notice-executed-settled", kind, transaction)
+    } else if !is_last || column != Column::Ok {
+        say!("notice-revived", kind, transaction)
+    } else {
+        return None;
+    };
+    operation.hold(Hold::ExecutedAfterAll, &message, now);
+    Some(message)
 }
 
 /// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes

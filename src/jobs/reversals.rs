@@ -1,4 +1,5 @@
-//! What HiPay had executed and has taken back: found in its ledger, also where no notice told of it.
+//! What HiPay had executed and has taken back, and what it executed after all: found in its ledger, also where no
+//! notice told of it.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -20,7 +21,7 @@ use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, View};
 
-/// What was executed is looked at again for this long.
+/// What was executed or given up is looked at again for this long.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// An account is looked at again this long after the last time, and a payment this long after it was executed:
@@ -30,8 +31,13 @@ const OFTEN: SignedDuration = SignedDuration::from_hours(20);
 /// Rows read in one slice.
 const SLICE: usize = 500;
 
-/// Every status with an executed transfer or withdrawal.
-const EXECUTED: [Status; 9] = [
+/// Every status of an operation that HiPay has executed a payment of, or has shown one as failed.
+const LOOKED_AT_AGAIN: [Status; 14] = [
+    Status::Created,
+    Status::TransferSending,
+    Status::TransferRequested,
+    Status::TransferNegative,
+    Status::TransferFailed,
     Status::TransferSuccess,
     Status::WithdrawSending,
     Status::WithdrawRequested,
@@ -51,7 +57,7 @@ struct LastLook {
 
 const DOCUMENT: &str = "reversals";
 
-/// Looks once a day at everything that was executed within the last ninety days.
+/// Looks once a day at everything that was executed or given up within the last ninety days.
 pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
     let now = context.clock.now();
     // Where the clock was set back, the last look lies ahead.
@@ -61,7 +67,7 @@ pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
         return Ok(());
     }
     let mut due = Vec::new();
-    for (account, since) in executed(context, run).await? {
+    for (account, since) in accounts(context, run).await? {
         let known = context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
         if known.and_then(|known| known.looked_again_at).is_none_or(long_ago) {
             due.push((account, since));
@@ -107,14 +113,14 @@ pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
     Ok(())
 }
 
-/// The accounts that executed payments left within the last ninety days, and since when.
-async fn executed(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
+/// The accounts whose payments were executed or given up within the last ninety days, and since when.
+async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
     let now = context.clock.now();
     let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
     let until = now.checked_sub(OFTEN).unwrap_or(Timestamp::MIN);
     let technical = context.config.technical_account.hipay_id;
     let mut accounts: BTreeMap<u64, Timestamp> = BTreeMap::new();
-    for status in EXECUTED {
+    for status in LOOKED_AT_AGAIN {
         let mut cursor = None;
         loop {
             // An operation changes no earlier than its payment is executed.
@@ -125,10 +131,12 @@ async fn executed(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestam
             }
             for operation in page.items {
                 for kind in PaymentKind::ALL {
-                    let captured = operation.payment(kind).attempts.iter().filter(|attempt| {
-                        attempt.state == AttemptState::Captured && (from..=until).contains(&attempt.updated_at)
+                    let over = operation.payment(kind).attempts.iter().filter(|attempt| {
+                        let given_up = is_given_up(&operation, attempt) && attempt.transaction_id.is_some();
+                        let captured = attempt.state == AttemptState::Captured;
+                        (captured || given_up) && (from..=until).contains(&attempt.updated_at)
                     });
-                    for attempt in captured {
+                    for attempt in over {
                         let account = match kind {
                             PaymentKind::Transfer => technical,
                             PaymentKind::Withdrawal => attempt.account,
@@ -157,6 +165,75 @@ pub(super) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>)
         }
     }
     Ok(())
+}
+
+/// Takes over what the ledger shows as executed although it counted as over, or its operation was settled, once HiPay's
+/// own answer says the same. A notice says so as well, and may be lost.
+pub(super) async fn take_after_all(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+    for entry in ledger.take_revived() {
+        match take_one_after_all(context, run, ledger, &entry).await {
+            Ok(()) => {}
+            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
+            Err(error) => run.settle(Subject::default(), Err(error)),
+        }
+    }
+    Ok(())
+}
+
+async fn take_one_after_all(
+    context: &Context,
+    run: &Run,
+    ledger: &Ledger<'_>,
+    entry: &LedgerEntry,
+) -> Result<(), JobError> {
+    let Some(id) = entry.operation else { return Ok(()) };
+    let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let Some((kind, attempt)) = known.and_then(|operation| given_up_as(&operation, entry)) else { return Ok(()) };
+    let asked_at = context.clock.now();
+    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
+        Ok(transaction) => transaction.filter(|shown| shown.state == TransactionState::Captured),
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            not_confirmed(run, entry, &Sentence::from(&error));
+            return Ok(());
+        }
+    };
+    let Some(transaction) = transaction else { return Ok(()) };
+    let (as_of, sought) = (context.hipay.as_of(asked_at), entry.clone());
+    let (taken, is_taken) = tokio::sync::oneshot::channel();
+    let changed = outcome::update(context, id, move |operation, now| {
+        let Some((kind, attempt)) = given_up_as(operation, &sought) else { return false };
+        let Attempt { number, reference, account, .. } = attempt;
+        let found = Found { number, reference, account, transaction, as_of };
+        taken.send(outcome::take_after_all(operation, kind, found, now)).is_ok()
+    });
+    if let (Some(operation), Ok(Some(message))) = (changed.await?, is_taken.await) {
+        run.critical(subject(&operation), message);
+    }
+    Ok(())
+}
+
+/// The payment that an executed entry is of, and its attempt, where no run looks for its outcome any more.
+fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKind, Attempt)> {
+    let is_it = |attempt: &&Attempt| match &attempt.transaction_id {
+        Some(id) => *id == entry.transaction_id,
+        None => attempt.reference == entry.reference,
+    };
+    PaymentKind::ALL.into_iter().find_map(|kind| {
+        let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
+        is_given_up(operation, attempt).then(|| (kind, attempt.clone()))
+    })
+}
+
+/// Returns true if no run looks any more for what became of the attempt, which was not executed.
+pub(super) fn is_given_up(operation: &Operation, attempt: &Attempt) -> bool {
+    let dismissed = attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id));
+    let given_up = match attempt.state {
+        AttemptState::Ended => true,
+        AttemptState::Sending | AttemptState::Requested | AttemptState::Refused => operation.is_settled(),
+        AttemptState::Captured | AttemptState::Unknown => false,
+    };
+    given_up && !dismissed
 }
 
 async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry: &LedgerEntry) -> Result<(), JobError> {

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::outcome::{Found, take_back, take_over};
+use super::outcome::{Found, take_after_all, take_back, take_over};
 use crate::attempt::{Attempt, AttemptState, News, TransactionState};
 use crate::config::Config;
 use crate::hipay::Transaction;
@@ -14,7 +14,7 @@ use crate::inbox::{Notification, Outcome};
 use crate::money::Amount;
 use crate::movement::Movement;
 use crate::notification::{CLOCKS_DIFFER, Meaning, WalletNotice};
-use crate::operation::{Column, Hold, Operation, PaymentKind};
+use crate::operation::{Hold, Operation, PaymentKind};
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
 
@@ -224,18 +224,19 @@ fn payment(
         }
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
-    take_over(&mut operation, kind, found(notice, &attempt, state, as_of), now);
-    let column = match kind {
-        PaymentKind::Transfer => operation.status.columns().0,
-        PaymentKind::Withdrawal => operation.status.columns().1,
-    };
-    let revived = news == News::Revived && (!is_last || column != Column::Ok);
-    // It was paid otherwise, as a person has found, and now HiPay has executed it as well.
-    if revived || (operation.is_settled() && state == TransactionState::Captured) {
-        let message = say!("notice-revived", kind, transaction = transaction_id);
-        return hold(writer, operation, Hold::ExecutedAfterAll, message, now);
+    let executed = state == TransactionState::Captured;
+    let found = found(notice, &attempt, state, as_of);
+    if executed && (news == News::Revived || operation.is_settled()) {
+        let doubled = take_after_all(&mut operation, kind, found, now);
+        writer.put(&operation)?;
+        if let Some(message) = doubled {
+            let line = Line::about(Severity::Critical, &operation, &message);
+            return Ok(Dealt::told(Outcome::Applied(message), line));
+        }
+    } else {
+        take_over(&mut operation, kind, found, now);
+        writer.put(&operation)?;
     }
-    writer.put(&operation)?;
     if state == TransactionState::Captured {
         return Ok(Dealt::silently(Outcome::Applied(say!("notice-executed", kind))));
     }

@@ -71,6 +71,78 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
     .await;
 }
 
+/// What counted as failed and was paid again, or what a person settled otherwise, is executed after all, and no notice
+/// says so: the money may have moved twice, and a person hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_executed_after_all_without_a_notice_is_found() {
+    let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
+        SHAPES.into_iter().flat_map(move |listed| [true, false].map(|settles| (kind, listed, settles)))
+    });
+    each(cases, async |(kind, listed, settles)| {
+        let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+        // HiPay itself pays twice here.
+        world.check_ledger = false;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        world.generate().await;
+        let technical = world.sandbox.credentials().technical_id.to_string();
+        let reference = world.operation(1).base_reference(kind, &technical);
+        let life = if settles {
+            Life::pending("UNDER_REVIEW", Until::ByHand, Ending::Captured)
+        } else {
+            Life::failing(Ending::Aborted)
+        };
+        world.sandbox.hipay(|hipay| hipay.lives.insert(reference.clone(), life));
+        world.transfer().await;
+        world.sync().await;
+        if kind == PaymentKind::Withdrawal {
+            world.withdraw().await;
+            world.sync().await;
+        }
+        let id = world.operation(1).id;
+        let first = world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap();
+        if settles {
+            world.choose(id, OperationChoice::Settle, "paid by hand", "Otto").await.unwrap();
+        } else {
+            if world.operation(1).status == Status::WithdrawCanceled {
+                world.choose(id, OperationChoice::Retry, "HiPay says that it failed", "Otto").await.unwrap();
+            }
+            until_all_is_paid(&world, 4).await;
+            assert_eq!(world.operation(1).payment(kind).attempts.len(), 2);
+        }
+        world.clock.advance(days(2));
+        // An earlier look at what is as it should be.
+        assert_eq!(world.sync().await.failed, 0);
+        assert!(!world.operation(1).waits_for_person());
+        world.sandbox.hipay(|hipay| {
+            hipay.fund(technical.parse().unwrap(), euro(10_000)).unwrap();
+            hipay.settle_transaction(&reference, Ending::Captured);
+            hipay.execute_after_all(&first);
+        });
+        world.clock.advance(days(1));
+        let sync = world.sync().await;
+        let held = world.operation(1);
+        assert!(sync.failures.iter().any(|one| one.message.contains("moved twice")), "{kind:?} {listed:?} {sync:?}");
+        assert_eq!(held.held_for, Some(Hold::ExecutedAfterAll), "{held:?}");
+        assert!(held.waits_for_person() && !explain(&held).is_empty());
+        for _ in 0..2 {
+            day(&world).await;
+            world.clock.advance(days(1));
+            assert_eq!(world.sync().await.failures, [], "it is told once");
+            assert_eq!(world.operation(1).held_for, Some(Hold::ExecutedAfterAll));
+        }
+        // Whoever has looked ends it, for good.
+        world.choose(id, OperationChoice::Release, "the seller has given one back", "Otto").await.unwrap();
+        for _ in 0..2 {
+            day(&world).await;
+            world.clock.advance(days(1));
+            world.sync().await;
+        }
+        let ended = world.operation(1);
+        assert_eq!((ended.held, ended.status), (None, Status::WithdrawSuccess));
+    })
+    .await;
+}
+
 /// Each account that paid is read once a day, and no more once ninety days are over.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_account_is_looked_at_once_a_day_and_no_longer_than_needed() {

@@ -9,7 +9,8 @@ use crate::money::{Amount, Currency};
 use crate::operation::{Beneficiary, Hold, Operation, OperationChoice};
 use crate::sandbox::shops::{Market, is_in_trouble, open};
 use crate::sandbox::{
-    Ending, EntryState, HipayModel, Kind, Life, MiraklModel, OtherPayment, Place, Sandbox, Until, Voucher,
+    Ending, Endpoint, EntryState, HipayModel, Kind, Life, MiraklModel, OtherPayment, Place, Refusal, Sandbox, Until,
+    Voucher,
 };
 use crate::store::{Query, StoreError, View};
 
@@ -65,10 +66,14 @@ enum Incident {
     Elsewhere,
     /// Mirakl marks the voucher as paid from the start.
     PaidBefore,
+    /// A person settles the operation while HiPay reviews its transfer, and HiPay executes it after all.
+    SettledTooEarly,
+    /// HiPay does not let the list of the wallet's transactions be read.
+    ListUnreadable,
 }
 
 impl Incident {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::PaidByHand,
         Self::OtherProvider,
         Self::Corrected,
@@ -85,7 +90,12 @@ impl Incident {
         Self::VanishedOutside,
         Self::Elsewhere,
         Self::PaidBefore,
+        Self::SettledTooEarly,
+        Self::ListUnreadable,
     ];
+
+    /// The incidents whose shop opens after its voucher was made.
+    const WITH_OWN_SHOP: [Self; 3] = [Self::MayBePaid, Self::PaidTwice, Self::ListUnreadable];
 
     /// Returns the voucher's number.
     fn number(self) -> u64 {
@@ -171,7 +181,7 @@ impl Incidents {
 
     /// Chooses the shop of an incident's voucher.
     fn choose_shop(&self, sandbox: &Sandbox, incident: Incident) -> Option<u64> {
-        let own = [Incident::MayBePaid, Incident::PaidTwice].iter().position(|one| *one == incident);
+        let own = Incident::WITH_OWN_SHOP.iter().position(|one| *one == incident);
         if let Some(place) = own {
             let index = *own_shops().get(place)?;
             return sandbox.mirakl(|mirakl| self.market.shop_id(index).filter(|id| mirakl.shop(*id).is_some()));
@@ -216,6 +226,7 @@ impl Incidents {
         for (incident, life) in [
             (Incident::FailsAlways, Life::failing(Ending::Unauthed)),
             (Incident::UnknownWord, Life::pending("UNDER_REVIEW", Until::ByHand, Ending::Captured)),
+            (Incident::SettledTooEarly, Life::pending("UNDER_REVIEW", Until::ByHand, Ending::Captured)),
         ] {
             let Some(wallet) = self.wallet(sandbox, incident) else { continue };
             let base = reference(sandbox, incident, wallet);
@@ -223,6 +234,14 @@ impl Incidents {
                 for number in 1..=ATTEMPTS {
                     let reference = if number == 1 { base.clone() } else { format!("{base}_R{number}") };
                     hipay.lives.entry(reference).or_insert_with(|| life.clone());
+                }
+            });
+        }
+        if let Some(wallet) = self.wallet(sandbox, Incident::ListUnreadable) {
+            sandbox.hipay(|hipay| {
+                if hipay.refusals.iter().all(|refusal| refusal.endpoint != Endpoint::Transactions) {
+                    let forbidden = Refusal::code(Endpoint::Transactions, 403).about(&wallet);
+                    hipay.refusals.push(forbidden.times(u32::MAX));
                 }
             });
         }
@@ -259,8 +278,8 @@ impl Incidents {
 }
 
 /// Applies the choices that finance has made before the dashboard is shown.
-pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
-    for incident in [Incident::Settled, Incident::HeldByPerson, Incident::Remainder] {
+pub(super) async fn decide(context: &Context, sandbox: &Sandbox) -> Result<(), JobError> {
+    for incident in [Incident::Settled, Incident::HeldByPerson, Incident::Remainder, Incident::SettledTooEarly] {
         let number = incident.number().to_string();
         let found = context.store.reading(move |reader| {
             let query = Query::group("search", ()).from(number.clone()).to(format!("{number}\u{1}")).limit(10);
@@ -270,6 +289,7 @@ pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
         let Some(operation) = vendors else { continue };
         let (choice, reason) = match (incident, operation.candidates.first()) {
             (Incident::Settled, _) => (OperationChoice::Settle, "paid from the account in pounds"),
+            (Incident::SettledTooEarly, _) => (OperationChoice::Settle, "paid by hand, since HiPay took too long"),
             (Incident::HeldByPerson, _) => (OperationChoice::Hold, "the seller disputes the amount"),
             (_, Some(candidate)) if operation.held_for == Some(Hold::OtherPayment) => {
                 (OperationChoice::Accept { transaction_id: candidate.clone() }, "paid in advance by hand")
@@ -278,7 +298,12 @@ pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
         };
         match jobs::choose_for_operation(context, operation.id, choice, reason, "Finance").await {
             // A demo with many faults may lack this state.
-            Ok(_) | Err(JobError::Refused(_) | JobError::Remote(_)) => {}
+            Ok(chosen) => {
+                if let Some(reviewed) = chosen.transfer.last().filter(|_| incident == Incident::SettledTooEarly) {
+                    sandbox.hipay(|hipay| hipay.settle_transaction(&reviewed.reference, Ending::Captured));
+                }
+            }
+            Err(JobError::Refused(_) | JobError::Remote(_)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -287,7 +312,7 @@ pub(super) async fn decide(context: &Context) -> Result<(), JobError> {
 
 /// Returns the market's numbers of the shops that only an incident opens.
 fn own_shops() -> Vec<usize> {
-    (OWN_SHOPS..).filter(|index| !is_in_trouble(*index)).take(2).collect()
+    (OWN_SHOPS..).filter(|index| !is_in_trouble(*index)).take(Incident::WITH_OWN_SHOP.len()).collect()
 }
 
 /// Changes the vouchers in Mirakl.

@@ -144,7 +144,8 @@ async fn live(
         lived = past::leap(&appliance, &mut outside, shown) => lived.map(|()| true),
     };
     if let Ok(true) = lived {
-        decide(&appliance.web().context).await?;
+        decide(&appliance.web().context, &sandbox).await?;
+        past::calm(&appliance, &outside).await?;
     }
     drop(store);
     if !stopped(appliance.stop(), &mut signals).await? {

@@ -53,7 +53,7 @@ fn is_busy_day(calendar: &Calendar, now: Timestamp) -> bool {
 }
 
 /// Waits until every batch that is due has run, and every notification has been dealt with.
-async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
+pub(super) async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
     let web = appliance.web();
     loop {
         outside.sandbox.notices_delivered().await;

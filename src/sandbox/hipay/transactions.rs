@@ -207,6 +207,24 @@ impl HipayModel {
         self.announce(&News::ended(&transaction, ending), now);
     }
 
+    /// A payment that had ended without being executed is executed after all: the money moves, and HiPay tells so.
+    pub fn execute_after_all(&mut self, id: &str) {
+        let now = self.clock.now();
+        let ended = |one: &&mut Transaction| one.id == id && one.captured.is_none() && one.life.is_none();
+        let Some(transaction) = self.transactions.iter_mut().find(ended) else { return };
+        Ending::Captured.status().clone_into(&mut transaction.status);
+        transaction.captured = Some(now);
+        let transaction = transaction.clone();
+        if let Some(account) = self.accounts.get_mut(&transaction.issuer) {
+            account.balance = account.balance.checked_sub(transaction.amount).unwrap_or(account.balance);
+        }
+        if let Some(account) = transaction.recipient.and_then(|id| self.accounts.get_mut(&id)) {
+            account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
+        }
+        self.ledger.turn(&transaction.id, EntryState::Executed);
+        self.announce(&News::ended(&transaction, Ending::Captured), now);
+    }
+
     /// Ends what is due by the clock or by look-ups.
     pub(super) fn settle_due(&mut self, now: Timestamp) {
         self.settle_where(now, |transaction| match transaction.life.as_ref().map(|life| life.until) {
