@@ -122,13 +122,17 @@ impl LedgerEntry {
     /// Returns true where money arrives on the account that lists it: a settlement of sales, a feeding, or a
     /// transfer whose recipient has the login `own_login`.
     pub fn is_incoming(&self, own_login: &str) -> bool {
-        const FEEDING: &str = "1";
-        const INJECTION: &str = "17";
-        let kind = self.kind.trim().to_ascii_lowercase();
-        let arrives = [FEEDING, INJECTION].contains(&kind.as_str())
-            || ["feeding", "injection"].iter().any(|word| kind.starts_with(word));
-        arrives || (!own_login.is_empty() && self.recipient_email.eq_ignore_ascii_case(own_login))
+        is_feeding(&self.kind) || (!own_login.is_empty() && self.recipient_email.eq_ignore_ascii_case(own_login))
     }
+}
+
+/// Returns true where HiPay's word for a transaction's type says that money arrives from outside: a settlement of sales,
+/// or a feeding. No payment of ours is one.
+pub fn is_feeding(kind: &str) -> bool {
+    const FEEDING: &str = "1";
+    const INJECTION: &str = "17";
+    let kind = kind.trim().to_ascii_lowercase();
+    [FEEDING, INJECTION].contains(&kind.as_str()) || ["feeding", "injection"].iter().any(|word| kind.starts_with(word))
 }
 
 /// The interval of an account's ledger that was read.

@@ -9,6 +9,7 @@ use super::{
     Wallet,
 };
 use crate::attempt::TransactionState;
+use crate::ledger::is_feeding;
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
 use crate::secret::Secret;
@@ -266,21 +267,24 @@ impl TransactionsAnswer {
     }
 }
 
-/// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id.
+/// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id. What only
+/// brings money has no reference of ours.
 fn listed(raw: &RawValue) -> Result<ListedTransaction, Sentence> {
     let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()) else {
         let id = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
         return id.text().map(|id| ListedTransaction::Id(id.to_owned())).ok_or_else(|| say!("row-lacks", field = "id"));
     };
-    let has_all =
-        ["transaction_status", "amount", "currency", "merchant_reference"].iter().all(|key| object.contains_key(*key));
+    let has = |key: &str| object.contains_key(key);
+    let has_all = ["transaction_status", "amount", "currency"].into_iter().all(has);
     let row: TransactionAnswer =
         serde_json::from_str(raw.get()).map_err(|_| say!("row-lacks", field = "transaction_id"))?;
     let Some(id) = row.transaction_id.text().map(str::to_owned) else {
         return Err(say!("row-lacks", field = "transaction_id"));
     };
     Ok(match row.transaction() {
-        Ok(whole) if has_all => ListedTransaction::Whole(Box::new(whole)),
+        Ok(whole) if has_all && (has("merchant_reference") || is_feeding(&whole.kind)) => {
+            ListedTransaction::Whole(Box::new(whole))
+        }
         Ok(_) | Err(_) => ListedTransaction::Id(id),
     })
 }

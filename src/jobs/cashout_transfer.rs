@@ -22,11 +22,15 @@ const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
-    unpaid_vouchers::read_again(context, run).await?;
     let ledger = Ledger::of_technical_account(context);
-    let (ids, strict) = in_order(context).await?;
+    let (payable, _) = in_order(context).await?;
+    let ((), unread) =
+        tokio::try_join!(unpaid_vouchers::read_again(context, run), fresh_shops::read(context, run, &payable))?;
+    // Some may be held now.
+    let (mut ids, strict) = in_order(context).await?;
+    let payable: HashSet<u64> = payable.into_iter().collect();
+    ids.retain(|id| payable.contains(id));
     run.stage("transfers", ids.len());
-    let unread = fresh_shops::read(context, run, &ids).await?;
     if !ids.is_empty() || ledger.is_stale().await? {
         ledger.watch(run).await?;
     }

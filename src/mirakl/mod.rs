@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, header};
 use serde_json::json;
@@ -115,6 +116,9 @@ const BAD_REQUEST: u16 = 400;
 /// Ids that Mirakl takes in one call.
 const IDS_A_CALL: usize = 100;
 
+/// Lists of shops that are read at once.
+const LISTS_AT_ONCE: usize = 4;
+
 /// Shops asked for in one call for documents.
 const SHOPS_A_CALL: usize = 50;
 
@@ -177,11 +181,12 @@ impl Mirakl {
 
     /// S20: the shops with these ids.
     pub async fn shops_with(&self, ids: &[u64]) -> Result<Listing<Shop>, CallError> {
+        let joined = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let asked: Vec<String> = ids.chunks(IDS_A_CALL).map(joined).collect();
+        let call = |ids| self.shops_of_all_domains(vec![("paginate", "true".to_owned()), ("shop_ids", ids)]);
+        let parts: Vec<Listing<Shop>> = stream::iter(asked).map(call).buffered(LISTS_AT_ONCE).try_collect().await?;
         let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
-        for ids in ids.chunks(IDS_A_CALL) {
-            let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-            let query = vec![("paginate", "true".to_owned()), ("shop_ids", ids)];
-            let part = self.shops_of_all_domains(query).await?;
+        for part in parts {
             listing.rows.extend(part.rows);
             listing.unreadable.extend(part.unreadable);
         }

@@ -106,7 +106,8 @@ impl Ledger {
     }
 
     pub(super) fn turn(&mut self, transaction_id: &str, state: EntryState) {
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.transaction_id == transaction_id) {
+        // The latest are the ones that change.
+        if let Some(entry) = self.entries.iter_mut().rfind(|entry| entry.transaction_id == transaction_id) {
             entry.state = state;
         }
     }

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Call, Remote};
@@ -69,6 +70,7 @@ pub(super) async fn serve(remote: Remote, listener: TcpListener, shared: Arc<Sha
 }
 
 async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switch>, request: Request) -> Response {
+    let answered_at = Instant::now() + door.shared.latency;
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return plain(413, "The request is too large, or it broke off.");
@@ -79,7 +81,7 @@ async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switc
     let struck = lock(&shared.faults).strike(&call);
 
     // The work goes on when the sender goes away, as a real remote's does.
-    let work = tokio::spawn(work(Arc::clone(shared), call, struck));
+    let work = tokio::spawn(work(Arc::clone(shared), call, struck, answered_at));
     let Ok(Done::Answer(answer)) = work.await else {
         ticket.close(Outcome::Discarded);
         switch.cut();
@@ -106,17 +108,17 @@ enum Done {
     Cut,
 }
 
-async fn work(shared: Arc<Shared>, call: Call, struck: Option<Struck>) -> Done {
+async fn work(shared: Arc<Shared>, call: Call, struck: Option<Struck>, answered_at: Instant) -> Done {
     let stop = shared.stop.clone();
     tokio::select! {
         () = stop.cancelled() => Done::Cut,
-        done = execute(&shared, &call, struck) => done,
+        done = execute(&shared, &call, struck, answered_at) => done,
     }
 }
 
-async fn execute(shared: &Shared, call: &Call, struck: Option<Struck>) -> Done {
+async fn execute(shared: &Shared, call: &Call, struck: Option<Struck>, answered_at: Instant) -> Done {
     if !shared.latency.is_zero() {
-        tokio::time::sleep(shared.latency).await;
+        tokio::time::sleep_until(answered_at).await;
     }
     if hold(shared, call, Moment::Before).await == Verdict::Discard {
         return Done::Cut;

@@ -45,10 +45,10 @@ fn main() {
     {
         return million::child(role, folder.as_ref());
     }
-    if let [child, entries, _] = arguments.as_slice()
+    if let [child, what, folder] = arguments.as_slice()
         && child == ledger::CHILD
     {
-        return ledger::child(entries);
+        return ledger::child(what, folder.as_ref());
     }
     let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
     // Cargo adds an option of its own.

@@ -335,13 +335,15 @@ pub(super) fn list(
     }
     let page = count(call, "page", 1, usize::MAX)?;
     let size = count(call, "nb-result-per-page", 20, 1000)?;
+    let [start, end] = [start, end].map(|bound| bound.to_zoned(model.time_zone.clone()).map(|at| at.timestamp()));
+    let (Ok(start), Ok(end)) = (start, end) else { return Err(Refused::invalid("start-date", "is no date")) };
     let found: Vec<usize> = model
         .transactions
         .iter()
         .enumerate()
         .filter(|(_, transaction)| transaction.concerns(acting))
         .filter(|(_, transaction)| transaction.hidden_lookups == 0 && now >= transaction.visible_from)
-        .filter(|(_, transaction)| (start..=end).contains(&local(transaction.created)))
+        .filter(|(_, transaction)| (start..=end).contains(&transaction.created))
         .map(|(at, _)| at)
         .collect();
     let total = found.len();

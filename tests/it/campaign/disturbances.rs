@@ -5,7 +5,7 @@ use cashout::money::{Amount, Currency};
 use cashout::operation::{Beneficiary, Status};
 use cashout::sandbox::{
     Account, Ending, Endpoint, Entry, EntryState, Fault, FaultKind, HipayModel, Kind, Life, OtherPayment, Refusal,
-    Remote, Sending, Shop, Until, Voucher,
+    Remote, Sending, Shop, Transaction, Until, Voucher,
 };
 use jiff::SignedDuration;
 
@@ -16,7 +16,7 @@ use crate::notices::Notice;
 use crate::world::{IBAN, euro};
 
 /// The kinds of steps and their weights.
-const DISTURBANCES: [(u32, &str); 26] = [
+const DISTURBANCES: [(u32, &str); 27] = [
     (30, "batch"),
     (8, "day"),
     (10, "kill"),
@@ -32,6 +32,7 @@ const DISTURBANCES: [(u32, &str); 26] = [
     (5, "HiPay's pace"),
     (4, "payments end"),
     (8, "payment taken back"),
+    (4, "executed after all"),
     (4, "refusal"),
     (3, "money arrives"),
     (3, "memory lost"),
@@ -75,6 +76,7 @@ impl Campaign {
             "HiPay's pace" => Some(self.pace()),
             "payments end" => Some(self.settle()),
             "payment taken back" => self.take_back(),
+            "executed after all" => self.execute_after_all(),
             "refusal" => Some(self.refuse()),
             "money arrives" => Some(self.money()),
             "memory lost" => self.lose_memory().await,
@@ -399,6 +401,26 @@ impl Campaign {
         Some(format!("{} as {}", entry.reference.unwrap_or_default(), ending.status()))
     }
 
+    /// HiPay executes a payment that it had shown as failed.
+    fn execute_after_all(&mut self) -> Option<String> {
+        let technical = self.world.sandbox.credentials().technical_id;
+        let failed: Vec<Transaction> = self.world.sandbox.hipay(|hipay| {
+            let covered = |one: &&Transaction| one.issuer == technical || hipay.balance(one.issuer).covers(one.amount);
+            let over = |one: &&Transaction| one.life.is_none() && one.captured.is_none() && one.reference.is_some();
+            hipay.transactions.iter().filter(over).filter(covered).cloned().collect()
+        });
+        let failed = self.rng.choice(&failed)?.clone();
+        if failed.issuer == technical {
+            self.world.fund(failed.amount.minor());
+        }
+        for one in [&mut self.truth.revived, &mut self.truth.unread] {
+            one.insert(failed.id.clone());
+        }
+        self.truth.taken_back.remove(&failed.id);
+        self.world.sandbox.hipay(|hipay| hipay.execute_after_all(&failed.id));
+        failed.reference
+    }
+
     fn refuse(&mut self) -> String {
         let endpoint = self.rng.choice([Endpoint::Transfer, Endpoint::Withdrawal]).unwrap();
         let mut refusal = if endpoint == Endpoint::Withdrawal && self.rng.bool() {
@@ -426,6 +448,8 @@ impl Campaign {
         std::fs::remove_dir_all(self.world.data()).unwrap();
         self.world.restart().await;
         self.is_bound().await;
+        // A new store reads the whole ledger before it pays.
+        self.truth.unread.clear();
         Some("the data folder is gone".to_owned())
     }
 
@@ -476,6 +500,7 @@ impl Campaign {
         let entries = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().to_vec());
         let back = entries.into_iter().filter(|entry| entry.state == EntryState::Reversed);
         self.truth.taken_back.extend(back.map(|entry| entry.transaction_id));
+        self.truth.unread.extend(self.truth.revived.iter().cloned());
     }
 
     /// A person binds the store to the configuration where a batch would refuse it.

@@ -81,6 +81,7 @@ impl Campaign {
             self.world.clock.advance(SignedDuration::from_hours(25));
             if day > 3 {
                 self.truth.taken_back.clear();
+                self.truth.unread.clear();
                 if !decided && self.open().is_empty() {
                     self.all_is_accounted_for();
                     return;
@@ -172,7 +173,8 @@ impl Campaign {
         for (id, account) in accounts.iter().filter(|(id, _)| **id != technical) {
             let of_nobody = |entry: &&Entry| {
                 let known = |one: &Operation| one.transaction_ids().any(|known| known == entry.transaction_id);
-                entry.by_others || !operations.iter().any(known)
+                let doubled = self.truth.revived.contains(&entry.transaction_id);
+                entry.by_others || doubled || !operations.iter().any(known)
             };
             let to_it = entries.iter().filter(|entry| entry.kind == Kind::Transfer && entry.to == Place::Account(*id));
             let put = to_it.filter(of_nobody);

@@ -28,12 +28,17 @@ impl Campaign {
         for operation in &operations {
             self.judge_claim(operation);
         }
-        // A reversal that the store has recorded must not be shown as paid again.
-        let ended = operations.iter().flat_map(|one| one.transfer.attempts.iter().chain(&one.withdrawal.attempts));
-        for attempt in ended.filter(|attempt| attempt.state == AttemptState::Ended) {
-            if let Some(id) = &attempt.transaction_id {
-                self.truth.taken_back.remove(id);
-            }
+        // A reversal that the store has recorded must not be shown as paid again, and what was executed after all and
+        // is known must not be paid again.
+        for attempt in operations.iter().flat_map(|one| one.transfer.attempts.iter().chain(&one.withdrawal.attempts)) {
+            let Some(id) = &attempt.transaction_id else { continue };
+            match attempt.state {
+                AttemptState::Ended => self.truth.taken_back.remove(id),
+                AttemptState::Captured => self.truth.unread.remove(id),
+                AttemptState::Sending | AttemptState::Requested | AttemptState::Refused | AttemptState::Unknown => {
+                    false
+                }
+            };
         }
     }
 
@@ -62,6 +67,7 @@ impl Campaign {
         let earlier: Vec<Entry> = before
             .iter()
             .filter(|earlier| earlier.kind == entry.kind && truth.due_of(earlier) == Some(due))
+            .filter(|earlier| !truth.unread.contains(&earlier.transaction_id))
             .cloned()
             .collect();
         let paid = sum(&earlier, currency).checked_add(entry.amount).unwrap();
@@ -84,7 +90,8 @@ impl Campaign {
         };
         let part = part_of(reference);
         let again = before.iter().find(|one| {
-            let lives = one.state != EntryState::Reversed && !one.by_others;
+            let lives =
+                one.state != EntryState::Reversed && !one.by_others && !truth.unread.contains(&one.transaction_id);
             let same = |other: &str| Due::named(other) == Some(due) && part_of(other) == part;
             lives && one.kind == entry.kind && one.reference.as_deref().is_some_and(same)
         });

@@ -42,6 +42,10 @@ pub(super) struct Truth {
     pub(super) released: BTreeSet<Due>,
     /// Reversed transactions that the store may not have read yet.
     pub(super) taken_back: BTreeSet<String>,
+    /// Payments that HiPay executed after it had shown them as failed.
+    pub(super) revived: BTreeSet<String>,
+    /// Those of them that the store may not have read yet.
+    pub(super) unread: BTreeSet<String>,
     /// The operator's account and its former ones.
     pub(super) operators: BTreeSet<u64>,
     /// The next number of a voucher.
@@ -58,6 +62,8 @@ impl Truth {
             elsewhere: BTreeSet::new(),
             released: BTreeSet::new(),
             taken_back: BTreeSet::new(),
+            revived: BTreeSet::new(),
+            unread: BTreeSet::new(),
             operators: BTreeSet::from([operator]),
             next: 1,
             judged: 0,
