@@ -33,6 +33,10 @@ const ZONES: SignedDuration = SignedDuration::from_hours(14);
 /// behind its payments.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
+/// So much of the time before the store's memory is read as well: payments of another installation are told of, whether
+/// or not Mirakl still shows their vouchers.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
+
 /// The longest interval of one list: HiPay takes 92 days.
 const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
 
@@ -368,12 +372,13 @@ impl<'a> Ledger<'a> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
-    /// Reads what is new, and tells what is not as it should be. Payments of ours that this store lacks and that
+    /// Reads what is new, at first also what was paid before the store's memory begins, and tells what is not as it should
+    /// be. Payments of ours that this store lacks and that
     /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
     /// read is told, and stops nothing that memory covers.
     pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
-        match self.read_since(recorded).await {
+        match self.read_since(earlier(recorded, LOOKED_BACK)).await {
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
@@ -381,28 +386,7 @@ impl<'a> Ledger<'a> {
                 return Ok(());
             }
         }
-        self.read_back_to_vouchers(run, recorded).await?;
         self.tell(run, remembers_since(self.context).await?).await
-    }
-
-    /// Reads back to the oldest voucher that this store knows: it may have been paid before the store's memory, whether
-    /// or not it makes operations here. Where that cannot be read, it is told, and the next run tries again.
-    async fn read_back_to_vouchers(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
-        let oldest = self.context.store.reading(|reader| {
-            let page = reader.page::<VoucherRecord>(&Query::group("date", ()).limit(1))?;
-            Ok(page.items.first().map(VoucherRecord::made_at))
-        });
-        let Some(oldest) = oldest.await?.map(|oldest| oldest.max(earlier(memory, LONGEST_LIST))) else { return Ok(()) };
-        if oldest >= memory || self.known().await.is_ok_and(|known| known.is_some_and(|known| known.from <= oldest)) {
-            return Ok(());
-        }
-        let mut read = self.read.lock().await;
-        match self.read_from_hipay(oldest).await {
-            Ok(from) => *read = Some(Ok(from)),
-            Err(error) if error.is_credentials() => return Err(error.into()),
-            Err(error) => run.warn(&Subject::default(), say!("ledger-unread", error = &error)),
-        }
-        Ok(())
     }
 
     /// Tells what was found, as [`Ledger::watch`] says.
