@@ -276,6 +276,10 @@ impl Operation {
             }
             return;
         }
+        if refuted {
+            // Whatever was in doubt before: it was executed.
+            self.held_before = None;
+        }
         if why.is_decided() && !decided {
             self.held_before = self.held.take().map(|reason| HeldBefore { why: self.held_for, reason });
         }

@@ -88,7 +88,7 @@ async fn each_state_that_waits_for_a_person_is_ended_on_its_page() {
     browser.fill("HiPay web service login", &login).await;
     browser.fill("Password", &password).await;
     browser.click("Sign in").await;
-    browser.sees("What has become of").await;
+    browser.sees("Transfers & withdrawals").await;
 
     let operations = all(&browser, "operations").await;
     for (why, choice) in HOLDS {

@@ -145,8 +145,10 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
     let mut events = Vec::new();
     let attempts = |kind: PaymentKind| operation.payment(kind).attempts.iter().map(move |attempt| (kind, attempt));
     let mut attempts: Vec<_> = attempts(PaymentKind::Transfer).chain(attempts(PaymentKind::Withdrawal)).collect();
+    let mut status_before = None;
     for change in &operation.history {
-        if change.status == Status::Created {
+        let is_note = status_before.replace(change.status) == Some(change.status);
+        if change.status == Status::Created && !is_note {
             let title = page.t1("story-made", "voucher", page.short(&operation.voucher));
             events.push(Event { at: change.at, title, text: String::new(), facts: Vec::new(), tone: "quiet" });
             continue;
@@ -163,6 +165,8 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         }
         let tone = status_tone(change.status);
         let (title, text) = (page.of(&change.status), page.say(&change.message, change.said.as_ref()));
+        // What was noted without a change of status: held, released, decided by a person.
+        let (title, text) = if is_note && !text.is_empty() { (text, String::new()) } else { (title, text) };
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
     }
     events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));
