@@ -12,6 +12,7 @@ mod vendors;
 use crate::locale::{self, Texts};
 use crate::money::Amount;
 use crate::refusal::Refusal;
+use crate::sentence::{self, Said};
 
 pub use operations::{explain, explain_voucher};
 pub use vendors::{explain_document, explain_vendor};
@@ -69,6 +70,8 @@ pub enum Next {
 enum Value {
     Text(String),
     Amount(Amount),
+    /// An English sentence, with what says the same in other languages.
+    Said(String, Option<Said>),
 }
 
 /// One thing that happened, and what to do about it.
@@ -88,6 +91,11 @@ impl Explanation {
 
     fn text(mut self, name: &'static str, text: impl Into<String>) -> Self {
         self.values.push((name, Value::Text(text.into())));
+        self
+    }
+
+    fn says(mut self, name: &'static str, english: &str, said: Option<&Said>) -> Self {
+        self.values.push((name, Value::Said(english.to_owned(), said.cloned())));
         self
     }
 
@@ -169,6 +177,7 @@ impl Explanation {
         let shown = |(name, value): &(&'static str, Value)| match value {
             Value::Text(text) => (*name, text.clone().into()),
             Value::Amount(amount) => (*name, texts.amount(*amount).into()),
+            Value::Said(english, said) => (*name, sentence::in_words(english, said.as_ref(), texts).into()),
         };
         self.values.iter().map(shown).collect()
     }

@@ -3,13 +3,18 @@
 use super::{Actor, Explanation, Next, refusals};
 use crate::attempt::{Attempt, AttemptState};
 use crate::operation::{Hold, Operation, PaymentKind, Status, Unready};
+use crate::sentence::Said;
 use crate::voucher::HeldBecause;
 
 /// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.
 pub fn explain(operation: &Operation) -> Vec<Explanation> {
     let mut explanations: Vec<Explanation> =
         operation.held.as_deref().map(|why| held(operation, why)).into_iter().collect();
-    explanations.extend(by_status(operation));
+    // A held operation does not go on by itself, whatever its status says.
+    let goes_on = matches!(operation.status, Status::Created | Status::TransferSuccess);
+    if operation.held.is_none() || !goes_on {
+        explanations.extend(by_status(operation));
+    }
     explanations.extend(netted(operation).filter(|_| !explanations.is_empty()));
     // While it is held, no run takes it up, whatever its status says.
     if operation.held.is_some() {
@@ -56,14 +61,21 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::TooManyAttempts) => ("held-too-many-attempts", Actor::HiPay),
         Some(Hold::ByPerson) => ("held-by-somebody", Actor::Marketplace),
         Some(Hold::Remainder) => ("held-remainder", Actor::Marketplace),
-        Some(Hold::Settled) => return Explanation::new("held-paid-otherwise", Actor::Nobody).text("message", why),
+        Some(Hold::Settled) => {
+            return Explanation::new("held-paid-otherwise", Actor::Nobody).says("message", why, said(operation, why));
+        }
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
     // A retry of another payment only looks again; release or accept decides whose payment it is. An executed payment
     // is not retried.
     let retried = operation.held_for != Some(Hold::OtherPayment) && operation.status != Status::WithdrawSuccess;
     let next = if retried { Next::Retry } else { Next::Nothing };
-    Explanation::new(id, by).text("message", why).then(next)
+    Explanation::new(id, by).says("message", why, said(operation, why)).then(next)
+}
+
+/// What says a sentence of the operation's story in other languages.
+fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a Said> {
+    operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
 }
 
 fn by_status(operation: &Operation) -> Vec<Explanation> {
@@ -167,11 +179,12 @@ fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
 /// HiPay refused the last attempt, or shows it as failed.
 fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
     let last = operation.payment(kind).last();
-    let general = || {
-        Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay)
-            .amount("amount", operation.amount)
-            .text("message", operation.message.as_str())
-    };
+    let general =
+        || {
+            Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay)
+                .amount("amount", operation.amount)
+                .says("message", &operation.message, said(operation, &operation.message))
+        };
     match last {
         Some(last) if last.state == AttemptState::Ended => ended(operation, last),
         Some(last) => last.refusal.as_ref().map_or_else(general, refusals::explain),
@@ -216,7 +229,11 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
         Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
         Unready::MoneyKept | Unready::Unknown => {
             let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay);
-            return explanation.amount("amount", operation.amount).text("message", operation.message.as_str());
+            return explanation.amount("amount", operation.amount).says(
+                "message",
+                &operation.message,
+                said(operation, &operation.message),
+            );
         }
     };
     Explanation::new(id, by).text("wallet", operation.recipient_hipay_id.to_string())

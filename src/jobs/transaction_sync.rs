@@ -164,7 +164,9 @@ async fn sync(
         }
         return Ok(());
     }
-    outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
+    if operation.held_for == Some(Hold::OutcomeUnknown) {
+        outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
+    }
     Ok(())
 }
 
