@@ -225,6 +225,10 @@ impl Payment {
     /// The first thing to do. `remembered` is false where the voucher is older than the store's
     /// memory, so that someone may have paid before it began.
     pub fn plan(&self, base: &str, remembered: bool) -> Plan {
+        // An earlier attempt that was executed after all: a person decides.
+        if self.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured) {
+            return Plan::Wait(say!("pay-known"));
+        }
         match self.last() {
             None if remembered => Plan::Begin(1),
             None => Plan::LookUp { number: 1, reference: reference(base, 1) },

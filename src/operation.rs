@@ -216,11 +216,20 @@ impl Operation {
     }
 
     /// Returns true where it is released by itself alone, not with others: somebody has decided that it waits, or
-    /// a release says that a payment was not executed, or is another one's.
+    /// a release says that a payment was not executed, is another one's, or is the only one.
     pub fn waits_on_purpose(&self) -> bool {
-        use Hold::{ByPerson, OtherPayment, OutcomeUnknown, PossiblePayment, Remainder, SeveralPayments};
-        let decided = [ByPerson, Remainder, OutcomeUnknown, OtherPayment, SeveralPayments, PossiblePayment];
-        self.held_for.is_some_and(|why| decided.contains(&why))
+        matches!(
+            self.held_for,
+            Some(
+                Hold::ByPerson
+                    | Hold::Remainder
+                    | Hold::OutcomeUnknown
+                    | Hold::OtherPayment
+                    | Hold::SeveralPayments
+                    | Hold::PossiblePayment
+                    | Hold::ExecutedAfterAll
+            )
+        )
     }
 
     /// HiPay's ids of all its transactions, as far as they are known.

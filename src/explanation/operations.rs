@@ -68,12 +68,13 @@ fn held(operation: &Operation, why: &str) -> Explanation {
     };
     // A retry of another payment only looks again; release or accept decides whose payment it is. An executed payment
     // is not retried.
-    let retried = operation.held_for != Some(Hold::OtherPayment) && operation.status != Status::WithdrawSuccess;
+    let decided_alone = matches!(operation.held_for, Some(Hold::OtherPayment | Hold::ExecutedAfterAll));
+    let retried = !decided_alone && operation.status != Status::WithdrawSuccess;
     let next = if retried { Next::Retry } else { Next::Nothing };
     Explanation::new(id, by).says("message", why, said(operation, why)).then(next)
 }
 
-/// What says a sentence of the operation's story in other languages.
+/// Finds the translatable form of a sentence in the operation's story.
 fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a Said> {
     operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
 }
@@ -125,7 +126,8 @@ fn netted(operation: &Operation) -> Option<Explanation> {
         return None;
     }
     let operations = operation.adjusts.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
-    let explanation = Explanation::new("why-netted", Actor::Marketplace).amount("debts", debts);
+    let by = if operation.held.is_some() { Actor::Marketplace } else { Actor::Nobody };
+    let explanation = Explanation::new("why-netted", by).amount("debts", debts);
     let explanation = explanation.amount("voucher", operation.origin_amount).amount("amount", operation.amount);
     Some(explanation.text("operations", operations))
 }

@@ -247,7 +247,7 @@ fn what_is_held_or_not_ready_says_why() {
         let explanations = explain(&held);
         assert!(explanations[0].id().starts_with("held-"));
         // A retry of what is held for another payment only looks again.
-        let over = matches!(why, Hold::Settled | Hold::OtherPayment);
+        let over = matches!(why, Hold::Settled | Hold::OtherPayment | Hold::ExecutedAfterAll);
         let next = if over { Next::Nothing } else { Next::Retry };
         assert_eq!(explanations.iter().map(Explanation::next).collect::<Vec<_>>(), [next, Next::Nothing]);
         is_told(&explanations[0]);

@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due, fresh_shops, outcome, unpaid_vouchers};
 use crate::hipay::ActingOn;
-use crate::operation::{Event, Operation, PaymentKind, Status};
+use crate::operation::{Event, Hold, Operation, PaymentKind, Status};
 use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View};
 use crate::vendor::Vendor;
@@ -29,6 +29,7 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     // Some may be held now.
     let (mut ids, strict) = in_order(context).await?;
     let payable: HashSet<u64> = payable.into_iter().collect();
+    let strict = ids.iter().take(strict).filter(|id| payable.contains(id)).count();
     ids.retain(|id| payable.contains(id));
     run.stage("transfers", ids.len());
     if !ids.is_empty() || ledger.is_stale().await? {
@@ -49,7 +50,8 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
             funds.is_over(id);
         })
         .await;
-    Ok(())
+    // An old payment may have had it read further back.
+    ledger.tell(run, remembers_since(context).await?).await
 }
 
 /// The operations in the order in which they get the money that is there, and how many of the first nothing
@@ -71,6 +73,11 @@ async fn transfer(
     (funds, ledger, memory): (&Funds<'_>, &Ledger<'_>, Timestamp),
     operation: Operation,
 ) -> Result<(), JobError> {
+    // The ledger may have shown meanwhile that it was executed.
+    let is_due = [Status::TRANSFER_PAYABLE.as_slice(), &[Status::TransferSending]].concat().contains(&operation.status);
+    if !is_due || (operation.held.is_some() && operation.held_for != Some(Hold::LedgerUnread)) {
+        return Ok(());
+    }
     let may_send = may_be_sent(context, run, &operation).await?;
     let open = operation.status == Status::TransferSending;
     if !may_send && !open {

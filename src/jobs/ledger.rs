@@ -33,9 +33,9 @@ const ZONES: SignedDuration = SignedDuration::from_hours(14);
 /// behind its payments.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// So much of the time before the store's memory is read as well: payments of another installation are told of, whether
-/// or not Mirakl still shows their vouchers.
-const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
+/// The interval before the store's memory that is read as well: payments of another installation are listed even if
+/// Mirakl does not show their vouchers any more.
+const READ_BEFORE_MEMORY: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
 /// The longest interval of one list: HiPay takes 92 days.
 const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
@@ -75,7 +75,7 @@ pub(super) struct Ledger<'a> {
 }
 
 /// Mismatches that are told each by itself; of more of them the number is told.
-const MISMATCHES_TOLD: usize = 50;
+const MAX_MISMATCHES: usize = 50;
 
 /// The entries that somebody has to hear of. A ledger may be long: no more of them is held than is told.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ impl FoundEntries {
             LedgerMatch::Orphan => self.orphans = self.orphans.saturating_add(1),
             LedgerMatch::Mismatch => {
                 self.mismatched = self.mismatched.saturating_add(1);
-                self.mismatches.extend(Some(entry).filter(|_| self.mismatches.len() < MISMATCHES_TOLD));
+                self.mismatches.extend(Some(entry).filter(|_| self.mismatches.len() < MAX_MISMATCHES));
             }
             LedgerMatch::Matched | LedgerMatch::Foreign | LedgerMatch::Unknown => {}
         }
@@ -109,7 +109,7 @@ impl FoundEntries {
     fn add(&mut self, part: Self) {
         self.orphans = self.orphans.saturating_add(part.orphans);
         self.mismatched = self.mismatched.saturating_add(part.mismatched);
-        let free = MISMATCHES_TOLD.saturating_sub(self.mismatches.len());
+        let free = MAX_MISMATCHES.saturating_sub(self.mismatches.len());
         self.mismatches.extend(part.mismatches.into_iter().take(free));
         self.reversed.extend(part.reversed);
         self.revived.extend(part.revived);
@@ -372,21 +372,42 @@ impl<'a> Ledger<'a> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
-    /// Reads what is new, at first also what was paid before the store's memory begins, and tells what is not as it should
-    /// be. Payments of ours that this store lacks and that
-    /// were made after its memory began show that the memory is short: it begins now. A ledger that cannot be
-    /// read is told, and stops nothing that memory covers.
+    /// Reads what is new, at first also eight weeks before the store's memory, and tells what is not as it should be.
+    /// Payments of ours that this store lacks and that were made after its memory began show that the memory is short:
+    /// it begins now. A ledger that cannot be read is told, and stops nothing that memory covers.
     pub(super) async fn watch(&self, run: &Run) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
-        match self.read_since(earlier(recorded, LOOKED_BACK)).await {
+        let before = earlier(recorded, READ_BEFORE_MEMORY);
+        let mut unread = if self.known().await?.is_none() { self.read_back(before).await? } else { None };
+        match self.read_since(recorded).await {
+            // A store of an earlier release has not read so far back.
+            Ok(()) if unread.is_none() => unread = self.read_back(before).await?,
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
-            Err(error) => {
-                run.warn(&Subject::default(), say!("ledger-unread", error = &error));
-                return Ok(());
-            }
+            Err(error) => unread = Some(error),
         }
+        if let Some(error) = unread {
+            run.warn(&Subject::default(), say!("ledger-unread", error = &error));
+        }
+        // What was found before the reading failed is found.
         self.tell(run, remembers_since(self.context).await?).await
+    }
+
+    /// Reads back to `before`, unless that was read. Gives the error where it cannot be read, which concerns no later
+    /// reading.
+    async fn read_back(&self, before: Timestamp) -> Result<Option<CallError>, JobError> {
+        let mut read = self.read.lock().await;
+        if self.known().await?.is_some_and(|known| known.from <= before) {
+            return Ok(None);
+        }
+        match self.read_from_hipay(before).await {
+            Ok(from) => {
+                *read = Some(Ok(from));
+                Ok(None)
+            }
+            Err(error) if error.is_credentials() => Err(error.into()),
+            Err(error) => Ok(Some(error)),
+        }
     }
 
     /// Tells what was found, as [`Ledger::watch`] says.
@@ -722,7 +743,7 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
         };
         for kind in PaymentKind::ALL {
             if let Some(attempt) = operation.payment(kind).attempts.iter().find(ours) {
-                let given_up = reversals::is_given_up(&operation, attempt);
+                let given_up = reversals::is_given_up(&operation, attempt, Some(&entry.transaction_id));
                 let attempt = attempt.clone();
                 return Ok(Some(FoundAttempt { operation: operation.id, kind, attempt, given_up }));
             }

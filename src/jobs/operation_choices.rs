@@ -393,7 +393,7 @@ fn accept(
         let mut attempt = attempts.remove(place);
         (attempt.amount, attempt.account) = (amount, account);
         // What was over is judged anew.
-        if attempt.state == AttemptState::Ended {
+        if matches!(attempt.state, AttemptState::Ended | AttemptState::Captured) {
             attempt.state = AttemptState::Sending;
         }
         attempts.push(attempt);
@@ -464,6 +464,10 @@ fn remainder(
 /// The other operations of the same vendor off which exactly `rest` was taken: the smaller payment may have been made
 /// with the same debts taken off.
 fn nettings_of(view: &impl View, operation: &Operation, rest: Amount) -> Result<Vec<u64>, StoreError> {
+    if operation.beneficiary == Beneficiary::Operator {
+        // The operator's debts are taken off whatever commission comes next, of any shop.
+        return Ok(Vec::new());
+    }
     let adjusted = Query::group("vendor", (operation.mirakl_id, Status::AdjustedOperations.code())).descending();
     let (mut sums, mut cursor) = (BTreeMap::<u64, Amount>::new(), None);
     loop {

@@ -440,31 +440,70 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     true
 }
 
-/// HiPay has executed what counted as over, or what a person had settled otherwise: the attempt takes that over. Gives
-/// the reason where the operation is held for it, since its money may have moved twice.
+/// Takes over that HiPay has executed an attempt which counted as over, or whose operation a person had settled. Gives
+/// the reason where the operation is held for it: its money may have moved twice, or the payment is not the one that is
+/// due.
 pub(super) fn take_after_all(
     operation: &mut Operation,
     kind: PaymentKind,
     found: Found,
     now: Timestamp,
 ) -> Option<Sentence> {
-    let (transaction, reference) = (found.transaction.transaction_id.clone(), found.reference.clone());
+    let transaction = found.transaction.transaction_id.clone();
+    let is_it = |attempt: &Attempt| {
+        let by_id = attempt.transaction_id.as_ref() == Some(&transaction);
+        by_id || (!found.reference.is_empty() && attempt.reference == found.reference)
+    };
+    let place = operation.payment(kind).attempts.iter().position(is_it)?;
+    let attempts = &operation.payment(kind).attempts;
+    let others_live = attempts
+        .iter()
+        .filter(|one| !is_it(one))
+        .any(|one| matches!(one.state, AttemptState::Sending | AttemptState::Requested | AttemptState::Captured));
     let settled = operation.is_settled();
+    if let Some(difference) = attempts.get(place).and_then(|attempt| differs_now(operation, kind, attempt)) {
+        if operation.candidates.contains(&transaction) {
+            return None;
+        }
+        let message = say!("notice-other-payment", transaction = &transaction, difference);
+        operation.candidates.push(transaction);
+        operation.hold(if settled { Hold::ExecutedAfterAll } else { Hold::OtherPayment }, &message, now);
+        return Some(message);
+    }
+    if !others_live {
+        // It is the one that counts, whatever was tried after it.
+        let attempts = &mut operation.payment_mut(kind).attempts;
+        let attempt = attempts.remove(place);
+        attempts.push(attempt);
+        if kind == PaymentKind::Withdrawal && operation.status == Status::WithdrawCanceled {
+            let _ = operation.happen(Event::RetryAsked, &say!("pay-found"), now);
+        }
+    }
     take_over(operation, kind, found, now);
-    let last = operation.payment(kind).last();
-    let is_last =
-        last.is_some_and(|last| last.transaction_id.as_ref() == Some(&transaction) || last.reference == reference);
     let (transfer, withdrawal) = operation.status.columns();
     let column = if kind == PaymentKind::Transfer { transfer } else { withdrawal };
     let message = if settled {
         say!("notice-executed-settled", kind, transaction)
-    } else if !is_last || column != Column::Ok {
+    } else if others_live || column != Column::Ok {
         say!("notice-revived", kind, transaction)
     } else {
+        let answered = [Hold::Revoked, Hold::TooManyAttempts, Hold::OutcomeUnknown];
+        if operation.held.is_some() && operation.held_for.is_some_and(|why| answered.contains(&why)) {
+            operation.release(false, &say!("notice-executed", kind), now);
+        }
         return None;
     };
     operation.hold(Hold::ExecutedAfterAll, &message, now);
     Some(message)
+}
+
+/// Describes what an earlier attempt does not have in common with the payment that is due now.
+fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Sentence> {
+    if attempt.amount != operation.amount && !operation.may_pay_a_part(kind) {
+        return Some(say!("differs-told-amount", told = attempt.amount, meant = operation.amount));
+    }
+    let (account, meant) = (attempt.account, operation.recipient_hipay_id);
+    (account != meant).then(|| say!("differs-account", login = account.to_string(), meant = meant.to_string()))
 }
 
 /// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes

@@ -1,5 +1,5 @@
-//! What HiPay had executed and has taken back, and what it executed after all: found in its ledger, also where no
-//! notice told of it.
+//! Payments that HiPay takes back after it had executed them, or executes after it had shown them as failed: found in
+//! its ledger, also without a notice.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -32,12 +32,13 @@ const OFTEN: SignedDuration = SignedDuration::from_hours(20);
 const SLICE: usize = 500;
 
 /// Every status of an operation that HiPay has executed a payment of, or has shown one as failed.
-const LOOKED_AT_AGAIN: [Status; 14] = [
+const LOOKED_AT_AGAIN: [Status; 15] = [
     Status::Created,
     Status::TransferSending,
     Status::TransferRequested,
     Status::TransferNegative,
     Status::TransferFailed,
+    Status::TransferVendorDisabled,
     Status::TransferSuccess,
     Status::WithdrawSending,
     Status::WithdrawRequested,
@@ -132,7 +133,9 @@ async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestam
             for operation in page.items {
                 for kind in PaymentKind::ALL {
                     let over = operation.payment(kind).attempts.iter().filter(|attempt| {
-                        let given_up = is_given_up(&operation, attempt) && attempt.transaction_id.is_some();
+                        let may_be_shown = attempt.transaction_id.is_some() || attempt.state == AttemptState::Sending;
+                        let given_up =
+                            is_given_up(&operation, attempt, attempt.transaction_id.as_ref()) && may_be_shown;
                         let captured = attempt.state == AttemptState::Captured;
                         (captured || given_up) && (from..=until).contains(&attempt.updated_at)
                     });
@@ -191,14 +194,18 @@ async fn take_one_after_all(
     let Some((kind, attempt)) = known.and_then(|operation| given_up_as(&operation, entry)) else { return Ok(()) };
     let asked_at = context.clock.now();
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
-        Ok(transaction) => transaction.filter(|shown| shown.state == TransactionState::Captured),
+        Ok(Some(shown)) if shown.state == TransactionState::Captured => shown,
+        Ok(shown) => {
+            let why = shown.map_or_else(|| say!("sync-not-shown"), |shown| say!("sync-shown-as", state = shown.word));
+            execution_not_confirmed(run, entry, &why);
+            return Ok(());
+        }
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
-            not_confirmed(run, entry, &Sentence::from(&error));
+            execution_not_confirmed(run, entry, &Sentence::from(&error));
             return Ok(());
         }
     };
-    let Some(transaction) = transaction else { return Ok(()) };
     let (as_of, sought) = (context.hipay.as_of(asked_at), entry.clone());
     let (taken, is_taken) = tokio::sync::oneshot::channel();
     let changed = outcome::update(context, id, move |operation, now| {
@@ -221,19 +228,22 @@ fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKin
     };
     PaymentKind::ALL.into_iter().find_map(|kind| {
         let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
-        is_given_up(operation, attempt).then(|| (kind, attempt.clone()))
+        is_given_up(operation, attempt, Some(&entry.transaction_id)).then(|| (kind, attempt.clone()))
     })
 }
 
 /// Returns true if no run looks any more for what became of the attempt, which was not executed.
-pub(super) fn is_given_up(operation: &Operation, attempt: &Attempt) -> bool {
-    let dismissed = attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id));
+/// `id` is HiPay's id of the transaction, where it is known.
+pub(super) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&String>) -> bool {
+    // A person has looked at it: it is no payment of the operation, or the one that settled it.
+    let seen = |id: &String| operation.candidates.contains(id) && attempt.transaction_id.as_ref() != Some(id);
+    let looked_at = id.is_some_and(|id| operation.dismissed.contains(id) || seen(id));
     let given_up = match attempt.state {
         AttemptState::Ended => true,
         AttemptState::Sending | AttemptState::Requested | AttemptState::Refused => operation.is_settled(),
         AttemptState::Captured | AttemptState::Unknown => false,
     };
-    given_up && !dismissed
+    given_up && !looked_at
 }
 
 async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry: &LedgerEntry) -> Result<(), JobError> {
@@ -307,6 +317,14 @@ async fn confirmation(
         return Ok(shown);
     }
     context.hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await
+}
+
+/// The list shows that a payment was executed after all, and HiPay does not confirm it: the next look asks again.
+fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
+    run.fail(
+        Subject::default(),
+        say!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
+    );
 }
 
 /// The list shows that a payment was taken back, and HiPay does not confirm it: the next look asks again.

@@ -23,7 +23,7 @@ const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 const FEWEST_LISTED: usize = 4;
 
 /// Holds during which the outcome of what was sent before is looked up all the same.
-const LOOKED_UP_WHILE_HELD: [Hold; 7] = [
+const LOOKED_UP_WHILE_HELD: [Hold; 8] = [
     Hold::ByPerson,
     Hold::OutcomeUnknown,
     Hold::Revoked,
@@ -31,6 +31,7 @@ const LOOKED_UP_WHILE_HELD: [Hold; 7] = [
     Hold::OtherProvider,
     Hold::AmountChanged,
     Hold::VoucherGone,
+    Hold::ExecutedAfterAll,
 ];
 
 pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
@@ -126,7 +127,7 @@ async fn sync(
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
         if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && may_be_held(&operation) {
-            outcome::hold_vanished(context, operation.id, kind, say!("sync-not-shown")).await?;
+            outcome::hold_vanished(context, operation.id, kind, say!("sync-vanished", kind)).await?;
         }
         return Ok(());
     };

@@ -107,6 +107,13 @@ impl From<MoneyError> for Failed {
     }
 }
 
+/// The demo's past, and the choices that finance has made in it.
+async fn past(appliance: &Appliance, outside: &mut Outside<'_>, shown: Timestamp) -> Result<(), Failed> {
+    past::leap(appliance, outside, shown).await?;
+    decide(&appliance.web().context, outside.sandbox).await?;
+    Ok(past::calm(appliance, outside).await?)
+}
+
 async fn live(
     global: &Global,
     arguments: &DemoArgs,
@@ -141,12 +148,8 @@ async fn live(
     let lived: Result<bool, Failed> = tokio::select! {
         () = signals.next() => Ok(false),
         error = store.failed() => Err(error.into()),
-        lived = past::leap(&appliance, &mut outside, shown) => lived.map(|()| true),
+        lived = past(&appliance, &mut outside, shown) => lived.map(|()| true),
     };
-    if let Ok(true) = lived {
-        decide(&appliance.web().context, &sandbox).await?;
-        past::calm(&appliance, &outside).await?;
-    }
     drop(store);
     if !stopped(appliance.stop(), &mut signals).await? {
         return Ok(Exit::Stopped);

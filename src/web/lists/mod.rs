@@ -83,7 +83,7 @@ impl<T> Found<T> {
         Found { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
     }
 
-    /// The same, where that can fail.
+    /// Describes each record by a function that can fail.
     pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<Found<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         let items = items.into_iter().map(say).collect::<Result<_, E>>()?;

@@ -91,7 +91,9 @@ impl VoucherDetail {
     pub(in crate::web) fn of(view: &impl View, record: VoucherRecord) -> Result<Self, StoreError> {
         let vendor = view.get::<Vendor>(&record.voucher.shop_id)?;
         let shop_name = vendor.map(|vendor| vendor.name).filter(|name| !name.is_empty());
-        let operations = jobs::operations_of(view, &record)?.into_iter().map(|operation| operation.id).collect();
+        // A held voucher has made none.
+        let made = if record.held.is_none() { jobs::operations_of(view, &record)? } else { Vec::new() };
+        let operations = made.into_iter().map(|operation| operation.id).collect();
         Ok(Self { item: VoucherFilter::item(record), shop_name, operations })
     }
 }

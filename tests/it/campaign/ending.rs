@@ -173,7 +173,9 @@ impl Campaign {
         for (id, account) in accounts.iter().filter(|(id, _)| **id != technical) {
             let of_nobody = |entry: &&Entry| {
                 let known = |one: &Operation| one.transaction_ids().any(|known| known == entry.transaction_id);
-                let doubled = self.truth.revived.contains(&entry.transaction_id);
+                let due = self.truth.due_of(entry);
+                let live = due.map_or(0, |due| self.truth.live(&self.world, Kind::Transfer, due).len());
+                let doubled = self.truth.revived.contains(&entry.transaction_id) && live > 1;
                 entry.by_others || doubled || !operations.iter().any(known)
             };
             let to_it = entries.iter().filter(|entry| entry.kind == Kind::Transfer && entry.to == Place::Account(*id));
