@@ -2,7 +2,7 @@
 //! reading it costs.
 
 use cashout::explanation::explain;
-use cashout::operation::{Hold, OperationChoice, PaymentKind, Status};
+use cashout::operation::{Column, Hold, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, FaultPlan, Life, Listed, SandboxOptions, Traffic, Until};
 use jiff::SignedDuration;
 
@@ -141,6 +141,88 @@ async fn what_is_executed_after_all_without_a_notice_is_found() {
         assert_eq!((ended.held, ended.status), (None, Status::WithdrawSuccess));
     })
     .await;
+}
+
+/// Where nothing else was paid, what is executed after all is the payment, whatever was tried after it: it is paid once,
+/// and nobody is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_only_payment_that_is_executed_after_all_counts() {
+    let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
+        SHAPES.into_iter().flat_map(move |listed| [1_u32, 2].map(|failed| (kind, listed, failed)))
+    });
+    each(cases, async |(kind, listed, failed)| {
+        let world = market(SandboxOptions::default(), Memory::Whole).await;
+        world.sandbox.hipay(|hipay| hipay.listed = listed);
+        world.generate().await;
+        let technical = world.sandbox.credentials().technical_id.to_string();
+        let base = world.operation(1).base_reference(kind, &technical);
+        for number in 1..=failed {
+            let reference = if number == 1 { base.clone() } else { format!("{base}_R{number}") };
+            world.sandbox.hipay(|hipay| hipay.lives.insert(reference, Life::failing(Ending::Aborted)));
+        }
+        for _ in 0..failed {
+            day(&world).await;
+            world.sync().await;
+            if world.operation(1).status == Status::WithdrawCanceled && failed > 1 {
+                let id = world.operation(1).id;
+                let again = world.operation(1).withdrawal.attempts.len() < 2;
+                if again {
+                    world.choose(id, OperationChoice::Retry, "HiPay says that it failed", "Otto").await.unwrap();
+                }
+            }
+        }
+        let tried = world.operation(1).payment(kind).attempts.clone();
+        assert_eq!(tried.len(), usize::try_from(failed).unwrap(), "{kind:?}: {tried:?}");
+        let first = tried[0].transaction_id.clone().unwrap();
+        world.clock.advance(days(2));
+        world.sandbox.hipay(|hipay| hipay.execute_after_all(&first));
+        world.sync().await;
+        let taken = world.operation(1);
+        let column = if kind == PaymentKind::Transfer { taken.status.columns().0 } else { taken.status.columns().1 };
+        assert_eq!((column, taken.held.clone()), (Column::Ok, None), "{kind:?} {listed:?}: {taken:#?}");
+        until_all_is_paid(&world, 4).await;
+        all_is_paid(&world);
+        assert_eq!(world.operation(1).payment(kind).attempts.len(), tried.len(), "it was paid again");
+    })
+    .await;
+}
+
+/// An earlier attempt with another amount is not the payment that is due now.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_amount_that_is_executed_after_all_waits_for_a_person() {
+    let mut world = market(SandboxOptions::default(), Memory::Whole).await;
+    world.generate().await;
+    let technical = world.sandbox.credentials().technical_id.to_string();
+    let reference = world.operation(1).base_reference(PaymentKind::Transfer, &technical);
+    world.sandbox.hipay(|hipay| hipay.lives.insert(reference, Life::failing(Ending::Aborted)));
+    world.transfer().await;
+    world.sync().await;
+    let id = world.operation(1).id;
+    let first = world.operation(1).transfer.last().and_then(|last| last.transaction_id.clone()).unwrap();
+    world.sandbox.mirakl(|mirakl| mirakl.voucher_mut(1).unwrap().amount_transferred = Some("120.00".to_owned()));
+    world.transfer().await;
+    world.choose(id, OperationChoice::Release, "the new amount is right", "Otto").await.unwrap();
+    assert_eq!(world.operation(1).amount, euro(12_000));
+    world.clock.advance(days(2));
+    world.sandbox.hipay(|hipay| hipay.execute_after_all(&first));
+    for _ in 0..3 {
+        world.sync().await;
+        day(&world).await;
+        world.clock.advance(days(1));
+    }
+    let held = world.operation(1);
+    assert_eq!((held.held_for, &held.candidates), (Some(Hold::OtherPayment), &vec![first.clone()]), "{held:#?}");
+    assert_eq!(world.paid_out().get(&wallet_of(2001)), None);
+    world.choose(id, OperationChoice::Accept { transaction_id: first }, "HiPay says so", "Otto").await.unwrap();
+    let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(id)).unwrap();
+    assert_eq!((rest.amount, rest.held_for), (euro(2_000), Some(Hold::Remainder)));
+    world.choose(rest.id, OperationChoice::Release, "it is owed", "Otto").await.unwrap();
+    world.check_ledger = false;
+    for _ in 0..4 {
+        day(&world).await;
+        world.sync().await;
+    }
+    assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&12_000));
 }
 
 /// Each account that paid is read once a day, and no more once ninety days are over.

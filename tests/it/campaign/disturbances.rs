@@ -32,7 +32,7 @@ const DISTURBANCES: [(u32, &str); 27] = [
     (5, "HiPay's pace"),
     (4, "payments end"),
     (8, "payment taken back"),
-    (4, "executed after all"),
+    (8, "executed after all"),
     (4, "refusal"),
     (3, "money arrives"),
     (3, "memory lost"),
