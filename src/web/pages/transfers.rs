@@ -166,7 +166,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         let tone = status_tone(change.status);
         let (title, text) = (page.of(&change.status), page.say(&change.message, change.said.as_ref()));
         // What was noted without a change of status: held, released, decided by a person.
-        let (title, text) = if is_note && !text.is_empty() { (text, String::new()) } else { (title, text) };
+        let title = if is_note && !text.is_empty() { page.t("story-noted") } else { title };
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
     }
     events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));

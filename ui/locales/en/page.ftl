@@ -109,6 +109,7 @@ operation-adjusts = made up for operation { $operation }
 operation-adjusted-by = made up for by operation { $operation }
 operation-story = What happened
 story-made = Made from payment order { $voucher }
+story-noted = Noted
 story-sent = { $kind } sent to HiPay: { $state }
 story-told = HiPay told: { $action }
 story-reference = Reference

@@ -109,6 +109,7 @@ operation-adjusts = a compensé l’opération { $operation }
 operation-adjusted-by = compensée par l’opération { $operation }
 operation-story = Ce qui s’est passé
 story-made = Créée à partir du bon de paiement { $voucher }
+story-noted = Noté
 story-sent = { $kind } envoyé à HiPay : { $state }
 story-told = HiPay a annoncé : { $action }
 story-reference = Référence
