@@ -21,6 +21,9 @@ use super::story::Known;
 /// The longest message, in bytes. A longer one is a defect of ours, and is not sent.
 const LONGEST: usize = 96 * 1024;
 
+/// The longest part of a message that tells what is known of updates, in bytes; the rest is for what stands beside it.
+pub const MAX_KNOWN: usize = 80 * 1024;
+
 /// The most files with one message: the listening socket and systemd's credentials.
 const MOST_FILES: usize = 64;
 
@@ -147,6 +150,16 @@ impl Channel {
 
     /// Sends a message and what comes with it. An error where the other end is gone.
     pub fn send(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+        // Nobody is to be killed because the other one is gone.
+        self.send_with(message, files, SendFlags::NOSIGNAL)
+    }
+
+    /// The same without waiting: an error of kind `WouldBlock` where the other end does not read.
+    pub fn send_at_once(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(message, files, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    }
+
+    fn send_with(&self, message: &impl Serialize, files: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
         let text = serde_json::to_vec(message)?;
         if text.len() > LONGEST || files.len() > MOST_FILES {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for the channel"));
@@ -156,8 +169,7 @@ impl Channel {
         if !files.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(files));
         }
-        // Nobody is to be killed because the other one is gone.
-        sendmsg(&self.0, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL)?;
+        sendmsg(&self.0, &[IoSlice::new(&text)], &mut control, flags)?;
         Ok(())
     }
 
@@ -241,6 +253,22 @@ mod tests {
         assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Unknown);
         assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: false });
         assert_eq!(worker.receive::<Told>().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn an_end_that_does_not_read_keeps_nobody_waiting() {
+        let (guard, worker) = Channel::pair().unwrap();
+        let mut told = 0_u32;
+        let error = loop {
+            match guard.send_at_once(&Told::Probe { nth: told }, &[]) {
+                Ok(()) => told += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        for nth in 0..told {
+            assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Probe { nth });
+        }
     }
 
     #[test]

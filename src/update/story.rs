@@ -12,8 +12,23 @@ use utoipa::ToSchema;
 
 use crate::locale::{Texts, Value};
 
-/// How many past attempts the worker is told of; the file has all of them.
+/// How many past attempts the worker is told of.
 pub const PAST_TOLD: usize = 20;
+
+/// How many past attempts the history keeps, the latest.
+pub const MAX_PAST: usize = 200;
+
+/// The longest name that a worker or a release gives: a version, a login; in characters.
+const MAX_NAME: usize = 100;
+
+/// The longest sentence that a worker or a release gives, in characters.
+const MAX_SENTENCE: usize = 1_000;
+
+/// The most things that a reason names.
+const MAX_DETAILS: usize = 20;
+
+/// The most steps of an attempt.
+const MAX_STEPS: usize = 50;
 
 /// How many last lines of a release that failed are kept, and how long each may be.
 pub const LINES_KEPT: usize = 20;
@@ -35,6 +50,21 @@ pub struct Known {
 }
 
 impl Known {
+    /// Cuts it until it takes `bytes` as JSON at most: the lines of the oldest attempts go first, then those attempts.
+    pub fn fit(&mut self, bytes: usize) {
+        let fits = |known: &Self| serde_json::to_vec(known).is_ok_and(|text| text.len() <= bytes);
+        while !fits(self) {
+            if let Some(past) = self.past.iter_mut().rev().find(|past| !past.lines.is_empty()) {
+                past.lines.clear();
+            } else if self.past.pop().is_none() {
+                // What is left is bounded where it enters; it cannot be longer than that.
+                self.attempt = None;
+                self.impossible = self.impossible.take().map(Reason::bounded);
+                return;
+            }
+        }
+    }
+
     /// Why this version is not to be installed from here; nothing where it can be tried.
     pub fn against(&self, version: &str) -> Option<Reason> {
         let tried = |past: &&Past| past.outcome == Outcome::RolledBack && past.to == version;
@@ -63,6 +93,17 @@ impl Reason {
     /// A reason that names nothing.
     pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), sentence: sentence.into(), details: BTreeMap::new() }
+    }
+
+    /// Cuts what is longer than anybody reads.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let details = self.details.into_iter().take(MAX_DETAILS);
+        Self {
+            kind: cut(self.kind, MAX_NAME),
+            sentence: cut(self.sentence, MAX_SENTENCE),
+            details: details.map(|(name, what)| (cut(name, MAX_NAME), cut(what, MAX_SENTENCE))).collect(),
+        }
     }
 
     /// The same, naming something.
@@ -101,6 +142,16 @@ pub struct Attempt {
     /// The steps so far; the last one is under way.
     #[serde(default)]
     pub steps: Vec<StepTaken>,
+}
+
+impl Attempt {
+    /// Cuts what is longer than anybody reads.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.steps.truncate(MAX_STEPS);
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(name, MAX_NAME));
+        Self { from, to, asked_by, ..self }
+    }
 }
 
 /// A step of an attempt.
@@ -188,7 +239,7 @@ impl Outcome {
     }
 }
 
-/// An attempt that is over: a line of the history, kept for ever.
+/// An attempt that is over: a line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Past {
     /// The version that was there.
@@ -215,4 +266,70 @@ pub struct Past {
     /// The last lines that the new release wrote, where it was rolled back.
     #[serde(default)]
     pub lines: Vec<String>,
+}
+
+impl Past {
+    /// Cuts what is longer than anybody reads.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.steps.truncate(MAX_STEPS);
+        self.lines.truncate(LINES_KEPT);
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(name, MAX_NAME));
+        Self {
+            from,
+            to,
+            asked_by,
+            digest: self.digest.map(|digest| cut(digest, MAX_NAME)),
+            reason: self.reason.map(Reason::bounded),
+            lines: self.lines.into_iter().map(|line| cut(line, LONGEST_LINE)).collect(),
+            ..self
+        }
+    }
+}
+
+/// The first `most` characters.
+fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn past(text: &str, lines: usize) -> Past {
+        let at = Timestamp::UNIX_EPOCH;
+        Past {
+            from: text.to_owned(),
+            to: text.to_owned(),
+            asked_by: text.to_owned(),
+            began_at: at,
+            ended_at: at,
+            digest: Some(text.to_owned()),
+            steps: vec![StepTaken { step: Step::Verify, began_at: at }; lines],
+            outcome: Outcome::RolledBack,
+            reason: Some(Reason::new(text, text).with(text, text)),
+            lines: vec![text.to_owned(); lines],
+        }
+    }
+
+    proptest! {
+        /// Whatever a release has said, of however many attempts: what is told of it fits, and the latest attempt is
+        /// told of.
+        #[test]
+        fn whatever_is_known_fits(text in "\\PC{0,400}", lines in 0_usize..400, attempts in 1_usize..=PAST_TOLD) {
+            let mut known = Known {
+                impossible: Some(Reason::new("x", text.clone()).bounded()),
+                attempt: None,
+                past: vec![past(&text, lines).bounded(); attempts],
+            };
+            known.fit(crate::update::channel::MAX_KNOWN);
+            prop_assert!(serde_json::to_vec(&known).unwrap().len() <= crate::update::channel::MAX_KNOWN);
+            prop_assert!(!known.past.is_empty());
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use cashout::sandbox::SandboxOptions;
+use serde_json::json;
 
 use crate::notices::until;
 use crate::told::Running;
@@ -72,4 +73,37 @@ async fn nobody_but_a_guard_starts_a_worker() {
     assert_eq!(told.code, Some(4), "{told:?}");
     let me = std::process::id().to_string();
     world.told(&["serve", "--worker-of", &me]).await.ends(2).says("--worker-of is for the guard alone");
+}
+
+/// One line of the history: a release that was rolled back, with all that it had written.
+fn rolled_back(text: &str, lines: usize) -> String {
+    json!({
+        "from": "1.0.0", "to": "1.1.0", "asked_by": text, "began_at": "2026-11-01T00:00:00Z",
+        "ended_at": "2026-11-01T00:01:00Z", "digest": "00", "outcome": "rolled_back",
+        "reason": { "kind": "ended", "sentence": text, "details": { "ended": text } },
+        "lines": vec![text; lines],
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_of_any_size_keeps_no_guard_from_starting() {
+    let whole = |text: &str, attempts: usize, lines: usize| vec![rolled_back(text, lines); attempts].join("\n") + "\n";
+    for history in [
+        whole(&"x".repeat(230), 20, 20),
+        whole(&"é\u{1}\"".repeat(80), 20, 400),
+        whole(&"long ".repeat(40_000), 3, 3),
+        whole("short", 5_000, 0),
+        "rubbish\n".repeat(10_000),
+    ] {
+        let world = world().await;
+        let folder = world.data().join("guard");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("history"), &history).unwrap();
+        let (running, address) = serving(&world).await;
+        let answer = http().get(format!("http://{address}/healthz")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        running.signal("TERM");
+        running.end().await.ends(0);
+    }
 }

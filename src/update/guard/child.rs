@@ -152,17 +152,20 @@ impl Child {
         self.lines.into()
     }
 
-    /// Tells it something, with files. Whether it can still hear is seen by its end.
+    /// Tells it something, with files, without waiting. Whether it can still hear is seen by its end.
     pub(super) fn send(&self, told: &Told, files: &[BorrowedFd<'_>]) -> io::Result<()> {
-        match self.channel.as_ref().map(|channel| channel.send(told, files)) {
+        match self.channel.as_ref().map(|channel| channel.send_at_once(told, files)) {
             Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Tells it something that it will also see in another way if it does not hear it.
+    /// Tells it something that it will also see in another way if it does not hear it. One that does not read is not
+    /// waited for: it is ended where it is to stop.
     pub(super) fn tell(&self, told: &Told) {
-        let _ = self.send(told, &[]);
+        if self.send(told, &[]).is_err() && matches!(told, Told::Stop { .. }) {
+            let _ = kill_process(self.process, Signal::KILL);
+        }
     }
 
     /// What it has said, if anything; does not wait.
@@ -184,10 +187,10 @@ impl Child {
                     }
                     return Ok(Some((said, files.pop_front())));
                 }
-                Ok(None) => self.channel = None,
                 // Rubbish from the process that talks to the network is passed over.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
-                Err(error) => return Err(error),
+                // It is heard no more, and is started again once it has been silent for long.
+                Ok(None) | Err(_) => self.channel = None,
             }
         }
     }

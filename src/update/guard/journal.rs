@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use super::trap::Operation;
 use crate::clock::Clock;
-use crate::update::story::{Attempt, Known, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
+use crate::update::story::{Attempt, Known, MAX_PAST, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
 
 const JOURNAL: &str = "journal";
 const HISTORY: &str = "history";
@@ -88,6 +88,7 @@ impl Journal {
             began_at: self.began_at,
             steps: self.steps.clone(),
         }
+        .bounded()
     }
 
     /// The attempt as the history keeps it.
@@ -104,6 +105,7 @@ impl Journal {
             reason: self.reason.clone(),
             lines: self.lines.clone(),
         }
+        .bounded()
     }
 
     fn is_over(&self) -> bool {
@@ -140,6 +142,7 @@ impl Place {
         if self.history()?.last().is_none_or(|last| last.began_at != past.began_at) {
             self.add_line(HISTORY, &serde_json::to_string(&past)?)?;
         }
+        self.shorten_history()?;
         self.forget()
     }
 
@@ -152,6 +155,14 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         })
+    }
+
+    /// Keeps the latest attempts of a long history.
+    fn shorten_history(&self) -> io::Result<()> {
+        let history = self.history()?;
+        let Some(latest) = history.len().checked_sub(MAX_PAST).filter(|over| *over > 0) else { return Ok(()) };
+        let lines = history.iter().skip(latest).map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        self.write_state(HISTORY, format!("{}\n", lines.join("\n")).as_bytes())
     }
 
     /// All attempts that are over, the oldest first. A line that cannot be read is passed over.
@@ -171,7 +182,7 @@ impl Place {
     /// What is told of all this.
     pub(super) fn known(&self, impossible: Option<Reason>) -> io::Result<Known> {
         let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
-        let past = self.history()?.into_iter().rev().take(PAST_TOLD).collect();
+        let past = self.history()?.into_iter().rev().take(PAST_TOLD).map(Past::bounded).collect();
         Ok(Known { impossible, attempt, past })
     }
 }

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::channel::{Said, Told};
+use super::channel::{MAX_KNOWN, Said, Told};
 use super::story::{Known, Past, Reason};
 use crate::config;
 use crate::release;
@@ -221,14 +221,18 @@ impl Guard {
 
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
-        let worker = Child::start(&self.plan, trial)?;
+        let mut worker = Child::start(&self.plan, trial)?;
         // Whoever may read them all the same does so by itself.
         let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
         let mut files = vec![self.plan.listener.as_fd()];
         files.extend(handed_over.iter().map(|(_, file)| file.as_fd()));
         let credentials = handed_over.iter().map(|(key, _)| key.clone()).collect();
         let (known, keeps_settings) = (self.known(), self.plan.user.is_some());
-        worker.send(&Told::Start { trial, known, credentials, keeps_settings }, &files)?;
+        if let Err(error) = worker.send(&Told::Start { trial, known, credentials, keeps_settings }, &files) {
+            // Its end is seen like any other.
+            (self.plan.say)(&format!("the worker cannot be told to start: {error}"));
+            worker.kill();
+        }
         self.worker = Some(worker);
         Ok(())
     }
@@ -240,6 +244,7 @@ impl Guard {
             Known { impossible: self.impossible.clone(), ..Known::default() }
         });
         known.past.splice(0..0, self.unwritten.clone());
+        known.fit(MAX_KNOWN);
         known
     }
 
