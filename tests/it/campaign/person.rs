@@ -19,6 +19,10 @@ impl Campaign {
         chosen.map(|_| told.clone()).map_err(|error| format!("{told}: {error}"))
     }
 
+    pub(super) async fn settle_operation(&mut self, operation: &Operation) -> Option<String> {
+        self.choose(operation, OperationChoice::Settle).await.ok()
+    }
+
     pub(super) async fn hold_on_suspicion(&mut self, operation: &Operation) -> Option<String> {
         self.choose(operation, OperationChoice::Hold).await.ok()
     }
