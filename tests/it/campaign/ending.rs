@@ -195,7 +195,12 @@ impl Campaign {
             let put = to_it.filter(of_nobody);
             // What a commission's withdrawal could not take is told as missing, and stays where it is.
             let short = operations.iter().filter(|one| one.recipient_hipay_id == *id).filter_map(|one| one.shortfall);
-            let put = put.map(|entry| entry.amount).chain(short);
+            // What somebody has settled because its reference is used up stays there as well.
+            let settled = operations.iter().filter(|one| {
+                let commission = one.beneficiary == Beneficiary::Operator && one.recipient_hipay_id == *id;
+                commission && one.is_settled() && one.status == Status::WithdrawFailed
+            });
+            let put = put.map(|entry| entry.amount).chain(short).chain(settled.map(|one| one.amount));
             let put = put.fold(account.opening, |sum, amount| sum.checked_add(amount).unwrap());
             assert!(
                 put.covers(account.balance),
