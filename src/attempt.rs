@@ -104,6 +104,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Returns true where HiPay's transaction `id` with `reference` is of this attempt: by the id, or by the reference
+    /// where no id is known yet.
+    pub fn is_of(&self, id: &str, reference: &str) -> bool {
+        self.transaction_id.as_deref().map_or_else(|| self.reference == reference, |known| known == id)
+    }
+
     /// Returns true where HiPay has it and calls its state by a word that is not known.
     pub fn has_unknown_word(&self) -> bool {
         let word = self.transaction_status.as_deref().map(TransactionState::from_word);

@@ -178,15 +178,17 @@ fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
     said.into_iter().chain([open]).collect()
 }
 
+/// It has failed, in the words of its story.
+fn failed_as_told(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let (message, amount) = (operation.message.as_str(), operation.amount);
+    let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).amount("amount", amount);
+    explanation.says("message", message, said(operation, message))
+}
+
 /// HiPay refused the last attempt, or shows it as failed.
 fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
     let last = operation.payment(kind).last();
-    let general =
-        || {
-            Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay)
-                .amount("amount", operation.amount)
-                .says("message", &operation.message, said(operation, &operation.message))
-        };
+    let general = || failed_as_told(operation, kind);
     match last {
         Some(last) if last.state == AttemptState::Ended => ended(operation, last),
         Some(last) => last.refusal.as_ref().map_or_else(general, refusals::explain),
@@ -229,14 +231,7 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
         Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
         Unready::NotIdentified => ("why-not-identified", Actor::Vendor),
         Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
-        Unready::MoneyKept | Unready::Unknown => {
-            let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay);
-            return explanation.amount("amount", operation.amount).says(
-                "message",
-                &operation.message,
-                said(operation, &operation.message),
-            );
-        }
+        Unready::MoneyKept | Unready::Unknown => return failed_as_told(operation, kind),
     };
     Explanation::new(id, by).text("wallet", operation.recipient_hipay_id.to_string())
 }

@@ -74,12 +74,12 @@ async fn transfer(
     operation: Operation,
 ) -> Result<(), JobError> {
     // The ledger may have shown meanwhile that it was executed.
-    let is_due = [Status::TRANSFER_PAYABLE.as_slice(), &[Status::TransferSending]].concat().contains(&operation.status);
+    let open = operation.status == Status::TransferSending;
+    let is_due = open || Status::TRANSFER_PAYABLE.contains(&operation.status);
     if !is_due || (operation.held.is_some() && operation.held_for != Some(Hold::LedgerUnread)) {
         return Ok(());
     }
     let may_send = may_be_sent(context, run, &operation).await?;
-    let open = operation.status == Status::TransferSending;
     if !may_send && !open {
         return Ok(());
     }

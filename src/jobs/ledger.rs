@@ -737,10 +737,7 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
         }
     }
     for operation in operations {
-        let ours = |attempt: &&Attempt| {
-            attempt.transaction_id.as_ref() == Some(&entry.transaction_id)
-                || (attempt.transaction_id.is_none() && attempt.reference == entry.reference)
-        };
+        let ours = |attempt: &&Attempt| attempt.is_of(&entry.transaction_id, &entry.reference);
         for kind in PaymentKind::ALL {
             if let Some(attempt) = operation.payment(kind).attempts.iter().find(ours) {
                 let given_up = reversals::is_given_up(&operation, attempt, Some(&entry.transaction_id));

@@ -403,8 +403,7 @@ fn accept(
         operation.vendor_hipay_id = account;
     }
     outcome::take_over(operation, kind, Found { number, reference, account, transaction, as_of }, now);
-    let (transfer, withdrawal) = operation.status.columns();
-    let column = if kind == PaymentKind::Transfer { transfer } else { withdrawal };
+    let column = operation.status.column(kind);
     if !matches!(column, Column::Requested | Column::Ok) {
         return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
     }

@@ -480,8 +480,7 @@ pub(super) fn take_after_all(
         }
     }
     take_over(operation, kind, found, now);
-    let (transfer, withdrawal) = operation.status.columns();
-    let column = if kind == PaymentKind::Transfer { transfer } else { withdrawal };
+    let column = operation.status.column(kind);
     let message = if settled {
         say!("notice-executed-settled", kind, transaction)
     } else if others_live || column != Column::Ok {

@@ -21,7 +21,7 @@ use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Query, View};
 
-/// What was executed or given up is looked at again for this long.
+/// The age up to which executed and given-up payments are looked at again.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// An account is looked at again this long after the last time, and a payment this long after it was executed:
@@ -222,10 +222,7 @@ async fn take_one_after_all(
 
 /// The payment that an executed entry is of, and its attempt, where no run looks for its outcome any more.
 fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKind, Attempt)> {
-    let is_it = |attempt: &&Attempt| match &attempt.transaction_id {
-        Some(id) => *id == entry.transaction_id,
-        None => attempt.reference == entry.reference,
-    };
+    let is_it = |attempt: &&Attempt| attempt.is_of(&entry.transaction_id, &entry.reference);
     PaymentKind::ALL.into_iter().find_map(|kind| {
         let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
         is_given_up(operation, attempt, Some(&entry.transaction_id)).then(|| (kind, attempt.clone()))

@@ -98,7 +98,7 @@ pub enum Unready {
     BankDetailsNotValidated,
     /// The paying account is in another currency.
     NoAccountInCurrency,
-    /// What the paying account holds is kept for a payment that has waited for longer.
+    /// The paying account's money is kept for a payment that has waited for longer.
     MoneyKept,
     /// A reason of a release that we do not know.
     #[serde(other)]

@@ -151,6 +151,15 @@ impl Status {
         transfer.is_failure() || withdraw.is_failure()
     }
 
+    /// The column of one payment.
+    pub fn column(self, kind: PaymentKind) -> Column {
+        let (transfer, withdrawal) = self.columns();
+        match kind {
+            PaymentKind::Transfer => transfer,
+            PaymentKind::Withdrawal => withdrawal,
+        }
+    }
+
     /// What the dashboard shows for the transfer and for the withdrawal.
     pub fn columns(self) -> (Column, Column) {
         use Column as C;

@@ -57,7 +57,7 @@ pub struct Traffic {
     counts: HashMap<Endpoint, u64>,
     in_flight: HashMap<Remote, u32>,
     most_in_flight: HashMap<Remote, u32>,
-    total: u64,
+    totals: HashMap<Remote, u64>,
 }
 
 impl Traffic {
@@ -73,7 +73,12 @@ impl Traffic {
 
     /// How many requests came at all.
     pub fn total(&self) -> u64 {
-        self.total
+        self.totals.values().sum()
+    }
+
+    /// The number of requests to `remote`.
+    pub fn total_of(&self, remote: Remote) -> u64 {
+        self.totals.get(&remote).copied().unwrap_or(0)
     }
 
     /// How many requests to `remote` are under way.
@@ -94,7 +99,8 @@ impl Traffic {
     }
 
     pub(super) fn begin(&mut self, call: &Call, at: Timestamp) -> u64 {
-        self.total += 1;
+        *self.totals.entry(call.remote).or_default() += 1;
+        let number = self.total();
         let now = self.in_flight.entry(call.remote).or_default();
         *now += 1;
         let most = self.most_in_flight.entry(call.remote).or_default();
@@ -106,7 +112,7 @@ impl Traffic {
             self.exchanges.pop_front();
         }
         self.exchanges.push_back(Exchange {
-            number: self.total,
+            number,
             at,
             remote: call.remote,
             method: call.method.clone(),
@@ -118,7 +124,7 @@ impl Traffic {
             in_flight: *now,
             outcome: Outcome::Open,
         });
-        self.total
+        number
     }
 
     pub(super) fn outcome(&mut self, number: u64, outcome: Outcome) {

@@ -154,7 +154,7 @@ impl Channel {
         self.send_with(message, files, SendFlags::NOSIGNAL)
     }
 
-    /// The same without waiting: an error of kind `WouldBlock` where the other end does not read.
+    /// Sends a message without waiting. An error of kind `WouldBlock` where the other end does not read.
     pub fn send_at_once(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.send_with(message, files, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     }

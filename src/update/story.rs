@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 
 use crate::locale::{Texts, Value};
 
-/// How many past attempts the worker is told of.
+/// The number of past attempts that the worker is told of.
 pub const PAST_TOLD: usize = 20;
 
-/// How many past attempts the history keeps, the latest.
+/// The number of past attempts that the history keeps, the latest.
 pub const MAX_PAST: usize = 200;
 
 /// The longest name that a worker or a release gives: a version, a login; in characters.

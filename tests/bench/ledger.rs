@@ -1,6 +1,6 @@
 //! Reading 92 days of HiPay's ledger: the memory must not grow with what the ledger holds.
 //!
-//! What is measured is a process of its own, beside the sandbox.
+//! The measured process runs beside the sandbox's.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -28,7 +28,7 @@ pub(crate) const CHILD: &str = "--ledger-child";
 /// HiPay's longest interval of a list, in hours.
 const HOURS: i64 = 92 * 24;
 
-/// How much more memory the longest ledger may need than the one before it, in MiB.
+/// The most memory that the longest ledger may need beyond the one before it, in MiB.
 const MAX_MORE: u64 = 16;
 
 /// The wallets that the payments go to.

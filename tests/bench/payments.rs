@@ -30,16 +30,6 @@ const IBAN: &str = "FR1420041010050500013M02606";
 
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// HiPay's calls that a payment takes part in.
-const CALLS: [Endpoint; 6] = [
-    Endpoint::Transfer,
-    Endpoint::Withdrawal,
-    Endpoint::Transaction,
-    Endpoint::Transactions,
-    Endpoint::Account,
-    Endpoint::Balance,
-];
-
 /// Prints what each batch takes, at once and at HiPay's pace, and the calls of an operation.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -178,17 +168,16 @@ impl Market {
         let batch =
             jobs::run(&self.context, &command, "benchmark", Arc::new(Silent), CancellationToken::new()).await.unwrap();
         let (time, processor) = (begun.elapsed(), machine::processor_time().saturating_sub(processor));
-        let (hipay, all) = self.calls();
-        let (calls, mirakl_calls) = (hipay - before.0, all - before.1 - (hipay - before.0));
+        let after = self.calls();
+        let (calls, mirakl_calls) = (after.0 - before.0, after.1 - before.1);
         assert_eq!((batch.done, batch.failed), (self.operations, 0), "{:?}", batch.failures);
         assert!(self.sandbox.traffic(|traffic| traffic.most_in_flight(Remote::Hipay)) <= IN_FLIGHT);
         Stage { command, time, processor, calls, mirakl_calls }
     }
 
-    /// How many calls HiPay got so far, and how many both remotes.
+    /// The calls of HiPay and of Mirakl so far.
     fn calls(&self) -> (u64, u64) {
-        self.sandbox
-            .traffic(|traffic| (CALLS.into_iter().map(|endpoint| traffic.count(endpoint)).sum(), traffic.total()))
+        self.sandbox.traffic(|traffic| (traffic.total_of(Remote::Hipay), traffic.total_of(Remote::Mirakl)))
     }
 
     /// The least that the latency allows: so many in flight, but the operator's withdrawals one after

@@ -197,14 +197,19 @@ impl HipayModel {
         ending.status().clone_into(&mut transaction.status);
         transaction.captured = None;
         let transaction = transaction.clone();
-        if let Some(account) = transaction.recipient.and_then(|id| self.accounts.get_mut(&id)) {
-            account.balance = account.balance.checked_sub(transaction.amount).unwrap_or(account.balance);
-        }
-        if let Some(account) = self.accounts.get_mut(&transaction.issuer) {
-            account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
-        }
+        self.shift(transaction.amount, transaction.recipient, Some(transaction.issuer));
         self.ledger.turn(&transaction.id, EntryState::Reversed);
         self.announce(&News::ended(&transaction, ending), now);
+    }
+
+    /// Moves money from one account to another; a bank is no account here.
+    fn shift(&mut self, amount: Amount, from: Option<u64>, to: Option<u64>) {
+        if let Some(account) = from.and_then(|id| self.accounts.get_mut(&id)) {
+            account.balance = account.balance.checked_sub(amount).unwrap_or(account.balance);
+        }
+        if let Some(account) = to.and_then(|id| self.accounts.get_mut(&id)) {
+            account.balance = account.balance.checked_add(amount).unwrap_or(account.balance);
+        }
     }
 
     /// A payment that had ended without being executed is executed after all: the money moves, and HiPay tells so.
@@ -215,12 +220,7 @@ impl HipayModel {
         Ending::Captured.status().clone_into(&mut transaction.status);
         transaction.captured = Some(now);
         let transaction = transaction.clone();
-        if let Some(account) = self.accounts.get_mut(&transaction.issuer) {
-            account.balance = account.balance.checked_sub(transaction.amount).unwrap_or(account.balance);
-        }
-        if let Some(account) = transaction.recipient.and_then(|id| self.accounts.get_mut(&id)) {
-            account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
-        }
+        self.shift(transaction.amount, Some(transaction.issuer), transaction.recipient);
         self.ledger.turn(&transaction.id, EntryState::Executed);
         self.announce(&News::ended(&transaction, Ending::Captured), now);
     }
