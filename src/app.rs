@@ -72,7 +72,7 @@ pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Un
 /// The data folder holds salts and payments: nobody else than `user` may look inside, nor than
 /// ourselves where none is given. One that is there stays as it is.
 pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(), StoreError> {
-    use std::os::unix::fs::{DirBuilderExt, chown};
+    use std::os::unix::fs::{DirBuilderExt, lchown};
     if data.is_dir() {
         return Ok(());
     }
@@ -84,7 +84,8 @@ pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(
     }
     let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
     let created = created.and_then(|()| match user {
-        Some(user) => chown(data, Some(user.id), Some(user.group)),
+        // Not through a link that somebody has put in its place since.
+        Some(user) => lchown(data, Some(user.id), Some(user.group)),
         None => Ok(()),
     });
     created.map_err(|error| {

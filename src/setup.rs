@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -158,8 +160,14 @@ pub fn is_wanted(errors: &ConfigErrors, data: &Path) -> bool {
 }
 
 /// Where the page is: the port of `server.listen` as far as it is known, on this machine alone.
-pub fn address(config: &Path, environment: Vec<(String, String)>) -> Result<SocketAddr, ConfigErrors> {
-    let listen = Draft::begin(config, environment)?.known().remove("server.listen").and_then(|known| known.value);
+/// `config` was opened by whoever calls; nothing where there is no such file.
+pub fn address(
+    path: &Path,
+    config: io::Result<Option<File>>,
+    environment: Vec<(String, String)>,
+) -> Result<SocketAddr, ConfigErrors> {
+    let listen =
+        Draft::begin_opened(path, config, environment)?.known().remove("server.listen").and_then(|known| known.value);
     let listen = listen.and_then(|listen| listen.parse().ok());
     let listen: SocketAddr = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let here = match listen.ip() {
@@ -373,10 +381,10 @@ mod tests {
             ("'[::]:443'", "[::1]:443"),
         ] {
             std::fs::write(&path, format!("parameters:\n    server.listen: {listen}\n")).unwrap();
-            assert_eq!(address(&path, Vec::new()).unwrap().to_string(), at);
+            assert_eq!(address(&path, crate::config::open_file(&path), Vec::new()).unwrap().to_string(), at);
         }
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(address(&path, Vec::new()).unwrap().to_string(), "127.0.0.1:8080");
+        assert_eq!(address(&path, crate::config::open_file(&path), Vec::new()).unwrap().to_string(), "127.0.0.1:8080");
     }
 
     #[test]

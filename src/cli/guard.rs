@@ -11,11 +11,11 @@ use super::output::notice;
 use super::serve::at_work_already;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::app;
-use crate::config::{Config, process_environment};
+use crate::config::{Config, open_file, process_environment};
 use crate::release;
 use crate::setup;
 use crate::sys;
-use crate::update::guard::{Ended, Guard, Handover, Plan, User, rehearse, rescue};
+use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, User, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
@@ -49,16 +49,22 @@ fn guard(
     mut handover: Option<Handover>,
     sockets: &mut Sockets,
 ) -> Result<Ended, Failed> {
+    let user = owner::worker_user(&global.data);
+    let mut settings_file = user.map(|user| settings_file(&global.config, user, false)).transpose()?;
+    let opened = || settings_file.as_ref().map_or_else(|| open_file(&global.config), SettingsFile::file);
     // Its notices are the worker's to tell.
-    let loaded = Config::load(&global.config, process_environment());
+    let loaded = Config::load_opened(&global.config, opened(), process_environment());
     let setting_up = loaded.as_ref().is_err_and(|errors| setup::is_wanted(errors, &global.data));
     let listen = if setting_up {
-        setup::address(&global.config, process_environment())
+        setup::address(&global.config, opened(), process_environment())
     } else {
         loaded.map(|config| config.server.listen)
     };
     let listen = listen.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
-    let user = owner::worker_user(&global.data);
+    if let Some(user) = user.filter(|_| setting_up) {
+        // What is written at the end of a first run needs a folder.
+        settings_file = Some(self::settings_file(&global.config, user, true)?);
+    }
     app::create_private_folder(&global.data, user)?;
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
     // Before the listening socket: a second service is told what it is, not that a port is taken.
@@ -71,6 +77,7 @@ fn guard(
         program: program(arguments.taking_over)?,
         arguments: std::env::args_os().skip(1).filter(|argument| argument != "--taking-over").collect(),
         settings: [global.config.clone(), global.data.clone()],
+        settings_file,
         state,
         lock,
         listener,
@@ -81,6 +88,12 @@ fn guard(
         say: |sentence| notice(&format!("cashout: {sentence}")),
     };
     Ok(Guard::new(plan)?.run(handover)?)
+}
+
+/// The settings' file of a worker that runs as `user`; its folder is made where `makes` says so.
+fn settings_file(config: &Path, user: User, makes: bool) -> Result<SettingsFile, Failed> {
+    SettingsFile::open(config, user, makes)
+        .map_err(|error| Failed::new(Exit::Usage, format!("the configuration cannot be opened: {error}")))
 }
 
 /// Where a guard has its listening socket from.
@@ -111,7 +124,7 @@ impl Sockets {
 
 /// The guard's own folder: the one that was named, root's where the worker is another user, else one in
 /// the data folder.
-fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &Path) -> PathBuf {
+pub(super) fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &Path) -> PathBuf {
     match (named, user) {
         (Some(folder), _) => folder.clone(),
         (None, Some(_)) => PathBuf::from(STATE_OF_ROOT),

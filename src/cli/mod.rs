@@ -194,6 +194,9 @@ enum Ask {
         /// Install it also where it is older than what runs, or was rolled back before
         #[arg(long, conflicts_with_all = ["check", "rollback", "history"])]
         insist: bool,
+        /// Where the guard keeps what it has to know, where not in its usual place
+        #[arg(long, hide = true, value_name = "DIR")]
+        guard_state: Option<PathBuf>,
     },
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
@@ -457,7 +460,7 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
         Ask::Version => output::version(global.json),
-        Ask::Update { what, insist } => update::run(&global, what, insist),
+        Ask::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         Ask::Check(arguments) => check::run(&global, &arguments),

@@ -1,14 +1,16 @@
 //! `cashout app:update`: by way of the running service, whose guard exchanges the binary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
 use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::socket::{self, Ask, Event, Releases, Wanted};
+use crate::update::insistence::{Insistence, Insisting};
 use crate::update::story::{Known, Outcome, Past, Step};
 
 /// How long an update may take altogether, beginning with its package.
@@ -19,7 +21,14 @@ const SILENT_FOR: Duration = Duration::from_secs(45);
 /// How often it is looked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-pub(super) fn run(global: &Global, arguments: UpdateArgs, insists: bool) -> Result<Exit, Failed> {
+pub(super) fn run(
+    global: &Global,
+    arguments: UpdateArgs,
+    insists: bool,
+    guard_state: Option<&PathBuf>,
+) -> Result<Exit, Failed> {
+    // Held until this process ends, whoever it has become by then.
+    let _insisting = insist(global, &arguments, insists, guard_state)?;
     owner::become_owner_of(&global.data)?;
     // A mistake in the settings is told before anything is asked for.
     settled(global)?;
@@ -52,6 +61,39 @@ pub(super) fn run(global: &Global, arguments: UpdateArgs, insists: bool) -> Resu
                 watch(global, &before.known).await
             }
         }
+    })
+}
+
+/// Where the guard is root and its worker is not: what somebody insists on, as the guard sees it. Only root can.
+fn insist(
+    global: &Global,
+    arguments: &UpdateArgs,
+    insists: bool,
+    guard_state: Option<&PathBuf>,
+) -> Result<Option<Insisting>, Failed> {
+    let (true, Some(user)) = (insists || arguments.rollback, owner::worker_user(&global.data)) else {
+        return Ok(None);
+    };
+    let state = state_folder(guard_state, Some(user), &global.data);
+    if !state.is_dir() {
+        // No guard of root's was ever here: there is one of the owner's, who needs nobody's word.
+        return Ok(None);
+    }
+    let version = |text: &str| {
+        let unreadable = |_| Failed::new(Exit::Usage, format!("{text} is no version; one is written like 1.2.3"));
+        text.parse().map(Insistence::Version).map_err(unreadable)
+    };
+    let wanted = match (&arguments.package, &arguments.wanted) {
+        _ if arguments.rollback => Insistence::Previous,
+        (Some(path), _) => version(&version_of(path)?)?,
+        (None, Some(wanted)) => version(wanted)?,
+        (None, None) => Insistence::Newest,
+    };
+    wanted.hold(&state).map(Some).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::WouldBlock {
+            return Failed::new(Exit::Busy, "another app:update insists on something at this moment; wait for its end");
+        }
+        Failed::new(Exit::Machine, format!("the guard cannot be told, by way of {}: {error}", state.display()))
     })
 }
 

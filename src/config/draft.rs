@@ -1,13 +1,14 @@
 //! A configuration in the making: what a first run still has to ask for, and the file that comes of it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document;
-use super::layers::{FileText, Layers, SECRETS, Setting, read_file};
+use super::layers::{FileText, Layers, SECRETS, Setting, read_file, read_opened};
 use super::live::Scribe;
-use super::mistakes::{ConfigErrors, Source};
+use super::mistakes::{ConfigErrors, Mistake, Source};
 use super::write_back::{changed, replace_settings};
 use super::{Config, EXAMPLE};
 
@@ -51,7 +52,24 @@ const MODE: u32 = 0o640;
 impl Draft {
     /// Begins with what there is. `environment` is that of [`Config::load`]. Blocks.
     pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
-        let file = read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        Self::of(path, read_file(path), environment)
+    }
+
+    /// The same, where somebody has opened the file at `path`: nothing where there is none. Blocks.
+    pub fn begin_opened(
+        path: &Path,
+        opened: io::Result<Option<File>>,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::of(path, read_opened(path, opened), environment)
+    }
+
+    fn of(
+        path: &Path,
+        file: Result<Option<FileText>, Mistake>,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let file = file.map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
         let mode = file.as_ref().map_or(MODE, |file| file.mode);
         let before = file.map(|file| file.text);
         let text = before.clone().unwrap_or_else(|| EXAMPLE.to_owned());
@@ -75,7 +93,7 @@ impl Draft {
 
     /// The configuration, if it is one.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
-        Config::from_layers(self.layers()?)
+        Config::parse(&self.path, self.text.clone(), self.environment.clone())
     }
 
     /// Writes the file, by `scribe` where that is not for this process to do. Refused where somebody
@@ -85,7 +103,7 @@ impl Draft {
         if now != self.before {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody has changed it meanwhile"));
         }
-        scribe.replace(&self.text).unwrap_or_else(|| replace_settings(&self.path, &self.text, None))
+        scribe.replace(&self.text).unwrap_or_else(|| replace_settings(&self.path, &self.text))
     }
 
     fn layers(&self) -> Result<Layers, ConfigErrors> {

@@ -74,6 +74,19 @@ pub(super) struct FileText {
 
 /// Reads the file; a missing one is no mistake yet, since everything may come from elsewhere.
 pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
+    read_opened(path, open_file(path))
+}
+
+/// Opens the file at `path`; nothing where there is none.
+pub fn open_file(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// Reads the file that was opened at `path`.
+pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Result<Option<FileText>, Mistake> {
     let name = path.display();
     let refuse = |problem| Mistake::of_file(&name, problem);
     let unreadable = |error: io::Error| {
@@ -83,11 +96,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
             say!("file-unreadable").detailed(error)
         })
     };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
+    let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(refuse(say!("file-is-folder")));

@@ -19,11 +19,14 @@ mod write_back;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use draft::{Draft, Known};
-use layers::Layers;
+pub use layers::open_file;
+use layers::{FileText, Layers};
 pub use live::{Scribe, Settings};
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
@@ -38,7 +41,7 @@ pub use settings::{
     UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{Mend, WriteBackError, replace_settings, write_settings};
+pub use write_back::{Mend, WriteBackError, replace_in, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;
@@ -92,8 +95,35 @@ impl Config {
     /// no file.
     pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let file = layers::read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        Self::from_file(path, file.as_ref(), environment)
+    }
+
+    /// The same, where somebody has opened the file at `path`: nothing where there is none.
+    pub fn load_opened(
+        path: &Path,
+        opened: io::Result<Option<File>>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let file = layers::read_opened(path, opened).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        Self::from_file(path, file.as_ref(), environment)
+    }
+
+    /// Reads `text` as [`Config::load`] would, if it stood in the file at `path`.
+    pub fn parse(
+        path: &Path,
+        text: String,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::from_file(path, Some(&FileText { text, mode: 0o600 }), environment)
+    }
+
+    fn from_file(
+        path: &Path,
+        file: Option<&FileText>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
         let environment: Vec<_> = environment.into_iter().collect();
-        let layers = Layers::gather(path, file.as_ref(), &environment)?;
+        let layers = Layers::gather(path, file, &environment)?;
         Self::from_layers(layers)
     }
 

@@ -1,19 +1,22 @@
 //! Writes one changed setting back to the file: everything else in it stays as it is, and the file
 //! is at every instant either the old one or the new one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
 use serde_yaml::Value;
 use thiserror::Error;
 use yaml_edit::YamlFile;
 
 use super::Config;
 use super::document::{self, Entry, key_shown};
-use super::layers::{FileText, Layers, is_unused, read_file};
+use super::layers::{Layers, is_unused, read_file};
 use super::live::Scribe;
 use super::mistakes::{ConfigErrors, Mistake, Source};
 
@@ -142,36 +145,26 @@ pub(super) fn change_settings(
     if text == file.text {
         return Ok(());
     }
-    let changed = FileText { text, mode: file.mode };
-    Config::from_layers(Layers::gather(path, Some(&changed), &environment).map_err(invalid)?)?;
-    let replaced = scribe.replace(&changed.text).unwrap_or_else(|| replace(&target, &folder, &changed.text, None));
-    replaced.map_err(cannot_write)
+    Config::parse(path, text.clone(), environment)?;
+    let name = target.file_name().unwrap_or_default();
+    scribe.replace(&text).unwrap_or_else(|| replace_in(&folder, name, &text, None)).map_err(cannot_write)
 }
 
-/// Replaces the whole file at `path`, as it stands, by `text`: the part of [`write_settings`] that needs
-/// the right to write. Where there is no file it is made, for its owner and, where one is given, for
-/// `group`; so is its folder.
-pub fn replace_settings(path: &Path, text: &str, group: Option<u32>) -> io::Result<()> {
+/// Replaces the whole file at `path`, as it stands, by `text`. Where there is no file it is made, for its owner; so is
+/// its folder.
+pub(super) fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let path = std::path::absolute(path)?;
-            create_folder(&path, group)?;
+            let folder = folder_of(&path);
+            if !folder.is_dir() {
+                fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
+            }
             path
         }
         found => found?,
     };
-    let folder = File::open(folder_of(&target))?;
-    replace(&target, &folder, text, group)
-}
-
-/// Makes the folder of the file at `path` where there is none.
-fn create_folder(path: &Path, group: Option<u32>) -> io::Result<()> {
-    let folder = folder_of(path);
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
-    chown(folder, None, group)
+    replace_in(&File::open(folder_of(&target))?, target.file_name().unwrap_or_default(), text, None)
 }
 
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
@@ -205,18 +198,22 @@ pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     (has(&after) && others(&before) == others(&after)).then_some(text)
 }
 
-/// Replaces the file in one step. What a crash may leave beside it is removed by the next change.
-fn replace(target: &Path, folder: &File, text: &str, group: Option<u32>) -> io::Result<()> {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = target.with_file_name(format!(".{name}.new"));
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+/// Replaces the file `name` of `folder` by `text` in one step, durably, with the owner and mode of the one that is there;
+/// where there is none, readable for `group`. No path is followed: not even where `name` is a link. What a crash may
+/// leave beside it is removed by the next change.
+pub fn replace_in(folder: &File, name: &OsStr, text: &str, group: Option<u32>) -> io::Result<()> {
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".new");
+    match unlinkat(folder, &temporary, AtFlags::empty()) {
+        Err(error) if error != Errno::NOENT => return Err(error.into()),
         _ => {}
     }
-    let written = write_like(target, &temporary, text, group).and_then(|()| fs::rename(&temporary, target));
+    let written = write_like(folder, name, &temporary, text, group)
+        .and_then(|()| Ok(renameat(folder, &temporary, folder, name)?));
     if let Err(error) = written {
         // The first error is the one to tell; what cannot be removed is removed by the next change.
-        let _ = fs::remove_file(&temporary);
+        let _ = unlinkat(folder, &temporary, AtFlags::empty());
         return Err(error);
     }
     folder.sync_all()
@@ -224,24 +221,26 @@ fn replace(target: &Path, folder: &File, text: &str, group: Option<u32>) -> io::
 
 /// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`; where there is
 /// none, readable for `group`. Until it has them nobody else may open it: it holds secrets.
-fn write_like(model: &Path, temporary: &Path, text: &str, group: Option<u32>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+fn write_like(folder: &File, model: &OsStr, temporary: &OsStr, text: &str, group: Option<u32>) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
     file.write_all(text.as_bytes())?;
-    match fs::metadata(model) {
+    match statat(folder, model, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(model) => {
             let created = file.metadata()?;
-            if (created.uid(), created.gid()) != (model.uid(), model.gid()) {
-                fchown(&file, Some(model.uid()), Some(model.gid()))?;
+            if (created.uid(), created.gid()) != (model.st_uid, model.st_gid) {
+                fchown(&file, Some(model.st_uid), Some(model.st_gid))?;
             }
-            file.set_permissions(Permissions::from_mode(model.permissions().mode()))?;
+            // Settings are never run.
+            file.set_permissions(Permissions::from_mode(model.st_mode & 0o666))?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(Errno::NOENT) => {
             if group.is_some() {
                 fchown(&file, None, group)?;
                 file.set_permissions(Permissions::from_mode(0o640))?;
             }
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     file.sync_all()
 }

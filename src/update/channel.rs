@@ -5,10 +5,13 @@
 //! or taken away, and whoever does not know a message passes over it.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -51,6 +54,9 @@ pub enum Told {
     Configured {
         /// What kept the file from being written, as the system says it: an error number.
         problem: Option<i32>,
+        /// What is wrong with the settings themselves, where that is the reason.
+        #[serde(default)]
+        refused: Option<String>,
     },
     /// What is known of updates has changed.
     Known {
@@ -91,17 +97,18 @@ pub enum Said {
     },
     /// The store answers: said every few seconds.
     Alive,
-    /// Install this release. Its package comes with it, as an open file.
+    /// Install this release. Its package comes with it, sealed; see [`seal`].
     Update {
         /// The version that the package is said to be.
         version: String,
         /// Who asked.
         asked_by: String,
-        /// Also where the release is older, or was rolled back before: somebody insists.
+        /// Also where the release is older, or was rolled back before: somebody insists. A guard that runs as
+        /// another user believes it only where it sees that by itself.
         #[serde(default)]
         insists: bool,
     },
-    /// Replace the settings' file by the text that comes with it, as an open file.
+    /// Replace the settings' file by the text that comes with it, sealed; see [`seal`].
     Configure,
     /// Put the release before this one back.
     Return {
@@ -130,6 +137,30 @@ pub enum Said {
     /// Something that a later release says.
     #[serde(other)]
     Unknown,
+}
+
+/// What nobody can do any more with a file that is handed over.
+const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
+
+/// Reads to the end, into memory that is sealed: to read it waits for no disk and for no other process, and it stays
+/// what it is. A file system of whoever hands it over could keep a reader waiting for ever.
+pub fn seal(mut from: impl Read) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let created = match memfd_create("cashout", flags | MemfdFlags::NOEXEC_SEAL) {
+        // Linux before 6.3 does not know that it is never to be run.
+        Err(Errno::INVAL) => memfd_create("cashout", flags),
+        other => other,
+    };
+    let mut file = File::from(created?);
+    io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    fcntl_add_seals(&file, SEALS)?;
+    Ok(file)
+}
+
+/// True where a file is what [`seal`] makes.
+pub fn is_sealed(file: impl AsFd) -> bool {
+    fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
 }
 
 /// One end of the pair.
@@ -219,10 +250,24 @@ impl From<Channel> for OwnedFd {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-    use std::io::{Read, Seek, Write};
+    use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn what_is_sealed_cannot_be_changed_and_nothing_else_passes_for_it() {
+        let mut file = seal(&b"the archive"[..]).unwrap();
+        assert!(is_sealed(&file));
+        assert!(file.write_all(b"another").is_err() && file.set_len(1).is_err() && file.set_len(100).is_err());
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "the archive");
+        let unsealed = memfd_create("x", MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(!is_sealed(&unsealed));
+        fcntl_add_seals(&unsealed, SealFlags::WRITE).unwrap();
+        assert!(!is_sealed(&unsealed));
+        assert!(!is_sealed(tempfile::tempfile().unwrap()) && !is_sealed(io::pipe().unwrap().0));
+    }
 
     #[test]
     fn a_message_arrives_with_its_file_and_the_end_is_noticed() {

@@ -203,23 +203,23 @@ impl Installer {
         let fetched = self.updates.fetch(release).await?;
         let errand = self.errand.borrow().clone();
         let (asked_by, insists) = errand.map(|errand| (errand.asked_by, errand.insists)).unwrap_or_default();
-        self.guard
-            .install(&version, &asked_by, insists, &fetched.file)
-            .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
+        let file = fetched.file.try_clone().map_err(|error| Obstacle::Folder { detail: error.to_string() })?;
+        self.hand_over(file, version, asked_by, insists).await
+    }
+
+    /// Hands an open package to the guard.
+    async fn hand_over(&self, file: File, version: String, asked_by: String, insists: bool) -> Result<(), Obstacle> {
+        let guard = self.guard.clone();
+        let handed = tokio::task::spawn_blocking(move || guard.install(&version, &asked_by, insists, &file));
+        let handed = handed.await.map_err(|_| Obstacle::Stopping)?;
+        handed.map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
     }
 
     /// Hands a package of this machine's disk to the guard.
     async fn install_package(&self, path: &Path, version: &str, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
-        let (path, guard) = (path.to_owned(), self.guard.clone());
-        let (version, asked_by) = (version.to_owned(), asked_by.to_owned());
-        let handed = tokio::task::spawn_blocking(move || {
-            let file = File::open(&path)
-                .map_err(|error| Obstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
-            guard
-                .install(&version, &asked_by, insists, &file)
-                .map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
-        });
-        handed.await.unwrap_or(Err(Obstacle::Stopping))
+        let opened = tokio::fs::File::open(path).await;
+        let file = opened.map_err(|error| Obstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
+        self.hand_over(file.into_std().await, version.to_owned(), asked_by.to_owned(), insists).await
     }
 
     /// Installs security patches unasked, as [`Installer::patch`] does, whenever one has become known, and

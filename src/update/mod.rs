@@ -14,6 +14,7 @@ pub mod duty;
 mod fetch;
 mod github;
 pub mod guard;
+pub mod insistence;
 mod install;
 mod notes;
 mod obstacle;

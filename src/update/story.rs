@@ -90,9 +90,9 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason that names nothing.
+    /// A reason that names nothing. What is longer than anybody reads is cut: it may come from a worker or a release.
     pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), sentence: sentence.into(), details: BTreeMap::new() }
+        Self { kind: cut(kind, MAX_NAME), sentence: cut(&sentence.into(), MAX_SENTENCE), details: BTreeMap::new() }
     }
 
     /// Cuts what is longer than anybody reads.
@@ -100,16 +100,16 @@ impl Reason {
     pub fn bounded(self) -> Self {
         let details = self.details.into_iter().take(MAX_DETAILS);
         Self {
-            kind: cut(self.kind, MAX_NAME),
-            sentence: cut(self.sentence, MAX_SENTENCE),
-            details: details.map(|(name, what)| (cut(name, MAX_NAME), cut(what, MAX_SENTENCE))).collect(),
+            kind: cut(&self.kind, MAX_NAME),
+            sentence: cut(&self.sentence, MAX_SENTENCE),
+            details: details.map(|(name, what)| (cut(&name, MAX_NAME), cut(&what, MAX_SENTENCE))).collect(),
         }
     }
 
     /// The same, naming something.
     #[must_use]
     pub fn with(mut self, name: &str, what: impl fmt::Display) -> Self {
-        self.details.insert(name.to_owned(), what.to_string());
+        self.details.insert(cut(name, MAX_NAME), cut(&what.to_string(), MAX_SENTENCE));
         self
     }
 
@@ -149,7 +149,7 @@ impl Attempt {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
-        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(name, MAX_NAME));
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(&name, MAX_NAME));
         Self { from, to, asked_by, ..self }
     }
 }
@@ -274,25 +274,28 @@ impl Past {
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
         self.lines.truncate(LINES_KEPT);
-        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(name, MAX_NAME));
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(&name, MAX_NAME));
         Self {
             from,
             to,
             asked_by,
-            digest: self.digest.map(|digest| cut(digest, MAX_NAME)),
+            digest: self.digest.map(|digest| cut(&digest, MAX_NAME)),
             reason: self.reason.map(Reason::bounded),
-            lines: self.lines.into_iter().map(|line| cut(line, LONGEST_LINE)).collect(),
+            lines: self.lines.iter().map(|line| cut(line, LONGEST_LINE)).collect(),
             ..self
         }
     }
 }
 
-/// The first `most` characters.
-fn cut(text: String, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
-        None => text,
-    }
+/// A name as it may be written into a journal or a log: of at most [`MAX_NAME`] characters, in one line.
+pub fn name_of(text: &str) -> String {
+    cut(text, MAX_NAME)
+}
+
+/// The first `most` characters, in one line: whoever wrote them may want to pass for another line, or to move the
+/// cursor of whoever reads them in a terminal.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The worker's side: what it has from its guard, and what it says to it.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek};
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -12,11 +12,14 @@ use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-use super::channel::{Channel, Said, Told};
+use super::channel::{Channel, Said, Told, seal};
 use super::story::{Known, Reason};
 use crate::config;
 use crate::release;
 use crate::secret::Secret;
+
+/// The largest package, in bytes.
+pub const MAX_PACKAGE: u64 = 64 * 1024 * 1024;
 
 /// The longest credential, in bytes: none is nearly as long.
 const LONGEST_CREDENTIAL: u64 = 64 * 1024;
@@ -64,8 +67,8 @@ pub struct Voice {
 /// What kept the settings' file from being written, if anything: by whom it is heard, and by whom awaited.
 #[derive(Debug)]
 struct Configured {
-    heard: mpsc::Sender<Option<i32>>,
-    awaited: Mutex<mpsc::Receiver<Option<i32>>>,
+    heard: mpsc::Sender<io::Result<()>>,
+    awaited: Mutex<mpsc::Receiver<io::Result<()>>>,
 }
 
 impl Guarded {
@@ -144,10 +147,14 @@ impl GuardLink {
     }
 
     /// Asks the guard to install a package of this version; what comes of it is seen in
-    /// [`GuardLink::known`].
+    /// [`GuardLink::known`]. Blocks.
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
         let said = Said::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
-        self.voice.as_ref().map_or(Ok(()), |voice| voice.channel.send(&said, &[package.as_fd()]))
+        let Some(voice) = &self.voice else { return Ok(()) };
+        let mut package = package;
+        package.rewind()?;
+        let package = seal(package.take(MAX_PACKAGE.saturating_add(1)))?;
+        voice.channel.send(&said, &[package.as_fd()])
     }
 
     /// Asks the guard to put the release before this one back.
@@ -167,17 +174,12 @@ impl Voice {
 
     /// Has the guard replace the settings' file by `text`. Blocks.
     pub fn configure(&self, text: &str) -> io::Result<()> {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(text.as_bytes())?;
+        let file = seal(text.as_bytes())?;
         let answers = self.configured.awaited.lock().unwrap_or_else(PoisonError::into_inner);
         // What came too late the last time.
         while answers.try_recv().is_ok() {}
         self.channel.send(&Said::Configure, &[file.as_fd()])?;
-        match answers.recv_timeout(CONFIGURED_WITHIN) {
-            Ok(None) => Ok(()),
-            Ok(Some(number)) => Err(io::Error::from_raw_os_error(number)),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        answers.recv_timeout(CONFIGURED_WITHIN).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Says something. Where the guard is gone, so are we in a moment.
@@ -192,9 +194,14 @@ impl Voice {
         std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
             loop {
                 match channel.receive::<Told>() {
-                    Ok(Some((Told::Configured { problem }, _))) => {
+                    Ok(Some((Told::Configured { problem, refused }, _))) => {
+                        let outcome = match (refused, problem) {
+                            (Some(sentence), _) => Err(io::Error::new(io::ErrorKind::InvalidData, sentence)),
+                            (None, Some(number)) => Err(io::Error::from_raw_os_error(number)),
+                            (None, None) => Ok(()),
+                        };
                         // Nobody may wait for it any more.
-                        let _ = configured.send(problem);
+                        let _ = configured.send(outcome);
                     }
                     Ok(Some((told, _))) => {
                         if sender.send(told).is_err() {

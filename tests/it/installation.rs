@@ -45,6 +45,8 @@ pub(crate) struct Installation {
     pub(crate) serving: Vec<String>,
     /// The guard's folder.
     guard: PathBuf,
+    /// Another configuration file than the world's.
+    pub(crate) configuration: Option<PathBuf>,
 }
 
 impl Installation {
@@ -70,7 +72,7 @@ impl Installation {
         fs::create_dir(folder.path().join("bin")).unwrap();
         let serving = ["--trial-seconds", "2"].map(str::to_owned).to_vec();
         let guard = world.data().join("guard");
-        let installation = Self { world, folder, client: http(), serving, guard };
+        let installation = Self { world, folder, client: http(), serving, guard, configuration: None };
         installation.put(&disguised(OLD, None));
         installation
     }
@@ -112,7 +114,8 @@ impl Installation {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program());
         command.env_clear().args(arguments);
-        command.arg("--config").arg(self.world.configuration()).arg("--data").arg(self.world.data());
+        let configuration = self.configuration.clone().unwrap_or_else(|| self.world.configuration());
+        command.arg("--config").arg(configuration).arg("--data").arg(self.world.data());
         command
     }
 

@@ -67,6 +67,7 @@ mod socket;
 mod stopping;
 mod strangers;
 mod summaries;
+mod taken_over;
 mod told;
 mod traps;
 mod unattended;

@@ -14,8 +14,9 @@ use super::verify::refused_in;
 use super::{Event, Guard};
 use crate::release;
 use crate::update::channel::{Said, Told};
+use crate::update::insistence::Insistence;
 use crate::update::running;
-use crate::update::story::{Outcome, Reason, Step};
+use crate::update::story::{Outcome, Reason, Step, name_of};
 
 /// How long a copy of the store may take.
 const BACKED_UP_WITHIN: Duration = Duration::from_mins(15);
@@ -67,13 +68,13 @@ impl Guard {
     /// ended and whose end is left to [`Guard::run`].
     pub(super) fn update(&mut self, wish: Wish) -> io::Result<()> {
         self.unwritten = None;
-        let digest = digest_at(&self.plan.program)?.unwrap_or_default();
         let version = match &wish.package {
-            Package::Release { version, .. } => version.clone(),
+            Package::Release { version, .. } => name_of(version),
             Package::Previous => "?".to_owned(),
         };
-        let old = Binary { version: release::version().to_owned(), digest };
-        let mut journal = Journal::new(old, Binary { version, digest: String::new() }, &wish.asked_by);
+        let old = Binary { version: release::version().to_owned(), digest: String::new() };
+        let new = Binary { version, digest: String::new() };
+        let mut journal = Journal::new(old, new, &name_of(&wish.asked_by));
         match self.prepare(&mut journal, wish) {
             Ok(()) => self.exchange(journal),
             Err(halt) => {
@@ -111,16 +112,22 @@ impl Guard {
         if let Some(reason) = &self.impossible {
             return Err(reason.clone().into());
         }
+        journal.old.digest = digest_at(&self.plan.program)?.unwrap_or_default();
         self.step(journal, Step::Verify)?;
         let goes_back = matches!(wish.package, Package::Previous);
+        let insists = wish.insists && self.sees_insistence(&wish.package);
+        if goes_back && !insists {
+            let sentence = "going back is for root, who runs app:update --rollback: the guard sees no such command";
+            return Err(Reason::new("return_of_root", sentence).into());
+        }
         match wish.package {
             Package::Release { version, file } => {
-                let version = newer(&version, wish.insists)?;
+                let version = newer(&version, insists, wish.insists)?;
                 journal.new.digest = self.place.take_in(file, &version)?;
             }
             Package::Previous => journal.new.digest = self.place.take_previous()?,
         }
-        if !wish.insists && self.was_rolled_back(&journal.new.digest)? {
+        if !insists && self.was_rolled_back(&journal.new.digest)? {
             let sentence = "this very release was tried and rolled back before; wait for the next one";
             return Err(Reason::new("rolled_back_before", sentence).into());
         }
@@ -235,19 +242,45 @@ impl Guard {
         }
     }
 
+    /// True where somebody insists on this who may: the owner of this installation, as the guard itself is, or root by
+    /// way of the guard's folder. The worker alone may not.
+    fn sees_insistence(&self, package: &Package) -> bool {
+        if self.plan.user.is_none() {
+            // The worker is the same user, and could do all that the guard can.
+            return true;
+        }
+        match (Insistence::of(&self.plan.state), package) {
+            (Some(Insistence::Version(wanted)), Package::Release { version, .. }) => wanted.to_string() == *version,
+            (Some(Insistence::Newest), Package::Release { version, .. }) => {
+                Version::parse(version).is_ok_and(|version| version > running())
+            }
+            (Some(Insistence::Previous), Package::Previous) => true,
+            (Some(_) | None, _) => false,
+        }
+    }
+
     fn was_rolled_back(&self, digest: &str) -> io::Result<bool> {
         let history = self.place.history()?;
         Ok(history.iter().any(|past| past.outcome == Outcome::RolledBack && past.digest.as_deref() == Some(digest)))
     }
 }
 
-/// The version, unless it is not newer than the release that runs, or no version at all.
-fn newer(version: &str, insists: bool) -> Result<Version, Reason> {
+/// The version, unless it is not newer than the release that runs, or no version at all. `says_so`: the worker says that
+/// somebody insists.
+fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, Reason> {
     let wanted = Version::parse(version)
         .map_err(|_| Reason::new("no_version", "the package is for something that is no version"))?;
     let running = running();
     if wanted > running || insists {
         return Ok(wanted);
+    }
+    if says_so {
+        let sentence = format!(
+            "{version} is not newer than {running}, which runs; insisting on it is for root, who runs app:update with \
+             --insist: the guard sees no such command"
+        );
+        let reason = Reason::new("insisting_of_root", sentence).with("version", version);
+        return Err(reason.with("running", running));
     }
     let sentence = format!(
         "{version} is not newer than {running}, which runs; to install it all the same, use app:update with --insist"

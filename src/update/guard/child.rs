@@ -59,12 +59,26 @@ impl fmt::Display for Ended {
     }
 }
 
+/// The most messages that a worker has a reason to send within [`SAID_WITHIN`].
+const MAX_SAID: u32 = 1_000;
+
+/// The time that [`MAX_SAID`] is for.
+const SAID_WITHIN: Duration = Duration::from_secs(10);
+
+/// A worker whose store has not answered for so long hangs.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
+
+/// The longest time that a worker may take until it is ready: the store of years is opened within it.
+const STARTS_WITHIN: Duration = Duration::from_mins(30);
+
 /// A worker that was started and not yet seen to end.
 pub(super) struct Child {
     process: Pid,
     /// None once it has closed its end.
     channel: Option<Channel>,
     heard_at: Instant,
+    /// Since when its messages are counted, and how many have come since.
+    said: (Instant, u32),
     /// Since when it has been ready.
     ready_at: Option<Instant>,
     /// How it ended, once that was seen.
@@ -93,7 +107,8 @@ impl Child {
         let process = i32::try_from(started.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
         let now = Instant::now();
         let (channel, lines) = (Some(ours), VecDeque::new());
-        let mut worker = Self { process, channel, heard_at: now, ready_at: None, ended: None, outputs, lines };
+        let mut worker =
+            Self { process, channel, heard_at: now, said: (now, 0), ready_at: None, ended: None, outputs, lines };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
@@ -104,7 +119,9 @@ impl Child {
         let now = Instant::now();
         let outputs = outputs.into_iter().map(File::from).collect();
         let (channel, lines) = (Some(channel), VecDeque::new());
-        let mut worker = Self { process, channel, heard_at: now, ready_at: Some(now), ended: None, outputs, lines };
+        let ready_at = Some(now);
+        let mut worker =
+            Self { process, channel, heard_at: now, said: (now, 0), ready_at, ended: None, outputs, lines };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
@@ -168,10 +185,11 @@ impl Child {
         }
     }
 
-    /// What it has said, if anything; does not wait.
+    /// What it has said, if anything; does not wait. One that says more than it has a reason to is heard no more: what
+    /// else there is to do must not wait for its end.
     pub(super) fn hear(&mut self) -> io::Result<Option<(Said, Option<OwnedFd>)>> {
         loop {
-            let Some(channel) = &self.channel else { return Ok(None) };
+            let Some(channel) = self.channel.as_ref().filter(|_| !self.says_too_much()) else { return Ok(None) };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
             match poll(&mut source, Some(&Timespec::default())) {
                 // A signal: there may be something to hear as well.
@@ -179,6 +197,9 @@ impl Child {
                 Ok(0) => return Ok(None),
                 other => other?,
             };
+            let (since, count) = self.said;
+            self.said =
+                if since.elapsed() < SAID_WITHIN { (since, count.saturating_add(1)) } else { (Instant::now(), 1) };
             match channel.receive::<Said>() {
                 Ok(Some((said, mut files))) => {
                     self.heard_at = Instant::now();
@@ -206,9 +227,18 @@ impl Child {
         Ok(self.ended)
     }
 
-    /// How long it has said nothing, once it was ready.
-    pub(super) fn silent_for(&self) -> Duration {
-        self.ready_at.map_or(Duration::ZERO, |_| self.heard_at.elapsed())
+    fn says_too_much(&self) -> bool {
+        self.said.1 >= MAX_SAID
+    }
+
+    /// Why it is to be ended, where it is.
+    pub(super) fn unwell(&self) -> Option<&'static str> {
+        if self.says_too_much() {
+            return Some("the worker says more than it has a reason to; it is killed and started again");
+        }
+        let patience = if self.ready_at.is_some() { HANGS_AFTER } else { STARTS_WITHIN };
+        (self.heard_at.elapsed() > patience)
+            .then_some("the worker does not answer any more; it is killed and started again")
     }
 
     /// How long it has been ready; nothing where it never was.
@@ -224,7 +254,9 @@ impl Child {
     /// Ends it without asking.
     pub(super) fn kill(&mut self) {
         let _ = kill_process(self.process, Signal::KILL);
-        // Killed once: it is silent from now on for another reason.
+        // Killed once: it is silent from now on for another reason, and what it has said does not count.
+        self.channel = self.channel.take().filter(|_| !self.says_too_much());
+        self.said = (Instant::now(), 0);
         self.ready_at = self.ready_at.map(|_| Instant::now());
         self.heard_at = Instant::now();
     }

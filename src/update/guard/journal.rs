@@ -128,6 +128,17 @@ impl Place {
         })
     }
 
+    /// Puts a journal that cannot be read aside, and gives why: it says nothing any more, and must not keep the service
+    /// from starting. A binary is complete at every instant, whichever it is.
+    pub(super) fn set_unreadable_journal_aside(&self) -> io::Result<Option<io::Error>> {
+        let Err(error) = self.journal() else { return Ok(None) };
+        if error.kind() != io::ErrorKind::InvalidData {
+            return Err(error);
+        }
+        std::fs::rename(self.state.join(JOURNAL), self.state.join("journal.unreadable"))?;
+        Ok(Some(error))
+    }
+
     /// Writes the journal with this state.
     pub(super) fn write(&self, journal: &mut Journal, state: State) -> io::Result<()> {
         journal.state = state;

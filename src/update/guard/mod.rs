@@ -14,6 +14,7 @@ mod place;
 #[cfg(test)]
 mod power;
 mod preflight;
+mod settings;
 mod signals;
 mod swap;
 #[cfg(test)]
@@ -24,15 +25,17 @@ mod verify;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::listen;
+use rustix::net::sockopt::socket_acceptconn;
 
-use super::channel::{MAX_KNOWN, Said, Told};
+use super::channel::{MAX_KNOWN, Said, Told, is_sealed};
 use super::story::{Known, Past, Reason};
 use crate::config;
 use crate::release;
@@ -42,17 +45,16 @@ pub use child::{Ended, User};
 pub use handover::Handover;
 use manager::Manager;
 use place::Place;
+use settings::NotReplaced;
+pub use settings::SettingsFile;
 use signals::Signals;
 use swap::Resume;
-
-/// A worker whose store has not answered for so long hangs: it is killed and started anew.
-const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 /// The longest wait before a worker that keeps ending is started anew.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The largest file of settings, in bytes.
-const LARGEST_SETTINGS: u64 = 1024 * 1024;
+/// The most connections that wait for a worker; the system may allow fewer.
+const BACKLOG: i32 = 4_096;
 
 /// A worker that was ready for so long has not failed at once: the next wait begins at nothing again.
 const WENT_WELL_AFTER: Duration = Duration::from_mins(1);
@@ -66,6 +68,8 @@ pub struct Plan {
     pub arguments: Vec<OsString>,
     /// The configuration file and the folder of the store, for the candidate's check.
     pub settings: [PathBuf; 2],
+    /// The configuration file of a worker that runs as another user.
+    pub settings_file: Option<SettingsFile>,
     /// The guard's own folder.
     pub state: PathBuf,
     /// Held while this guard lives: there is one at a time.
@@ -186,7 +190,15 @@ impl Guard {
                 }
                 Event::Due => {
                     start_at = None;
-                    self.start(false)?;
+                    if let Err(error) = self.start(false) {
+                        if wait >= LONGEST_WAIT {
+                            return Err(error);
+                        }
+                        wait = wait.saturating_mul(2).clamp(Duration::from_secs(1), LONGEST_WAIT);
+                        let seconds = wait.as_secs();
+                        (self.plan.say)(&format!("no worker can be started ({error}); tried again in {seconds} s"));
+                        start_at = Instant::now().checked_add(wait);
+                    }
                 }
             }
         }
@@ -199,6 +211,9 @@ impl Guard {
             self.impossible = Some(Reason::new("no_key", sentence));
         } else if let Err(error) = self.place.try_to_write() {
             self.impossible = Some(self.place.refuse(&error));
+        }
+        if let Some(error) = self.place.set_unreadable_journal_aside()? {
+            (self.plan.say)(&format!("{error}; it is put aside, and what runs now goes on"));
         }
         if let Some(handover) = handover {
             self.worker = handover.worker()?;
@@ -221,13 +236,18 @@ impl Guard {
 
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
+        if !socket_acceptconn(&self.plan.listener)? {
+            // A worker has closed it for everybody.
+            listen(&self.plan.listener, BACKLOG)?;
+        }
         let mut worker = Child::start(&self.plan, trial)?;
         // Whoever may read them all the same does so by itself.
         let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
         let mut files = vec![self.plan.listener.as_fd()];
         files.extend(handed_over.iter().map(|(_, file)| file.as_fd()));
         let credentials = handed_over.iter().map(|(key, _)| key.clone()).collect();
-        let (known, keeps_settings) = (self.known(), self.plan.user.is_some());
+        let (known, keeps_settings) =
+            (self.known(), self.plan.settings_file.as_ref().is_some_and(SettingsFile::is_ours));
         if let Err(error) = worker.send(&Told::Start { trial, known, credentials, keeps_settings }, &files) {
             // Its end is seen like any other.
             (self.plan.say)(&format!("the worker cannot be told to start: {error}"));
@@ -248,16 +268,22 @@ impl Guard {
         known
     }
 
-    /// Replaces the settings' file by what the worker has made of it, which it has checked.
-    fn configure(&self, mut text: File) {
-        let [config, _] = &self.plan.settings;
-        let mut settings = String::new();
-        let replaced = text
-            .rewind()
-            .and_then(|()| text.take(LARGEST_SETTINGS).read_to_string(&mut settings))
-            .and_then(|_| config::replace_settings(config, &settings, self.plan.user.map(|user| user.group)));
-        let problem = replaced.err().map(|error| error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()));
-        self.tell(&Told::Configured { problem });
+    /// Replaces the settings' file by what the worker has made of it.
+    fn configure(&self, text: File) {
+        let settings = self.plan.settings_file.as_ref().filter(|settings| settings.is_ours());
+        let replaced = match settings {
+            Some(settings) if is_sealed(&text) => settings.replace(text),
+            Some(_) => Err(NotReplaced::Refused("the settings could still change".to_owned())),
+            None => Err(NotReplaced::Refused("the settings are not the guard's to write".to_owned())),
+        };
+        let (problem, refused) = match replaced {
+            Ok(()) => (None, None),
+            Err(NotReplaced::Refused(sentence)) => (None, Some(sentence)),
+            Err(NotReplaced::Machine(error)) => {
+                (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
+            }
+        };
+        self.tell(&Told::Configured { problem, refused });
     }
 
     fn tell(&self, told: &Told) {
@@ -298,8 +324,8 @@ impl Guard {
                     worker.pass_on();
                     return Ok(Event::Ended(ended));
                 }
-                if worker.silent_for() > HANGS_AFTER {
-                    (self.plan.say)("the worker does not answer any more; it is killed and started again");
+                if let Some(sentence) = worker.unwell() {
+                    (self.plan.say)(sentence);
                     worker.kill();
                 }
             }

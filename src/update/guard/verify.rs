@@ -16,10 +16,9 @@ use super::place::{Place, digest_at};
 use crate::disk::is_full;
 use crate::release;
 use crate::update::asset_name;
+use crate::update::channel::is_sealed;
 use crate::update::story::Reason;
-
-/// The largest package, in bytes.
-const LARGEST_PACKAGE: u64 = 64 * 1024 * 1024;
+use crate::update::worker::MAX_PACKAGE;
 
 /// The largest binary, in bytes: what a package is unpacked to at most.
 const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
@@ -32,17 +31,23 @@ impl Place {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(Reason::new("no_key", sentence));
         }
+        if !is_sealed(&package) {
+            return Err(Reason::new(
+                "not_sealed",
+                "the package was handed over in a way that it could still change in",
+            ));
+        }
         // Whoever opened it may have read in it.
         package.rewind().map_err(|error| self.refuse(&error))?;
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
-        if !size.is_file() || size.len() > LARGEST_PACKAGE {
+        if !size.is_file() || size.len() > MAX_PACKAGE {
             let sentence = "the package is larger than 64 MiB, which no release is";
             return Err(Reason::new("too_large", sentence));
         }
         let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
         // The signature is bound to the name.
         let copy = stage.join(asset_name(version, release::TARGET));
-        let mut taken = package.take(LARGEST_PACKAGE);
+        let mut taken = package.take(MAX_PACKAGE);
         File::create(&copy)
             .and_then(|mut file| io::copy(&mut taken, &mut file).map(drop))
             .map_err(|error| self.refuse(&error))?;

@@ -1,0 +1,97 @@
+//! A person's word to the guard that an older release is to be installed all the same.
+//!
+//! The worker could say so by itself, and it is the one that speaks to the network. So where the guard runs as another
+//! user, whoever insists holds a file in the guard's folder locked, which the worker cannot reach: the lock is there as
+//! long as the command runs, and no longer.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::{FdFlags, fcntl_setfd};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+const NAME: &str = "insistence";
+
+/// The longest that is written, in bytes.
+const MAX_LENGTH: u64 = 1024;
+
+/// What somebody insists on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Insistence {
+    /// This very release, also an older one.
+    Version(Version),
+    /// The newest release, also where it was rolled back before.
+    Newest,
+    /// The release before the one that runs.
+    Previous,
+}
+
+/// Somebody insists as long as this is kept, also through another program in this process.
+#[derive(Debug)]
+pub struct Insisting {
+    _locked: File,
+}
+
+impl Insistence {
+    /// Lets the guard whose folder is `state` see that we insist. An error of kind `WouldBlock` where somebody else
+    /// does, `PermissionDenied` where this user may not.
+    pub fn hold(&self, state: &Path) -> io::Result<Insisting> {
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let mut file = options.open(state.join(NAME))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        file.set_len(0)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        fcntl_setfd(&file, FdFlags::empty())?;
+        Ok(Insisting { _locked: file })
+    }
+
+    /// What somebody insists on now, who may write to the guard's folder `state`.
+    pub(super) fn of(state: &Path) -> Option<Self> {
+        let file = File::open(state.join(NAME)).ok()?;
+        // Whoever held it is gone.
+        let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
+        let mut text = Vec::new();
+        file.take(MAX_LENGTH).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_as_long_as_it_is_held_and_one_insists_at_a_time() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(Insistence::of(state.path()), None);
+        let wanted = Insistence::Version(Version::new(1, 2, 3));
+        let held = wanted.hold(state.path()).unwrap();
+        assert_eq!(Insistence::of(state.path()), Some(wanted));
+        assert_eq!(Insistence::Newest.hold(state.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert_eq!(Insistence::of(state.path()), None);
+        let _held = Insistence::Previous.hold(state.path()).unwrap();
+        assert_eq!(Insistence::of(state.path()), Some(Insistence::Previous));
+    }
+
+    #[test]
+    fn rubbish_insists_on_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let _held = Insistence::Newest.hold(state.path()).unwrap();
+        for text in ["", "{", "\"everything\"", "{\"version\":\"x\"}"] {
+            std::fs::write(state.path().join(NAME), text).unwrap();
+            assert_eq!(Insistence::of(state.path()), None, "{text}");
+        }
+    }
+}
