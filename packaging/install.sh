@@ -4,8 +4,11 @@
 #   curl -fsSL https://github.com/OWNER/NAME/releases/latest/download/install.sh | sudo sh
 #   sudo sh install.sh --package cashout-1.2.3-x86_64-unknown-linux-gnu.tar.gz
 #
-# Everything is fetched, compared with SHA256SUMS and tried before anything is changed; the binary is
+# Everything is fetched, compared with SHA256SUMS, verified and tried before anything is changed; the binary is
 # exchanged by one rename, at the end. Running it again finishes what a power cut has interrupted.
+#
+# SHA256SUMS comes from the same place as the package: it shows damage, not who made it. That is for the signature: an
+# upgrade is verified by the release that is installed, a first installation by zipsign with a key that you name.
 set -eu
 
 usage() {
@@ -19,6 +22,10 @@ Usage: install.sh [--version X] [--repository OWNER/NAME]   install or upgrade f
                      GitHub than https://github.com)
   --package FILE     a package; the other files of its release lie beside SHA256SUMS
   --sums FILE        its SHA256SUMS, where that does not lie beside the package
+  --key FILE         a first installation: the public key that has to have signed the package (needs
+                     zipsign); packaging/README.md tells where it is printed
+  --unverified       an upgrade whose signature the installed release does not know: after keys were
+                     exchanged; the package is compared with SHA256SUMS alone
   --no-start         neither enable nor start the service
   --root DIR         install below DIR, for an image: no user is created, no service touched
 END
@@ -36,10 +43,10 @@ has() { command -v "$1" >/dev/null 2>&1; }
 read_arguments() {
     repository=${CASHOUT_REPOSITORY:-}
     github=${CASHOUT_GITHUB:-https://github.com}
-    root='' package='' sums='' version='' start=yes task=install purge=no
+    root='' package='' sums='' version='' start=yes task=install purge=no key='' verify=yes
     while [ $# -gt 0 ]; do
         case $1 in
-        --version | --repository | --package | --sums | --root)
+        --version | --repository | --package | --sums | --root | --key)
             [ $# -ge 2 ] || fail "$1 needs a value; --help tells which"
             case $1 in
             --version) version=${2#v} ;;
@@ -47,9 +54,11 @@ read_arguments() {
             --package) package=$2 ;;
             --sums) sums=$2 ;;
             --root) root=${2%/} ;;
+            --key) key=$2 ;;
             esac
             shift
             ;;
+        --unverified) verify=no ;;
         --no-start) start=no ;;
         --uninstall) task=uninstall ;;
         --purge) purge=yes ;;
@@ -62,6 +71,8 @@ read_arguments() {
         shift
     done
     [ "$purge" = no ] || [ "$task" = uninstall ] || fail "--purge goes with --uninstall"
+    [ -z "$key" ] || [ -f "$key" ] || fail "--key: there is no file $key"
+    [ -z "$key" ] || [ "$verify" = yes ] || fail "--key and --unverified do not go together"
     [ -z "$root" ] || [ -d "$root" ] || fail "--root: there is no folder $root"
     prefix=$root/opt/cashout
     bin=$prefix/bin
@@ -191,6 +202,30 @@ take() {
         fail "$1 is not what SHA256SUMS says: it was damaged or changed on its way; nothing was changed here. Fetch it again"
 }
 
+# Whether the package was made by whom it should be. Nothing of it has run by then.
+verify_package() {
+    alone="$name was compared with SHA256SUMS alone"
+    if [ -n "$key" ]; then
+        has zipsign || fail "zipsign is not here to verify with --key; install it (cargo install zipsign), or leave --key away and compare the package by other means"
+        said=$(zipsign verify tar --context "$name" "$work/$name" "$key" 2>&1) ||
+            fail "$name is not signed with the key of $key: $said; nothing was changed"
+        say "$name is signed with the key of $key"
+    elif [ "$verify" = no ]; then
+        say "$alone, as --unverified asks: who made it was not verified"
+    elif [ ! -x "$bin/cashout" ]; then
+        say "$alone: who made it was not verified; --key does"
+    else
+        code=0
+        said=$("$bin/cashout" app:verify "$work/$name" 2>&1) || code=$?
+        case $code in
+        0) say "$said" ;;
+        1 | 3 | 4) fail "$said; nothing was changed. Where the keys of the releases were exchanged since, compare the package by other means, and use --unverified" ;;
+        # One of before this command, one that was built without keys, or one that does not run any more.
+        *) say "$alone: the installed release cannot verify signatures" ;;
+        esac
+    fi
+}
+
 # Unpacks the binary, and has it tell its name before anything depends on it.
 try_package() {
     for tool in tar gzip; do
@@ -263,6 +298,7 @@ install_it() {
     take "$name"
     take cashout.service
     take parameters.yml
+    verify_package
     try_package
     before=''
     if [ -x "$bin/cashout" ]; then

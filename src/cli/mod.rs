@@ -198,6 +198,12 @@ enum Ask {
         #[arg(long, hide = true, value_name = "DIR")]
         guard_state: Option<PathBuf>,
     },
+    /// Say whether a package is signed by a key that this release trusts, for the name that it has
+    #[command(name = "app:verify")]
+    Verify {
+        /// The package: cashout-VERSION-TARGET.tar.gz
+        package: PathBuf,
+    },
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
     GuardRecover(RecoverArgs),
@@ -460,6 +466,7 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
         Ask::Version => output::version(global.json),
+        Ask::Verify { package } => update::verify(&package, global.json),
         Ask::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),

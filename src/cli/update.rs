@@ -9,6 +9,7 @@ use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
 use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
+use crate::release;
 use crate::socket::{self, Ask, Event, Releases, Wanted};
 use crate::update::insistence::{Insistence, Insisting};
 use crate::update::story::{Known, Outcome, Past, Step};
@@ -62,6 +63,32 @@ pub(super) fn run(
             }
         }
     })
+}
+
+/// `cashout app:verify`, for whoever is about to install a package: what it tells was made known by the release that runs.
+pub(super) fn verify(package: &Path, json: bool) -> Result<Exit, Failed> {
+    if release::keys().is_empty() {
+        return Err(Failed::new(Exit::Usage, "this build has no key to check a release with; compare its checksum"));
+    }
+    version_of(package)?;
+    let name = package.file_name().unwrap_or_default().display();
+    let unreadable = |error| Failed::new(Exit::Machine, format!("{} cannot be read: {error}", package.display()));
+    let file = std::fs::File::open(package).map_err(unreadable)?;
+    drop(file);
+    self_update::verify_signature(package, release::keys()).map_err(|_| {
+        let sentence = format!(
+            "{name} is not signed by a key that cashout {} trusts, for this name: it was changed on its way, signed by \
+             somebody else, or belongs to another release",
+            release::version()
+        );
+        Failed::new(Exit::Failures, sentence)
+    })?;
+    if json {
+        print_json(&json!({ "package": name.to_string(), "verified": true }))?;
+    } else {
+        print(&format!("{name} is signed by a key that cashout {} trusts", release::version()))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Where the guard is root and its worker is not: what somebody insists on, as the guard sees it. Only root can.

@@ -243,7 +243,8 @@ impl Installer {
             return;
         }
         let Ok(Answer::Available(offer)) = self.updates.answer().await else { return };
-        let Some(patch) = offer.patch.map(|patch| patch.version.to_string()) else { return };
+        let Some(patch) = offer.patch.filter(|patch| patch.mends_security(&running())) else { return };
+        let patch = patch.version.to_string();
         let known = self.guard.known().borrow().clone();
         let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != Outcome::Interrupted);
         if known.impossible.is_some() || known.attempt.is_some() || was_tried {

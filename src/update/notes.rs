@@ -39,6 +39,26 @@ pub fn notes_html(markdown: &str) -> String {
     page
 }
 
+/// True where the notes have a heading that reads `title`, in lower case.
+pub(super) fn has_section(markdown: &str, title: &str) -> bool {
+    let mut events = Parser::new(markdown);
+    while let Some(event) = events.next() {
+        if !matches!(event, Event::Start(Tag::Heading { .. })) {
+            continue;
+        }
+        let mut text = String::new();
+        for part in events.by_ref().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_)))) {
+            if let Event::Text(part) | Event::Code(part) = part {
+                text.push_str(&part);
+            }
+        }
+        if text.trim().to_lowercase() == title {
+            return true;
+        }
+    }
+    false
+}
+
 fn is_web(address: &CowStr<'_>) -> bool {
     let lower = address.trim().to_ascii_lowercase();
     lower.starts_with("https://") || lower.starts_with("http://")
@@ -64,6 +84,22 @@ mod tests {
         let html = notes_html("# 1.2.0\n\n- **pays** in [time](https://example.com/a?b&c)\n- `fix`\n");
         for part in ["<h3>1.2.0</h3>", "<strong>pays</strong>", "href=\"https://example.com/a?b&amp;c\"", "<code>fix"] {
             assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_section_is_found_by_its_heading_alone() {
+        let has = |notes: &str| has_section(notes, "security");
+        assert!(has("### Security\n\n- A hole.") && has("# 1.2.3\n\n## **Security**\n") && has("SECURITY\n---\n"));
+        for notes in [
+            "",
+            "security",
+            "### Security of the house",
+            "```\n### Security\n```",
+            "    ### Security",
+            "<h3>Security</h3>",
+        ] {
+            assert!(!has(notes), "{notes}");
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Obstacle;
+use super::notes::has_section;
 use crate::config::UpdateChannel;
 
 /// Longer notes are cut: in bytes.
@@ -24,6 +25,9 @@ pub struct Release {
     /// Whether it is not finished.
     #[serde(default)]
     pub prerelease: bool,
+    /// The latest release up to this one that says that it mends a security problem.
+    #[serde(default)]
+    pub security: Option<Version>,
     /// When it was published (UTC).
     #[serde(default)]
     pub published_at: Option<Timestamp>,
@@ -51,23 +55,32 @@ pub struct Asset {
 /// How a release differs from the one that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Newer, with the same major and minor version, and it mends a security problem.
+    SecurityPatch,
     /// Newer, with the same major and minor version.
-    Patch,
+    Fix,
     /// Any other newer one.
     NewVersion,
 }
 
 impl Kind {
-    /// How `version` differs from the one that runs; nothing where it is not newer.
-    pub fn of(running: &Version, version: &Version) -> Option<Self> {
+    /// How `version` differs from the one that runs; nothing where it is not newer. `security` is the latest release up
+    /// to it that mends a security problem.
+    pub fn of(running: &Version, version: &Version, security: Option<&Version>) -> Option<Self> {
+        let is_newer = |version: &Version| version.cmp_precedence(running).is_gt();
         let same = (running.major, running.minor) == (version.major, version.minor);
-        (version.cmp_precedence(running).is_gt()).then_some(if same { Self::Patch } else { Self::NewVersion })
+        is_newer(version).then_some(match (same, security.is_some_and(is_newer)) {
+            (true, true) => Self::SecurityPatch,
+            (true, false) => Self::Fix,
+            (false, _) => Self::NewVersion,
+        })
     }
 
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Patch => "patch",
+            Self::SecurityPatch => "patch",
+            Self::Fix => "fix",
             Self::NewVersion => "new_version",
         }
     }
@@ -82,6 +95,18 @@ pub struct Offer {
     /// The newest new version.
     #[serde(default)]
     pub new_version: Option<Release>,
+}
+
+impl Release {
+    /// How it differs from the one that runs; nothing where it is not newer.
+    pub fn kind(&self, running: &Version) -> Option<Kind> {
+        Kind::of(running, &self.version, self.security.as_ref())
+    }
+
+    /// True where it mends a security problem that `running` has.
+    pub fn mends_security(&self, running: &Version) -> bool {
+        self.security.as_ref().is_some_and(|security| security.cmp_precedence(running).is_gt())
+    }
 }
 
 impl Offer {
@@ -99,8 +124,8 @@ impl Offer {
     pub(super) fn newer_than(self, running: &Version) -> Self {
         let mut left = Self::default();
         for release in [self.patch, self.new_version].into_iter().flatten() {
-            match Kind::of(running, &release.version) {
-                Some(Kind::Patch) => left.patch = Some(release),
+            match release.kind(running) {
+                Some(Kind::SecurityPatch | Kind::Fix) => left.patch = Some(release),
                 Some(Kind::NewVersion) => left.new_version = Some(release),
                 None => {}
             }
@@ -128,18 +153,27 @@ pub(super) fn choose(
         if unfinished(release, &version) && channel == UpdateChannel::Stable {
             continue;
         }
-        let Some(kind) = Kind::of(running, &version) else { continue };
+        let Some(kind) = Kind::of(running, &version, None) else { continue };
         let Some(asset) = asset_of(release, &version, target) else {
             without = without.max(Some(version));
             continue;
         };
         let place = match kind {
-            Kind::Patch => &mut offer.patch,
+            Kind::SecurityPatch | Kind::Fix => &mut offer.patch,
             Kind::NewVersion => &mut offer.new_version,
         };
         if place.as_ref().is_none_or(|known| version > known.version) {
             *place = Some(described(release, version, asset));
         }
+    }
+    // What was mended on the way to a release is mended in it as well.
+    let mended: Vec<Version> = published(listed)
+        .filter(|(release, _)| speaks_of_security(release))
+        .filter(|(release, version)| channel == UpdateChannel::Beta || !unfinished(release, version))
+        .map(|(_, version)| version)
+        .collect();
+    for release in [&mut offer.patch, &mut offer.new_version].into_iter().flatten() {
+        release.security = mended.iter().filter(|mended| **mended <= release.version).max().cloned();
     }
     match without {
         Some(version) if offer.newest().is_none() => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
@@ -166,6 +200,13 @@ fn published(listed: &[repos::Release]) -> impl Iterator<Item = (&repos::Release
     })
 }
 
+/// True where its notes have a section "Security", as Keep a Changelog names it, or its title says so.
+fn speaks_of_security(release: &repos::Release) -> bool {
+    let in_title = release.name.as_deref().unwrap_or_default().to_lowercase();
+    let in_title = in_title.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "security");
+    in_title || has_section(release.body.as_deref().unwrap_or_default(), "security")
+}
+
 fn unfinished(release: &repos::Release, version: &Version) -> bool {
     release.prerelease || !version.pre.is_empty()
 }
@@ -174,6 +215,7 @@ fn described(release: &repos::Release, version: Version, asset: Asset) -> Releas
     Release {
         notes: cut(release.body.as_deref().unwrap_or_default()),
         prerelease: unfinished(release, &version),
+        security: None,
         published_at: release.published_at.and_then(|at| Timestamp::from_second(at.timestamp()).ok()),
         version,
         asset,
@@ -209,28 +251,43 @@ mod tests {
     #[test]
     fn a_patch_keeps_major_and_minor_and_everything_else_that_is_newer_is_a_new_version() {
         let cases = [
-            ("0.1.0", "0.1.1", Some(Kind::Patch)),
+            ("0.1.0", "0.1.1", Some(Kind::Fix)),
             ("0.1.1", "0.1.1", None),
             ("0.1.1", "0.1.0", None),
             ("0.1.0", "0.2.0", Some(Kind::NewVersion)),
             ("0.9.9", "1.0.0", Some(Kind::NewVersion)),
-            ("1.2.0-beta.1", "1.2.0", Some(Kind::Patch)),
+            ("1.2.0-beta.1", "1.2.0", Some(Kind::Fix)),
             ("1.2.0", "1.2.0-beta.1", None),
             // What was built anew of the same version is not newer.
             ("1.2.0", "1.2.0+build.2", None),
         ];
         for (running, version, kind) in cases {
             let parsed = |text| Version::parse(text).unwrap();
-            assert_eq!(Kind::of(&parsed(running), &parsed(version)), kind, "{running} {version}");
+            assert_eq!(Kind::of(&parsed(running), &parsed(version), None), kind, "{running} {version}");
         }
+    }
+
+    #[test]
+    fn a_patch_is_one_of_security_where_it_mends_what_the_one_that_runs_has() {
+        let kind = |running: &str, security: Option<&str>| {
+            let parsed = |text: &str| Version::parse(text).unwrap();
+            Kind::of(&parsed(running), &parsed("1.2.4"), security.map(parsed).as_ref())
+        };
+        assert_eq!(kind("1.2.1", Some("1.2.2")), Some(Kind::SecurityPatch));
+        assert_eq!(kind("1.2.1", Some("1.2.4")), Some(Kind::SecurityPatch));
+        // It has run since.
+        assert_eq!(kind("1.2.2", Some("1.2.2")), Some(Kind::Fix));
+        assert_eq!(kind("1.2.1", None), Some(Kind::Fix));
+        assert_eq!(kind("1.1.0", Some("1.2.2")), Some(Kind::NewVersion));
     }
 
     proptest! {
         #[test]
         fn of_two_versions_at_most_one_is_newer(a in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?", b in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?") {
             let (a, b) = (Version::parse(&a).unwrap(), Version::parse(&b).unwrap());
-            prop_assert!(Kind::of(&a, &b).is_none() || Kind::of(&b, &a).is_none());
-            prop_assert_eq!(a == b, Kind::of(&a, &b).is_none() && Kind::of(&b, &a).is_none());
+            let (ahead, back) = (Kind::of(&a, &b, None), Kind::of(&b, &a, None));
+            prop_assert!(ahead.is_none() || back.is_none());
+            prop_assert_eq!(a == b, ahead.is_none() && back.is_none());
         }
 
         #[test]

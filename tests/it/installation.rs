@@ -178,6 +178,7 @@ impl Installation {
         package.read_to_end(&mut bytes).unwrap();
         let file = ReleaseAsset::new(&asset_name(&version.parse().unwrap(), TARGET), bytes);
         let release = Release::new(version, "2026-11-08T10:00:00Z".parse().unwrap()).asset(file);
+        let release = release.notes("### Security\n\n- A hole is closed.\n");
         self.world.sandbox.github(|github| github.publish(release));
     }
 

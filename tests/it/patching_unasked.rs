@@ -25,10 +25,13 @@ struct Unattended {
 }
 
 impl Unattended {
+    /// Each release that is published mends a security problem, but for those whose version ends in `!`.
     async fn new(settings: &[&str], published: &[&str]) -> Self {
         let world = world(settings).await;
         for version in published {
-            publish(&world, release(version));
+            let one = release(version.trim_end_matches('!'));
+            let notes = if version.ends_with('!') { "### Fixed\n" } else { "### Security\n\n- A hole is closed.\n" };
+            publish(&world, one.notes(notes));
         }
         let updates = updates(&world);
         updates.check().await.unwrap();
@@ -99,6 +102,19 @@ async fn a_new_version_is_never_installed_unasked_nor_a_patch_where_nobody_wants
     let off = Unattended::new(&["update.window: 03:00-05:00"], &["0.1.1"]).await;
     assert_eq!(off.at(night).await, None);
     assert!(matches!(updates(&off.world).answer().await.unwrap(), Answer::Available(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_waits_for_a_person_unless_a_security_patch_came_before_it() {
+    let night = "2026-11-11T02:30:00Z";
+    let fix = Unattended::new(&WINDOW, &["0.1.1!", "0.1.2!"]).await;
+    assert_eq!(fix.at(night).await, None);
+    // Whoever goes to the fix gets the patch with it.
+    let both = Unattended::new(&WINDOW, &["0.1.1", "0.1.2!", "0.2.0"]).await;
+    assert_eq!(both.at(night).await, Some(("0.1.2".to_owned(), "auto".to_owned())));
+    // What a new version mends is no reason to take it unasked.
+    let elsewhere = Unattended::new(&WINDOW, &["0.1.1!", "0.2.0"]).await;
+    assert_eq!(elsewhere.at(night).await, None);
 }
 
 /// The hours around now, or those around noon and midnight from now.

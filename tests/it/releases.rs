@@ -398,7 +398,7 @@ async fn a_folder_that_cannot_be_written_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_looks_by_itself_and_daily_and_its_api_tells() {
     let world = world(&["dashboard.apiToken: canary-api-token"]).await;
-    publish(&world, release("0.1.1"));
+    publish(&world, release("0.1.1").notes("## 0.1.1\n\n### Security\n\n- A hole is closed."));
     let appliance = world.serve().await;
     let address = format!("http://{}/api/v1/update", appliance.address());
     let told = async |expected: &str| {
@@ -414,6 +414,7 @@ async fn the_service_looks_by_itself_and_daily_and_its_api_tells() {
     let json = told("0.1.1").await;
     assert_eq!((&json["answer"], &json["version"]), (&"available".into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&json["available"][0]["kind"], &json["reason"]), (&"patch".into(), &Value::Null));
+    assert_eq!(json["available"][0]["security"], true);
     // It is one process, which nobody can exchange: it says so to whoever asks for an update.
     assert_eq!((&json["impossible"]["kind"], &json["past"]), (&"no_guard".into(), &serde_json::json!([])));
     let install = http().post(&address).bearer_auth("canary-api-token").json(&serde_json::json!({"version": "0.1.1"}));

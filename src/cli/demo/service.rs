@@ -134,7 +134,7 @@ fn later_versions() -> [(Version, &'static str); 2] {
     [
         (
             patch,
-            "## A patch\n\nThis release exists in the demo alone: it is the program that you are running, under another \
+            "## A patch\n\n### Security\n\nThis release exists in the demo alone: it is the program that you are running, under another \
              version and signed with the demo's own key. Press **Update** to see how a real one is installed.",
         ),
         (

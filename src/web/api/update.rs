@@ -12,7 +12,7 @@ use crate::config::UpdateChannel;
 use crate::locale::Texts;
 use crate::store;
 use crate::update::story::{Attempt, Past, Reason};
-use crate::update::{Answer, ErrandState, Kind, Release};
+use crate::update::{Answer, ErrandState, Kind, Release, running};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::problem::{Problem, ProblemBody};
@@ -60,8 +60,10 @@ pub(super) struct Update {
 pub(super) struct NewerRelease {
     /// Its version.
     version: String,
-    /// `patch` where only the last number differs, else `new_version`.
+    /// Where only the last number differs, `patch` (it fixes a security problem) or `fix`, else `new_version`.
     kind: &'static str,
+    /// True where it fixes a security problem of the version that runs.
+    security: bool,
     /// Whether it is not finished.
     prerelease: bool,
     /// When it was published.
@@ -73,10 +75,14 @@ pub(super) struct NewerRelease {
 }
 
 impl NewerRelease {
-    fn new(kind: Kind, release: Release) -> Self {
+    fn new(release: Release) -> Self {
+        let running = running();
+        let kind = release.kind(&running).unwrap_or(Kind::NewVersion);
+        let security = release.mends_security(&running);
         Self {
             version: release.version.to_string(),
             kind: kind.name(),
+            security,
             prerelease: release.prerelease,
             published_at: release.published_at,
             size: release.asset.size,
@@ -144,8 +150,7 @@ async fn known(web: &Web) -> Result<Update, Problem> {
     let (mut available, mut reason, mut message) = (Vec::new(), None, None);
     let answer = match web.updates.answer().await? {
         Answer::Available(offer) => {
-            available.extend(offer.patch.map(|release| NewerRelease::new(Kind::Patch, release)));
-            available.extend(offer.new_version.map(|release| NewerRelease::new(Kind::NewVersion, release)));
+            available.extend([offer.patch, offer.new_version].into_iter().flatten().map(NewerRelease::new));
             "available"
         }
         Answer::UpToDate => "up_to_date",

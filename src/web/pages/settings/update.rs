@@ -13,7 +13,7 @@ use super::updating::Story;
 use super::{HERE, refuse};
 use crate::release::TARGET;
 use crate::update::story::{Outcome, Past};
-use crate::update::{Answer, Kind, Obstacle, Release, notes_html};
+use crate::update::{Answer, Kind, Obstacle, Release, notes_html, running};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
@@ -42,6 +42,8 @@ pub(super) struct Update {
 pub(super) struct Offered {
     pub(super) version: String,
     kind: Kind,
+    /// It mends a security problem of the one that runs.
+    security: bool,
     pub(super) prerelease: bool,
     pub(super) published_at: Option<Timestamp>,
     /// In KiB.
@@ -57,20 +59,28 @@ impl Offered {
         self.kind.name()
     }
 
-    pub(super) fn is_patch(&self) -> bool {
-        self.kind == Kind::Patch
+    /// The sentence about its kind.
+    pub(super) fn about(&self) -> &'static str {
+        match (self.kind, self.security) {
+            (Kind::SecurityPatch, _) => "update-about-patch",
+            (Kind::Fix, _) => "update-about-fix",
+            (Kind::NewVersion, true) => "update-about-new-version-security",
+            (Kind::NewVersion, false) => "update-about-new-version",
+        }
     }
 }
 
 impl Update {
     pub(super) async fn look(web: &Web, page: &Page) -> Result<Self, Problem> {
         let known = web.guard.known().borrow().clone();
-        let offered = |kind: Kind, release: Release| {
+        let running = running();
+        let offered = |release: Release| {
             let version = release.version.to_string();
             // What holds for all of them is told once.
             let against = known.against(&version).filter(|_| known.impossible.is_none());
             Offered {
-                kind,
+                kind: release.kind(&running).unwrap_or(Kind::NewVersion),
+                security: release.mends_security(&running),
                 prerelease: release.prerelease,
                 published_at: release.published_at,
                 size: release.asset.size.div_ceil(1024),
@@ -82,8 +92,7 @@ impl Update {
         let (mut offers, mut obstacle, mut is_up_to_date) = (Vec::new(), None, false);
         match web.updates.answer().await? {
             Answer::Available(offer) => {
-                offers.extend(offer.patch.map(|release| offered(Kind::Patch, release)));
-                offers.extend(offer.new_version.map(|release| offered(Kind::NewVersion, release)));
+                offers.extend([offer.patch, offer.new_version].into_iter().flatten().map(offered));
             }
             Answer::UpToDate => is_up_to_date = true,
             Answer::Cannot(met) => obstacle = Some(met),
