@@ -39,6 +39,8 @@ pub const LOG_LINES: &str = "cashout_log_lines_total";
 pub const LOG_LINES_LOST: &str = "cashout_log_lines_lost_total";
 /// Requests by status of the answer.
 pub const REQUESTS: &str = "cashout_http_requests_total";
+/// Connections for which there was no room.
+pub const TURNED_AWAY: &str = "cashout_http_connections_turned_away_total";
 /// How long a request took to the head of its answer, in seconds.
 pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
 
@@ -46,7 +48,7 @@ pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
 pub const BUILD: &str = "cashout_build_info";
 
 /// Name and meaning of everything that is counted.
-const MEANINGS: [(&str, &str); 18] = [
+const MEANINGS: [(&str, &str); 19] = [
     (BATCHES, "Batches that ended, by command and state"),
     (OPERATIONS, "Operations by status"),
     (OPERATIONS_AMOUNT, "Amounts of operations by status and currency, in minor units"),
@@ -63,6 +65,7 @@ const MEANINGS: [(&str, &str); 18] = [
     (LOG_LINES, "Lines of the log, by level"),
     (LOG_LINES_LOST, "Lines of the log that the store could not keep up with, by level"),
     (REQUESTS, "HTTP requests, by status of the answer"),
+    (TURNED_AWAY, "Connections for which there was no room"),
     (REQUEST_SECONDS, "Time from the head of a request to the head of its answer"),
     (BUILD, "Version, target and commit of this binary; always 1"),
 ];

@@ -154,8 +154,10 @@ impl Appliance {
         if let Some(listening) = service.listen().await {
             tasks.spawn(listening.serve(stop.clone()));
         }
-        let connections =
-            Connections::new(web::router(web.clone()), certificate, Limits::default()).behind(web.context.gate.clone());
+        let settings = web.settings.clone();
+        let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
+            .behind(web.context.gate.clone())
+            .through(move |address| settings.get().server.is_trusted_proxy(address));
         tasks.spawn(connections.serve(listener, stop.clone()));
         web.readiness.ready();
         // First to the guard: whoever reads that we answer may end us at once, and has us started again.

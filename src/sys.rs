@@ -34,6 +34,20 @@ pub fn handed_in_listener() -> std::io::Result<Option<std::net::TcpListener>> {
     Ok(Some(listener))
 }
 
+/// Gives memory that is free back to the system: after a rush the C library keeps it, in pieces.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn give_memory_back() {
+    unsafe extern "C" {
+        fn malloc_trim(pad: usize) -> i32;
+    }
+    // SAFETY: it takes no pointer, locks what it looks at, and may be called from any thread at any time.
+    let _ = unsafe { malloc_trim(0) };
+}
+
+/// Nothing to give back where the C library does so by itself.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn give_memory_back() {}
+
 /// Nothing to pin where the C library has no such modules.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn pin_name_services() {}

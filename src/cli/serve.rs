@@ -150,7 +150,7 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe)
         let mut told = voice.listen()?;
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = CancellationToken::new();
-        let connections = Connections::new(web::setup_router(&setup), None, Limits::default());
+        let connections = Connections::new(web::setup_router(&setup), None, Limits::of_this_process());
         let serving = tokio::spawn(connections.serve(tokio::net::TcpListener::from_std(listener)?, stop.clone()));
         voice.say(&Said::Ready { version: release::version().to_owned() });
         tokio::select! {

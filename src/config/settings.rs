@@ -1,6 +1,6 @@
 //! The settings as the rest of the program reads them: plain, typed, already checked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use croner::Cron;
@@ -193,6 +193,11 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// True for an address whose word about the client is believed.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
     /// Where HiPay is to send the notifications about the vendors' wallets; `None` while `server.publicUrl` is
     /// not set.
     pub fn wallet_notifications_url(&self) -> Option<String> {

@@ -1,43 +1,81 @@
 //! Connections, with bounds on their number and on the patience with each.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+mod bodies;
+mod table;
+
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use self::bodies::{Answering, Arriving};
+use self::table::{Connection, Table};
 use super::peer::Encrypted;
+use super::problem::Problem;
 use super::tls::Certificate;
 use crate::gate::Gate;
+use crate::sys;
 
 /// How long a connection that was just accepted may take to ask for something while we stop.
 const ASKED_WITHIN: Duration = Duration::from_millis(500);
 
+/// How many connections there may be where the system sets no tighter limit.
+const MAX_CONNECTIONS: usize = 2_000;
+
+/// How many descriptors are kept for the store, the logs, the remotes and the commands.
+const RESERVED_DESCRIPTORS: u64 = 256;
+
+/// How many connections are told at once that there is no room for them; others are closed without a word.
+const MAX_TURNED_AWAY: usize = 64;
+
+/// How long one of them may take to read that.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(1);
+
+/// The answer to it.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n\
+connection: close\r\ncontent-length: 57\r\n\r\n{\"status\":503,\"title\":\"too many connections; try again\"}\n";
+
+/// How often it is looked whether memory can be given back.
+const MEMORY_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// The number of connections fewer than there were for which that is worth while.
+const WORTH_GIVING_BACK: usize = 100;
+
+/// How long a request that is on its way may take while we stop.
+const SENT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many there may be. One more makes the one that has been idle longest give way.
+    /// How many there may be. One more makes one give way on which no request is being answered.
     pub connections: usize,
+    /// How many of these from one address, which is a whole /64 of IPv6.
+    pub of_address: usize,
     /// How long the head of a request, or the TLS handshake before it, may take; also how long a
     /// connection may be idle.
     pub head: Duration,
+    /// How long the body of a request may take.
+    pub body: Duration,
     /// How long a client may leave an answer unread.
     pub unread: Duration,
     /// How large the head of a request may be, in bytes.
@@ -49,12 +87,28 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 2_000,
+            connections: MAX_CONNECTIONS,
+            of_address: MAX_CONNECTIONS / 4,
             head: Duration::from_secs(15),
+            body: Duration::from_secs(10),
             unread: Duration::from_secs(30),
             head_bytes: 32 * 1024,
             headers: 64,
         }
+    }
+}
+
+impl Limits {
+    /// Those of a process that has the usual things to do beside: as many descriptors as the system allows, some of them
+    /// kept for everything else.
+    pub fn of_this_process() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        let allowed = if raised.is_ok() { maximum } else { current };
+        let left = allowed.map(|allowed| allowed.saturating_sub(RESERVED_DESCRIPTORS).max(allowed / 4));
+        let left = left.map_or(MAX_CONNECTIONS, |left| usize::try_from(left).unwrap_or(MAX_CONNECTIONS));
+        let connections = left.clamp(8, MAX_CONNECTIONS);
+        Self { connections, of_address: connections.div_ceil(4), ..Self::default() }
     }
 }
 
@@ -64,47 +118,34 @@ pub struct Connections {
     certificate: Option<Certificate>,
     limits: Limits,
     gate: Gate,
-    open: Open,
+    open: Table,
     served: TaskTracker,
-}
-
-/// The connections that are open, in the order in which each became idle last.
-#[derive(Clone, Default)]
-struct Open(Arc<Mutex<BTreeMap<u64, Arc<Connection>>>>);
-
-struct Connection {
-    /// Requests in hand.
-    busy: AtomicUsize,
-    /// Whether there ever was one.
-    used: AtomicBool,
-    cut: CancellationToken,
-}
-
-impl Connection {
-    fn new() -> Self {
-        Self { busy: AtomicUsize::new(0), used: AtomicBool::new(false), cut: CancellationToken::new() }
-    }
-}
-
-impl Open {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Cuts the oldest connection that has no request in hand.
-    fn make_room(&self) {
-        let open = self.lock();
-        let idle = open.values().find(|one| one.busy.load(Ordering::Relaxed) == 0 && !one.cut.is_cancelled());
-        if let Some(idle) = idle {
-            idle.cut.cancel();
-        }
-    }
+    /// Turns for telling that there is no room.
+    turned_away: Arc<Semaphore>,
+    /// Says of an address that it speaks for many.
+    speaks_for_many: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
 impl Connections {
     /// Answers by `router`, over TLS where there is a certificate.
     pub fn new(router: Router, certificate: Option<Certificate>, limits: Limits) -> Self {
-        Self { router, certificate, limits, gate: Gate::default(), open: Open::default(), served: TaskTracker::new() }
+        Self {
+            router,
+            certificate,
+            limits,
+            gate: Gate::default(),
+            open: Table::default(),
+            served: TaskTracker::new(),
+            turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
+            speaks_for_many: Arc::new(|_| false),
+        }
+    }
+
+    /// The same, without a bound on the connections of an address of which `speaks_for_many` says so: a proxy.
+    #[must_use]
+    pub fn through(mut self, speaks_for_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.speaks_for_many = Arc::new(speaks_for_many);
+        self
     }
 
     /// The same, and while `gate` says that another process answers soon, every connection ends with its
@@ -117,16 +158,26 @@ impl Connections {
 
     /// Accepts connections until `stop` is cancelled; then waits for the requests in hand.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let mut number = 0_u64;
+        let (mut number, mut most) = (0_u64, 0);
+        let mut look = tokio::time::interval(MEMORY_LOOKED_AT_EVERY);
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
+                _ = look.tick() => {
+                    let now = self.open.len();
+                    if most >= now.saturating_add(WORTH_GIVING_BACK) {
+                        most = now;
+                        tokio::task::spawn_blocking(sys::give_memory_back);
+                    }
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, address)) => {
                     number = number.wrapping_add(1);
                     self.welcome(number, stream, address, &stop);
+                    most = most.max(self.open.len());
                 }
                 Err(error) => {
                     // Too many open files, mostly: what is idle gives way, and the next try comes soon.
@@ -144,15 +195,12 @@ impl Connections {
     fn welcome(&self, number: u64, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection::new());
-        let full = {
-            let mut open = self.open.lock();
-            open.insert(number, Arc::clone(&connection));
-            open.len() > self.limits.connections
+        let most = self.limits.connections;
+        let of_address = if (self.speaks_for_many)(address.ip()) { most } else { self.limits.of_address };
+        let Some(connection) = self.open.admit(number, address.ip(), of_address, most) else {
+            self.turn_away(stream);
+            return;
         };
-        if full {
-            self.open.make_room();
-        }
         let (router, limits, open, certificate) =
             (self.router.clone(), self.limits, self.open.clone(), self.certificate.clone());
         let end = End { gate: self.gate.clone(), stop: stop.clone() };
@@ -163,15 +211,38 @@ impl Connections {
                     let handshake = certificate.acceptor().accept(stream);
                     let stream = tokio::select! {
                         stream = tokio::time::timeout(limits.head, handshake) => stream,
-                        () = connection.cut.cancelled() => { open.lock().remove(&number); return }
-                        () = end.stop.cancelled() => { open.lock().remove(&number); return }
+                        () = connection.cut.cancelled() => { open.remove(number); return }
+                        () = end.stop.cancelled() => { open.remove(number); return }
                     };
                     if let Ok(Ok(stream)) = stream {
                         converse(stream, true, address, router, limits, &connection, end).await;
                     }
                 }
             }
-            open.lock().remove(&number);
+            open.remove(number);
+        });
+    }
+}
+
+impl Connections {
+    /// Says that there is no room, as far as that is easily said.
+    fn turn_away(&self, mut stream: TcpStream) {
+        metrics::counter!(crate::metrics::TURNED_AWAY).increment(1);
+        let Some(turn) = Arc::clone(&self.turned_away).try_acquire_owned().ok().filter(|_| self.certificate.is_none())
+        else {
+            return;
+        };
+        self.served.spawn(async move {
+            let _turn = turn;
+            let telling = async {
+                stream.write_all(NO_ROOM).await?;
+                stream.shutdown().await?;
+                // What is left unread would have the answer taken back.
+                let mut rest = [0; 1024];
+                while stream.read(&mut rest).await? > 0 {}
+                Ok::<_, std::io::Error>(())
+            };
+            let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, telling).await;
         });
     }
 }
@@ -197,20 +268,26 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let End { gate, stop } = end;
     let (counted, stopping) = (Arc::clone(connection), stop.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, busy) = (router.clone(), Busy::new(&counted));
+        let (router, connection) = (router.clone(), Arc::clone(&counted));
         let (gate, stopping) = (gate.clone(), stopping.clone());
         async move {
-            let mut request = request.map(Body::new);
+            connection.is_asked();
+            let gone = || std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+            let mut request = Arriving::of(request, &connection).ok_or_else(gone)?;
             request.extensions_mut().insert(ConnectInfo(address));
             request.extensions_mut().insert(Encrypted(encrypted));
-            let mut answer = router.oneshot(request).await;
-            if let Ok(answer) = &mut answer
-                && (gate.is_leaving() || stopping.is_cancelled())
-            {
+            let mut answer = tokio::select! {
+                biased;
+                answer = router.oneshot(request) => answer.unwrap_or_else(|never| match never {}),
+                () = is_late(&connection, limits.body) => late(),
+            };
+            // Also where nobody has looked at the body: what is being written is not cut.
+            connection.begins();
+            if gate.is_leaving() || stopping.is_cancelled() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             // In hand until the body of the answer is written, or given up.
-            answer.map(|answer| answer.map(|body| Body::new(Counted { body, _busy: busy })))
+            Ok::<_, std::io::Error>(answer.map(|body| Body::new(Answering::new(body, connection))))
         }
     });
     let mut stream = TimeoutStream::new(stream);
@@ -225,11 +302,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     tokio::select! {
         // Who breaks off, or speaks no HTTP, is no trouble of ours.
         _ = serving.as_mut() => return,
-        () = connection.cut.cancelled() => {}
+        // Nothing is in hand: it ends here.
+        () = connection.cut.cancelled() => return,
         () = stop.cancelled() => {
             // Whoever has just connected is about to ask, and would take the end for a refusal.
             let left = ASKED_WITHIN.saturating_sub(begun.elapsed());
-            if !connection.used.load(Ordering::Relaxed)
+            if !connection.was_used()
                 && tokio::time::timeout(left, serving.as_mut()).await.is_ok()
             {
                 return;
@@ -237,48 +315,22 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     }
     serving.as_mut().graceful_shutdown();
-    let _ = serving.await;
-}
-
-/// Counts a request that is in hand.
-struct Busy(Arc<Connection>);
-
-impl Busy {
-    fn new(connection: &Arc<Connection>) -> Self {
-        connection.busy.fetch_add(1, Ordering::Relaxed);
-        connection.used.store(true, Ordering::Relaxed);
-        Self(Arc::clone(connection))
+    tokio::select! {
+        _ = serving => {}
+        () = is_late(connection, SENT_WITHIN) => {}
     }
 }
 
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+/// Comes to an end where the body of a request is not there within that time.
+async fn is_late(connection: &Connection, within: Duration) {
+    tokio::time::sleep(within).await;
+    if !connection.is_waiting() {
+        std::future::pending::<()>().await;
     }
 }
 
-/// A body whose request is in hand as long as it lives.
-struct Counted {
-    body: Body,
-    _busy: Busy,
-}
-
-impl hyper::body::Body for Counted {
-    type Data = <Body as hyper::body::Body>::Data;
-    type Error = <Body as hyper::body::Body>::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.body.size_hint()
-    }
+fn late() -> Response {
+    let mut answer = Problem::told(StatusCode::REQUEST_TIMEOUT, "problem-slow", []).into_response();
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::Web;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use ipnet::IpNet;
-
-use super::Web;
 
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +29,17 @@ impl Peer {
     pub(super) async fn find(State(web): State<Web>, mut request: Request, next: Next) -> Response {
         let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let encrypted = request.extensions().get::<Encrypted>().is_some_and(|encrypted| encrypted.0);
-        let trusted = &web.settings.get().server.trusted_proxies;
+        let server = &web.settings.get().server;
         // A request without a socket has no client that could be trusted with anything.
         let socket = socket.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let peer = Self::of(socket, encrypted, request.headers(), trusted);
+        let peer = Self::of(socket, encrypted, request.headers(), |address| server.is_trusted_proxy(address));
         request.extensions_mut().insert(peer);
         next.run(request).await
     }
 
     /// Reads the proxies' headers from the nearest one backwards, as long as each is trusted.
-    fn of(socket: IpAddr, encrypted: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    fn of(socket: IpAddr, encrypted: bool, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
         let socket = socket.to_canonical();
-        let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
         // A trusted proxy on this machine speaks for others, whether it says so or not.
         let local = socket.is_loopback() && !forwarded && !is_trusted(socket);
@@ -80,6 +77,8 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 
 #[cfg(test)]
 mod tests {
+    use ipnet::IpNet;
+
     use super::*;
 
     fn of(socket: &str, headers: &[(&'static str, &'static str)], trusted: &[&str]) -> (String, bool, bool) {
@@ -88,7 +87,8 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        let peer = Peer::of(socket.parse().unwrap(), false, &map, &trusted);
+        let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+        let peer = Peer::of(socket.parse().unwrap(), false, &map, is_trusted);
         (peer.address.to_string(), peer.secure, peer.local)
     }
 

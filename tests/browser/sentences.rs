@@ -391,7 +391,9 @@ async fn every_sentence_can_be_pointed_at_on_the_screen() {
     for version in ["0.1.1", "0.2.0"] {
         let name = asset_name(&version.parse().unwrap(), TARGET);
         let release = Release::new(version, "2026-11-08T10:00:00Z".parse().unwrap());
-        let release = release.notes("brings what sellers wait for\n\n### Security\n").asset(ReleaseAsset::new(&name, "a package"));
+        let release = release
+            .notes("brings what sellers wait for\n\n### Security\n")
+            .asset(ReleaseAsset::new(&name, "a package"));
         world.sandbox.github(|github| github.publish(release));
     }
     let site = Site::of(world).await;

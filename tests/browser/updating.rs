@@ -21,8 +21,7 @@ use crate::world::World;
 const SETTINGS: &str = "/dashboard/settings";
 /// How long an update may take: a debug build is large, and slow at checking itself.
 const PATIENCE: Duration = Duration::from_secs(50);
-const NOTES: &str =
-    "## What is new\n\n- **pays** sellers on time\n- [more](https://example.com/notes)\n\n<script>alert(1)</script>\n\n### Security\n";
+const NOTES: &str = "## What is new\n\n- **pays** sellers on time\n- [more](https://example.com/notes)\n\n<script>alert(1)</script>\n\n### Security\n";
 
 /// Release 1.0.0 in a folder as an installer makes it, on a world of its own.
 struct Installation {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::routing::get;
+use axum::body::{Body, Bytes};
+use axum::routing::{get, post};
 use cashout::config::TlsConfig;
 use cashout::sandbox::SandboxOptions;
 use cashout::web::{Certificate, Connections, Limits};
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixDatagram};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixDatagram};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +73,118 @@ async fn a_flood_of_idle_connections_keeps_nobody_out() {
         ended += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
     }
     assert!((450..=500).contains(&ended), "{ended} of 500 gave way");
+    server.stop().await;
+}
+
+/// Says how long what it was sent is.
+fn measure() -> Router {
+    hello().route("/", post(async |body: Bytes| body.len().to_string()))
+}
+
+const WITHOUT_BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 20\r\n\r\nhalf of it";
+
+/// A connection from an address of this machine.
+async fn connected(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+async fn is_open(stream: &mut TcpStream) -> bool {
+    let read = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut [0; 64])).await;
+    !matches!(read, Ok(Ok(0) | Err(_)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_whose_bodies_never_come_keep_nobody_out() {
+    let limits = Limits { connections: 50, body: Duration::from_mins(1), ..Limits::default() };
+    let server = Server::start(measure(), None, limits).await;
+    let mut half = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(WITHOUT_BODY).await.unwrap();
+        half.push(stream);
+        assert!(server.ask().await.ends_with("hello"));
+    }
+    let mut open = 0;
+    for stream in &mut half {
+        open += usize::from(is_open(stream).await);
+    }
+    assert!(open <= 50, "{open} are still open");
+    // The last one was kept, and gets its answer once its body is there.
+    let last = half.last_mut().unwrap();
+    last.write_all(b"and the re").await.unwrap();
+    let mut answer = vec![0; 512];
+    let read = last.read(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer[..read]).ends_with("\r\n20"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_late_is_not_waited_for() {
+    let limits = Limits { body: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(measure(), None, limits).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(WITHOUT_BODY).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("connection: close"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_has_its_share_and_gives_way_within_it() {
+    let limits = Limits { connections: 40, of_address: 10, head: Duration::from_mins(1), ..Limits::default() };
+    let server = Server::start(hello(), None, limits).await;
+    let mut quiet = connected([127, 0, 0, 2], server.address).await;
+    quiet.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    assert!(quiet.read(&mut [0; 512]).await.unwrap() > 0);
+    let mut greedy = Vec::new();
+    for _ in 0..200 {
+        greedy.push(connected([127, 0, 0, 3], server.address).await);
+    }
+    assert!(server.ask().await.ends_with("hello"));
+    // Who came first and takes little is still there.
+    assert!(is_open(&mut quiet).await);
+    let mut open = 0;
+    for stream in &mut greedy {
+        open += usize::from(is_open(stream).await);
+    }
+    assert!((1..=10).contains(&open), "{open} of one address are open");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_answered_is_never_cut_and_one_too_many_is_told() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(tokio::sync::Semaphore::new(0)));
+    let route = {
+        let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+        post(async move |body: Bytes| {
+            begun.notify_one();
+            let _turn = go_on.acquire().await;
+            body.len().to_string()
+        })
+    };
+    let limits = Limits { connections: 3, of_address: 3, ..Limits::default() };
+    let server = Server::start(Router::new().route("/", route), None, limits).await;
+    let mut asking = Vec::new();
+    for _ in 0..3 {
+        let (client, address) = (http(), server.address);
+        asking.push(tokio::spawn(async move {
+            client.post(format!("http://{address}/")).body("all of it").send().await?.text().await
+        }));
+        begun.notified().await;
+    }
+    for _ in 0..100 {
+        let told = server.ask().await;
+        assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("retry-after: 5"), "{told}");
+        let body = told.split("\r\n\r\n").nth(1).unwrap();
+        assert!(told.contains(&format!("content-length: {}\r\n", body.len())), "{told}");
+    }
+    go_on.add_permits(3);
+    for one in asking {
+        assert_eq!(one.await.unwrap().unwrap(), "9");
+    }
     server.stop().await;
 }
 

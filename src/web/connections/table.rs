@@ -1,0 +1,230 @@
+//! The connections that are open: how many there may be, and which one gives way to another.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::Ipv6Net;
+use tokio_util::sync::CancellationToken;
+
+/// No whole request is there: it is idle, or somebody is still sending one.
+const WAITING: u8 = 0;
+/// A request is being answered.
+const ANSWERING: u8 = 1;
+/// It has given way to another.
+const CUT: u8 = 2;
+
+/// An open connection.
+pub(super) struct Connection {
+    state: AtomicU8,
+    /// Whether a request was ever there.
+    used: AtomicBool,
+    /// Cancelled where it gives way.
+    pub(super) cut: CancellationToken,
+}
+
+impl Connection {
+    pub(super) fn new() -> Self {
+        Self { state: AtomicU8::new(WAITING), used: AtomicBool::new(false), cut: CancellationToken::new() }
+    }
+
+    /// The head of a request is there.
+    pub(super) fn is_asked(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// A whole request is there: from now on it does not give way. False where it has already.
+    pub(super) fn begins(&self) -> bool {
+        let begun = self.state.compare_exchange(WAITING, ANSWERING, Ordering::AcqRel, Ordering::Acquire);
+        begun != Err(CUT)
+    }
+
+    /// The answer is written, or given up.
+    pub(super) fn ends(&self) {
+        let _ = self.state.compare_exchange(ANSWERING, WAITING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
+    /// Cuts it, unless a request is being answered.
+    fn gives_way(&self) -> bool {
+        let given = self.state.compare_exchange(WAITING, CUT, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if given {
+            self.cut.cancel();
+        }
+        given
+    }
+}
+
+/// All open connections. Cloning shares it.
+#[derive(Clone, Default)]
+pub(super) struct Table(Arc<Mutex<Open>>);
+
+#[derive(Default)]
+struct Open {
+    /// By their number, which is the order in which they were accepted.
+    all: HashMap<u64, (IpAddr, Arc<Connection>)>,
+    of_address: HashMap<IpAddr, BTreeSet<u64>>,
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().all.len()
+    }
+
+    /// Adds one from `address`, of which there may be `of_address`, and `most` of all. Where there are too many, the
+    /// oldest of this address, then of the one with the most, gives way that no request is being answered on. Nothing
+    /// where none can.
+    pub(super) fn admit(
+        &self,
+        number: u64,
+        address: IpAddr,
+        of_address: usize,
+        most: usize,
+    ) -> Option<Arc<Connection>> {
+        let network = network_of(address);
+        let mut open = self.lock();
+        if open.of_address.get(&network).is_some_and(|own| own.len() >= of_address) && !open.cut_of(network) {
+            return None;
+        }
+        if open.all.len() >= most && !open.cut_one() {
+            return None;
+        }
+        let connection = Arc::new(Connection::new());
+        open.all.insert(number, (network, Arc::clone(&connection)));
+        open.of_address.entry(network).or_default().insert(number);
+        Some(connection)
+    }
+
+    /// Cuts one where the machine has no room for another.
+    pub(super) fn make_room(&self) {
+        self.lock().cut_one();
+    }
+
+    /// It is over.
+    pub(super) fn remove(&self, number: u64) {
+        self.lock().remove(number);
+    }
+}
+
+impl Open {
+    fn remove(&mut self, number: u64) {
+        let Some((network, _)) = self.all.remove(&number) else { return };
+        if let Some(own) = self.of_address.get_mut(&network) {
+            own.remove(&number);
+            if own.is_empty() {
+                self.of_address.remove(&network);
+            }
+        }
+    }
+
+    /// Cuts the oldest of an address that is waiting; false where none is.
+    fn cut_of(&mut self, network: IpAddr) -> bool {
+        let own = self.of_address.get(&network).into_iter().flatten();
+        let cut = own.copied().find(|number| self.all.get(number).is_some_and(|(_, one)| one.gives_way()));
+        if let Some(number) = cut {
+            self.remove(number);
+        }
+        cut.is_some()
+    }
+
+    /// Cuts one of the address that has the most: who takes more than others loses first.
+    fn cut_one(&mut self) -> bool {
+        let mut addresses: Vec<(usize, IpAddr)> =
+            self.of_address.iter().map(|(network, own)| (own.len(), *network)).collect();
+        addresses.sort_unstable_by_key(|(count, _)| Reverse(*count));
+        addresses.into_iter().any(|(_, network)| self.cut_of(network))
+    }
+}
+
+/// Whom an address stands for: of IPv6 a customer has a whole /64.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Net::new(address, 64).map_or(IpAddr::V6(address), |net| IpAddr::V6(net.network())),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    proptest! {
+        /// Whoever comes and whatever is being answered: there are never more than allowed, nothing that is being
+        /// answered gives way, and who has less than his share is let in.
+        #[test]
+        fn nobody_keeps_others_out(comings in prop::collection::vec((0_u8..6, any::<bool>()), 1..200)) {
+            let (of_address, most) = (5, 12);
+            let table = Table::default();
+            let mut answering = Vec::new();
+            for (number, (from, whole)) in (0_u64..).zip(comings) {
+                let waits = {
+                    let open = table.lock();
+                    open.all.values().any(|(_, one)| one.is_waiting())
+                };
+                match table.admit(number, address(from), of_address, most) {
+                    Some(one) if whole => {
+                        prop_assert!(one.begins());
+                        answering.push((number, one));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let open = table.lock();
+                        let own = open.of_address.get(&address(from)).map_or(0, BTreeSet::len);
+                        prop_assert!(own >= of_address || (open.all.len() >= most && !waits));
+                    }
+                }
+                prop_assert!(table.len() <= most);
+                prop_assert!(answering.iter().all(|(_, one)| !one.cut.is_cancelled()));
+                prop_assert!(table.lock().of_address.values().all(|own| own.len() <= of_address));
+                if number % 7 == 0
+                    && let Some((over, one)) = answering.pop()
+                {
+                    one.ends();
+                    table.remove(over);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_the_most_gives_way_to_others() {
+        let table = Table::default();
+        let greedy: Vec<_> = (0..8).map(|number| table.admit(number, address(1), 100, 10).unwrap()).collect();
+        let modest: Vec<_> = (8..10).map(|number| table.admit(number, address(2), 100, 10).unwrap()).collect();
+        for number in 10..14 {
+            assert!(table.admit(number, address(3), 100, 10).is_some());
+        }
+        assert_eq!(greedy.iter().filter(|one| one.cut.is_cancelled()).count(), 4);
+        assert!(modest.iter().all(|one| !one.cut.is_cancelled()));
+        // What was cut begins nothing any more.
+        assert!(!greedy[0].begins() && greedy[7].begins());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let of = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+}
