@@ -322,7 +322,9 @@ install_it() {
         fi
         put 0640 root:cashout "$work/settings.yml" "$settings/parameters.yml"
     fi
+    if [ -f "$unit" ]; then copy "$unit" "$work/previous.service"; fi
     put 0644 root:root "$work/cashout.service" "$unit"
+    allow_low_port
     if [ ! -e "$link" ] || [ -L "$link" ]; then
         ln -sf /opt/cashout/bin/cashout "$link"
     else
@@ -341,6 +343,17 @@ install_it() {
     *) say "cashout $version is installed in the place of $before; its data and configuration stay as they were" ;;
     esac
     start_it
+}
+
+# A port below 1024 takes a right that the service has for nothing else.
+allow_low_port() {
+    port=$(sed -n 's/^ *server\.listen: *["'"'"']\{0,1\}.*:\([0-9]\{1,5\}\)["'"'"']\{0,1\} *\(#.*\)\{0,1\}$/\1/p' "$settings/parameters.yml" 2>/dev/null | tail -n 1)
+    [ -n "$port" ] && [ "$port" -lt 1024 ] && [ "$port" -gt 0 ] || return 0
+    drop_in=$units/cashout.service.d
+    [ ! -e "$drop_in/low-port.conf" ] || return 0
+    folder 0755 root:root "$drop_in"
+    printf '# server.listen has a port below 1024.\n[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n' >"$work/low-port.conf"
+    put 0644 root:root "$work/low-port.conf" "$drop_in/low-port.conf"
 }
 
 start_it() {
@@ -374,6 +387,9 @@ start_it() {
     fi
     [ -f "$work/previous" ] || fail "the service does not start: journalctl -u cashout tells why"
     exchange "$work/previous"
+    # It may need rights that the new unit does not give.
+    if [ -f "$work/previous.service" ]; then put 0644 root:root "$work/previous.service" "$unit"; fi
+    systemctl daemon-reload
     systemctl reset-failed cashout.service 2>/dev/null || true
     systemctl restart cashout.service ||
         fail "neither $version nor $before starts: journalctl -u cashout tells why; $before is back in its place"
@@ -387,7 +403,8 @@ uninstall_it() {
         systemctl --quiet disable --now cashout.service ||
             fail "the service could not be stopped; nothing was removed"
     fi
-    rm -f "$unit" "$units/multi-user.target.wants/cashout.service"
+    rm -f "$unit" "$units/multi-user.target.wants/cashout.service" "$units/cashout.service.d/low-port.conf"
+    rmdir "$units/cashout.service.d" 2>/dev/null || true
     if has_systemd; then systemctl daemon-reload; fi
     if [ "$(readlink "$link" 2>/dev/null)" = /opt/cashout/bin/cashout ]; then rm -f "$link"; fi
     rm -rf "$bin/.stage" "$prefix"/.install.*

@@ -34,6 +34,11 @@ pub fn handed_in_listener() -> std::io::Result<Option<std::net::TcpListener>> {
     Ok(Some(listener))
 }
 
+/// The name of this machine; empty where it is not known.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Gives memory that is free back to the system: after a rush the C library keeps it, in pieces.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn give_memory_back() {

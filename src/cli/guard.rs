@@ -192,7 +192,7 @@ pub(super) fn bind(address: SocketAddr, named: &str) -> Result<TcpListener, Fail
         let mend = if kind == ErrorKind::AddrInUse {
             "another program has it; stop that one, or choose another port"
         } else if kind == ErrorKind::PermissionDenied {
-            "ports below 1024 need a right of their own; choose another port"
+            "a port below 1024 needs a right of its own: run the installer again, which gives it to the service, or choose another port"
         } else {
             "choose an address that this machine has"
         };

@@ -8,6 +8,7 @@ use super::{Letter, Mail};
 use crate::config::{Config, Locale, LogLevel};
 use crate::locale::Texts;
 use crate::logs::{Sentence, Summary, masked};
+use crate::sys;
 
 /// So many sentences are told; how many more there are is said.
 const MOST_SENTENCES: usize = 20;
@@ -196,8 +197,8 @@ fn host(config: &Config) -> String {
     if let Some((_, host)) = public {
         return host.to_owned();
     }
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if machine.trim().is_empty() { "localhost".to_owned() } else { machine.trim().to_owned() }
+    let machine = sys::host_name();
+    if machine.is_empty() { "localhost".to_owned() } else { machine }
 }
 
 fn as_text(parts: &[Part]) -> String {

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::Plan;
+use super::signalling::send_signal;
 use crate::update::channel::{Channel, Said, Told};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
@@ -74,6 +75,8 @@ const STARTS_WITHIN: Duration = Duration::from_mins(30);
 /// A worker that was started and not yet seen to end.
 pub(super) struct Child {
     process: Pid,
+    /// Whom it runs as, where that is another than the guard.
+    user: Option<User>,
     /// None once it has closed its end.
     channel: Option<Channel>,
     heard_at: Instant,
@@ -107,21 +110,35 @@ impl Child {
         let process = i32::try_from(started.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
         let now = Instant::now();
         let (channel, lines) = (Some(ours), VecDeque::new());
-        let mut worker =
-            Self { process, channel, heard_at: now, said: (now, 0), ready_at: None, ended: None, outputs, lines };
+        let mut worker = Self {
+            process,
+            user: plan.user,
+            channel,
+            heard_at: now,
+            said: (now, 0),
+            ready_at: None,
+            ended: None,
+            outputs,
+            lines,
+        };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
 
     /// A worker that the guard before this one has started, which was ready.
-    pub(super) fn adopt(process: i32, channel: Channel, outputs: VecDeque<OwnedFd>) -> io::Result<Self> {
+    pub(super) fn adopt(
+        process: i32,
+        user: Option<User>,
+        channel: Channel,
+        outputs: VecDeque<OwnedFd>,
+    ) -> io::Result<Self> {
         let process = Pid::from_raw(process).ok_or(ErrorKind::InvalidData)?;
         let now = Instant::now();
         let outputs = outputs.into_iter().map(File::from).collect();
         let (channel, lines) = (Some(channel), VecDeque::new());
         let ready_at = Some(now);
         let mut worker =
-            Self { process, channel, heard_at: now, said: (now, 0), ready_at, ended: None, outputs, lines };
+            Self { process, user, channel, heard_at: now, said: (now, 0), ready_at, ended: None, outputs, lines };
         worker.read_outputs_without_waiting()?;
         Ok(worker)
     }
@@ -181,7 +198,7 @@ impl Child {
     /// waited for: it is ended where it is to stop.
     pub(super) fn tell(&self, told: &Told) {
         if self.send(told, &[]).is_err() && matches!(told, Told::Stop { .. }) {
-            let _ = kill_process(self.process, Signal::KILL);
+            let _ = send_signal(self.process, Signal::KILL, self.user);
         }
     }
 
@@ -248,12 +265,12 @@ impl Child {
 
     /// Has it open its log files anew.
     pub(super) fn hang_up(&self) {
-        let _ = kill_process(self.process, Signal::HUP);
+        let _ = send_signal(self.process, Signal::HUP, self.user);
     }
 
     /// Ends it without asking.
     pub(super) fn kill(&mut self) {
-        let _ = kill_process(self.process, Signal::KILL);
+        let _ = send_signal(self.process, Signal::KILL, self.user);
         // Killed once: it is silent from now on for another reason, and what it has said does not count.
         self.channel = self.channel.take().filter(|_| !self.says_too_much());
         self.said = (Instant::now(), 0);

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::Guard;
 use super::child::Child;
+use super::{Guard, User};
 use crate::update::channel::Channel;
 
 /// What is said to the guard that takes over; the files come with it, in the order of the fields.
@@ -43,10 +43,10 @@ impl Handover {
     }
 
     /// The worker, where there is one.
-    pub(super) fn worker(mut self) -> io::Result<Option<Child>> {
+    pub(super) fn worker(mut self, user: Option<User>) -> io::Result<Option<Child>> {
         let Some(process) = self.said.worker else { return Ok(None) };
         let channel = Channel::of(self.file()?);
-        Child::adopt(process, channel, self.files).map(Some)
+        Child::adopt(process, user, channel, self.files).map(Some)
     }
 }
 

@@ -15,6 +15,7 @@ mod place;
 mod power;
 mod preflight;
 mod settings;
+mod signalling;
 mod signals;
 mod swap;
 #[cfg(test)]
@@ -216,7 +217,7 @@ impl Guard {
             (self.plan.say)(&format!("{error}; it is put aside, and what runs now goes on"));
         }
         if let Some(handover) = handover {
-            self.worker = handover.worker()?;
+            self.worker = handover.worker(self.plan.user)?;
             if self.worker.is_some()
                 && let Some(journal) = self.place.journal()?
             {

@@ -6,12 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 
 use super::Guard;
 use super::attempt::Halt;
 use super::child::apart;
 use super::place::{Place, digest_at};
+use super::signalling::send_signal;
 use crate::config;
 use crate::release;
 use crate::store;
@@ -122,7 +124,9 @@ impl Guard {
             }
             let now = Instant::now();
             if deadline.is_some_and(|deadline| deadline <= now) {
-                process.kill()?;
+                if let Some(process) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+                    send_signal(process, Signal::KILL, self.plan.user).map_err(io::Error::from)?;
+                }
                 process.wait()?;
                 return Err(failed("did not answer within 20 seconds".to_owned()));
             }

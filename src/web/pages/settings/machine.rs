@@ -15,13 +15,12 @@ use crate::remote::CallError;
 use crate::scheduler::NextRun;
 use crate::sentence::Sentence;
 use crate::store::{self, StoreError};
+use crate::sys;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
 /// How long a remote may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Where Linux tells its name.
-const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 /// What runs here.
 pub(super) struct Machine {
@@ -47,7 +46,7 @@ impl Machine {
     pub(super) async fn look(web: &Web) -> Result<Self, Problem> {
         let store = web.context.store.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default().trim().to_owned();
+            let host = sys::host_name();
             let last_back_up = store.last_back_up();
             store.file_size().map(|size| (size, host, last_back_up))
         });
