@@ -24,7 +24,7 @@ use crate::socket::Service;
 use crate::store::StoreError;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
-use crate::web::{self, Certificate, Connections, Limits, Passwords, Readiness, TlsError, Web};
+use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Readiness, TlsError, Web};
 
 /// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
 /// closed. Whoever waits longer may end the process: nothing is lost by that either.
@@ -33,6 +33,10 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// How often what waits in the inbox is looked at, beside what has just come.
 const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
+/// How often the listener of the metrics is tried for.
+const METRICS_TRIED_EVERY: Duration = Duration::from_secs(2);
+/// The most connections to it.
+const METRICS_CONNECTIONS: usize = 32;
 /// How often the buffers of the metrics are emptied.
 const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
 /// How often what is not to be kept for ever is looked for.
@@ -130,6 +134,7 @@ impl Appliance {
             scheduler,
             updates,
             passwords,
+            guesses: Guesses::default(),
             started_at,
             stopping,
             guard,
@@ -159,6 +164,9 @@ impl Appliance {
             .behind(web.context.gate.clone())
             .through(move |address| settings.get().server.is_trusted_proxy(address));
         tasks.spawn(connections.serve(listener, stop.clone()));
+        if let Some(address) = web.settings.get().server.metrics_listen {
+            tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
+        }
         web.readiness.ready();
         // First to the guard: whoever reads that we answer may end us at once, and has us started again.
         web.guard.ready();
@@ -201,6 +209,27 @@ async fn certificate(settings: &Settings) -> Result<Option<Certificate>, ServeEr
     let Some(files) = settings.get().server.tls.clone() else { return Ok(None) };
     let read = tokio::task::spawn_blocking(move || Certificate::read(&files)).await;
     Ok(Some(read.map_err(|_| StoreError::Closed)??))
+}
+
+/// Shows the metrics on a listener of their own, as soon as it can be had: the process before this one may have it.
+async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
+    let mut told = false;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) if !told => {
+                told = true;
+                let action = "metrics";
+                tracing::warn!(action, "server.metricsListen: {address} cannot be listened on yet: {error}");
+            }
+            Err(_) => {}
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(METRICS_TRIED_EVERY)).await.is_none() {
+            return;
+        }
+    };
+    let limits = Limits { connections: METRICS_CONNECTIONS, of_address: METRICS_CONNECTIONS, ..Limits::default() };
+    Connections::new(web::metrics_router(web, address), None, limits).serve(listener, stop).await;
 }
 
 /// Uses a renewed certificate without a restart.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use attempts::{FORGOTTEN_AFTER, SignInAttempts};
+pub use attempts::{FORGOTTEN_AFTER, KNOWN_FOR, KnownAddress, SignInAttempts, network_of};
 
 use crate::hex::hex;
 use crate::secret::Secret;

@@ -109,6 +109,9 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     let key = reader.optional("server.tls.key", values::absolute_path);
     let trusted_proxies = reader.list("server.trustedProxies", values::network);
     let metrics_token = reader.optional_secret("server.metricsToken", SHORTEST_TOKEN);
+    let metrics_listen = reader.optional("server.metricsListen", |text| {
+        text.trim().parse().map_err(|_| say!("value-listen", value = shown(text)))
+    });
     let tls = match (certificate?, key?) {
         (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
         (None, None) => Ok(None),
@@ -125,6 +128,7 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
         tls: tls?,
         trusted_proxies: trusted_proxies?,
         metrics_token: metrics_token?,
+        metrics_listen: metrics_listen?,
     })
 }
 

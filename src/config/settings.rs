@@ -188,8 +188,10 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Token of the metrics; none: this machine only.
+    /// Token of the metrics on `listen`; none: they are not shown there.
     pub metrics_token: Option<Secret>,
+    /// Address and port on which the metrics alone are shown, without a token.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl ServerConfig {

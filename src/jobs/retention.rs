@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Context, JobError};
 use crate::inbox::{Notification, NotificationKind};
 use crate::payment::CustomerPayment;
-use crate::session::{self, Session, SignInAttempts};
+use crate::session::{self, KnownAddress, Session, SignInAttempts};
 use crate::store::{Cursor, Query, Record, StoreError, View, Writer};
 
 /// How many records one write goes through.
@@ -53,6 +53,7 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     let kept = context.config.retention;
     remove_before::<Session>(context, "seen", session::IDLE).await?;
     remove_before::<SignInAttempts>(context, "last", session::FORGOTTEN_AFTER).await?;
+    remove_before::<KnownAddress>(context, "last", session::KNOWN_FOR).await?;
     let mut erased = Erased::default();
     if let Some(before) = days_before(now, kept.personal_data_days) {
         while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {

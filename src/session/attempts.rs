@@ -1,6 +1,6 @@
 //! How often somebody has tried in vain to sign in, and how long the next attempt has to wait.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,20 @@ use crate::hex::hex;
 const FREE: u32 = 5;
 /// The longest wait.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// How many failures at one account, from wherever, are told to whoever gets alerts.
+const TOLD_AT: u32 = 50;
+/// How long an address from which somebody has signed in is known.
+pub const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// When failures are forgotten.
 pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whom an address stands for: of IPv6 a customer has a whole /64.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
+        address @ IpAddr::V4(_) => address,
+    }
+}
 
 /// The failed attempts from one address, or at one account, since the last one that succeeded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,12 +46,9 @@ impl SignInAttempts {
     /// The key of an address. Whoever has one address of IPv6 has the 2^64 around it too: they count
     /// as one.
     pub fn of_address(address: IpAddr) -> String {
-        match address.to_canonical() {
+        match network_of(address) {
             IpAddr::V4(address) => format!("address:{address}"),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                format!("address:{}/64", std::net::Ipv6Addr::from(network))
-            }
+            IpAddr::V6(network) => format!("address:{network}/64"),
         }
     }
 
@@ -58,6 +67,11 @@ impl SignInAttempts {
         let before = if self.is_forgotten(now) { 0 } else { self.failures };
         self.failures = before.saturating_add(1);
         self.last_at = now;
+    }
+
+    /// True each time that so many failures have come together that somebody is to be told.
+    pub fn is_to_be_told(&self) -> bool {
+        self.failures > 0 && self.failures.is_multiple_of(TOLD_AT)
     }
 
     /// How long the next attempt has to wait from now on; zero where it has not.
@@ -79,6 +93,35 @@ impl SignInAttempts {
 
     fn is_forgotten(&self, now: Timestamp) -> bool {
         now.duration_since(self.last_at) >= FORGOTTEN_AFTER
+    }
+}
+
+/// That somebody has signed in to an account from an address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KnownAddress {
+    /// Both: see [`KnownAddress::key_of`].
+    pub key: String,
+    /// When it was so last (UTC).
+    pub last_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl KnownAddress {
+    /// The key of an account and an address.
+    pub fn key_of(login: &str, address: IpAddr) -> String {
+        format!("{} {}", SignInAttempts::of_account(login), SignInAttempts::of_address(address))
+    }
+
+    /// Somebody has signed in now.
+    pub fn new(key: String, now: Timestamp) -> Self {
+        Self { key, last_at: now, unknown: Map::new() }
+    }
+
+    /// True until that was too long ago.
+    pub fn is_known(&self, now: Timestamp) -> bool {
+        now.duration_since(self.last_at) < KNOWN_FOR
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mail::Mail;
 use crate::movement::Movement;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::payment::CustomerPayment;
-use crate::session::{Session, SignInAttempts};
+use crate::session::{KnownAddress, Session, SignInAttempts};
 use crate::settlement::Settlement;
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
@@ -44,6 +44,7 @@ pub fn schema() -> Schema {
         .with::<Mail>()
         .with::<Session>()
         .with::<SignInAttempts>()
+        .with::<KnownAddress>()
 }
 
 /// A day as a number that sorts like it: 20261121.
@@ -439,6 +440,21 @@ impl Record for Session {
             // The one that was used longest ago first.
             Index::new("seen", 1, |session: &Self| vec![Entry::new((), session.seen_at)]),
         ]
+    }
+}
+
+impl Record for KnownAddress {
+    const COLLECTION: &'static str = "known_addresses";
+    /// The account and the address.
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        // The oldest first.
+        vec![Index::new("last", 1, |known: &Self| vec![Entry::new((), known.last_at)])]
     }
 }
 

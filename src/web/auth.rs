@@ -92,11 +92,15 @@ impl fmt::Display for Caller {
 /// something with a session needs a token of its pages too, and an operator.
 pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Request, next: Next) -> Response {
     let caller = match bearer(request.headers()) {
-        Some(shown) => is_token(web.settings.get().dashboard.api_token.as_ref(), shown).then(|| Caller {
-            name: "API".to_owned(),
-            role: Role::Operator,
-            from: Origin::Token,
-        }),
+        Some(shown) => {
+            let settings = web.settings.get();
+            let token = settings.dashboard.api_token.as_ref();
+            match web.guesses.judged(peer.address, "the API", is_token(token, shown)) {
+                Ok(true) => Some(Caller { name: "API".to_owned(), role: Role::Operator, from: Origin::Token }),
+                Ok(false) => None,
+                Err(refused) => return refused.into_response(),
+            }
+        }
         None => match session::shown(&web, request.headers(), peer).await {
             Ok(found) => found.map(Caller::by_session),
             Err(error) => return Problem::from(error).into_response(),

@@ -1,12 +1,18 @@
-//! `GET /metrics`: for Prometheus, on this machine or with `server.metricsToken`.
+//! `GET /metrics`: for Prometheus, with `server.metricsToken` or on the listener of `server.metricsListen`.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Once;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 use super::auth::{bearer, is_token};
+use super::limits::{bounded, outermost};
+use super::peer::names_this_machine;
 use super::problem::Problem;
 use super::{Peer, Web};
 use crate::inbox::Notification;
@@ -15,20 +21,46 @@ use crate::operation::{Operation, Status};
 use crate::store::{Reader, StoreError, View};
 use crate::vendor::Vendor;
 
-/// What is counted.
+/// Says once in a process that nobody may see the metrics.
+static CLOSED: Once = Once::new();
+
+/// What is counted, for whoever shows the token.
 pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap) -> Result<Response, Problem> {
     let settings = web.settings.get();
     let token = settings.server.metrics_token.as_ref();
-    let allowed = match token {
-        None => peer.local,
-        Some(_) => bearer(&headers).is_some_and(|shown| is_token(token, shown)),
+    if token.is_none() {
+        CLOSED.call_once(|| {
+            tracing::warn!(
+                action = "metrics",
+                "the metrics were asked for, and are shown to nobody: set server.metricsToken, or server.metricsListen to \
+                 an address of their own such as 127.0.0.1:9464"
+            );
+        });
+        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []));
+    }
+    let allowed = match bearer(&headers) {
+        Some(shown) => web.guesses.judged(peer.address, "the metrics", is_token(token, shown))?,
+        None => false,
     };
     if !allowed {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "the metrics are for this machine, or for whoever shows the token of server.metricsToken",
-        ));
+        let title = "the metrics are for whoever shows the token of server.metricsToken";
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, title));
     }
+    everything(&web).await
+}
+
+/// The metrics on a listener of their own; on the loopback for this machine alone.
+pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
+    let own = async move |State(web): State<Web>, headers: HeaderMap| {
+        if address.ip().is_loopback() && !names_this_machine(&headers) {
+            return Err(Problem::told(StatusCode::MISDIRECTED_REQUEST, "problem-other-host", []));
+        }
+        everything(&web).await
+    };
+    outermost(bounded(Router::new().route("/metrics", get(own)))).with_state(web)
+}
+
+async fn everything(web: &Web) -> Result<Response, Problem> {
     let now = web.context.store.reading(gauges).await?;
     let text = names::text().unwrap_or_default() + &now;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

@@ -10,6 +10,7 @@ mod connections;
 mod cookies;
 mod enterprise_notifications;
 mod form;
+mod guesses;
 mod health;
 mod limits;
 mod lists;
@@ -40,7 +41,9 @@ pub use api::description;
 pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
 pub use form::{CSRF_FIELD, Checked};
+pub use guesses::Guesses;
 pub use health::Readiness;
+pub use metrics::metrics_router;
 pub use peer::Peer;
 pub use problem::Problem;
 pub use session::{
@@ -74,6 +77,8 @@ pub struct Web {
     pub updates: Updates,
     /// Compares passwords.
     pub passwords: Passwords,
+    /// Who has shown wrong tokens.
+    pub guesses: Guesses,
     /// When this process began to answer (UTC).
     pub started_at: Timestamp,
     /// Cancelled when the process stops: what is answered without end ends then.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Web;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -16,8 +16,6 @@ pub struct Peer {
     pub address: IpAddr,
     /// It came over TLS, as far as that can be believed.
     pub secure: bool,
-    /// It came straight from this machine, through no proxy.
-    pub local: bool,
 }
 
 /// Whether a connection is encrypted; known where it is accepted.
@@ -40,10 +38,7 @@ impl Peer {
     /// Reads the proxies' headers from the nearest one backwards, as long as each is trusted.
     fn of(socket: IpAddr, encrypted: bool, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
         let socket = socket.to_canonical();
-        let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
-        // A trusted proxy on this machine speaks for others, whether it says so or not.
-        let local = socket.is_loopback() && !forwarded && !is_trusted(socket);
-        let direct = Self { address: socket, secure: encrypted, local };
+        let direct = Self { address: socket, secure: encrypted };
         if !is_trusted(socket) {
             return direct;
         }
@@ -62,15 +57,33 @@ impl Peer {
         let secure = text("x-forwarded-proto").rsplit(',').next().map_or(encrypted, |word| {
             if word.trim().is_empty() { encrypted } else { word.trim().eq_ignore_ascii_case("https") }
         });
-        Self { address, secure, local: direct.local }
+        Self { address, secure }
     }
+}
+
+/// True where a `Host` names the loopback: what is protected by being reached from this machine alone is not for a page
+/// of elsewhere whose name has come to mean this machine.
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// True where some proxy says that it passes a request on.
+pub(super) fn came_through_a_proxy(headers: &HeaderMap) -> bool {
+    let words = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+    words.into_iter().any(|word| headers.contains_key(word))
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let nobody = Self { address: IpAddr::from([0, 0, 0, 0]), secure: false, local: false };
+        let nobody = Self { address: IpAddr::from([0, 0, 0, 0]), secure: false };
         Ok(parts.extensions.get::<Self>().copied().unwrap_or(nobody))
     }
 }
@@ -81,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn of(socket: &str, headers: &[(&'static str, &'static str)], trusted: &[&str]) -> (String, bool, bool) {
+    fn of(socket: &str, headers: &[(&'static str, &'static str)], trusted: &[&str]) -> (String, bool) {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -89,17 +102,31 @@ mod tests {
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         let peer = Peer::of(socket.parse().unwrap(), false, &map, is_trusted);
-        (peer.address.to_string(), peer.secure, peer.local)
+        (peer.address.to_string(), peer.secure)
+    }
+
+    #[test]
+    fn a_name_of_elsewhere_is_not_this_machine() {
+        let names = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            names_this_machine(&headers)
+        };
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.8.0.1", "[::1]:80", "[::1]"] {
+            assert!(names(host), "{host}");
+        }
+        for host in ["", "localhost.example.com", "127.0.0.1.example.com:80", "203.0.113.9", "[::2]:80", ":80"] {
+            assert!(!names(host), "{host}");
+        }
+        assert!(!names_this_machine(&HeaderMap::new()));
     }
 
     #[test]
     fn a_strangers_word_about_himself_is_not_believed() {
         let lies = [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "https")];
-        assert_eq!(of("203.0.113.9", &lies, &[]), ("203.0.113.9".into(), false, false));
-        assert_eq!(of("203.0.113.9", &lies, &["10.0.0.0/8"]), ("203.0.113.9".into(), false, false));
-        // A proxy on this machine that is not trusted does not make its clients local.
-        assert_eq!(of("127.0.0.1", &lies, &[]), ("127.0.0.1".into(), false, false));
-        assert_eq!(of("127.0.0.1", &[], &[]), ("127.0.0.1".into(), false, true));
+        assert_eq!(of("203.0.113.9", &lies, &[]), ("203.0.113.9".into(), false));
+        assert_eq!(of("203.0.113.9", &lies, &["10.0.0.0/8"]), ("203.0.113.9".into(), false));
+        assert_eq!(of("127.0.0.1", &lies, &[]), ("127.0.0.1".into(), false));
     }
 
     #[test]
@@ -109,9 +136,9 @@ mod tests {
             ("x-forwarded-for", "10.0.0.2"),
             ("x-forwarded-proto", "https"),
         ];
-        assert_eq!(of("10.0.0.1", &chain, &["10.0.0.0/8"]), ("203.0.113.9".into(), true, false));
+        assert_eq!(of("10.0.0.1", &chain, &["10.0.0.0/8"]), ("203.0.113.9".into(), true));
         let rubbish = [("x-forwarded-for", "203.0.113.9, rubbish")];
-        assert_eq!(of("10.0.0.1", &rubbish, &["10.0.0.0/8"]), ("10.0.0.1".into(), false, false));
+        assert_eq!(of("10.0.0.1", &rubbish, &["10.0.0.0/8"]), ("10.0.0.1".into(), false));
         assert_eq!(of("::ffff:10.0.0.1", &[("x-forwarded-for", "203.0.113.9")], &["10.0.0.0/8"]).0, "203.0.113.9");
     }
 }

@@ -15,11 +15,11 @@ use crate::world::{World, http};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn somewhere() -> Peer {
-    Peer { address: "198.51.100.7".parse().unwrap(), secure: false, local: false }
+    Peer { address: "198.51.100.7".parse().unwrap(), secure: false }
 }
 
 async fn signed_in(appliance: &Appliance) -> NewSession {
-    sign_in(appliance.web(), "sandbox-login", &Secret::new("sandbox-password"), somewhere()).await.unwrap()
+    sign_in(appliance.web(), "sandbox-login", &Secret::new("sandbox-password"), somewhere(), None).await.unwrap()
 }
 
 async fn watch(appliance: &Appliance, session: &NewSession) -> Response {

@@ -55,8 +55,10 @@ async fn the_binary_serves_until_it_is_told_to_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_counted_can_be_read_here_and_elsewhere_only_with_the_token() {
-    let mut world = World::new().await;
+async fn what_is_counted_can_be_read_on_its_own_listener_or_with_the_token_and_not_else() {
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = format!("server.metricsListen: {own}");
+    let mut world = World::with(SandboxOptions::default(), &[&listen]).await;
     world.fund(100_000);
     for id in 1..=3 {
         world.seller(id);
@@ -66,7 +68,12 @@ async fn what_is_counted_can_be_read_here_and_elsewhere_only_with_the_token() {
     let appliance = world.serve().await;
     let url = format!("http://{}/metrics", appliance.address());
     world.transfer().await;
-    let text = http().get(&url).send().await.unwrap().text().await.unwrap();
+    let text = loop {
+        // It is listened on a moment later than requests are.
+        if let Ok(answer) = http().get(format!("http://{own}/metrics")).send().await {
+            break answer.text().await.unwrap();
+        }
+    };
     for line in [
         "cashout_operations{status=\"TRANSFER_REQUESTED\"} 3",
         "cashout_operations_amount_minor_units{status=\"TRANSFER_REQUESTED\",currency=\"EUR\"} 24900",
@@ -78,9 +85,13 @@ async fn what_is_counted_can_be_read_here_and_elsewhere_only_with_the_token() {
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
-    // Through a proxy it is not this machine that asks.
-    let proxied = http().get(&url).header("x-forwarded-for", "127.0.0.1").send().await.unwrap();
-    assert_eq!(proxied.status(), 401);
+    // A page of elsewhere, whose name has come to mean this machine, is told nothing; nor is anybody anything else there.
+    let elsewhere =
+        http().get(format!("http://{own}/metrics")).header("host", "evil.example:9464").send().await.unwrap();
+    assert_eq!(elsewhere.status(), 421);
+    assert_eq!(http().get(format!("http://{own}/dashboard")).send().await.unwrap().status(), 404);
+    // A request from this machine may have come through a proxy on it.
+    assert_eq!(http().get(&url).send().await.unwrap().status(), 404);
     appliance.stop().await.unwrap();
 
     world.set("server.metricsToken: a-token-of-some-length").await;
@@ -89,5 +100,12 @@ async fn what_is_counted_can_be_read_here_and_elsewhere_only_with_the_token() {
     assert_eq!(http().get(&url).send().await.unwrap().status(), 401);
     let shown = http().get(&url).bearer_auth("a-token-of-some-length").send().await.unwrap();
     assert_eq!(shown.status(), 200);
+    // After a hundred wrong ones within a minute whoever guesses is told to wait; the right one never is.
+    for number in 0..110 {
+        let wrong = http().get(format!("http://{}/api/v1/vendors", appliance.address())).bearer_auth("wrong");
+        assert_eq!(wrong.send().await.unwrap().status(), if number < 100 { 401 } else { 429 });
+    }
+    let right = http().get(&url).bearer_auth("a-token-of-some-length");
+    assert_eq!(right.send().await.unwrap().status(), 200);
     appliance.stop().await.unwrap();
 }

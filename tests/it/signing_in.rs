@@ -47,17 +47,19 @@ pub(crate) async fn world(settings: &[&str]) -> World {
 }
 
 fn peer(address: &str) -> Peer {
-    Peer { address: address.parse().unwrap(), secure: false, local: false }
+    Peer { address: address.parse().unwrap(), secure: false }
 }
 
 const SOMEWHERE: &str = "203.0.113.9";
+/// Where somebody guesses.
+const GUESSER: &str = "198.51.100.1";
 
 async fn try_sign_in(
     appliance: &Appliance,
     (login, password): (&str, &str),
     from: &str,
 ) -> Result<NewSession, SignInRefused> {
-    sign_in(appliance.web(), login, &Secret::new(password), peer(from)).await
+    sign_in(appliance.web(), login, &Secret::new(password), peer(from), None).await
 }
 
 pub(crate) async fn signed_in(appliance: &Appliance, credentials: (&str, &str)) -> Browser {
@@ -241,8 +243,8 @@ async fn sessions_and_waits_survive_a_restart_and_end_with_the_password() {
     let appliance = world.serve().await;
     let (technical, viewer) = (technical.at(&appliance), viewer.at(&appliance));
     assert_eq!((technical.looks().await, viewer.looks().await), (200, 200));
-    let waits = try_sign_in(&appliance, ("nobody", "wrong"), "198.51.100.2").await.unwrap_err();
-    assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
+    let elsewhere = try_sign_in(&appliance, ("nobody", "wrong"), "198.51.100.2").await.unwrap_err();
+    assert_eq!(elsewhere, SignInRefused::Wrong);
     let waits = try_sign_in(&appliance, TECHNICAL, "198.51.100.1").await.unwrap_err();
     assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
     appliance.stop().await.unwrap();
@@ -288,28 +290,32 @@ async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
     let world = world(&[]).await;
     let appliance = world.serve().await;
     let verified = || appliance.web().passwords.verified();
-    let mut address = (1..=200).map(|number| format!("198.51.100.{number}"));
     for _ in 0..5 {
-        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), &address.next().unwrap()).await;
+        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), GUESSER).await;
         assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
     }
     for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
         let before = verified();
         let wait = SignedDuration::from_secs(seconds);
-        // Even the right one, in other letters, from elsewhere.
-        let waits = try_sign_in(&appliance, ("OTTO", OPERATOR.1), &address.next().unwrap()).await;
-        assert_eq!((waits.unwrap_err(), verified()), (SignInRefused::Wait(wait), before));
+        // Even the right one, in other letters, and another account.
+        for (login, password) in [("OTTO", OPERATOR.1), VIEWER] {
+            let waits = try_sign_in(&appliance, (login, password), GUESSER).await;
+            assert_eq!((waits.unwrap_err(), verified()), (SignInRefused::Wait(wait), before));
+        }
+        // Whoever is elsewhere does not wait for that.
+        let elsewhere = format!("192.0.2.{}", seconds % 200);
+        try_sign_in(&appliance, OPERATOR, &elsewhere).await.unwrap();
+        let before = verified();
         world.clock.advance(wait);
-        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), &address.next().unwrap()).await;
+        let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), GUESSER).await;
         assert_eq!((refused.unwrap_err(), verified()), (SignInRefused::Wrong, before + 1));
     }
-    // Others come in meanwhile, and a success lets the past rest.
-    signed_in(&appliance, VIEWER).await;
+    // A success lets the past rest.
     world.clock.advance(SignedDuration::from_mins(15));
-    signed_in(&appliance, OPERATOR).await;
-    let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), SOMEWHERE).await;
+    try_sign_in(&appliance, OPERATOR, GUESSER).await.unwrap();
+    let refused = try_sign_in(&appliance, (VIEWER.0, "wrong"), GUESSER).await;
     assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
-    signed_in(&appliance, OPERATOR).await;
+    try_sign_in(&appliance, VIEWER, GUESSER).await.unwrap();
 
     // From one address, whatever account is tried.
     for number in 0..5 {
@@ -326,6 +332,45 @@ async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
     world.clock.advance(SignedDuration::from_hours(25));
     cashout::jobs::retention(&world.context).await.unwrap();
     assert_eq!(kept(), 0);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_and_a_device_that_have_succeeded_never_wait() {
+    let world = world(&[]).await;
+    let appliance = world.serve().await;
+    let first = try_sign_in(&appliance, OPERATOR, SOMEWHERE).await.unwrap();
+    let mark = first.set_device_cookie.expose().split([';', '=']).nth(1).unwrap().to_owned();
+    let device = Secret::new(mark);
+    let from = async |login: &str, password: &str, address: &str, device: Option<&Secret>| {
+        sign_in(appliance.web(), login, &Secret::new(password), peer(address), device).await
+    };
+    // Behind the one address of a proxy somebody guesses for all.
+    for _ in 0..8 {
+        let _ = from(OPERATOR.0, "wrong", GUESSER, None).await;
+    }
+    assert!(matches!(from(OPERATOR.0, OPERATOR.1, GUESSER, None).await, Err(SignInRefused::Wait(_))));
+    assert!(from(OPERATOR.0, OPERATOR.1, GUESSER, Some(&device)).await.is_ok());
+    // A device is known for the account that was signed in to on it, and for no other.
+    for _ in 0..8 {
+        let _ = from(VIEWER.0, "wrong", GUESSER, None).await;
+    }
+    assert!(matches!(from(VIEWER.0, VIEWER.1, GUESSER, Some(&device)).await, Err(SignInRefused::Wait(_))));
+    assert!(matches!(
+        from(VIEWER.0, VIEWER.1, GUESSER, Some(&Secret::new("0".repeat(64)))).await,
+        Err(SignInRefused::Wait(_))
+    ));
+    // An address likewise, however often somebody there has been wrong.
+    for _ in 0..8 {
+        assert_eq!(from(OPERATOR.0, "wrong", SOMEWHERE, None).await.unwrap_err(), SignInRefused::Wrong);
+    }
+    assert!(from(OPERATOR.0, OPERATOR.1, SOMEWHERE, None).await.is_ok());
+    // For a quarter of a year.
+    world.clock.advance(SignedDuration::from_hours(91 * 24));
+    for _ in 0..6 {
+        let _ = from(OPERATOR.0, "wrong", SOMEWHERE, None).await;
+    }
+    assert!(matches!(from(OPERATOR.0, OPERATOR.1, SOMEWHERE, None).await, Err(SignInRefused::Wait(_))));
     appliance.stop().await.unwrap();
 }
 
@@ -409,7 +454,7 @@ async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
     world.clock.advance(SignedDuration::from_secs(1));
 
     let secure = Peer { secure: true, ..peer(SOMEWHERE) };
-    let new = sign_in(appliance.web(), TECHNICAL.0, &Secret::new(TECHNICAL.1), secure).await.unwrap();
+    let new = sign_in(appliance.web(), TECHNICAL.0, &Secret::new(TECHNICAL.1), secure, None).await.unwrap();
     let cookie = new.set_cookie.expose();
     assert!(cookie.starts_with("__Host-cashout_session=") && cookie.ends_with("; Path=/; Secure"), "{cookie}");
     // The same session, through the proxy: by https, and by a way that could be listened to.

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipnet::Ipv6Net;
 use tokio_util::sync::CancellationToken;
+
+use crate::session::network_of;
 
 /// No whole request is there: it is idle, or somebody is still sending one.
 const WAITING: u8 = 0;
@@ -150,14 +151,6 @@ impl Open {
     }
 }
 
-/// Whom an address stands for: of IPv6 a customer has a whole /64.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Net::new(address, 64).map_or(IpAddr::V6(address), |net| IpAddr::V6(net.network())),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -218,13 +211,5 @@ mod tests {
         assert!(modest.iter().all(|one| !one.cut.is_cancelled()));
         // What was cut begins nothing any more.
         assert!(!greedy[0].begins() && greedy[7].begins());
-    }
-
-    #[test]
-    fn a_network_of_ipv6_counts_as_one() {
-        let of = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::9"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     }
 }

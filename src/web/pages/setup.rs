@@ -1,6 +1,6 @@
 //! The pages of a first run, before there are settings and a store.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use askama::Template;
 use axum::Router;
@@ -22,6 +22,7 @@ use crate::session::is_same;
 use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id_of};
 use crate::web::auth::comes_from_elsewhere;
 use crate::web::cookies::cookies;
+use crate::web::peer::{came_through_a_proxy, names_this_machine};
 use crate::web::problem::Problem;
 use crate::web::{CSRF_FIELD, health, limits};
 
@@ -66,22 +67,11 @@ async fn elsewhere() -> Redirect {
 async fn only_here(request: Request, next: Next) -> Response {
     let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let headers = request.headers();
-    let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if socket.is_some_and(|address| address.is_loopback()) && !forwarded && is_this_machine(host) {
+    let is_local = socket.is_some_and(|address| address.is_loopback());
+    if is_local && !came_through_a_proxy(headers) && names_this_machine(headers) {
         return next.run(request).await;
     }
     Problem::told(StatusCode::FORBIDDEN, "problem-setup-here", []).into_response()
-}
-
-/// Whether a `Host` names the loopback.
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.chars().all(|digit| digit.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[derive(Template)]
@@ -315,19 +305,4 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
     let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();
     let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     show(status, &Questions { page, sections, problems, findings })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_of_elsewhere_is_not_this_machine() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.8.0.1", "[::1]:80", "[::1]"] {
-            assert!(is_this_machine(host), "{host}");
-        }
-        for host in ["", "localhost.example.com", "127.0.0.1.example.com:80", "203.0.113.9", "[::2]:80", ":80"] {
-            assert!(!is_this_machine(host), "{host}");
-        }
-    }
 }

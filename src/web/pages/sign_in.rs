@@ -64,7 +64,8 @@ pub(super) async fn enter(
         // Nobody is signed in to an account that another site has chosen.
         return Ok(Redirect::to("/dashboard/login").into_response());
     }
-    match session::sign_in(&web, &typed.login, &typed.password, peer).await {
+    let device = session::device(&web, peer, &headers);
+    match session::sign_in(&web, &typed.login, &typed.password, peer, device.as_ref()).await {
         Ok(new) => {
             let to = match new.weakness {
                 None => next,
@@ -78,6 +79,7 @@ pub(super) async fn enter(
             };
             let mut response = Redirect::to(&to).into_response();
             set_cookie(&mut response, new.set_cookie.expose());
+            set_cookie(&mut response, new.set_device_cookie.expose());
             Ok(response)
         }
         Err(refused) => {

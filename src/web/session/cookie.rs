@@ -28,6 +28,23 @@ fn name(config: &Config, peer: Peer) -> &'static str {
     if is_secure { SECURE_COOKIE } else { COOKIE }
 }
 
+/// The name of the cookie by which a device is known that somebody has signed in from.
+fn device_name(config: &Config, peer: Peer) -> &'static str {
+    if name(config, peer) == SECURE_COOKIE { "__Host-cashout_device" } else { "cashout_device" }
+}
+
+/// The value of `Set-Cookie` that makes a device known, for a year.
+pub(super) fn setting_device(config: &Config, peer: Peer, mark: &str) -> Secret {
+    let secure = if name(config, peer) == SECURE_COOKIE { "; Secure" } else { "" };
+    let name = device_name(config, peer);
+    Secret::new(format!("{name}={mark}; Max-Age=31536000; HttpOnly; SameSite=Strict; Path=/{secure}"))
+}
+
+/// What a request shows of its device.
+pub(super) fn device(config: &Config, peer: Peer, headers: &HeaderMap) -> Option<Secret> {
+    cookies(headers, device_name(config, peer)).next().filter(|mark| mark.len() == 64).map(Secret::new)
+}
+
 fn attributes(name: &str) -> &'static str {
     if name == SECURE_COOKIE { "HttpOnly; SameSite=Lax; Path=/; Secure" } else { "HttpOnly; SameSite=Lax; Path=/" }
 }

@@ -17,14 +17,16 @@ pub use next::safe_next;
 pub use passwords::Passwords;
 
 use super::{Peer, Web};
-use crate::config::Role;
+use crate::config::{Config, Role};
 use crate::random::{self, NoRandom};
 use crate::secret::Secret;
-use crate::session::{PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness};
+use crate::session::{KnownAddress, PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness};
 use crate::store::{Query, StoreError, View};
 
 /// How much of what was typed as a login is logged, in characters.
 const LOGIN_LOGGED: usize = 100;
+/// The document with what the marks of known devices are made with.
+const DEVICE_SECRET: &str = "sign-in/device-secret";
 /// How many sessions one write ends.
 const SLICE: usize = 200;
 
@@ -37,6 +39,8 @@ pub struct NewSession {
     pub role: Role,
     /// The value of the header `Set-Cookie` that the answer has to carry.
     pub set_cookie: Secret,
+    /// The same for the cookie by which this device is known.
+    pub set_device_cookie: Secret,
     /// What is wrong with the password, for the page to warn about.
     pub weakness: Option<PasswordWeakness>,
 }
@@ -77,22 +81,43 @@ impl From<NoRandom> for SignInRefused {
 /// Begins a session for whoever `login` and `password` belong to: the technical account with HiPay's web
 /// service credentials, or one of `dashboard.users`. Always a new one: a token that the browser had
 /// before is worth nothing by it.
-pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> Result<NewSession, SignInRefused> {
+///
+/// Whoever guesses waits longer and longer, by address. An address or a device from which somebody has signed in to this
+/// account before never waits for others: `device` is what the request shows of it, the cookie that a success has set.
+pub async fn sign_in(
+    web: &Web,
+    login: &str,
+    password: &Secret,
+    peer: Peer,
+    device: Option<&Secret>,
+) -> Result<NewSession, SignInRefused> {
     let (config, now, login) = (web.settings.get(), web.context.clock.for_people(), login.trim());
     let address = peer.address;
     let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
         // Counted, so that nobody fills the log with it; told what to mend in any case.
-        if count_as_failed(web, vec![of_address], now).await.is_ok() {
+        if count_as_failed(web, of_address, None, now).await.is_ok() {
             tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
         }
         return Err(SignInRefused::InTheClear);
     }
-    let keys = vec![of_address, SignInAttempts::of_account(login)];
-    let wait = count_as_failed(web, keys.clone(), now).await.inspect_err(|refused| {
-        tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
-    })?;
-    let Some(person) = web.passwords.whose(&config, login, password).await else {
+    let (of_account, known_key) = (SignInAttempts::of_account(login), KnownAddress::key_of(login, address));
+    let device_secret = device_secret(web).await?;
+    let is_known =
+        is_device_of(&config, login, &device_secret, device) || is_known_address(web, &known_key, now).await?;
+    let mut wait = SignedDuration::ZERO;
+    if !is_known {
+        wait =
+            count_as_failed(web, of_address.clone(), Some(of_account.clone()), now).await.inspect_err(|refused| {
+                tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
+            })?;
+    }
+    let found = if is_known {
+        web.passwords.whose_of_known(&config, login, password).await
+    } else {
+        web.passwords.whose(&config, login, password).await
+    };
+    let Some(person) = found else {
         let wait = if wait.is_zero() {
             String::new()
         } else {
@@ -114,52 +139,107 @@ pub async fn sign_in(web: &Web, login: &str, password: &Secret, peer: Peer) -> R
     };
     let kept = session.clone();
     let stored = web.context.store.write(move |writer| {
-        for key in &keys {
+        for key in [&of_address, &of_account] {
             writer.delete::<SignInAttempts>(key)?;
         }
+        writer.put(&KnownAddress::new(known_key.clone(), now))?;
         writer.put(&kept)
     });
     stored.await?;
     tracing::info!(severity = "NOTICE", action = "sign-in", "{} signed in from {address}", session.person);
     let set_cookie = cookie::setting(&config, peer, &token);
+    let mark = bound_to(&device_secret, &session.person, &person.password);
+    let set_device_cookie = cookie::setting_device(&config, peer, &mark);
     let weakness = weakness(login, password.expose());
-    Ok(NewSession { session, role: person.role, set_cookie, weakness })
+    Ok(NewSession { session, role: person.role, set_cookie, set_device_cookie, weakness })
+}
+
+/// What a request shows of the device that it comes from.
+pub(super) fn device(web: &Web, peer: Peer, headers: &HeaderMap) -> Option<Secret> {
+    cookie::device(&web.settings.get(), peer, headers)
+}
+
+/// What the marks of known devices are made with: made once, and kept.
+async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
+    let read = web.context.store.reading(|reader| reader.get_document::<Secret>(DEVICE_SECRET)).await?;
+    if let Some(secret) = read {
+        return Ok(secret);
+    }
+    let new = random::secret()?;
+    let kept = web.context.store.write(move |writer| {
+        // Two may come at once.
+        if let Some(secret) = writer.get_document::<Secret>(DEVICE_SECRET)? {
+            return Ok::<_, StoreError>(secret);
+        }
+        writer.put_document(DEVICE_SECRET, &new)?;
+        Ok(new.clone())
+    });
+    Ok(kept.await?)
+}
+
+/// True where `shown` was given to a device on which somebody has signed in to this account, with the password that it
+/// has now.
+fn is_device_of(config: &Config, login: &str, secret: &Secret, shown: Option<&Secret>) -> bool {
+    let Some(shown) = shown else { return false };
+    let mut people = passwords::people(config).filter(|person| is_same(&person.name, login));
+    people.any(|person| is_same(&bound_to(secret, &person.name, &person.password), shown.expose()))
+}
+
+async fn is_known_address(web: &Web, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let key = key.to_owned();
+    let known = web.context.store.reading(move |reader| reader.get::<KnownAddress>(&key)).await?;
+    Ok(known.is_some_and(|known| known.is_known(now)))
 }
 
 /// Counts an attempt as failed before it is looked at: of many that come at once, none goes uncounted,
-/// and one that is broken off counts too. A success takes it back. Gives the wait after a failure.
-async fn count_as_failed(web: &Web, keys: Vec<String>, now: Timestamp) -> Result<SignedDuration, SignInRefused> {
+/// and one that is broken off counts too. A success takes it back. Gives the wait after a failure, which is that of the
+/// address alone: at the account, failures from wherever are counted to be told, and keep nobody out.
+async fn count_as_failed(
+    web: &Web,
+    of_address: String,
+    of_account: Option<String>,
+    now: Timestamp,
+) -> Result<SignedDuration, SignInRefused> {
     // Whoever has to wait costs no write.
-    let looked_at = keys.clone();
+    let looked_at = of_address.clone();
     let wait = web.context.store.reading(move |reader| wait_of(reader, &looked_at, now)).await?;
     if !wait.is_zero() {
         return Err(SignInRefused::Wait(wait));
     }
     let counted = web.context.store.write(move |writer| {
-        let left = wait_of(writer, &keys, now)?;
+        let left = wait_of(writer, &of_address, now)?;
         if !left.is_zero() {
             return Ok(Err(left));
         }
-        for key in &keys {
+        let mut told = None;
+        for (key, is_account) in std::iter::once((&of_address, false)).chain(of_account.iter().map(|key| (key, true))) {
             let known = writer.get::<SignInAttempts>(key)?;
             let mut attempts = known.unwrap_or_else(|| SignInAttempts::none(key.clone(), now));
             attempts.count(now);
+            if is_account && attempts.is_to_be_told() {
+                told = Some(attempts.failures);
+            }
             writer.put(&attempts)?;
         }
-        wait_of(writer, &keys, now).map(Ok)
+        Ok(Ok((wait_of(writer, &of_address, now)?, told)))
     });
-    let counted: Result<Result<SignedDuration, SignedDuration>, StoreError> = counted.await;
-    counted?.map_err(SignInRefused::Wait)
+    let counted: Result<Result<(SignedDuration, Option<u32>), SignedDuration>, StoreError> = counted.await;
+    let (wait, told) = counted?.map_err(SignInRefused::Wait)?;
+    if let Some(failures) = told {
+        tracing::error!(
+            action = "sign-in",
+            "somebody guesses a password of the dashboard: {failures} attempts at one account have failed since the last \
+             one that succeeded. Addresses that guess wait longer each time; nobody else does. A password that is used \
+             elsewhere, or short, is to be changed now"
+        );
+    }
+    Ok(wait)
 }
 
-/// The longest wait of those.
-fn wait_of(view: &impl View, keys: &[String], now: Timestamp) -> Result<SignedDuration, StoreError> {
-    let mut longest = SignedDuration::ZERO;
-    for key in keys {
-        let attempts = view.get::<SignInAttempts>(key)?;
-        longest = longest.max(attempts.map_or(SignedDuration::ZERO, |attempts| attempts.wait(now)));
-    }
-    Ok(longest)
+/// The wait of an address.
+fn wait_of(view: &impl View, key: &String, now: Timestamp) -> Result<SignedDuration, StoreError> {
+    let attempts = view.get::<SignInAttempts>(key)?;
+    Ok(attempts.map_or(SignedDuration::ZERO, |attempts| attempts.wait(now)))
 }
 
 /// The header of what a page asks for by itself.

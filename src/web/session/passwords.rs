@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
@@ -15,6 +16,12 @@ use crate::session::is_same;
 /// How many passwords are compared with an Argon2id hash at once: each takes a processor and, by
 /// default, 19 MiB for a moment.
 const AT_ONCE: usize = 2;
+
+/// How many passwords from known addresses and devices are compared at once.
+const KNOWN_AT_ONCE: usize = 4;
+
+/// How long a wrong password from there keeps its turn: nobody there is turned away, and guessing takes time all the same.
+const WRONG_TAKES: Duration = Duration::from_secs(1);
 
 /// Somebody who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +49,17 @@ pub(super) fn people(config: &Config) -> impl Iterator<Item = Person> {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    turns_of_known: Arc<Semaphore>,
     verified: Arc<AtomicU64>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), verified: Arc::default() }
+        Self {
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns_of_known: Arc::new(Semaphore::new(KNOWN_AT_ONCE)),
+            verified: Arc::default(),
+        }
     }
 }
 
@@ -57,16 +69,35 @@ impl Passwords {
         self.verified.load(Ordering::Relaxed)
     }
 
+    /// The same as [`Passwords::whose`] for whoever comes from where somebody has signed in to this account before:
+    /// others who guess do not hold them up.
+    pub(super) async fn whose_of_known(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
+        let turn = Arc::clone(&self.turns_of_known).acquire_owned().await.ok()?;
+        let person = self.compare(config, login, password, &Arc::new(Semaphore::new(1))).await;
+        if person.is_none() {
+            // Also where whoever asked goes away.
+            tokio::spawn(async move {
+                tokio::time::sleep(WRONG_TAKES).await;
+                drop(turn);
+            });
+        }
+        person
+    }
+
     /// Whose these are; nothing where they are nobody's. Where there are users, one hash is compared,
     /// whatever is wrong: the time tells nothing. Where there is no such user, it is that of the
     /// first, which was most likely made at the same cost.
     pub(super) async fn whose(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
+        self.compare(config, login, password, &self.turns).await
+    }
+
+    async fn compare(&self, config: &Config, login: &str, password: &Secret, turns: &Arc<Semaphore>) -> Option<Person> {
         let mut people = people(config);
         let technical = people.next();
         let users: Vec<Person> = people.collect();
         let named = users.iter().find(|user| is_same(&user.name, login));
         let fits = match named.or(users.first()) {
-            Some(user) => self.verify(&user.password, password).await,
+            Some(user) => self.verify(&user.password, password, turns).await,
             None => false,
         };
         let technical = technical.filter(|person| {
@@ -77,8 +108,8 @@ impl Passwords {
         technical.or_else(|| named.filter(|_| fits).cloned())
     }
 
-    async fn verify(&self, hash: &Secret, password: &Secret) -> bool {
-        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return false };
+    async fn verify(&self, hash: &Secret, password: &Secret, turns: &Arc<Semaphore>) -> bool {
+        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return false };
         self.verified.fetch_add(1, Ordering::Relaxed);
         let (hash, password) = (hash.clone(), password.clone());
         let verifying = tokio::task::spawn_blocking(move || {
@@ -107,10 +138,13 @@ mod tests {
     async fn a_password_fits_its_own_hash_and_no_rubbish() {
         let (passwords, hash) = (Passwords::default(), hash_of("right"));
         for (password, fits) in [("right", true), ("Right", false), ("", false)] {
-            assert_eq!(passwords.verify(&hash, &Secret::new(password)).await, fits, "{password}");
+            assert_eq!(passwords.verify(&hash, &Secret::new(password), &passwords.turns).await, fits, "{password}");
         }
         for rubbish in ["", "right", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRz$"] {
-            assert!(!passwords.verify(&Secret::new(rubbish), &Secret::new("right")).await, "{rubbish}");
+            assert!(
+                !passwords.verify(&Secret::new(rubbish), &Secret::new("right"), &passwords.turns).await,
+                "{rubbish}"
+            );
         }
     }
 
@@ -118,7 +152,7 @@ mod tests {
     async fn no_more_than_two_are_compared_at_once() {
         let (passwords, hash, password) = (Passwords::default(), hash_of("right"), Secret::new("right"));
         let turns = Arc::clone(&passwords.turns).acquire_many_owned(2).await.unwrap();
-        let mut third = std::pin::pin!(passwords.verify(&hash, &password));
+        let mut third = std::pin::pin!(passwords.verify(&hash, &password, &passwords.turns));
         assert!(futures_util::poll!(third.as_mut()).is_pending());
         assert_eq!(passwords.verified(), 0);
         drop(turns);

@@ -58,8 +58,8 @@ impl Served {
         let settings = Settings::new(&path, Arc::clone(&context.config));
         let appliance = Appliance::start(context, settings, listener, folder.join("data")).await.unwrap();
         let (login, password) = (&sandbox.credentials().ws_login, &sandbox.credentials().ws_password);
-        let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, local: true };
-        let session = web::sign_in(appliance.web(), login, password, peer).await.unwrap();
+        let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
+        let session = web::sign_in(appliance.web(), login, password, peer, None).await.unwrap();
         let cookie = session.set_cookie.expose().split(';').next().unwrap().to_owned();
         // Refused where somebody was faster: both ask for the same.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,0 +1,114 @@
+//! Wrong tokens: who shows many is told to wait, and the log says so in one line a minute. The right one is never
+//! turned away: others may share its address, and a token is too long to be guessed at any pace.
+//!
+//! It is kept in memory alone: a token has no account that could be kept out, and a restart forgets nothing of worth.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+
+use super::problem::Problem;
+use crate::session::network_of;
+
+/// How many wrong tokens of an address are answered as such within [`WITHIN`].
+const MAX_WRONG: u64 = 100;
+
+/// The time that [`MAX_WRONG`] is for, and how often a line of the log tells of an address.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// The most addresses that are remembered; the one that was heard of longest ago is forgotten first.
+const MAX_ADDRESSES: usize = 4_096;
+
+/// Who has shown wrong tokens. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Guesses(Arc<Mutex<HashMap<IpAddr, Guessing>>>);
+
+#[derive(Debug)]
+struct Guessing {
+    since: Instant,
+    /// The wrong ones since then.
+    wrong: u64,
+}
+
+impl Guesses {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Guessing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on whether a token `is_right`; an error where its address has shown too many wrong ones. `what` it is for,
+    /// for the log.
+    pub(super) fn judged(&self, address: IpAddr, what: &'static str, is_right: bool) -> Result<bool, Problem> {
+        self.judged_at(address, what, Instant::now(), is_right)
+    }
+
+    fn judged_at(&self, address: IpAddr, what: &'static str, now: Instant, is_right: bool) -> Result<bool, Problem> {
+        if is_right {
+            return Ok(true);
+        }
+        let network = network_of(address);
+        let mut all = self.lock();
+        if all.len() >= MAX_ADDRESSES && !all.contains_key(&network) {
+            let oldest = all.iter().min_by_key(|(_, one)| one.since).map(|(network, _)| *network);
+            if let Some(oldest) = oldest {
+                all.remove(&oldest);
+            }
+        }
+        let one = all.entry(network).or_insert(Guessing { since: now, wrong: 0 });
+        let passed = now.saturating_duration_since(one.since);
+        if passed >= WITHIN {
+            if one.wrong > 1 {
+                tracing::warn!(
+                    action = "api",
+                    "{} wrong tokens for {what} came from {address} within a minute",
+                    one.wrong
+                );
+            }
+            (one.since, one.wrong) = (now, 0);
+        }
+        one.wrong = one.wrong.saturating_add(1);
+        if one.wrong == 1 {
+            tracing::warn!(action = "api", "a wrong token for {what} came from {address}");
+        }
+        if one.wrong <= MAX_WRONG {
+            return Ok(false);
+        }
+        let left = WITHIN.saturating_sub(now.saturating_duration_since(one.since)).as_secs().saturating_add(1);
+        let problem = Problem::told(StatusCode::TOO_MANY_REQUESTS, "problem-wrong-tokens", []);
+        Err(problem.again_after(u32::try_from(left).unwrap_or(60)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    #[test]
+    fn who_guesses_waits_and_nobody_else_does() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        let judged = |number: u8, at: Instant, is_right: bool| guesses.judged_at(address(number), "x", at, is_right);
+        for _ in 0..MAX_WRONG {
+            assert!(!judged(1, now, false).unwrap());
+        }
+        assert!(judged(1, now, false).is_err());
+        // Whoever has the right one may share the address.
+        assert!(judged(1, now, true).unwrap());
+        assert!(!judged(2, now, false).unwrap());
+        assert!(!judged(1, now + WITHIN, false).unwrap());
+    }
+
+    #[test]
+    fn no_more_addresses_are_remembered_than_fit() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        for number in 0..10_000_u32 {
+            let _ = guesses.judged_at(IpAddr::from(number.to_be_bytes()), "x", now, false);
+        }
+        assert_eq!(guesses.lock().len(), MAX_ADDRESSES);
+    }
+}
