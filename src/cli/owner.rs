@@ -33,6 +33,17 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     ))
 }
 
+/// Runs this very command as the owner of `data`, and waits for its end: what root holds stays with root.
+pub(super) fn run_as_owner_of(data: &Path) -> Result<Exit, Failed> {
+    let folder = std::fs::metadata(data)?;
+    let arguments = std::env::args_os().skip(1);
+    let status = Command::new(std::env::current_exe()?).args(arguments).uid(folder.uid()).gid(folder.gid()).status()?;
+    status
+        .code()
+        .and_then(Exit::of_code)
+        .ok_or_else(|| Failed::new(Exit::Machine, format!("the command ended: {status}")))
+}
+
 /// Whom the worker of a guard runs as: where the guard is root, the owner of `data`, or the user
 /// `cashout` where there is no such folder yet. Nothing where that is the guard's own user.
 pub(super) fn worker_user(data: &Path) -> Option<User> {

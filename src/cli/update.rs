@@ -28,8 +28,9 @@ pub(super) fn run(
     insists: bool,
     guard_state: Option<&PathBuf>,
 ) -> Result<Exit, Failed> {
-    // Held until this process ends, whoever it has become by then.
-    let _insisting = insist(global, &arguments, insists, guard_state)?;
+    if let Some(_insisting) = insist(global, &arguments, insists, guard_state)? {
+        return owner::run_as_owner_of(&global.data);
+    }
     owner::become_owner_of(&global.data)?;
     // A mistake in the settings is told before anything is asked for.
     settled(global)?;

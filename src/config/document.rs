@@ -11,6 +11,10 @@ use super::mistakes::{Mistake, shown};
 use crate::sentence::{Sentence, say};
 
 /// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
+/// The most aliases (`*name`), and the longest text with any, in bytes: with these nothing grows beyond some megabytes.
+const MAX_ALIASES: usize = 10;
+const MAX_LENGTH_WITH_ALIASES: usize = 64 * 1024;
+
 /// No configuration needs this many brackets.
 const MOST_BRACKETS: usize = 2_000;
 
@@ -39,6 +43,9 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> 
     if too_nested(text) {
         return Err(whole(say!("file-nested", most = MOST_BRACKETS)));
     }
+    if multiplies(text) {
+        return Err(whole(say!("file-aliases", most = MAX_ALIASES)));
+    }
     let outer = read_yaml(text).map_err(|error| vec![syntax_mistake(name, text, &error)])?;
     entries(name, text, outer)
 }
@@ -46,13 +53,27 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> 
 /// Reads one value of YAML, as a structured setting has it in the environment. The error says where,
 /// and never what stands there.
 pub(super) fn parse_value(text: &str) -> Result<Value, Sentence> {
-    if too_nested(text) {
+    if too_nested(text) || multiplies(text) {
         return Err(say!("value-nested"));
     }
     serde_yaml::from_str(text).map_err(|error| {
         let column = error.location().map_or(1, |location| location.column());
         say!("value-yaml", column, problem = yaml_problem(&error))
     })
+}
+
+/// True where aliases (`*name`) could make much of little: each stands for all that it names.
+fn multiplies(text: &str) -> bool {
+    let mut aliases = 0_usize;
+    for (at, _) in text.match_indices('*') {
+        let before = text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']).chars().next_back();
+        let begins = before.is_none_or(|before| ":-[,{?\n\r".contains(before));
+        let after = text.get(at.saturating_add(1)..).and_then(|rest| rest.chars().next());
+        if begins && after.is_some_and(|after| !after.is_whitespace() && after != '/' && after != '*') {
+            aliases = aliases.saturating_add(1);
+        }
+    }
+    aliases > MAX_ALIASES || (aliases > 0 && text.len() > MAX_LENGTH_WITH_ALIASES)
 }
 
 fn too_nested(text: &str) -> bool {

@@ -41,7 +41,7 @@ pub use settings::{
     UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{Mend, WriteBackError, replace_in, write_settings};
+pub use write_back::{CHANGEABLE, Mend, WriteBackError, changes_nothing_else, replace_in, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use serde_yaml::Value;
 use thiserror::Error;
@@ -56,6 +56,9 @@ pub enum WriteBackError {
         mend: Mend,
     },
 }
+
+/// The settings that can be changed from the dashboard, in the order in which it shows them.
+pub const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
 
 /// What helps where a file cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +170,16 @@ pub(super) fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
     replace_in(&File::open(folder_of(&target))?, target.file_name().unwrap_or_default(), text, None)
 }
 
+/// True where of two texts of settings only those differ that can be changed from the dashboard.
+pub fn changes_nothing_else(before: &str, after: &str) -> bool {
+    let others = |text: &str| -> Option<Vec<(String, Value)>> {
+        let entries = document::parse("", text).ok()?;
+        let others = entries.into_iter().filter(|entry| !CHANGEABLE.contains(&entry.key.as_str()));
+        Some(others.map(|entry| (entry.key, entry.value)).collect())
+    };
+    others(before).is_some_and(|before| others(after) == Some(before))
+}
+
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
     let mend = Mend::for_cause(&cause);
     WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
@@ -228,8 +241,14 @@ fn write_like(folder: &File, model: &OsStr, temporary: &OsStr, text: &str, group
     match statat(folder, model, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(model) => {
             let created = file.metadata()?;
-            if (created.uid(), created.gid()) != (model.st_uid, model.st_gid) {
-                fchown(&file, Some(model.st_uid), Some(model.st_gid))?;
+            if (created.uid(), created.gid()) != (model.st_uid, model.st_gid)
+                && let Err(error) = fchown(&file, Some(model.st_uid), Some(model.st_gid))
+            {
+                // Whoever owns the folder may replace a file of somebody else's, and not give it away.
+                if error.kind() != io::ErrorKind::PermissionDenied || fstat(folder)?.st_uid != created.uid() {
+                    return Err(error);
+                }
+                let _ = fchown(&file, None, Some(model.st_gid));
             }
             // Settings are never run.
             file.set_permissions(Permissions::from_mode(model.st_mode & 0o666))?;

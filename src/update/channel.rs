@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
@@ -29,6 +30,9 @@ pub const MAX_KNOWN: usize = 80 * 1024;
 
 /// The most files with one message: the listening socket and systemd's credentials.
 const MOST_FILES: usize = 64;
+
+/// The most files that the system lets through with one message.
+const MAX_FILES_OF_SYSTEM: usize = 253;
 
 /// What the guard tells the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +167,29 @@ pub fn is_sealed(file: impl AsFd) -> bool {
     fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
 }
 
+/// The content of what [`seal`] has made. It is read by position: whoever handed it over shares the position of the file,
+/// and could hold it.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl<'a> Contents<'a> {
+    /// From the beginning.
+    pub fn of(file: &'a File) -> Self {
+        Self { file, at: 0 }
+    }
+}
+
+impl Read for Contents<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at = self.at.saturating_add(u64::try_from(count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
 /// One end of the pair.
 #[derive(Debug)]
 pub struct Channel(OwnedFd);
@@ -207,8 +234,15 @@ impl Channel {
     /// Waits for the next message; nothing where the other end is gone. A message that cannot be read
     /// is an error of kind `InvalidData`, and the next one can be waited for.
     pub fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, VecDeque<OwnedFd>)>> {
+        let Some((message, files)) = self.receive_anything()? else { return Ok(None) };
+        Ok(Some((message?, files)))
+    }
+
+    /// The same, with the files also of a message that cannot be read: closing them is for whoever knows how.
+    pub fn receive_anything<T: DeserializeOwned>(&self) -> io::Result<Option<(io::Result<T>, VecDeque<OwnedFd>)>> {
         let mut text = vec![0; LONGEST];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
+        // For all of them: what is not taken is closed by the system, which may wait for it.
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES_OF_SYSTEM))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut buffers = [IoSliceMut::new(&mut text)];
@@ -229,9 +263,10 @@ impl Channel {
         }
         let whole = !received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
         let text = text.get(..received.bytes).filter(|_| whole);
-        let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message came cut"))?;
-        let message =
-            serde_json::from_slice(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message came cut"));
+        let message = text.and_then(|text| {
+            serde_json::from_slice(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        });
         Ok(Some((message, files)))
     }
 }

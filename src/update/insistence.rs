@@ -2,19 +2,23 @@
 //!
 //! The worker could say so by itself, and it is the one that speaks to the network. So where the guard runs as another
 //! user, whoever insists holds a file in the guard's folder locked, which the worker cannot reach: the lock is there as
-//! long as the command runs, and no longer.
+//! long as the command runs, and no longer. It stays with root: what the command does as the service's user is another
+//! process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
-use rustix::io::{FdFlags, fcntl_setfd};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
 const NAME: &str = "insistence";
+
+/// How long a word counts: as long as an update may take altogether.
+const COUNTS_FOR: Duration = Duration::from_mins(30);
 
 /// The longest that is written, in bytes.
 const MAX_LENGTH: u64 = 1024;
@@ -31,7 +35,7 @@ pub enum Insistence {
     Previous,
 }
 
-/// Somebody insists as long as this is kept, also through another program in this process.
+/// Somebody insists as long as this is kept.
 #[derive(Debug)]
 pub struct Insisting {
     _locked: File,
@@ -52,7 +56,6 @@ impl Insistence {
         }
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(self)?)?;
-        fcntl_setfd(&file, FdFlags::empty())?;
         Ok(Insisting { _locked: file })
     }
 
@@ -61,6 +64,11 @@ impl Insistence {
         let file = File::open(state.join(NAME)).ok()?;
         // Whoever held it is gone.
         let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
+        let since = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
+        // Whoever holds it may have been stopped by others.
+        if since.elapsed().is_ok_and(|since| since > COUNTS_FOR) {
+            return None;
+        }
         let mut text = Vec::new();
         file.take(MAX_LENGTH).read_to_end(&mut text).ok()?;
         serde_json::from_slice(&text).ok()

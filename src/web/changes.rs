@@ -11,11 +11,8 @@ use utoipa::ToSchema;
 use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
-use crate::config::{Config, Mend, Source, WriteBackError};
+use crate::config::{CHANGEABLE, Config, Mend, Source, WriteBackError};
 use crate::sentence::{Sentence, say};
-
-/// The settings that can be changed while the program runs.
-pub(super) const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
 
 /// A setting that can be changed.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,7 +4,7 @@
 Its standard input is the channel. What it does is in the file `orders` beside this program, one word a life; it leaves
 a line for each in `deeds`, in the folder of the data.
 """
-import array, fcntl, json, os, random, socket, sys, time
+import array, fcntl, json, os, random, socket, sys, threading, time
 
 here = os.path.dirname(os.path.abspath(sys.argv[0]))
 data = sys.argv[sys.argv.index("--data") + 1]
@@ -68,8 +68,8 @@ def says_anything():
     chance = random.Random(orders[1])
     odd = odd_files()
     words = ["", "1.0.0", "9.9.9", "0.0.1", "-1", "x" * 70_000, "\r\n\x1b[2Jcashout: all is well", "é\u202e\u0000" * 2000]
-    kinds = ["ready", "alive", "update", "configure", "return", "backed_up", "drained", "probed", "song", ""]
-    for _ in range(500):
+    kinds = ["ready", "alive", "update", "configure", "return", "backed_up", "drained", "probed", "song", ""] + [""] * 15
+    for _ in range(250):
         kind = chance.choice(kinds)
         message = {"said": kind}
         for field in ["version", "asked_by", "insists", "problem", "nth", "more"]:
@@ -77,7 +77,7 @@ def says_anything():
                 message[field] = chance.choice(words + [None, True, False, 0, -1, 2**63, 1e400, [], {}, [[[]]]])
         if kind in ("update", "return") and chance.random() < 0.5:
             message.update(version=chance.choice(words), asked_by=chance.choice(words), insists=True)
-        given = chance.sample(odd, chance.choice([0, 0, 1, 1, 1, 3])) if chance.random() < 0.9 else odd * 4
+        given = chance.sample(odd, chance.choice([0, 0, 1, 1, 1, 3])) if chance.random() < 0.9 else (odd * 16)[:253]
         text = json.dumps(message).encode()
         change = chance.random()
         if change < 0.1:
@@ -89,7 +89,8 @@ def says_anything():
         elif change < 0.3:
             text = b"x" * 150_000
         send(text, given)
-    deed("said 500 things")
+    send(b"", odd)
+    deed("said many things")
     time.sleep(2)
 
 
@@ -97,6 +98,50 @@ def says_without_end():
     deed("talks")
     while True:
         send({"said": "alive"})
+
+
+def lingers():
+    """With a socket that whoever closes it last waits for."""
+    deed("lingers")
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen()
+    for _ in range(40):
+        lingering = socket.create_connection(silent.getsockname())
+        lingering.setblocking(False)
+        try:
+            while True:
+                lingering.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, (1).to_bytes(4, "little") + (600).to_bytes(4, "little"))
+        send({"said": "alive"}, [lingering.fileno()])
+        # Whoever closes it last waits: that may be us.
+        threading.Thread(target=os.close, args=[lingering.detach()], daemon=True).start()
+    # The other ends stay open.
+    time.sleep(3)
+    os._exit(0)
+
+
+def leaves_a_child():
+    """Which answers on the socket of all workers."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            listener = socket.socket(fileno=files[0])
+            listener.setblocking(True)
+            deed(str(os.getpid()))
+            while True:
+                listener.accept()[0].close()
+        os._exit(0)
+    time.sleep(1)
+
+
+def never_stops():
+    deed("stays")
+    while True:
+        send({"said": "alive"})
+        time.sleep(0.1)
 
 
 def closes_the_socket():
@@ -121,7 +166,9 @@ def rubbish_for_settings():
     settings = sys.argv[sys.argv.index("--config") + 1]
     whole = open(settings, "rb").read()
     told = []
-    for text in [b"", b"\n", b"\x00\xff\xfe", b"parameters:\n", b"- 1\n", whole[:40], whole + b"    no.such.key: 1\n", b"#" * 2_000_000]:
+    aliases = b"a: &a [" + b"x," * 200_000 + b"x]\nparameters: [" + b"*a," * 150_000 + b"*a]\n"
+    for text in [b"", b"\n", b"\x00\xff\xfe", b"parameters:\n", b"- 1\n", whole[:40], whole + b"    no.such.key: 1\n", b"#" * 2_000_000,
+                 whole.replace(b"server.listen: 127.0.0.1", b"server.listen: 0.0.0.0"), whole + b"    dashboard.apiToken: another-token-of-mine\n", aliases]:
         send({"said": "configure"}, [sealed(text)])
         told += [heard for heard in answers() if heard.get("told") == "configured"]
     plain = os.open(os.path.join(data, "plain"), os.O_CREAT | os.O_RDWR)

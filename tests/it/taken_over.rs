@@ -118,7 +118,7 @@ async fn nothing_that_a_worker_says_ends_its_guard() {
     }
     let here = TakenOver::new().await;
     let mut service = here.serve().await;
-    for seed in ["1", "2"] {
+    for seed in ["1", "2", "3"] {
         here.is_taken_over(&mut service, &format!("says_anything {seed}")).await;
         here.goes_on(&mut service).await;
         here.is_unchanged();
@@ -157,6 +157,45 @@ async fn a_socket_that_a_worker_has_closed_is_open_for_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_hands_over_keeps_no_guard_waiting() {
+    if !is_root() {
+        return;
+    }
+    let here = TakenOver::new().await;
+    let mut service = here.serve().await;
+    here.is_taken_over(&mut service, "lingers").await;
+    here.goes_on(&mut service).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_has_started_ends_before_the_next_one_begins() {
+    if !is_root() {
+        return;
+    }
+    let here = TakenOver::new().await;
+    let mut service = here.serve().await;
+    let child = here.is_taken_over(&mut service, "leaves_a_child").await;
+    here.goes_on(&mut service).await;
+    assert!(!Path::new("/proc").join(child).exists());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_never_stops_is_killed_at_the_third_wish() {
+    if !is_root() {
+        return;
+    }
+    let here = TakenOver::new().await;
+    let mut service = here.serve().await;
+    here.is_taken_over(&mut service, "never_stops").await;
+    for _ in 0..3 {
+        service.running.signal("TERM");
+    }
+    service.running.is_gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn text_that_is_no_configuration_replaces_no_settings() {
     if !is_root() {
         return;
@@ -167,7 +206,8 @@ async fn text_that_is_no_configuration_replaces_no_settings() {
     let before = fs::read(&path).unwrap();
     let deed = here.is_taken_over(&mut service, "rubbish_for_settings").await;
     let told: Vec<Value> = serde_json::from_str(&deed).unwrap();
-    assert_eq!(told.len(), 9, "{deed}");
+    assert_eq!(told.len(), 11, "{deed}");
+    assert!(deed.contains("these settings are changed alone"), "{deed}");
     assert!(told.iter().all(|one| one["refused"].is_string()), "{deed}");
     assert!(fs::read(&path).unwrap() == before);
     here.goes_on(&mut service).await;

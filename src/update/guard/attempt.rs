@@ -123,7 +123,7 @@ impl Guard {
         match wish.package {
             Package::Release { version, file } => {
                 let version = newer(&version, insists, wish.insists)?;
-                journal.new.digest = self.place.take_in(file, &version)?;
+                journal.new.digest = self.place.take_in(&file, &version)?;
             }
             Package::Previous => journal.new.digest = self.place.take_previous()?,
         }

@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::Plan;
+use super::closing::close_apart;
 use super::signalling::send_signal;
-use crate::update::channel::{Channel, Said, Told};
+use crate::update::channel::{Channel, Said, Told, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
 /// Somebody that a process can run as.
@@ -50,6 +51,26 @@ pub enum Ended {
     SetUp,
 }
 
+/// What a message costs us, where one that only says something costs 1.
+fn effort_of(said: &Said) -> u32 {
+    match said {
+        Said::Update { .. } | Said::Return { .. } => 40,
+        Said::Configure => 10,
+        Said::Ready { .. }
+        | Said::Alive
+        | Said::BackedUp { .. }
+        | Said::Drained { .. }
+        | Said::Probed { .. }
+        | Said::Unknown => 1,
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.hear_no_more();
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,7 +81,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The most messages that a worker has a reason to send within [`SAID_WITHIN`].
+/// The most that a worker has a reason to say within [`SAID_WITHIN`]; see [`effort_of`].
 const MAX_SAID: u32 = 1_000;
 
 /// The time that [`MAX_SAID`] is for.
@@ -182,8 +203,8 @@ impl Child {
     }
 
     /// The last lines that it has written.
-    pub(super) fn last_lines(self) -> Vec<String> {
-        self.lines.into()
+    pub(super) fn last_lines(mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines).into()
     }
 
     /// Tells it something, with files, without waiting. Whether it can still hear is seen by its end.
@@ -214,21 +235,20 @@ impl Child {
                 Ok(0) => return Ok(None),
                 other => other?,
             };
-            let (since, count) = self.said;
-            self.said =
-                if since.elapsed() < SAID_WITHIN { (since, count.saturating_add(1)) } else { (Instant::now(), 1) };
-            match channel.receive::<Said>() {
-                Ok(Some((said, mut files))) => {
+            match channel.receive_anything::<Said>() {
+                Ok(Some((said, files))) => {
+                    self.count(said.as_ref().map_or(1, effort_of));
+                    let file = self.sealed_of(files);
+                    // Rubbish from the process that talks to the network is passed over.
+                    let Ok(said) = said else { continue };
                     self.heard_at = Instant::now();
                     if matches!(said, Said::Ready { .. }) {
                         self.ready_at = Some(self.heard_at);
                     }
-                    return Ok(Some((said, files.pop_front())));
+                    return Ok(Some((said, file)));
                 }
-                // Rubbish from the process that talks to the network is passed over.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
                 // It is heard no more, and is started again once it has been silent for long.
-                Ok(None) | Err(_) => self.channel = None,
+                Ok(None) | Err(_) => self.hear_no_more(),
             }
         }
     }
@@ -246,6 +266,29 @@ impl Child {
 
     fn says_too_much(&self) -> bool {
         self.said.1 >= MAX_SAID
+    }
+
+    /// Counts what a message costs us.
+    fn count(&mut self, effort: u32) {
+        let (since, count) = self.said;
+        let is_long_ago = since.elapsed() >= SAID_WITHIN;
+        self.said = if is_long_ago { (Instant::now(), effort) } else { (since, count.saturating_add(effort)) };
+    }
+
+    /// The file that came with a message, where it is sealed. What else came is closed.
+    fn sealed_of(&mut self, files: VecDeque<OwnedFd>) -> Option<OwnedFd> {
+        let (mut sealed, others): (VecDeque<_>, VecDeque<_>) = files.into_iter().partition(|file| is_sealed(file));
+        if !others.is_empty() && !close_apart(others) {
+            self.count(MAX_SAID);
+        }
+        sealed.pop_front()
+    }
+
+    /// Gives the channel up, with all that may still be in it.
+    fn hear_no_more(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            close_apart(channel);
+        }
     }
 
     /// Why it is to be ended, where it is.
@@ -272,7 +315,9 @@ impl Child {
     pub(super) fn kill(&mut self) {
         let _ = send_signal(self.process, Signal::KILL, self.user);
         // Killed once: it is silent from now on for another reason, and what it has said does not count.
-        self.channel = self.channel.take().filter(|_| !self.says_too_much());
+        if self.says_too_much() {
+            self.hear_no_more();
+        }
         self.said = (Instant::now(), 0);
         self.ready_at = self.ready_at.map(|_| Instant::now());
         self.heard_at = Instant::now();

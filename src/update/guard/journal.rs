@@ -168,11 +168,20 @@ impl Place {
         })
     }
 
-    /// Keeps the latest attempts of a long history.
+    /// Keeps the latest attempts of a long history. Those that have changed nothing go first: a worker can have as many
+    /// refused as it likes, and what was rolled back must not be forgotten by that.
     fn shorten_history(&self) -> io::Result<()> {
-        let history = self.history()?;
-        let Some(latest) = history.len().checked_sub(MAX_PAST).filter(|over| *over > 0) else { return Ok(()) };
-        let lines = history.iter().skip(latest).map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        let mut history = self.history()?;
+        if history.len() <= MAX_PAST {
+            return Ok(());
+        }
+        let mut over = history.len().saturating_sub(MAX_PAST);
+        history.retain(|past| {
+            let goes = over > 0 && matches!(past.outcome, Outcome::Refused | Outcome::Interrupted);
+            over = over.saturating_sub(usize::from(goes));
+            !goes
+        });
+        let lines = history.iter().skip(over).map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         self.write_state(HISTORY, format!("{}\n", lines.join("\n")).as_bytes())
     }
 

@@ -7,6 +7,8 @@
 
 mod attempt;
 mod child;
+mod closing;
+mod descendants;
 mod handover;
 mod journal;
 mod manager;
@@ -50,6 +52,9 @@ use settings::NotReplaced;
 pub use settings::SettingsFile;
 use signals::Signals;
 use swap::Resume;
+
+/// How long a worker may take to stop: longer than it gives itself.
+const STOPPED_WITHIN: Duration = Duration::from_secs(40);
 
 /// The longest wait before a worker that keeps ending is started anew.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -139,6 +144,7 @@ impl Guard {
     pub fn new(plan: Plan) -> io::Result<Self> {
         let place = Place::new(plan.program.clone(), plan.state.clone());
         let (signals, manager) = (Signals::new()?, Manager::new());
+        descendants::inherit_orphans();
         Ok(Self { plan, place, signals, manager, worker: None, left: None, impossible: None, unwritten: None })
     }
 
@@ -154,10 +160,13 @@ impl Guard {
                 Event::Stop => {
                     stops = stops.saturating_add(1);
                     self.manager.stopping();
-                    match &self.worker {
+                    match &mut self.worker {
+                        Some(worker) if stops > 2 => worker.kill(),
                         Some(worker) => worker.tell(&Told::Stop { at_once: stops > 1 }),
                         None => return Ok(Ended::Code(0)),
                     }
+                    // Longer than a worker gives itself.
+                    start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOPPED_WITHIN));
                 }
                 Event::Hangup => self.hang_up(),
                 Event::Said(Said::Ready { .. }, _) => {
@@ -168,7 +177,7 @@ impl Guard {
                     let package = Package::Release { version, file: File::from(file) };
                     self.update(Wish { package, asked_by, insists })?;
                 }
-                Event::Said(Said::Configure, Some(file)) => self.configure(File::from(file)),
+                Event::Said(Said::Configure, Some(file)) => self.configure(&File::from(file)),
                 Event::Said(Said::Return { asked_by }, _) if stops == 0 => {
                     self.update(Wish { package: Package::Previous, asked_by, insists: true })?;
                 }
@@ -188,6 +197,10 @@ impl Guard {
                     };
                     (self.plan.say)(&format!("the worker {ended}; it is started again in {} s", wait.as_secs()));
                     start_at = Instant::now().checked_add(wait);
+                }
+                Event::Due if stops > 0 => {
+                    start_at = None;
+                    self.worker.iter_mut().for_each(Child::kill);
                 }
                 Event::Due => {
                     start_at = None;
@@ -239,8 +252,12 @@ impl Guard {
     fn start(&mut self, trial: bool) -> io::Result<()> {
         if !socket_acceptconn(&self.plan.listener)? {
             // A worker has closed it for everybody.
-            listen(&self.plan.listener, BACKLOG)?;
+            if listen(&self.plan.listener, BACKLOG).is_err() {
+                // It has made something else of it.
+                self.plan.listener = TcpListener::bind(self.plan.listener.local_addr()?)?;
+            }
         }
+        self.end_descendants();
         let mut worker = Child::start(&self.plan, trial)?;
         // Whoever may read them all the same does so by itself.
         let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
@@ -270,16 +287,17 @@ impl Guard {
     }
 
     /// Replaces the settings' file by what the worker has made of it.
-    fn configure(&self, text: File) {
+    fn configure(&self, text: &File) {
         let settings = self.plan.settings_file.as_ref().filter(|settings| settings.is_ours());
         let replaced = match settings {
-            Some(settings) if is_sealed(&text) => settings.replace(text),
+            Some(settings) if is_sealed(text) => settings.replace(text),
             Some(_) => Err(NotReplaced::Refused("the settings could still change".to_owned())),
             None => Err(NotReplaced::Refused("the settings are not the guard's to write".to_owned())),
         };
         let (problem, refused) = match replaced {
             Ok(()) => (None, None),
-            Err(NotReplaced::Refused(sentence)) => (None, Some(sentence)),
+            // A worker of before this release looks at the number alone.
+            Err(NotReplaced::Refused(sentence)) => (Some(rustix::io::Errno::INVAL.raw_os_error()), Some(sentence)),
             Err(NotReplaced::Machine(error)) => {
                 (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
             }
@@ -313,6 +331,8 @@ impl Guard {
                 return Ok(Event::Hangup);
             }
             self.signals.take_child()?;
+            // Also where the worker never comes to an end with what it says.
+            self.manager.look(Instant::now(), self.worker.as_ref().is_some_and(|worker| worker.served().is_none()));
             if let Some(worker) = &mut self.worker {
                 worker.pass_on();
                 // What it said before it ended comes first: so its end is looked for first, lest it says
@@ -334,7 +354,6 @@ impl Guard {
             if due.is_some_and(|due| due <= now) {
                 return Ok(Event::Due);
             }
-            self.manager.look(now, self.worker.as_ref().is_some_and(|worker| worker.served().is_none()));
             self.wait(due)?;
         }
     }

@@ -10,11 +10,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, mkdirat, open, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, open, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::User;
-use crate::config::{Config, process_environment, replace_in};
+use crate::config::{CHANGEABLE, Config, changes_nothing_else, process_environment, replace_in};
+use crate::update::channel::Contents;
 
 /// The most links on the way to a file, as for the system itself.
 const MAX_LINKS: u32 = 40;
@@ -92,9 +93,10 @@ impl SettingsFile {
                 if !(is_ours && makes) {
                     return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
                 }
-                mkdirat(&here, &name, Mode::from_raw_mode(0o750))?;
-                let made = openat(&here, &name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-                fchown(&made, None, Some(user.group))?;
+                if make_folder(&here, &name, user).is_err() {
+                    // What is written at the end of the first run says so.
+                    return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
+                }
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             here = openat(&here, &name, flags, Mode::empty())?;
@@ -118,26 +120,45 @@ impl SettingsFile {
     }
 
     /// Replaces the file by what can be read from `text`, if that is a whole configuration.
-    pub(super) fn replace(&self, text: File) -> Result<(), NotReplaced> {
+    pub(super) fn replace(&self, text: &File) -> Result<(), NotReplaced> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.is_ours) else {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
         };
         let text = read_text(text).map_err(|error| NotReplaced::Refused(error.to_string()))?;
         let parsed = Config::parse(&self.path, text.clone(), process_environment());
         parsed.map_err(|errors| NotReplaced::Refused(errors.to_string()))?;
+        // Before a first run is over there is nothing to be kept.
+        let before = self.file()?.map(|file| read_text(&file)).transpose().unwrap_or_default().unwrap_or_default();
+        if Config::parse(&self.path, before.clone(), process_environment()).is_ok()
+            && !changes_nothing_else(&before, &text)
+        {
+            let changeable = CHANGEABLE.join(", ");
+            return Err(NotReplaced::Refused(format!(
+                "from the dashboard these settings are changed alone: {changeable}"
+            )));
+        }
         Ok(replace_in(folder, &self.name, &text, Some(self.user.group))?)
     }
 }
 
 /// All of a file, as text; it may not be longer than settings are.
-fn read_text(file: File) -> io::Result<String> {
+fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
-    file.take(MAX_SETTINGS.saturating_add(1)).read_to_end(&mut bytes)?;
+    Contents::of(file).take(MAX_SETTINGS.saturating_add(1)).read_to_end(&mut bytes)?;
     let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_SETTINGS);
     if too_long {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "settings are no longer than 1 MiB"));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "settings are text in UTF-8"))
+}
+
+/// Makes a folder that the worker can read.
+fn make_folder(here: &OwnedFd, name: &OsStr, user: User) -> io::Result<()> {
+    mkdirat(here, name, Mode::from_raw_mode(0o750))?;
+    let made = openat(here, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    // Whatever the umask says.
+    fchmod(&made, Mode::from_raw_mode(0o750))?;
+    fchown(&made, None, Some(user.group))
 }
 
 fn root() -> io::Result<OwnedFd> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::journal::{Binary, Journal, State};
 use super::place::{Place, digest_at};
 use super::swap::Resume;
-use crate::update::story::{Outcome, Reason};
+use crate::update::story::{MAX_PAST, Outcome, Reason};
 
 /// An installation with an old release in place and a new one on the stage.
 pub(super) struct Installation {
@@ -104,6 +104,29 @@ impl Installation {
         let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "history" || name.to_string_lossy().ends_with(".new")), "{names:?}");
     }
+}
+
+#[test]
+fn what_was_rolled_back_is_not_forgotten_by_refusals() {
+    let installation = Installation::new();
+    let place = installation.place();
+    let attempt = |nth: usize, outcome| {
+        let mut journal = installation.journal();
+        journal.began_at += jiff::SignedDuration::from_secs(i64::try_from(nth).unwrap());
+        place.close(&journal, outcome).unwrap();
+    };
+    attempt(0, Outcome::RolledBack);
+    for nth in 1..=3 * MAX_PAST {
+        if nth % 5 == 0 { attempt(nth, Outcome::Interrupted) } else { attempt(nth, Outcome::Refused) }
+    }
+    let history = place.history().unwrap();
+    assert_eq!((history.len(), history[0].outcome), (MAX_PAST, Outcome::RolledBack));
+    for nth in 1..=MAX_PAST {
+        attempt(nth, Outcome::Committed);
+    }
+    let history = place.history().unwrap();
+    assert_eq!(history.len(), MAX_PAST);
+    assert!(history.iter().all(|past| past.outcome == Outcome::Committed));
 }
 
 /// Puts the new release on the stage.

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -16,7 +16,7 @@ use super::place::{Place, digest_at};
 use crate::disk::is_full;
 use crate::release;
 use crate::update::asset_name;
-use crate::update::channel::is_sealed;
+use crate::update::channel::{Contents, is_sealed};
 use crate::update::story::Reason;
 use crate::update::worker::MAX_PACKAGE;
 
@@ -26,19 +26,17 @@ const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
 impl Place {
     /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
     /// is refused leaves nothing behind that would ever be run.
-    pub(super) fn take_in(&self, mut package: File, version: &Version) -> Result<String, Reason> {
+    pub(super) fn take_in(&self, package: &File, version: &Version) -> Result<String, Reason> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(Reason::new("no_key", sentence));
         }
-        if !is_sealed(&package) {
+        if !is_sealed(package) {
             return Err(Reason::new(
                 "not_sealed",
                 "the package was handed over in a way that it could still change in",
             ));
         }
-        // Whoever opened it may have read in it.
-        package.rewind().map_err(|error| self.refuse(&error))?;
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
         if !size.is_file() || size.len() > MAX_PACKAGE {
             let sentence = "the package is larger than 64 MiB, which no release is";
@@ -47,7 +45,7 @@ impl Place {
         let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
         // The signature is bound to the name.
         let copy = stage.join(asset_name(version, release::TARGET));
-        let mut taken = package.take(MAX_PACKAGE);
+        let mut taken = Contents::of(package).take(MAX_PACKAGE);
         File::create(&copy)
             .and_then(|mut file| io::copy(&mut taken, &mut file).map(drop))
             .map_err(|error| self.refuse(&error))?;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use crate::config::Config;
+use crate::config::{CHANGEABLE, Config};
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::changes::{self, CHANGEABLE, SettingItem};
+use crate::web::changes::{self, SettingItem};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// The settings that can be changed.

@@ -396,6 +396,7 @@ mistake-of-file = { $place }: { $problem }
 file-empty = the file is empty; expected is 'parameters:' with the settings indented beneath it
 file-nul = the file holds a NUL byte: it is damaged, restore it from a copy
 file-nested = the file has more than { $most } opening brackets; settings need few
+file-aliases = the file has more aliases (*name) than settings need; at most { $most }, in at most 64 KiB
 value-nested = has too many brackets
 value-yaml = is not valid YAML (column { $column }): { $problem }
 file-cut-off = { $problem }; this is the end of the file, which looks cut off

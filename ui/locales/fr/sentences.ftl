@@ -395,6 +395,7 @@ mistake-of-file = { $place } : { $problem }
 file-empty = le fichier est vide ; il doit commencer par « parameters: », suivi des paramètres en retrait
 file-nul = le fichier contient un octet nul : il est endommagé, restaurez-le depuis une copie
 file-nested = le fichier a plus de { $most } crochets ouvrants ; les paramètres en demandent peu
+file-aliases = le fichier a plus d’alias (*nom) que n’en demandent des paramètres : { $most } au plus, dans 64 Kio au plus
 value-nested = a trop de crochets
 value-yaml = n’est pas du YAML valide (colonne { $column }) : { $problem }
 file-cut-off = { $problem } ; c’est la fin du fichier, qui paraît tronqué

@@ -1,0 +1,44 @@
+//! What a worker has started outlives it: it holds the listening socket and the store, and would answer for the next one.
+//! So a guard inherits it, and ends it before it starts another worker.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, waitpid};
+
+use super::Guard;
+use super::signalling::send_signal;
+
+/// How often it is looked for what is left, and how long to wait in between.
+const LOOKS: u32 = 200;
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
+
+/// From now on what a worker leaves behind is ours to end.
+pub(super) fn inherit_orphans() {
+    // Where the system cannot, they go to its first process, as before.
+    let _ = set_child_subreaper(Some(getpid()));
+}
+
+/// Our own children.
+fn children() -> Vec<Pid> {
+    let process = getpid().as_raw_nonzero();
+    let text = std::fs::read_to_string(format!("/proc/self/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
+}
+
+impl Guard {
+    /// Ends all that a worker has left behind. There is no worker at this moment.
+    pub(super) fn end_descendants(&self) {
+        for _ in 0..LOOKS {
+            let left = children();
+            if left.is_empty() {
+                return;
+            }
+            for process in left {
+                let _ = send_signal(process, Signal::KILL, self.plan.user);
+                let _ = waitpid(Some(process), WaitOptions::NOHANG);
+            }
+            std::thread::park_timeout(LOOKED_AT_EVERY);
+        }
+        (self.plan.say)("something that a worker has started does not end; stop the service and start it again");
+    }
+}
