@@ -70,6 +70,7 @@ read_arguments() {
         esac
         shift
     done
+    asked=$version$package
     [ "$purge" = no ] || [ "$task" = uninstall ] || fail "--purge goes with --uninstall"
     [ -z "$key" ] || [ -f "$key" ] || fail "--key: there is no file $key"
     [ -z "$key" ] || [ "$verify" = yes ] || fail "--key and --unverified do not go together"
@@ -137,6 +138,14 @@ download() {
     else
         fail "neither curl nor wget is here; install one of them, or give a package with --package"
     fi
+}
+
+# The signature is for the package alone: what else is installed comes out of the binary in it.
+take_own_files() {
+    for file in cashout.service parameters.yml; do
+        "$work/cashout" app:file "$file" >"$work/own" 2>/dev/null || continue
+        mv "$work/own" "$work/$file"
+    done
 }
 
 # Puts SHA256SUMS into the work folder, and tells which package it is and where its files are.
@@ -216,12 +225,15 @@ verify_package() {
         say "$alone: who made it was not verified; --key does"
     else
         code=0
-        said=$("$bin/cashout" app:verify "$work/$name" 2>&1) || code=$?
+        # Whoever names a release or a package may name an older one; the latest is no older one.
+        newer=''
+        [ -n "$asked" ] || newer=--not-older
+        said=$("$bin/cashout" app:verify $newer "$work/$name" 2>&1) || code=$?
         case $code in
         0) say "$said" ;;
-        1 | 3 | 4) fail "$said; nothing was changed. Where the keys of the releases were exchanged since, compare the package by other means, and use --unverified" ;;
-        # One of before this command, one that was built without keys, or one that does not run any more.
-        *) say "$alone: the installed release cannot verify signatures" ;;
+        # One of before this command, one that was built without keys, or none that runs here.
+        2 | 126 | 127) say "$alone: the installed release cannot verify signatures" ;;
+        *) fail "$said; nothing was changed. Where the keys of the releases were exchanged since, compare the package by other means, and use --unverified" ;;
         esac
     fi
 }
@@ -300,6 +312,7 @@ install_it() {
     take parameters.yml
     verify_package
     try_package
+    take_own_files
     before=''
     if [ -x "$bin/cashout" ]; then
         before=$("$bin/cashout" version 2>/dev/null | sed -n '1s/^cashout \([^ ]*\).*/\1/p')

@@ -203,6 +203,15 @@ enum Ask {
     Verify {
         /// The package: cashout-VERSION-TARGET.tar.gz
         package: PathBuf,
+        /// Also that it is not older than this release
+        #[arg(long)]
+        not_older: bool,
+    },
+    /// Print a file that belongs to this release: cashout.service or parameters.yml; the installer runs it
+    #[command(name = "app:file", hide = true)]
+    File {
+        /// Its name
+        name: String,
     },
     /// Put the previous release back where a new one did not come up; the service manager runs it
     #[command(name = "guard-recover", hide = true)]
@@ -466,7 +475,8 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
         Ask::Version => output::version(global.json),
-        Ask::Verify { package } => update::verify(&package, global.json),
+        Ask::Verify { package, not_older } => update::verify(&package, not_older, global.json),
+        Ask::File { name } => update::own_file(&name),
         Ask::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
         Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
         Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),

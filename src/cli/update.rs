@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use semver::Version;
 use serde_json::json;
 
 use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
 use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
+use crate::config::EXAMPLE;
 use crate::release;
 use crate::socket::{self, Ask, Event, Releases, Wanted};
 use crate::update::insistence::{Insistence, Insisting};
+use crate::update::running;
 use crate::update::story::{Known, Outcome, Past, Step};
 
 /// How long an update may take altogether, beginning with its package.
@@ -67,11 +70,11 @@ pub(super) fn run(
 }
 
 /// `cashout app:verify`, for whoever is about to install a package: what it tells was made known by the release that runs.
-pub(super) fn verify(package: &Path, json: bool) -> Result<Exit, Failed> {
+pub(super) fn verify(package: &Path, not_older: bool, json: bool) -> Result<Exit, Failed> {
     if release::keys().is_empty() {
         return Err(Failed::new(Exit::Usage, "this build has no key to check a release with; compare its checksum"));
     }
-    version_of(package)?;
+    let version = version_of(package)?;
     let name = package.file_name().unwrap_or_default().display();
     let unreadable = |error| Failed::new(Exit::Machine, format!("{} cannot be read: {error}", package.display()));
     let file = std::fs::File::open(package).map_err(unreadable)?;
@@ -84,11 +87,29 @@ pub(super) fn verify(package: &Path, json: bool) -> Result<Exit, Failed> {
         );
         Failed::new(Exit::Failures, sentence)
     })?;
+    if not_older && version.parse::<Version>().is_ok_and(|version| version < running()) {
+        let sentence = format!(
+            "{name} is older than cashout {}, which is here: name its version to go back to it",
+            release::version()
+        );
+        return Err(Failed::new(Exit::Failures, sentence));
+    }
     if json {
         print_json(&json!({ "package": name.to_string(), "verified": true }))?;
     } else {
         print(&format!("{name} is signed by a key that cashout {} trusts", release::version()))?;
     }
+    Ok(Exit::Done)
+}
+
+/// `cashout app:file`: what is installed beside the binary comes out of it, since only the binary is signed.
+pub(super) fn own_file(name: &str) -> Result<Exit, Failed> {
+    let text = match name {
+        "cashout.service" => include_str!("../../packaging/cashout.service"),
+        "parameters.yml" => EXAMPLE,
+        _ => return Err(Failed::new(Exit::Usage, format!("no file {name} belongs to a release"))),
+    };
+    print(text.trim_end_matches('\n'))?;
     Ok(Exit::Done)
 }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod table;
+mod written;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use self::bodies::{Answering, Arriving};
+use self::bodies::{Answering, Arrived, arrived};
 use self::table::{Connection, Table};
+use self::written::Written;
 use super::peer::Encrypted;
 use super::problem::Problem;
 use super::tls::Certificate;
@@ -272,16 +274,18 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let (gate, stopping) = (gate.clone(), stopping.clone());
         async move {
             connection.is_asked();
-            let gone = || std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
-            let mut request = Arriving::of(request, &connection).ok_or_else(gone)?;
-            request.extensions_mut().insert(ConnectInfo(address));
-            request.extensions_mut().insert(Encrypted(encrypted));
-            let mut answer = tokio::select! {
-                biased;
-                answer = router.oneshot(request) => answer.unwrap_or_else(|never| match never {}),
-                () = is_late(&connection, limits.body) => late(),
+            let (head, body) = request.into_parts();
+            let mut answer = match arrived(body, &connection, limits.body).await {
+                Arrived::Whole(body) => {
+                    let mut request = Request::from_parts(head, body);
+                    request.extensions_mut().insert(ConnectInfo(address));
+                    request.extensions_mut().insert(Encrypted(encrypted));
+                    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+                }
+                Arrived::Late => late(),
+                Arrived::Gone => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
             };
-            // Also where nobody has looked at the body: what is being written is not cut.
+            // Also where the body was not waited for: what is being written is not cut.
             connection.begins();
             if gate.is_leaving() || stopping.is_cancelled() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -292,12 +296,13 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     });
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.unread));
+    let stream = Written::new(Box::pin(stream), Arc::clone(connection));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
         .max_headers(limits.headers)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
     tokio::select! {
         // Who breaks off, or speaks no HTTP, is no trouble of ours.

@@ -189,6 +189,50 @@ async fn what_is_being_answered_is_never_cut_and_one_too_many_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_written_to_its_end_also_to_a_slow_reader() {
+    const LENGTH: usize = 16 * 1024 * 1024;
+    let big = Router::new().route("/", get(async || vec![b'x'; LENGTH]));
+    let limits = Limits { connections: 10, of_address: 10, ..Limits::default() };
+    let server = Server::start(big, None, limits).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut first = vec![0; 1024];
+    slow.read_exact(&mut first).await.unwrap();
+    let mut flood = Vec::new();
+    for _ in 0..50 {
+        flood.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // Not even a stop cuts it.
+    let stopping = tokio::spawn(server.stop());
+    let mut rest = Vec::new();
+    let mut part = vec![0; 256 * 1024];
+    loop {
+        let read = slow.read(&mut part).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        rest.extend_from_slice(&part[..read]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let head = String::from_utf8_lossy(&first).find("\r\n\r\n").unwrap() + 4;
+    assert_eq!(first.len() - head + rest.len(), LENGTH);
+    stopping.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_take_longer_than_the_body_of_its_request() {
+    let slow = post(async || {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        "nobody has read it"
+    });
+    let limits = Limits { body: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(Router::new().route("/", slow), None, limits).await;
+    let asked = http().post(format!("http://{}/", server.address)).body("a body").send().await.unwrap();
+    assert_eq!((asked.status().as_u16(), asked.text().await.unwrap().as_str()), (200, "nobody has read it"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_say_what_he_wants_is_not_waited_for() {
     let limits = Limits { head: Duration::from_millis(100), ..Limits::default() };
     let server = Server::start(hello(), None, limits).await;

@@ -1,60 +1,54 @@
 //! The bodies of a request and of its answer, as far as they say whether a request is being answered.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::{BoxError, http};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use super::table::Connection;
+use crate::web::limits::BODY_LIMIT;
 
-/// The body of a request: once it is there, the connection gives way to no other.
-pub(super) struct Arriving {
-    body: Incoming,
-    connection: Arc<Connection>,
+/// What became of the body of a request.
+pub(super) enum Arrived {
+    /// It is there, or as much of it as is refused in any case.
+    Whole(Body),
+    /// It was not there in time.
+    Late,
+    /// It breaks off, or the connection has given way.
+    Gone,
 }
 
-impl Arriving {
-    /// The request with its body. Nothing where it has no body to wait for and the connection has given way.
-    pub(super) fn of(request: http::Request<Incoming>, connection: &Arc<Connection>) -> Option<http::Request<Body>> {
-        if request.body().is_end_stream() && !connection.begins() {
-            return None;
+/// Waits for the body of a request: from then on its connection gives way to no other. One that says that it is too large
+/// is not waited for: whoever answers refuses it.
+pub(super) async fn arrived(mut body: Incoming, connection: &Connection, within: Duration) -> Arrived {
+    let limit = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > limit {
+        return Arrived::Whole(Body::new(body));
+    }
+    let arriving = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+            if bytes.len() > BODY_LIMIT {
+                break;
+            }
         }
-        let connection = Arc::clone(connection);
-        Some(request.map(|body| Body::new(Self { body, connection })))
+        Ok::<_, hyper::Error>(bytes)
+    };
+    match tokio::time::timeout(within, arriving).await {
+        Ok(Ok(bytes)) if connection.begins() => Arrived::Whole(Body::from(bytes)),
+        Ok(_) => Arrived::Gone,
+        Err(_) => Arrived::Late,
     }
 }
 
-impl hyper::body::Body for Arriving {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let is_whole = match &polled {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(_))) => self.body.is_end_stream(),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
-        };
-        if is_whole && !self.connection.begins() {
-            return Poll::Ready(Some(Err(Box::new(io::Error::from(io::ErrorKind::ConnectionAborted)))));
-        }
-        polled.map_err(BoxError::from)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of an answer: the request is being answered until it is written, or given up.
+/// The body of an answer: it is being answered until it is given to the connection, and written from then on.
 pub(super) struct Answering {
     body: Body,
     connection: Arc<Connection>,
@@ -68,7 +62,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.connection.ends();
+        self.connection.is_being_written();
     }
 }
 

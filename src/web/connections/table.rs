@@ -16,6 +16,8 @@ const WAITING: u8 = 0;
 const ANSWERING: u8 = 1;
 /// It has given way to another.
 const CUT: u8 = 2;
+/// The whole answer is there, and being written.
+const WRITING: u8 = 3;
 
 /// An open connection.
 pub(super) struct Connection {
@@ -42,13 +44,18 @@ impl Connection {
 
     /// A whole request is there: from now on it does not give way. False where it has already.
     pub(super) fn begins(&self) -> bool {
-        let begun = self.state.compare_exchange(WAITING, ANSWERING, Ordering::AcqRel, Ordering::Acquire);
-        begun != Err(CUT)
+        let begins = |state| (state != CUT).then_some(ANSWERING);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, begins).is_ok()
     }
 
-    /// The answer is written, or given up.
-    pub(super) fn ends(&self) {
-        let _ = self.state.compare_exchange(ANSWERING, WAITING, Ordering::AcqRel, Ordering::Acquire);
+    /// The whole answer is there, or was given up.
+    pub(super) fn is_being_written(&self) {
+        let _ = self.state.compare_exchange(ANSWERING, WRITING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// All that was to be written is.
+    pub(super) fn is_written(&self) {
+        let _ = self.state.compare_exchange(WRITING, WAITING, Ordering::AcqRel, Ordering::Acquire);
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -192,7 +199,8 @@ mod tests {
                 if number % 7 == 0
                     && let Some((over, one)) = answering.pop()
                 {
-                    one.ends();
+                    one.is_being_written();
+                    one.is_written();
                     table.remove(over);
                 }
             }
