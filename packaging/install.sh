@@ -360,7 +360,12 @@ install_it() {
 
 # A port below 1024 takes a right that the service has for nothing else.
 allow_low_port() {
-    port=$(sed -n 's/^ *server\.listen: *["'"'"']\{0,1\}.*:\([0-9]\{1,5\}\)["'"'"']\{0,1\} *\(#.*\)\{0,1\}$/\1/p' "$settings/parameters.yml" 2>/dev/null | tail -n 1)
+    port=$(
+        {
+            tr -d '\r' <"$settings/parameters.yml" | sed -n "s/^ *['\"]\\{0,1\\}server\\.listen['\"]\\{0,1\\} *: *\\(.*\\)\$/\\1/p"
+            if has_systemd; then systemctl show -P Environment cashout.service; fi | tr ' ' '\n' | sed -n 's/^CASHOUT_SERVER_LISTEN=//p'
+        } 2>/dev/null | sed -n "s/^[^#]*:\\([0-9]\\{1,5\\}\\)['\"]\\{0,1\\} *\\(#.*\\)\\{0,1\\}\$/\\1/p" | tail -n 1
+    )
     [ -n "$port" ] && [ "$port" -lt 1024 ] && [ "$port" -gt 0 ] || return 0
     drop_in=$units/cashout.service.d
     [ ! -e "$drop_in/low-port.conf" ] || return 0

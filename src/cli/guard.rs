@@ -87,7 +87,7 @@ fn guard(
         setting_up,
         say: |sentence| notice(&format!("cashout: {sentence}")),
     };
-    Ok(Guard::new(plan)?.run(handover)?)
+    Ok(Guard::new(plan, handover.is_some())?.run(handover)?)
 }
 
 /// The settings' file of a worker that runs as `user`; its folder is made where `makes` says so.

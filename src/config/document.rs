@@ -64,16 +64,23 @@ pub(super) fn parse_value(text: &str) -> Result<Value, Sentence> {
 
 /// True where aliases (`*name`) could make much of little: each stands for all that it names.
 fn multiplies(text: &str) -> bool {
-    let mut aliases = 0_usize;
-    for (at, _) in text.match_indices('*') {
-        let before = text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']).chars().next_back();
-        let begins = before.is_none_or(|before| ":-[,{?\n\r".contains(before));
-        let after = text.get(at.saturating_add(1)..).and_then(|rest| rest.chars().next());
-        if begins && after.is_some_and(|after| !after.is_whitespace() && after != '/' && after != '*') {
-            aliases = aliases.saturating_add(1);
-        }
-    }
+    let lines = text.split(['\n', '\r']).filter(|line| !line.trim_start().starts_with('#'));
+    let aliases: usize = lines.map(aliases_in).sum();
     aliases > MAX_ALIASES || (aliases > 0 && text.len() > MAX_LENGTH_WITH_ALIASES)
+}
+
+/// How many aliases may be in a line: of the stars in it those with a name, where a value begins.
+fn aliases_in(line: &str) -> usize {
+    let is_alias = |at: usize| {
+        let before = line.get(..at).unwrap_or_default();
+        // The parser knows more spaces and ends of lines than ASCII has.
+        let trimmed = before.trim_end_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
+        let is_after_break = before.get(trimmed.len()..).is_some_and(|gap| gap.contains(|gap: char| !gap.is_ascii()));
+        let begins = is_after_break || trimmed.chars().next_back().is_none_or(|before| ":-[,{?".contains(before));
+        let after = line.get(at.saturating_add(1)..).and_then(|rest| rest.chars().next());
+        begins && after.is_some_and(|after| !after.is_whitespace() && after != '/' && after != '*')
+    };
+    line.match_indices('*').filter(|(at, _)| is_alias(*at)).count()
 }
 
 fn too_nested(text: &str) -> bool {

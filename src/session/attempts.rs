@@ -57,6 +57,16 @@ impl SignInAttempts {
         format!("account:{}", hex(Sha256::digest(login.to_lowercase())))
     }
 
+    /// The key of what one address has done at one account.
+    pub fn of_both(login: &str, address: IpAddr) -> String {
+        format!("{} {}", Self::of_account(login), Self::of_address(address))
+    }
+
+    /// As many failures fewer.
+    pub fn forgive(&mut self, failures: u32) {
+        self.failures = self.failures.saturating_sub(failures);
+    }
+
     /// No failure yet.
     pub fn none(key: String, now: Timestamp) -> Self {
         Self { key, failures: 0, last_at: now, unknown: Map::new() }
@@ -111,7 +121,7 @@ pub struct KnownAddress {
 impl KnownAddress {
     /// The key of an account and an address.
     pub fn key_of(login: &str, address: IpAddr) -> String {
-        format!("{} {}", SignInAttempts::of_account(login), SignInAttempts::of_address(address))
+        SignInAttempts::of_both(login, address)
     }
 
     /// Somebody has signed in now.

@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek};
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
@@ -146,6 +147,9 @@ pub enum Said {
 /// What nobody can do any more with a file that is handed over.
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
+/// How often it is tried to seal what the system has in its hands for a moment.
+const SEALED_AFTER: u32 = 50;
+
 /// Reads to the end, into memory that is sealed: to read it waits for no disk and for no other process, and it stays
 /// what it is. A file system of whoever hands it over could keep a reader waiting for ever.
 pub fn seal(mut from: impl Read) -> io::Result<File> {
@@ -156,9 +160,19 @@ pub fn seal(mut from: impl Read) -> io::Result<File> {
         other => other,
     };
     let mut file = File::from(created?);
-    io::copy(&mut from, &mut file)?;
+    // By way of our own memory: what the system copies by itself may be in its hands for a while, and cannot be sealed.
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    file.write_all(&bytes)?;
     file.rewind()?;
-    fcntl_add_seals(&file, SEALS)?;
+    let mut tries = 0_u32;
+    while let Err(error) = fcntl_add_seals(&file, SEALS) {
+        tries = tries.saturating_add(1);
+        if error != Errno::BUSY || tries > SEALED_AFTER {
+            return Err(error.into());
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
     Ok(file)
 }
 
@@ -285,8 +299,6 @@ impl From<Channel> for OwnedFd {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]

@@ -189,6 +189,7 @@ impl Guard {
     pub(super) fn end_worker(&mut self) -> io::Result<()> {
         self.tell(&Told::Stop { at_once: false });
         let mut deadline = Instant::now().checked_add(ENDED_WITHIN);
+        let mut is_to_stop = false;
         while self.worker.is_some() {
             match self.next(deadline)? {
                 Event::Ended(_) => self.worker = None,
@@ -196,9 +197,16 @@ impl Guard {
                     self.worker.iter_mut().for_each(super::Child::kill);
                     deadline = None;
                 }
-                Event::Stop => self.tell(&Told::Stop { at_once: true }),
+                Event::Stop => {
+                    is_to_stop = true;
+                    self.tell(&Told::Stop { at_once: true });
+                }
                 Event::Hangup | Event::Said(..) => {}
             }
+        }
+        if is_to_stop {
+            // For whoever waits next.
+            self.left = Some(Event::Stop);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! a file system of its own), and a guard waits for nobody.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most things that are being closed at once.
 const MAX_CLOSING: usize = 16;
@@ -16,9 +17,16 @@ pub(super) fn close_apart(thing: impl Send + 'static) -> bool {
         std::mem::forget(thing);
         return false;
     }
+    let ours = Arc::new(Mutex::new(Some(thing)));
+    let theirs = Arc::clone(&ours);
     let closing = std::thread::Builder::new().spawn(move || {
-        drop(thing);
+        drop(theirs.lock().unwrap_or_else(PoisonError::into_inner).take());
         CLOSING.fetch_sub(1, Ordering::Relaxed);
     });
+    if closing.is_err() {
+        // There is no thread to be had: it is not for this one to wait.
+        CLOSING.fetch_sub(1, Ordering::Relaxed);
+        std::mem::forget(ours);
+    }
     closing.is_ok()
 }

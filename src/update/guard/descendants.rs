@@ -19,7 +19,7 @@ pub(super) fn inherit_orphans() {
 }
 
 /// Our own children.
-fn children() -> Vec<Pid> {
+pub(super) fn children() -> Vec<Pid> {
     let process = getpid().as_raw_nonzero();
     let text = std::fs::read_to_string(format!("/proc/self/task/{process}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
@@ -29,7 +29,8 @@ impl Guard {
     /// Ends all that a worker has left behind. There is no worker at this moment.
     pub(super) fn end_descendants(&self) {
         for _ in 0..LOOKS {
-            let left = children();
+            let mut left = children();
+            left.retain(|process| !self.children_before.contains(process));
             if left.is_empty() {
                 return;
             }

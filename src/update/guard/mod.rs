@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::listen;
 use rustix::net::sockopt::socket_acceptconn;
+use rustix::process::Pid;
 
 use super::channel::{MAX_KNOWN, Said, Told, is_sealed};
 use super::story::{Known, Past, Reason};
@@ -137,15 +138,28 @@ pub struct Guard {
     impossible: Option<Reason>,
     /// The last attempt, where the history could not be written.
     unwritten: Option<Past>,
+    /// Children that were there before any worker: of whoever was this process before.
+    children_before: Vec<Pid>,
 }
 
 impl Guard {
     /// A guard that has started nothing yet.
-    pub fn new(plan: Plan) -> io::Result<Self> {
+    pub fn new(plan: Plan, taking_over: bool) -> io::Result<Self> {
         let place = Place::new(plan.program.clone(), plan.state.clone());
         let (signals, manager) = (Signals::new()?, Manager::new());
         descendants::inherit_orphans();
-        Ok(Self { plan, place, signals, manager, worker: None, left: None, impossible: None, unwritten: None })
+        let children_before = if taking_over { Vec::new() } else { descendants::children() };
+        Ok(Self {
+            plan,
+            place,
+            signals,
+            manager,
+            worker: None,
+            left: None,
+            impossible: None,
+            unwritten: None,
+            children_before,
+        })
     }
 
     /// Finishes what a guard before this one has left, starts the worker and keeps one running, until
@@ -290,7 +304,7 @@ impl Guard {
     fn configure(&self, text: &File) {
         let settings = self.plan.settings_file.as_ref().filter(|settings| settings.is_ours());
         let replaced = match settings {
-            Some(settings) if is_sealed(text) => settings.replace(text),
+            Some(settings) if is_sealed(text) => settings.replace(text, self.plan.setting_up),
             Some(_) => Err(NotReplaced::Refused("the settings could still change".to_owned())),
             None => Err(NotReplaced::Refused("the settings are not the guard's to write".to_owned())),
         };

@@ -120,18 +120,19 @@ impl SettingsFile {
     }
 
     /// Replaces the file by what can be read from `text`, if that is a whole configuration.
-    pub(super) fn replace(&self, text: &File) -> Result<(), NotReplaced> {
+    /// Outside a first run only what the dashboard shows may differ.
+    pub(super) fn replace(&self, text: &File, first_run: bool) -> Result<(), NotReplaced> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.is_ours) else {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
         };
         let text = read_text(text).map_err(|error| NotReplaced::Refused(error.to_string()))?;
         let parsed = Config::parse(&self.path, text.clone(), process_environment());
         parsed.map_err(|errors| NotReplaced::Refused(errors.to_string()))?;
-        // Before a first run is over there is nothing to be kept.
-        let before = self.file()?.map(|file| read_text(&file)).transpose().unwrap_or_default().unwrap_or_default();
-        if Config::parse(&self.path, before.clone(), process_environment()).is_ok()
-            && !changes_nothing_else(&before, &text)
-        {
+        if !first_run {
+            let before = self.file()?.map(|file| read_text(&file)).transpose()?.unwrap_or_default();
+            if changes_nothing_else(&before, &text) {
+                return Ok(replace_in(folder, &self.name, &text, Some(self.user.group))?);
+            }
             let changeable = CHANGEABLE.join(", ");
             return Err(NotReplaced::Refused(format!(
                 "from the dashboard these settings are changed alone: {changeable}"

@@ -62,9 +62,9 @@ impl Connection {
         self.state.load(Ordering::Acquire) == WAITING
     }
 
-    /// Cuts it, unless a request is being answered.
-    fn gives_way(&self) -> bool {
-        let given = self.state.compare_exchange(WAITING, CUT, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    /// Cuts it where it is in this state.
+    fn gives_way(&self, state: u8) -> bool {
+        let given = self.state.compare_exchange(state, CUT, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if given {
             self.cut.cancel();
         }
@@ -105,7 +105,10 @@ impl Table {
     ) -> Option<Arc<Connection>> {
         let network = network_of(address);
         let mut open = self.lock();
-        if open.of_address.get(&network).is_some_and(|own| own.len() >= of_address) && !open.cut_of(network) {
+        if open.of_address.get(&network).is_some_and(|own| own.len() >= of_address)
+            && !open.cut_of(network, WAITING)
+            && !open.cut_of(network, WRITING)
+        {
             return None;
         }
         if open.all.len() >= most && !open.cut_one() {
@@ -139,10 +142,10 @@ impl Open {
         }
     }
 
-    /// Cuts the oldest of an address that is waiting; false where none is.
-    fn cut_of(&mut self, network: IpAddr) -> bool {
+    /// Cuts the oldest of an address that is in this state; false where none is.
+    fn cut_of(&mut self, network: IpAddr, state: u8) -> bool {
         let own = self.of_address.get(&network).into_iter().flatten();
-        let cut = own.copied().find(|number| self.all.get(number).is_some_and(|(_, one)| one.gives_way()));
+        let cut = own.copied().find(|number| self.all.get(number).is_some_and(|(_, one)| one.gives_way(state)));
         if let Some(number) = cut {
             self.remove(number);
         }
@@ -154,7 +157,9 @@ impl Open {
         let mut addresses: Vec<(usize, IpAddr)> =
             self.of_address.iter().map(|(network, own)| (own.len(), *network)).collect();
         addresses.sort_unstable_by_key(|(count, _)| Reverse(*count));
-        addresses.into_iter().any(|(_, network)| self.cut_of(network))
+        let mut cut = |state| addresses.iter().any(|(_, network)| self.cut_of(*network, state));
+        // Who reads an answer slowly is cut before anybody is turned away for it.
+        cut(WAITING) || cut(WRITING)
     }
 }
 

@@ -96,23 +96,28 @@ pub async fn sign_in(
     let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
         // Counted, so that nobody fills the log with it; told what to mend in any case.
-        if count_as_failed(web, of_address, None, now).await.is_ok() {
+        if count_as_failed(web, Some(of_address), Vec::new(), now).await.is_ok() {
             tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
         }
         return Err(SignInRefused::InTheClear);
     }
     let (of_account, known_key) = (SignInAttempts::of_account(login), KnownAddress::key_of(login, address));
     let device_secret = device_secret(web).await?;
-    let is_known =
-        is_device_of(&config, login, &device_secret, device) || is_known_address(web, &known_key, now).await?;
-    let mut wait = SignedDuration::ZERO;
-    if !is_known {
-        wait =
-            count_as_failed(web, of_address.clone(), Some(of_account.clone()), now).await.inspect_err(|refused| {
-                tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
-            })?;
-    }
-    let found = if is_known {
+    let of_both = SignInAttempts::of_both(login, address);
+    let is_known_device = is_device_of(&config, login, &device_secret, device);
+    // All who come through a proxy on this machine that nobody has named have its address.
+    let is_known = is_known_device || (!address.is_loopback() && is_known_address(web, &known_key, now).await?);
+    let (waits, counted) = if is_known {
+        (None, vec![of_account.clone()])
+    } else {
+        (Some(of_address.clone()), vec![of_account.clone(), of_both.clone()])
+    };
+    let wait = count_as_failed(web, waits, counted, now).await.inspect_err(|refused| {
+        tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
+    })?;
+    let found = if is_known_device {
+        web.passwords.whose_on_known_device(&config, login, password).await
+    } else if is_known {
         web.passwords.whose_of_known(&config, login, password).await
     } else {
         web.passwords.whose(&config, login, password).await
@@ -139,7 +144,17 @@ pub async fn sign_in(
     };
     let kept = session.clone();
     let stored = web.context.store.write(move |writer| {
-        for key in [&of_address, &of_account] {
+        // What was tried at other accounts from here stays counted.
+        let forgiven = writer.get::<SignInAttempts>(&of_both)?.map_or(0, |attempts| attempts.failures);
+        if let Some(mut attempts) = writer.get::<SignInAttempts>(&of_address)? {
+            attempts.forgive(forgiven);
+            if attempts.failures == 0 {
+                writer.delete::<SignInAttempts>(&of_address)?;
+            } else {
+                writer.put(&attempts)?;
+            }
+        }
+        for key in [&of_both, &of_account] {
             writer.delete::<SignInAttempts>(key)?;
         }
         writer.put(&KnownAddress::new(known_key.clone(), now))?;
@@ -193,35 +208,35 @@ async fn is_known_address(web: &Web, key: &str, now: Timestamp) -> Result<bool, 
 
 /// Counts an attempt as failed before it is looked at: of many that come at once, none goes uncounted,
 /// and one that is broken off counts too. A success takes it back. Gives the wait after a failure, which is that of the
-/// address alone: at the account, failures from wherever are counted to be told, and keep nobody out.
+/// address `waits` alone: what else is `counted` keeps nobody out, and at an account is told where it comes to much.
 async fn count_as_failed(
     web: &Web,
-    of_address: String,
-    of_account: Option<String>,
+    waits: Option<String>,
+    counted: Vec<String>,
     now: Timestamp,
 ) -> Result<SignedDuration, SignInRefused> {
     // Whoever has to wait costs no write.
-    let looked_at = of_address.clone();
-    let wait = web.context.store.reading(move |reader| wait_of(reader, &looked_at, now)).await?;
+    let looked_at = waits.clone();
+    let wait = web.context.store.reading(move |reader| wait_of(reader, looked_at.as_ref(), now)).await?;
     if !wait.is_zero() {
         return Err(SignInRefused::Wait(wait));
     }
     let counted = web.context.store.write(move |writer| {
-        let left = wait_of(writer, &of_address, now)?;
+        let left = wait_of(writer, waits.as_ref(), now)?;
         if !left.is_zero() {
             return Ok(Err(left));
         }
         let mut told = None;
-        for (key, is_account) in std::iter::once((&of_address, false)).chain(of_account.iter().map(|key| (key, true))) {
+        for key in waits.iter().chain(&counted) {
             let known = writer.get::<SignInAttempts>(key)?;
             let mut attempts = known.unwrap_or_else(|| SignInAttempts::none(key.clone(), now));
             attempts.count(now);
-            if is_account && attempts.is_to_be_told() {
+            if Some(key) == counted.first() && attempts.is_to_be_told() {
                 told = Some(attempts.failures);
             }
             writer.put(&attempts)?;
         }
-        Ok(Ok((wait_of(writer, &of_address, now)?, told)))
+        Ok(Ok((wait_of(writer, waits.as_ref(), now)?, told)))
     });
     let counted: Result<Result<(SignedDuration, Option<u32>), SignedDuration>, StoreError> = counted.await;
     let (wait, told) = counted?.map_err(SignInRefused::Wait)?;
@@ -237,7 +252,8 @@ async fn count_as_failed(
 }
 
 /// The wait of an address.
-fn wait_of(view: &impl View, key: &String, now: Timestamp) -> Result<SignedDuration, StoreError> {
+fn wait_of(view: &impl View, key: Option<&String>, now: Timestamp) -> Result<SignedDuration, StoreError> {
+    let Some(key) = key else { return Ok(SignedDuration::ZERO) };
     let attempts = view.get::<SignInAttempts>(key)?;
     Ok(attempts.map_or(SignedDuration::ZERO, |attempts| attempts.wait(now)))
 }

@@ -50,6 +50,7 @@ pub(super) fn people(config: &Config) -> impl Iterator<Item = Person> {
 pub struct Passwords {
     turns: Arc<Semaphore>,
     turns_of_known: Arc<Semaphore>,
+    turns_of_devices: Arc<Semaphore>,
     verified: Arc<AtomicU64>,
 }
 
@@ -58,6 +59,7 @@ impl Default for Passwords {
         Self {
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             turns_of_known: Arc::new(Semaphore::new(KNOWN_AT_ONCE)),
+            turns_of_devices: Arc::new(Semaphore::new(AT_ONCE)),
             verified: Arc::default(),
         }
     }
@@ -67,6 +69,17 @@ impl Passwords {
     /// How many passwords have been compared with an Argon2id hash.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::Relaxed)
+    }
+
+    /// The same as [`Passwords::whose`] for whoever has a browser in which somebody has signed in to this account before:
+    /// nobody else who guesses holds them up.
+    pub(super) async fn whose_on_known_device(
+        &self,
+        config: &Config,
+        login: &str,
+        password: &Secret,
+    ) -> Option<Person> {
+        self.compare(config, login, password, &self.turns_of_devices).await
     }
 
     /// The same as [`Passwords::whose`] for whoever comes from where somebody has signed in to this account before:
