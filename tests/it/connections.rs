@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::told::Running;
 use crate::world::{World, http};
 
 /// A server of these routes and bounds.
@@ -186,6 +187,27 @@ async fn what_is_being_answered_is_never_cut_and_one_too_many_is_told() {
         assert_eq!(one.await.unwrap().unwrap(), "9");
     }
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_get_through_however_many_connections_are_held() {
+    let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+    world.let_go().await;
+    let cashout = world.cashout(&["serve"]);
+    let mut limited = Command::new("prlimit");
+    limited.env_clear().arg("--nofile=512:512").arg(cashout.get_program()).args(cashout.get_args());
+    let mut running = Running::start(limited);
+    let line = running.says("answers on").await;
+    let address: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    let mut held = Vec::new();
+    for host in (2..=200).cycle().take(600) {
+        held.push(connected([127, 0, 0, host], address).await);
+    }
+    world.told(&["app:update", "--history"]).await.ends(0);
+    assert_eq!(http().get(format!("http://{address}/healthz")).send().await.unwrap().status(), 200);
+    drop(held);
+    running.signal("TERM");
+    running.end().await.ends(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
