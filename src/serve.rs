@@ -33,7 +33,7 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// How often what waits in the inbox is looked at, beside what has just come.
 const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
-/// How often the listener of the metrics is tried for.
+/// Interval of the attempts to bind `server.metricsListen`.
 const METRICS_TRIED_EVERY: Duration = Duration::from_secs(2);
 /// The most connections to it.
 const METRICS_CONNECTIONS: usize = 32;

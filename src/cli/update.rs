@@ -69,7 +69,7 @@ pub(super) fn run(
     })
 }
 
-/// `cashout app:verify`, for whoever is about to install a package: what it tells was made known by the release that runs.
+/// Runs `cashout app:verify`: checks a package against the keys that are compiled into this release.
 pub(super) fn verify(package: &Path, not_older: bool, json: bool) -> Result<Exit, Failed> {
     if release::keys().is_empty() {
         return Err(Failed::new(Exit::Usage, "this build has no key to check a release with; compare its checksum"));
@@ -113,7 +113,7 @@ pub(super) fn own_file(name: &str) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-/// Where the guard is root and its worker is not: what somebody insists on, as the guard sees it. Only root can.
+/// Lets a root guard see what its owner insists on. Nothing for a guard of the worker's own user, who needs no proof.
 fn insist(
     global: &Global,
     arguments: &UpdateArgs,

@@ -62,14 +62,14 @@ pub(super) fn parse_value(text: &str) -> Result<Value, Sentence> {
     })
 }
 
-/// True where aliases (`*name`) could make much of little: each stands for all that it names.
+/// Returns true for a text whose aliases (`*name`) could expand to far more than its own length.
 fn multiplies(text: &str) -> bool {
     let lines = text.split(['\n', '\r']).filter(|line| !line.trim_start().starts_with('#'));
     let aliases: usize = lines.map(aliases_in).sum();
     aliases > MAX_ALIASES || (aliases > 0 && text.len() > MAX_LENGTH_WITH_ALIASES)
 }
 
-/// How many aliases may be in a line: of the stars in it those with a name, where a value begins.
+/// Upper bound of the aliases in a line: stars that have a name and stand where a value begins.
 fn aliases_in(line: &str) -> usize {
     let is_alias = |at: usize| {
         let before = line.get(..at).unwrap_or_default();

@@ -55,7 +55,7 @@ impl Draft {
         Self::of(path, read_file(path), environment)
     }
 
-    /// The same, where somebody has opened the file at `path`: nothing where there is none. Blocks.
+    /// Begins as [`Draft::begin`] does, from a file that the caller has opened at `path`; `None` for no file. Blocks.
     pub fn begin_opened(
         path: &Path,
         opened: io::Result<Option<File>>,

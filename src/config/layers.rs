@@ -17,7 +17,7 @@ use crate::sentence::{Sentence, say};
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
 
 /// No configuration is this large; a larger file is not one.
-const LARGEST_FILE: u64 = 1024 * 1024;
+pub const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// Settings whose value is never shown.
 pub(super) const SECRETS: [&str; 12] = [

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use draft::{Draft, Known};
-pub use layers::open_file;
 use layers::{FileText, Layers};
+pub use layers::{LARGEST_FILE, open_file};
 pub use live::{Scribe, Settings};
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
@@ -98,7 +98,7 @@ impl Config {
         Self::from_file(path, file.as_ref(), environment)
     }
 
-    /// The same, where somebody has opened the file at `path`: nothing where there is none.
+    /// Reads as [`Config::load`] does, from a file that the caller has opened at `path`; `None` for no file.
     pub fn load_opened(
         path: &Path,
         opened: io::Result<Option<File>>,

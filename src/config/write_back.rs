@@ -170,7 +170,7 @@ pub(super) fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
     replace_in(&File::open(folder_of(&target))?, target.file_name().unwrap_or_default(), text, None)
 }
 
-/// True where of two texts of settings only those differ that can be changed from the dashboard.
+/// Returns true for two texts that differ only in settings that can be changed from the dashboard.
 pub fn changes_nothing_else(before: &str, after: &str) -> bool {
     let others = |text: &str| -> Option<Vec<(String, Value)>> {
         let entries = document::parse("", text).ok()?;

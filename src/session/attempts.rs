@@ -13,9 +13,9 @@ use crate::hex::hex;
 const FREE: u32 = 5;
 /// The longest wait.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// How many failures at one account, from wherever, are told to whoever gets alerts.
+/// Number of failures at one account, from all addresses, that is an alert.
 const TOLD_AT: u32 = 50;
-/// How long an address from which somebody has signed in is known.
+/// Time for which an address is known after a sign-in.
 pub const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// When failures are forgotten.
 pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -109,7 +109,7 @@ impl SignInAttempts {
 /// That somebody has signed in to an account from an address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownAddress {
-    /// Both: see [`KnownAddress::key_of`].
+    /// Both: see [`SignInAttempts::of_both`].
     pub key: String,
     /// When it was so last (UTC).
     pub last_at: Timestamp,
@@ -119,11 +119,6 @@ pub struct KnownAddress {
 }
 
 impl KnownAddress {
-    /// The key of an account and an address.
-    pub fn key_of(login: &str, address: IpAddr) -> String {
-        SignInAttempts::of_both(login, address)
-    }
-
     /// Somebody has signed in now.
     pub fn new(key: String, now: Timestamp) -> Self {
         Self { key, last_at: now, unknown: Map::new() }

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use super::problem::Problem;
 use crate::session::network_of;
 
-/// How many wrong tokens of an address are answered as such within [`WITHIN`].
+/// Number of wrong tokens from one address within [`WITHIN`] that are answered 401.
 const MAX_WRONG: u64 = 100;
 
 /// The time that [`MAX_WRONG`] is for, and how often a line of the log tells of an address.

@@ -111,13 +111,19 @@ impl TakenOver {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_a_worker_says_ends_its_guard() {
+/// One at work; nothing where this test is not run by root.
+async fn served() -> Option<(TakenOver, Service)> {
     if !is_root() {
-        return;
+        return None;
     }
     let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let service = here.serve().await;
+    Some((here, service))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_worker_says_ends_its_guard() {
+    let Some((here, mut service)) = served().await else { return };
     for seed in ["1", "2"] {
         here.is_taken_over(&mut service, &format!("says_anything {seed}")).await;
         here.goes_on(&mut service).await;
@@ -133,11 +139,7 @@ async fn nothing_that_a_worker_says_ends_its_guard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_talks_without_end_is_killed() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     here.is_taken_over(&mut service, "says_without_end").await;
     service.running.says("says more than it has a reason to").await;
     here.goes_on(&mut service).await;
@@ -146,11 +148,7 @@ async fn a_worker_that_talks_without_end_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_a_worker_has_closed_is_open_for_the_next_one() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     here.is_taken_over(&mut service, "closes_the_socket").await;
     here.goes_on(&mut service).await;
     service.stop().await;
@@ -158,11 +156,7 @@ async fn a_socket_that_a_worker_has_closed_is_open_for_the_next_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_worker_hands_over_keeps_no_guard_waiting() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     here.is_taken_over(&mut service, "lingers").await;
     here.goes_on(&mut service).await;
     service.stop().await;
@@ -170,11 +164,7 @@ async fn what_a_worker_hands_over_keeps_no_guard_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_worker_has_started_ends_before_the_next_one_begins() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     let child = here.is_taken_over(&mut service, "leaves_a_child").await;
     here.goes_on(&mut service).await;
     assert!(!Path::new("/proc").join(child).exists());
@@ -183,11 +173,7 @@ async fn what_a_worker_has_started_ends_before_the_next_one_begins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_never_stops_is_killed_at_the_third_wish() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     here.is_taken_over(&mut service, "never_stops").await;
     for _ in 0..3 {
         service.running.signal("TERM");
@@ -197,11 +183,7 @@ async fn a_worker_that_never_stops_is_killed_at_the_third_wish() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_is_no_configuration_replaces_no_settings() {
-    if !is_root() {
-        return;
-    }
-    let here = TakenOver::new().await;
-    let mut service = here.serve().await;
+    let Some((here, mut service)) = served().await else { return };
     let path = here.installation.configuration.clone().unwrap();
     let before = fs::read(&path).unwrap();
     let deed = here.is_taken_over(&mut service, "rubbish_for_settings").await;

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wai
 use super::Guard;
 use super::signalling::send_signal;
 
-/// How often it is looked for what is left, and how long to wait in between.
+/// Number of looks for what is left, and the time between two.
 const LOOKS: u32 = 200;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 

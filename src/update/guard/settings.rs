@@ -14,14 +14,11 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, 
 use rustix::io::Errno;
 
 use super::User;
-use crate::config::{CHANGEABLE, Config, changes_nothing_else, process_environment, replace_in};
+use crate::config::{CHANGEABLE, Config, LARGEST_FILE, changes_nothing_else, process_environment, replace_in};
 use crate::update::channel::Contents;
 
 /// The most links on the way to a file, as for the system itself.
 const MAX_LINKS: u32 = 40;
-
-/// The largest file of settings, in bytes.
-const MAX_SETTINGS: u64 = 1024 * 1024;
 
 /// The settings' file of a worker that runs as another user.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ pub struct SettingsFile {
     is_ours: bool,
 }
 
-/// Why the settings were not replaced.
+/// A refusal of new settings, or an error of the machine.
 #[derive(Debug)]
 pub(super) enum NotReplaced {
     /// They are no settings, and this is why.
@@ -103,7 +100,7 @@ impl SettingsFile {
         }
     }
 
-    /// True where the guard replaces the file; else the worker does so by itself, with the rights that it has.
+    /// Returns true for a file that the guard replaces; else the worker does so by itself, with the rights that it has.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours && self.folder.is_some()
     }
@@ -130,13 +127,11 @@ impl SettingsFile {
         parsed.map_err(|errors| NotReplaced::Refused(errors.to_string()))?;
         if !first_run {
             let before = self.file()?.map(|file| read_text(&file)).transpose()?.unwrap_or_default();
-            if changes_nothing_else(&before, &text) {
-                return Ok(replace_in(folder, &self.name, &text, Some(self.user.group))?);
+            if !changes_nothing_else(&before, &text) {
+                let changeable = CHANGEABLE.join(", ");
+                let sentence = format!("from the dashboard these settings are changed alone: {changeable}");
+                return Err(NotReplaced::Refused(sentence));
             }
-            let changeable = CHANGEABLE.join(", ");
-            return Err(NotReplaced::Refused(format!(
-                "from the dashboard these settings are changed alone: {changeable}"
-            )));
         }
         Ok(replace_in(folder, &self.name, &text, Some(self.user.group))?)
     }
@@ -145,8 +140,8 @@ impl SettingsFile {
 /// All of a file, as text; it may not be longer than settings are.
 fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
-    Contents::of(file).take(MAX_SETTINGS.saturating_add(1)).read_to_end(&mut bytes)?;
-    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_SETTINGS);
+    Contents::of(file).take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
+    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE);
     if too_long {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "settings are no longer than 1 MiB"));
     }
@@ -176,7 +171,7 @@ fn steps(path: &Path) -> VecDeque<OsString> {
     names.collect()
 }
 
-/// True where `user` can change what is in a folder.
+/// Returns true for a folder in which `user` can change something.
 fn may_be_changed(folder: &Stat, user: User) -> bool {
     let by_group = folder.st_mode & 0o020 != 0 && folder.st_gid == user.group;
     let by_anybody = folder.st_mode & 0o002 != 0;

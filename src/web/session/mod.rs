@@ -101,12 +101,11 @@ pub async fn sign_in(
         }
         return Err(SignInRefused::InTheClear);
     }
-    let (of_account, known_key) = (SignInAttempts::of_account(login), KnownAddress::key_of(login, address));
+    let (of_account, of_both) = (SignInAttempts::of_account(login), SignInAttempts::of_both(login, address));
     let device_secret = device_secret(web).await?;
-    let of_both = SignInAttempts::of_both(login, address);
     let is_known_device = is_device_of(&config, login, &device_secret, device);
     // All who come through a proxy on this machine that nobody has named have its address.
-    let is_known = is_known_device || (!address.is_loopback() && is_known_address(web, &known_key, now).await?);
+    let is_known = is_known_device || (!address.is_loopback() && is_known_address(web, &of_both, now).await?);
     let (waits, counted) = if is_known {
         (None, vec![of_account.clone()])
     } else {
@@ -157,7 +156,7 @@ pub async fn sign_in(
         for key in [&of_both, &of_account] {
             writer.delete::<SignInAttempts>(key)?;
         }
-        writer.put(&KnownAddress::new(known_key.clone(), now))?;
+        writer.put(&KnownAddress::new(of_both.clone(), now))?;
         writer.put(&kept)
     });
     stored.await?;
@@ -174,7 +173,7 @@ pub(super) fn device(web: &Web, peer: Peer, headers: &HeaderMap) -> Option<Secre
     cookie::device(&web.settings.get(), peer, headers)
 }
 
-/// What the marks of known devices are made with: made once, and kept.
+/// Returns the secret that the marks of known devices are made with: made once, and kept.
 async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
     let read = web.context.store.reading(|reader| reader.get_document::<Secret>(DEVICE_SECRET)).await?;
     if let Some(secret) = read {
@@ -192,7 +191,7 @@ async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
     Ok(kept.await?)
 }
 
-/// True where `shown` was given to a device on which somebody has signed in to this account, with the password that it
+/// Returns true for a mark that was given to a device on which somebody has signed in to this account, with the password that it
 /// has now.
 fn is_device_of(config: &Config, login: &str, secret: &Secret, shown: Option<&Secret>) -> bool {
     let Some(shown) = shown else { return false };
