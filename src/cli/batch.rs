@@ -56,12 +56,15 @@ fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>)
 
 /// What a batch's record means to a script.
 pub(super) fn exit(record: &BatchRecord) -> Exit {
-    match record.state {
+    match record.state() {
         BatchState::Interrupted => Exit::Stopped,
         _ if record.failed > 0 => Exit::Failures,
-        BatchState::Done | BatchState::Queued | BatchState::Running | BatchState::Failed | BatchState::Unknown => {
-            Exit::Done
-        }
+        BatchState::Done
+        | BatchState::Partly
+        | BatchState::Queued
+        | BatchState::Running
+        | BatchState::Failed
+        | BatchState::Unknown => Exit::Done,
     }
 }
 

@@ -88,14 +88,15 @@ pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     if json {
         return print_json(&batch_json(record));
     }
-    let mut lines = vec![format!("{}: {} ({} of {})", record.command, record.state.name(), record.done, record.total)];
+    let mut lines =
+        vec![format!("{}: {} ({} of {})", record.command, record.state().name(), record.done, record.total)];
     for (what, count) in &record.counts {
         lines.push(format!("  {count:>7}  {what}{}", sums(record.amounts.get(what))));
     }
     if record.done < record.total {
         let left = record.total.saturating_sub(record.done);
         // Another batch does the rest already, if there is a word of it.
-        let rest = record.error.as_deref().filter(|_| record.state == BatchState::Interrupted);
+        let rest = record.error.as_deref().filter(|_| record.state() == BatchState::Interrupted);
         let next = rest.unwrap_or("run the same command again to go on");
         lines.push(format!("  {left:>7}  left; {next}"));
     }
@@ -144,7 +145,7 @@ fn batch_json(record: &BatchRecord) -> Value {
         "id": record.id,
         "command": record.command,
         "arguments": record.arguments,
-        "state": record.state.name(),
+        "state": record.state().name(),
         "started_at": record.started_at,
         "ended_at": record.ended_at,
         "done": record.done,

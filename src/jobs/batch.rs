@@ -1,12 +1,13 @@
 //! One run of a batch: its progress, its counts and failures.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
-use super::{JobError, summary};
 use crate::money::Amount;
 use crate::sentence::Sentence;
 use crate::store::StoreError;
@@ -31,6 +32,11 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
+tokio::task_local! {
+    /// Set once a failure is counted while the item is dealt with.
+    static ITEM_FAILED: Cell<bool>;
+}
+
 /// Failures kept with a batch; the log has them all.
 const FAILURES_KEPT: usize = 200;
 
@@ -51,6 +57,8 @@ struct Tally {
     amounts: BTreeMap<String, Vec<Amount>>,
     failures: Vec<Failure>,
     failed: u64,
+    /// Items with one failure or more.
+    items_failed: u64,
     /// Items of which a remote did not say anything.
     unanswered: u64,
     warnings: Vec<Failure>,
@@ -77,11 +85,18 @@ impl Run {
         self.progress.stage(name, total);
     }
 
-    /// One item is dealt with.
-    pub fn step(&self) {
+    /// Deals with one item by `work`, and counts it as done, and as failed where a failure was counted meanwhile.
+    pub async fn item(&self, work: impl Future<Output = ()>) {
+        let failed = ITEM_FAILED
+            .scope(Cell::new(false), async {
+                work.await;
+                ITEM_FAILED.with(Cell::get)
+            })
+            .await;
         {
             let mut tally = self.tally();
             tally.done = tally.done.saturating_add(1);
+            tally.items_failed = tally.items_failed.saturating_add(u64::from(failed));
         }
         self.progress.step();
     }
@@ -120,6 +135,8 @@ impl Run {
     }
 
     fn keep_failure(&self, subject: Subject, message: Sentence) {
+        // A failure of the batch itself is outside of every item.
+        let _ = ITEM_FAILED.try_with(|failed| failed.set(true));
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
         if tally.failures.len() < FAILURES_KEPT {
@@ -155,12 +172,13 @@ impl Run {
         record.amounts.clone_from(&tally.amounts);
         record.failures.clone_from(&tally.failures);
         record.failed = tally.failed;
+        record.unanswered = tally.unanswered;
         record.warnings.clone_from(&tally.warnings);
         record.say(outcome.map(Sentence::from));
-        record.state = match outcome {
+        record.stored_state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,
-            None if summary::is_unanswered(record, tally.unanswered) => BatchState::Failed,
+            None if tally.failed > 0 && tally.items_failed >= record.due() => BatchState::Failed,
             None => BatchState::Done,
         };
         self.progress.end();

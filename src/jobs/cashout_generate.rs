@@ -490,8 +490,7 @@ impl Generation<'_> {
                     }
                     let subject = Subject::voucher(shop_id, &voucher.number);
                     self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner).insert(voucher.key());
-                    self.run.settle(subject, self.voucher(voucher, &balance).await);
-                    self.run.step();
+                    self.run.item(async { self.run.settle(subject, self.voucher(voucher, &balance).await) }).await;
                 }
             })
             .await;

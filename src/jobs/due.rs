@@ -92,10 +92,12 @@ pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
     if run.is_stopping() {
         return;
     }
-    match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
-        Ok(Some(operation)) => run.settle(subject(&operation), work(operation).await),
-        Ok(None) => {}
-        Err(error) => run.settle(Subject::default(), Err(error.into())),
-    }
-    run.step();
+    let dealt_with = async {
+        match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
+            Ok(Some(operation)) => run.settle(subject(&operation), work(operation).await),
+            Ok(None) => {}
+            Err(error) => run.settle(Subject::default(), Err(error.into())),
+        }
+    };
+    run.item(dealt_with).await;
 }

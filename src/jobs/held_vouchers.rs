@@ -73,14 +73,14 @@ impl Generation<'_> {
                 Shown::Gone if record.released => current.push(record.voucher),
                 Shown::Gone => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
-                    self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown));
-                    self.run.step();
+                    let warned =
+                        async { self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown)) };
+                    self.run.item(warned).await;
                     self.note_gone(record.voucher.key()).await?;
                 }
                 Shown::Row(_) | Shown::Unsaid => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
-                    self.run.fail(subject, say!("held-unsaid"));
-                    self.run.step();
+                    self.run.item(async { self.run.fail(subject, say!("held-unsaid")) }).await;
                 }
             }
         }

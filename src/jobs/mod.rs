@@ -218,7 +218,7 @@ pub async fn run_queued(
     let Some(command) = record.request() else {
         let mut record = record.clone();
         let error = say!("batch-no-such", command = &record.command);
-        record.state = BatchState::Failed;
+        record.stored_state = BatchState::Failed;
         record.ended_at = Some(context.clock.now());
         record.say(Some(error.clone()));
         let kept = record.clone();
@@ -259,8 +259,8 @@ async fn carry_out(
         Err(JobError::Store(StoreError::Defect(format!("the batch stopped in the middle ({text})"))))
     });
     let ended = record.end(context, &run, outcome).await;
-    let BatchRecord { done, total, failed, state, .. } = ended.record;
-    tracing::info!(action, batch, done, total, failed, "ends: {}", state.name());
+    let (BatchRecord { done, total, failed, .. }, state) = (&ended.record, ended.record.state().name());
+    tracing::info!(action, batch, done, total, failed, "ends: {state}");
     // What ended it early is told by itself.
     if ended.error.is_none() {
         summary::tell(context, &ended.record).await;

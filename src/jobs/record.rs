@@ -23,9 +23,11 @@ pub enum BatchState {
     Queued,
     /// At work.
     Running,
-    /// Went through; single items may have failed.
+    /// Went through, and nothing failed.
     Done,
-    /// Ended early by an error.
+    /// Went through; some of what was due failed.
+    Partly,
+    /// All of what was due failed, or an error ended it early.
     Failed,
     /// Stopped by a person or cut off by a crash.
     Interrupted,
@@ -36,12 +38,12 @@ pub enum BatchState {
 
 impl BatchState {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Interrupted, Self::Unknown];
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Done, Self::Partly, Self::Failed, Self::Interrupted, Self::Unknown];
 
     /// True once nothing more comes of it.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Interrupted)
+        matches!(self, Self::Done | Self::Partly | Self::Failed | Self::Interrupted)
     }
 
     /// The name in filters and in JSON.
@@ -50,12 +52,16 @@ impl BatchState {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Done => "done",
+            Self::Partly => "partly",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
             Self::Unknown => "unknown",
         }
     }
 }
+
+/// The counts of items that nothing was asked for: the next act is the vendor's or a person's.
+const NOT_DUE: [&str; 5] = ["vendor disabled", "shop gone", "wallet not ready", "payment blocked", "nothing to pay"];
 
 /// What one item's trouble is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +120,9 @@ pub struct BatchRecord {
     /// Who asked for it.
     #[serde(default)]
     pub asked_by: String,
-    /// How it stands.
-    pub state: BatchState,
+    /// The state as it is stored: a release that knows no [`BatchState::Partly`] reads [`BatchState::Done`] for it.
+    #[serde(rename = "state")]
+    pub(super) stored_state: BatchState,
     /// When it began (UTC); of one that is queued, when it was asked for.
     pub started_at: Timestamp,
     /// When it ended (UTC).
@@ -139,6 +146,9 @@ pub struct BatchRecord {
     /// How many failed in all.
     #[serde(default)]
     pub failed: u64,
+    /// Failed items that a remote did not answer about; known while the run is told of, not stored.
+    #[serde(skip)]
+    pub(super) unanswered: u64,
     /// The first of the things to know that are no failures.
     #[serde(default)]
     pub warnings: Vec<Failure>,
@@ -203,7 +213,7 @@ impl BatchRecord {
             command: new.command.name().to_owned(),
             arguments: new.command.arguments().to_string(),
             asked_by: new.asked_by,
-            state: new.state,
+            stored_state: new.state,
             started_at: now,
             ended_at: None,
             done: 0,
@@ -212,6 +222,7 @@ impl BatchRecord {
             amounts: BTreeMap::new(),
             failures: Vec::new(),
             failed: 0,
+            unanswered: 0,
             warnings: Vec::new(),
             error: None,
             error_said: None,
@@ -232,6 +243,17 @@ impl BatchRecord {
         (self.error, self.error_said) = (error, said.flatten());
     }
 
+    /// The state, computed from the failures too: a run that went through is [`BatchState::Partly`] where something failed.
+    pub fn state(&self) -> BatchState {
+        if self.stored_state == BatchState::Done && self.failed > 0 { BatchState::Partly } else { self.stored_state }
+    }
+
+    /// Returns the number of items that were due: those dealt with, less those known beforehand not to be payable now.
+    pub(super) fn due(&self) -> u64 {
+        let not_due = NOT_DUE.iter().filter_map(|word| self.counts.get(*word)).sum();
+        self.done.saturating_sub(not_due)
+    }
+
     /// What it was asked for; `None` where this release does not know such a batch.
     pub fn request(&self) -> Option<Command> {
         self.request.as_ref().and_then(|request| Command::deserialize(request).ok())
@@ -242,7 +264,7 @@ impl BatchRecord {
         let mut error = outcome.err();
         run.write_down(&mut self, error.as_ref());
         self.ended_at = Some(context.clock.now());
-        let (command, state) = (self.command.clone(), self.state.name());
+        let (command, state) = (self.command.clone(), self.state().name());
         counter!(metrics::BATCHES, "command" => command, "state" => state).increment(1);
         // What the schedule is to do about one of its own is said by the scheduler.
         if let (Some(error), None) = (&error, self.scheduled_for) {
@@ -265,7 +287,7 @@ impl BatchRecord {
         }
         store.write_blocking(move |writer| {
             for mut batch in page.items {
-                batch.state = BatchState::Interrupted;
+                batch.stored_state = BatchState::Interrupted;
                 batch.ended_at = Some(now);
                 batch.say(Some(say!("batch-cut-off")));
                 writer.put(&batch)?;

@@ -83,23 +83,25 @@ pub(super) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
             if run.is_stopping() {
                 return;
             }
-            let technical = context.config.technical_account.hipay_id;
-            let ledger = if account == technical {
-                Ledger::of_technical_account(context)
-            } else {
-                Ledger::of_wallet(context, account)
+            let looking = async {
+                let technical = context.config.technical_account.hipay_id;
+                let ledger = if account == technical {
+                    Ledger::of_technical_account(context)
+                } else {
+                    Ledger::of_wallet(context, account)
+                };
+                let looked = ledger.look_again(since).await;
+                // What was found before the reading failed is found.
+                if let Err(error) = ledger.tell(run, memory).await {
+                    run.settle(Subject::default(), Err(error));
+                }
+                match looked {
+                    Ok(()) => {}
+                    Err(error) if error.is_credentials() => run.abort(error.into()),
+                    Err(error) => unread_accounts.lock().unwrap_or_else(PoisonError::into_inner).push(error),
+                }
             };
-            let looked = ledger.look_again(since).await;
-            // What was found before the reading failed is found.
-            if let Err(error) = ledger.tell(run, memory).await {
-                run.settle(Subject::default(), Err(error));
-            }
-            match looked {
-                Ok(()) => {}
-                Err(error) if error.is_credentials() => run.abort(error.into()),
-                Err(error) => unread_accounts.lock().unwrap_or_else(PoisonError::into_inner).push(error),
-            }
-            run.step();
+            run.item(looking).await;
         })
         .await;
     let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);

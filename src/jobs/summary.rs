@@ -36,15 +36,6 @@ struct Told {
     at: Timestamp,
 }
 
-/// The counts that do not depend on an answer of HiPay's.
-const KNOWN_BEFORE: [&str; 4] = ["vendor disabled", "shop gone", "wallet not ready", "payment blocked"];
-
-/// Returns true where a remote has not answered about any of the items that it was asked about.
-pub(super) fn is_unanswered(record: &BatchRecord, unanswered: u64) -> bool {
-    let known_before = KNOWN_BEFORE.iter().filter_map(|word| record.counts.get(*word)).sum();
-    is_about_money(record) && unanswered > 0 && unanswered >= record.done.saturating_sub(known_before)
-}
-
 fn is_about_money(record: &BatchRecord) -> bool {
     let names = [Command::CashoutTransfer, Command::CashoutWithdraw, Command::TransactionStatusSync];
     names.iter().any(|command| command.name() == record.command)
@@ -78,7 +69,7 @@ pub(super) async fn tell(context: &Context, record: &BatchRecord) {
     let (action, batch) = (record.command.as_str(), record.id);
     let mut trouble: Vec<String> = reasons.iter().map(|(word, _)| (*word).to_owned()).collect();
     trouble.extend((others > 0).then(|| "other failures".to_owned()));
-    if record.state == BatchState::Failed {
+    if record.state() == BatchState::Failed && record.unanswered >= record.due() {
         tracing::error!(severity = "CRITICAL", action, batch, "{message}");
     } else if is_new(context, record, trouble).await {
         tracing::error!(action, batch, "{message}");

@@ -105,9 +105,11 @@ async fn process(
                 if run.is_stopping() {
                     return;
                 }
-                let outcome = one(context, run, search, shop, (documents.as_deref(), listed_at)).await;
-                run.settle(Subject::shop(shop.shop_id), outcome);
-                run.step();
+                let dealt_with = async {
+                    let outcome = one(context, run, search, shop, (documents.as_deref(), listed_at)).await;
+                    run.settle(Subject::shop(shop.shop_id), outcome);
+                };
+                run.item(dealt_with).await;
             }
         })
         .await;

@@ -123,7 +123,7 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
         let whole = |record: &BatchRecord| {
             // A scheduled one begins where the one before it left off.
             let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
-            record.state == BatchState::Done && gapless
+            matches!(record.state(), BatchState::Done | BatchState::Partly) && gapless
         };
         if let Some(found) = page.items.into_iter().find(whole) {
             return Ok(Some(found));
@@ -139,7 +139,7 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
 pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let withdrawn = store.write(move |writer: &mut Writer<'_>| {
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
-        record.state = BatchState::Interrupted;
+        record.stored_state = BatchState::Interrupted;
         record.ended_at = Some(now);
         record.say(Some(say!("batch-taken-out")));
         writer.put(&record)?;
@@ -152,7 +152,7 @@ pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<B
 pub(super) async fn begin(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let begun = store.write(move |writer: &mut Writer<'_>| {
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
-        record.state = BatchState::Running;
+        record.stored_state = BatchState::Running;
         record.started_at = now;
         writer.put(&record)?;
         Ok::<_, StoreError>(Some(record))
@@ -161,5 +161,5 @@ pub(super) async fn begin(store: &Store, id: u64, now: Timestamp) -> Result<Opti
 }
 
 fn queued(writer: &Writer<'_>, id: u64) -> Result<Option<BatchRecord>, StoreError> {
-    Ok(writer.get::<BatchRecord>(&id)?.filter(|record| record.state == BatchState::Queued))
+    Ok(writer.get::<BatchRecord>(&id)?.filter(|record| record.state() == BatchState::Queued))
 }

@@ -293,7 +293,7 @@ impl Shared {
         }
         let again = self.running().get(&id).is_some_and(|running| running.again);
         if let Ok(Some(Ended { record, .. })) = &mut ended
-            && let (true, BatchState::Interrupted, Some(command)) = (again, record.state, record.request())
+            && let (true, BatchState::Interrupted, Some(command)) = (again, record.state(), record.request())
         {
             let now = self.context.clock.now();
             if let Err(error) = jobs::ask_for_the_rest(&self.context.store, record, &command, now).await {

@@ -307,7 +307,7 @@ impl Conversation {
 
     async fn is_over(&self, id: u64) -> Option<BatchRecord> {
         let record = self.service.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await;
-        record.ok().flatten().filter(|record| record.state.is_over())
+        record.ok().flatten().filter(|record| record.state().is_over())
     }
 }
 

@@ -364,7 +364,7 @@ impl Record for BatchRecord {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("state", 1, |batch: &Self| vec![Entry::new(batch.state.name().to_owned(), batch.started_at)])
+            Index::new("state", 2, |batch: &Self| vec![Entry::new(batch.state().name().to_owned(), batch.started_at)])
                 .counted(),
             Index::new("command", 1, |batch: &Self| vec![Entry::new(batch.command.clone(), batch.started_at)])
                 .counted(),

@@ -100,7 +100,7 @@ async fn a_batch_in_words_tells_counts_and_sums() {
     world.up_to_operations().await;
     world.let_go().await;
     let told = world.told(&["cashout:transfer"]).await;
-    told.ends(1).says("cashout:transfer: done (2 of 2)").says("1  requested, 83.00 EUR");
+    told.ends(1).says("cashout:transfer: partly (2 of 2)").says("1  requested, 83.00 EUR");
     told.says("1  insufficient funds, 83.00 EUR").says("transfers: 2");
 }
 

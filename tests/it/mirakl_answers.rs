@@ -78,7 +78,7 @@ async fn a_page_that_breaks_once_is_read_again() {
         let world = one_voucher().await;
         let before = asked(&world, Endpoint::Invoices);
         world.sandbox.strike(Fault::new(kind).at(Endpoint::Invoices).after_execution());
-        assert_eq!(world.generate().await.state, BatchState::Done);
+        assert_eq!(world.generate().await.state(), BatchState::Done);
         assert_eq!(world.operations().len(), 1);
         assert!(asked(&world, Endpoint::Invoices) > before + 1, "{kind:?}");
     }

@@ -75,7 +75,7 @@ async fn until(world: &World, appliance: &Appliance, wanted: impl Fn(&[BatchReco
 fn is_over(command: &'static str, due: Timestamp) -> impl Fn(&[BatchRecord]) -> bool {
     move |batches| {
         batches.iter().any(|batch| batch.command == command && batch.scheduled_for == Some(due))
-            && batches.iter().all(|batch| batch.state.is_over())
+            && batches.iter().all(|batch| batch.state().is_over())
     }
 }
 
@@ -124,7 +124,7 @@ async fn a_day_pays_everybody_by_the_clock_alone() {
     assert_eq!(moments(&batches, "cashout:transfer"), ["2026-11-13T01:00:00Z"]);
     assert_eq!(moments(&batches, WITHDRAW), ["2026-11-13T03:00:00Z"]);
     assert!(
-        batches.iter().all(|batch| batch.state == BatchState::Done && batch.asked_by == "schedule"),
+        batches.iter().all(|batch| batch.state() == BatchState::Done && batch.asked_by == "schedule"),
         "{batches:#?}"
     );
     all_is_paid(&world);
@@ -139,7 +139,7 @@ async fn downtime_over_a_cycle_day_is_caught_up_once_and_in_order() {
     let appliance = world.serve().await;
     world.clock.set(at("2026-11-10T23:10:00Z"));
     // Every batch is known from here on; those of the night before were run.
-    until(&world, &appliance, |all| !all.is_empty() && all.iter().all(|batch| batch.state.is_over())).await;
+    until(&world, &appliance, |all| !all.is_empty() && all.iter().all(|batch| batch.state().is_over())).await;
     appliance.stop().await.unwrap();
     let before = {
         world.restart().await;
@@ -149,7 +149,7 @@ async fn downtime_over_a_cycle_day_is_caught_up_once_and_in_order() {
 
     world.clock.set(at("2026-11-14T09:20:00Z"));
     let appliance = world.serve().await;
-    let all = |all: &[BatchRecord]| all.len() == before.len() + 5 && all.iter().all(|batch| batch.state.is_over());
+    let all = |all: &[BatchRecord]| all.len() == before.len() + 5 && all.iter().all(|batch| batch.state().is_over());
     let after = until(&world, &appliance, all).await.split_off(before.len());
     let order: Vec<&str> = after.iter().map(|batch| batch.command.as_str()).collect();
     assert_eq!(order, ["vendor:process", "cashout:generate", "cashout:transfer", SYNC, WITHDRAW]);
@@ -211,7 +211,7 @@ async fn a_clock_that_jumps_either_way_runs_nothing_twice_and_stops_nothing() {
 
     // Ten years ahead: each is caught up once.
     world.clock.set(at("2036-11-09T10:30:00Z"));
-    let all = until(&world, &appliance, |all| all.len() == 4 && all.iter().all(|batch| batch.state.is_over())).await;
+    let all = until(&world, &appliance, |all| all.len() == 4 && all.iter().all(|batch| batch.state().is_over())).await;
     assert_eq!(moments(&all, SYNC), ["2036-11-09T01:00:00Z"]);
     // And back: the day goes on as if nothing had been.
     set_back(&world, "2026-11-09T10:40:00Z").await;
@@ -243,7 +243,7 @@ async fn a_batch_that_fails_is_run_again_when_it_is_next_due_and_not_before() {
     world.sandbox.strike(Fault::new(FaultKind::ServerError).on(Remote::Mirakl).times(u32::MAX));
     pass_hours(&world, &appliance, "vendor:process", 1).await;
     let failed = batches(&world).remove(0);
-    assert_eq!((failed.state, failed.ended_at.is_some()), (BatchState::Failed, true), "{failed:?}");
+    assert_eq!((failed.state(), failed.ended_at.is_some()), (BatchState::Failed, true), "{failed:?}");
     assert!(failed.error.is_some_and(|why| why.contains("Mirakl")));
     world.clock.advance(SignedDuration::from_mins(50));
     world.sandbox.faults(|plan| plan.rules.clear());
@@ -251,7 +251,7 @@ async fn a_batch_that_fails_is_run_again_when_it_is_next_due_and_not_before() {
     let all = batches(&world);
     assert_eq!(all.len(), 2);
     // It failed, so nothing is known of what was updated before: all shops.
-    assert_eq!((all[1].state, all[1].request()), (BatchState::Done, Some(Command::VendorProcess { since: None })));
+    assert_eq!((all[1].state(), all[1].request()), (BatchState::Done, Some(Command::VendorProcess { since: None })));
     pass_hours(&world, &appliance, "vendor:process", 1).await;
     let Some(Command::VendorProcess { since: Some(since) }) = batches(&world)[2].request() else { panic!("no since") };
     assert!(world.clock.now().duration_since(since) >= SignedDuration::from_hours(24));
@@ -288,12 +288,12 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let Asked::Queued { record: second, behind } = ask(Command::CashoutTransfer).await else { panic!("not queued") };
     let Asked::Joined(third) = ask(Command::CashoutTransfer).await else { panic!("not joined") };
     assert_eq!(behind, Some(first.id));
-    assert_eq!((second.id, second.state, third.joined), (third.id, BatchState::Queued, 1));
+    assert_eq!((second.id, second.state(), third.joined), (third.id, BatchState::Queued, 1));
     let refused = scheduler.ask(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
     assert!(matches!(refused, Asked::Busy(_)), "{refused:?}");
     // Another batch does not wait for it, and neither does what was asked for otherwise.
     ask(Command::TransactionStatusSync).await;
-    until(&world, &appliance, |all| all.iter().any(|one| one.command == SYNC && one.state.is_over())).await;
+    until(&world, &appliance, |all| all.iter().any(|one| one.command == SYNC && one.state().is_over())).await;
     // Due meanwhile: it is not run a second time. The minute shows that the moment was dealt with.
     world.clock.set(at("2026-11-12T09:01:00Z"));
     let next = async || scheduler.next_runs().await.unwrap().into_iter().find(|one| one.command == "cashout:transfer");
@@ -301,11 +301,11 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
         tokio::task::yield_now().await;
     }
     held.release();
-    let transfers = |all: &[BatchRecord]| of(all, "cashout:transfer").iter().all(|one| one.state.is_over());
+    let transfers = |all: &[BatchRecord]| of(all, "cashout:transfer").iter().all(|one| one.state().is_over());
     let all = until(&world, &appliance, transfers).await.split_off(before);
     let transfers = of(&all, "cashout:transfer");
     assert_eq!(transfers.iter().map(|one| (one.id, one.done)).collect::<Vec<_>>(), [(first.id, 1), (second.id, 0)]);
-    assert!(transfers.iter().all(|one| one.state == BatchState::Done && one.queued_at.is_some()));
+    assert!(transfers.iter().all(|one| one.state() == BatchState::Done && one.queued_at.is_some()));
     appliance.stop().await.unwrap();
 }
 
@@ -333,8 +333,8 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     // One is not wanted any more.
     assert_eq!(scheduler.stop(ids[2]).await.unwrap(), Stopping::Withdrawn);
     held.release();
-    let all = until(&world, &appliance, |all| all.iter().all(|one| one.state.is_over())).await;
-    let state = |id| all.iter().find(|one| one.id == id).map(|one| one.state);
+    let all = until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
+    let state = |id| all.iter().find(|one| one.id == id).map(|one| one.state());
     assert_eq!(
         [0, 1, 2].map(|index| state(ids[index]).unwrap()),
         [BatchState::Done, BatchState::Done, BatchState::Interrupted]
@@ -361,12 +361,12 @@ async fn a_stop_comes_to_a_safe_point_and_what_waits_runs_after_the_next_start()
     stopping.await.unwrap().unwrap();
     assert!(!scheduler.is_at_work());
     world.restart().await;
-    let states = |world: &World| batches(world).split_off(before).iter().map(|one| one.state).collect::<Vec<_>>();
+    let states = |world: &World| batches(world).split_off(before).iter().map(|one| one.state()).collect::<Vec<_>>();
     assert_eq!(states(&world), [BatchState::Interrupted, BatchState::Queued]);
     assert_eq!(world.status(1), Status::TransferRequested);
 
     let appliance = world.serve().await;
-    until(&world, &appliance, |all| all.iter().all(|one| one.state.is_over())).await;
+    until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
     assert_eq!(states(&world), [BatchState::Interrupted, BatchState::Done]);
     appliance.stop().await.unwrap();
 }
@@ -400,7 +400,7 @@ async fn what_is_due_is_not_dropped_for_a_run_that_was_asked_for_with_other_argu
     let is_due = |one: &BatchRecord| one.command == "cashout:generate" && one.asked_by == "schedule";
     crate::notices::until("what is due is queued", || batches(&world).iter().any(is_due)).await;
     held.release();
-    let all = until(&world, &appliance, |all| all.iter().all(|one| one.state.is_over())).await;
-    assert!(all.iter().filter(|one| is_due(one)).all(|one| one.state == BatchState::Done), "{all:#?}");
+    let all = until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
+    assert!(all.iter().filter(|one| is_due(one)).all(|one| one.state() == BatchState::Done), "{all:#?}");
     appliance.stop().await.unwrap();
 }

@@ -74,7 +74,7 @@ async fn finishes(world: &World) {
 }
 
 fn states(batches: &[BatchRecord]) -> Vec<BatchState> {
-    batches.iter().map(|batch| batch.state).collect()
+    batches.iter().map(|batch| batch.state()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +176,7 @@ async fn a_batch_goes_on_without_one_of_many_and_without_who_vanishes() {
     // Behind both of them.
     world.told(&["cashout:transfer"]).await.ends(0);
     let (world, transfers) = stopped(world, service).await;
-    assert!(transfers.iter().all(|one| one.state == BatchState::Done), "{transfers:#?}");
+    assert!(transfers.iter().all(|one| one.state() == BatchState::Done), "{transfers:#?}");
     assert_eq!(transfers[0].done, 6);
     finishes(&world).await;
 }
@@ -202,9 +202,9 @@ async fn killed_in_the_middle_it_shows_so_and_what_was_queued_runs_after_the_res
     // Behind the one that was queued.
     world.told(&["cashout:transfer"]).await.ends(0);
     let (world, transfers) = stopped(world, service).await;
-    assert_eq!(transfers[0].state, BatchState::Interrupted);
+    assert_eq!(transfers[0].state(), BatchState::Interrupted);
     assert!(transfers[0].error.as_ref().is_some_and(|why| why.contains("the process ended before the batch did")));
-    assert!(transfers.len() >= 2 && transfers[1..].iter().all(|one| one.state == BatchState::Done), "{transfers:#?}");
+    assert!(transfers.len() >= 2 && transfers[1..].iter().all(|one| one.state() == BatchState::Done), "{transfers:#?}");
     finishes(&world).await;
 }
 

@@ -61,7 +61,7 @@ async fn stopped_by(signal: &str) {
 
     world.restart().await;
     let batch = transfer_batch(&world);
-    assert_eq!(batch.state, BatchState::Interrupted);
+    assert_eq!(batch.state(), BatchState::Interrupted);
     assert!(batch.done < batch.total && batch.total == 12, "{batch:?}");
     // What was in hand came to its end: nothing is half sent.
     let operations = world.operations();
@@ -97,7 +97,7 @@ async fn a_second_signal_ends_it_at_once_and_nothing_is_paid_twice_or_lost() {
     third.release();
     world.restart().await;
     let batch = transfer_batch(&world);
-    assert_eq!(batch.state, BatchState::Interrupted);
+    assert_eq!(batch.state(), BatchState::Interrupted);
     assert!(batch.error.as_ref().is_some_and(|why| why.contains("the process ended before the batch did")));
     finishes(&world).await;
 }
@@ -115,7 +115,7 @@ async fn killed(moment: Moment) {
     world.told(&["check", "--offline"]).await.ends(0);
     world.restart().await;
     let batch = transfer_batch(&world);
-    assert_eq!(batch.state, BatchState::Interrupted);
+    assert_eq!(batch.state(), BatchState::Interrupted);
     assert!(batch.ended_at.is_some() && batch.error.is_some(), "{batch:?}");
     assert!(world.operations().iter().any(|one| one.status == Status::TransferSending));
     finishes(&world).await;
@@ -148,11 +148,11 @@ async fn the_same_batch_twice_in_one_process_waits_for_its_turn_and_another_one_
     let first = transfer();
     assert!(held.reached().await);
     let second = transfer();
-    assert_eq!(world.sync().await.state, BatchState::Done);
+    assert_eq!(world.sync().await.state(), BatchState::Done);
     assert!(!second.is_finished());
     held.release();
     let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
-    assert_eq!((first.state, second.state), (BatchState::Done, BatchState::Done));
+    assert_eq!((first.state(), second.state()), (BatchState::Done, BatchState::Done));
     assert!(first.id < second.id, "the second one began when the first had ended");
     assert_eq!((first.total, second.total), (1, 0));
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)), 1);

@@ -2,10 +2,10 @@
 
 use cashout::jobs::{BatchRecord, BatchState};
 use cashout::logs::{LogFilter, LogLine};
-use cashout::sandbox::{Fault, FaultKind, Remote};
+use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, Remote};
 use cashout::store::{Query, View};
 
-use crate::world::World;
+use crate::world::{World, wallet_of};
 
 /// Sellers with vouchers of 100.00 each, up to their operations, and no money to pay them with.
 async fn unfunded(sellers: u64) -> World {
@@ -54,8 +54,37 @@ async fn a_batch_of_which_every_call_fails_has_failed() {
     let world = unfunded(3).await;
     world.sandbox.strike(Fault::new(FaultKind::ServerError).on(Remote::Hipay).times(10_000));
     let batch = world.transfer().await;
-    assert_eq!((batch.failed, batch.state), (3, BatchState::Failed), "{batch:?}");
+    assert_eq!((batch.failed, batch.state()), (3, BatchState::Failed), "{batch:?}");
     world.sandbox.faults(|plan| plan.rules.clear());
     world.fund(1_000_000);
-    assert_eq!(world.transfer().await.state, BatchState::Done);
+    assert_eq!(world.transfer().await.state(), BatchState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_a_batch_says_whether_all_some_or_none_of_what_was_due_failed() {
+    let refuse = |world: &World, id: u64| {
+        let refusal = Refusal::code(Endpoint::Transfer, 4).about(&wallet_of(id));
+        world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
+    };
+    let world = unfunded(3).await;
+    assert_eq!(world.transfer().await.state(), BatchState::Failed, "nothing to pay with");
+    world.fund(10_000);
+    assert_eq!(world.transfer().await.state(), BatchState::Partly, "enough for one of three");
+    world.fund(1_000_000);
+    (2001..=2003).for_each(|id| refuse(&world, id));
+    assert_eq!(world.transfer().await.state(), BatchState::Failed, "HiPay refuses both that are left");
+    assert_eq!(world.transfer().await.state(), BatchState::Done);
+    // What is not due is no failure: the vendor has to act.
+    let world = unfunded(2).await;
+    world.fund(1_000_000);
+    world.sandbox.mirakl(|mirakl| mirakl.shops.iter_mut().for_each(|shop| shop.hipay_process = Some(false)));
+    world.vendors().await;
+    let batch = world.transfer().await;
+    assert_eq!((batch.state(), batch.counts.get("vendor disabled")), (BatchState::Done, Some(&2)), "{batch:?}");
+    // The list finds it by the state that it shows.
+    let of = |state: &str| {
+        let query = Query::group("state", state.to_owned());
+        world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&query)?.items)).unwrap()
+    };
+    assert!(of("partly").is_empty() && of("failed").is_empty() && !of("done").is_empty());
 }

@@ -24,7 +24,7 @@ async fn settled(world: &World, appliance: &Appliance) {
             let query = Query::all().limit(10_000);
             let batches = world.context.store.reading(move |reader| reader.page::<BatchRecord>(&query)).await.unwrap();
             let seen = next.iter().all(|run| run.at.is_none_or(|at| at > world.clock.now()));
-            if seen && batches.items.iter().all(|batch| batch.state.is_over()) {
+            if seen && batches.items.iter().all(|batch| batch.state().is_over()) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;

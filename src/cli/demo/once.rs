@@ -111,7 +111,7 @@ impl Story {
             let (progress, stop) = (Arc::clone(&self.progress), self.stop.clone());
             match jobs::run(&self.context, command, "demo", progress, stop).await {
                 Ok(record) => {
-                    let whole = record.failed == 0 || record.state != BatchState::Done;
+                    let whole = matches!(record.state(), BatchState::Done | BatchState::Interrupted);
                     let no_better = self.batches.last().is_some_and(|last| {
                         last.command == record.command && about(&last.failures) == about(&record.failures)
                     });

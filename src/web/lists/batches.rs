@@ -136,7 +136,7 @@ impl Filter for BatchFilter {
 
     fn passes(&self, batch: &BatchRecord, _zone: &TimeZone) -> Result<bool, Problem> {
         Ok(self.command.is_none_or(|command| command.name() == batch.command)
-            && self.state.is_none_or(|state| state == batch.state))
+            && self.state.is_none_or(|state| state == batch.state()))
     }
 
     fn date(batch: &BatchRecord) -> Timestamp {
@@ -144,13 +144,14 @@ impl Filter for BatchFilter {
     }
 
     fn item(batch: BatchRecord) -> BatchItem {
-        let waits = batch.state == BatchState::Queued;
+        let state = batch.state();
+        let waits = state == BatchState::Queued;
         BatchItem {
             id: batch.id,
             command: batch.command,
             arguments: batch.arguments,
             asked_by: batch.asked_by,
-            state: batch.state,
+            state,
             queued_at: batch.queued_at,
             started_at: Some(batch.started_at).filter(|_| !waits),
             ended_at: batch.ended_at,

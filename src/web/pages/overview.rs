@@ -263,6 +263,7 @@ impl Overview {
     fn state_tone(&self, state: &BatchState) -> &'static str {
         match state {
             BatchState::Done => "good",
+            BatchState::Partly => "warn",
             BatchState::Queued | BatchState::Running => "busy",
             BatchState::Failed | BatchState::Interrupted => "bad",
             BatchState::Unknown => "quiet",

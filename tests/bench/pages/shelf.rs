@@ -237,7 +237,7 @@ impl Shelf for Notification {
     }
 
     fn values(&self) -> Vec<Value> {
-        vec![text(self.kind.name()), text(self.state.name())]
+        vec![text(self.kind.name()), text(self.state().name())]
     }
 
     fn texts(&self) -> Vec<String> {
@@ -271,7 +271,7 @@ impl Shelf for BatchRecord {
     }
 
     fn values(&self) -> Vec<Value> {
-        vec![text(&self.command), text(self.state.name())]
+        vec![text(&self.command), text(self.state().name())]
     }
 
     fn texts(&self) -> Vec<String> {

@@ -126,7 +126,12 @@ impl Campaign {
             Ok(record) => {
                 let told = record.failures.iter().chain(&record.warnings).map(|one| one.message.as_str());
                 let told: Vec<&str> = told.take(4).collect();
-                format!("{name} {}{}{}", record.state.name(), if told.is_empty() { "" } else { ": " }, told.join("; "))
+                format!(
+                    "{name} {}{}{}",
+                    record.state().name(),
+                    if told.is_empty() { "" } else { ": " },
+                    told.join("; ")
+                )
             }
             Err(error @ (JobError::Remote(_) | JobError::Refused(_))) => format!("{name}: {error}"),
             Err(error) => panic!("{name}: {error}"),

@@ -91,6 +91,7 @@ notification-kind-unknown = Unknown
 batch-queued = queued
 batch-running = running
 batch-done = done
+batch-partly = partly done
 batch-failed = failed
 batch-interrupted = interrupted
 batch-unknown = unknown

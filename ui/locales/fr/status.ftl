@@ -91,6 +91,7 @@ notification-kind-unknown = Inconnue
 batch-queued = en file d’attente
 batch-running = en cours
 batch-done = terminé
+batch-partly = partiel
 batch-failed = échoué
 batch-interrupted = interrompu
 batch-unknown = inconnu

@@ -17,7 +17,7 @@ const FAILURES_SHOWN: usize = 20;
 pub(super) struct Batches {
     pub(super) rows: Rows<BatchRecord>,
     pub(super) commands: [BatchCommand; 5],
-    pub(super) states: [BatchState; 5],
+    pub(super) states: [BatchState; 6],
     /// Stands for all that is to be seen: as long as it stays, nothing has changed.
     pub(super) state: String,
 }
@@ -34,33 +34,32 @@ impl Batches {
             record.total = batch.total();
         }
         let all = BatchState::ALL;
-        let [queued, running, done, failed, interrupted, _] = all;
+        let [queued, running, done, partly, failed, interrupted, _] = all;
         let state = json!([rows.items, rows.total, page.lang()]).to_string();
         Ok(Self {
             rows,
             commands: BatchCommand::ALL,
-            states: [queued, running, done, failed, interrupted],
+            states: [queued, running, done, partly, failed, interrupted],
             state: hex(Sha256::digest(state).into_iter().take(8)),
         })
     }
 
     pub(super) fn tone(&self, record: &BatchRecord) -> &'static str {
-        match record.state {
+        match record.state() {
             BatchState::Queued | BatchState::Unknown => "quiet",
             BatchState::Running => "busy",
-            BatchState::Done if record.failed > 0 => "warn",
             BatchState::Done => "good",
             BatchState::Failed => "bad",
-            BatchState::Interrupted => "warn",
+            BatchState::Partly | BatchState::Interrupted => "warn",
         }
     }
 
     pub(super) fn waits(&self, record: &BatchRecord) -> bool {
-        record.state == BatchState::Queued
+        record.state() == BatchState::Queued
     }
 
     pub(super) fn runs(&self, record: &BatchRecord) -> bool {
-        record.state == BatchState::Running
+        record.state() == BatchState::Running
     }
 
     pub(super) fn word(&self, page: &Page, state: &BatchState) -> String {

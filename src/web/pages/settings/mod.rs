@@ -151,7 +151,7 @@ async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
     };
     let values = |id: &str| page.t2(id, ("batch", record.id.to_string()), ("command", page.command(&record.command)));
     let ahead = address.value("behind").parse::<u64>().ok();
-    Ok(Some(match (record.state, ahead) {
+    Ok(Some(match (record.state(), ahead) {
         (BatchState::Queued, _) if address.is("joined", "true") => values("batch-told-joined"),
         (BatchState::Queued, Some(ahead)) => {
             let (batch, ahead) = (("batch", record.id.to_string()), ("ahead", ahead.to_string()));
@@ -159,9 +159,10 @@ async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
         }
         (BatchState::Queued, None) => values("batch-told-queued"),
         (BatchState::Running, _) => values("batch-told-running"),
-        (BatchState::Done | BatchState::Failed | BatchState::Interrupted | BatchState::Unknown, _) => {
-            values("batch-told-over")
-        }
+        (
+            BatchState::Done | BatchState::Partly | BatchState::Failed | BatchState::Interrupted | BatchState::Unknown,
+            _,
+        ) => values("batch-told-over"),
     }))
 }
 
