@@ -60,7 +60,9 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     let options = StoreOptions { clock: wiring.clock.clone(), ..StoreOptions::default() };
     let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
     BatchRecord::close_interrupted(&store, wiring.clock.now())?;
-    Ok(Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone()))
+    let context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
+    context.store.read(|reader| context.troubles.load(reader))?;
+    Ok(context)
 }
 
 /// The clients of both remotes.

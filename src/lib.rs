@@ -76,12 +76,14 @@ pub mod locale;
 pub mod logs;
 pub mod mail;
 pub mod sentence;
+pub mod trouble;
 
 // What is done with all that.
 pub mod app;
 pub mod check;
 pub mod cli;
 pub mod jobs;
+pub mod monitor;
 pub mod scheduler;
 pub mod serve;
 pub mod setup;

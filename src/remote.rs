@@ -189,7 +189,19 @@ pub struct Remote {
     permits: Arc<Semaphore>,
     not_before: Arc<Mutex<Option<Instant>>>,
     their_time: Arc<Mutex<Option<(Timestamp, Instant)>>>,
+    silence: Arc<Mutex<Option<Silence>>>,
     manners: Manners,
+}
+
+/// A remote that has not answered since.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// When the first of the calls in a row was not answered.
+    pub since: Instant,
+    /// How many calls in a row were not answered.
+    pub calls: u32,
+    /// What the last one came to.
+    pub reason: Sentence,
 }
 
 /// The TLS configuration of every client: rustls on ring, with the root certificates compiled in.
@@ -237,6 +249,7 @@ impl Remote {
             permits: Arc::new(Semaphore::new(manners.max_concurrency.max(1))),
             not_before: Arc::default(),
             their_time: Arc::default(),
+            silence: Arc::default(),
             manners,
         })
     }
@@ -255,6 +268,23 @@ impl Remote {
     pub fn their_time_within(&self, age: Duration) -> Option<Timestamp> {
         let told = *self.their_time.lock().unwrap_or_else(PoisonError::into_inner);
         told.filter(|(_, at)| at.elapsed() < age).map(|(date, _)| date)
+    }
+
+    /// Returns since when the remote has not answered any call; `None` where it answered the last one.
+    pub fn silence(&self) -> Option<Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes whether the remote answered a call; a refusal is an answer too.
+    fn listen<T>(&self, outcome: &Result<T, CallError>) {
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        *silence = match outcome {
+            Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }) => None,
+            Err(CallError::NotSent { reason, .. } | CallError::Unknown { reason, said: None, .. }) => {
+                let (since, calls) = silence.as_ref().map_or((Instant::now(), 0), |known| (known.since, known.calls));
+                Some(Silence { since, calls: calls.saturating_add(1), reason: reason.clone() })
+            }
+        };
     }
 
     /// The client, to begin a request with.
@@ -314,6 +344,7 @@ impl Remote {
     ) -> Result<T, CallError> {
         let begun = Instant::now();
         let outcome = self.once(limit, request).await.and_then(judge);
+        self.listen(&outcome);
         let word = match &outcome {
             Ok(_) => "ok",
             Err(CallError::NotSent { .. }) => "not_sent",

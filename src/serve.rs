@@ -18,6 +18,7 @@ use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
 use crate::mail::Mailer;
 use crate::metrics;
+use crate::monitor::{self, Monitor};
 use crate::remote::Manners;
 use crate::scheduler::Scheduler;
 use crate::socket::Service;
@@ -108,7 +109,8 @@ impl Appliance {
         }
         let (store, clock) = (context.store.clone(), context.clock.clone());
         tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
-        let mailer = Mailer::new(store, clock, settings.clone(), logs.clone()).behind(context.gate.clone());
+        let mailer = Mailer::new(store, clock, settings.clone(), logs.clone(), context.troubles.clone())
+            .behind(context.gate.clone());
         tasks.spawn(mailer.run(stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
@@ -141,6 +143,8 @@ impl Appliance {
             installer,
         };
 
+        let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate.clone());
+        tasks.spawn(monitor.run(stop.clone()));
         if let Some(certificate) = certificate.clone() {
             tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
         }
@@ -191,6 +195,9 @@ impl Appliance {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        if let Err(error) = monitor::end(&self.web.context).await {
+            tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
+        }
         tracing::info!(action = "serve", "stops");
         let (store, logs) = (self.web.context.store.clone(), self.logs);
         drop(self.web);

@@ -101,13 +101,11 @@ const MAILED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Lets go of the store once what was logged is mailed and kept.
 pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
-    let Context { store, config, clock, .. } = context;
+    let Context { store, config, clock, troubles, .. } = context;
     let logs = Logs::current();
-    if config.mail.is_some() {
-        let settings = Settings::new(&global.config, config);
-        let mailer = Mailer::new(store.clone(), clock, settings, logs.clone()).with_patience(MAILED_WITHIN);
-        runtime()?.block_on(mailer.once());
-    }
+    let settings = Settings::new(&global.config, config);
+    let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAILED_WITHIN);
+    runtime()?.block_on(mailer.once());
     if let Some(logs) = logs {
         logs.let_go();
     }

@@ -20,7 +20,7 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
 pub const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// Settings whose value is never shown.
-pub(super) const SECRETS: [&str; 12] = [
+pub(super) const SECRETS: [&str; 16] = [
     "mirakl.frontKey",
     "mirakl.operatorKey",
     "mirakl.bearerToken",
@@ -28,6 +28,10 @@ pub(super) const SECRETS: [&str; 12] = [
     "hipay.wsPassword",
     "hipay.enterprise.passphrase",
     "mail.password",
+    "alert.webhook.secret",
+    "alert.slack.url",
+    "alert.teams.url",
+    "alert.pagerduty.routingKey",
     "github.token",
     "server.metricsToken",
     "dashboard.apiToken",

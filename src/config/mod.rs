@@ -35,10 +35,10 @@ use crate::secret::Secret;
 use crate::sentence::say;
 
 pub use settings::{
-    AccountConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType, HashAlgorithm,
-    HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig, MiraklCredentials,
-    NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TimeWindow, TlsConfig,
-    UpdateAuto, UpdateChannel, UpdateConfig,
+    AccountConfig, AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType,
+    HashAlgorithm, HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig,
+    MiraklCredentials, NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
+    TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
 pub use write_back::{CHANGEABLE, Mend, WriteBackError, changes_nothing_else, replace_in, write_settings};
@@ -73,6 +73,8 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// Where alerts are mailed; none: nowhere.
     pub mail: Option<MailConfig>,
+    /// Where alerts go beside mail.
+    pub alert: AlertConfig,
     /// Which log lines go where.
     pub logs: LogsConfig,
     /// How long things are kept.
@@ -85,6 +87,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Returns the least level that people are told about; `None` where nobody is to be told.
+    pub fn alert_level(&self) -> Option<LogLevel> {
+        let mail = self.mail.as_ref().and(self.logs.alert_level);
+        let channels = (!self.alert.is_empty()).then(|| self.logs.alert_level.unwrap_or(LogLevel::Error));
+        mail.or(channels)
+    }
+
     /// Returns true for the marketplace's own accounts, technical and operator (HiPay IDs).
     pub fn is_own_account(&self, hipay_id: u64) -> bool {
         [self.technical_account.hipay_id, self.operator_account.hipay_id].contains(&hipay_id)
@@ -143,7 +152,7 @@ impl Config {
         let mail = self.mail.as_ref().and_then(|mail| mail.password.as_ref());
         let others = [&self.server.metrics_token, &self.dashboard.api_token, &self.update.token];
         let users = self.dashboard.users.iter().map(|user| &user.password_hash);
-        always.into_iter().chain(others.into_iter().flatten()).chain(mail).chain(users)
+        always.into_iter().chain(others.into_iter().flatten()).chain(mail).chain(users).chain(self.alert.secrets())
     }
 
     fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {
@@ -171,6 +180,7 @@ impl Config {
         let server = sections::server(reader);
         let dashboard = sections::dashboard(reader);
         let mail = sections::mail(reader, technical.as_ref().ok().map(|account| account.email.as_str()));
+        let alert = sections::alert(reader);
         let logs = sections::logs(reader);
         let retention = sections::retention(reader);
         let update = sections::update(reader);
@@ -187,6 +197,7 @@ impl Config {
             server: server?,
             dashboard: dashboard?,
             mail: mail?,
+            alert: alert?,
             logs: logs?,
             retention: retention?,
             update: update?,

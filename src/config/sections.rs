@@ -2,15 +2,17 @@
 //! before the first mistake ends it, so that all are found at once.
 
 use argon2::password_hash::phc::PasswordHash;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_yaml::Value;
 
 use super::document::known_fields;
 use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{
-    CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig, MailSecurity,
-    NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig, UpdateAuto,
-    UpdateChannel, UpdateConfig,
+    AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig,
+    MailSecurity, NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig,
+    UpdateAuto, UpdateChannel, UpdateConfig,
 };
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
@@ -222,6 +224,39 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
         ca_file: ca_file?,
         digest: digest?,
     }))
+}
+
+/// What the secret of a webhook begins with (Standard Webhooks).
+const WEBHOOK_SECRET: &str = "whsec_";
+
+pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
+    let webhook = reader.optional("alert.webhook.url", values::address);
+    let secret = reader.optional("alert.webhook.secret", |text| {
+        let key = text.trim().strip_prefix(WEBHOOK_SECRET).and_then(|text| STANDARD.decode(text).ok());
+        let key = key.filter(|key| (24..=64).contains(&key.len())).ok_or_else(|| say!("value-webhook-secret"))?;
+        Ok(Secret::new(format!("{WEBHOOK_SECRET}{}", STANDARD.encode(key))))
+    });
+    let secret_address = |text: &str| match values::address(text) {
+        Ok(address) => Ok(Secret::new(address)),
+        // It is a secret: it is not shown.
+        Err(_) => Err(say!("value-url-secret")),
+    };
+    let slack = reader.optional("alert.slack.url", secret_address);
+    let teams = reader.optional("alert.teams.url", secret_address);
+    let routing_key = reader.optional_secret("alert.pagerduty.routingKey", SHORTEST_TOKEN);
+    let pager_duty = reader.required("alert.pagerduty.url", values::url);
+    let webhook = match (webhook?, secret?) {
+        (Some(url), Some(secret)) => Some((url, secret)),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err(reader.refuse("alert.webhook.secret", say!("setting-beside", other = "alert.webhook.url")));
+        }
+        (None, Some(_)) => {
+            return Err(reader.refuse("alert.webhook.url", say!("setting-beside", other = "alert.webhook.secret")));
+        }
+    };
+    let pager_duty = pager_duty?;
+    Ok(AlertConfig { webhook, slack: slack?, teams: teams?, pager_duty: routing_key?.map(|key| (pager_duty, key)) })
 }
 
 pub(super) fn logs(reader: &mut Reader) -> Read<LogsConfig> {

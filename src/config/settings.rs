@@ -292,6 +292,32 @@ pub enum MailSecurity {
     Tls,
 }
 
+/// Where alerts go beside mail.
+#[derive(Debug, Clone, Default)]
+pub struct AlertConfig {
+    /// The address of a webhook, and the key that its messages are signed with.
+    pub webhook: Option<(String, Secret)>,
+    /// The address of an incoming webhook of Slack: whoever knows it may write there.
+    pub slack: Option<Secret>,
+    /// The address of a workflow of Microsoft Teams: likewise.
+    pub teams: Option<Secret>,
+    /// The address of `PagerDuty`'s events, and the key of a service there.
+    pub pager_duty: Option<(String, Secret)>,
+}
+
+impl AlertConfig {
+    /// Returns true where nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.webhook.is_none() && self.slack.is_none() && self.teams.is_none() && self.pager_duty.is_none()
+    }
+
+    /// Every secret that is set.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let keys = [&self.webhook, &self.pager_duty].into_iter().flatten().map(|(_, secret)| secret);
+        keys.chain(self.slack.iter()).chain(self.teams.iter())
+    }
+}
+
 /// Which log lines go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogsConfig {

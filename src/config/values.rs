@@ -138,6 +138,15 @@ pub(super) fn url(text: &str) -> Result<String, Sentence> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// An address that requests are sent to as it is, with what follows a `?`.
+pub(super) fn address(text: &str) -> Result<String, Sentence> {
+    let text = text.trim();
+    let (before, query) = text.split_once('?').map_or((text, None), |(before, query)| (before, Some(query)));
+    let url = url(before)?;
+    let slash = if before.ends_with('/') { "/" } else { "" };
+    Ok(query.map_or_else(|| format!("{url}{slash}"), |query| format!("{url}{slash}?{query}")))
+}
+
 /// The address of an API that may have been given with its `/api`.
 pub(super) fn url_before_api(text: &str) -> Result<String, Sentence> {
     let url = url(text)?;

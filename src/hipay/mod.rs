@@ -18,7 +18,7 @@ use crate::config::HiPayConfig;
 use crate::multipart::Multipart;
 use crate::operation::PaymentKind;
 use crate::refusal::Refusal;
-use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
+use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
 use crate::secret::Secret;
 use crate::sentence::{Sentence, say};
 
@@ -82,6 +82,11 @@ impl HiPay {
     /// HiPay's own time where it was told a moment ago, so that it can be compared with our clock.
     pub fn their_time_now(&self) -> Option<Timestamp> {
         self.remote.their_time_within(JUST_NOW)
+    }
+
+    /// Returns since when HiPay has not answered; `None` where it answered the last call.
+    pub fn silence(&self) -> Option<Silence> {
+        self.remote.silence()
     }
 
     /// The time for which an answer is valid that was requested at `asked_at` and has just arrived: HiPay's own time, if

@@ -86,19 +86,20 @@ impl Run {
     }
 
     /// Deals with one item by `work`, and counts it as done, and as failed where a failure was counted meanwhile.
-    pub async fn item(&self, work: impl Future<Output = ()>) {
-        let failed = ITEM_FAILED
-            .scope(Cell::new(false), async {
-                work.await;
-                ITEM_FAILED.with(Cell::get)
-            })
-            .await;
-        {
-            let mut tally = self.tally();
-            tally.done = tally.done.saturating_add(1);
-            tally.items_failed = tally.items_failed.saturating_add(u64::from(failed));
+    pub fn item<'a>(&'a self, work: impl Future<Output = ()> + 'a) -> impl Future<Output = ()> + 'a {
+        let work = Box::pin(ITEM_FAILED.scope(Cell::new(false), async {
+            work.await;
+            ITEM_FAILED.with(Cell::get)
+        }));
+        async move {
+            let failed = work.await;
+            {
+                let mut tally = self.tally();
+                tally.done = tally.done.saturating_add(1);
+                tally.items_failed = tally.items_failed.saturating_add(u64::from(failed));
+            }
+            self.progress.step();
         }
-        self.progress.step();
     }
 
     /// An item came to `what`.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::pay::subject;
 use super::{Context, JobError, Run, Subject};
+use crate::money::{Amount, Currency};
 use crate::operation::{Hold, Operation, Status};
-use crate::store::{Query, StoreError, View};
+use crate::store::{Query, Reader, StoreError, View};
 
 /// Rows read in one slice, so that no read transaction stays open for long.
 const SLICE: usize = 2_000;
@@ -100,4 +101,13 @@ pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
         }
     };
     run.item(dealt_with).await;
+}
+
+/// Returns the sum of what the next transfers need from the technical account, in `currency`.
+pub fn due_for_transfers(reader: &Reader<'_>, currency: Currency) -> Result<Amount, StoreError> {
+    let mut due = 0_i64;
+    for status in Status::TRANSFER_PAYABLE {
+        due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);
+    }
+    Ok(Amount::from_minor(due, currency))
 }

@@ -59,6 +59,7 @@ pub use callback_salts::{
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
 pub use drain_inbox::drain_inbox;
+pub use due::due_for_transfers;
 pub use operation_choices::choose_for_operation;
 pub use record::{BatchRecord, BatchState, Ended, Failure, Subject};
 pub use retention::{Erased, retention};
@@ -78,6 +79,7 @@ use crate::mirakl::Mirakl;
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Store, StoreError};
+use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
 use record::NewBatch;
@@ -100,6 +102,8 @@ pub struct Context {
     pub inbox: Arc<Notify>,
     /// Whether anything may be changed outside now.
     pub gate: Gate,
+    /// Troubles, for whoever notices one.
+    pub troubles: Troubles,
     /// Two batches of one name never run at once.
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
@@ -118,6 +122,7 @@ impl Context {
             clock,
             inbox: Arc::default(),
             gate: Gate::default(),
+            troubles: Troubles::default(),
             turns: Turns::default(),
             read_again: Arc::default(),
             known_salts: Arc::default(),
@@ -261,10 +266,7 @@ async fn carry_out(
     let ended = record.end(context, &run, outcome).await;
     let (BatchRecord { done, total, failed, .. }, state) = (&ended.record, ended.record.state().name());
     tracing::info!(action, batch, done, total, failed, "ends: {state}");
-    // What ended it early is told by itself.
-    if ended.error.is_none() {
-        summary::tell(context, &ended.record).await;
-    }
+    summary::tell(context, &ended);
     ended
 }
 

@@ -266,10 +266,6 @@ impl BatchRecord {
         self.ended_at = Some(context.clock.now());
         let (command, state) = (self.command.clone(), self.state().name());
         counter!(metrics::BATCHES, "command" => command, "state" => state).increment(1);
-        // What the schedule is to do about one of its own is said by the scheduler.
-        if let (Some(error), None) = (&error, self.scheduled_for) {
-            tracing::error!(action = self.command.as_str(), batch = self.id, "ended early: {error}");
-        }
         let record = self.clone();
         if let Err(unkept) = context.store.write(move |writer| writer.put(&record)).await {
             error.get_or_insert(unkept.into());

@@ -1,7 +1,7 @@
 //! Lines that a person is to be told about, gathered: a storm of ten thousand lines is a handful
 //! of sentences with counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -131,6 +131,14 @@ impl Summary {
         levels.into_iter().rev().collect()
     }
 
+    /// The sentences that are told apart, without the numbers in them.
+    pub fn kinds(&self) -> impl Iterator<Item = String> {
+        self.sentences.iter().map(|sentence| {
+            let words: String = without_numbers(&sentence.message).collect();
+            format!("{} {}: {words}", sentence.level, sentence.action)
+        })
+    }
+
     /// Adds a line.
     pub fn add(&mut self, line: &LogLine) {
         self.add_sentence(Sentence::of(line));
@@ -187,6 +195,11 @@ impl Alerts {
     pub(super) fn add(&self, line: &LogLine) {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner).add(line);
         self.came.notify_one();
+    }
+
+    /// True where something is gathered that `told` knows nothing like.
+    pub fn holds_news(&self, told: &BTreeSet<String>) -> bool {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).kinds().any(|kind| !told.contains(&kind))
     }
 
     /// Adds what was gathered elsewhere, or could not be mailed.

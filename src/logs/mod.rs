@@ -62,6 +62,7 @@ use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Settings};
 use crate::metrics::LOG_LINES;
 use crate::store::{Store, StoreError};
+use crate::trouble;
 
 /// Lines of this action are about the mail itself: they are never mailed.
 pub const MAIL: &str = "mail";
@@ -124,9 +125,9 @@ impl Wanted {
         self.config.as_ref().map_or(Some(LogLevel::Info), |config| config.logs.store_level)
     }
 
-    /// The least level that is mailed.
+    /// The least level that people are told about.
     fn mailed(&self) -> Option<LogLevel> {
-        self.config.as_ref().filter(|config| config.mail.is_some()).and_then(|config| config.logs.alert_level)
+        self.config.as_ref().and_then(|config| config.alert_level())
     }
 
     fn file(&self) -> Option<&Path> {
@@ -244,7 +245,11 @@ impl Logs {
         if kept {
             self.shared.to_keep.push(Arc::clone(&line));
         }
-        if of_use && line.action != MAIL && wanted.mailed().is_some_and(|mailed| level >= mailed) {
+        if of_use
+            && line.action != MAIL
+            && !line.fields.contains_key(trouble::FIELD)
+            && wanted.mailed().is_some_and(|mailed| level >= mailed)
+        {
             self.shared.alerts.add(&line);
         }
         if !shown && !filed {

@@ -8,10 +8,14 @@ use super::{Letter, Mail};
 use crate::config::{Config, Locale, LogLevel};
 use crate::locale::Texts;
 use crate::logs::{Sentence, Summary, masked};
+use crate::sentence;
 use crate::sys;
+use crate::trouble::Trouble;
 
 /// So many sentences are told; how many more there are is said.
 const MOST_SENTENCES: usize = 20;
+/// A longer message is cut in a subject, in characters.
+const LONGEST_SUBJECT: usize = 160;
 /// A longer sentence is cut, in characters.
 const LONGEST_SENTENCE: usize = 500;
 
@@ -26,10 +30,11 @@ enum Part {
 /// Writes a mail in the language and with the addresses of `config`.
 pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
     let writer = Scribe { texts: Texts::of(config.dashboard.locale), config };
-    let (subject, parts) = match (&mail.summary, &mail.digest) {
-        (_, Some(digest)) => writer.digest(digest),
-        (Some(summary), None) => writer.alert(summary),
-        (None, None) => writer.alert(&Summary::default()),
+    let (subject, parts) = match (&mail.trouble, &mail.digest, &mail.summary) {
+        (Some(trouble), ..) => writer.trouble(trouble),
+        (None, Some(digest), _) => writer.digest(digest),
+        (None, None, Some(summary)) => writer.alert(summary),
+        (None, None, None) => writer.alert(&Summary::default()),
     };
     Letter { subject, text: as_text(&parts), html: as_html(&parts), token: mail.token.clone(), at: mail.created_at }
 }
@@ -106,6 +111,31 @@ impl Scribe<'_> {
         parts.push(Part::Paragraph(self.texts.text("alert-outro", &[("minutes", minutes.into())])));
         parts.extend(self.link("/logs"));
         (subject, parts)
+    }
+
+    fn trouble(&self, trouble: &Trouble) -> (String, Vec<Part>) {
+        let message = masked(&sentence::in_words(&trouble.message, trouble.said.as_ref(), self.texts));
+        let short: String = message.chars().take(LONGEST_SUBJECT).collect();
+        let short = if short.len() < message.len() { format!("{short}…") } else { short };
+        let level = self.level(trouble.level);
+        let item = || Part::Item(format!("{level} {message}"), Vec::new());
+        let facts = [
+            ("host", host(self.config).into()),
+            ("since", self.time(Some(trouble.opened_at)).into()),
+            ("last", self.time(Some(trouble.seen_at)).into()),
+            ("times", trouble.times.into()),
+            ("until", self.time(trouble.resolved_at).into()),
+        ];
+        let subject = [("subject", self.subject().into()), ("level", level.as_str().into()), ("message", short.into())];
+        let paragraph = |id: &str| Part::Paragraph(self.texts.text(id, &facts));
+        let mut parts = if trouble.resolved_at.is_some() {
+            vec![paragraph("trouble-over"), item(), paragraph("trouble-over-outro")]
+        } else {
+            vec![paragraph("trouble-open"), item(), paragraph("trouble-outro")]
+        };
+        parts.extend(self.link(""));
+        let id = if trouble.resolved_at.is_some() { "trouble-over-subject" } else { "trouble-subject" };
+        (self.texts.text(id, &subject), parts)
     }
 
     fn sentence(&self, sentence: &Sentence) -> Part {
@@ -192,7 +222,7 @@ impl Scribe<'_> {
 }
 
 /// What this installation is called: by its public address, else by its machine.
-fn host(config: &Config) -> String {
+pub(super) fn host(config: &Config) -> String {
     let public = config.server.public_url.as_deref().and_then(|url| url.split_once("://"));
     if let Some((_, host)) = public {
         return host.to_owned();

@@ -1,21 +1,37 @@
 //! From the outbox to the mail server.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::channel::{Channel, Messenger};
 use super::outbox::{Mail, MailKind, MailState};
 use super::post::{Post, PostError};
 use super::{LOOK_AGAIN, compose};
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{Config, LogLevel, Settings};
 use crate::logs::MAIL;
 use crate::metrics::MAILS;
+use crate::sentence::say;
 use crate::store::{Query, Store, StoreError, View};
+use crate::trouble::{self, Noticed, Troubles};
 
 /// How long mails that came to an end are kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// A server that cannot be reached is reported as a trouble once a message was tried this often, about a minute after
+/// the first time.
+const TRIES_OF_UNREACHABLE: u32 = 2;
+/// One that asks to come again later is once a message was tried this often: greylisting takes a quarter of an hour.
+const TRIES_OF_LATER: u32 = 5;
+
+/// The way on one channel.
+enum Way {
+    Post(Post),
+    Messenger(Messenger),
+}
 
 /// Sends mails and writes down what came of them.
 pub(super) struct Delivery {
@@ -24,18 +40,41 @@ pub(super) struct Delivery {
     settings: Settings,
     /// What came of mails that the store would not take.
     unsaved: BTreeMap<u64, Mail>,
-    /// The mail server did not take what was sent last.
-    in_trouble: bool,
+    /// The channels that did not take what was sent last.
+    in_trouble: BTreeSet<Channel>,
+    /// Channels that take messages again: what waits for them is sent now.
+    back: BTreeSet<Channel>,
+    /// Channels that have not taken anything for some tries are reported here.
+    troubles: Troubles,
     pub(super) patience: Duration,
 }
 
 impl Delivery {
-    pub(super) fn new(store: Store, clock: Clock, settings: Settings, patience: Duration) -> Self {
-        Self { store, clock, settings, unsaved: BTreeMap::new(), in_trouble: false, patience }
+    pub(super) fn new(store: Store, clock: Clock, settings: Settings, troubles: Troubles, patience: Duration) -> Self {
+        Self {
+            store,
+            clock,
+            settings,
+            unsaved: BTreeMap::new(),
+            in_trouble: BTreeSet::new(),
+            back: BTreeSet::new(),
+            troubles,
+            patience,
+        }
     }
 
-    /// Sends what is due. Gives when the next one is.
+    /// Sends what is due, and what waits for a channel that has just taken something again. Gives when the next is due.
     pub(super) async fn send_due(&mut self) -> Option<Timestamp> {
+        let next = self.send_round().await;
+        if self.back.is_empty() {
+            return next;
+        }
+        let next = self.send_round().await;
+        self.back.clear();
+        next
+    }
+
+    async fn send_round(&mut self) -> Option<Timestamp> {
         let soon = self.clock.now().checked_add(LOOK_AGAIN).ok();
         for mail in std::mem::take(&mut self.unsaved).into_values() {
             self.save(mail).await;
@@ -54,17 +93,22 @@ impl Delivery {
         };
         let config = self.settings.get();
         let mut next: Option<Timestamp> = None;
-        let mut post = None;
+        let mut ways: BTreeMap<Channel, Option<Way>> = BTreeMap::new();
         for mut mail in open {
-            if mail.kind == MailKind::Unknown || self.unsaved.contains_key(&mail.id) {
+            let unknown = mail.kind == MailKind::Unknown || mail.channel == Channel::Unknown;
+            if unknown || self.unsaved.contains_key(&mail.id) {
                 continue;
             }
-            if mail.is_due(now) {
-                if post.is_none() {
-                    post = self.post(&config).await;
+            if mail.is_due(now) || self.back.contains(&mail.channel) {
+                if let Entry::Vacant(vacant) = ways.entry(mail.channel) {
+                    vacant.insert(self.way(mail.channel, &config).await);
                 }
-                let Some(post) = &post else { return soon };
-                self.deliver(&mut mail, &config, post).await;
+                let Some(Some(way)) = ways.get(&mail.channel) else {
+                    // It may be set again.
+                    next = [next, soon].into_iter().flatten().min();
+                    continue;
+                };
+                self.deliver(&mut mail, &config, way).await;
                 self.save(mail.clone()).await;
             }
             if let Some(at) = mail.try_at {
@@ -77,50 +121,55 @@ impl Delivery {
     /// Sends a mail that the store does not take. True where somebody got it, or nobody ever will.
     pub(super) async fn send_unkept(&mut self, mail: &mut Mail) -> bool {
         let config = self.settings.get();
-        let Some(post) = self.post(&config).await else { return false };
-        self.deliver(mail, &config, &post).await;
+        let Some(way) = self.way(mail.channel, &config).await else { return false };
+        self.deliver(mail, &config, &way).await;
         mail.delivered > 0 || mail.state != MailState::Queued
     }
 
-    /// The mail server of the settings; `None`, and said, where there is none that can be used.
-    async fn post(&mut self, config: &Config) -> Option<Post> {
-        match Post::new(config.mail.as_ref()?, self.patience).await {
-            Ok(post) => Some(post),
-            Err(error) => {
-                self.trouble(&error.to_string());
-                None
-            }
-        }
+    /// The way on `channel` by the settings; `None`, and said, where there is none that can be used.
+    async fn way(&mut self, channel: Channel, config: &Config) -> Option<Way> {
+        let way = match (channel, &config.mail) {
+            (Channel::Mail, Some(mail)) => Post::new(mail, self.patience).await.map(|post| Some(Way::Post(post))),
+            (Channel::Mail, None) => Ok(None),
+            _ => Messenger::new(channel, config, self.patience).map(|messenger| messenger.map(Way::Messenger)),
+        };
+        way.unwrap_or_else(|error| {
+            self.trouble(channel, true, &error.to_string());
+            None
+        })
     }
 
     /// Sends a mail to all who have not got it, and writes down what came of it.
-    async fn deliver(&mut self, mail: &mut Mail, config: &Config, post: &Post) {
+    async fn deliver(&mut self, mail: &mut Mail, config: &Config, way: &Way) {
         let letter = compose::letter(mail, config);
+        let channel = mail.channel;
         for to in mail.to.clone() {
-            match post.send(&letter, &to).await {
+            let sent = match way {
+                Way::Post(post) => post.send(&letter, &to).await,
+                Way::Messenger(messenger) => messenger.send(mail, &letter, config).await,
+            };
+            match sent {
                 Ok(()) => {
                     mail.to.retain(|waiting| *waiting != to);
                     mail.delivered = mail.delivered.saturating_add(1);
                     mail.message.clear();
-                    if std::mem::take(&mut self.in_trouble) {
-                        tracing::info!(severity = "NOTICE", action = MAIL, "the mail server takes mail again");
-                    }
+                    self.well(channel);
                 }
                 Err(PostError::Refused(reason)) => {
                     tracing::warn!(
                         action = MAIL,
-                        "a mail to {to} was refused for good, and is not tried again: {reason}"
+                        "a message to {to} was refused for good, and is not tried again: {reason}"
                     );
                     mail.to.retain(|waiting| *waiting != to);
                     mail.refused.push(to);
                     mail.message = reason;
                 }
                 Err(PostError::Later(reason)) => {
-                    self.trouble(&reason);
+                    self.trouble(channel, mail.tries.saturating_add(1) >= TRIES_OF_LATER, &reason);
                     mail.message = reason;
                 }
                 Err(PostError::Unreachable(reason)) => {
-                    self.trouble(&reason);
+                    self.trouble(channel, mail.tries.saturating_add(1) >= TRIES_OF_UNREACHABLE, &reason);
                     mail.message = reason;
                     break;
                 }
@@ -131,7 +180,7 @@ impl Delivery {
         metrics::counter!(MAILS, "outcome" => outcome).increment(1);
         if mail.state == MailState::GivenUp {
             let (made, reason) = (mail.created_at, &mail.message);
-            tracing::warn!(action = MAIL, "a mail of {made} was tried for days and is given up: {reason}");
+            tracing::warn!(action = MAIL, "a message of {made} was tried for days and is given up: {reason}");
         }
     }
 
@@ -152,17 +201,37 @@ impl Delivery {
         }
     }
 
-    /// Says that the mail server takes nothing: once, until it does again.
-    fn trouble(&mut self, reason: &str) {
-        if std::mem::replace(&mut self.in_trouble, true) {
-            tracing::debug!(action = MAIL, "mail still waits: {reason}");
-        } else {
+    /// A channel takes messages.
+    fn well(&mut self, channel: Channel) {
+        if self.in_trouble.remove(&channel) {
+            self.back.insert(channel);
+            tracing::info!(severity = "NOTICE", action = MAIL, "{} takes messages again", channel.name());
+        }
+        self.troubles.resolve(&key_of(channel), Noticed { action: MAIL, batch: None, at: self.clock.now() });
+    }
+
+    /// Says that a channel takes nothing: once, until it does again; reports it as a trouble of its own where it `lasts`.
+    fn trouble(&mut self, channel: Channel, lasts: bool, reason: &str) {
+        let (name, setting) = (channel.name(), channel.setting());
+        if lasts {
+            let noticed = Noticed { action: MAIL, batch: None, at: self.clock.now() };
+            let message = say!("trouble-channel", name, reason, setting);
+            self.troubles.report(&key_of(channel), LogLevel::Error, message, noticed);
+        }
+        if self.in_trouble.insert(channel) {
             tracing::warn!(
                 action = MAIL,
-                "mail waits in the outbox and is tried again, the longer the less often: {reason}"
+                "messages on {name} wait in the outbox and are tried again, the longer the less often: {reason}"
             );
+        } else {
+            tracing::debug!(action = MAIL, "messages on {name} still wait: {reason}");
         }
     }
+}
+
+/// The trouble of a channel that takes no message.
+pub(super) fn key_of(channel: Channel) -> String {
+    if channel == Channel::Mail { trouble::MAIL.to_owned() } else { format!("alert:{}", channel.name()) }
 }
 
 /// Says that the store did not let us do `what`.

@@ -11,12 +11,14 @@
 //!
 //! A mail names shops and vouchers, and what the log says: nothing personal, see [`crate::logs`].
 
+mod channel;
 mod compose;
 mod delivery;
 mod digest;
 mod outbox;
 mod post;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -25,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use delivery::{Delivery, report};
+pub use channel::Channel;
+use delivery::{Delivery, key_of, report};
 pub use digest::{Digest, OfLevel, OfStatus, Runs};
 pub use outbox::{Mail, MailKind, MailState};
 pub use post::{Letter, Post, PostError, SENT_WITHIN};
@@ -35,11 +38,16 @@ use crate::config::{LogLevel, MailConfig, Settings};
 use crate::gate::Gate;
 use crate::logs::{LogLine, Logs, MAIL, Summary};
 use crate::store::{Query, Store, StoreError, View};
+use crate::trouble::{self, Troubles};
 
 /// How long lines are gathered after the first one of a quiet time.
 pub const FIRST_ALERT_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// How long there is from one alert to the next, at least.
 pub const BETWEEN_ALERTS: SignedDuration = SignedDuration::from_mins(5);
+/// How long there is to the next alert where it tells something that no alert has told.
+const BETWEEN_NEWS: SignedDuration = SignedDuration::from_secs(60);
+/// How many sentences are remembered as told.
+const MAX_TOLD: usize = 500;
 /// How often the settings are looked at, which may ask for a digest now.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How many lines of before a restart are looked through for an alert.
@@ -80,16 +88,33 @@ pub struct Mailer {
     mark: Mark,
     /// When the lines that are gathered go into an alert.
     alert_at: Option<Timestamp>,
+    /// Sentences that alerts of this process have told.
+    told: BTreeSet<String>,
     delivery: Delivery,
+    troubles: Troubles,
+    /// Messages that the store did not take and nobody has got.
+    unkept: Vec<Mail>,
     /// Nothing is sent while it is closed.
     gate: Gate,
 }
 
 impl Mailer {
-    /// Mails by `settings`, from the outbox in `store`; alerts are those of `logs`.
-    pub fn new(store: Store, clock: Clock, settings: Settings, logs: Option<Logs>) -> Self {
-        let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), SENT_WITHIN);
-        Self { store, clock, settings, logs, mark: Mark::default(), alert_at: None, delivery, gate: Gate::default() }
+    /// Mails by `settings`, from the outbox in `store`; alerts are those of `logs` and `troubles`.
+    pub fn new(store: Store, clock: Clock, settings: Settings, logs: Option<Logs>, troubles: Troubles) -> Self {
+        let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), troubles.clone(), SENT_WITHIN);
+        Self {
+            store,
+            clock,
+            settings,
+            logs,
+            mark: Mark::default(),
+            alert_at: None,
+            told: BTreeSet::new(),
+            delivery,
+            troubles,
+            unkept: Vec::new(),
+            gate: Gate::default(),
+        }
     }
 
     /// The same, but nothing is sent while `gate` is closed.
@@ -117,6 +142,7 @@ impl Mailer {
             }
             let worked = async {
                 self.make_digest().await;
+                self.tell_troubles().await;
                 self.make_alert(false).await;
                 self.delivery.send_due().await
             };
@@ -131,6 +157,7 @@ impl Mailer {
             };
             self.wait(next, &stop).await;
         }
+        self.tell_troubles().await;
         self.make_alert(true).await;
     }
 
@@ -138,6 +165,7 @@ impl Mailer {
     /// which nobody stays.
     pub async fn once(mut self) {
         self.begin().await;
+        self.tell_troubles().await;
         self.make_alert(true).await;
         self.delivery.send_due().await;
     }
@@ -146,24 +174,32 @@ impl Mailer {
     async fn wait(&mut self, next_try: Option<Timestamp>, stop: &CancellationToken) {
         loop {
             let now = self.clock.now();
-            if self.alert_at.is_none() && self.logs.as_ref().is_some_and(|logs| !logs.alerts().is_empty()) {
-                let quiet = self.mark.made_at.and_then(|at| at.checked_add(BETWEEN_ALERTS).ok());
+            let alerts = self.logs.as_ref().map(Logs::alerts);
+            // An alert that is made soon takes along what comes.
+            let soon_enough = now.checked_add(BETWEEN_NEWS).unwrap_or(now);
+            let waits = self.alert_at.is_none_or(|at| at > soon_enough);
+            let is_news = waits && alerts.is_some_and(|alerts| alerts.holds_news(&self.told));
+            if (self.alert_at.is_none() || is_news) && alerts.is_some_and(|alerts| !alerts.is_empty()) {
+                let between = if is_news { BETWEEN_NEWS } else { BETWEEN_ALERTS };
+                let quiet = self.mark.made_at.and_then(|at| at.checked_add(between).ok());
                 let soon = now.checked_add(FIRST_ALERT_AFTER).unwrap_or(now);
                 // A clock that was turned back must not keep an alert back for long.
-                let latest = now.checked_add(BETWEEN_ALERTS).unwrap_or(now);
-                self.alert_at = Some(quiet.map_or(soon, |quiet| quiet.max(soon)).min(latest));
+                let latest = now.checked_add(between).unwrap_or(now);
+                let due = quiet.map_or(soon, |quiet| quiet.max(soon)).min(latest);
+                self.alert_at = Some(self.alert_at.map_or(due, |known| known.min(due)));
             }
             let look = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
             let until = [self.alert_at, next_try].into_iter().flatten().fold(look, Timestamp::min);
             let came = async {
                 match &self.logs {
-                    Some(logs) if self.alert_at.is_none() => logs.alerts().came().await,
-                    _ => std::future::pending().await,
+                    Some(logs) if self.alert_at.is_none_or(|at| at > soon_enough) => logs.alerts().came().await,
+                    Some(_) | None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = self.clock.until(until) => return,
                 () = stop.cancelled() => return,
+                () = self.troubles.changed() => return,
                 () = came => {}
             }
         }
@@ -184,17 +220,16 @@ impl Mailer {
             }
             Err(error) => return report("read how far the log was mailed", Some(&error)),
         }
-        let (Some(since), Some(level)) = (self.mark.mailed_until, self.settings.get().logs.alert_level) else { return };
-        if self.settings.get().mail.is_none() {
-            return;
-        }
+        let (Some(since), Some(level)) = (self.mark.mailed_until, self.settings.get().alert_level()) else { return };
         let unmailed = self.store.reading(move |reader| {
             let mut summary = Summary::default();
             for level in LogLevel::ALL.into_iter().filter(|known| *known >= level) {
                 let lines = Query::group("level", u64::from(level.number())).from(since).to(begun_at);
                 for key in reader.keys::<LogLine>(&lines.limit(MOST_LINES_OF_BEFORE))?.keys {
                     let line = reader.get::<LogLine>(&key).ok().flatten();
-                    if let Some(line) = line.filter(|line| line.at > since && line.action != MAIL) {
+                    // A trouble is kept by itself, and noticed again where it was not.
+                    let of_lines = |line: &LogLine| line.action != MAIL && !line.fields.contains_key(trouble::FIELD);
+                    if let Some(line) = line.filter(|line| line.at > since && of_lines(line)) {
                         summary.add(&line);
                     }
                 }
@@ -217,14 +252,22 @@ impl Mailer {
         }
         self.alert_at = None;
         let summary = logs.alerts().take();
-        let Some(to) = self.settings.get().mail.as_ref().map(|mail| mail.to.clone()) else { return };
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
+        self.told.extend(summary.kinds());
+        let channels = Channel::all(&self.settings.get());
+        if channels.is_empty() {
+            return;
+        }
         let mut mark = self.mark.clone();
         mark.made_at = Some(at);
         mark.mailed_until = mark.mailed_until.max(summary.last_at);
-        let (mail, noted) = (Mail::alert(summary, to, at), mark.clone());
-        let kept = mail.clone();
+        let of = |channel| Mail::alert(summary.clone(), channel, at);
+        let (mails, noted): (Vec<Mail>, Mark) = (channels.into_iter().map(of).collect(), mark.clone());
+        let kept = mails.clone();
         let queued = self.store.write(move |writer| {
-            outbox::queue(writer, kept)?;
+            kept.into_iter().try_for_each(|mail| outbox::queue(writer, mail))?;
             writer.put_document(ALERTS, &noted)
         });
         match queued.await {
@@ -235,10 +278,51 @@ impl Mailer {
                 report("keep an alert", Some(&error));
                 self.mark.made_at = Some(at);
                 // Most likely that is what the alert is about.
-                let mut mail = mail;
-                if !self.delivery.send_unkept(&mut mail).await {
-                    logs.alerts().give_back(mail.summary.unwrap_or_default());
-                }
+                self.send_unkept(mails).await;
+            }
+        }
+    }
+
+    /// Sends what the store does not take; what does not arrive is tried again.
+    async fn send_unkept(&mut self, mails: Vec<Mail>) {
+        for mut mail in mails {
+            if !self.delivery.send_unkept(&mut mail).await {
+                self.unkept.push(mail);
+            }
+        }
+    }
+
+    /// Tells on every channel of troubles that have begun or are over, and keeps what is open.
+    async fn tell_troubles(&mut self) {
+        let (now, config) = (self.clock.now(), self.settings.get());
+        let unkept = std::mem::take(&mut self.unkept);
+        self.send_unkept(unkept).await;
+        let (told, open) = (self.troubles.take(), self.troubles.unsaved());
+        if told.is_empty() && open.is_none() {
+            return;
+        }
+        let mut mails = Vec::new();
+        for trouble in &told {
+            let level = LogLevel::of_number(trouble.level);
+            let channels = Channel::all(&config).into_iter().filter(|(channel, _)| {
+                // That a channel takes nothing is told on the others, and on itself once it does.
+                trouble.resolved_at.is_some() || trouble.key != key_of(*channel)
+            });
+            let channels = channels.filter(|_| config.alert_level().is_some_and(|least| level >= least));
+            mails.extend(channels.map(|channel| Mail::of_trouble(trouble.clone(), channel, now)));
+        }
+        let kept = mails.clone();
+        let queued = self.store.write(move |writer| {
+            kept.into_iter().try_for_each(|mail| outbox::queue(writer, mail))?;
+            open.map_or(Ok(()), |open| trouble::save(writer, &open))
+        });
+        match queued.await {
+            Ok(()) => {}
+            Err(StoreError::Closed) => self.troubles.give_back(told),
+            Err(error) => {
+                report("keep what is told of a trouble", Some(&error));
+                self.troubles.not_saved();
+                self.send_unkept(mails).await;
             }
         }
     }

@@ -4,9 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::channel::Channel;
 use super::digest::Digest;
 use crate::logs::Summary;
 use crate::store::{Entry, Index, Query, Record, StoreError, View, Writer};
+use crate::trouble::Trouble;
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +18,10 @@ pub enum MailKind {
     Alert,
     /// What was done on a day.
     Digest,
+    /// A trouble that has begun, lasts or is over.
+    Trouble,
+    /// Log lines for a channel other than mail: a kind of its own, so that an earlier release mails it to nobody.
+    Lines,
     /// A kind of a release that we do not know: kept, not sent.
     #[serde(other)]
     Unknown,
@@ -62,6 +68,9 @@ pub struct Mail {
     pub state: MailState,
     /// When it was made (UTC).
     pub created_at: Timestamp,
+    /// The way on which it is sent.
+    #[serde(default)]
+    pub channel: Channel,
     /// Recipients that have not got it yet.
     #[serde(default)]
     pub to: Vec<String>,
@@ -80,6 +89,9 @@ pub struct Mail {
     /// The facts, of a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The trouble, as it stood when this was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// How often it was tried.
     #[serde(default)]
     pub tries: u32,
@@ -107,9 +119,15 @@ const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 const JOINED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl Mail {
-    /// An alert, not stored yet.
-    pub fn alert(summary: Summary, to: Vec<String>, now: Timestamp) -> Self {
-        Self { summary: Some(summary), ..Self::new(MailKind::Alert, to, now) }
+    /// Log lines to be told on `channel`, not stored yet.
+    pub fn alert(summary: Summary, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
+        let kind = if channel == Channel::Mail { MailKind::Alert } else { MailKind::Lines };
+        Self { summary: Some(summary), channel, ..Self::new(kind, to, now) }
+    }
+
+    /// A trouble to be told on `channel`, not stored yet.
+    pub fn of_trouble(trouble: Trouble, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
+        Self { trouble: Some(trouble), channel, ..Self::new(MailKind::Trouble, to, now) }
     }
 
     /// A digest, not stored yet.
@@ -123,12 +141,14 @@ impl Mail {
             kind,
             state: MailState::Queued,
             created_at: now,
+            channel: Channel::Mail,
             to,
             refused: Vec::new(),
             delivered: 0,
             token: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             summary: None,
             digest: None,
+            trouble: None,
             tries: 0,
             try_at: None,
             ended_at: None,
@@ -189,15 +209,26 @@ impl Record for Mail {
 }
 
 /// Stores a new mail. Lines that wait to be mailed already are not mailed twice: an alert that was
-/// not taken yet gets the new lines as well.
+/// not taken yet gets the new lines as well. Nor is a trouble told that is over before anybody was: its end tells of
+/// it too.
 pub(super) fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
-    if let (MailKind::Alert, Some(summary)) = (new.kind, &new.summary) {
+    if let Some(trouble) = &new.trouble {
+        for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
+            let Some(waiting) = writer.get::<Mail>(&id)? else { continue };
+            let same = waiting.trouble.as_ref().is_some_and(|known| known.key == trouble.key);
+            if same && waiting.channel == new.channel && waiting.delivered == 0 {
+                return writer.put(&Mail { id, ..new });
+            }
+        }
+    }
+    if let (MailKind::Alert | MailKind::Lines, Some(summary)) = (new.kind, &new.summary) {
         for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
             let Some(mut waiting) = writer.get::<Mail>(&id)? else { continue };
             // One that somebody has got already is not to be changed for the others, and an old one may be
             // given up soon.
             let fresh = new.created_at.duration_since(waiting.created_at) < JOINED_WITHIN;
-            if waiting.kind == MailKind::Alert && waiting.delivered == 0 && fresh {
+            let same = (waiting.kind, waiting.channel) == (new.kind, new.channel);
+            if same && waiting.delivered == 0 && fresh {
                 waiting.summary.get_or_insert_default().absorb(summary.clone());
                 // What is new is not to wait as long as what has been tried often.
                 waiting.try_at = Some(new.created_at);
@@ -216,7 +247,7 @@ mod tests {
     #[test]
     fn a_mail_is_tried_less_and_less_often_and_given_up_after_days() {
         let begun: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        let mut mail = Mail::alert(Summary::default(), vec!["ops@example.com".to_owned()], begun);
+        let mut mail = Mail::alert(Summary::default(), (Channel::Mail, vec!["ops@example.com".to_owned()]), begun);
         let (mut now, mut waits) = (begun, Vec::new());
         while mail.state == MailState::Queued {
             mail.tried(now);

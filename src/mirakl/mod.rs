@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config::{MiraklConfig, MiraklCredentials};
-use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Unusable};
+use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
 use crate::secret::Secret;
 use crate::sentence::{Sentence, say};
 use crate::voucher::{ListedVoucher, Voucher, VoucherSource};
@@ -137,6 +137,11 @@ impl Mirakl {
     /// Mirakl's own clock as of its last answer, to the second.
     pub fn their_time(&self) -> Option<Timestamp> {
         self.remote.their_time()
+    }
+
+    /// Returns since when Mirakl has not answered; `None` where it answered the last call.
+    pub fn silence(&self) -> Option<Silence> {
+        self.remote.silence()
     }
 
     /// V01: Mirakl's version; shows that it can be reached and takes our credentials.

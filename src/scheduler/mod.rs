@@ -302,7 +302,6 @@ impl Shared {
         }
         // Whoever looks for it finds it among the running ones until its end was told.
         if let Ok(Some(ended)) = ended {
-            log_failure(&ended);
             let stages = self.live.borrow().get(&id).map(|batch| batch.stages.clone());
             self.tell(ended, stages.unwrap_or_default());
         }
@@ -311,19 +310,6 @@ impl Shared {
             live.remove(&id);
         });
         self.wake.notify_one();
-    }
-}
-
-/// A scheduled batch has nobody who waits for it: its failure is told in the log.
-fn log_failure(ended: &Ended) {
-    let BatchRecord { id, command, scheduled_for, .. } = &ended.record;
-    if let (Some(error), Some(_)) = (&ended.error, scheduled_for) {
-        let action = command.as_str();
-        tracing::error!(
-            action,
-            batch = id,
-            "the scheduled batch {command} failed: {error}; it runs again when it is next due"
-        );
     }
 }
 

@@ -28,6 +28,7 @@ mod key;
 mod listing;
 mod migrate;
 mod opening;
+mod pace;
 mod query;
 mod queue;
 mod record;
@@ -45,6 +46,7 @@ pub use collections::{day_number, day_of_number, schema};
 pub use error::StoreError;
 pub use key::{Key, Ordered};
 pub use listing::Listing;
+pub use pace::Pace;
 pub use query::{Cursor, Query};
 pub use record::{Entry, Index, Record, Schema};
 pub use size::Size;
@@ -53,6 +55,7 @@ pub use writer::Writer;
 
 use format::Format;
 use migrate::Migration;
+use pace::Commits;
 
 /// The format of the file that this release reads and writes.
 pub fn format() -> u32 {
@@ -94,6 +97,7 @@ struct Shared {
     queue: Mutex<Option<queue::Queue>>,
     /// Why nothing can be written any more, once that is so.
     trouble: watch::Receiver<Option<StoreError>>,
+    commits: Commits,
     writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
@@ -133,10 +137,12 @@ impl Store {
         let (database, schema) = (Arc::new(database), Arc::new(schema.clone()));
         let (queue, queued) = queue::queue();
         let (report, trouble) = watch::channel(None);
+        let commits = Commits::default();
         let writer = {
             let (database, schema, path) = (Arc::clone(&database), Arc::clone(&schema), path.clone());
+            let commits = commits.clone();
             move || {
-                queue::work_off(&database, &schema, queued, &report);
+                queue::work_off(&database, &schema, queued, &report, &commits);
                 format::leave(&database, &path)
             }
         };
@@ -154,6 +160,7 @@ impl Store {
                 database: Mutex::new(Some(database)),
                 queue: Mutex::new(Some(queue)),
                 trouble,
+                commits,
                 writer: Mutex::new(Some(writer)),
             }),
         })
@@ -180,6 +187,11 @@ impl Store {
     /// file has to be opened anew.
     pub fn trouble(&self) -> Option<StoreError> {
         self.shared.trouble.borrow().clone()
+    }
+
+    /// Returns how fast the disk takes what is committed.
+    pub fn pace(&self) -> Pace {
+        self.shared.commits.pace()
     }
 
     /// Waits until nothing can be written any more, and says why.

@@ -5,7 +5,6 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use ::metrics::{counter, histogram};
 use redb::Database;
@@ -14,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::building::Slice;
 use super::error::StoreError;
+use super::pace::Commits;
 use super::record::Schema;
 use super::writer::Writer;
 use crate::metrics;
@@ -87,6 +87,7 @@ pub(super) fn work_off(
     schema: &Schema,
     mut queued: Queued,
     trouble: &watch::Sender<Option<StoreError>>,
+    commits: &Commits,
 ) {
     let mut jobs = Vec::with_capacity(GROUP);
     let left_to_build = Arc::new(AtomicBool::new(true));
@@ -99,7 +100,7 @@ pub(super) fn work_off(
         } else if queued.blocking_recv_many(&mut jobs, GROUP) == 0 {
             break;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, schema, &mut jobs)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, schema, &mut jobs, commits)))
             .unwrap_or_else(|panic| Err(panicked("the writer", panic.as_ref())));
         if let Err(error @ (StoreError::Machine(_) | StoreError::Damaged { .. })) = &outcome {
             // The first reason is the one to mend; those that follow only say that it stopped.
@@ -124,7 +125,12 @@ fn take_waiting(queued: &mut Queued, jobs: &mut Vec<Box<dyn Job>>) -> bool {
 }
 
 /// Runs the jobs in one transaction, each as if alone, and commits it.
-pub(super) fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+pub(super) fn commit(
+    database: &Database,
+    schema: &Schema,
+    jobs: &mut [Box<dyn Job>],
+    commits: &Commits,
+) -> Result<(), StoreError> {
     counter!(metrics::STORE_WRITES).increment(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
     let transaction = begin(database)?;
     let mut changed = false;
@@ -143,8 +149,9 @@ pub(super) fn commit(database: &Database, schema: &Schema, jobs: &mut [Box<dyn J
     }
     drop(writer);
     if changed {
-        let begun = Instant::now();
+        let begun = commits.begin();
         let committed = transaction.commit();
+        commits.end(begun);
         histogram!(metrics::STORE_COMMIT_SECONDS).record(begun.elapsed());
         counter!(metrics::STORE_COMMITS, "outcome" => if committed.is_ok() { "ok" } else { "failed" }).increment(1);
         committed?;

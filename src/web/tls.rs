@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
+use x509_cert::der::Decode;
 
 use crate::config::TlsConfig;
 
@@ -30,6 +32,7 @@ pub struct Certificate {
 
 struct Current {
     acceptor: TlsAcceptor,
+    ends_at: Option<Timestamp>,
     read: Stamp,
 }
 
@@ -40,8 +43,8 @@ impl Certificate {
     /// Reads certificate and key. Blocks.
     pub fn read(files: &TlsConfig) -> Result<Self, TlsError> {
         let read = stamp(files);
-        let acceptor = acceptor(files)?;
-        Ok(Self { files: files.clone(), current: Arc::new(Mutex::new(Current { acceptor, read })) })
+        let (acceptor, ends_at) = acceptor(files)?;
+        Ok(Self { files: files.clone(), current: Arc::new(Mutex::new(Current { acceptor, ends_at, read })) })
     }
 
     /// Reads both again if one has changed; true where a new certificate is in use from now on. As
@@ -51,9 +54,14 @@ impl Certificate {
         if self.lock().read == stamp {
             return Ok(false);
         }
-        let acceptor = acceptor(&self.files)?;
-        *self.lock() = Current { acceptor, read: stamp };
+        let (acceptor, ends_at) = acceptor(&self.files)?;
+        *self.lock() = Current { acceptor, ends_at, read: stamp };
         Ok(true)
+    }
+
+    /// Returns its file and its last moment (UTC); `None` where that cannot be told.
+    pub fn ends(&self) -> Option<(&Path, Timestamp)> {
+        Some((self.files.certificate.as_path(), self.lock().ends_at?))
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
@@ -70,7 +78,7 @@ fn stamp(files: &TlsConfig) -> Stamp {
     (changed(&files.certificate), changed(&files.key))
 }
 
-fn acceptor(files: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(files: &TlsConfig) -> Result<(TlsAcceptor, Option<Timestamp>), TlsError> {
     let of_certificate =
         |problem: String| TlsError { setting: "server.tls.certificate", path: files.certificate.clone(), problem };
     let of_key = |problem: String| TlsError { setting: "server.tls.key", path: files.key.clone(), problem };
@@ -81,6 +89,7 @@ fn acceptor(files: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
     if certificates.is_empty() {
         return Err(of_certificate("holds no certificate; it must hold a certificate chain in PEM".to_owned()));
     }
+    let ends_at = certificates.first().and_then(ends_at);
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| of_key(format!("cannot be read ({error}); it must hold a private key in PEM")))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -88,5 +97,11 @@ fn acceptor(files: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
         .map_err(|error| of_key(format!("does not fit to the certificate ({error})")))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((TlsAcceptor::from(Arc::new(config)), ends_at))
+}
+
+fn ends_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let until = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+    Timestamp::from_second(i64::try_from(until.as_secs()).ok()?).ok()
 }

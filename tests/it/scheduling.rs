@@ -334,7 +334,7 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     assert_eq!(scheduler.stop(ids[2]).await.unwrap(), Stopping::Withdrawn);
     held.release();
     let all = until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
-    let state = |id| all.iter().find(|one| one.id == id).map(|one| one.state());
+    let state = |id| all.iter().find(|one| one.id == id).map(BatchRecord::state);
     assert_eq!(
         [0, 1, 2].map(|index| state(ids[index]).unwrap()),
         [BatchState::Done, BatchState::Done, BatchState::Interrupted]
@@ -361,7 +361,7 @@ async fn a_stop_comes_to_a_safe_point_and_what_waits_runs_after_the_next_start()
     stopping.await.unwrap().unwrap();
     assert!(!scheduler.is_at_work());
     world.restart().await;
-    let states = |world: &World| batches(world).split_off(before).iter().map(|one| one.state()).collect::<Vec<_>>();
+    let states = |world: &World| batches(world).split_off(before).iter().map(BatchRecord::state).collect::<Vec<_>>();
     assert_eq!(states(&world), [BatchState::Interrupted, BatchState::Queued]);
     assert_eq!(world.status(1), Status::TransferRequested);
 

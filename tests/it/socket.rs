@@ -74,7 +74,7 @@ async fn finishes(world: &World) {
 }
 
 fn states(batches: &[BatchRecord]) -> Vec<BatchState> {
-    batches.iter().map(|batch| batch.state()).collect()
+    batches.iter().map(BatchRecord::state).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,8 +44,10 @@ async fn one_line_tells_how_many_how_much_and_why_and_once_a_day() {
     assert_eq!(level, 400, "at ERROR");
     let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
     assert_eq!(level, 300, "the same trouble within a day: {line}");
-    // Paid, nothing is told.
+    // Paid, the trouble is over.
     world.fund(1_000_000);
+    let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
+    assert!(level == 250 && line.starts_with("resolved, after "), "{line}");
     assert_eq!(told_by_a_run(&mut world).await, []);
 }
 

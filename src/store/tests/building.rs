@@ -103,7 +103,7 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
         let left = Arc::new(AtomicBool::new(true));
         let (job, answer) = queue::job(move |writer| change(writer, nth));
         let mut jobs = vec![job, Box::new(Slice { left: Arc::clone(&left) })];
-        queue::commit(&database, &longer(), &mut jobs).unwrap();
+        queue::commit(&database, &longer(), &mut jobs, &Commits::default()).unwrap();
         for job in jobs {
             job.answer(Ok(()));
         }

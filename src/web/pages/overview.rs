@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use super::notifications::refused_so_far;
 use super::page::{Page, show};
 use crate::hipay::ActingOn;
-use crate::jobs::{BatchRecord, BatchState};
+use crate::jobs::{self, BatchRecord, BatchState};
 use crate::money::{Amount, Currency};
 use crate::operation::{Column, Operation, Status};
 use crate::store::{Query, Reader, StoreError, View, day_of_number};
@@ -291,16 +291,10 @@ pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response
     };
     let due = match balance {
         None => None,
-        Some(balance) => Some(web.context.store.reading(move |reader| due(reader, balance.currency())).await?),
+        Some(balance) => {
+            Some(web.context.store.reading(move |reader| jobs::due_for_transfers(reader, balance.currency())).await?)
+        }
     };
     let covers = balance.zip(due).is_some_and(|(balance, due)| balance.covers(due));
     show(StatusCode::OK, &Funds { page, balance, due, covers })
-}
-
-fn due(reader: &Reader<'_>, currency: Currency) -> Result<Amount, StoreError> {
-    let mut due = 0_i64;
-    for status in Status::TRANSFER_PAYABLE {
-        due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);
-    }
-    Ok(Amount::from_minor(due, currency))
 }

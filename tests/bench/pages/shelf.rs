@@ -237,7 +237,7 @@ impl Shelf for Notification {
     }
 
     fn values(&self) -> Vec<Value> {
-        vec![text(self.kind.name()), text(self.state().name())]
+        vec![text(self.kind.name()), text(self.state.name())]
     }
 
     fn texts(&self) -> Vec<String> {

@@ -23,6 +23,15 @@ alert-more = And { $sentences ->
    *[other] { $lines } lines
 }; the log has all of them.
 alert-outro = The next message about further lines comes in { $minutes } minutes at the earliest.
+trouble-subject = { $subject }: { $level }, { $message }
+trouble-over-subject = Resolved: { $message }
+trouble-open = cashout on { $host } has a problem since { $since }{ $times ->
+    [one] :
+   *[other] , noticed { $times } times, last at { $last }:
+}
+trouble-outro = One more message follows when it is resolved. Until then the same problem is reported once a day.
+trouble-over = Resolved at { $until }: cashout on { $host } no longer has this problem, which began at { $since }:
+trouble-over-outro = Nothing has to be done about it any more.
 
 digest-subject = { $subject }: digest of { $day }
 digest-intro = What cashout on { $host } did on { $day }.

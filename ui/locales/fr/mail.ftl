@@ -23,6 +23,15 @@ alert-more = Et { $sentences ->
    *[other] { $lines } lignes
 } ; le journal les contient toutes.
 alert-outro = Le prochain message, s’il y a d’autres lignes, viendra dans { $minutes } minutes au plus tôt.
+trouble-subject = { $subject } : { $level }, { $message }
+trouble-over-subject = Résolu : { $message }
+trouble-open = cashout sur { $host } rencontre un problème depuis le { $since }{ $times ->
+    [one]  :
+   *[other] , constaté { $times } fois, la dernière le { $last } :
+}
+trouble-outro = Un message suivra quand il sera résolu. D’ici là, le même problème est signalé une fois par jour.
+trouble-over = Résolu le { $until } : cashout sur { $host } ne rencontre plus ce problème, apparu le { $since } :
+trouble-over-outro = Il n’y a plus rien à faire à ce sujet.
 
 digest-subject = { $subject } : résumé du { $day }
 digest-intro = Ce que cashout sur { $host } a fait le { $day }.

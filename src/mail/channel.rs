@@ -1,0 +1,262 @@
+//! The ways to people beside mail: a signed webhook, Slack, Microsoft Teams, `PagerDuty`.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::post::{Letter, PostError};
+use super::{Mail, compose};
+use crate::config::{Config, LogLevel};
+use crate::remote::{Manners, builder, plain};
+use crate::secret::Secret;
+
+/// A way to people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// E-mail to the recipients of `mail.to`.
+    #[default]
+    Mail,
+    /// The address of `alert.webhook.url`, signed by the rules of Standard Webhooks.
+    Webhook,
+    /// The incoming webhook of `alert.slack.url`.
+    Slack,
+    /// The workflow of `alert.teams.url`.
+    Teams,
+    /// The service of `alert.pagerduty.routingKey`.
+    PagerDuty,
+    /// A channel of a release that we do not know: kept, not sent.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Channel {
+    /// The name in logs and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+            Self::Slack => "Slack",
+            Self::Teams => "Microsoft Teams",
+            Self::PagerDuty => "PagerDuty",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The setting to correct where it takes nothing.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Mail | Self::Unknown => "mail.host",
+            Self::Webhook => "alert.webhook.url",
+            Self::Slack => "alert.slack.url",
+            Self::Teams => "alert.teams.url",
+            Self::PagerDuty => "alert.pagerduty.routingKey",
+        }
+    }
+
+    /// The channels that `config` has, with the recipients of each.
+    pub(super) fn all(config: &Config) -> Vec<(Self, Vec<String>)> {
+        let mail = config.mail.as_ref().filter(|_| config.logs.alert_level.is_some());
+        let alert = &config.alert;
+        let others = [
+            (Self::Webhook, alert.webhook.is_some()),
+            (Self::Slack, alert.slack.is_some()),
+            (Self::Teams, alert.teams.is_some()),
+            (Self::PagerDuty, alert.pager_duty.is_some()),
+        ];
+        let others = others.into_iter().filter(|(_, is_set)| *is_set);
+        let mail = mail.map(|mail| (Self::Mail, mail.to.clone()));
+        mail.into_iter().chain(others.map(|(channel, _)| (channel, vec![channel.name().to_owned()]))).collect()
+    }
+}
+
+/// The longest text that a channel is sent, in characters: all of them take less than a mail does.
+const MAX_TEXT: usize = 3_000;
+/// `PagerDuty` cuts longer summaries, in characters.
+const MAX_SUMMARY: usize = 1_000;
+/// How much of an answer is quoted, in characters.
+const MAX_ANSWER: usize = 200;
+/// How much of an answer is read, in bytes.
+const ANSWER_LIMIT: usize = 4_096;
+
+/// The way to one channel.
+pub(super) struct Messenger {
+    channel: Channel,
+    client: Client,
+    url: Url,
+    key: Option<Secret>,
+}
+
+impl Messenger {
+    /// The way to `channel` by the settings; `None` where it is not set.
+    pub(super) fn new(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
+        let alert = &config.alert;
+        let set = match channel {
+            Channel::Mail | Channel::Unknown => None,
+            Channel::Webhook => alert.webhook.as_ref().map(|(url, secret)| (url.clone(), Some(secret.clone()))),
+            Channel::Slack => alert.slack.as_ref().map(|url| (url.expose().to_owned(), None)),
+            Channel::Teams => alert.teams.as_ref().map(|url| (url.expose().to_owned(), None)),
+            Channel::PagerDuty => {
+                alert.pager_duty.as_ref().map(|(url, key)| (format!("{url}/v2/enqueue"), Some(key.clone())))
+            }
+        };
+        let Some((url, key)) = set else { return Ok(None) };
+        let unusable = |reason: String| PostError::Unreachable(format!("{}: {reason}", channel.name()));
+        let url = Url::parse(&url).map_err(|error| unusable(error.to_string()))?;
+        let client = builder(&url, &Manners::default()).map_err(|error| unusable(error.to_string()))?;
+        let client = client.timeout(patience).build().map_err(|error| unusable(plain(&error)))?;
+        Ok(Some(Self { channel, client, url, key }))
+    }
+
+    /// Sends one message. It was taken when this returns `Ok`.
+    pub(super) async fn send(&self, mail: &Mail, letter: &Letter, config: &Config) -> Result<(), PostError> {
+        let text: String = letter.text.chars().take(MAX_TEXT).collect();
+        let request = match self.channel {
+            Channel::Webhook => self.signed(mail, &webhook(mail, letter, &text, config)),
+            Channel::Slack => self.client.post(self.url.clone()).json(&slack(letter, &text)),
+            Channel::Teams => self.client.post(self.url.clone()).json(&teams(letter, &text)),
+            Channel::PagerDuty | Channel::Mail | Channel::Unknown => {
+                let key = self.key.as_ref().map_or("", Secret::expose);
+                self.client.post(self.url.clone()).json(&pager_duty(key, mail, letter, &text, config))
+            }
+        };
+        let name = self.channel.name();
+        let mut answer = request.send().await.map_err(|error| {
+            let reason = if error.is_timeout() { "it did not answer in time".to_owned() } else { plain(&error) };
+            PostError::Unreachable(format!("{name}: {reason}; check {}", self.channel.setting()))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let mut words = Vec::new();
+        while let (true, Ok(Some(chunk))) = (words.len() < ANSWER_LIMIT, answer.chunk().await) {
+            words.extend(chunk);
+        }
+        let words: String = String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ");
+        let words: String = words.chars().take(MAX_ANSWER).collect();
+        let reason = format!("{name}: HTTP {}: {words}; check {}", status.as_u16(), self.channel.setting());
+        // Gone: Standard Webhooks' word for an address that wants nothing any more. Anything else may be mended
+        // there or in our settings, and what waits is still to arrive then.
+        if status == StatusCode::GONE { Err(PostError::Refused(reason)) } else { Err(PostError::Later(reason)) }
+    }
+
+    /// A request signed by the rules of Standard Webhooks: over id, time and body.
+    fn signed(&self, mail: &Mail, body: &Value) -> RequestBuilder {
+        let body = body.to_string();
+        let id = format!("msg_{}", mail.token);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the receiver compares it with the machine's time, not with ours"
+        )]
+        let at = Timestamp::now().as_second();
+        let key = self.key.as_ref().and_then(|key| key.expose().strip_prefix("whsec_"));
+        let key = key.and_then(|key| STANDARD.decode(key).ok()).unwrap_or_default();
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), format!("{id}.{at}.{body}").as_bytes());
+        self.client
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", at)
+            .header("webhook-signature", format!("v1,{}", STANDARD.encode(signature)))
+            .body(body)
+    }
+}
+
+/// What has happened, by one word.
+fn event(mail: &Mail) -> &'static str {
+    match &mail.trouble {
+        Some(trouble) if trouble.resolved_at.is_some() => "trouble.resolved",
+        Some(_) => "trouble.opened",
+        None => "log.lines",
+    }
+}
+
+fn level(mail: &Mail) -> u16 {
+    let worst = mail.summary.as_ref().and_then(|summary| summary.by_level().first().map(|(level, _)| *level));
+    mail.trouble.as_ref().map(|trouble| trouble.level).or(worst).unwrap_or_default()
+}
+
+fn webhook(mail: &Mail, letter: &Letter, text: &str, config: &Config) -> Value {
+    let trouble = mail.trouble.as_ref();
+    json!({
+        "type": event(mail),
+        "timestamp": mail.created_at,
+        "data": {
+            "key": trouble.map(|trouble| &trouble.key),
+            "level": LogLevel::of_number(level(mail)).name(),
+            "title": letter.subject,
+            "message": trouble.map(|trouble| &trouble.message),
+            "text": text,
+            "opened_at": trouble.map(|trouble| trouble.opened_at),
+            "resolved_at": trouble.and_then(|trouble| trouble.resolved_at),
+            "times": trouble.map(|trouble| trouble.times),
+            "lines": mail.summary.as_ref().map(crate::logs::Summary::lines),
+            "host": compose::host(config),
+            "url": config.server.public_url.as_ref().map(|url| format!("{url}/dashboard")),
+        },
+    })
+}
+
+/// The three signs that mean something in Slack's own markup.
+fn slack(letter: &Letter, text: &str) -> Value {
+    let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    json!({ "text": format!("*{}*\n{}", plain(&letter.subject), plain(text)) })
+}
+
+fn teams(letter: &Letter, text: &str) -> Value {
+    let block = |text: &str, weight: &str| json!({ "type": "TextBlock", "text": text, "weight": weight, "wrap": true });
+    // A card joins lines; an empty line between two keeps them apart.
+    let text = text.replace('\n', "\n\n");
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {
+                "type": "AdaptiveCard",
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "version": "1.4",
+                "body": [block(&letter.subject, "Bolder"), block(&text, "Default")],
+            },
+        }],
+    })
+}
+
+fn pager_duty(key: &str, mail: &Mail, letter: &Letter, text: &str, config: &Config) -> Value {
+    let level = LogLevel::of_number(level(mail));
+    let severity = match level {
+        LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "critical",
+        LogLevel::Error => "error",
+        LogLevel::Warning => "warning",
+        LogLevel::Debug | LogLevel::Info | LogLevel::Notice => "info",
+    };
+    let host = compose::host(config);
+    let (action, key_of_event) = match &mail.trouble {
+        Some(trouble) if trouble.resolved_at.is_some() => ("resolve", trouble.key.as_str()),
+        Some(trouble) => ("trigger", trouble.key.as_str()),
+        None => ("trigger", mail.token.as_str()),
+    };
+    let summary: String = letter.subject.chars().take(MAX_SUMMARY).collect();
+    let links =
+        config.server.public_url.iter().map(|url| json!({ "href": format!("{url}/dashboard"), "text": "cashout" }));
+    json!({
+        "routing_key": key,
+        "event_action": action,
+        "dedup_key": format!("cashout/{host}/{key_of_event}"),
+        "payload": {
+            "summary": summary,
+            "source": host,
+            "severity": severity,
+            "timestamp": mail.created_at,
+            "component": "cashout",
+            "custom_details": { "text": text },
+        },
+        "links": links.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,54 @@
+//! How fast the disk takes what is committed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A commit that takes this long is slow: healthy disks take some milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The commits of one store. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Commits(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    begun_at: Option<Instant>,
+    last: Duration,
+    slow_in_a_row: u32,
+}
+
+/// How fast the disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long the commit under way has taken by now; zero where none is.
+    pub under_way: Duration,
+    /// How long the last commit took.
+    pub last: Duration,
+    /// How many commits in a row took a second or more.
+    pub slow_in_a_row: u32,
+}
+
+impl Commits {
+    /// A commit begins.
+    pub(super) fn begin(&self) -> Instant {
+        *self.lock().begun_at.insert(Instant::now())
+    }
+
+    /// The commit that began at `begun_at` is over.
+    pub(super) fn end(&self, begun_at: Instant) {
+        let mut state = self.lock();
+        state.begun_at = None;
+        state.last = begun_at.elapsed();
+        state.slow_in_a_row = if state.last >= SLOW { state.slow_in_a_row.saturating_add(1) } else { 0 };
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        let state = self.lock();
+        let under_way = state.begun_at.map(|begun_at| begun_at.elapsed()).unwrap_or_default();
+        Pace { under_way, last: state.last, slow_in_a_row: state.slow_in_a_row }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,246 @@
+//! Troubles: what is wrong until it is found to be gone. Each is told once when it begins, once a day while it lasts,
+//! and once when it is over, whatever the number of times that it is noticed.
+//!
+//! Whoever notices one reports it under its key; whoever finds it gone resolves it. This registry remembers what is
+//! open and what is to be told of it; [`crate::mail`] keeps both in the store and tells people. Where the store itself
+//! is the trouble, the registry is all there is until the store works again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+
+use crate::config::LogLevel;
+use crate::sentence::{Said, Sentence};
+use crate::store::{StoreError, View};
+
+/// HiPay does not answer.
+pub const HIPAY: &str = "hipay";
+/// Mirakl does not answer.
+pub const MIRAKL: &str = "mirakl";
+/// Mirakl or HiPay refuses the credentials of the configuration.
+pub const CREDENTIALS: &str = "credentials";
+/// The marketplace's account does not cover what is due.
+pub const ESCROW: &str = "escrow";
+/// The store cannot be written: a full or failing disk.
+pub const STORE: &str = "store";
+/// The disk takes seconds for what takes milliseconds.
+pub const SLOW_DISK: &str = "slow_disk";
+/// This machine's clock differs from HiPay's.
+pub const CLOCK: &str = "clock";
+/// The certificate of `server.tls.certificate` ends soon.
+pub const CERTIFICATE: &str = "certificate";
+/// The service ended without having been stopped.
+pub const SERVICE: &str = "service";
+/// The mail server takes no mail.
+pub const MAIL: &str = "mail";
+
+/// The field of a log line that names the trouble that it reports or resolves.
+pub const FIELD: &str = "trouble";
+
+/// The document of the troubles that are open.
+const DOCUMENT: &str = "troubles";
+
+/// An open trouble is told again after this long.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// A trouble that comes back this soon is over only once it has not been noticed for as long: what comes and goes is
+/// told twice a quarter of an hour, not twice a minute.
+const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// An open trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What is wrong, as a stable word, such as `hipay` or `batch:cashout:transfer`.
+    pub key: String,
+    /// The level of its first line: 100 DEBUG to 600 EMERGENCY.
+    pub level: u16,
+    /// What happened, and what to do.
+    pub message: String,
+    /// The message's key and arguments, for other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+    /// When it was noticed first (UTC).
+    pub opened_at: Timestamp,
+    /// When it was noticed last (UTC).
+    pub seen_at: Timestamp,
+    /// When it was told last (UTC).
+    pub told_at: Timestamp,
+    /// How often it was noticed.
+    pub times: u64,
+    /// It had been gone for some minutes only.
+    #[serde(default)]
+    pub came_back: bool,
+    /// When it was found to be gone (UTC); `None` while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Where a trouble was noticed, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Noticed<'a> {
+    /// The command of a batch, or a part of the appliance.
+    pub action: &'a str,
+    /// The batch.
+    pub batch: Option<u64>,
+    /// When (UTC).
+    pub at: Timestamp,
+}
+
+/// All troubles of this process. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Troubles(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: BTreeMap<String, Trouble>,
+    /// When those that are over were resolved.
+    over: BTreeMap<String, Timestamp>,
+    /// What is to be told, in its order; those with `resolved_at` are over.
+    to_tell: Vec<Trouble>,
+    /// What is open differs from what is stored.
+    unsaved: bool,
+}
+
+impl Troubles {
+    /// Takes over what the process before this one left open, from its store.
+    pub fn load(&self, view: &impl View) -> Result<(), StoreError> {
+        let known = view.get_document::<BTreeMap<String, Trouble>>(DOCUMENT)?.unwrap_or_default();
+        let mut state = self.lock();
+        for (key, trouble) in known {
+            state.open.entry(key).or_insert(trouble);
+        }
+        Ok(())
+    }
+
+    /// Reports trouble `key`, with `message` at `level`: logged at that level and told where it is new, has become
+    /// worse, or was told more than a day ago; logged as a warning otherwise. Returns true where it is told.
+    pub fn report(&self, key: &str, level: LogLevel, message: Sentence, noticed: Noticed<'_>) -> bool {
+        let Noticed { action, batch, at } = noticed;
+        let text = message.text().to_owned();
+        let is_told = self.remember(key, level, message, at);
+        if is_told && level >= LogLevel::Error {
+            let severity = level.name();
+            tracing::error!(severity, action, batch, trouble = key, "{text}");
+        } else {
+            tracing::warn!(action, batch, trouble = key, "{text}");
+        }
+        is_told
+    }
+
+    fn remember(&self, key: &str, level: LogLevel, message: Sentence, at: Timestamp) -> bool {
+        let (message, said) = message.into_parts();
+        let mut state = self.lock();
+        state.unsaved = true;
+        if let Some(known) = state.open.get_mut(key) {
+            known.seen_at = at;
+            known.times = known.times.saturating_add(1);
+            if at.duration_since(known.told_at).abs() < AGAIN_AFTER && level.number() <= known.level {
+                return false;
+            }
+            (known.level, known.message, known.said, known.told_at) = (level.number(), message, said, at);
+            let told = known.clone();
+            state.to_tell.push(told);
+        } else {
+            let over_at = state.over.get(key).copied();
+            let trouble = Trouble {
+                key: key.to_owned(),
+                level: level.number(),
+                message,
+                said,
+                opened_at: at,
+                seen_at: at,
+                told_at: at,
+                times: 1,
+                came_back: over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR),
+                resolved_at: None,
+                unknown: Map::new(),
+            };
+            state.open.insert(key.to_owned(), trouble.clone());
+            state.to_tell.push(trouble);
+        }
+        drop(state);
+        self.0.changed.notify_one();
+        true
+    }
+
+    /// Notes that trouble `key` is gone, if it is open; returns true where it was.
+    pub fn resolve(&self, key: &str, noticed: Noticed<'_>) -> bool {
+        let Noticed { action, batch, at } = noticed;
+        let trouble = {
+            let mut state = self.lock();
+            let quiet = |open: &Trouble| !open.came_back || at.duration_since(open.seen_at).abs() >= QUIET_FOR;
+            if !state.open.get(key).is_some_and(quiet) {
+                return false;
+            }
+            let Some(mut trouble) = state.open.remove(key) else { return false };
+            trouble.resolved_at = Some(at);
+            state.over.insert(key.to_owned(), at);
+            state.unsaved = true;
+            state.to_tell.push(trouble.clone());
+            trouble
+        };
+        self.0.changed.notify_one();
+        let (opened_at, message) = (trouble.opened_at, &trouble.message);
+        tracing::info!(severity = "NOTICE", action, batch, trouble = key, "resolved, after {opened_at}: {message}");
+        true
+    }
+
+    /// Returns true where trouble `key` is open.
+    pub fn is_open(&self, key: &str) -> bool {
+        self.lock().open.contains_key(key)
+    }
+
+    /// Returns what is open, the oldest first.
+    pub fn open(&self) -> Vec<Trouble> {
+        let mut open: Vec<Trouble> = self.lock().open.values().cloned().collect();
+        open.sort_by_key(|trouble| trouble.opened_at);
+        open
+    }
+
+    /// Takes what is to be told.
+    pub fn take(&self) -> Vec<Trouble> {
+        std::mem::take(&mut self.lock().to_tell)
+    }
+
+    /// Gives back what could not be told yet.
+    pub fn give_back(&self, untold: Vec<Trouble>) {
+        self.lock().to_tell.splice(0..0, untold);
+    }
+
+    /// Waits until something is to be told.
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Returns what is to be stored as open, and notes that it is; `None` where nothing has changed.
+    pub fn unsaved(&self) -> Option<BTreeMap<String, Trouble>> {
+        let mut state = self.lock();
+        std::mem::take(&mut state.unsaved).then(|| state.open.clone())
+    }
+
+    /// Notes that it could not be stored.
+    pub fn not_saved(&self) {
+        self.lock().unsaved = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stores what is open.
+pub fn save(writer: &mut crate::store::Writer<'_>, open: &BTreeMap<String, Trouble>) -> Result<(), StoreError> {
+    writer.put_document(DOCUMENT, open)
+}
