@@ -14,6 +14,7 @@ use crate::mirakl::Mirakl;
 use crate::remote::{Manners, Unusable};
 use crate::sentence::Sentence;
 use crate::store::{Store, StoreError, StoreOptions, schema};
+use crate::trouble::Aside;
 use crate::update::guard::User;
 
 /// How the parts are put together.
@@ -62,6 +63,9 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     BatchRecord::close_interrupted(&store, wiring.clock.now())?;
     let context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
     context.store.read(|reader| context.troubles.load(reader))?;
+    let aside = Aside::of(data);
+    aside.prepare();
+    context.troubles.note_aside(aside);
     Ok(context)
 }
 

@@ -5,10 +5,29 @@
 
 use std::sync::OnceLock;
 
+use metrics::Label;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Batches by command and state, as they end.
 pub const BATCHES: &str = "cashout_batches_total";
+/// When a batch went through last without any failure, by command (seconds since 1970); 0 where none has.
+pub const BATCH_LAST_SUCCESS: &str = "cashout_batch_last_success_timestamp_seconds";
+/// Items of batches by command and outcome: done or failed.
+pub const BATCH_ITEMS: &str = "cashout_batch_items_total";
+/// The balance of the marketplace's account as HiPay told it last, in units of its currency.
+pub const ESCROW_BALANCE: &str = "cashout_escrow_balance";
+/// When HiPay told it (seconds since 1970).
+pub const ESCROW_BALANCE_AT: &str = "cashout_escrow_balance_timestamp_seconds";
+/// What the next transfers need from that account, in units of its currency, now.
+pub const ESCROW_DUE: &str = "cashout_escrow_due";
+/// Amounts that are not at the bank yet, by status and age of their cycle, in units of the currency, now.
+pub const OPEN_AMOUNT: &str = "cashout_open_amount";
+/// Troubles that are open: 1 or 0 for each, now.
+pub const TROUBLE_OPEN: &str = "cashout_trouble_open";
+/// The last moment of the certificate that is served (seconds since 1970).
+pub const CERTIFICATE_EXPIRY: &str = "cashout_certificate_expiry_timestamp_seconds";
+/// Messages that wait to be sent, now.
+pub const MAIL_OUTBOX: &str = "cashout_mail_outbox";
 /// Operations by status, now.
 pub const OPERATIONS: &str = "cashout_operations";
 /// Amounts of operations by status and currency, in minor units, now.
@@ -48,8 +67,17 @@ pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
 pub const BUILD: &str = "cashout_build_info";
 
 /// Name and meaning of everything that is counted.
-const MEANINGS: [(&str, &str); 19] = [
+const MEANINGS: [(&str, &str); 28] = [
     (BATCHES, "Batches that ended, by command and state"),
+    (BATCH_LAST_SUCCESS, "When a batch went through last without any failure, by command; 0 where none has"),
+    (BATCH_ITEMS, "Items of batches, by command and outcome"),
+    (ESCROW_BALANCE, "Balance of the marketplace's account as HiPay told it last, in units of its currency"),
+    (ESCROW_BALANCE_AT, "When HiPay told the balance of the marketplace's account"),
+    (ESCROW_DUE, "What the next transfers need from the marketplace's account, in units of the currency"),
+    (OPEN_AMOUNT, "Amounts that are not at the bank yet, by status and age of the cycle, in units of the currency"),
+    (TROUBLE_OPEN, "Troubles that are open, by what they are"),
+    (CERTIFICATE_EXPIRY, "Last moment of the certificate that is served"),
+    (MAIL_OUTBOX, "Messages that wait to be sent"),
     (OPERATIONS, "Operations by status"),
     (OPERATIONS_AMOUNT, "Amounts of operations by status and currency, in minor units"),
     (OPERATIONS_HELD, "Operations that wait for a person"),
@@ -87,17 +115,35 @@ pub fn start() {
             if name.ends_with("_total") {
                 metrics::describe_counter!(name, meaning);
             }
-            if name.ends_with("_seconds") {
+            if name.ends_with("_seconds") && !name.ends_with("_timestamp_seconds") {
                 metrics::describe_histogram!(name, meaning);
             }
         }
+        metrics::describe_gauge!(CERTIFICATE_EXPIRY, meaning(CERTIFICATE_EXPIRY));
+        metrics_process::Collector::default().describe();
         Some(handle)
     });
+}
+
+/// Has counter `name` begin at 0 for every combination of these labels: what is born at 1 has no increase.
+pub fn begin(name: &'static str, labels: &[(&'static str, &[&'static str])]) {
+    let mut combinations: Vec<Vec<Label>> = vec![Vec::new()];
+    for (label, values) in labels {
+        let with = |known: &Vec<Label>| {
+            let known = known.clone();
+            values.iter().map(move |value| [known.clone(), vec![Label::from_static_parts(label, value)]].concat())
+        };
+        combinations = combinations.iter().flat_map(with).collect();
+    }
+    for labels in combinations {
+        metrics::counter!(name, labels).absolute(0);
+    }
 }
 
 /// Everything counted so far, in Prometheus's text form; `None` where nothing is counted here.
 pub fn text() -> Option<String> {
     let handle = HANDLE.get()?.as_ref()?;
+    metrics_process::Collector::default().collect();
     Some(handle.render())
 }
 

@@ -14,6 +14,7 @@ use crate::config::{LogLevel, Settings};
 use crate::hipay::ActingOn;
 use crate::jobs::{self, Context};
 use crate::mail;
+use crate::metrics;
 use crate::notification::CLOCKS_DIFFER;
 use crate::remote::{CallError, Silence};
 use crate::sentence::say;
@@ -42,7 +43,7 @@ const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// And from then on at CRITICAL.
 const CERTIFICATE_CRITICAL: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// The service works again once it has for this long.
-const WORKS_AFTER: SignedDuration = SignedDuration::from_secs(60);
+const WORKS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// The document that says that a service is at work on this store, or ended without having been stopped.
 const AT_WORK: &str = "service/at_work";
@@ -61,6 +62,8 @@ pub struct Monitor {
     context: Context,
     settings: Settings,
     certificate: Option<Certificate>,
+    /// Why the certificate's files cannot be used, as it was said last.
+    unusable: Option<String>,
     /// When each remote was seen to be silent first.
     silent_since: [Option<Timestamp>; 2],
     /// HiPay's time when it was compared with ours last.
@@ -73,8 +76,10 @@ impl Monitor {
     /// A monitor of what `context` works with.
     pub fn new(context: Context, settings: Settings, certificate: Option<Certificate>) -> Self {
         let now = context.clock.now();
+        // What the process before this one has left open is asked for soon.
+        let probed_at = now.checked_sub(PROBE_EVERY).and_then(|at| at.checked_add(LOOK_EVERY)).unwrap_or(now);
         let (silent_since, compared) = ([None; 2], None);
-        Self { context, settings, certificate, silent_since, compared, started_at: now, probed_at: now }
+        Self { context, settings, certificate, unusable: None, silent_since, compared, started_at: now, probed_at }
     }
 
     /// Looks until `stop` is cancelled.
@@ -130,6 +135,7 @@ impl Monitor {
         if let Some(error) = self.context.store.trouble() {
             self.report(trouble::STORE, LogLevel::Critical, say!("trouble-store", error = &error));
         }
+        self.refresh_certificate().await;
         self.look_at_certificate();
         self.compare_clocks().await;
         if self.context.clock.now().duration_since(self.started_at).abs() >= WORKS_AFTER {
@@ -137,8 +143,27 @@ impl Monitor {
         }
     }
 
+    /// Uses a renewed certificate without a restart.
+    async fn refresh_certificate(&mut self) {
+        let Some(certificate) = self.certificate.clone() else { return };
+        match tokio::task::spawn_blocking(move || certificate.refresh()).await {
+            Ok(Ok(true)) => tracing::info!(action = "serve", "the renewed certificate is in use"),
+            Ok(Err(error)) => {
+                let error = error.to_string();
+                if self.unusable.as_ref() != Some(&error) {
+                    tracing::error!(action = "serve", "{error}; the former certificate stays in use");
+                }
+                self.unusable = Some(error);
+                return;
+            }
+            Ok(Ok(false)) | Err(_) => {}
+        }
+        self.unusable = None;
+    }
+
     fn look_at_certificate(&self) {
         let Some((file, until)) = self.certificate.as_ref().and_then(Certificate::ends) else { return };
+        ::metrics::gauge!(metrics::CERTIFICATE_EXPIRY).set(until.as_duration().as_secs_f64());
         let left = until.duration_since(self.context.clock.now());
         if left > CERTIFICATE_WARNING {
             self.context.troubles.resolve(trouble::CERTIFICATE, self.noticed());
@@ -254,7 +279,9 @@ impl Monitor {
     }
 
     async fn balance(&self) -> Result<crate::money::Amount, CallError> {
-        within(async { Ok(self.context.hipay.balance(ActingOn::Technical).await?.balance) }).await
+        let balance = within(async { Ok(self.context.hipay.balance(ActingOn::Technical).await?.balance) }).await?;
+        self.context.escrow.tell(balance, self.context.clock.now());
+        Ok(balance)
     }
 }
 

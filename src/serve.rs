@@ -43,9 +43,6 @@ const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
 /// How often what is not to be kept for ever is looked for.
 const RETENTION_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How often the certificate's files are looked at.
-const CERTIFICATE_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
-
 /// Why the appliance does not start, by what to mend.
 #[derive(Debug, Error)]
 pub enum ServeError {
@@ -91,6 +88,8 @@ impl Appliance {
         data: PathBuf,
         guard: GuardLink,
     ) -> Result<Self, ServeError> {
+        metrics::start();
+        web::begin_metrics();
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
@@ -145,10 +144,6 @@ impl Appliance {
 
         let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate.clone());
         tasks.spawn(monitor.run(stop.clone()));
-        if let Some(certificate) = certificate.clone() {
-            tasks.spawn(stop.clone().run_until_cancelled_owned(keep_fresh(certificate)));
-        }
-        metrics::start();
         tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
@@ -237,19 +232,6 @@ async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
     };
     let limits = Limits { connections: METRICS_CONNECTIONS, of_address: METRICS_CONNECTIONS, ..Limits::default() };
     Connections::new(web::metrics_router(web, address), None, limits).serve(listener, stop).await;
-}
-
-/// Uses a renewed certificate without a restart.
-async fn keep_fresh(certificate: Certificate) {
-    loop {
-        tokio::time::sleep(CERTIFICATE_LOOKED_AT_EVERY).await;
-        let looking = certificate.clone();
-        match tokio::task::spawn_blocking(move || looking.refresh()).await {
-            Ok(Ok(true)) => tracing::info!(action = "serve", "the renewed certificate is in use"),
-            Ok(Err(error)) => tracing::error!(action = "serve", "{error}; the former certificate stays in use"),
-            Ok(Ok(false)) | Err(_) => {}
-        }
-    }
 }
 
 /// Reads what the notices about our own accounts are checked with.

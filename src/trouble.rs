@@ -5,6 +5,8 @@
 //! open and what is to be told of it; [`crate::mail`] keeps both in the store and tells people. Where the store itself
 //! is the trouble, the registry is all there is until the store works again.
 
+mod aside;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
+pub use aside::Aside;
+
 use crate::config::LogLevel;
-use crate::sentence::{Said, Sentence};
+use crate::sentence::{Said, Sentence, say};
 use crate::store::{StoreError, View};
 
 /// HiPay does not answer.
@@ -37,6 +41,9 @@ pub const CERTIFICATE: &str = "certificate";
 pub const SERVICE: &str = "service";
 /// The mail server takes no mail.
 pub const MAIL: &str = "mail";
+
+/// Those that are not of one batch or one channel.
+pub const ALL: [&str; 10] = [HIPAY, MIRAKL, CREDENTIALS, ESCROW, STORE, SLOW_DISK, CLOCK, CERTIFICATE, SERVICE, MAIL];
 
 /// The field of a log line that names the trouble that it reports or resolves.
 pub const FIELD: &str = "trouble";
@@ -81,6 +88,30 @@ pub struct Trouble {
     pub unknown: Map<String, Value>,
 }
 
+impl Trouble {
+    fn new(key: &str, level: LogLevel, (message, said): (String, Option<Said>), at: Timestamp) -> Self {
+        Self {
+            key: key.to_owned(),
+            level: level.number(),
+            message,
+            said,
+            opened_at: at,
+            seen_at: at,
+            told_at: at,
+            times: 1,
+            came_back: false,
+            resolved_at: None,
+            unknown: Map::new(),
+        }
+    }
+
+    /// The store cannot be written or opened, since `at`.
+    pub fn of_store(reason: &str, at: Timestamp) -> Self {
+        let message = say!("trouble-store", error = reason);
+        Self::new(STORE, LogLevel::Critical, message.into_parts(), at)
+    }
+}
+
 /// Where a trouble was noticed, for the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Noticed<'a> {
@@ -111,6 +142,8 @@ struct State {
     to_tell: Vec<Trouble>,
     /// What is open differs from what is stored.
     unsaved: bool,
+    /// Where it is noted that people know of the store's trouble.
+    aside: Option<Aside>,
 }
 
 impl Troubles {
@@ -122,6 +155,28 @@ impl Troubles {
             state.open.entry(key).or_insert(trouble);
         }
         Ok(())
+    }
+
+    /// Takes over what was told while the store could not be written, now that it is open again, and notes there from
+    /// now on.
+    pub fn note_aside(&self, aside: Aside) {
+        if let Some(trouble) = aside.read() {
+            let (at, message) = (trouble.opened_at, &trouble.message);
+            tracing::warn!(
+                action = "serve",
+                trouble = trouble.key,
+                "kept since {at}, when it could not be stored: {message}"
+            );
+            let mut state = self.lock();
+            state.open.entry(trouble.key.clone()).or_insert(trouble);
+            state.unsaved = true;
+        }
+        self.lock().aside = Some(aside);
+    }
+
+    /// Returns where it is noted that people know of the store's trouble.
+    pub fn aside(&self) -> Option<Aside> {
+        self.lock().aside.clone()
     }
 
     /// Reports trouble `key`, with `message` at `level`: logged at that level and told where it is new, has become
@@ -139,6 +194,7 @@ impl Troubles {
         is_told
     }
 
+    #[must_use]
     fn remember(&self, key: &str, level: LogLevel, message: Sentence, at: Timestamp) -> bool {
         let (message, said) = message.into_parts();
         let mut state = self.lock();
@@ -154,19 +210,8 @@ impl Troubles {
             state.to_tell.push(told);
         } else {
             let over_at = state.over.get(key).copied();
-            let trouble = Trouble {
-                key: key.to_owned(),
-                level: level.number(),
-                message,
-                said,
-                opened_at: at,
-                seen_at: at,
-                told_at: at,
-                times: 1,
-                came_back: over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR),
-                resolved_at: None,
-                unknown: Map::new(),
-            };
+            let mut trouble = Trouble::new(key, level, (message, said), at);
+            trouble.came_back = over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
             state.open.insert(key.to_owned(), trouble.clone());
             state.to_tell.push(trouble);
         }

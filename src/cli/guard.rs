@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::output::notice;
+use super::output::{notice, warning};
 use super::serve::at_work_already;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::app;
@@ -85,7 +85,7 @@ fn guard(
         ready: Duration::from_secs(arguments.ready_seconds.into()),
         trial: Duration::from_secs(arguments.trial_seconds.into()),
         setting_up,
-        say: |sentence| notice(&format!("cashout: {sentence}")),
+        say: |sentence| warning("guard", sentence),
     };
     Ok(Guard::new(plan, handover.is_some())?.run(handover)?)
 }

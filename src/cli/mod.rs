@@ -448,6 +448,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let clock = wiring.clock.clone();
     let json = cli.global.json;
+    output::choose_format(&cli.global);
     let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
         // The guard has one thread, and no log: what it says is for whoever started it.
         worker_of.map(|_| output::start_serving_log(&cli.global, &clock))

@@ -2,6 +2,7 @@
 //! the error output.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::{Exit, Failed, Global, LogFormat};
 use crate::clock::Clock;
 use crate::config::LogLevel;
 use crate::jobs::{BatchRecord, BatchState, Failure};
-use crate::logs::{Logs, Options, Stream, Style};
+use crate::logs::{LogLine, Logs, Options, Stream, Style};
 use crate::money::Amount;
 use crate::store;
 
@@ -55,9 +56,38 @@ fn style(global: &Global, terminal: bool) -> Style {
     }
 }
 
+/// Set where log lines are JSON: then everything on the error output is.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Has what is said on the error output written as the log is.
+pub(super) fn choose_format(global: &Global) {
+    IN_JSON.store(global.log_format == Some(LogFormat::Json), Ordering::Relaxed);
+}
+
 /// A line on the error output. Where that is closed there is nobody to tell.
 pub(super) fn notice(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    say(LogLevel::Info, "", text);
+}
+
+/// A line about trouble, on the error output.
+pub(super) fn warning(action: &str, text: &str) {
+    say(LogLevel::Warning, action, text);
+}
+
+fn say(level: LogLevel, action: &str, text: &str) {
+    let mut error_output = io::stderr();
+    if IN_JSON.load(Ordering::Relaxed) {
+        let line = LogLine::said(
+            Clock::system().now(),
+            level,
+            action,
+            text.strip_prefix("cashout: ").unwrap_or(text).to_owned(),
+        );
+        let _ = error_output.write_all(Style::Json.write(&line).as_bytes());
+    } else {
+        let prefix = if level > LogLevel::Info { "cashout: " } else { "" };
+        let _ = writeln!(error_output, "{prefix}{text}");
+    }
 }
 
 /// A command that could not do its work.
@@ -65,7 +95,7 @@ pub(super) fn failed(failed: &Failed, json: bool) {
     if json {
         let _ = print_json(&json!({ "error": failed.sentence, "exit": failed.exit.code() }));
     } else {
-        notice(&format!("cashout: {}", failed.sentence));
+        say(LogLevel::Error, "", &failed.sentence);
     }
 }
 

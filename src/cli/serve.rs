@@ -14,13 +14,17 @@ use super::output::notice;
 use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, accepted, demo};
 use crate::app::Wiring;
-use crate::config::{Config, Scribe, Settings, process_environment};
+use crate::clock::Clock;
+use crate::config::{Config, LogLevel, Scribe, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
+use crate::mail;
 use crate::release;
+use crate::sentence::say;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
 use crate::setup::{self, Setup};
 use crate::store::{Store, StoreError};
+use crate::trouble::{self, Aside, Noticed, Trouble};
 use crate::update::channel::{Said, Told};
 use crate::update::duty::Duty;
 use crate::update::reserve;
@@ -75,7 +79,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     }
     let config = accepted(global, loaded)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
-    let context = store(global, &config, wiring)?;
+    let context = store(global, &config, wiring).inspect_err(|failed| tell_of_store(global, &config, failed))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut told = voice.listen()?;
@@ -111,7 +115,11 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
             error = store.failed() => Some(error),
         };
         if let Some(error) = failed {
-            tracing::error!(severity = "CRITICAL", action = "serve", "the service ends, to be started anew: {error}");
+            let context = &duty.web.context;
+            let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
+            let message = say!("trouble-store", error = &error);
+            context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
+            tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
             // Until then whoever sends a notification is told to come again, and the guard how we are.
             tokio::select! {
                 () = tokio::time::sleep(STORE_GIVEN_UP_AFTER) => {}
@@ -181,6 +189,17 @@ fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, F
     }
 }
 
+/// Tells people that the store cannot be opened, before there is anything that could keep it.
+fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
+    if failed.exit != Exit::Machine {
+        return;
+    }
+    let trouble = Trouble::of_store(&failed.sentence, Clock::system().now());
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        runtime.block_on(mail::tell_without_store(config, &trouble, &Aside::of(&global.data)));
+    }
+}
+
 /// Does what a test wants to go wrong at the start; nothing in a release build.
 fn go_wrong() {
     match release::fault() {
@@ -210,7 +229,7 @@ fn go_wrong_later(data: &Path) {
 }
 
 /// How long the service goes on answering after the store has failed: only a new start opens it again.
-const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
+const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(15);
 
 /// How long the worker of a guard that was killed may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(5);

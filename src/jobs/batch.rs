@@ -185,6 +185,12 @@ impl Run {
         self.progress.end();
     }
 
+    /// Returns how many items had a failure and how many had none.
+    pub(super) fn items(&self) -> (u64, u64) {
+        let tally = self.tally();
+        (tally.items_failed, tally.done.saturating_sub(tally.items_failed))
+    }
+
     /// How many items have failed so far.
     pub fn failed(&self) -> u64 {
         self.tally().failed

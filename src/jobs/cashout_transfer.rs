@@ -35,7 +35,9 @@ pub(super) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     if !ids.is_empty() || ledger.is_stale().await? {
         ledger.watch(run).await?;
     }
-    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer).in_order(&ids, strict);
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer)
+        .of_escrow(context)
+        .in_order(&ids, strict);
     let memory = remembers_since(context).await?;
     let (funds, ledger, unread) = (&funds, &ledger, &unread);
     stream::iter(ids)

@@ -2,11 +2,15 @@
 //! from the balance last read, in the order of what is due where there is one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{self, Arc, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+use super::Context;
+use crate::clock::Clock;
 use crate::hipay::{ActingOn, HiPay};
 use crate::money::Amount;
 use crate::operation::PaymentKind;
@@ -20,6 +24,7 @@ pub(super) struct Funds<'a> {
     hipay: &'a HiPay,
     on: ActingOn<'a>,
     kind: PaymentKind,
+    escrow: Option<(EscrowBalance, Clock)>,
     order: Order,
     state: Mutex<State>,
 }
@@ -77,10 +82,53 @@ pub(super) enum Reserved {
     },
 }
 
+/// The balance of the marketplace's account as HiPay told it last. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct EscrowBalance(Arc<sync::Mutex<Escrow>>);
+
+#[derive(Debug, Default)]
+struct Escrow {
+    last: Option<(Amount, Timestamp)>,
+    asked_at: Option<Timestamp>,
+}
+
+impl EscrowBalance {
+    /// Returns the balance and when it was told (UTC); `None` before it was.
+    pub fn last(&self) -> Option<(Amount, Timestamp)> {
+        self.lock().last
+    }
+
+    /// HiPay told this `balance` at `at`.
+    pub fn tell(&self, balance: Amount, at: Timestamp) {
+        self.lock().last = Some((balance, at));
+    }
+
+    /// Returns true where it is to be asked for now: it is older than `age`, and was not asked for meanwhile.
+    pub fn is_to_be_asked(&self, now: Timestamp, age: SignedDuration) -> bool {
+        let mut escrow = self.lock();
+        let latest = escrow.last.map(|(_, at)| at).max(escrow.asked_at);
+        let is_old = latest.is_none_or(|at| now.duration_since(at).abs() >= age);
+        if is_old {
+            escrow.asked_at = Some(now);
+        }
+        is_old
+    }
+
+    fn lock(&self) -> sync::MutexGuard<'_, Escrow> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<'a> Funds<'a> {
     /// The funds of `on` for payments of `kind`.
     pub(super) fn new(hipay: &'a HiPay, on: ActingOn<'a>, kind: PaymentKind) -> Self {
-        Self { hipay, on, kind, order: Order::default(), state: Mutex::default() }
+        Self { hipay, on, kind, escrow: None, order: Order::default(), state: Mutex::default() }
+    }
+
+    /// The balances that are read are those of the marketplace's account.
+    pub(super) fn of_escrow(mut self, context: &Context) -> Self {
+        self.escrow = Some((context.escrow.clone(), context.clock.clone()));
+        self
     }
 
     /// The operations `ids` reserve in this order. Nothing is paid before one of the first `strict` that
@@ -199,6 +247,9 @@ impl<'a> Funds<'a> {
     /// not yet taken off, so that nothing is promised twice.
     async fn read(&self, state: &mut State) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(self.on).await?;
+        if let Some((escrow, clock)) = &self.escrow {
+            escrow.tell(wallet.balance, clock.now());
+        }
         let balance = match self.kind {
             PaymentKind::Transfer => wallet.balance,
             PaymentKind::Withdrawal => wallet.withdrawable,

@@ -60,6 +60,7 @@ pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
 pub use drain_inbox::drain_inbox;
 pub use due::due_for_transfers;
+pub use funds::EscrowBalance;
 pub use operation_choices::choose_for_operation;
 pub use record::{BatchRecord, BatchState, Ended, Failure, Subject};
 pub use retention::{Erased, retention};
@@ -102,6 +103,8 @@ pub struct Context {
     pub inbox: Arc<Notify>,
     /// Whether anything may be changed outside now.
     pub gate: Gate,
+    /// The balance of the marketplace's account, as it was told last.
+    pub escrow: EscrowBalance,
     /// Troubles, for whoever notices one.
     pub troubles: Troubles,
     /// Two batches of one name never run at once.
@@ -122,6 +125,7 @@ impl Context {
             clock,
             inbox: Arc::default(),
             gate: Gate::default(),
+            escrow: EscrowBalance::default(),
             troubles: Troubles::default(),
             turns: Turns::default(),
             read_again: Arc::default(),

@@ -265,7 +265,10 @@ impl BatchRecord {
         run.write_down(&mut self, error.as_ref());
         self.ended_at = Some(context.clock.now());
         let (command, state) = (self.command.clone(), self.state().name());
-        counter!(metrics::BATCHES, "command" => command, "state" => state).increment(1);
+        counter!(metrics::BATCHES, "command" => command.clone(), "state" => state).increment(1);
+        let (failed, done) = run.items();
+        counter!(metrics::BATCH_ITEMS, "command" => command.clone(), "outcome" => "failed").increment(failed);
+        counter!(metrics::BATCH_ITEMS, "command" => command, "outcome" => "done").increment(done);
         let record = self.clone();
         if let Err(unkept) = context.store.write(move |writer| writer.put(&record)).await {
             error.get_or_insert(unkept.into());

@@ -41,6 +41,8 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
         .filter_map(|word| record.counts.get(word).map(|count| (word, *count)))
         .filter(|(_, count)| *count > 0)
         .collect();
+    // What came of it is stored.
+    context.troubles.resolve(trouble::STORE, noticed);
     let went_through = record.state() != BatchState::Interrupted;
     if record.failed == 0 && went_through {
         context.troubles.resolve(&of_batch(&record.command), noticed);

@@ -1,6 +1,5 @@
 //! From an event of `tracing` to a line.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
@@ -107,22 +106,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
             unknown: Map::new(),
         };
         self.logs.emit(line, &self.logs.wanted());
-    }
-}
-
-/// A line about the log itself.
-pub(super) fn own_line(at: Timestamp, level: LogLevel, message: String) -> LogLine {
-    LogLine {
-        id: 0,
-        at,
-        level: level.number(),
-        action: "logs".to_owned(),
-        mirakl_id: None,
-        batch: None,
-        message,
-        target: String::new(),
-        fields: Map::new(),
-        unknown: Map::new(),
     }
 }
 

@@ -49,6 +49,22 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// A line that says `message`, not stored yet.
+    pub fn said(at: Timestamp, level: LogLevel, action: &str, message: String) -> Self {
+        Self {
+            id: 0,
+            at,
+            level: level.number(),
+            action: action.to_owned(),
+            mirakl_id: None,
+            batch: None,
+            message,
+            target: String::new(),
+            fields: Map::new(),
+            unknown: Map::new(),
+        }
+    }
+
     /// The level by its name.
     pub fn severity(&self) -> LogLevel {
         LogLevel::of_number(self.level)

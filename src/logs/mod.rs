@@ -282,7 +282,7 @@ impl Logs {
 
     /// Says something about the log itself.
     fn say(&self, level: LogLevel, message: String) {
-        self.emit(collector::own_line(self.shared.clock.now(), level, message), &self.wanted());
+        self.emit(LogLine::said(self.shared.clock.now(), level, "logs", message), &self.wanted());
     }
 
     fn start_printing(&self) {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::channel::{Channel, Messenger};
 use super::outbox::{Mail, MailKind, MailState};
-use super::post::{Post, PostError};
+use super::post::{Letter, Post, PostError};
 use super::{LOOK_AGAIN, compose};
 use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Settings};
@@ -32,6 +32,38 @@ enum Way {
     Post(Post),
     Messenger(Messenger),
 }
+
+impl Way {
+    /// The way on `channel` by the settings; `None` where it is not set.
+    async fn of(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
+        match (channel, &config.mail) {
+            (Channel::Mail, Some(mail)) => Ok(Some(Self::Post(Post::new(mail, patience).await?))),
+            (Channel::Mail, None) => Ok(None),
+            _ => Ok(Messenger::new(channel, config, patience)?.map(Self::Messenger)),
+        }
+    }
+
+    async fn send(&self, mail: &Mail, letter: &Letter, to: &str, config: &Config) -> Result<(), PostError> {
+        match self {
+            Self::Post(post) => post.send(letter, to).await,
+            Self::Messenger(messenger) => messenger.send(mail, letter, config).await,
+        }
+    }
+}
+
+/// Sends a mail to all its recipients, once and without keeping what comes of it. True where one has got it.
+pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
+    let Ok(Some(way)) = Way::of(mail.channel, config, SENT_ONCE_WITHIN).await else { return false };
+    let letter = compose::letter(mail, config);
+    let mut arrived = false;
+    for to in &mail.to {
+        arrived |= way.send(mail, &letter, to, config).await.is_ok();
+    }
+    arrived
+}
+
+/// How long a mail may take that is sent once.
+const SENT_ONCE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Sends mails and writes down what came of them.
 pub(super) struct Delivery {
@@ -128,12 +160,7 @@ impl Delivery {
 
     /// The way on `channel` by the settings; `None`, and said, where there is none that can be used.
     async fn way(&mut self, channel: Channel, config: &Config) -> Option<Way> {
-        let way = match (channel, &config.mail) {
-            (Channel::Mail, Some(mail)) => Post::new(mail, self.patience).await.map(|post| Some(Way::Post(post))),
-            (Channel::Mail, None) => Ok(None),
-            _ => Messenger::new(channel, config, self.patience).map(|messenger| messenger.map(Way::Messenger)),
-        };
-        way.unwrap_or_else(|error| {
+        Way::of(channel, config, self.patience).await.unwrap_or_else(|error| {
             self.trouble(channel, true, &error.to_string());
             None
         })
@@ -144,11 +171,7 @@ impl Delivery {
         let letter = compose::letter(mail, config);
         let channel = mail.channel;
         for to in mail.to.clone() {
-            let sent = match way {
-                Way::Post(post) => post.send(&letter, &to).await,
-                Way::Messenger(messenger) => messenger.send(mail, &letter, config).await,
-            };
-            match sent {
+            match way.send(mail, &letter, &to, config).await {
                 Ok(()) => {
                     mail.to.retain(|waiting| *waiting != to);
                     mail.delivered = mail.delivered.saturating_add(1);

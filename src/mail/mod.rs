@@ -34,11 +34,11 @@ pub use outbox::{Mail, MailKind, MailState};
 pub use post::{Letter, Post, PostError, SENT_WITHIN};
 
 use crate::clock::Clock;
-use crate::config::{LogLevel, MailConfig, Settings};
+use crate::config::{Config, LogLevel, MailConfig, Settings};
 use crate::gate::Gate;
 use crate::logs::{LogLine, Logs, MAIL, Summary};
 use crate::store::{Query, Store, StoreError, View};
-use crate::trouble::{self, Troubles};
+use crate::trouble::{self, Aside, Trouble, Troubles};
 
 /// How long lines are gathered after the first one of a quiet time.
 pub const FIRST_ALERT_AFTER: SignedDuration = SignedDuration::from_secs(30);
@@ -283,13 +283,17 @@ impl Mailer {
         }
     }
 
-    /// Sends what the store does not take; what does not arrive is tried again.
-    async fn send_unkept(&mut self, mails: Vec<Mail>) {
+    /// Sends what the store does not take; what does not arrive is tried again. True where something has arrived.
+    async fn send_unkept(&mut self, mails: Vec<Mail>) -> bool {
+        let mut some = false;
         for mut mail in mails {
-            if !self.delivery.send_unkept(&mut mail).await {
+            if self.delivery.send_unkept(&mut mail).await {
+                some = true;
+            } else {
                 self.unkept.push(mail);
             }
         }
+        some
     }
 
     /// Tells on every channel of troubles that have begun or are over, and keeps what is open.
@@ -317,12 +321,21 @@ impl Mailer {
             open.map_or(Ok(()), |open| trouble::save(writer, &open))
         });
         match queued.await {
-            Ok(()) => {}
+            Ok(()) => self.troubles.aside().iter().for_each(Aside::clear),
             Err(StoreError::Closed) => self.troubles.give_back(told),
             Err(error) => {
                 report("keep what is told of a trouble", Some(&error));
                 self.troubles.not_saved();
-                self.send_unkept(mails).await;
+                let aside = self.troubles.aside();
+                // The process before this one could not store it either.
+                let known = aside.as_ref().and_then(Aside::read).map(|known| known.key);
+                let of_known =
+                    |mail: &Mail| mail.trouble.as_ref().is_some_and(|trouble| Some(&trouble.key) == known.as_ref());
+                mails.retain(|mail| !of_known(mail));
+                let sent = self.send_unkept(mails).await;
+                if let (true, Some(aside)) = (sent, aside) {
+                    told.iter().filter(|trouble| trouble.key == trouble::STORE).for_each(|trouble| aside.note(trouble));
+                }
             }
         }
     }
@@ -357,6 +370,22 @@ impl Mailer {
         };
         let outcome: Result<(), StoreError> = outcome.await;
         report("make the digest", outcome.err().as_ref());
+    }
+}
+
+/// Tells on every channel of `config` that the store cannot be opened, unless it is noted in `aside` that people know.
+pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Aside) {
+    if aside.read().is_some() || config.alert_level().is_none_or(|least| LogLevel::of_number(trouble.level) < least) {
+        return;
+    }
+    let mut arrived = false;
+    for (channel, to) in Channel::all(config) {
+        let mail = Mail::of_trouble(trouble.clone(), (channel, to), trouble.opened_at);
+        arrived |= delivery::send_once(&mail, config).await;
+    }
+    if arrived {
+        aside.prepare();
+        aside.note(trouble);
     }
 }
 

@@ -120,6 +120,14 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.code() == code).unwrap_or(Self::Unknown(code))
     }
 
+    /// Returns true where money is still on its way to the bank, or waits to be.
+    pub fn is_open(self) -> bool {
+        Self::TRANSFER_PAYABLE.contains(&self)
+            || Self::WITHDRAW_PAYABLE.contains(&self)
+            || Self::TRANSFER_SENT.contains(&self)
+            || Self::WITHDRAW_SENT.contains(&self)
+    }
+
     /// The name in the product's documentation.
     pub fn name(self) -> &'static str {
         match self {

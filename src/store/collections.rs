@@ -92,7 +92,7 @@ impl Record for Operation {
                 .numbered(QUARTER_OF_A_DAY),
             // For runs: what is due or open in each status, the oldest cycle first.
             Index::new("due", 1, |operation: &Self| {
-                if operation.held.is_some() || !is_open(operation.status) {
+                if operation.held.is_some() || !operation.status.is_open() {
                     return Vec::new();
                 }
                 vec![Entry::new(operation.status.code(), operation.cycle_at)]
@@ -150,14 +150,6 @@ impl Record for Operation {
 
 /// What the debts of the operator are kept under, in place of a shop: no shop has this number.
 pub(crate) const OPERATOR_DEBTS: u64 = u64::MAX;
-
-/// True while a run has something to do with an operation in this status.
-fn is_open(status: Status) -> bool {
-    Status::TRANSFER_PAYABLE.contains(&status)
-        || Status::WITHDRAW_PAYABLE.contains(&status)
-        || Status::TRANSFER_SENT.contains(&status)
-        || Status::WITHDRAW_SENT.contains(&status)
-}
 
 impl Record for VoucherRecord {
     const COLLECTION: &'static str = "vouchers";

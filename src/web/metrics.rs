@@ -1,5 +1,6 @@
 //! `GET /metrics`: for Prometheus, with `server.metricsToken` or on the listener of `server.metricsListen`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Once;
@@ -10,15 +11,26 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::auth::{bearer, is_token};
 use super::limits::{bounded, outermost};
+use super::lists::BatchCommand;
 use super::peer::names_this_machine;
 use super::problem::Problem;
 use super::{Peer, Web};
+use crate::config::LogLevel;
+use crate::hipay::ActingOn;
 use crate::inbox::Notification;
+use crate::jobs::{self, BatchRecord, BatchState, Context};
+use crate::mail::Mail;
 use crate::metrics as names;
+use crate::money::{Amount, Currency};
 use crate::operation::{Operation, Status};
-use crate::store::{Reader, StoreError, View};
+use crate::store::{Query, Reader, StoreError, View, day_of_number};
+use crate::trouble;
 use crate::vendor::Vendor;
 
 /// Says once in a process that nobody may see the metrics.
@@ -60,14 +72,139 @@ pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
     outermost(bounded(Router::new().route("/metrics", get(own)))).with_state(web)
 }
 
+/// Has every counter begin at 0, for all labels that are known beforehand.
+pub fn begin_metrics() {
+    let commands = BatchCommand::ALL.map(BatchCommand::name);
+    let ended =
+        [BatchState::Done, BatchState::Partly, BatchState::Failed, BatchState::Interrupted].map(BatchState::name);
+    names::begin(names::BATCHES, &[("command", &commands), ("state", &ended)]);
+    names::begin(names::BATCH_ITEMS, &[("command", &commands), ("outcome", &["done", "failed"])]);
+    let outcomes = ["stored", "repeated", "not_stored", "forged", "unreadable", "too_large", "turned_away"];
+    names::begin(names::NOTIFICATIONS, &[("kind", &["wallet", "enterprise"]), ("outcome", &outcomes)]);
+    let outcomes = ["ok", "not_sent", "rejected", "unknown"];
+    names::begin(names::REMOTE_CALLS, &[("remote", &["Mirakl", "HiPay"]), ("outcome", &outcomes)]);
+    names::begin(names::STORE_COMMITS, &[("outcome", &["ok", "failed"])]);
+    names::begin(names::MAILS, &[("outcome", &["sent", "refused", "given_up", "retried"])]);
+    let levels = LogLevel::ALL.map(LogLevel::name);
+    names::begin(names::LOG_LINES, &[("level", &levels)]);
+    names::begin(names::LOG_LINES_LOST, &[("level", &levels)]);
+    let statuses = ["200", "202", "204", "303", "304", "400", "401", "403", "404", "409", "413", "429", "500", "503"];
+    names::begin(names::REQUESTS, &[("status", &statuses)]);
+    names::begin(names::STORE_WRITES, &[]);
+    names::begin(names::TURNED_AWAY, &[]);
+}
+
 async fn everything(web: &Web) -> Result<Response, Problem> {
-    let now = web.context.store.reading(gauges).await?;
-    let text = names::text().unwrap_or_default() + &now;
+    refresh_balance(&web.context);
+    // The system hides when the machine was started from a unit that sees processes alone.
+    metrics::gauge!("process_start_time_seconds").set(web.started_at.as_duration().as_secs_f64());
+    let today = web.context.clock.now().to_zoned(TimeZone::UTC).date();
+    let mut text = names::text().unwrap_or_default();
+    text += &web.context.store.reading(move |reader| gauges(reader, today)).await?;
+    text += &known(&web.context);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
+/// How far back a batch without failures is looked for.
+const BATCHES_LOOKED_AT: usize = 200;
+/// A balance that is older than this is asked for when somebody wants the metrics.
+const BALANCE_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// Asks HiPay for the balance of the marketplace's account, where it was told too long ago; nobody waits for it.
+fn refresh_balance(context: &Context) {
+    let now = context.clock.now();
+    if context.escrow.is_to_be_asked(now, BALANCE_FOR) {
+        let context = context.clone();
+        // What stands in the way is said by whoever needs the balance.
+        tokio::spawn(async move {
+            if let Ok(wallet) = context.hipay.balance(ActingOn::Technical).await {
+                context.escrow.tell(wallet.balance, context.clock.now());
+            }
+        });
+    }
+}
+
+/// What this process knows beside the store.
+fn known(context: &Context) -> String {
+    let mut text = Gauges::default();
+    text.begin(names::ESCROW_BALANCE);
+    let balance = context.escrow.last();
+    if let Some((balance, _)) = balance {
+        text.line(&[("currency", balance.currency().code())], &balance.decimal());
+    }
+    text.begin(names::ESCROW_BALANCE_AT);
+    text.line(&[], &balance.map_or(0, |(_, at)| at.as_second()));
+    text.begin(names::TROUBLE_OPEN);
+    let open: Vec<String> = context.troubles.open().into_iter().map(|trouble| trouble.key).collect();
+    let batches = BatchCommand::ALL.map(|command| format!("batch:{}", command.name()));
+    let all: BTreeSet<&str> = trouble::ALL
+        .into_iter()
+        .chain(batches.iter().map(String::as_str))
+        .chain(open.iter().map(String::as_str))
+        .collect();
+    for key in all {
+        text.line(&[("trouble", key)], &u8::from(open.iter().any(|one| one == key)));
+    }
+    text.0
+}
+
+/// The ages of open amounts: days since the cycle, less than.
+const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32::MAX, "30_days_and_more")];
+
+/// Writes what the next transfers need, and what is not at the bank yet by status, age and currency.
+fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
+    let mut currencies = BTreeSet::new();
+    for ((day, code, currency), _) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
+        let status = Status::from_code(code);
+        currencies.insert(currency.clone());
+        if !status.is_open() {
+            continue;
+        }
+        let days = day_of_number(day).and_then(|day| today.since(day).ok()).map_or(0, |span| span.get_days());
+        let age = AGES.iter().find(|(limit, _)| days < *limit).map_or("", |(_, age)| *age);
+        let sum = reader.sum::<Operation>("cycle", (day, code, currency.as_str()))?;
+        let known = sums.entry((status.name(), age, currency)).or_default();
+        *known = known.saturating_add(sum);
+    }
+    let currencies: Vec<Currency> = currencies.iter().filter_map(|code| Currency::from_code(code).ok()).collect();
+    text.begin(names::ESCROW_DUE);
+    for currency in &currencies {
+        text.line(&[("currency", currency.code())], &jobs::due_for_transfers(reader, *currency)?.decimal());
+    }
+    text.begin(names::OPEN_AMOUNT);
+    for currency in &currencies {
+        for status in Status::ALL.into_iter().filter(|status| status.is_open()) {
+            for (_, age) in AGES {
+                let sum = sums.get(&(status.name(), age, currency.code().to_owned())).copied().unwrap_or_default();
+                let labels = [("reason", status.name()), ("age", age), ("currency", currency.code())];
+                text.line(&labels, &Amount::from_minor(sum, *currency).decimal());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes when each batch went through last without any failure.
+fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
+    text.begin(names::BATCH_LAST_SUCCESS);
+    for command in BatchCommand::ALL {
+        let query = Query::group("command", command.name().to_owned()).descending().limit(BATCHES_LOOKED_AT);
+        let mut at = 0;
+        for key in reader.keys::<BatchRecord>(&query)?.keys {
+            let batch = reader.get::<BatchRecord>(&key).ok().flatten();
+            if let Some(batch) = batch.filter(|batch| batch.state() == BatchState::Done) {
+                at = batch.ended_at.unwrap_or(batch.started_at).as_second();
+                break;
+            }
+        }
+        text.line(&[("command", command.name())], &at);
+    }
+    Ok(())
+}
+
 /// What the store says now, in the same form: whole numbers, exact.
-fn gauges(reader: &Reader<'_>) -> Result<String, StoreError> {
+fn gauges(reader: &Reader<'_>, today: Date) -> Result<String, StoreError> {
     let mut text = Gauges::default();
     text.begin(names::OPERATIONS);
     for status in Status::ALL {
@@ -81,6 +218,10 @@ fn gauges(reader: &Reader<'_>) -> Result<String, StoreError> {
     }
     text.begin(names::OPERATIONS_HELD);
     text.line(&[], &reader.count::<Operation>("held", ())?);
+    open_amounts(reader, today, &mut text)?;
+    last_successes(reader, &mut text)?;
+    text.begin(names::MAIL_OUTBOX);
+    text.line(&[], &reader.count::<Mail>("open", ())?);
     text.begin(names::VENDORS);
     for ((status, wallet), count) in reader.groups::<Vendor, (String, String)>("status")? {
         text.line(&[("status", &status), ("wallet_status", &wallet)], &count);

@@ -43,7 +43,7 @@ pub use connections::{Connections, Limits};
 pub use form::{CSRF_FIELD, Checked};
 pub use guesses::Guesses;
 pub use health::Readiness;
-pub use metrics::metrics_router;
+pub use metrics::{begin_metrics, metrics_router};
 pub use peer::Peer;
 pub use problem::Problem;
 pub use session::{

@@ -24,7 +24,7 @@ async fn world(office: &PostOffice, settings: &[&str]) -> World {
     World::with(SandboxOptions::default(), &settings).await
 }
 
-fn log(world: &World) -> DefaultGuard {
+pub(crate) fn log(world: &World) -> DefaultGuard {
     let options = Options {
         stream: Stream::Error,
         style: Style::Text { colours: false },
