@@ -42,6 +42,7 @@ mod market;
 mod memory;
 mod mirakl_access;
 mod mirakl_answers;
+mod monitoring;
 mod negative_commissions;
 mod notices;
 mod older_releases;
