@@ -7,6 +7,7 @@ mod choices;
 mod extract;
 mod listings;
 mod settings;
+mod troubles;
 mod update;
 mod vouchers;
 
@@ -47,6 +48,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/logs", get(listings::logs)),
         ("/logs.csv", get(listings::logs_csv)),
         ("/batches", get(batches::batches).post(batches::ask)),
+        ("/troubles", get(troubles::troubles)),
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
         ("/settings", get(settings::settings).patch(settings::change)),
@@ -87,6 +89,7 @@ pub fn description() -> String {
         listings::logs_csv,
         batches::batches,
         batches::ask,
+        troubles::troubles,
         update::update,
         update::install,
         update::check,

@@ -11,12 +11,15 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::logs::tone;
 use super::notifications::refused_so_far;
 use super::page::{Page, show};
+use crate::config::LogLevel;
 use crate::hipay::ActingOn;
 use crate::jobs::{self, BatchRecord, BatchState};
 use crate::money::{Amount, Currency};
 use crate::operation::{Column, Operation, Status};
+use crate::sentence::in_words;
 use crate::store::{Query, Reader, StoreError, View, day_of_number};
 use crate::vendor::Vendor;
 use crate::web::Web;
@@ -164,6 +167,20 @@ struct Overview {
     runs: Vec<Run>,
     /// How many notifications were refused, where any was.
     refused: Option<String>,
+    troubles: Vec<OpenTrouble>,
+}
+
+/// What is wrong now.
+struct OpenTrouble {
+    level: LogLevel,
+    message: String,
+    since: Timestamp,
+}
+
+impl OpenTrouble {
+    fn tone(&self) -> &'static str {
+        tone(self.level)
+    }
 }
 
 struct Known {
@@ -184,7 +201,13 @@ pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Respo
     let runs = next.into_iter().map(|run| Run { command: run.command, last: last.remove(run.command), next: run.at });
     let (now, runs) = (web.context.clock.now(), runs.collect());
     let refused = refused_so_far(&web, &page);
-    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs, refused })
+    let troubles = web.context.troubles.open().into_iter().map(|trouble| OpenTrouble {
+        level: LogLevel::of_number(trouble.level),
+        message: in_words(&trouble.message, trouble.said.as_ref(), page.texts()),
+        since: trouble.opened_at,
+    });
+    let troubles = troubles.collect();
+    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs, refused, troubles })
 }
 
 fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreError> {
