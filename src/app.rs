@@ -62,7 +62,9 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
     BatchRecord::close_interrupted(&store, wiring.clock.now())?;
     let context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
-    context.store.read(|reader| context.troubles.load(reader))?;
+    if let Err(error) = context.store.read(|reader| context.troubles.load(reader)) {
+        tracing::warn!(action = "serve", "which troubles were open is not known any more: {error}");
+    }
     let aside = Aside::of(data);
     aside.prepare();
     context.troubles.note_aside(aside);

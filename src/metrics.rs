@@ -22,7 +22,7 @@ pub const ESCROW_BALANCE_AT: &str = "cashout_escrow_balance_timestamp_seconds";
 pub const ESCROW_DUE: &str = "cashout_escrow_due";
 /// Amounts that are not at the bank yet, by status and age of their cycle, in units of the currency, now.
 pub const OPEN_AMOUNT: &str = "cashout_open_amount";
-/// Troubles that are open: 1 or 0 for each, now.
+/// Troubles of level ERROR and worse that are open: 1 or 0 for each, now.
 pub const TROUBLE_OPEN: &str = "cashout_trouble_open";
 /// The last moment of the certificate that is served (seconds since 1970).
 pub const CERTIFICATE_EXPIRY: &str = "cashout_certificate_expiry_timestamp_seconds";
@@ -75,7 +75,7 @@ const MEANINGS: [(&str, &str); 28] = [
     (ESCROW_BALANCE_AT, "When HiPay told the balance of the marketplace's account"),
     (ESCROW_DUE, "What the next transfers need from the marketplace's account, in units of the currency"),
     (OPEN_AMOUNT, "Amounts that are not at the bank yet, by status and age of the cycle, in units of the currency"),
-    (TROUBLE_OPEN, "Troubles that are open, by what they are"),
+    (TROUBLE_OPEN, "Troubles of level ERROR and worse that are open, by what they are"),
     (CERTIFICATE_EXPIRY, "Last moment of the certificate that is served"),
     (MAIL_OUTBOX, "Messages that wait to be sent"),
     (OPERATIONS, "Operations by status"),

@@ -16,10 +16,10 @@ use crate::jobs::{self, Context};
 use crate::mail;
 use crate::metrics;
 use crate::notification::CLOCKS_DIFFER;
-use crate::remote::{CallError, Silence};
+use crate::remote::CallError;
 use crate::sentence::say;
 use crate::store::{StoreError, View};
-use crate::trouble::{self, Noticed};
+use crate::trouble::{self, AGAIN_AFTER, Noticed};
 use crate::web::Certificate;
 
 /// The action of its log lines.
@@ -120,13 +120,7 @@ impl Monitor {
 
     /// Looks at what is known without asking anybody.
     async fn look(&mut self) {
-        let remotes = [
-            (trouble::MIRAKL, "Mirakl", self.context.mirakl.silence()),
-            (trouble::HIPAY, "HiPay", self.context.hipay.silence()),
-        ];
-        for ((key, name, silence), since) in remotes.into_iter().zip(&mut self.silent_since) {
-            look_at_remote(&self.context, key, name, silence, since);
-        }
+        self.look_at_remotes().await;
         let pace = self.context.store.pace();
         if pace.under_way >= STUCK_AFTER || pace.slow_in_a_row >= SLOW_COMMITS {
             let seconds = pace.under_way.max(pace.last).as_secs();
@@ -140,6 +134,36 @@ impl Monitor {
         self.compare_clocks().await;
         if self.context.clock.now().duration_since(self.started_at).abs() >= WORKS_AFTER {
             self.context.troubles.resolve(trouble::SERVICE, self.noticed());
+        }
+    }
+
+    /// Reports a remote that has answered nothing for some time, once a probe finds it silent too: single calls fail for
+    /// reasons of their own.
+    async fn look_at_remotes(&mut self) {
+        let now = self.context.clock.now();
+        let remotes = [
+            (trouble::MIRAKL, "Mirakl", self.context.mirakl.silence()),
+            (trouble::HIPAY, "HiPay", self.context.hipay.silence()),
+        ];
+        for (remote, (key, name, silence)) in remotes.into_iter().enumerate() {
+            let Some(since) = self.silent_since.get_mut(remote) else { continue };
+            let Some(silence) = silence else {
+                if since.take().is_some() {
+                    self.over(key, true);
+                }
+                continue;
+            };
+            let first = *since.get_or_insert(now);
+            let lasts = silence.calls >= SILENT_CALLS && now.duration_since(first) >= SILENT_FOR;
+            if !lasts || self.is_open(key) {
+                continue;
+            }
+            let is_back =
+                if key == trouble::HIPAY { answers(&self.balance().await) } else { answers(&self.version().await) };
+            if !is_back {
+                let message = say!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
+                self.context.troubles.report(key, LogLevel::Error, message, self.noticed());
+            }
         }
     }
 
@@ -171,10 +195,10 @@ impl Monitor {
         }
         let level = if left > CERTIFICATE_CRITICAL { LogLevel::Error } else { LogLevel::Critical };
         let known = self.context.troubles.open().into_iter().find(|trouble| trouble.key == trouble::CERTIFICATE);
-        let again = SignedDuration::from_hours(24);
         let noticed = self.noticed();
-        if known.is_some_and(|known| known.level >= level.number() && noticed.at.duration_since(known.told_at) < again)
-        {
+        if known.is_some_and(|known| {
+            known.level >= level.number() && noticed.at.duration_since(known.told_at) < AGAIN_AFTER
+        }) {
             return;
         }
         let (file, until) = (file.display().to_string(), until.to_string());
@@ -199,13 +223,15 @@ impl Monitor {
     }
 
     /// Asks HiPay for its time, between two looks at ours.
-    async fn probe_clock(&self) {
+    async fn probe_clock(&mut self) {
         let clock = &self.context.clock;
         let before = clock.now();
         if self.balance().await.is_err() {
             return;
         }
         let (after, Some(theirs)) = (clock.now(), self.context.hipay.their_time_now()) else { return };
+        // This answer is not compared once more.
+        self.compared = Some(theirs);
         let differs = before.duration_since(theirs).max(theirs.duration_since(after));
         if differs > CLOCKS_DIFFER {
             self.report(trouble::CLOCK, LogLevel::Error, say!("trouble-clock", seconds = differs.as_secs()));
@@ -229,8 +255,7 @@ impl Monitor {
     }
 
     /// Asks of each open trouble whether it is gone.
-    async fn probe(&self) {
-        let troubles = &self.context.troubles;
+    async fn probe(&mut self) {
         if self.is_open(trouble::MIRAKL) {
             self.over(trouble::MIRAKL, answers(&self.version().await));
         }
@@ -255,7 +280,8 @@ impl Monitor {
             let at = self.context.clock.now();
             let begun = tokio::time::Instant::now();
             let written = self.context.store.write(move |writer| writer.put_document(PROBE, &at));
-            let written: Result<(), StoreError> = written.await;
+            let written: Result<(), StoreError> =
+                tokio::time::timeout(PROBE_TIMEOUT, written).await.unwrap_or(Err(StoreError::Closed));
             let pace = self.context.store.pace();
             self.over(trouble::SLOW_DISK, written.is_ok() && pace.slow_in_a_row == 0 && begun.elapsed() < STUCK_AFTER);
             self.over(trouble::STORE, written.is_ok());
@@ -264,7 +290,7 @@ impl Monitor {
             && let Some(config) = self.settings.get().mail.clone()
             && mail::try_out(&config).await.is_ok()
         {
-            troubles.resolve(trouble::MAIL, self.noticed());
+            self.over(trouble::MAIL, true);
         }
     }
 
@@ -285,23 +311,6 @@ impl Monitor {
     }
 }
 
-fn look_at_remote(context: &Context, key: &str, name: &str, silence: Option<Silence>, since: &mut Option<Timestamp>) {
-    let now = context.clock.now();
-    let Some(silence) = silence else {
-        if since.take().is_some() {
-            let noticed = Noticed { action: ACTION, batch: None, at: now };
-            context.troubles.resolve(key, noticed);
-        }
-        return;
-    };
-    let first = *since.get_or_insert(now);
-    if silence.calls >= SILENT_CALLS && now.duration_since(first) >= SILENT_FOR && !context.troubles.is_open(key) {
-        let noticed = Noticed { action: ACTION, batch: None, at: now };
-        let message = say!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
-        context.troubles.report(key, LogLevel::Error, message, noticed);
-    }
-}
-
 /// True where a remote has answered, if only to refuse.
 fn answers<T>(outcome: &Result<T, CallError>) -> bool {
     matches!(outcome, Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }))
@@ -317,7 +326,8 @@ async fn within<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T
 async fn begin(context: &Context) -> Result<(), StoreError> {
     let at = context.clock.now();
     let former = context.store.reading(|reader| reader.get_document::<Option<AtWork>>(AT_WORK)).await?;
-    if former.flatten().is_some() {
+    // A store that could not be written could not keep either that the service ended in good order.
+    if former.flatten().is_some() && !context.troubles.is_open(trouble::STORE) {
         let noticed = Noticed { action: "serve", batch: None, at };
         context.troubles.report(
             trouble::SERVICE,

@@ -198,6 +198,8 @@ pub struct Remote {
 pub struct Silence {
     /// When the first of the calls in a row was not answered.
     pub since: Instant,
+    /// When the last of them was not.
+    pub last: Instant,
     /// How many calls in a row were not answered.
     pub calls: u32,
     /// What the last one came to.
@@ -282,7 +284,7 @@ impl Remote {
             Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }) => None,
             Err(CallError::NotSent { reason, .. } | CallError::Unknown { reason, said: None, .. }) => {
                 let (since, calls) = silence.as_ref().map_or((Instant::now(), 0), |known| (known.since, known.calls));
-                Some(Silence { since, calls: calls.saturating_add(1), reason: reason.clone() })
+                Some(Silence { since, last: Instant::now(), calls: calls.saturating_add(1), reason: reason.clone() })
             }
         };
     }

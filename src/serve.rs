@@ -187,12 +187,16 @@ impl Appliance {
     /// the store is closed. Returns when that is done.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.web.readiness.unready("stopping");
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
         if let Err(error) = monitor::end(&self.web.context).await {
             tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
         }
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let Web { context, settings, .. } = &self.web;
+        let mailer =
+            Mailer::new(context.store.clone(), context.clock.clone(), settings.clone(), None, context.troubles.clone());
+        mailer.keep().await;
         tracing::info!(action = "serve", "stops");
         let (store, logs) = (self.web.context.store.clone(), self.logs);
         drop(self.web);

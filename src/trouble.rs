@@ -51,8 +51,8 @@ pub const FIELD: &str = "trouble";
 /// The document of the troubles that are open.
 const DOCUMENT: &str = "troubles";
 
-/// An open trouble is told again after this long.
-const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// An open trouble is told again after this long: less than a day, so that a daily batch tells it daily.
+pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(20);
 /// A trouble that comes back this soon is over only once it has not been noticed for as long: what comes and goes is
 /// told twice a quarter of an hour, not twice a minute.
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -77,6 +77,9 @@ pub struct Trouble {
     pub told_at: Timestamp,
     /// How often it was noticed.
     pub times: u64,
+    /// Why, where one trouble can have several causes; a new one is told at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
     /// It had been gone for some minutes only.
     #[serde(default)]
     pub came_back: bool,
@@ -99,6 +102,7 @@ impl Trouble {
             seen_at: at,
             told_at: at,
             times: 1,
+            causes: Vec::new(),
             came_back: false,
             resolved_at: None,
             unknown: Map::new(),
@@ -136,8 +140,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<String, Trouble>,
-    /// When those that are over were resolved.
-    over: BTreeMap<String, Timestamp>,
+    /// Those that were resolved within the last minutes.
+    over: BTreeMap<String, Trouble>,
     /// What is to be told, in its order; those with `resolved_at` are over.
     to_tell: Vec<Trouble>,
     /// What is open differs from what is stored.
@@ -152,7 +156,8 @@ impl Troubles {
         let known = view.get_document::<BTreeMap<String, Trouble>>(DOCUMENT)?.unwrap_or_default();
         let mut state = self.lock();
         for (key, trouble) in known {
-            state.open.entry(key).or_insert(trouble);
+            let side = if trouble.resolved_at.is_some() { &mut state.over } else { &mut state.open };
+            side.entry(key).or_insert(trouble);
         }
         Ok(())
     }
@@ -182,9 +187,21 @@ impl Troubles {
     /// Reports trouble `key`, with `message` at `level`: logged at that level and told where it is new, has become
     /// worse, or was told more than a day ago; logged as a warning otherwise. Returns true where it is told.
     pub fn report(&self, key: &str, level: LogLevel, message: Sentence, noticed: Noticed<'_>) -> bool {
+        self.report_causes(key, level, message, &[], noticed)
+    }
+
+    /// Reports as [`Troubles::report`] does, with the `causes` of it: it is told again where one is new.
+    pub fn report_causes(
+        &self,
+        key: &str,
+        level: LogLevel,
+        message: Sentence,
+        causes: &[&str],
+        noticed: Noticed<'_>,
+    ) -> bool {
         let Noticed { action, batch, at } = noticed;
         let text = message.text().to_owned();
-        let is_told = self.remember(key, level, message, at);
+        let is_told = self.remember((key, level), message, causes, at);
         if is_told && level >= LogLevel::Error {
             let severity = level.name();
             tracing::error!(severity, action, batch, trouble = key, "{text}");
@@ -194,23 +211,30 @@ impl Troubles {
         is_told
     }
 
-    #[must_use]
-    fn remember(&self, key: &str, level: LogLevel, message: Sentence, at: Timestamp) -> bool {
+    fn remember(&self, (key, level): (&str, LogLevel), message: Sentence, causes: &[&str], at: Timestamp) -> bool {
         let (message, said) = message.into_parts();
         let mut state = self.lock();
         state.unsaved = true;
         if let Some(known) = state.open.get_mut(key) {
             known.seen_at = at;
             known.times = known.times.saturating_add(1);
-            if at.duration_since(known.told_at).abs() < AGAIN_AFTER && level.number() <= known.level {
+            let is_new = |cause: &&str| !known.causes.iter().any(|known| known == cause);
+            let new: Vec<String> =
+                causes.iter().filter(|cause| is_new(cause)).map(|cause| (*cause).to_owned()).collect();
+            let is_worse = level.number() > known.level || !new.is_empty();
+            if at.duration_since(known.told_at).abs() < AGAIN_AFTER && !is_worse {
                 return false;
             }
-            (known.level, known.message, known.said, known.told_at) = (level.number(), message, said, at);
+            // Its end is told to everybody who was told of it.
+            known.level = known.level.max(level.number());
+            known.causes.extend(new);
+            (known.message, known.said, known.told_at) = (message, said, at);
             let told = known.clone();
             state.to_tell.push(told);
         } else {
-            let over_at = state.over.get(key).copied();
+            let over_at = state.over.get(key).and_then(|over| over.resolved_at);
             let mut trouble = Trouble::new(key, level, (message, said), at);
+            trouble.causes = causes.iter().map(|cause| (*cause).to_owned()).collect();
             trouble.came_back = over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
             state.open.insert(key.to_owned(), trouble.clone());
             state.to_tell.push(trouble);
@@ -231,7 +255,10 @@ impl Troubles {
             }
             let Some(mut trouble) = state.open.remove(key) else { return false };
             trouble.resolved_at = Some(at);
-            state.over.insert(key.to_owned(), at);
+            let recent =
+                |over: &Trouble| over.resolved_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
+            state.over.retain(|_, over| recent(over));
+            state.over.insert(key.to_owned(), trouble.clone());
             state.unsaved = true;
             state.to_tell.push(trouble.clone());
             trouble
@@ -269,10 +296,12 @@ impl Troubles {
         self.0.changed.notified().await;
     }
 
-    /// Returns what is to be stored as open, and notes that it is; `None` where nothing has changed.
+    /// Returns what is to be stored, open and just over, and notes that it is; `None` where nothing has changed.
     pub fn unsaved(&self) -> Option<BTreeMap<String, Trouble>> {
         let mut state = self.lock();
-        std::mem::take(&mut state.unsaved).then(|| state.open.clone())
+        let all =
+            |state: &State| state.over.iter().chain(&state.open).map(|(key, one)| (key.clone(), one.clone())).collect();
+        std::mem::take(&mut state.unsaved).then(|| all(&state))
     }
 
     /// Notes that it could not be stored.
@@ -285,7 +314,77 @@ impl Troubles {
     }
 }
 
-/// Stores what is open.
+/// Stores what is open or just over.
 pub fn save(writer: &mut crate::store::Writer<'_>, open: &BTreeMap<String, Trouble>) -> Result<(), StoreError> {
     writer.put_document(DOCUMENT, open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Noticed<'static> {
+        let begun: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        Noticed { action: "test", batch: None, at: begun + SignedDuration::from_mins(minutes) }
+    }
+
+    fn message() -> Sentence {
+        Sentence::quoting("something is wrong")
+    }
+
+    /// Whether each message is of an end.
+    fn told(troubles: &Troubles) -> Vec<bool> {
+        troubles.take().into_iter().map(|trouble| trouble.resolved_at.is_some()).collect()
+    }
+
+    #[test]
+    fn a_trouble_is_told_once_again_daily_and_at_its_end() {
+        let troubles = Troubles::default();
+        assert!(troubles.report("hipay", LogLevel::Error, message(), at(0)));
+        for minute in 1..1_200 {
+            assert!(!troubles.report("hipay", LogLevel::Error, message(), at(minute)), "{minute}");
+        }
+        assert!(
+            troubles.report("hipay", LogLevel::Error, message(), at(1_439)),
+            "a daily batch that ends a minute early"
+        );
+        assert!(troubles.resolve("hipay", at(1_500)) && !troubles.resolve("hipay", at(1_501)));
+        assert_eq!(told(&troubles), [false, false, true]);
+    }
+
+    #[test]
+    fn a_new_cause_and_a_worse_level_are_told_at_once_and_the_end_to_all_who_know() {
+        let troubles = Troubles::default();
+        let report =
+            |level, causes: &[&str], minute| troubles.report_causes("batch", level, message(), causes, at(minute));
+        assert!(report(LogLevel::Error, &["refused"], 0));
+        assert!(!report(LogLevel::Error, &["refused"], 1));
+        assert!(report(LogLevel::Error, &["refused", "insufficient funds"], 2));
+        assert!(report(LogLevel::Critical, &["refused"], 3));
+        // A day later it is less bad.
+        assert!(report(LogLevel::Warning, &["refused"], 1_500));
+        troubles.resolve("batch", at(1_600));
+        let last = troubles.take().pop().unwrap();
+        assert_eq!((last.level, last.resolved_at.is_some()), (LogLevel::Critical.number(), true));
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_told_twice_a_quarter_of_an_hour_over_any_number_of_restarts() {
+        let mut troubles = Troubles::default();
+        let mut messages = 0;
+        for minute in 0..60 {
+            troubles.report("service", LogLevel::Error, message(), at(minute));
+            troubles.resolve("service", at(minute));
+            messages += told(&troubles).len();
+            // A new process knows what was stored.
+            let stored = troubles.unsaved().unwrap_or_default();
+            troubles = Troubles::default();
+            for (key, trouble) in stored {
+                let mut state = troubles.lock();
+                let side = if trouble.resolved_at.is_some() { &mut state.over } else { &mut state.open };
+                side.insert(key, trouble);
+            }
+        }
+        assert!((2..=10).contains(&messages), "{messages}");
+    }
 }

@@ -386,18 +386,21 @@ impl Exit {
 struct Failed {
     exit: Exit,
     sentence: String,
+    /// The store could not be read or written.
+    is_of_disk: bool,
 }
 
 impl Failed {
     fn new(exit: Exit, sentence: impl Into<String>) -> Self {
-        Self { exit, sentence: sentence.into() }
+        Self { exit, sentence: sentence.into(), is_of_disk: false }
     }
 }
 
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         let exit = if matches!(error, StoreError::InUse { .. }) { Exit::Busy } else { Exit::Machine };
-        Self::new(exit, error.to_string())
+        let is_of_disk = matches!(error, StoreError::Machine(_) | StoreError::Damaged { .. });
+        Self { is_of_disk, ..Self::new(exit, error.to_string()) }
     }
 }
 

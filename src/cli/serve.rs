@@ -79,7 +79,11 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     }
     let config = accepted(global, loaded)?;
     let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
-    let context = store(global, &config, wiring).inspect_err(|failed| tell_of_store(global, &config, failed))?;
+    let context = store(global, &config, wiring).inspect_err(|failed| {
+        if !trial {
+            tell_of_store(global, &config, failed);
+        }
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut told = voice.listen()?;
@@ -191,7 +195,7 @@ fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, F
 
 /// Tells people that the store cannot be opened, before there is anything that could keep it.
 fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
-    if failed.exit != Exit::Machine {
+    if !failed.is_of_disk {
         return;
     }
     let trouble = Trouble::of_store(&failed.sentence, Clock::system().now());

@@ -135,9 +135,20 @@ impl Run {
         tally.unanswered = tally.unanswered.saturating_add(1);
     }
 
+    /// One item was not due yet: somebody else has to act first. It is listed as a failure, and the item counts as done.
+    pub fn hold_back(&self, subject: Subject, message: Sentence) {
+        let Subject { mirakl_id, voucher } = &subject;
+        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        self.list_failure(subject, message);
+    }
+
     fn keep_failure(&self, subject: Subject, message: Sentence) {
         // A failure of the batch itself is outside of every item.
         let _ = ITEM_FAILED.try_with(|failed| failed.set(true));
+        self.list_failure(subject, message);
+    }
+
+    fn list_failure(&self, subject: Subject, message: Sentence) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
         if tally.failures.len() < FAILURES_KEPT {
@@ -174,12 +185,13 @@ impl Run {
         record.failures.clone_from(&tally.failures);
         record.failed = tally.failed;
         record.unanswered = tally.unanswered;
+        record.items_failed = tally.items_failed;
         record.warnings.clone_from(&tally.warnings);
         record.say(outcome.map(Sentence::from));
         record.stored_state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,
-            None if tally.failed > 0 && tally.items_failed >= record.due() => BatchState::Failed,
+            None if tally.items_failed > 0 && tally.items_failed >= record.due() => BatchState::Failed,
             None => BatchState::Done,
         };
         self.progress.end();

@@ -156,7 +156,7 @@ impl Wallet<'_> {
             self.run.count_amount(obstacle.word, operation.amount);
             let message = Sentence::new(obstacle.message, []);
             if obstacle.event == Event::AccountNotReady {
-                self.run.fail(subject(&operation), message.clone());
+                self.run.hold_back(subject(&operation), message.clone());
             } else {
                 self.run.warn(&subject(&operation), say!("not-withdrawn", reason = &message));
             }

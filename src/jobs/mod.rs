@@ -62,7 +62,7 @@ pub use drain_inbox::drain_inbox;
 pub use due::due_for_transfers;
 pub use funds::EscrowBalance;
 pub use operation_choices::choose_for_operation;
-pub use record::{BatchRecord, BatchState, Ended, Failure, Subject};
+pub use record::{BatchRecord, BatchState, Ended, Failure, Subject, last_successes};
 pub use retention::{Erased, retention};
 pub use setup::{Setup, read_setup};
 pub use unpaid_vouchers::operations_of;

@@ -60,8 +60,17 @@ impl BatchState {
     }
 }
 
+/// The document about the last runs without failures.
+const LAST_SUCCESSES: &str = "batches/last_success";
+
+/// Returns when each batch went through last without any failure (UTC), by its command.
+pub fn last_successes(view: &impl View) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+    Ok(view.get_document(LAST_SUCCESSES)?.unwrap_or_default())
+}
+
 /// The counts of items that nothing was asked for: the next act is the vendor's or a person's.
-const NOT_DUE: [&str; 5] = ["vendor disabled", "shop gone", "wallet not ready", "payment blocked", "nothing to pay"];
+pub(super) const NOT_DUE: [&str; 5] =
+    ["vendor disabled", "shop gone", "wallet not ready", "payment blocked", "nothing to pay"];
 
 /// What one item's trouble is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +158,9 @@ pub struct BatchRecord {
     /// Failed items that a remote did not answer about; known while the run is told of, not stored.
     #[serde(skip)]
     pub(super) unanswered: u64,
+    /// Items that were due and failed; likewise.
+    #[serde(skip)]
+    pub(super) items_failed: u64,
     /// The first of the things to know that are no failures.
     #[serde(default)]
     pub warnings: Vec<Failure>,
@@ -223,6 +235,7 @@ impl BatchRecord {
             failures: Vec::new(),
             failed: 0,
             unanswered: 0,
+            items_failed: 0,
             warnings: Vec::new(),
             error: None,
             error_said: None,
@@ -270,7 +283,15 @@ impl BatchRecord {
         counter!(metrics::BATCH_ITEMS, "command" => command.clone(), "outcome" => "failed").increment(failed);
         counter!(metrics::BATCH_ITEMS, "command" => command, "outcome" => "done").increment(done);
         let record = self.clone();
-        if let Err(unkept) = context.store.write(move |writer| writer.put(&record)).await {
+        let kept = context.store.write(move |writer| {
+            if record.state() == BatchState::Done {
+                let mut last = last_successes(writer)?;
+                last.insert(record.command.clone(), record.ended_at.unwrap_or(record.started_at));
+                writer.put_document(LAST_SUCCESSES, &last)?;
+            }
+            writer.put(&record)
+        });
+        if let Err(unkept) = kept.await {
             error.get_or_insert(unkept.into());
         }
         Ended { record: self, error }

@@ -1,11 +1,17 @@
 //! What a run tells at its end of what failed in it.
 
+use std::time::Duration;
+
+use super::record::NOT_DUE;
 use super::{BatchRecord, BatchState, Command, Context, Ended, JobError};
 use crate::config::LogLevel;
 use crate::money::Amount;
 use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
 use crate::trouble::{self, Noticed};
+
+/// A call that was not answered so long ago is what ended a run.
+const JUST_NOW: Duration = Duration::from_secs(30);
 
 /// The count of payments that the paying account does not cover.
 const INSUFFICIENT_FUNDS: &str = "insufficient funds";
@@ -47,8 +53,10 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
     if record.failed == 0 && went_through {
         context.troubles.resolve(&of_batch(&record.command), noticed);
     }
+    resolve_remotes(context, record, noticed);
     let transfers = record.command == Command::CashoutTransfer.name();
-    let is_short = reasons.iter().any(|(word, _)| *word == INSUFFICIENT_FUNDS);
+    let failing: Vec<&str> = reasons.iter().map(|(word, _)| *word).filter(|word| !NOT_DUE.contains(word)).collect();
+    let is_short = failing.contains(&INSUFFICIENT_FUNDS);
     if transfers && went_through && !is_short && record.unanswered == 0 {
         context.troubles.resolve(trouble::ESCROW, noticed);
     }
@@ -58,7 +66,10 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
             let first = first.unwrap_or_default();
             let message =
                 say!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
-            let level = if record.state() == BatchState::Failed { LogLevel::Error } else { LogLevel::Warning };
+            // A vendor's own mistake waits for the vendor; a voucher that becomes no operation is money.
+            let vendors = record.command == Command::VendorProcess { since: None }.name();
+            let level =
+                if vendors && record.state() != BatchState::Failed { LogLevel::Warning } else { LogLevel::Error };
             context.troubles.report(&of_batch(&record.command), level, message, noticed);
         }
         return;
@@ -78,16 +89,35 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
         batch = record.id
     );
     let troubles = &context.troubles;
-    if record.failed > 0 && record.unanswered >= record.due() {
+    let is_silent = record.unanswered > 0 && record.unanswered >= record.due() && went_through;
+    if is_silent {
         troubles.report(trouble::HIPAY, LogLevel::Critical, message, noticed);
-    } else if transfers && is_short && reasons.len() == 1 && others == 0 {
+    } else if transfers && failing == [INSUFFICIENT_FUNDS] && others == 0 {
         troubles.report(trouble::ESCROW, LogLevel::Error, message, noticed);
-    } else if record.failed > 0 {
-        troubles.report(&of_batch(&record.command), LogLevel::Error, message, noticed);
+    } else if !failing.is_empty() || others > 0 {
+        let others = (others > 0).then_some("other failures");
+        let causes: Vec<&str> = failing.into_iter().chain(others).collect();
+        troubles.report_causes(&of_batch(&record.command), LogLevel::Error, message, &causes, noticed);
     } else if !reasons.is_empty() {
         // The vendor or the marketplace has to act: that is no failure of the run.
         let (action, batch) = (noticed.action, noticed.batch);
         tracing::warn!(action, batch, "{message}");
+    }
+}
+
+/// What a run that went through shows of the remotes: they answer, and take our credentials.
+fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>) {
+    if record.state() == BatchState::Interrupted || record.unanswered > 0 {
+        return;
+    }
+    let asks_mirakl = !is_about_money(record);
+    let asked_hipay = is_about_money(record) && record.due() > 0;
+    if asks_mirakl {
+        context.troubles.resolve(trouble::MIRAKL, noticed);
+    }
+    if asked_hipay {
+        context.troubles.resolve(trouble::HIPAY, noticed);
+        context.troubles.resolve(trouble::CREDENTIALS, noticed);
     }
 }
 
@@ -101,10 +131,9 @@ fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, notice
     let own = of_batch(&record.command);
     let key = match error {
         JobError::Credentials(_) => trouble::CREDENTIALS,
-        JobError::Remote(_) if context.mirakl.silence().is_some() => trouble::MIRAKL,
-        JobError::Remote(_) if context.hipay.silence().is_some() => trouble::HIPAY,
+        JobError::Remote(_) => silent_remote(context).unwrap_or(own.as_str()),
         JobError::Store(StoreError::Machine(_) | StoreError::Damaged { .. }) => trouble::STORE,
-        JobError::Remote(_) | JobError::Store(_) | JobError::Refused(_) => own.as_str(),
+        JobError::Store(_) | JobError::Refused(_) => own.as_str(),
     };
     let (command, error) = (record.command.as_str(), Sentence::from(error));
     let message = if record.scheduled_for.is_some() {
@@ -113,6 +142,13 @@ fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, notice
         say!("batch-ended-early", command, error = &error)
     };
     context.troubles.report(key, LogLevel::Error, message, noticed);
+}
+
+/// The remote that has just not answered.
+fn silent_remote(context: &Context) -> Option<&'static str> {
+    let remotes = [(trouble::MIRAKL, context.mirakl.silence()), (trouble::HIPAY, context.hipay.silence())];
+    let silent = remotes.into_iter().filter_map(|(key, silence)| Some((silence?.last.elapsed(), key)));
+    silent.filter(|(elapsed, _)| *elapsed < JUST_NOW).min().map(|(_, key)| key)
 }
 
 fn sums(record: &BatchRecord, word: &str) -> String {

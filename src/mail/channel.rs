@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::post::{Letter, PostError};
 use super::{Mail, compose};
 use crate::config::{Config, LogLevel};
+use crate::logs::masked;
 use crate::remote::{Manners, builder, plain};
 use crate::secret::Secret;
 
@@ -141,10 +142,17 @@ impl Messenger {
         }
         let words: String = String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ");
         let words: String = words.chars().take(MAX_ANSWER).collect();
-        let reason = format!("{name}: HTTP {}: {words}; check {}", status.as_u16(), self.channel.setting());
+        // What stands in the address or in the key is a secret, and some answers repeat it.
+        let quoted = if self.key.is_none() { String::new() } else { format!(": {}", self.without_key(&words)) };
+        let reason = format!("{name}: HTTP {}{quoted}; check {}", status.as_u16(), self.channel.setting());
         // Gone: Standard Webhooks' word for an address that wants nothing any more. Anything else may be mended
         // there or in our settings, and what waits is still to arrive then.
         if status == StatusCode::GONE { Err(PostError::Refused(reason)) } else { Err(PostError::Later(reason)) }
+    }
+
+    fn without_key(&self, words: &str) -> String {
+        let key = self.key.as_ref().map_or("", Secret::expose);
+        if key.is_empty() { masked(words) } else { masked(words).replace(key, "[secret]") }
     }
 
     /// A request signed by the rules of Standard Webhooks: over id, time and body.
@@ -192,7 +200,7 @@ fn webhook(mail: &Mail, letter: &Letter, text: &str, config: &Config) -> Value {
             "key": trouble.map(|trouble| &trouble.key),
             "level": LogLevel::of_number(level(mail)).name(),
             "title": letter.subject,
-            "message": trouble.map(|trouble| &trouble.message),
+            "message": trouble.map(|trouble| masked(&trouble.message)),
             "text": text,
             "opened_at": trouble.map(|trouble| trouble.opened_at),
             "resolved_at": trouble.and_then(|trouble| trouble.resolved_at),
@@ -240,7 +248,8 @@ fn pager_duty(key: &str, mail: &Mail, letter: &Letter, text: &str, config: &Conf
     let (action, key_of_event) = match &mail.trouble {
         Some(trouble) if trouble.resolved_at.is_some() => ("resolve", trouble.key.as_str()),
         Some(trouble) => ("trigger", trouble.key.as_str()),
-        None => ("trigger", mail.token.as_str()),
+        // One incident, which a person ends.
+        None => ("trigger", "lines"),
     };
     let summary: String = letter.subject.chars().take(MAX_SUMMARY).collect();
     let links =

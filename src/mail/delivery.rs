@@ -27,6 +27,9 @@ const TRIES_OF_UNREACHABLE: u32 = 2;
 /// One that asks to come again later is once a message was tried this often: greylisting takes a quarter of an hour.
 const TRIES_OF_LATER: u32 = 5;
 
+/// How long a message waits for a channel that is not set any more.
+const LEFT_BEHIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
 /// The way on one channel.
 enum Way {
     Post(Post),
@@ -63,7 +66,7 @@ pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
 }
 
 /// How long a mail may take that is sent once.
-const SENT_ONCE_WITHIN: Duration = Duration::from_secs(20);
+const SENT_ONCE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sends mails and writes down what came of them.
 pub(super) struct Delivery {
@@ -136,7 +139,9 @@ impl Delivery {
                     vacant.insert(self.way(mail.channel, &config).await);
                 }
                 let Some(Some(way)) = ways.get(&mail.channel) else {
-                    // It may be set again.
+                    if self.is_left_behind(&mail, &config) {
+                        self.save(mail.given_up(now)).await;
+                    }
                     next = [next, soon].into_iter().flatten().min();
                     continue;
                 };
@@ -148,14 +153,6 @@ impl Delivery {
             }
         }
         next
-    }
-
-    /// Sends a mail that the store does not take. True where somebody got it, or nobody ever will.
-    pub(super) async fn send_unkept(&mut self, mail: &mut Mail) -> bool {
-        let config = self.settings.get();
-        let Some(way) = self.way(mail.channel, &config).await else { return false };
-        self.deliver(mail, &config, &way).await;
-        mail.delivered > 0 || mail.state != MailState::Queued
     }
 
     /// The way on `channel` by the settings; `None`, and said, where there is none that can be used.
@@ -170,6 +167,7 @@ impl Delivery {
     async fn deliver(&mut self, mail: &mut Mail, config: &Config, way: &Way) {
         let letter = compose::letter(mail, config);
         let channel = mail.channel;
+        let mut in_the_way = None;
         for to in mail.to.clone() {
             match way.send(mail, &letter, &to, config).await {
                 Ok(()) => {
@@ -188,15 +186,19 @@ impl Delivery {
                     mail.message = reason;
                 }
                 Err(PostError::Later(reason)) => {
-                    self.trouble(channel, mail.tries.saturating_add(1) >= TRIES_OF_LATER, &reason);
-                    mail.message = reason;
+                    mail.message.clone_from(&reason);
+                    in_the_way = Some((TRIES_OF_LATER, reason));
                 }
                 Err(PostError::Unreachable(reason)) => {
-                    self.trouble(channel, mail.tries.saturating_add(1) >= TRIES_OF_UNREACHABLE, &reason);
-                    mail.message = reason;
+                    mail.message.clone_from(&reason);
+                    in_the_way = Some((TRIES_OF_UNREACHABLE, reason));
                     break;
                 }
             }
+        }
+        // Where others get theirs, it is a recipient that takes nothing, and not the channel.
+        if let Some((tries, reason)) = in_the_way.filter(|_| mail.delivered == 0) {
+            self.trouble(channel, mail.tries.saturating_add(1) >= tries, &reason);
         }
         mail.tried(self.clock.now());
         let outcome = if mail.state == MailState::Queued { "retried" } else { mail.state.name() };
@@ -231,6 +233,16 @@ impl Delivery {
             tracing::info!(severity = "NOTICE", action = MAIL, "{} takes messages again", channel.name());
         }
         self.troubles.resolve(&key_of(channel), Noticed { action: MAIL, batch: None, at: self.clock.now() });
+    }
+
+    /// The channel of a message is not set any more: that is no trouble, and after a day nobody waits for it.
+    fn is_left_behind(&self, mail: &Mail, config: &Config) -> bool {
+        if Channel::all(config).iter().any(|(channel, _)| *channel == mail.channel) {
+            return false;
+        }
+        let at = self.clock.now();
+        self.troubles.resolve(&key_of(mail.channel), Noticed { action: MAIL, batch: None, at });
+        at.duration_since(mail.created_at) >= LEFT_BEHIND_AFTER
     }
 
     /// Says that a channel takes nothing: once, until it does again; reports it as a trouble of its own where it `lasts`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::LogLevel;
 use crate::inbox::Notification;
-use crate::jobs::BatchRecord;
+use crate::jobs::{BatchRecord, BatchState};
 use crate::logs::{LogFilter, LogLine};
 use crate::money::Amount;
 use crate::operation::{Operation, Status};
@@ -127,7 +127,7 @@ impl Digest {
             if batch.started_at < to && batch.started_at >= from {
                 let runs = digest.batches.entry(batch.command.clone()).or_default();
                 runs.runs += 1;
-                runs.ended_early += u64::from(batch.error.is_some());
+                runs.ended_early += u64::from(batch.error.is_some() || batch.state() == BatchState::Interrupted);
                 runs.failed = runs.failed.saturating_add(batch.failed);
             }
             batch.started_at >= from

@@ -19,6 +19,8 @@ mod outbox;
 mod post;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -46,6 +48,10 @@ pub const FIRST_ALERT_AFTER: SignedDuration = SignedDuration::from_secs(30);
 pub const BETWEEN_ALERTS: SignedDuration = SignedDuration::from_mins(5);
 /// How long there is to the next alert where it tells something that no alert has told.
 const BETWEEN_NEWS: SignedDuration = SignedDuration::from_secs(60);
+/// How long the store may take to queue what is told of a trouble.
+const QUEUED_WITHIN: Duration = Duration::from_secs(10);
+/// How many messages that the store does not take are tried again.
+const MAX_UNKEPT: usize = 50;
 /// How many sentences are remembered as told.
 const MAX_TOLD: usize = 500;
 /// How often the settings are looked at, which may ask for a digest now.
@@ -170,6 +176,11 @@ impl Mailer {
         self.delivery.send_due().await;
     }
 
+    /// Puts what is still to be told into the outbox, for the next process: batches report until the very end.
+    pub async fn keep(mut self) {
+        self.tell_troubles().await;
+    }
+
     /// Waits until there is something to do again.
     async fn wait(&mut self, next_try: Option<Timestamp>, stop: &CancellationToken) {
         loop {
@@ -283,17 +294,21 @@ impl Mailer {
         }
     }
 
-    /// Sends what the store does not take; what does not arrive is tried again. True where something has arrived.
-    async fn send_unkept(&mut self, mails: Vec<Mail>) -> bool {
-        let mut some = false;
-        for mut mail in mails {
-            if self.delivery.send_unkept(&mut mail).await {
-                some = true;
-            } else {
+    /// Sends what the store does not take, on all channels at once; what does not arrive is tried again.
+    async fn send_unkept(&mut self, mails: Vec<Mail>) {
+        let config = self.settings.get();
+        let sent = mails.iter().map(|mail| delivery::send_once(mail, &config));
+        let sent = futures_util::future::join_all(sent).await;
+        for (mail, arrived) in mails.into_iter().zip(sent) {
+            let of_store = mail.trouble.as_ref().filter(|trouble| trouble.key == trouble::STORE);
+            if arrived {
+                if let (Some(trouble), Some(aside)) = (of_store, self.troubles.aside()) {
+                    aside.note(trouble);
+                }
+            } else if self.unkept.len() < MAX_UNKEPT {
                 self.unkept.push(mail);
             }
         }
-        some
     }
 
     /// Tells on every channel of troubles that have begun or are over, and keeps what is open.
@@ -315,29 +330,27 @@ impl Mailer {
             let channels = channels.filter(|_| config.alert_level().is_some_and(|least| level >= least));
             mails.extend(channels.map(|channel| Mail::of_trouble(trouble.clone(), channel, now)));
         }
-        let kept = mails.clone();
+        let (kept, overtaken) = (mails.clone(), Arc::new(AtomicBool::new(false)));
+        let is_overtaken = Arc::clone(&overtaken);
         let queued = self.store.write(move |writer| {
-            kept.into_iter().try_for_each(|mail| outbox::queue(writer, mail))?;
+            if !is_overtaken.load(Ordering::Acquire) {
+                kept.into_iter().try_for_each(|mail| outbox::queue(writer, mail))?;
+            }
             open.map_or(Ok(()), |open| trouble::save(writer, &open))
         });
-        match queued.await {
-            Ok(()) => self.troubles.aside().iter().for_each(Aside::clear),
-            Err(StoreError::Closed) => self.troubles.give_back(told),
-            Err(error) => {
-                report("keep what is told of a trouble", Some(&error));
-                self.troubles.not_saved();
-                let aside = self.troubles.aside();
-                // The process before this one could not store it either.
-                let known = aside.as_ref().and_then(Aside::read).map(|known| known.key);
-                let of_known =
-                    |mail: &Mail| mail.trouble.as_ref().is_some_and(|trouble| Some(&trouble.key) == known.as_ref());
-                mails.retain(|mail| !of_known(mail));
-                let sent = self.send_unkept(mails).await;
-                if let (true, Some(aside)) = (sent, aside) {
-                    told.iter().filter(|trouble| trouble.key == trouble::STORE).for_each(|trouble| aside.note(trouble));
-                }
-            }
+        // A disk that hangs is not waited for: it may be what is to be told.
+        let queued = tokio::time::timeout(QUEUED_WITHIN, queued).await;
+        match queued {
+            Ok(Ok(())) => return self.troubles.aside().iter().for_each(Aside::clear),
+            Ok(Err(StoreError::Closed)) => return self.troubles.give_back(told),
+            Ok(Err(error)) => report("keep what is told of a trouble", Some(&error)),
+            Err(_) => overtaken.store(true, Ordering::Release),
         }
+        self.troubles.not_saved();
+        // The process before this one could not store it either, and has told it.
+        let known = self.troubles.aside().as_ref().and_then(Aside::read).map(|known| known.key);
+        mails.retain(|mail| mail.trouble.as_ref().is_none_or(|trouble| Some(&trouble.key) != known.as_ref()));
+        self.send_unkept(mails).await;
     }
 
     /// Makes the digest of yesterday, where it is asked for and has not been made today.
@@ -378,12 +391,11 @@ pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Asid
     if aside.read().is_some() || config.alert_level().is_none_or(|least| LogLevel::of_number(trouble.level) < least) {
         return;
     }
-    let mut arrived = false;
-    for (channel, to) in Channel::all(config) {
-        let mail = Mail::of_trouble(trouble.clone(), (channel, to), trouble.opened_at);
-        arrived |= delivery::send_once(&mail, config).await;
-    }
-    if arrived {
+    let of = |channel| Mail::of_trouble(trouble.clone(), channel, trouble.opened_at);
+    let mails: Vec<Mail> = Channel::all(config).into_iter().map(of).collect();
+    let sent = mails.iter().map(|mail| delivery::send_once(mail, config));
+    let sent = futures_util::future::join_all(sent).await;
+    if sent.into_iter().any(|arrived| arrived) {
         aside.prepare();
         aside.note(trouble);
     }

@@ -162,6 +162,12 @@ impl Mail {
         self.state == MailState::Queued && self.try_at.is_none_or(|at| at <= now)
     }
 
+    /// The same, given up at `now`: it waits for a channel that is gone.
+    pub(super) fn given_up(mut self, now: Timestamp) -> Self {
+        (self.state, self.ended_at, self.try_at) = (MailState::GivenUp, Some(now), None);
+        self
+    }
+
     /// Writes down that it was tried: what is left of `to` is tried again later, or given up.
     pub(super) fn tried(&mut self, now: Timestamp) {
         self.tries = self.tries.saturating_add(1);

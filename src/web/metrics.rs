@@ -24,12 +24,12 @@ use super::{Peer, Web};
 use crate::config::LogLevel;
 use crate::hipay::ActingOn;
 use crate::inbox::Notification;
-use crate::jobs::{self, BatchRecord, BatchState, Context};
+use crate::jobs::{self, BatchState, Context};
 use crate::mail::Mail;
 use crate::metrics as names;
 use crate::money::{Amount, Currency};
 use crate::operation::{Operation, Status};
-use crate::store::{Query, Reader, StoreError, View, day_of_number};
+use crate::store::{Reader, StoreError, View, day_of_number};
 use crate::trouble;
 use crate::vendor::Vendor;
 
@@ -105,8 +105,6 @@ async fn everything(web: &Web) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-/// How far back a batch without failures is looked for.
-const BATCHES_LOOKED_AT: usize = 200;
 /// A balance that is older than this is asked for when somebody wants the metrics.
 const BALANCE_FOR: SignedDuration = SignedDuration::from_mins(5);
 
@@ -135,7 +133,13 @@ fn known(context: &Context) -> String {
     text.begin(names::ESCROW_BALANCE_AT);
     text.line(&[], &balance.map_or(0, |(_, at)| at.as_second()));
     text.begin(names::TROUBLE_OPEN);
-    let open: Vec<String> = context.troubles.open().into_iter().map(|trouble| trouble.key).collect();
+    let open: Vec<String> = context
+        .troubles
+        .open()
+        .into_iter()
+        .filter(|trouble| trouble.level >= LogLevel::Error.number())
+        .map(|trouble| trouble.key)
+        .collect();
     let batches = BatchCommand::ALL.map(|command| format!("batch:{}", command.name()));
     let all: BTreeSet<&str> = trouble::ALL
         .into_iter()
@@ -187,17 +191,10 @@ fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(
 
 /// Writes when each batch went through last without any failure.
 fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
+    let known = jobs::last_successes(reader)?;
     text.begin(names::BATCH_LAST_SUCCESS);
     for command in BatchCommand::ALL {
-        let query = Query::group("command", command.name().to_owned()).descending().limit(BATCHES_LOOKED_AT);
-        let mut at = 0;
-        for key in reader.keys::<BatchRecord>(&query)?.keys {
-            let batch = reader.get::<BatchRecord>(&key).ok().flatten();
-            if let Some(batch) = batch.filter(|batch| batch.state() == BatchState::Done) {
-                at = batch.ended_at.unwrap_or(batch.started_at).as_second();
-                break;
-            }
-        }
+        let at = known.get(command.name()).map_or(0, |at| at.as_second());
         text.line(&[("command", command.name())], &at);
     }
     Ok(())

@@ -22,7 +22,7 @@ alert-more = And { $sentences ->
     [one] one line
    *[other] { $lines } lines
 }; the log has all of them.
-alert-outro = The next message about further lines comes in { $minutes } minutes at the earliest.
+alert-outro = The next message about lines like these comes in { $minutes } minutes at the earliest.
 trouble-subject = { $subject }: { $level }, { $message }
 trouble-over-subject = Resolved: { $message }
 trouble-open = cashout on { $host } has a problem since { $since }{ $times ->

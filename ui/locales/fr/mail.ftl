@@ -22,7 +22,7 @@ alert-more = Et { $sentences ->
     [one] une ligne
    *[other] { $lines } lignes
 } ; le journal les contient toutes.
-alert-outro = Le prochain message, s’il y a d’autres lignes, viendra dans { $minutes } minutes au plus tôt.
+alert-outro = Le prochain message sur des lignes semblables viendra dans { $minutes } minutes au plus tôt.
 trouble-subject = { $subject } : { $level }, { $message }
 trouble-over-subject = Résolu : { $message }
 trouble-open = cashout sur { $host } rencontre un problème depuis le { $since }{ $times ->
