@@ -400,8 +400,8 @@ start_it() {
     fi
     if [ "$code" = 2 ]; then
         systemctl stop cashout.service 2>/dev/null || true
-        say "$said" '' "mend $settings/parameters.yml, then: systemctl start cashout"
-        return 0
+        say "$said" ''
+        fail "installed, but the service does not run: mend $settings/parameters.yml, then: systemctl start cashout"
     fi
     [ -f "$work/previous" ] || fail "the service does not start: journalctl -u cashout tells why"
     exchange "$work/previous"
