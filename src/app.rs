@@ -73,7 +73,8 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
 
 /// The clients of both remotes.
 pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Unusable> {
-    let polite = Manners { max_concurrency: config.hipay.max_concurrency, ..manners.clone() };
+    let (max_concurrency, network) = (config.hipay.max_concurrency, config.network.clone());
+    let polite = Manners { max_concurrency, network, ..manners.clone() };
     Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
 }
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 use ::metrics::{counter, histogram};
 use jiff::Timestamp;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url, header};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::config::NetworkConfig;
 use crate::metrics;
 use crate::refusal::Refusal;
 use crate::sentence::{Sentence, say};
@@ -130,6 +133,8 @@ pub struct Manners {
     pub longest_wait: Duration,
     /// The longest wait that we obey where the remote asks for one.
     pub longest_asked: Duration,
+    /// The way there.
+    pub network: NetworkConfig,
 }
 
 impl Default for Manners {
@@ -142,6 +147,7 @@ impl Default for Manners {
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_mins(1),
             longest_asked: Duration::from_mins(15),
+            network: NetworkConfig::default(),
         }
     }
 }
@@ -206,9 +212,21 @@ pub struct Silence {
     pub reason: Sentence,
 }
 
-/// The TLS configuration of every client: rustls on ring, with the root certificates compiled in.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// The TLS configuration of every client: rustls on ring, with the root certificates compiled in and those of
+/// `tls.caFile`.
+fn tls(network: &NetworkConfig) -> Result<rustls::ClientConfig, NoClient> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = &network.ca_file {
+        let unusable = |reason: String| NoClient::Authorities { file: file.display().to_string(), reason };
+        let own = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let own = own.map_err(|error| unusable(error.to_string()))?;
+        if own.is_empty() {
+            return Err(unusable("it holds no certificate in PEM".to_owned()));
+        }
+        for certificate in own {
+            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+        }
+    }
     Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
@@ -217,15 +235,41 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
 
 /// What every client is built from: our TLS, our name, no redirects. How long a whole answer may take
 /// is the caller's.
-pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, rustls::Error> {
+pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoClient> {
+    let network = &manners.network;
     let builder = Client::builder()
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tls(network)?)
         .user_agent(USER_AGENT)
         // Credentials must never travel along a redirect.
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(manners.connect_timeout);
     let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    Ok(if here { builder.no_proxy() } else { builder })
+    if here {
+        return Ok(builder.no_proxy());
+    }
+    let Some(proxy) = &network.proxy else { return Ok(builder) };
+    // The library's words may repeat the address, which may hold a password.
+    let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| NoClient::Proxy)?;
+    Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(",")))))
+}
+
+/// Why no client can be made, by the setting to correct.
+#[derive(Debug, Error)]
+pub(crate) enum NoClient {
+    /// The certificate authorities.
+    #[error("tls.caFile: {file} cannot be used: {reason}")]
+    Authorities {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The proxy.
+    #[error("network.proxy: it cannot be used")]
+    Proxy,
+    /// TLS itself.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
 }
 
 /// A remote's address or our own TLS set-up is unusable.
@@ -434,12 +478,21 @@ impl Remote {
     }
 }
 
+/// Says in a chain of causes that a name could not be resolved.
+const DNS_ERROR: &str = "dns error";
+
 /// An error and its causes in one line, without the URL: its query may say too much.
 pub(crate) fn plain(error: &reqwest::Error) -> String {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     let mut last = None;
     while let Some(inner) = cause {
-        last = Some(inner.to_string());
+        let words = inner.to_string();
+        if words == DNS_ERROR {
+            // What follows is the inside of a library.
+            return "its host name cannot be resolved; check the address, and the name servers of this machine"
+                .to_owned();
+        }
+        last = Some(words);
         cause = inner.source();
     }
     last.unwrap_or_else(|| "request failed".to_owned())

@@ -124,6 +124,11 @@ impl Sentence {
         (self.text, self.said.map(|said| *said))
     }
 
+    /// The sentence of which a record keeps these parts.
+    pub fn of_parts(text: String, said: Option<Said>) -> Self {
+        Self { text, said: said.map(Box::new) }
+    }
+
     /// In the language of `texts`.
     pub fn in_words(&self, texts: &Texts) -> String {
         in_words(&self.text, self.said(), texts)

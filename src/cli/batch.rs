@@ -44,11 +44,16 @@ pub(super) fn run(
 
 fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
     if let Some(error) = error {
-        // What was done before the batch broke off is told as well.
-        if record.total > 0 && !global.json {
+        let failed: Failed = error.into();
+        // What was done before the batch broke off is told as well; in JSON it is one object.
+        if global.json {
+            output::ended_early(record, &failed)?;
+            return Ok(failed.exit);
+        }
+        if record.total > 0 {
             output::summary(record, false)?;
         }
-        return Err(error.into());
+        return Err(failed);
     }
     output::summary(record, global.json)?;
     Ok(exit(record))

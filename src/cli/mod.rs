@@ -433,8 +433,15 @@ impl From<std::io::Error> for Failed {
 
 /// Does what the arguments ask for. Blocks until it is done.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && wants_json => {
+            let failed = Failed::new(Exit::Usage, error.to_string().trim_end());
+            output::failed(&failed, true);
+            return ExitCode::from(failed.exit.code());
+        }
         Err(error) => {
             // Help and version come this way too, and are no mistakes.
             let _ = error.print();

@@ -189,6 +189,16 @@ fn batch_json(record: &BatchRecord) -> Value {
     })
 }
 
+/// A batch that an error has ended, as JSON: what was done before, why it ended, and the exit code.
+pub(super) fn ended_early(record: &BatchRecord, failed: &Failed) -> Result<(), Failed> {
+    let mut batch = batch_json(record);
+    if let Value::Object(fields) = &mut batch {
+        fields.insert("error".to_owned(), failed.sentence.as_str().into());
+        fields.insert("exit".to_owned(), failed.exit.code().into());
+    }
+    print_json(&batch)
+}
+
 /// What the binary is.
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     let (version, target) = (crate::release::version(), crate::release::TARGET);

@@ -20,7 +20,7 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
 pub const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// Settings whose value is never shown.
-pub(super) const SECRETS: [&str; 16] = [
+pub(super) const SECRETS: [&str; 17] = [
     "mirakl.frontKey",
     "mirakl.operatorKey",
     "mirakl.bearerToken",
@@ -28,6 +28,7 @@ pub(super) const SECRETS: [&str; 16] = [
     "hipay.wsPassword",
     "hipay.enterprise.passphrase",
     "mail.password",
+    "network.proxy",
     "alert.webhook.secret",
     "alert.slack.url",
     "alert.teams.url",
@@ -89,15 +90,26 @@ pub fn open_file(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// The folder on the way to `path` that this user may not enter; `None` where it is the file that may not be read.
+fn closed_folder(path: &Path) -> Option<&Path> {
+    let denied = |place: &&Path| {
+        std::fs::symlink_metadata(place).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    // From the root on: what lies below a closed folder is denied as well.
+    path.ancestors().filter(denied).last().and_then(Path::parent)
+}
+
 /// Reads the file that was opened at `path`.
 pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Result<Option<FileText>, Mistake> {
     let name = path.display();
     let refuse = |problem| Mistake::of_file(&name, problem);
     let unreadable = |error: io::Error| {
-        refuse(if error.kind() == io::ErrorKind::PermissionDenied {
-            say!("file-not-allowed", path = name.to_string())
-        } else {
-            say!("file-unreadable").detailed(error)
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return refuse(say!("file-unreadable").detailed(error));
+        }
+        refuse(match closed_folder(path) {
+            Some(folder) => say!("file-folder-closed", folder = folder.display().to_string()),
+            None => say!("file-not-allowed", path = name.to_string()),
         })
     };
     let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };

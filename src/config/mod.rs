@@ -37,8 +37,8 @@ use crate::sentence::say;
 pub use settings::{
     AccountConfig, AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType,
     HashAlgorithm, HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig,
-    MiraklCredentials, NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
-    TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
+    MiraklCredentials, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig,
+    ServerConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
 pub use write_back::{CHANGEABLE, Mend, WriteBackError, changes_nothing_else, replace_in, write_settings};
@@ -73,6 +73,8 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// Where alerts are mailed; none: nowhere.
     pub mail: Option<MailConfig>,
+    /// The way to other machines.
+    pub network: NetworkConfig,
     /// Where alerts go beside mail.
     pub alert: AlertConfig,
     /// Which log lines go where.
@@ -150,7 +152,7 @@ impl Config {
         };
         let always = [mirakl, &self.hipay.password, &self.hipay.enterprise_passphrase];
         let mail = self.mail.as_ref().and_then(|mail| mail.password.as_ref());
-        let others = [&self.server.metrics_token, &self.dashboard.api_token, &self.update.token];
+        let others = [&self.server.metrics_token, &self.dashboard.api_token, &self.update.token, &self.network.proxy];
         let users = self.dashboard.users.iter().map(|user| &user.password_hash);
         always.into_iter().chain(others.into_iter().flatten()).chain(mail).chain(users).chain(self.alert.secrets())
     }
@@ -180,10 +182,17 @@ impl Config {
         let server = sections::server(reader);
         let dashboard = sections::dashboard(reader);
         let mail = sections::mail(reader, technical.as_ref().ok().map(|account| account.email.as_str()));
+        let network = sections::network(reader);
         let alert = sections::alert(reader);
         let logs = sections::logs(reader);
         let retention = sections::retention(reader);
         let update = sections::update(reader);
+        let (network, server): (NetworkConfig, ServerConfig) = (network?, server?);
+        let mut mail = mail?;
+        if let Some(mail) = &mut mail {
+            mail.ca_files.extend(network.ca_file.clone().map(|file| ("tls.caFile", file)));
+            mail.ehlo = mail.ehlo.take().or_else(|| server.public_host());
+        }
         Ok(Self {
             mirakl: mirakl?,
             hipay: hipay?,
@@ -194,9 +203,10 @@ impl Config {
             cashout: cashout?,
             country_filter: country_filter?,
             schedule: schedule?,
-            server: server?,
+            server,
             dashboard: dashboard?,
-            mail: mail?,
+            mail,
+            network,
             alert: alert?,
             logs: logs?,
             retention: retention?,

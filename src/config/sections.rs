@@ -1,6 +1,8 @@
 //! The typed settings of the program itself, section by section. Every setting of a section is read
 //! before the first mistake ends it, so that all are found at once.
 
+use std::net::SocketAddr;
+
 use argon2::password_hash::phc::PasswordHash;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +13,8 @@ use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{
     AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig,
-    MailSecurity, NegativeVouchers, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig, TlsConfig,
-    UpdateAuto, UpdateChannel, UpdateConfig,
+    MailSecurity, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
+    TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
@@ -106,7 +108,7 @@ pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
 pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     let listen = reader
         .required("server.listen", |text| text.trim().parse().map_err(|_| say!("value-listen", value = shown(text))));
-    let public_url = reader.optional("server.publicUrl", values::url);
+    let public_url = reader.optional("server.publicUrl", values::public_url);
     let certificate = reader.optional("server.tls.certificate", values::absolute_path);
     let key = reader.optional("server.tls.key", values::absolute_path);
     let trusted_proxies = reader.list("server.trustedProxies", values::network);
@@ -124,10 +126,17 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
             Err(reader.refuse("server.tls.certificate", say!("setting-beside", other = "server.tls.key")))
         }
     };
+    let (listen, public_url, tls): (SocketAddr, Option<String>, _) = (listen?, public_url?, tls?);
+    if !listen.ip().is_loopback() && tls.is_none() && public_url.is_none() {
+        reader.warn(format!(
+            "server.listen: {listen} can be reached from other machines, and nothing is encrypted: passwords cross the \
+             network in the clear. Set server.tls.*, or listen on 127.0.0.1 behind a proxy and set server.publicUrl"
+        ));
+    }
     Ok(ServerConfig {
-        listen: listen?,
-        public_url: public_url?,
-        tls: tls?,
+        listen,
+        public_url,
+        tls,
         trusted_proxies: trusted_proxies?,
         metrics_token: metrics_token?,
         metrics_listen: metrics_listen?,
@@ -206,6 +215,7 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
     let from = reader.optional("mail.from", values::email);
     let ca_file = reader.optional("mail.tls.caFile", values::absolute_path);
     let digest = reader.optional("mail.digest", values::time_of_day);
+    let ehlo = reader.optional("mail.ehlo", values::host_name);
     let (host, to, from) = (host?, to?, from?.or(sender.map(str::to_owned)));
     let (Some(host), Some(from)) = (host, from) else { return Ok(None) };
     if to.is_empty() {
@@ -221,9 +231,22 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
         subject: subject?,
         to,
         from,
-        ca_file: ca_file?,
+        ca_files: ca_file?.map(|file| ("mail.tls.caFile", file)).into_iter().collect(),
+        ehlo: ehlo?,
         digest: digest?,
     }))
+}
+
+pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
+    let ca_file = reader.optional("tls.caFile", values::absolute_path);
+    let proxy = reader.optional("network.proxy", |text| {
+        let url = reqwest::Url::parse(text.trim()).ok();
+        let good = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // It may hold a password: it is not shown.
+        good.map(|url| Secret::new(url.as_str())).ok_or_else(|| say!("value-proxy"))
+    });
+    let no_proxy = reader.list("network.noProxy", values::any_text);
+    Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
 }
 
 /// What the secret of a webhook begins with (Standard Webhooks).

@@ -200,6 +200,12 @@ impl ServerConfig {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
+    /// The host of `server.publicUrl`.
+    pub fn public_host(&self) -> Option<String> {
+        let url = reqwest::Url::parse(self.public_url.as_ref()?).ok()?;
+        url.domain().map(str::to_owned)
+    }
+
     /// Where HiPay is to send the notifications about the vendors' wallets; `None` while `server.publicUrl` is
     /// not set.
     pub fn wallet_notifications_url(&self) -> Option<String> {
@@ -275,8 +281,10 @@ pub struct MailConfig {
     pub to: Vec<String>,
     /// Sender.
     pub from: String,
-    /// More certificate authorities that may vouch for the mail server: a file in PEM.
-    pub ca_file: Option<PathBuf>,
+    /// More certificate authorities that may vouch for the mail server: files in PEM, each with its setting.
+    pub ca_files: Vec<(&'static str, PathBuf)>,
+    /// The name by which this machine greets the mail server; none: one that it finds.
+    pub ehlo: Option<String>,
     /// When the digest of the day before is mailed, in the configured zone; none: never.
     pub digest: Option<Time>,
 }
@@ -290,6 +298,17 @@ pub enum MailSecurity {
     StartTls,
     /// TLS from the first byte.
     Tls,
+}
+
+/// The way to other machines.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkConfig {
+    /// More certificate authorities that may vouch for them: a file in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy in front of them; it may hold a password. None: that of the environment.
+    pub proxy: Option<Secret>,
+    /// Hosts, domains and networks without the proxy.
+    pub no_proxy: Vec<String>,
 }
 
 /// Where alerts go beside mail.

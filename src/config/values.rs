@@ -138,6 +138,20 @@ pub(super) fn url(text: &str) -> Result<String, Sentence> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The first parts of our own paths: below one of them nobody could tell which is meant.
+const OWN_PATHS: [&str; 8] =
+    ["dashboard", "api", "notifications", "index.php", "healthz", "readyz", "metrics", "setup"];
+
+/// The address at which others reach this server; it may have a path.
+pub(super) fn public_url(text: &str) -> Result<String, Sentence> {
+    let address = url(text)?;
+    let path = reqwest::Url::parse(&address).map(|url| url.path().to_owned()).unwrap_or_default();
+    match path.trim_start_matches('/').split('/').next() {
+        Some(first) if OWN_PATHS.contains(&first) => Err(say!("value-own-path", value = shown(text), path = first)),
+        _ => Ok(address),
+    }
+}
+
 /// An address that requests are sent to as it is, with what follows a `?`.
 pub(super) fn address(text: &str) -> Result<String, Sentence> {
     let text = text.trim();
@@ -167,6 +181,14 @@ pub(super) fn email(text: &str) -> Result<String, Sentence> {
         local_good && labels_good
     });
     if good { Ok(text.to_owned()) } else { Err(say!("value-email", value = shown(text))) }
+}
+
+/// The name of a machine.
+pub(super) fn host_name(text: &str) -> Result<String, Sentence> {
+    let text = text.trim();
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    if text.split('.').all(is_label) { Ok(text.to_owned()) } else { Err(say!("value-host-name", value = shown(text))) }
 }
 
 /// A country, alpha-2 or alpha-3; gives alpha-3.

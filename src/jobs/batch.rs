@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
+use crate::logs::without_numbers;
 use crate::money::Amount;
 use crate::sentence::Sentence;
 use crate::store::StoreError;
@@ -37,7 +38,9 @@ tokio::task_local! {
     static ITEM_FAILED: Cell<bool>;
 }
 
-/// Failures kept with a batch; the log has them all.
+/// Failures that say the same and stand in the log one by one.
+const ALIKE_LOGGED: u64 = 20;
+/// Failures kept with a batch.
 const FAILURES_KEPT: usize = 200;
 
 /// A batch at work. Its trouble is logged here, once.
@@ -61,6 +64,8 @@ struct Tally {
     items_failed: u64,
     /// Items of which a remote did not say anything.
     unanswered: u64,
+    /// How many failures say the same but for the numbers in it.
+    alike: BTreeMap<String, u64>,
     warnings: Vec<Failure>,
     abort: Option<JobError>,
 }
@@ -121,10 +126,21 @@ impl Run {
         }
     }
 
-    /// One item failed; the others go on.
+    /// One item failed; the others go on. Of those that say the same, the log has the first ones and the number.
     pub fn fail(&self, subject: Subject, message: Sentence) {
         let Subject { mirakl_id, voucher } = &subject;
-        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        let (action, batch) = (self.action, self.batch);
+        let alike = {
+            let mut tally = self.tally();
+            let alike = tally.alike.entry(without_numbers(&message).collect()).or_default();
+            *alike = alike.saturating_add(1);
+            *alike
+        };
+        if alike <= ALIKE_LOGGED {
+            tracing::warn!(action, batch, mirakl_id, voucher, "{message}");
+        } else {
+            tracing::debug!(action, batch, mirakl_id, voucher, "{message}");
+        }
         self.keep_failure(subject, message);
     }
 
@@ -178,6 +194,17 @@ impl Run {
     /// Writes down in `record` what came of the run.
     pub(super) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
         let tally = self.tally();
+        for (words, more) in tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(ALIKE_LOGGED)?)))
+        {
+            if more > 0 {
+                let (action, batch) = (self.action, self.batch);
+                tracing::warn!(
+                    action,
+                    batch,
+                    "{more} more failures like: {words}; the batch and the operations name them"
+                );
+            }
+        }
         record.done = tally.done;
         record.total = tally.total;
         record.counts.clone_from(&tally.counts);

@@ -120,6 +120,10 @@ pub(super) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
         others: Mutex::default(),
         dealt_with: Mutex::default(),
     };
+    if let Some(date) = arguments.cycle_date.filter(|date| !generation.configured.days.contains(&date.day())) {
+        let days = generation.configured.days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        run.warn(&Subject::default(), say!("generate-no-cycle-day", date, days));
+    }
     match generation.asked {
         Some(cycle) => generation.read_cycles(&[cycle], (cycle.start, cycle.end)).await?,
         None => generation.read_everything().await?,

@@ -62,7 +62,8 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
     }
     if !is_about_money(record) {
         if record.failed > 0 {
-            let first = record.failures.first().map(|failure| Sentence::quoting(failure.message.clone()));
+            let first = record.failures.first();
+            let first = first.map(|failure| Sentence::of_parts(failure.message.clone(), failure.said.clone()));
             let first = first.unwrap_or_default();
             let message =
                 say!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
@@ -76,16 +77,16 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
     }
     let counted: u64 = reasons.iter().map(|(_, count)| count).sum();
     let others = record.failed.saturating_sub(counted);
-    let mut parts: Vec<String> =
-        reasons.iter().map(|(word, count)| format!("{word} {count}{}", sums(record, word))).collect();
+    let mut parts: Vec<Sentence> =
+        reasons.iter().map(|(word, count)| reason(word, *count, &sums(record, word))).collect();
     if others > 0 {
-        parts.push(format!("other failures {others}"));
+        parts.push(reason("other failures", others, ""));
     }
     let message = say!(
         "batch-not-moved",
         number = counted.max(record.failed),
         total = record.total,
-        reasons = Sentence::quoting(parts.join(", ")),
+        reasons = joined(parts),
         batch = record.id
     );
     let troubles = &context.troubles;
@@ -119,6 +120,17 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
         context.troubles.resolve(trouble::HIPAY, noticed);
         context.troubles.resolve(trouble::CREDENTIALS, noticed);
     }
+}
+
+/// How many payments did not move because of `word`.
+fn reason(word: &str, number: u64, sums: &str) -> Sentence {
+    let id = format!("unmoved-{}", word.replace(' ', "-"));
+    Sentence::new(&id, [("number", number.into()), ("sums", Sentence::quoting(sums).into())])
+}
+
+fn joined(parts: Vec<Sentence>) -> Sentence {
+    let both = |first: Sentence, second: Sentence| say!("reasons-joined", first, second);
+    parts.into_iter().reduce(both).unwrap_or_default()
 }
 
 /// The trouble of a batch of which something fails.

@@ -100,7 +100,7 @@ fn add_examples<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>) {
 }
 
 /// The letters of a text, each run of digits as one sign.
-fn without_numbers(text: &str) -> impl Iterator<Item = char> {
+pub fn without_numbers(text: &str) -> impl Iterator<Item = char> {
     let mut in_number = false;
     text.chars().filter_map(move |letter| {
         let again = in_number && letter.is_ascii_digit();

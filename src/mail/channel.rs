@@ -110,7 +110,8 @@ impl Messenger {
         let Some((url, key)) = set else { return Ok(None) };
         let unusable = |reason: String| PostError::Unreachable(format!("{}: {reason}", channel.name()));
         let url = Url::parse(&url).map_err(|error| unusable(error.to_string()))?;
-        let client = builder(&url, &Manners::default()).map_err(|error| unusable(error.to_string()))?;
+        let client = builder(&url, &Manners { network: config.network.clone(), ..Manners::default() })
+            .map_err(|error| unusable(error.to_string()))?;
         let client = client.timeout(patience).build().map_err(|error| unusable(plain(&error)))?;
         Ok(Some(Self { channel, client, url, key }))
     }

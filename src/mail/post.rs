@@ -4,15 +4,23 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::{self, commands};
+use lettre::{Address, Message};
+use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 use crate::config::{MailConfig, MailSecurity};
+use crate::sys;
 
 /// How long a connection may take to come about.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+/// How long the server may take to say goodbye.
+const LEFT_WITHIN: Duration = Duration::from_secs(1);
 /// How long a mail may take from the connection to the server's word.
 pub const SENT_WITHIN: Duration = Duration::from_mins(1);
 
@@ -51,7 +59,12 @@ pub struct Letter {
 
 /// A mail server and how to speak to it.
 pub struct Post {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    security: MailSecurity,
+    tls: TlsParameters,
+    hello: ClientId,
+    credentials: Option<Credentials>,
     server: String,
     from: Address,
     patience: Duration,
@@ -60,45 +73,57 @@ pub struct Post {
 impl Post {
     /// The server of the settings. No single mail takes longer than `patience`.
     pub async fn new(config: &MailConfig, patience: Duration) -> Result<Self, PostError> {
-        let server = format!("{}:{}", config.host, config.port);
-        let tls = match config.security {
-            MailSecurity::None => Tls::None,
-            // Required, not opportunistic: where it is not offered, nothing is sent.
-            MailSecurity::StartTls => Tls::Required(tls(config).await?),
-            MailSecurity::Tls => Tls::Wrapper(tls(config).await?),
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
-            .port(config.port)
-            .tls(tls)
-            .timeout(Some(CONNECTED_WITHIN.min(patience)));
-        if let Some(user) = &config.username {
-            let password = config.password.as_ref().map_or("", |password| password.expose());
-            builder = builder.credentials(Credentials::new(user.clone(), password.to_owned()));
-        }
         let from = address(&config.from)?;
-        Ok(Self { transport: builder.build(), server, from, patience })
+        let credentials = config.username.as_ref().map(|user| {
+            let password = config.password.as_ref().map_or("", |password| password.expose());
+            Credentials::new(user.clone(), password.to_owned())
+        });
+        Ok(Self {
+            host: config.host.clone(),
+            port: config.port,
+            security: config.security,
+            tls: tls(config).await?,
+            hello: hello(config, &from),
+            credentials,
+            server: format!("{}:{}", config.host, config.port),
+            from,
+            patience,
+        })
     }
 
     /// Sends one mail to one recipient. It was taken when this returns `Ok`.
     pub async fn send(&self, letter: &Letter, to: &str) -> Result<(), PostError> {
+        let to = address(to)?;
         let message = Message::builder()
             .from(Mailbox::new(Some("cashout".to_owned()), self.from.clone()))
-            .to(Mailbox::new(None, address(to)?))
+            .to(Mailbox::new(None, to.clone()))
             .subject(letter.subject.clone())
             .date(SystemTime::from(letter.at))
             .message_id(Some(format!("<{}@{}>", letter.token, self.from.domain())))
             .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
             .map_err(|error| PostError::Refused(format!("no mail can be made of it: {error}")))?;
-        match tokio::time::timeout(self.patience, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.judge(&error)),
+        let handed_over = async {
+            let mut connection = self.connect().await?;
+            // Step by step: the library asks a server that refuses to quit, and some never answer that.
+            let taken = hand_over(&mut connection, &self.from, to, &message.formatted()).await;
+            leave(&mut connection).await;
+            taken
+        };
+        match tokio::time::timeout(self.patience, handed_over).await {
+            Ok(taken) => taken.map_err(|error| self.judge(&error)),
             Err(_) => Err(self.silent()),
         }
     }
 
     /// Connects, signs in and asks for nothing: whether mail would go through.
     pub async fn try_out(&self) -> Result<(), PostError> {
-        match tokio::time::timeout(self.patience, self.transport.test_connection()).await {
+        let tried = async {
+            let mut connection = self.connect().await?;
+            let answered = connection.test_connected().await;
+            leave(&mut connection).await;
+            Ok(answered)
+        };
+        match tokio::time::timeout(self.patience, tried).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(PostError::Unreachable(format!("{} broke the connection", self.server))),
             Ok(Err(error)) => Err(self.judge(&error)),
@@ -106,11 +131,27 @@ impl Post {
         }
     }
 
+    /// Connects in the way that the settings ask for, or not at all.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let wrapped = (self.security == MailSecurity::Tls).then(|| self.tls.clone());
+        let timeout = Some(CONNECTED_WITHIN.min(self.patience));
+        let server = (self.host.as_str(), self.port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, wrapped, None).await?;
+        if self.security == MailSecurity::StartTls {
+            // Required, not opportunistic: where it is not offered, nothing is sent.
+            connection.starttls(self.tls.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
     fn silent(&self) -> PostError {
         PostError::Unreachable(format!("{} did not answer within {} s", self.server, self.patience.as_secs()))
     }
 
-    fn judge(&self, error: &lettre::transport::smtp::Error) -> PostError {
+    fn judge(&self, error: &smtp::Error) -> PostError {
         let reason = format!("{}: {error}", self.server);
         let code = error.status().map(u16::from);
         if code.is_some_and(|code| ABOUT_CREDENTIALS.contains(&code)) {
@@ -125,18 +166,53 @@ impl Post {
     }
 }
 
+/// One mail from its sender to the server's word.
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    from: &Address,
+    to: Address,
+    message: &[u8],
+) -> Result<(), smtp::Error> {
+    connection.command(commands::Mail::new(Some(from.clone()), Vec::new())).await?;
+    connection.command(commands::Rcpt::new(to, Vec::new())).await?;
+    connection.command(commands::Data).await?;
+    connection.message(message).await?;
+    Ok(())
+}
+
+/// Takes leave, whatever the server says to that.
+async fn leave(connection: &mut AsyncSmtpConnection) {
+    let _ = tokio::time::timeout(LEFT_WITHIN, connection.quit()).await;
+}
+
+/// The name by which this machine greets: as it is set, else its own full name, else the domain that mail comes from.
+fn hello(config: &MailConfig, from: &Address) -> ClientId {
+    let own = || Some(sys::host_name()).filter(|name| name.contains('.'));
+    ClientId::Domain(config.ehlo.clone().or_else(own).unwrap_or_else(|| from.domain().to_owned()))
+}
+
+/// An address as mail servers take it: a domain in letters of its own is written in ASCII.
 fn address(text: &str) -> Result<Address, PostError> {
-    text.parse().map_err(|error| PostError::Refused(format!("{text} is no address that mail can be sent to: {error}")))
+    let ascii = text.rsplit_once('@').and_then(|(local, domain)| {
+        let url = Url::parse(&format!("http://{domain}/")).ok()?;
+        Some(format!("{local}@{}", url.host_str()?))
+    });
+    let ascii = ascii.as_deref().filter(|_| !text.is_ascii()).unwrap_or(text);
+    ascii.parse().map_err(|error| PostError::Refused(format!("{text} is no address that mail can be sent to: {error}")))
 }
 
 async fn tls(config: &MailConfig) -> Result<TlsParameters, PostError> {
     let mut builder = TlsParameters::builder(config.host.clone());
-    if let Some(file) = &config.ca_file {
+    for (setting, file) in &config.ca_files {
         let unusable = |error: &dyn std::fmt::Display| {
-            PostError::Unreachable(format!("mail.tls.caFile: {} cannot be used: {error}", file.display()))
+            PostError::Unreachable(format!("{setting}: {} cannot be used: {error}", file.display()))
         };
         let pem = tokio::fs::read(file).await.map_err(|error| unusable(&error))?;
-        builder = builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unusable(&error))?);
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            let certificate = Certificate::from_der(certificate.to_vec()).map_err(|error| unusable(&error))?;
+            builder = builder.add_root_certificate(certificate);
+        }
     }
     builder.build().map_err(|error| PostError::Unreachable(format!("no TLS to the mail server: {error}")))
 }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Notify};
 
 use super::fetch::Downloads;
@@ -15,6 +16,7 @@ use super::release::{Offer, Release, choose, named};
 use super::{Obstacle, running};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateChannel, UpdateConfig};
+use crate::hex::hex;
 use crate::locale::Texts;
 use crate::release::TARGET;
 use crate::remote::Manners;
@@ -38,6 +40,9 @@ pub struct LastCheck {
     /// What stood in the way of the last look.
     #[serde(default)]
     pub obstacle: Option<Obstacle>,
+    /// Tells the token of the last look from others; it cannot be read out of it.
+    #[serde(default)]
+    pub token: String,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -112,6 +117,11 @@ impl Updates {
         })
     }
 
+    /// How GitHub is spoken to, by the settings now.
+    pub(super) fn manners(&self) -> Manners {
+        Manners { network: self.settings.get().network.clone(), ..self.manners.clone() }
+    }
+
     /// Has the daily look done now.
     pub fn look_soon(&self) {
         self.look.notify_one();
@@ -130,7 +140,10 @@ impl Updates {
         let now = self.clock.now();
         // What was said by a clock that has been set back since may be a year ahead.
         let waits = last.as_ref().is_some_and(|last| match &last.obstacle {
-            Some(Obstacle::LimitReached { until }) => last.checked_at <= now && now < *until,
+            // A limit is one token's.
+            Some(Obstacle::LimitReached { until }) => {
+                last.checked_at <= now && now < *until && last.token == mark(&settings.update)
+            }
             _ => false,
         });
         if waits {
@@ -143,7 +156,8 @@ impl Updates {
             Err(met) => obstacle = Some(met),
         }
         let unknown = last.as_ref().map(|last| last.unknown.clone()).unwrap_or_default();
-        let check = LastCheck { checked_at: now, found, obstacle, unknown };
+        let token = mark(&settings.update);
+        let check = LastCheck { checked_at: now, found, obstacle, token, unknown };
         self.tell(&check, last.as_ref());
         self.store.write(move |writer| writer.put_document(DOCUMENT, &check)).await?;
         self.looked.notify_one();
@@ -161,7 +175,7 @@ impl Updates {
         former: Option<&Found>,
         now: Timestamp,
     ) -> Result<Found, Obstacle> {
-        let github = GitHub::new(config, &self.manners)?;
+        let github = GitHub::new(config, &self.manners())?;
         let basis = basis(config, &running());
         let former = former.filter(|former| former.basis == basis);
         let etag = former.and_then(|former| former.etag.as_deref());
@@ -177,7 +191,7 @@ impl Updates {
 
     /// The release of this version, be it newer or older than the one that runs; GitHub is asked.
     pub async fn find(&self, version: &Version) -> Result<Release, Obstacle> {
-        let github = GitHub::new(&self.settings.get().update, &self.manners)?;
+        let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         match github.releases(None, self.clock.now()).await? {
             Listed::Releases(releases, _) => named(&releases, version, TARGET),
             Listed::Unchanged => Err(Obstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
@@ -234,7 +248,9 @@ impl Updates {
             return Ok(Timestamp::MIN);
         }
         let (asked, span) = match &last.obstacle {
-            Some(Obstacle::LimitReached { until }) => (*until, SignedDuration::ZERO),
+            Some(Obstacle::LimitReached { until }) if last.token == mark(&config.update) => {
+                (*until, SignedDuration::ZERO)
+            }
             Some(_) => (Timestamp::MIN, AGAIN_AFTER),
             None => (Timestamp::MIN, CHECK_EVERY),
         };
@@ -253,6 +269,12 @@ fn missing(config: &UpdateConfig) -> Option<Obstacle> {
         (Some(_), None) => Some(Obstacle::NoToken),
         (Some(_), Some(_)) => None,
     }
+}
+
+/// Tells one token from another without saying what it is.
+fn mark(config: &UpdateConfig) -> String {
+    let token = config.token.as_ref().map_or("", |token| token.expose());
+    hex(Sha256::digest(format!("github token {token}")).into_iter().take(8))
 }
 
 /// What an answer depends on beside GitHub.

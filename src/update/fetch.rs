@@ -109,7 +109,7 @@ impl Updates {
         if release.asset.size > LARGEST {
             return Err(Obstacle::TooLarge { name: release.asset.name, most: LARGEST / MIB });
         }
-        let github = GitHub::new(&self.settings.get().update, &self.manners)?;
+        let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         let (data, store) = (self.downloads.data.clone(), self.store.clone());
         let folder = blocking(move || {
             let store_size = store.file_size().map_err(|error| Obstacle::Folder { detail: error.to_string() })?;

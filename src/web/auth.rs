@@ -111,7 +111,9 @@ pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Requ
         return refused.into_response();
     }
     request.extensions_mut().insert(caller);
-    next.run(request).await
+    let mut response = next.run(request).await;
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 fn may_ask(caller: &Caller, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {

@@ -19,6 +19,7 @@ mod misread;
 mod pages;
 mod path;
 mod peer;
+mod prefix;
 mod problem;
 mod refused;
 mod session;
@@ -107,7 +108,8 @@ fn open() -> Vec<pages::Route> {
         ("/index.php", wallet.clone().get(pages::moved)),
         ("/index.php/", wallet.clone().get(pages::moved)),
         ("/index.php/{*path}", wallet.get(pages::moved)),
-        ("/notifications/enterprise", enterprise),
+        ("/notifications/enterprise", enterprise.clone()),
+        ("/notifications/enterprise/", enterprise),
     ]
 }
 
@@ -130,7 +132,8 @@ pub fn router(web: Web) -> Router {
         .fallback(stray::unknown)
         .layer(Extension(Arc::<stray::Strays>::default()))
         .method_not_allowed_fallback(not_allowed);
-    limits::around(routes, &web).with_state(web)
+    let settings = web.settings.clone();
+    prefix::served(limits::around(routes, &web).with_state(web), settings)
 }
 
 /// What is answered before there are settings.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Web;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -32,7 +32,13 @@ impl Peer {
         let socket = socket.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let peer = Self::of(socket, encrypted, request.headers(), |address| server.is_trusted_proxy(address));
         request.extensions_mut().insert(peer);
-        next.run(request).await
+        let mut response = next.run(request).await;
+        if encrypted {
+            // Our own certificate: who has come by https once comes by nothing else for a year.
+            let value = HeaderValue::from_static("max-age=31536000");
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+        }
+        response
     }
 
     /// Reads the proxies' headers from the nearest one backwards, as long as each is trusted.
@@ -54,9 +60,10 @@ impl Peer {
                 break;
             }
         }
-        let secure = text("x-forwarded-proto").rsplit(',').next().map_or(encrypted, |word| {
-            if word.trim().is_empty() { encrypted } else { word.trim().eq_ignore_ascii_case("https") }
-        });
+        // Each proxy of a chain adds its own word; the first is about the client, and the header is a trusted proxy's.
+        let protocols = text("x-forwarded-proto");
+        let first = protocols.split(',').map(str::trim).find(|word| !word.is_empty());
+        let secure = first.map_or(encrypted, |word| word.eq_ignore_ascii_case("https"));
         Self { address, secure }
     }
 }
@@ -137,6 +144,10 @@ mod tests {
             ("x-forwarded-proto", "https"),
         ];
         assert_eq!(of("10.0.0.1", &chain, &["10.0.0.0/8"]), ("203.0.113.9".into(), true));
+        for (words, secure) in [("https, http", true), ("http, https", false), (" ,https", true), ("HTTPS", true)] {
+            let chain = [("x-forwarded-for", "203.0.113.9, 10.0.0.2"), ("x-forwarded-proto", words)];
+            assert_eq!(of("10.0.0.1", &chain, &["10.0.0.0/8"]), ("203.0.113.9".into(), secure), "{words}");
+        }
         let rubbish = [("x-forwarded-for", "203.0.113.9, rubbish")];
         assert_eq!(of("10.0.0.1", &rubbish, &["10.0.0.0/8"]), ("10.0.0.1".into(), false));
         assert_eq!(of("::ffff:10.0.0.1", &[("x-forwarded-for", "203.0.113.9")], &["10.0.0.0/8"]).0, "203.0.113.9");

@@ -14,7 +14,8 @@ async fn it_shows_how_far_the_money_is_what_is_held_back_and_who_needs_attention
     browser.is_accessible().await;
     browser.screenshot("overview").await;
     let runs = browser.table("table_runs").await;
-    assert!(runs.iter().any(|run| run[0] == "Transfer" && run[2].contains("done")), "{runs:?}");
+    assert!(runs.iter().any(|run| run[0] == "Transfer" && run[2].contains("failed")), "{runs:?}");
+    assert!(runs.iter().any(|run| run[0] == "Withdraw" && run[2].contains("partly done")), "{runs:?}");
     browser.click("All vendors with a warning").await;
     browser.sees("Wallet account status").await;
     assert_eq!(browser.address().await, "/dashboard/vendors?status=warning");

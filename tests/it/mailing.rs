@@ -476,6 +476,38 @@ async fn a_server_that_goes_silent_or_breaks_off_is_tried_again_with_the_same_ma
     assert_eq!((taken[1].header("Subject").as_str(), taken[1].text().trim_end()), ("À l’aide", "é\n.\nend"));
 }
 
+#[tokio::test]
+async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_says_goodbye() {
+    let office = PostOffice::open(House { wants_a_name: true, clings: true, ..House::default() }).await;
+    let letter = |world: &World| Letter {
+        subject: "strict".to_owned(),
+        text: "text".to_owned(),
+        html: "<p>text</p>".to_owned(),
+        token: "0123".to_owned(),
+        at: world.clock.now(),
+    };
+    for (settings, greeting) in [
+        (vec!["mail.ehlo: vm1.example.net"], "EHLO vm1.example.net"),
+        (vec!["server.publicUrl: https://cashout.example.com/pay"], "EHLO cashout.example.com"),
+    ] {
+        let world = world(&office, &settings).await;
+        let post = Post::new(world.context.config.mail.as_ref().unwrap(), Duration::from_secs(10)).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        post.send(&letter(&world), "ops@example.com").await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5), "it waits for a goodbye");
+        assert_eq!(office.greetings().last().unwrap(), greeting);
+        office.change(|house| house.refuses = vec![("gone", "550 5.1.1 no such user")]);
+        let refused = post.send(&letter(&world), "gone@example.com").await.unwrap_err();
+        assert!(matches!(&refused, PostError::Refused(reason) if reason.contains("no such user")), "{refused}");
+    }
+    // A domain in letters of its own is written as mail servers know it.
+    let world = world(&office, &["mail.to: ops@bücher.example"]).await;
+    let config = world.context.config.mail.clone().unwrap();
+    let post = Post::new(&config, Duration::from_secs(10)).await.unwrap();
+    post.send(&letter(&world), &config.to[0]).await.unwrap();
+    assert_eq!(office.taken().last().unwrap().to, "ops@xn--bcher-kva.example");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_that_no_outbox_can_be_written_on_is_mailed_all_the_same() {
     let office = PostOffice::open(House::default()).await;

@@ -25,6 +25,7 @@ mod enterprise_bodies;
 mod escrow;
 mod explanations;
 mod faults;
+mod fitting;
 mod forged_notifications;
 mod french;
 mod fresh_shops;

@@ -38,6 +38,10 @@ pub(crate) struct House {
     pub(crate) next: VecDeque<&'static str>,
     /// Breaks the connection once it has the mail, before it says so.
     pub(crate) breaks: bool,
+    /// Takes nobody in who greets with an address in place of a name.
+    pub(crate) wants_a_name: bool,
+    /// Never answers QUIT.
+    pub(crate) clings: bool,
 }
 
 /// A mail that was taken.
@@ -115,6 +119,8 @@ fn from_quoted_printable(text: &str) -> Vec<u8> {
 struct Books {
     house: House,
     taken: Vec<Taken>,
+    /// How people greeted.
+    greetings: Vec<String>,
     /// Conversations that were begun.
     visits: usize,
 }
@@ -190,6 +196,11 @@ impl PostOffice {
 
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.books.lock().unwrap().taken.clone()
+    }
+
+    /// How people greeted.
+    pub(crate) fn greetings(&self) -> Vec<String> {
+        self.books.lock().unwrap().greetings.clone()
     }
 
     pub(crate) fn visits(&self) -> usize {
@@ -285,7 +296,11 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         let command = line.trim_end();
         let verb: String = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
+            "EHLO" | "HELO" if house.wants_a_name && !command.contains('.') | command.contains('[') => {
+                say(stream, "504 5.5.2 need fully-qualified hostname").await?;
+            }
             "EHLO" => {
+                books.lock().unwrap().greetings.push(command.to_owned());
                 let mut offers = vec!["250-office.example"];
                 if offers_tls && !encrypted {
                     offers.push("250-STARTTLS");
@@ -337,6 +352,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 say(stream, answer).await?;
             }
             "NOOP" | "RSET" => say(stream, "250 ok").await?,
+            "QUIT" if house.clings => return std::future::pending().await,
             "QUIT" => {
                 say(stream, "221 bye").await?;
                 return Ok(false);

@@ -31,6 +31,7 @@ async fn strangers_see_the_sign_in_and_nothing_else() {
             "/index.php/",
             "/index.php/{*path}",
             "/notifications/enterprise",
+            "/notifications/enterprise/",
             "/dashboard/login",
             "/dashboard/assets/{version}/{*path}",
         ],

@@ -318,8 +318,14 @@ async fn installed(receiver: &Receiver) -> Installation {
     installation
 }
 
+/// Both take a minute of waiting: they wait together.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_while_it_is_full_once_over_all_restarts_and_kept_afterwards() {
+async fn a_full_disk_and_a_worker_that_hangs_are_told_once_over_all_restarts_and_resolved() {
+    tokio::join!(a_full_disk(), a_worker_that_hangs());
+}
+
+/// Told while it is full, and kept afterwards.
+async fn a_full_disk() {
     let receiver = Receiver::open().await;
     let mut installation = installed(&receiver).await;
     let Some(disk) = Mounted::small_disk(&installation.world.data(), 48) else { return };
@@ -356,8 +362,8 @@ async fn a_full_disk_is_told_while_it_is_full_once_over_all_restarts_and_kept_af
     assert_eq!(receiver.posted("/slack/T0/B0/secret").len(), receiver.posted("/hook").len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_hangs_is_told_by_the_next_one_and_resolved_once_that_works() {
+/// Told by the next one, and resolved once that works.
+async fn a_worker_that_hangs() {
     let receiver = Receiver::open().await;
     let installation = installed(&receiver).await;
     let service = installation.serve().await;

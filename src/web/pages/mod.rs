@@ -40,7 +40,7 @@ use page::Page;
 pub(super) use setup::router as setup_router;
 
 use super::problem::Problem;
-use super::{Web, auth, not_allowed};
+use super::{Web, auth, not_allowed, prefix};
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -121,6 +121,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .layer(words)
         .layer(middleware::from_fn(language::choose))
         .layer(middleware::from_fn(guarded))
+        .layer(middleware::from_fn_with_state(web.clone(), prefix::carried))
         .route(ASSETS, get(assets::asset))
         .layer(CompressionLayer::new())
 }
