@@ -386,7 +386,7 @@ mod tests {
         }
         // Those that are made of a word and a name are named by what they begin with.
         for id in texts_known.keys() {
-            let made = ["hipay-code-", "hipay-detail-", "kind-of-", "row-", "asker-"]
+            let made = ["hipay-code-", "hipay-detail-", "kind-of-", "row-", "asker-", "unmoved-"]
                 .into_iter()
                 .any(|start| id.starts_with(start));
             assert!(made || code.contains(&format!("\"{id}\"")), "{id} is never said");

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::world::{World, http};
+use crate::world::{World, http, own_address};
 
 /// An nginx of Debian's, ended with the test.
 struct Nginx(Child);
@@ -27,13 +27,14 @@ impl Nginx {
         let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
                        proxy_set_header X-Forwarded-Proto 'https, http';";
         let [whole, stripped] = ports;
+        let own = own_address();
         let folder = folder.display();
         let config = format!(
             "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n\
              events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; \
              fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
-             server {{ listen 127.0.0.1:{whole}; location /pay/out/ {{ proxy_pass http://{service}; {headers} }} }}\n\
-             server {{ listen 127.0.0.1:{stripped}; location /pay/out/ {{ proxy_pass http://{service}/; {headers} }} }}\n}}"
+             server {{ listen {own}:{whole}; location /pay/out/ {{ proxy_pass http://{service}; {headers} }} }}\n\
+             server {{ listen {own}:{stripped}; location /pay/out/ {{ proxy_pass http://{service}/; {headers} }} }}\n}}"
         );
         let file = format!("{folder}/nginx.conf");
         std::fs::write(&file, config).unwrap();
@@ -41,7 +42,7 @@ impl Nginx {
         let nginx = Command::new("nginx").args(["-c", &file]).stdout(quiet()).stderr(quiet()).spawn().unwrap();
         let nginx = Self(nginx);
         let begun = tokio::time::Instant::now();
-        while TcpStream::connect(("127.0.0.1", stripped)).await.is_err() {
+        while TcpStream::connect((own, stripped)).await.is_err() {
             let log = std::fs::read_to_string(format!("{folder}/error.log"));
             assert!(begun.elapsed() < Duration::from_secs(20), "nginx does not answer: {log:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -58,7 +59,7 @@ impl Drop for Nginx {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// The values of the attributes in a page that lead to this server.
@@ -75,8 +76,9 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
     let folder = tempfile::tempdir().unwrap();
     let (_nginx, ports) = Nginx::before(appliance.address(), folder.path()).await;
     let client = http();
-    for port in ports.into_iter().chain([appliance.address().port()]) {
-        let at = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    let behind = ports.map(|port| SocketAddr::from((own_address(), port)));
+    for server in behind.into_iter().chain([appliance.address()]) {
+        let at = |path: &str| format!("http://{server}{path}");
         assert_eq!(client.get(at("/pay/out/healthz")).send().await.unwrap().status(), 200);
         // Not signed in: to the sign-in, and its page leads on below the path.
         let moved = client.get(at("/pay/out/dashboard/transfers")).send().await.unwrap();

@@ -11,7 +11,7 @@ use cashout::sandbox::{Endpoint, Refusal, SandboxOptions};
 use cashout::serve::Appliance;
 
 use crate::receiver::Receiver;
-use crate::world::{World, http, wallet_of};
+use crate::world::{World, http, own_address, wallet_of};
 
 const TOKEN: &str = "a-token-for-the-metrics";
 
@@ -148,7 +148,7 @@ impl Drop for Server {
 
 /// A port that is free now.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +157,7 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
     let appliance = world.serve().await;
     let (receiver, folder) = (Receiver::open().await, tempfile::tempdir().unwrap());
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let (prometheus, manager) = (free_port(), free_port());
+    let (host, prometheus, manager) = (own_address(), free_port(), free_port());
     let example = std::fs::read_to_string(of_monitoring("alertmanager.example.yml")).unwrap();
     let own = example.replace("http://127.0.0.1:9999/alerts", &format!("http://{}/alerts", receiver.address));
     // As it is, but that it waits seconds in place of a minute.
@@ -168,7 +168,7 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
     .unwrap();
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: ['{}']\nalerting:\n  alertmanagers:\n  \
-         - static_configs: [{{ targets: ['127.0.0.1:{manager}'] }}]\nscrape_configs:\n- job_name: cashout\n  \
+         - static_configs: [{{ targets: ['{host}:{manager}'] }}]\nscrape_configs:\n- job_name: cashout\n  \
          authorization: {{ credentials: {TOKEN} }}\n  static_configs: [{{ targets: ['{}'] }}]\n",
         of_monitoring("cashout.rules.yml").display(),
         appliance.address()
@@ -179,7 +179,7 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
         &[
             format!("--config.file={}", path("alertmanager.yml")),
             format!("--storage.path={}", path("alerts")),
-            format!("--web.listen-address=127.0.0.1:{manager}"),
+            format!("--web.listen-address={host}:{manager}"),
             "--cluster.listen-address=".to_owned(),
         ],
     );
@@ -188,11 +188,11 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
         &[
             format!("--config.file={}", path("prometheus.yml")),
             format!("--storage.tsdb.path={}", path("series")),
-            format!("--web.listen-address=127.0.0.1:{prometheus}"),
+            format!("--web.listen-address={host}:{prometheus}"),
         ],
     );
     // It has seen that nothing had failed before.
-    let query = format!("http://127.0.0.1:{prometheus}/api/v1/query?query=cashout_build_info");
+    let query = format!("http://{host}:{prometheus}/api/v1/query?query=cashout_build_info");
     let begun = tokio::time::Instant::now();
     loop {
         let seen = http().get(&query).send().await.ok();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use cashout::sandbox::SandboxOptions;
 
-use crate::world::{World, http};
+use crate::world::{World, http, own_address};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_that_it_is_alive_and_ready() {
@@ -56,7 +56,7 @@ async fn the_binary_serves_until_it_is_told_to_stop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_counted_can_be_read_on_its_own_listener_or_with_the_token_and_not_else() {
-    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let own = std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap();
     let listen = format!("server.metricsListen: {own}");
     let mut world = World::with(SandboxOptions::default(), &[&listen]).await;
     world.fund(100_000);

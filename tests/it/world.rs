@@ -319,6 +319,12 @@ pub(crate) fn euro(minor: i64) -> Amount {
     Amount::from_minor(minor, Currency::EUR)
 }
 
+/// An address of this machine that no other process of the tests uses: a port that is free there stays free.
+pub(crate) fn own_address() -> std::net::Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    std::net::Ipv4Addr::new(127, 64 | (high & 63), middle, low.max(2))
+}
+
 /// A client for our own pages and webhooks: follows no redirect, keeps nothing.
 pub(crate) fn http() -> reqwest::Client {
     // Refused where another test of this process was faster; both ask for the same.
