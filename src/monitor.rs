@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogLevel, Settings};
-use crate::hipay::ActingOn;
 use crate::jobs::{self, Context};
 use crate::mail;
 use crate::metrics;
@@ -24,9 +23,9 @@ use crate::web::Certificate;
 
 /// The action of its log lines.
 const ACTION: &str = "monitor";
-/// How often it looks.
+/// Interval of its looks.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
-/// How often it probes while a trouble is open.
+/// Interval of its probes while a trouble is open.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// A remote that has been silent for this long, in more than a few calls, is a trouble.
 const SILENT_FOR: SignedDuration = SignedDuration::from_secs(20);
@@ -125,9 +124,6 @@ impl Monitor {
         if pace.under_way >= STUCK_AFTER || pace.slow_in_a_row >= SLOW_COMMITS {
             let seconds = pace.under_way.max(pace.last).as_secs();
             self.report(trouble::SLOW_DISK, LogLevel::Error, say!("trouble-slow-disk", seconds));
-        }
-        if let Some(error) = self.context.store.trouble() {
-            self.report(trouble::STORE, LogLevel::Critical, say!("trouble-store", error = &error));
         }
         self.refresh_certificate().await;
         self.look_at_certificate();
@@ -305,13 +301,11 @@ impl Monitor {
     }
 
     async fn balance(&self) -> Result<crate::money::Amount, CallError> {
-        let balance = within(async { Ok(self.context.hipay.balance(ActingOn::Technical).await?.balance) }).await?;
-        self.context.escrow.tell(balance, self.context.clock.now());
-        Ok(balance)
+        within(self.context.read_escrow_balance()).await
     }
 }
 
-/// True where a remote has answered, if only to refuse.
+/// Returns true where a remote has answered, if only to refuse.
 fn answers<T>(outcome: &Result<T, CallError>) -> bool {
     matches!(outcome, Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }))
 }

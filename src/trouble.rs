@@ -1,5 +1,5 @@
-//! Troubles: what is wrong until it is found to be gone. Each is told once when it begins, once a day while it lasts,
-//! and once when it is over, whatever the number of times that it is noticed.
+//! Troubles: what is wrong until it is found to be gone. Each is told once when it begins, at most once a day while
+//! it is noticed again, and once when it is over, whatever the number of times that it is noticed.
 //!
 //! Whoever notices one reports it under its key; whoever finds it gone resolves it. This registry remembers what is
 //! open and what is to be told of it; [`crate::mail`] keeps both in the store and tells people. Where the store itself

@@ -75,7 +75,7 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// The way to other machines.
     pub network: NetworkConfig,
-    /// Where alerts go beside mail.
+    /// Channels of alerts beside mail.
     pub alert: AlertConfig,
     /// Which log lines go where.
     pub logs: LogsConfig,

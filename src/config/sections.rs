@@ -135,6 +135,7 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     }
     Ok(ServerConfig {
         listen,
+        public_path: public_url.as_deref().map(values::path_of).unwrap_or_default(),
         public_url,
         tls,
         trusted_proxies: trusted_proxies?,
@@ -249,7 +250,7 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
     Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
 }
 
-/// What the secret of a webhook begins with (Standard Webhooks).
+/// Prefix of a webhook's secret (Standard Webhooks).
 const WEBHOOK_SECRET: &str = "whsec_";
 
 pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {

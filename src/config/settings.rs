@@ -184,6 +184,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The address others reach this server under, without a slash at the end.
     pub public_url: Option<String>,
+    /// The path of that address, without a slash at its end; empty where it has none.
+    pub public_path: String,
     /// Certificate and key, where TLS is done here.
     pub tls: Option<TlsConfig>,
     /// Proxies whose word about the client's address is believed.
@@ -311,7 +313,7 @@ pub struct NetworkConfig {
     pub no_proxy: Vec<String>,
 }
 
-/// Where alerts go beside mail.
+/// Channels of alerts beside mail.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {
     /// The address of a webhook, and the key that its messages are signed with.

@@ -145,11 +145,16 @@ const OWN_PATHS: [&str; 8] =
 /// The address at which others reach this server; it may have a path.
 pub(super) fn public_url(text: &str) -> Result<String, Sentence> {
     let address = url(text)?;
-    let path = reqwest::Url::parse(&address).map(|url| url.path().to_owned()).unwrap_or_default();
+    let path = path_of(&address);
     match path.trim_start_matches('/').split('/').next() {
         Some(first) if OWN_PATHS.contains(&first) => Err(say!("value-own-path", value = shown(text), path = first)),
         _ => Ok(address),
     }
+}
+
+/// The path of an address, without a slash at its end.
+pub(super) fn path_of(address: &str) -> String {
+    reqwest::Url::parse(address).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
 /// An address that requests are sent to as it is, with what follows a `?`.

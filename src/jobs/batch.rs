@@ -64,7 +64,7 @@ struct Tally {
     items_failed: u64,
     /// Items of which a remote did not say anything.
     unanswered: u64,
-    /// How many failures say the same but for the numbers in it.
+    /// Number of failures by what they say, without the numbers in it.
     alike: BTreeMap<String, u64>,
     warnings: Vec<Failure>,
     abort: Option<JobError>,

@@ -75,8 +75,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cycle::Calendar;
 use crate::gate::Gate;
-use crate::hipay::HiPay;
+use crate::hipay::{ActingOn, HiPay};
 use crate::mirakl::Mirakl;
+use crate::money::Amount;
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Store, StoreError};
@@ -145,6 +146,13 @@ impl Context {
             after: cycle.after,
             time_zone: self.config.hipay.time_zone.clone(),
         }
+    }
+
+    /// Asks HiPay for the balance of the marketplace's account, and keeps it as the one told last.
+    pub async fn read_escrow_balance(&self) -> Result<Amount, CallError> {
+        let wallet = self.hipay.balance(ActingOn::Technical).await?;
+        self.escrow.tell(wallet.balance, self.clock.now());
+        Ok(wallet.balance)
     }
 
     /// How many items a batch has in hand at once: more than may be in flight, so that a call is

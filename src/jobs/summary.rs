@@ -1,4 +1,4 @@
-//! What a run tells at its end of what failed in it.
+//! Reports of what failed in a run, made at its end.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ pub(super) fn tell(context: &Context, ended: &Ended) {
     }
 }
 
-/// What a run that went through shows of the remotes: they answer, and take our credentials.
+/// Resolves the troubles of remotes that a run has shown to answer and to take our credentials.
 fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>) {
     if record.state() == BatchState::Interrupted || record.unanswered > 0 {
         return;
@@ -122,7 +122,7 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
     }
 }
 
-/// How many payments did not move because of `word`.
+/// One cause with the number of payments that it kept from moving.
 fn reason(word: &str, number: u64, sums: &str) -> Sentence {
     let id = format!("unmoved-{}", word.replace(' ', "-"));
     Sentence::new(&id, [("number", number.into()), ("sums", Sentence::quoting(sums).into())])

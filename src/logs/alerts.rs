@@ -197,7 +197,7 @@ impl Alerts {
         self.came.notify_one();
     }
 
-    /// True where something is gathered that `told` knows nothing like.
+    /// Returns true where something is gathered that `told` knows nothing like.
     pub fn holds_news(&self, told: &BTreeSet<String>) -> bool {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner).kinds().any(|kind| !told.contains(&kind))
     }

@@ -77,7 +77,7 @@ pub(super) struct Delivery {
     unsaved: BTreeMap<u64, Mail>,
     /// The channels that did not take what was sent last.
     in_trouble: BTreeSet<Channel>,
-    /// Channels that take messages again: what waits for them is sent now.
+    /// Channels that have just taken a message: what nobody has got yet is sent on them now.
     back: BTreeSet<Channel>,
     /// Channels that have not taken anything for some tries are reported here.
     troubles: Troubles,
@@ -134,7 +134,8 @@ impl Delivery {
             if unknown || self.unsaved.contains_key(&mail.id) {
                 continue;
             }
-            if mail.is_due(now) || self.back.contains(&mail.channel) {
+            let is_awaited = mail.delivered == 0 && self.back.contains(&mail.channel);
+            if mail.is_due(now) || is_awaited {
                 if let Entry::Vacant(vacant) = ways.entry(mail.channel) {
                     vacant.insert(self.way(mail.channel, &config).await);
                 }
@@ -228,8 +229,9 @@ impl Delivery {
 
     /// A channel takes messages.
     fn well(&mut self, channel: Channel) {
+        // What waits since another process, or since before a probe, is to go out too.
+        self.back.insert(channel);
         if self.in_trouble.remove(&channel) {
-            self.back.insert(channel);
             tracing::info!(severity = "NOTICE", action = MAIL, "{} takes messages again", channel.name());
         }
         self.troubles.resolve(&key_of(channel), Noticed { action: MAIL, batch: None, at: self.clock.now() });

@@ -1,8 +1,10 @@
-//! Calling for help by e-mail: alerts and the daily digest.
+//! Calls for help by e-mail and on the channels of `alert.*`: troubles, log lines and the daily digest.
+//!
+//! A trouble ([`crate::trouble`]) is told at once, and once more when it is over.
 //!
 //! Lines at or above `email.logger.alert.level` are gathered and mailed together: the first one of a
-//! quiet time goes out after half a minute with what has come by then, and after that there is one
-//! message every five minutes at most, however many lines there are: its sentences with counts, the
+//! quiet time goes out after half a minute with what has come by then. After that a line that no alert
+//! has told goes out within ninety seconds, and lines like those told wait five minutes: its sentences with counts, the
 //! most severe first. Mails wait in an outbox in the store, so a restart loses none; while the mail
 //! server is away, new lines join the alert that waits, so that its return is no storm. Lines that
 //! were logged and not mailed when the process was killed are found in the store at the next start.

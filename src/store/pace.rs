@@ -1,4 +1,4 @@
-//! How fast the disk takes what is committed.
+//! Durations of commits, as a measure of the disk.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ struct State {
     slow_in_a_row: u32,
 }
 
-/// How fast the disk is.
+/// Durations of the latest commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How long the commit under way has taken by now; zero where none is.
+    /// Time that the commit under way has taken by now; zero where none is.
     pub under_way: Duration,
-    /// How long the last commit took.
+    /// Duration of the last commit.
     pub last: Duration,
-    /// How many commits in a row took a second or more.
+    /// Number of commits in a row that took a second or more.
     pub slow_in_a_row: u32,
 }
 

@@ -22,7 +22,6 @@ use super::peer::names_this_machine;
 use super::problem::Problem;
 use super::{Peer, Web};
 use crate::config::LogLevel;
-use crate::hipay::ActingOn;
 use crate::inbox::Notification;
 use crate::jobs::{self, BatchState, Context};
 use crate::mail::Mail;
@@ -115,9 +114,7 @@ fn refresh_balance(context: &Context) {
         let context = context.clone();
         // What stands in the way is said by whoever needs the balance.
         tokio::spawn(async move {
-            if let Ok(wallet) = context.hipay.balance(ActingOn::Technical).await {
-                context.escrow.tell(wallet.balance, context.clock.now());
-            }
+            let _ = context.read_escrow_balance().await;
         });
     }
 }

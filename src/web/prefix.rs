@@ -10,7 +10,7 @@ use axum::response::Response;
 use tower::util::MapRequest;
 
 use super::Web;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 
 /// No page is larger, in bytes.
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -18,16 +18,10 @@ const PAGE_LIMIT: usize = 16 * 1024 * 1024;
 /// Headers that lead a browser somewhere.
 const LEADING: [HeaderName; 2] = [header::LOCATION, HeaderName::from_static("hx-redirect")];
 
-/// The path of `server.publicUrl`, without a slash at its end; empty where it has none.
-pub(super) fn of(config: &Config) -> String {
-    let url = config.server.public_url.as_ref().and_then(|url| url.parse::<Uri>().ok());
-    url.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
-}
-
 /// The routes, below the path of `server.publicUrl` too.
 pub(super) fn served(routes: Router, settings: Settings) -> Router {
     let stripped = move |mut request: Request| {
-        if let Some(uri) = without(request.uri(), &of(&settings.get())) {
+        if let Some(uri) = without(request.uri(), &settings.get().server.public_path) {
             *request.uri_mut() = uri;
         }
         request
@@ -49,7 +43,7 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
 /// Has the links of pages carry the path. In a page a quote within a text is written as a reference: `="/` stands in
 /// attributes alone.
 pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let prefix = of(&web.settings.get());
+    let prefix = web.settings.get().server.public_path.clone();
     let mut response = next.run(request).await;
     if prefix.is_empty() {
         return response;

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,51 +15,34 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::servers::{Server, free_port};
 use crate::world::{World, http, own_address};
 
-/// An nginx of Debian's, ended with the test.
-struct Nginx(Child);
-
-impl Nginx {
-    /// One that passes `/pay/out/` on as it is at `/`, and on another port without that path.
-    async fn before(service: SocketAddr, folder: &Path) -> (Self, [u16; 2]) {
-        let ports = [free_port(), free_port()];
-        let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
-                       proxy_set_header X-Forwarded-Proto 'https, http';";
-        let [whole, stripped] = ports;
-        let own = own_address();
-        let folder = folder.display();
-        let config = format!(
-            "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n\
-             events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; \
-             fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
-             server {{ listen {own}:{whole}; location /pay/out/ {{ proxy_pass http://{service}; {headers} }} }}\n\
-             server {{ listen {own}:{stripped}; location /pay/out/ {{ proxy_pass http://{service}/; {headers} }} }}\n}}"
-        );
-        let file = format!("{folder}/nginx.conf");
-        std::fs::write(&file, config).unwrap();
-        let quiet = Stdio::null;
-        let nginx = Command::new("nginx").args(["-c", &file]).stdout(quiet()).stderr(quiet()).spawn().unwrap();
-        let nginx = Self(nginx);
-        let begun = tokio::time::Instant::now();
-        while TcpStream::connect((own, stripped)).await.is_err() {
-            let log = std::fs::read_to_string(format!("{folder}/error.log"));
-            assert!(begun.elapsed() < Duration::from_secs(20), "nginx does not answer: {log:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        (nginx, ports)
+/// An nginx that passes `/pay/out/` on as it is at `/`, and on another port without that path.
+async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 2]) {
+    let ports = [free_port(), free_port()];
+    let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
+                   proxy_set_header X-Forwarded-Proto 'https, http';";
+    let [whole, stripped] = ports;
+    let own = own_address();
+    let folder = folder.display();
+    let config = format!(
+        "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n\
+         events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; \
+         fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
+         server {{ listen {own}:{whole}; location /pay/out/ {{ proxy_pass http://{service}; {headers} }} }}\n\
+         server {{ listen {own}:{stripped}; location /pay/out/ {{ proxy_pass http://{service}/; {headers} }} }}\n}}"
+    );
+    let file = format!("{folder}/nginx.conf");
+    std::fs::write(&file, config).unwrap();
+    let nginx = Server::start("nginx", &["-c".to_owned(), file]);
+    let begun = tokio::time::Instant::now();
+    while TcpStream::connect((own, stripped)).await.is_err() {
+        let log = std::fs::read_to_string(format!("{folder}/error.log"));
+        assert!(begun.elapsed() < Duration::from_secs(20), "nginx does not answer: {log:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().port()
+    (nginx, ports)
 }
 
 /// The values of the attributes in a page that lead to this server.
@@ -74,7 +57,7 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
     let world = World::unscheduled(SandboxOptions::default(), &settings).await;
     let appliance = world.serve().await;
     let folder = tempfile::tempdir().unwrap();
-    let (_nginx, ports) = Nginx::before(appliance.address(), folder.path()).await;
+    let (_nginx, ports) = nginx_before(appliance.address(), folder.path()).await;
     let client = http();
     let behind = ports.map(|port| SocketAddr::from((own_address(), port)));
     for server in behind.into_iter().chain([appliance.address()]) {

@@ -24,15 +24,14 @@ async fn world(office: &PostOffice, settings: &[&str]) -> World {
     World::with(SandboxOptions::default(), &settings).await
 }
 
-pub(crate) fn log(world: &World) -> DefaultGuard {
-    let options = Options {
-        stream: Stream::Error,
-        style: Style::Text { colours: false },
-        level: LogLevel::Emergency,
-        foreign_level: LogLevel::Emergency,
-        hand_over: false,
-    };
-    tracing::subscriber::set_default(Logs::new(options, world.clock.clone()).subscriber())
+/// A log that shows nothing.
+pub(crate) fn silent() -> Options {
+    let (level, style) = (LogLevel::Emergency, Style::Text { colours: false });
+    Options { stream: Stream::Error, style, level, foreign_level: level, hand_over: false }
+}
+
+fn log(world: &World) -> DefaultGuard {
+    tracing::subscriber::set_default(Logs::new(silent(), world.clock.clone()).subscriber())
 }
 
 /// Lets everything that is ready on this thread run.
@@ -316,8 +315,10 @@ async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_o
             runtime.block_on(async {
                 let _appliance = world.serve().await;
                 let store = &world.context.store;
-                while store.read(|reader| reader.get_document::<Value>("mail/alerts")).unwrap().is_none() {
-                    tokio::task::yield_now().await;
+                for begun in ["mail/alerts", "service/at_work"] {
+                    while store.read(|reader| reader.get_document::<Value>(begun)).unwrap().is_none() {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 world.clock.advance(SignedDuration::from_secs(1));
                 tracing::error!(action = "cashout:transfer", "said right before the end");

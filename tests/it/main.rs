@@ -62,6 +62,7 @@ mod replays;
 mod reversals;
 mod schedules;
 mod scheduling;
+mod servers;
 mod serving;
 mod settings;
 mod setup;

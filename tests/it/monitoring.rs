@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use cashout::operation::Status;
@@ -11,6 +11,7 @@ use cashout::sandbox::{Endpoint, Refusal, SandboxOptions};
 use cashout::serve::Appliance;
 
 use crate::receiver::Receiver;
+use crate::servers::{Server, free_port};
 use crate::world::{World, http, own_address, wallet_of};
 
 const TOKEN: &str = "a-token-for-the-metrics";
@@ -127,28 +128,6 @@ fn the_rules_fire_and_end_where_they_should() {
             "{name}"
         );
     }
-}
-
-/// A server of theirs, ended with the test.
-struct Server(Child);
-
-impl Server {
-    fn start(program: &str, arguments: &[String]) -> Self {
-        let quiet = Stdio::null;
-        Self(Command::new(program).args(arguments).stdout(quiet()).stderr(quiet()).spawn().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use cashout::clock::Clock;
-use cashout::config::{LogLevel, Settings};
-use cashout::logs::{LogLine, Logs, Options, Stream, Style};
+use cashout::config::Settings;
+use cashout::logs::{LogLine, Logs};
 use cashout::mail::Mailer;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, Remote, SandboxOptions};
 use cashout::serve::Appliance;
@@ -18,6 +18,7 @@ use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use crate::installation::{API_TOKEN, Installation, Mounted};
+use crate::mailing::silent;
 use crate::post_office::{House, PostOffice};
 use crate::receiver::Receiver;
 use crate::world::{World, wallet_of};
@@ -301,12 +302,6 @@ async fn log_lines_go_to_every_channel_in_its_own_form() {
     assert_eq!(event["links"][0]["href"], "https://cashout.example.com/dashboard");
     assert_eq!(event["routing_key"], "0123456789abcdef0123456789abcdef");
     drill.end().await;
-}
-
-fn silent() -> Options {
-    let level = LogLevel::Emergency;
-    let style = Style::Text { colours: false };
-    Options { stream: Stream::Error, style, level, foreign_level: level, hand_over: false }
 }
 
 /// An installation whose people are told by `receiver`.

@@ -15,7 +15,6 @@ use super::logs::tone;
 use super::notifications::refused_so_far;
 use super::page::{Page, show};
 use crate::config::LogLevel;
-use crate::hipay::ActingOn;
 use crate::jobs::{self, BatchRecord, BatchState};
 use crate::money::{Amount, Currency};
 use crate::operation::{Column, Operation, Status};
@@ -307,11 +306,8 @@ struct Funds {
 
 /// What the marketplace's account holds, and whether it covers what is due: HiPay is asked.
 pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
-    let asked = web.context.hipay.balance(ActingOn::Technical);
-    let balance = match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(wallet)) => Some(wallet.balance),
-        Ok(Err(_)) | Err(_) => None,
-    };
+    let asked = tokio::time::timeout(PATIENCE, web.context.read_escrow_balance()).await;
+    let balance = asked.ok().and_then(Result::ok);
     let due = match balance {
         None => None,
         Some(balance) => {

@@ -29,7 +29,7 @@ trouble-open = cashout on { $host } has a problem since { $since }{ $times ->
     [one] :
    *[other] , noticed { $times } times, last at { $last }:
 }
-trouble-outro = One more message follows when it is resolved. Until then the same problem is reported once a day.
+trouble-outro = One more message follows when it is resolved. Until then the same problem is reported at most once a day.
 trouble-over = Resolved at { $until }: cashout on { $host } no longer has this problem, which began at { $since }:
 trouble-over-outro = Nothing has to be done about it any more.
 

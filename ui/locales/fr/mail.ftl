@@ -29,7 +29,7 @@ trouble-open = cashout sur { $host } rencontre un problème depuis le { $since }
     [one]  :
    *[other] , constaté { $times } fois, la dernière le { $last } :
 }
-trouble-outro = Un message suivra quand il sera résolu. D’ici là, le même problème est signalé une fois par jour.
+trouble-outro = Un message suivra quand il sera résolu. D’ici là, le même problème est signalé une fois par jour au plus.
 trouble-over = Résolu le { $until } : cashout sur { $host } ne rencontre plus ce problème, apparu le { $since } :
 trouble-over-outro = Il n’y a plus rien à faire à ce sujet.
 
