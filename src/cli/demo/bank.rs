@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::incidents::INCIDENT_SHOPS;
 use crate::money::{Amount, Currency};
 use crate::sandbox::{
     AccountState, Ending, Endpoint, Fault, FaultKind, HipayModel, Kind, Life, Reviews, Sandbox, Sending, Until,
@@ -72,9 +73,7 @@ impl Bank {
             }
             if self.disables_at.is_some_and(|at| now >= at) {
                 self.disables_at = None;
-                // One of those who are paid otherwise.
-                let well = hipay.accounts.values_mut().filter(|account| account.external_id.is_some());
-                if let Some(account) = well.filter(|account| account.identified).nth(4) {
+                if let Some(account) = account_to_disable(hipay).and_then(|id| hipay.account_mut(id)) {
                     account.state = AccountState::Disabled;
                 }
             }
@@ -137,6 +136,16 @@ impl Bank {
         let [first, ..] = &faults;
         faults.get(place).unwrap_or(first).clone()
     }
+}
+
+/// Chooses the account that HiPay disables: of a shop that is paid otherwise and has no part in an incident.
+fn account_to_disable(hipay: &HipayModel) -> Option<u64> {
+    let sellers = hipay.accounts.values().filter(|account| account.identified);
+    // Accounts are numbered in the order in which they were asked for, which is never the same.
+    let mut shops: Vec<(u64, u64)> =
+        sellers.filter_map(|account| Some((account.external_id.as_ref()?.parse().ok()?, account.id))).collect();
+    shops.sort_unstable();
+    shops.get(INCIDENT_SHOPS).map(|(_, id)| *id)
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

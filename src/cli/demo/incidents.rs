@@ -28,6 +28,8 @@ const CHANGED_AFTER: SignedDuration = SignedDuration::from_hours(72);
 const VANISHED_AFTER: SignedDuration = SignedDuration::from_hours(108);
 /// The market's number of the first shop that only an incident opens.
 const OWN_SHOPS: usize = 1_000;
+/// The number of shops of the market, the first that are not in trouble, which incidents happen to.
+pub(super) const INCIDENT_SHOPS: usize = 8;
 /// The number of failed attempts after which a person decides.
 const ATTEMPTS: u32 = 9;
 
@@ -188,7 +190,7 @@ impl Incidents {
         }
         let well: Vec<u64> = sandbox.mirakl(|mirakl| {
             let shops = mirakl.shops.iter().enumerate().filter(|(index, _)| !is_in_trouble(*index));
-            shops.map(|(_, shop)| shop.id).take(8).collect()
+            shops.map(|(_, shop)| shop.id).take(INCIDENT_SHOPS).collect()
         });
         let place = usize::try_from(incident.number()).ok()?.checked_rem(well.len())?;
         well.get(place).copied()
