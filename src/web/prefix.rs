@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,14 +15,38 @@ use crate::config::Settings;
 /// No page is larger, in bytes.
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
 
+/// Attributes that lead a browser, or a script of ours, somewhere.
+const LINKS: [&str; 10] = [
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "hx-get",
+    "hx-post",
+    "hx-push-url",
+    "data-events",
+    "data-ready",
+    "data-then",
+];
+
+/// Header with which a part of a page says of which page it is, as the browser sees its address.
+const CURRENT_PAGE: HeaderName = HeaderName::from_static("hx-current-url");
+
 /// Headers that lead a browser somewhere.
 const LEADING: [HeaderName; 2] = [header::LOCATION, HeaderName::from_static("hx-redirect")];
 
 /// The routes, below the path of `server.publicUrl` too.
 pub(super) fn served(routes: Router, settings: Settings) -> Router {
     let stripped = move |mut request: Request| {
-        if let Some(uri) = without(request.uri(), &settings.get().server.public_path) {
+        let prefix = settings.get().server.public_path.clone();
+        if let Some(uri) = without(request.uri(), &prefix) {
+            request.extensions_mut().insert(OriginalUri(uri.clone()));
             *request.uri_mut() = uri;
+        }
+        let page = request.headers().get(CURRENT_PAGE).and_then(|page| page.to_str().ok()?.parse::<Uri>().ok());
+        let page = page.and_then(|page| without(&page, &prefix)?.to_string().parse().ok());
+        if let Some(page) = page {
+            request.headers_mut().insert(CURRENT_PAGE, page);
         }
         request
     };
@@ -41,7 +65,7 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
 }
 
 /// Has the links of pages carry the path. In a page a quote within a text is written as a reference: `="/` stands in
-/// attributes alone.
+/// attributes alone. A value that somebody typed is not a link.
 pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next) -> Response {
     let prefix = web.settings.get().server.public_path.clone();
     let mut response = next.run(request).await;
@@ -62,13 +86,36 @@ pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next
     let (mut head, body) = response.into_parts();
     let Ok(page) = to_bytes(body, PAGE_LIMIT).await else { return Response::from_parts(head, Body::empty()) };
     head.headers.remove(header::CONTENT_LENGTH);
-    let page = String::from_utf8_lossy(&page).replace("=\"/", &format!("=\"{prefix}/"));
-    Response::from_parts(head, Body::from(page))
+    Response::from_parts(head, Body::from(with_path(&String::from_utf8_lossy(&page), &prefix)))
+}
+
+/// Puts `prefix` in front of every link of a page that leads to this server.
+fn with_path(page: &str, prefix: &str) -> String {
+    let mut parts = page.split("=\"/");
+    let mut carried = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let attribute = carried.rsplit(|letter: char| letter.is_whitespace()).next().unwrap_or_default();
+        let prefix = if LINKS.contains(&attribute) { prefix } else { "" };
+        carried.push_str("=\"");
+        carried.push_str(prefix);
+        carried.push('/');
+        carried.push_str(part);
+    }
+    carried
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_carry_the_path_and_what_was_typed_does_not() {
+        let page =
+            "<a href=\"/x\">a</a><input name=\"q\" value=\"/x\"><div\n hx-get=\"/y?z=/\" data-page=\"/z\"></div>";
+        let carried =
+            "<a href=\"/p/x\">a</a><input name=\"q\" value=\"/x\"><div\n hx-get=\"/p/y?z=/\" data-page=\"/z\"></div>";
+        assert_eq!(with_path(page, "/p"), carried);
+    }
 
     #[test]
     fn only_the_whole_path_is_taken_off() {

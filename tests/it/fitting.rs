@@ -1,6 +1,7 @@
 //! Fitting into what is there: proxies in front of us with a path of their own, proxies and authorities of a company
 //! between us and the remotes.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -18,37 +19,65 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::servers::{Server, free_port};
 use crate::world::{World, http, own_address};
 
-/// An nginx that passes `/pay/out/` on as it is at `/`, and on another port without that path.
-async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 2]) {
-    let ports = [free_port(), free_port()];
+/// Waits until a server answers on a port of [`own_address`]; `log` is shown where it does not.
+async fn answers(port: u16, log: &Path) {
+    let begun = tokio::time::Instant::now();
+    while TcpStream::connect((own_address(), port)).await.is_err() {
+        let log = std::fs::read_to_string(log);
+        assert!(begun.elapsed() < Duration::from_secs(20), "the proxy does not answer: {log:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An nginx that passes `/pay/out/` on: as it is and without that path, each with the usual headers and bare.
+async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) {
+    let ports = [free_port(), free_port(), free_port(), free_port()];
     let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
                    proxy_set_header X-Forwarded-Proto 'https, http';";
-    let [whole, stripped] = ports;
     let own = own_address();
+    let mut servers = String::new();
+    for (port, (root, headers)) in ports.into_iter().zip([("", headers), ("/", headers), ("", ""), ("/", "")]) {
+        let pass = format!("proxy_pass http://{service}{root}; {headers}");
+        writeln!(servers, "server {{ listen {own}:{port}; location /pay/out/ {{ {pass} }} }}").unwrap();
+    }
+    let log = folder.join("error.log");
     let folder = folder.display();
     let config = format!(
         "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n\
          events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; \
-         fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
-         server {{ listen {own}:{whole}; location /pay/out/ {{ proxy_pass http://{service}; {headers} }} }}\n\
-         server {{ listen {own}:{stripped}; location /pay/out/ {{ proxy_pass http://{service}/; {headers} }} }}\n}}"
+         fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n{servers}}}"
     );
     let file = format!("{folder}/nginx.conf");
     std::fs::write(&file, config).unwrap();
     let nginx = Server::start("nginx", &["-c".to_owned(), file]);
-    let begun = tokio::time::Instant::now();
-    while TcpStream::connect((own, stripped)).await.is_err() {
-        let log = std::fs::read_to_string(format!("{folder}/error.log"));
-        assert!(begun.elapsed() < Duration::from_secs(20), "nginx does not answer: {log:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    answers(ports[3], &log).await;
     (nginx, ports)
+}
+
+/// An haproxy that does the same.
+async fn haproxy_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) {
+    let ports = [free_port(), free_port(), free_port(), free_port()];
+    let headers = "  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n";
+    let strip = "  http-request replace-path /pay/out(/.*) \\1\n";
+    let own = own_address();
+    let mut ways = String::new();
+    for (port, (strip, headers)) in ports.into_iter().zip([("", headers), (strip, headers), ("", ""), (strip, "")]) {
+        let way = format!("listen way{port}\n  bind {own}:{port}\n{headers}{strip}  server service {service}");
+        writeln!(ways, "{way}").unwrap();
+    }
+    let times = "timeout connect 5s\n  timeout client 30s\n  timeout server 30s";
+    let file = folder.join("haproxy.cfg");
+    std::fs::write(&file, format!("global\n  maxconn 100\ndefaults\n  mode http\n  {times}\n{ways}")).unwrap();
+    let haproxy = Server::start("haproxy", &["-db".to_owned(), "-f".to_owned(), file.display().to_string()]);
+    answers(ports[3], &file).await;
+    (haproxy, ports)
 }
 
 /// The values of the attributes in a page that lead to this server.
 fn links(page: &str) -> Vec<String> {
-    let after = page.split("=\"/").skip(1);
-    after.filter_map(|rest| rest.split('"').next()).map(|link| format!("/{link}")).collect()
+    let parts: Vec<&str> = page.split("=\"/").collect();
+    let leads = parts.iter().zip(parts.iter().skip(1)).filter(|(before, _)| !before.ends_with(" value"));
+    leads.filter_map(|(_, link)| link.split('"').next()).map(|link| format!("/{link}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,10 +86,11 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
     let world = World::unscheduled(SandboxOptions::default(), &settings).await;
     let appliance = world.serve().await;
     let folder = tempfile::tempdir().unwrap();
-    let (_nginx, ports) = nginx_before(appliance.address(), folder.path()).await;
+    let (_nginx, by_nginx) = nginx_before(appliance.address(), folder.path()).await;
+    let (_haproxy, by_haproxy) = haproxy_before(appliance.address(), folder.path()).await;
     let client = http();
-    let behind = ports.map(|port| SocketAddr::from((own_address(), port)));
-    for server in behind.into_iter().chain([appliance.address()]) {
+    let behind = by_nginx.into_iter().chain(by_haproxy).map(|port| SocketAddr::from((own_address(), port)));
+    for server in behind.chain([appliance.address()]) {
         let at = |path: &str| format!("http://{server}{path}");
         assert_eq!(client.get(at("/pay/out/healthz")).send().await.unwrap().status(), 200);
         // Not signed in: to the sign-in, and its page leads on below the path.
@@ -85,11 +115,54 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
             let status = client.post(at(&format!("/pay/out{path}"))).send().await.unwrap().status().as_u16();
             assert!([400, 401, 411, 415].contains(&status), "{path}: {status}");
         }
+        signs_in_and_out(&format!("http://{server}")).await;
     }
     let root = format!("http://{}", appliance.address());
     assert_eq!(client.get(format!("{root}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(format!("{root}/pay/outside")).send().await.unwrap().status(), 404);
     appliance.stop().await.unwrap();
+}
+
+/// The value of a hidden field in a page.
+fn value_of(page: &str, name: &str) -> String {
+    let after = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("no {name}: {page}"));
+    after.split('"').next().unwrap().to_owned()
+}
+
+/// Signs in at a server under the path, looks at what was asked for, and signs out again.
+async fn signs_in_and_out(base: &str) {
+    let client = http();
+    let asked = client.get(format!("{base}/pay/out/dashboard/transfers?q=/42")).send().await.unwrap();
+    let login = asked.headers()["location"].to_str().unwrap().to_owned();
+    let login = client.get(format!("{base}{login}")).send().await.unwrap().text().await.unwrap();
+    let next = value_of(&login, "next");
+    let technical = [("_username", "sandbox-login"), ("_password", "sandbox-password")];
+    let form = technical.into_iter().chain([("next", next.as_str())]);
+    let entered = client.post(format!("{base}/pay/out/dashboard/login")).header("origin", "https://host.example");
+    let entered = entered.form(&form.collect::<Vec<_>>()).send().await.unwrap();
+    assert_eq!(entered.status(), 303, "{base}: {}", entered.text().await.unwrap());
+    let led = entered.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(led, "/pay/out/dashboard/transfers?q=/42", "{base}");
+    let cookies = entered.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let cookies: Vec<&str> = cookies.map(|cookie| cookie.split(';').next().unwrap()).collect();
+    let cookie = cookies.join("; ");
+    let page = client.get(format!("{base}{led}")).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(page.status(), 200, "{base}");
+    let page = page.text().await.unwrap();
+    let links = links(&page);
+    assert!(links.len() > 10 && links.iter().all(|link| link.starts_with("/pay/out/")), "{base}: {links:#?}");
+    assert_eq!(page.matches("value=\"/42\"").count(), page.matches("/42\"").count(), "{base}: what was typed");
+    // A part of the page, when the session is over, leads back to the same page.
+    let part = client.get(format!("{base}{led}")).header("hx-request", "true");
+    let part = part.header("hx-current-url", format!("https://host.example{led}")).send().await.unwrap();
+    let back = part.headers()["hx-redirect"].to_str().unwrap();
+    assert_eq!(back, "/pay/out/dashboard/login?next=%2Fdashboard%2Ftransfers%3Fq%3D%2F42", "{base}");
+    let token = value_of(&page, "_csrf");
+    let left = client.post(format!("{base}/pay/out/dashboard/logout")).header("cookie", &cookie);
+    let left = left.header("origin", "https://host.example").form(&[("_csrf", token)]).send().await.unwrap();
+    assert_eq!(left.status(), 303, "{base}");
+    let back = left.headers()["location"].to_str().unwrap();
+    assert!(back.starts_with("/pay/out/dashboard/login"), "{base}: {back}");
 }
 
 /// An authority made by openssl, and a certificate of these names from it.
