@@ -176,14 +176,60 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
     let Some(location) = error.location() else {
         return Mistake::of_file(name, yaml_problem(error));
     };
+    if let Some(line) = unclosed_quote(text, location.line()) {
+        return Mistake::of_file(format!("{name}:{line}"), say!("yaml-quote"));
+    }
+    let is_indented_by_tab = |line: &str| line.chars().take_while(|letter| letter.is_whitespace()).any(|it| it == '\t');
+    let place = format!("{name}:{}", location.line().max(1));
+    if text.lines().nth(location.line().saturating_sub(1)).is_some_and(is_indented_by_tab) {
+        return Mistake::of_file(place, say!("yaml-tab"));
+    }
     let problem = yaml_problem(error);
     // At the very end nothing is wrong with the line: what should follow is not there.
     if location.index() >= text.trim_end().len() {
         let place = format!("{name}:{}", text.trim_end().lines().count());
         return Mistake::of_file(place, say!("file-cut-off", problem));
     }
-    let place = format!("{name}:{}", location.line().max(1));
     Mistake::of_file(place, say!("file-column", column = location.column(), problem))
+}
+
+/// Returns the line, at most `until` (both from 1), that opens a quote which the next setting is taken into.
+fn unclosed_quote(text: &str, until: usize) -> Option<usize> {
+    let looks_like_setting = |line: &str| {
+        let key = line.trim_start().split_once(": ").or_else(|| line.trim().strip_suffix(':').map(|key| (key, "")));
+        key.is_some_and(|(key, _)| key.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_".contains(letter)))
+    };
+    let mut lines = (1..).zip(text.lines()).take(until).peekable();
+    while let Some((number, line)) = lines.next() {
+        let follows = lines.peek().is_none_or(|(_, next)| looks_like_setting(next));
+        if opens_quote(line) && follows {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Returns true for a line that opens a quote where a value begins and does not close it.
+fn opens_quote(line: &str) -> bool {
+    let (mut quote, mut before, mut letters) = (None, ':', line.chars().peekable());
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (None, '\'' | '"') if ":-[{,".contains(before) => quote = Some(letter),
+            (None, '#') => return false,
+            (None, _) if letter.is_whitespace() => {}
+            (None, _) => before = letter,
+            (Some('"'), '\\') => {
+                letters.next();
+            }
+            // A doubled quote is one inside of it.
+            (Some('\''), '\'') if letters.peek() == Some(&'\'') => {
+                letters.next();
+            }
+            (Some(open), _) if letter == open => (quote, before) = (None, letter),
+            (Some(_), _) => {}
+        }
+    }
+    quote.is_some()
 }
 
 /// The reader's own words, without the position. Where they quote something from the file they are

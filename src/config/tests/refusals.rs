@@ -160,8 +160,19 @@ const NO_FILES: &[(&str, &str)] = &[
     ),
     (
         "parameters:\n\ta: b\n",
-        "parameters.yml:2: column 1: not valid YAML: found character that cannot start any token",
+        "parameters.yml:2: the line is indented with a tab, which YAML does not allow; use spaces",
     ),
+    (
+        "parameters:\n  a: b\n  \t c: d\n",
+        "parameters.yml:3: the line is indented with a tab, which YAML does not allow; use spaces",
+    ),
+    ("parameters:\n  a: \"b\n  c: \"d\"\n  e: f\n", "parameters.yml:2: the quote that opens on this line"),
+    ("parameters:\n  a: 'b\n  c: 'd'\n  e: f\n", "parameters.yml:2: the quote that opens on this line"),
+    ("parameters:\n  a: b\n  c: 'd''\n  e: f\n", "parameters.yml:3: the quote that opens on this line"),
+    ("parameters:\n  a: b\n  c: ['d', 'e]\n  e: f\n", "parameters.yml:3: the quote that opens on this line"),
+    ("parameters:\n  a: \"b\\\"\n", "parameters.yml:2: the quote that opens on this line"),
+    ("parameters:\n  a: it's\n  b: c: d\n", "parameters.yml:3: column 7: not valid YAML: mapping values"),
+    ("parameters:\n  a: 'x\n    y'\n  b: c: d\n", "parameters.yml:4: column 7: not valid YAML: mapping values"),
     (
         "parameters:\n  cycle.hour: 1\n  debug: ~\n  cycle.hour: 2\n",
         "parameters.yml:4: cycle.hour: is set twice, first on line 2; delete one of them",
