@@ -24,6 +24,10 @@ const LEFT_WITHIN: Duration = Duration::from_secs(1);
 /// How long a mail may take from the connection to the server's word.
 pub const SENT_WITHIN: Duration = Duration::from_mins(1);
 
+/// Answer with which a server asks for more while somebody signs in, and the most of them.
+const CHALLENGE: u16 = 334;
+const MAX_CHALLENGES: u8 = 10;
+
 /// What the server answers where it is our credentials, not the mail, that it does not take.
 const ABOUT_CREDENTIALS: [u16; 4] = [530, 534, 535, 538];
 
@@ -142,7 +146,7 @@ impl Post {
             connection.starttls(self.tls.clone(), &self.hello).await?;
         }
         if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+            sign_in(&mut connection, credentials).await?;
         }
         Ok(connection)
     }
@@ -164,6 +168,23 @@ impl Post {
             PostError::Unreachable(reason)
         }
     }
+}
+
+/// Signs in with the first mechanism that both sides know. Step by step, as a mail is handed over.
+async fn sign_in(connection: &mut AsyncSmtpConnection, credentials: &Credentials) -> Result<(), smtp::Error> {
+    let Some(mechanism) = connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS) else {
+        // The library has the words for it.
+        return connection.auth(DEFAULT_MECHANISMS, credentials).await.map(|_| ());
+    };
+    let mut answer = connection.command(commands::Auth::new(mechanism, credentials.clone(), None)?).await?;
+    for _ in 0..MAX_CHALLENGES {
+        if !answer.has_code(CHALLENGE) {
+            return Ok(());
+        }
+        let response = commands::Auth::new_from_response(mechanism, credentials.clone(), &answer)?;
+        answer = connection.command(response).await?;
+    }
+    Ok(())
 }
 
 /// One mail from its sender to the server's word.

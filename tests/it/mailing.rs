@@ -501,6 +501,19 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
         let refused = post.send(&letter(&world), "gone@example.com").await.unwrap_err();
         assert!(matches!(&refused, PostError::Refused(reason) if reason.contains("no such user")), "{refused}");
     }
+    // Also where it is the password that it refuses.
+    for asks in [false, true] {
+        office.change(|house| (house.asks, house.login) = (asks, Some(("cashout", "a-long-password"))));
+        let named = ["mail.ehlo: vm1.example.net", "mail.username: cashout"];
+        let right = world(&office, &[named.as_slice(), &["mail.password: a-long-password"]].concat()).await;
+        let post = Post::new(right.context.config.mail.as_ref().unwrap(), Duration::from_secs(10)).await.unwrap();
+        post.send(&letter(&right), "ops@example.com").await.unwrap();
+        let wrong = world(&office, &[named.as_slice(), &["mail.password: another-password"]].concat()).await;
+        let post = Post::new(wrong.context.config.mail.as_ref().unwrap(), Duration::from_secs(10)).await.unwrap();
+        let refused = post.send(&letter(&wrong), "ops@example.com").await.unwrap_err().to_string();
+        assert!(refused.contains("wrong name or password") && refused.contains("check mail.username"), "{refused}");
+    }
+    office.change(|house| house.login = None);
     // A domain in letters of its own is written as mail servers know it.
     let world = world(&office, &["mail.to: ops@bücher.example"]).await;
     let config = world.context.config.mail.clone().unwrap();

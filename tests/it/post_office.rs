@@ -42,6 +42,8 @@ pub(crate) struct House {
     pub(crate) wants_a_name: bool,
     /// Never answers QUIT.
     pub(crate) clings: bool,
+    /// Takes name and password only one after the other, each when it asks for it.
+    pub(crate) asks: bool,
 }
 
 /// A mail that was taken.
@@ -306,7 +308,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                     offers.push("250-STARTTLS");
                 }
                 if house.login.is_some() {
-                    offers.push("250-AUTH PLAIN LOGIN");
+                    offers.push(if house.asks { "250-AUTH LOGIN" } else { "250-AUTH PLAIN LOGIN" });
                 }
                 offers.push("250 8BITMIME");
                 say(stream, &offers.join("\r\n")).await?;
@@ -316,9 +318,17 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 return Ok(true);
             }
             "AUTH" => {
-                let given = command.strip_prefix("AUTH PLAIN ").unwrap_or_default();
-                let given = base64::engine::general_purpose::STANDARD.decode(given).unwrap_or_default();
-                let given = String::from_utf8(given).unwrap();
+                let plain = |text: &str| {
+                    let given = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
+                    String::from_utf8(given).unwrap()
+                };
+                let mut given = plain(command.strip_prefix("AUTH PLAIN ").unwrap_or_default());
+                for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"].into_iter().filter(|_| house.asks) {
+                    say(stream, &format!("334 {question}")).await?;
+                    let mut answer = String::new();
+                    stream.read_line(&mut answer).await?;
+                    given = format!("{given}\0{}", plain(&answer));
+                }
                 let right = house.login.is_some_and(|(name, password)| given == format!("\0{name}\0{password}"));
                 user = house.login.filter(|_| right).map(|(name, _)| name.to_owned());
                 say(stream, if right { "235 welcome" } else { "535 5.7.8 wrong name or password" }).await?;
