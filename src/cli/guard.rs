@@ -15,12 +15,26 @@ use crate::config::{Config, open_file, process_environment};
 use crate::release;
 use crate::setup;
 use crate::sys;
-use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, User, rehearse, rescue};
+use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, User, is_under_way, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
+    let ended = serve(global, arguments);
+    let is_usage = |exit: Exit| exit == Exit::Usage;
+    if !ended.as_ref().map_or_else(|failed| is_usage(failed.exit), |exit| is_usage(*exit)) {
+        return ended;
+    }
+    let state = state_folder(arguments.guard_state.as_ref(), owner::worker_user(&global.data), &global.data);
+    if !is_under_way(&state) {
+        return ended;
+    }
+    // The service manager does not restart what refuses its settings, and a new release is undone at a restart.
+    ended.map(|_| Exit::Machine).map_err(|failed| Failed { exit: Exit::Machine, ..failed })
+}
+
+fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     if release::fault() == Some("its guard exits at once") {
         std::process::exit(7);
     }

@@ -102,6 +102,11 @@ pub fn rehearse(state: &Path) -> io::Result<()> {
     place.rehearse()
 }
 
+/// Returns true while an update is under way, by the guard's folder; also where that cannot be read.
+pub fn is_under_way(state: &Path) -> bool {
+    !matches!(Place::new(state.join("cashout"), state.to_owned()).journal(), Ok(None))
+}
+
 /// What the previous binary, at `previous`, does before each start of the service: it puts itself back
 /// where the new one does not come up. Gives what it did.
 pub fn rescue(previous: &Path, state: &Path) -> io::Result<Option<String>> {
