@@ -49,8 +49,22 @@ pub(crate) fn forget_the_peak() {
     fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
+/// The memory that another process holds, in MiB.
+pub(crate) fn resident_mib_of(process: u32) -> u64 {
+    memory_of(&process.to_string(), "VmRSS:")
+}
+
+/// The most memory that another process has held, in MiB.
+pub(crate) fn peak_mib_of(process: u32) -> u64 {
+    memory_of(&process.to_string(), "VmHWM:")
+}
+
 fn memory(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+    memory_of("self", name)
+}
+
+fn memory_of(process: &str, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap().div_euclid(1024)
 }

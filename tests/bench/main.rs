@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what this prints")]
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
 
+mod connections;
 mod export;
 mod ledger;
 mod logs;
@@ -50,6 +51,11 @@ fn main() {
     {
         return ledger::child(what, folder.as_ref());
     }
+    if let [child, kind, target] = arguments.as_slice()
+        && child == connections::CHILD
+    {
+        return connections::child(kind, target);
+    }
     let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
     // Cargo adds an option of its own.
     let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|one| !one.starts_with("--")).collect();
@@ -61,6 +67,7 @@ fn main() {
         Part { name: "ledger", measure: ledger::measure },
         Part { name: "notifications", measure: notifications::measure },
         Part { name: "pages", measure: pages::measure },
+        Part { name: "connections", measure: connections::measure },
         Part { name: "export", measure: export::measure },
         Part { name: "soak", measure: soak::measure },
     ];

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use cashout::sandbox::{Sandbox, SandboxOptions};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::table;
 use crate::table::{milliseconds, percentile};
@@ -21,17 +23,7 @@ const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
 
 /// Starts and ends it again and again on the store in `data`.
 pub(crate) fn measure(data: &Path) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let sandbox = runtime.block_on(Sandbox::start(SandboxOptions::default())).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    // Whoever binds to any port gets one that is free.
-    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let mut settings = sandbox.credentials().parameters_yml();
-    writeln!(settings, "    server.listen: {address}").unwrap();
-    let file = folder.path().join("parameters.yml");
-    std::fs::write(&file, settings).unwrap();
-    let program = Program { file, data: data.to_owned(), address };
-
+    let program = Program::of(data.to_owned());
     // The first one learns what the others find.
     program.start().1.end(Signal::TERM);
     let rows = [("orderly end", Signal::TERM), ("kill -9", Signal::KILL)].map(|(after, signal)| {
@@ -54,22 +46,52 @@ pub(crate) fn measure(data: &Path) {
     );
 }
 
-/// The program with its settings and its store.
-struct Program {
-    file: PathBuf,
+/// The program with its settings, its store and its remotes.
+pub(crate) struct Program {
+    folder: TempDir,
     data: PathBuf,
     address: SocketAddr,
+    _remotes: (Runtime, Sandbox),
 }
 
 /// One that runs.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Program {
+    /// The program on the store in `data`.
+    fn of(data: PathBuf) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let sandbox = runtime.block_on(Sandbox::start(SandboxOptions::default())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // Whoever binds to any port gets one that is free.
+        let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let mut settings = sandbox.credentials().parameters_yml();
+        writeln!(settings, "    server.listen: {address}").unwrap();
+        std::fs::write(folder.path().join("parameters.yml"), settings).unwrap();
+        Self { folder, data, address, _remotes: (runtime, sandbox) }
+    }
+
+    /// The program on a store that it makes.
+    pub(crate) fn of_a_new_store() -> Self {
+        let mut program = Self::of(PathBuf::new());
+        program.data = program.folder.path().join("data");
+        program
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts it, and asks for a page until there is one.
-    fn start(&self) -> (Duration, Running) {
+    pub(crate) fn start(&self) -> (Duration, Running) {
         let begun = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cashout"));
-        command.arg("serve").arg("--config").arg(&self.file).arg("--data").arg(&self.data);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.folder.path().join("parameters.yml"))
+            .arg("--data")
+            .arg(&self.data);
         let running = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         loop {
             assert!(begun.elapsed() < GIVEN_UP_AFTER, "the program does not answer");
@@ -97,7 +119,14 @@ fn ask(mut stream: TcpStream) -> Option<String> {
 }
 
 impl Running {
-    fn end(mut self, signal: Signal) {
+    /// The process that answers.
+    pub(crate) fn worker(&self) -> u32 {
+        let guard = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
+        children.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn end(mut self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
         self.0.wait().unwrap();
     }
