@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry_otlp::ExporterBuildError;
 use thiserror::Error;
 
 use crate::clock::Clock;
@@ -11,9 +12,10 @@ use crate::config::Config;
 use crate::hipay::HiPay;
 use crate::jobs::{BatchRecord, Context};
 use crate::mirakl::Mirakl;
-use crate::remote::{Manners, Unusable};
+use crate::remote::{Collector, Manners, Unusable};
 use crate::sentence::Sentence;
 use crate::store::{Store, StoreError, StoreOptions, schema};
+use crate::telemetry::Telemetry;
 use crate::trouble::Aside;
 use crate::update::guard::User;
 
@@ -43,6 +45,9 @@ pub enum AppError {
     /// A remote's address is unusable.
     #[error(transparent)]
     Remote(#[from] Unusable),
+    /// Traces cannot be sent.
+    #[error("telemetry.otlp: no traces can be sent: {0}")]
+    Traces(#[from] ExporterBuildError),
 }
 
 impl From<&AppError> for Sentence {
@@ -50,6 +55,7 @@ impl From<&AppError> for Sentence {
         match error {
             AppError::Store(error) => error.into(),
             AppError::Remote(error) => Self::quoting(error.to_string()),
+            AppError::Traces(_) => Self::quoting(error.to_string()),
         }
     }
 }
@@ -61,7 +67,12 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     let options = StoreOptions { clock: wiring.clock.clone(), ..StoreOptions::default() };
     let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
     BatchRecord::close_interrupted(&store, wiring.clock.now())?;
-    let context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
+    let telemetry = match &config.telemetry.otlp {
+        Some(collector) => telemetry(collector, &config, wiring)?,
+        None => Telemetry::default(),
+    };
+    let mut context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
+    context.telemetry = telemetry;
     if let Err(error) = context.store.read(|reader| context.troubles.load(reader)) {
         tracing::warn!(action = "serve", "which troubles were open is not known any more: {error}");
     }
@@ -69,6 +80,11 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     aside.prepare();
     context.troubles.note_aside(aside);
     Ok(context)
+}
+
+fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Telemetry, AppError> {
+    let client = Collector::new(collector, &config.network)?;
+    Ok(Telemetry::to_collector(collector, client, wiring.clock.clone())?)
 }
 
 /// The clients of both remotes.

@@ -76,6 +76,7 @@ pub mod locale;
 pub mod logs;
 pub mod mail;
 pub mod sentence;
+pub mod telemetry;
 pub mod trouble;
 
 // What is done with all that.

@@ -1,22 +1,28 @@
 //! Talking HTTP to a remote: what Mirakl's and HiPay's clients share. Bounded concurrency,
 //! time-outs, size limits, waiting as the remote asks, and errors that say what the caller must do.
 
+mod collector;
+
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::metrics::{counter, histogram};
 use jiff::Timestamp;
-use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url, header};
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, StatusCode, Url, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+pub use collector::Collector;
+
 use crate::config::NetworkConfig;
 use crate::metrics;
 use crate::refusal::Refusal;
 use crate::sentence::{Sentence, say};
+use crate::telemetry;
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -70,6 +76,15 @@ impl CallError {
     /// An answer of `remote` that cannot be read.
     pub(crate) fn unreadable(remote: &str, answer: &Answer, error: &serde_json::Error) -> Self {
         Self::unknown(say!("call-unreadable", remote, answer = answer.describe()).detailed(error))
+    }
+
+    /// Returns its name in metrics and traces.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NotSent { .. } => "not_sent",
+            Self::Rejected(_) => "rejected",
+            Self::Unknown { .. } => "unknown",
+        }
     }
 
     /// True where our credentials were refused, so that nothing else will work either.
@@ -389,17 +404,35 @@ impl Remote {
         judge: impl Fn(Answer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let begun = Instant::now();
-        let outcome = self.once(limit, request).await.and_then(judge);
-        self.listen(&outcome);
-        let word = match &outcome {
-            Ok(_) => "ok",
-            Err(CallError::NotSent { .. }) => "not_sent",
-            Err(CallError::Rejected(_)) => "rejected",
-            Err(CallError::Unknown { .. }) => "unknown",
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| self.failure(&error));
+        let outcome = match request {
+            Ok(request) => Box::pin(self.traced(limit, &client, request, judge)).await,
+            Err(error) => Err(error),
         };
+        self.listen(&outcome);
+        let word = outcome.as_ref().err().map_or("ok", CallError::name);
         counter!(metrics::REMOTE_CALLS, "remote" => self.name, "outcome" => word).increment(1);
         histogram!(metrics::REMOTE_CALL_SECONDS, "remote" => self.name).record(begun.elapsed());
         outcome
+    }
+
+    /// One try, as a span of the trace that it belongs to.
+    async fn traced<T>(
+        &self,
+        limit: usize,
+        client: &Client,
+        request: Request,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let status = AtomicU16::new(0);
+        let call = async { self.once(limit, client.execute(request), &status).await.and_then(judge) };
+        telemetry::call(self.name, (&method, &url), call, |outcome| {
+            let status = Some(status.load(Ordering::Relaxed)).filter(|status| *status != 0);
+            (status, outcome.as_ref().err().map(CallError::name))
+        })
+        .await
     }
 
     /// How long to wait after try number `tried` ended in `error`: as long as the remote asked,
@@ -417,15 +450,21 @@ impl Remote {
         }
     }
 
-    async fn once(&self, limit: usize, request: RequestBuilder) -> Result<Answer, CallError> {
+    async fn once(
+        &self,
+        limit: usize,
+        request: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+        seen: &AtomicU16,
+    ) -> Result<Answer, CallError> {
         let closed = |_| CallError::NotSent { reason: say!("call-closing"), retry_after: None };
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(instant) = not_before {
             tokio::time::sleep_until(instant).await;
         }
-        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let response = request.await.map_err(|error| self.failure(&error))?;
         let status = response.status();
+        seen.store(status.as_u16(), Ordering::Relaxed);
         let retry_after = retry_after(response.headers());
         if let Some(date) = date(response.headers()) {
             *self.their_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));

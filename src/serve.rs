@@ -198,9 +198,10 @@ impl Appliance {
             Mailer::new(context.store.clone(), context.clock.clone(), settings.clone(), None, context.troubles.clone());
         mailer.keep().await;
         tracing::info!(action = "serve", "stops");
-        let (store, logs) = (self.web.context.store.clone(), self.logs);
+        let (store, telemetry, logs) = (context.store.clone(), context.telemetry.clone(), self.logs);
         drop(self.web);
         let closed = tokio::task::spawn_blocking(move || {
+            telemetry.end();
             // The last lines, before there is no store for them.
             if let Some(logs) = logs {
                 logs.let_go();

@@ -420,7 +420,7 @@ impl From<AppError> for Failed {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Store(error) => error.into(),
-            AppError::Remote(error) => Self::new(Exit::Usage, error.to_string()),
+            AppError::Remote(_) | AppError::Traces(_) => Self::new(Exit::Usage, error.to_string()),
         }
     }
 }

@@ -101,7 +101,8 @@ const MAILED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Lets go of the store once what was logged is mailed and kept.
 pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
-    let Context { store, config, clock, troubles, .. } = context;
+    let Context { store, config, clock, troubles, telemetry, .. } = context;
+    telemetry.end();
     let logs = Logs::current();
     let settings = Settings::new(&global.config, config);
     let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAILED_WITHIN);

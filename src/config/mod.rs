@@ -38,7 +38,7 @@ pub use settings::{
     AccountConfig, AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType,
     HashAlgorithm, HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig,
     MiraklCredentials, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig,
-    ServerConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
+    ServerConfig, TelemetryConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
 pub use write_back::{CHANGEABLE, Mend, WriteBackError, changes_nothing_else, replace_in, write_settings};
@@ -77,6 +77,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// Channels of alerts beside mail.
     pub alert: AlertConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
     /// Which log lines go where.
     pub logs: LogsConfig,
     /// How long things are kept.
@@ -184,6 +186,7 @@ impl Config {
         let mail = sections::mail(reader, technical.as_ref().ok().map(|account| account.email.as_str()));
         let network = sections::network(reader);
         let alert = sections::alert(reader);
+        let telemetry = sections::telemetry(reader);
         let logs = sections::logs(reader);
         let retention = sections::retention(reader);
         let update = sections::update(reader);
@@ -208,6 +211,7 @@ impl Config {
             mail,
             network,
             alert: alert?,
+            telemetry: telemetry?,
             logs: logs?,
             retention: retention?,
             update: update?,

@@ -14,7 +14,7 @@ use super::reader::{Read, Reader};
 use super::settings::{
     AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig,
     MailSecurity, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
-    TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
+    TelemetryConfig, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
@@ -248,6 +248,10 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
     });
     let no_proxy = reader.list("network.noProxy", values::any_text);
     Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
+}
+
+pub(super) fn telemetry(reader: &mut Reader) -> Read<TelemetryConfig> {
+    Ok(TelemetryConfig { otlp: reader.optional("telemetry.otlp", values::url)? })
 }
 
 /// Prefix of a webhook's secret (Standard Webhooks).

@@ -313,6 +313,13 @@ pub struct NetworkConfig {
     pub no_proxy: Vec<String>,
 }
 
+/// Traces.
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryConfig {
+    /// Address of a collector that takes OTLP over HTTP, without a trailing slash; none: no traces.
+    pub otlp: Option<String>,
+}
+
 /// Channels of alerts beside mail.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {

@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
-use crate::logs::without_numbers;
+use crate::logs::{masked, without_numbers};
 use crate::money::Amount;
 use crate::sentence::Sentence;
 use crate::store::StoreError;
+use crate::telemetry;
 
 /// Where a batch shows how far it is.
 pub trait Progress: Send + Sync {
@@ -78,6 +79,11 @@ impl Run {
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the batch's command.
+    pub fn action(&self) -> &'static str {
+        self.action
     }
 
     /// A stage of `total` items begins.
@@ -154,6 +160,7 @@ impl Run {
     /// One item was not due yet: somebody else has to act first. It is listed as a failure, and the item counts as done.
     pub fn hold_back(&self, subject: Subject, message: Sentence) {
         let Subject { mirakl_id, voucher } = &subject;
+        telemetry::note(&masked(&message), false);
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.list_failure(subject, message);
     }
@@ -161,6 +168,7 @@ impl Run {
     fn keep_failure(&self, subject: Subject, message: Sentence) {
         // A failure of the batch itself is outside of every item.
         let _ = ITEM_FAILED.try_with(|failed| failed.set(true));
+        telemetry::note(&masked(&message), true);
         self.list_failure(subject, message);
     }
 
@@ -177,6 +185,7 @@ impl Run {
         let Subject { mirakl_id, voucher } = subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.count("warnings");
+        telemetry::note(&masked(&message), false);
         let mut tally = self.tally();
         if tally.warnings.len() < FAILURES_KEPT {
             tally.warnings.push(Failure::new(subject.clone(), message));

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use opentelemetry::KeyValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
@@ -14,6 +15,7 @@ use tokio::sync::OnceCell;
 use super::binding::responsible_since;
 use super::booking::Booking;
 use super::shown_vouchers::Shown;
+use super::trace::trace_of;
 use super::unpaid_vouchers::hold_what_differs;
 use super::{Context, JobError, Run, Subject};
 use crate::config::{NegativeVouchers, OutsideCycles};
@@ -585,7 +587,13 @@ impl Generation<'_> {
             }
             None => {}
         }
-        for made in self.context.store.write(move |writer| booking.book(writer)).await? {
+        let booked = self.context.store.write(move |writer| booking.book(writer)).await?;
+        if let Some(first) = booked.first() {
+            let operations = i64::try_from(booked.len()).unwrap_or(i64::MAX);
+            let attributes = vec![KeyValue::new("cashout.operations", operations)];
+            self.context.telemetry.begin(trace_of(first), made.into(), attributes);
+        }
+        for made in booked {
             let what = if made.amount.is_positive() { "created" } else { "nothing to pay" };
             self.run.count_amount(what, made.amount);
         }

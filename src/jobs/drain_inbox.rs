@@ -5,12 +5,17 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use opentelemetry::KeyValue;
 
+use super::trace::{attributes_of, trace_of};
 use super::wallet_notices::{self, Dealt, OwnAccounts};
 use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
+use crate::logs::masked;
+use crate::operation::Operation;
 use crate::sentence::{Sentence, say};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
+use crate::telemetry;
 
 /// How much longer than it has worked it gives way, while more comes than it can deal with at once.
 const GIVING_WAY: u32 = 9;
@@ -80,17 +85,21 @@ pub(super) async fn settle(
 ) -> Result<bool, JobError> {
     let now = context.clock.now();
     let settled = context.store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut notification) = writer.get::<Notification>(&id)? else { return Ok((true, None)) };
+        let Some(mut notification) = writer.get::<Notification>(&id)? else { return Ok((true, None, None)) };
         if !notification.is_due(now) {
-            return Ok((!notification.state.is_open(), None));
+            return Ok((!notification.state.is_open(), None, None));
         }
-        let Dealt { outcome, line } = work(writer, &mut notification, now)?;
+        let Dealt { outcome, line, operation } = work(writer, &mut notification, now)?;
         notification.settle(outcome, now);
         writer.put(&notification)?;
-        Ok::<_, StoreError>((!notification.state.is_open(), line))
+        let about = operation.map(|operation| (operation, notification.message.clone()));
+        Ok::<_, StoreError>((!notification.state.is_open(), line, about))
     });
     match settled.await {
-        Ok((ended, line)) => {
+        Ok((ended, line, about)) => {
+            if let Some((operation, message)) = about {
+                trace(context, id, &operation, &message).await;
+            }
             if let Some(line) = line {
                 line.log(id);
             }
@@ -104,6 +113,14 @@ pub(super) async fn settle(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Records a notification as a step of the voucher's trace that it is about.
+async fn trace(context: &Context, id: u64, operation: &Operation, message: &str) {
+    let number = KeyValue::new("cashout.notification", i64::try_from(id).unwrap_or(i64::MAX));
+    let attributes = attributes_of(operation).into_iter().chain([number]).collect();
+    let step = async { telemetry::note(&masked(message), false) };
+    context.telemetry.step("notification", trace_of(operation), attributes, step).await;
 }
 
 /// Tries a notification again later whose own effect cannot be stored.

@@ -5,10 +5,12 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::pay::subject;
+use super::trace::{attributes_of, trace_of};
 use super::{Context, JobError, Run, Subject};
 use crate::money::{Amount, Currency};
 use crate::operation::{Hold, Operation, Status};
 use crate::store::{Query, Reader, StoreError, View};
+use crate::telemetry;
 
 /// Rows read in one slice, so that no read transaction stays open for long.
 const SLICE: usize = 2_000;
@@ -95,12 +97,30 @@ pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
     }
     let dealt_with = async {
         match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
-            Ok(Some(operation)) => run.settle(subject(&operation), work(operation).await),
+            Ok(Some(operation)) => {
+                let subject = subject(&operation);
+                run.settle(subject, traced(context, run, &operation, work(operation.clone())).await);
+            }
             Ok(None) => {}
             Err(error) => run.settle(Subject::default(), Err(error.into())),
         }
     };
     run.item(dealt_with).await;
+}
+
+/// Does `work` on an operation as a step of its voucher's trace.
+async fn traced<T>(context: &Context, run: &Run, operation: &Operation, work: impl Future<Output = T>) -> T {
+    let id = operation.id;
+    let step = async {
+        let outcome = work.await;
+        if telemetry::is_recording()
+            && let Ok(Some(operation)) = context.store.reading(move |reader| reader.get::<Operation>(&id)).await
+        {
+            telemetry::describe("cashout.status", operation.status.name());
+        }
+        outcome
+    };
+    context.telemetry.step(run.action(), trace_of(operation), attributes_of(operation), step).await
 }
 
 /// Returns the sum of what the next transfers need from the technical account, in `currency`.

@@ -29,6 +29,7 @@ mod reversals;
 mod setup;
 mod shown_vouchers;
 mod summary;
+mod trace;
 mod transaction_sync;
 mod unpaid_vouchers;
 mod vendor_bank;
@@ -81,6 +82,7 @@ use crate::money::Amount;
 use crate::remote::CallError;
 use crate::sentence::{Sentence, say};
 use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
 use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
@@ -108,6 +110,8 @@ pub struct Context {
     pub escrow: EscrowBalance,
     /// Troubles, for whoever notices one.
     pub troubles: Troubles,
+    /// Traces of the vouchers.
+    pub telemetry: Telemetry,
     /// Two batches of one name never run at once.
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
@@ -128,6 +132,7 @@ impl Context {
             gate: Gate::default(),
             escrow: EscrowBalance::default(),
             troubles: Troubles::default(),
+            telemetry: Telemetry::default(),
             turns: Turns::default(),
             read_again: Arc::default(),
             known_salts: Arc::default(),

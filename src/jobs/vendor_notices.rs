@@ -252,7 +252,7 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
     // What Mirakl refuses for good is given up after days; what it could not be told never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
-    Dealt { outcome, line }
+    Dealt { line, ..Dealt::silently(outcome) }
 }
 
 /// What Mirakl was told.

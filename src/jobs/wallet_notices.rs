@@ -38,6 +38,8 @@ impl OwnAccounts {
 pub(super) struct Dealt {
     pub(super) outcome: Outcome,
     pub(super) line: Option<Line>,
+    /// The operation that it is about, if any.
+    pub(super) operation: Option<Box<Operation>>,
 }
 
 /// A line for the log.
@@ -90,11 +92,11 @@ impl Line {
 
 impl Dealt {
     pub(super) fn silently(outcome: Outcome) -> Self {
-        Self { outcome, line: None }
+        Self { outcome, line: None, operation: None }
     }
 
     pub(super) fn told(outcome: Outcome, line: Line) -> Self {
-        Self { outcome, line: Some(line) }
+        Self { outcome, line: Some(line), operation: None }
     }
 }
 
@@ -164,13 +166,28 @@ fn payment(
         let line = Line::plain(Severity::Critical, &error.to_string());
         return Ok(Dealt::told(Outcome::Postponed(error.into()), line));
     }
-    let Some(mut operation) = page.items.into_iter().next() else {
+    let Some(operation) = page.items.into_iter().next() else {
         return Ok(Dealt::silently(match state {
             None => Outcome::Ignored(say!("notice-authorised")),
             Some(_) => Outcome::Waiting(say!("notice-no-operation")),
         }));
     };
     notification.mirakl_id = Some(operation.mirakl_id);
+    let about = Some(Box::new(operation.clone()));
+    let dealt = of_operation(writer, notification, notice, operation, (transaction_id, kind, state), own, now)?;
+    Ok(Dealt { operation: about, ..dealt })
+}
+
+/// Deals with a notice of a payment of `operation`.
+fn of_operation(
+    writer: &mut Writer<'_>,
+    notification: &Notification,
+    notice: &WalletNotice,
+    mut operation: Operation,
+    (transaction_id, kind, state): (&String, PaymentKind, Option<TransactionState>),
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
     let attempts = &operation.payment(kind).attempts;
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
         let message = say!("notice-other-kind", kind);

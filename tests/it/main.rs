@@ -73,6 +73,7 @@ mod strangers;
 mod summaries;
 mod taken_over;
 mod told;
+mod traces;
 mod traps;
 mod troubles;
 mod unattended;

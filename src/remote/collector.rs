@@ -1,0 +1,87 @@
+//! The collector of traces, called over HTTP.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use opentelemetry_http::{HttpClient, HttpError};
+use reqwest::{Client, Url};
+
+use super::{Manners, Unusable, builder, plain};
+use crate::config::NetworkConfig;
+use crate::telemetry::EXPORT_TIMEOUT;
+
+/// Largest answer that is read, in bytes.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// The collector, called from the exporter's own thread, on which no runtime runs.
+#[derive(Debug)]
+pub struct Collector {
+    base: String,
+    client: Client,
+    /// True after a request that failed, so that a collector that is away is logged once.
+    is_failing: AtomicBool,
+}
+
+impl Collector {
+    /// Returns the client of the collector at `base`, a URL without a trailing slash.
+    pub fn new(base: &str, network: &NetworkConfig) -> Result<Self, Unusable> {
+        let unusable = |reason: String| Unusable { name: "telemetry.otlp", base: base.to_owned(), reason };
+        let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
+        let manners = Manners { network: network.clone(), ..Manners::default() };
+        let builder = builder(&url, &manners).map_err(|error| unusable(error.to_string()))?;
+        let client = builder.timeout(EXPORT_TIMEOUT).build().map_err(|error| unusable(plain(&error)))?;
+        Ok(Self { base: base.to_owned(), client, is_failing: AtomicBool::new(false) })
+    }
+
+    fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut response = self.client.execute(request.try_into()?).await?;
+            let mut answer = http::Response::builder().status(response.status());
+            if let Some(headers) = answer.headers_mut() {
+                headers.extend(response.headers().clone());
+            }
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await? {
+                if body.len().saturating_add(chunk.len()) > ANSWER_LIMIT {
+                    return Err(format!("its answer is longer than {ANSWER_LIMIT} bytes").into());
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(answer.body(body.into())?)
+        })
+    }
+
+    fn note(&self, failure: Option<String>) {
+        let base = &self.base;
+        match (failure, self.is_failing.load(Ordering::Relaxed)) {
+            (Some(reason), false) => {
+                self.is_failing.store(true, Ordering::Relaxed);
+                tracing::warn!(
+                    action = "telemetry",
+                    "traces cannot be sent to {base} and are dropped until they can: {reason}; payments go on; \
+                     check telemetry.otlp"
+                );
+            }
+            (None, true) => {
+                self.is_failing.store(false, Ordering::Relaxed);
+                tracing::info!(action = "telemetry", "traces are sent to {base} again");
+            }
+            (Some(_), true) | (None, false) => {}
+        }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let answer = self.send(request);
+        self.note(match &answer {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("it answers {}", answer.status())),
+            Err(error) => Some(error.downcast_ref().map_or_else(|| error.to_string(), plain)),
+        });
+        answer
+    }
+}
