@@ -502,8 +502,8 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
         assert!(matches!(&refused, PostError::Refused(reason) if reason.contains("no such user")), "{refused}");
     }
     // Also where it is the password that it refuses.
-    for asks in [false, true] {
-        office.change(|house| (house.asks, house.login) = (asks, Some(("cashout", "a-long-password"))));
+    for mechanism in [None, Some("250-AUTH LOGIN")] {
+        office.change(|house| (house.mechanism, house.login) = (mechanism, Some(("cashout", "a-long-password"))));
         let named = ["mail.ehlo: vm1.example.net", "mail.username: cashout"];
         let right = world(&office, &[named.as_slice(), &["mail.password: a-long-password"]].concat()).await;
         let post = Post::new(right.context.config.mail.as_ref().unwrap(), Duration::from_secs(10)).await.unwrap();

@@ -67,6 +67,7 @@ mod serving;
 mod settings;
 mod setup;
 mod signing_in;
+mod slow_disk;
 mod socket;
 mod stopping;
 mod strangers;

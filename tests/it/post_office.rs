@@ -42,8 +42,8 @@ pub(crate) struct House {
     pub(crate) wants_a_name: bool,
     /// Never answers QUIT.
     pub(crate) clings: bool,
-    /// Takes name and password only one after the other, each when it asks for it.
-    pub(crate) asks: bool,
+    /// What it offers to sign in with in place of PLAIN and LOGIN. It asks for name and password of LOGIN one by one.
+    pub(crate) mechanism: Option<&'static str>,
 }
 
 /// A mail that was taken.
@@ -308,7 +308,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                     offers.push("250-STARTTLS");
                 }
                 if house.login.is_some() {
-                    offers.push(if house.asks { "250-AUTH LOGIN" } else { "250-AUTH PLAIN LOGIN" });
+                    offers.push(house.mechanism.unwrap_or("250-AUTH PLAIN LOGIN"));
                 }
                 offers.push("250 8BITMIME");
                 say(stream, &offers.join("\r\n")).await?;
@@ -323,7 +323,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                     String::from_utf8(given).unwrap()
                 };
                 let mut given = plain(command.strip_prefix("AUTH PLAIN ").unwrap_or_default());
-                for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"].into_iter().filter(|_| house.asks) {
+                for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"].into_iter().filter(|_| command.ends_with(" LOGIN")) {
                     say(stream, &format!("334 {question}")).await?;
                     let mut answer = String::new();
                     stream.read_line(&mut answer).await?;

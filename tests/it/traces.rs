@@ -73,10 +73,12 @@ async fn collect(State(spans): State<Arc<Mutex<Vec<Span>>>>, headers: HeaderMap,
 }
 
 fn attributes(span: &Span) -> BTreeMap<String, String> {
-    let text = |value: Value| match value {
-        Value::StringValue(text) => text,
-        Value::IntValue(number) => number.to_string(),
-        other => panic!("{other:?}"),
+    let text = |value: Value| {
+        if let Value::StringValue(text) = value {
+            return text;
+        }
+        let Value::IntValue(number) = value else { panic!("{value:?}") };
+        number.to_string()
     };
     let pairs = span.attributes.iter().cloned();
     pairs.map(|one| (one.key, text(one.value.unwrap().value.unwrap()))).collect()
@@ -116,7 +118,7 @@ async fn a_voucher_is_one_trace_over_several_processes() {
         for span in spans.iter().filter(|span| !span.parent_span_id.is_empty()) {
             let parent = spans.iter().find(|one| one.span_id == span.parent_span_id);
             let parent = parent.unwrap_or_else(|| panic!("{} has a parent that nobody sent", span.name));
-            if span.kind == SpanKind::Client as i32 {
+            if span.kind() == SpanKind::Client {
                 assert!(parent.name.starts_with("cashout:"), "{} is called in {}", span.name, parent.name);
                 assert!((parent.start_time_unix_nano..=parent.end_time_unix_nano).contains(&span.start_time_unix_nano));
             } else {
@@ -127,8 +129,9 @@ async fn a_voucher_is_one_trace_over_several_processes() {
         assert_eq!(transfer.len(), 1, "voucher {voucher}");
         assert_eq!(attributes(transfer[0])["cashout.amount"], "100.00");
         let refused = voucher == "2";
-        let status = transfer[0].status.as_ref().map_or(SpanStatus::Unset as i32, |status| status.code);
-        assert_eq!(status == SpanStatus::Error as i32, refused, "voucher {voucher}: {:?}", transfer[0]);
+        let status =
+            transfer[0].status.as_ref().map_or(SpanStatus::Unset, opentelemetry_proto::tonic::trace::v1::Status::code);
+        assert_eq!(status == SpanStatus::Error, refused, "voucher {voucher}: {:?}", transfer[0]);
         assert_eq!(named(spans, "cashout:withdraw").len(), usize::from(!refused), "voucher {voucher}");
         let (calls, sent) = (named(spans, "POST /api/transfer.json"), attributes(transfer[0]));
         assert_eq!(calls.len(), 1, "voucher {voucher}: {:?}", spans.iter().map(|span| &span.name).collect::<Vec<_>>());
