@@ -23,15 +23,23 @@ const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     let ended = serve(global, arguments);
     let is_usage = |exit: Exit| exit == Exit::Usage;
-    if !ended.as_ref().map_or_else(|failed| is_usage(failed.exit), |exit| is_usage(*exit)) {
+    // The service manager does not restart what refuses its settings.
+    let by_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
+    if !by_manager || !ended.as_ref().map_or_else(|failed| is_usage(failed.exit), |exit| is_usage(*exit)) {
         return ended;
     }
     let state = state_folder(arguments.guard_state.as_ref(), owner::worker_user(&global.data), &global.data);
-    if !is_under_way(&state) {
+    // What a worker refuses are files beside the settings: a certificate that is being renewed, a volume that is
+    // mounted late. And a new release is undone at a restart.
+    if ended.is_err() && can_be_read(&global.config) && !is_under_way(&state) {
         return ended;
     }
-    // The service manager does not restart what refuses its settings, and a new release is undone at a restart.
     ended.map(|_| Exit::Machine).map_err(|failed| Failed { exit: Exit::Machine, ..failed })
+}
+
+/// Returns true for a file that can be read or is not there.
+fn can_be_read(file: &Path) -> bool {
+    fs::read(file).map_or_else(|error| error.kind() == ErrorKind::NotFound, |_| true)
 }
 
 fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
