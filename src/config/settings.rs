@@ -205,7 +205,7 @@ impl ServerConfig {
     /// The host of `server.publicUrl`.
     pub fn public_host(&self) -> Option<String> {
         let url = reqwest::Url::parse(self.public_url.as_ref()?).ok()?;
-        url.domain().map(str::to_owned)
+        url.domain().filter(|name| name.contains('.')).map(str::to_owned)
     }
 
     /// Where HiPay is to send the notifications about the vendors' wallets; `None` while `server.publicUrl` is

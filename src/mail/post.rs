@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::transport::smtp::{self, commands};
 use lettre::{Address, Message};
 use reqwest::Url;
@@ -111,12 +111,9 @@ impl Post {
             // Step by step: the library asks a server that refuses to quit, and some never answer that.
             let taken = hand_over(&mut connection, &self.from, to, &message.formatted()).await;
             leave(&mut connection).await;
-            taken
+            taken.map_err(|error| self.judge(&error))
         };
-        match tokio::time::timeout(self.patience, handed_over).await {
-            Ok(taken) => taken.map_err(|error| self.judge(&error)),
-            Err(_) => Err(self.silent()),
-        }
+        tokio::time::timeout(self.patience, handed_over).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
     /// Connects, signs in and asks for nothing: whether mail would go through.
@@ -125,18 +122,24 @@ impl Post {
             let mut connection = self.connect().await?;
             let answered = connection.test_connected().await;
             leave(&mut connection).await;
-            Ok(answered)
+            if answered { Ok(()) } else { Err(PostError::Unreachable(format!("{} broke the connection", self.server))) }
         };
-        match tokio::time::timeout(self.patience, tried).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(PostError::Unreachable(format!("{} broke the connection", self.server))),
-            Ok(Err(error)) => Err(self.judge(&error)),
-            Err(_) => Err(self.silent()),
-        }
+        tokio::time::timeout(self.patience, tried).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Connects in the way that the settings ask for, or not at all.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+    /// Connects in the way that the settings ask for, or not at all. Whatever is refused here is no word about a mail.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, PostError> {
+        self.signed_in().await.map_err(|error| {
+            let reason = format!("{}: {error}", self.server);
+            let code = error.status().map(u16::from);
+            if code.is_some_and(|code| ABOUT_CREDENTIALS.contains(&code)) {
+                return PostError::Unreachable(format!("{reason}; check mail.username and mail.password"));
+            }
+            PostError::Unreachable(reason)
+        })
+    }
+
+    async fn signed_in(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
         let wrapped = (self.security == MailSecurity::Tls).then(|| self.tls.clone());
         let timeout = Some(CONNECTED_WITHIN.min(self.patience));
         let server = (self.host.as_str(), self.port);
@@ -184,7 +187,8 @@ async fn sign_in(connection: &mut AsyncSmtpConnection, credentials: &Credentials
         let response = commands::Auth::new_from_response(mechanism, credentials.clone(), &answer)?;
         answer = connection.command(response).await?;
     }
-    Ok(())
+    // It would take what follows for another answer.
+    connection.command(commands::Quit).await.map(|_| ())
 }
 
 /// One mail from its sender to the server's word.
@@ -194,7 +198,10 @@ async fn hand_over(
     to: Address,
     message: &[u8],
 ) -> Result<(), smtp::Error> {
-    connection.command(commands::Mail::new(Some(from.clone()), Vec::new())).await?;
+    // A server that does not know these names refuses them in its own words.
+    let unicode = !from.user().is_ascii() || !to.user().is_ascii();
+    let parameters = if unicode { vec![MailParameter::SmtpUtfEight] } else { Vec::new() };
+    connection.command(commands::Mail::new(Some(from.clone()), parameters)).await?;
     connection.command(commands::Rcpt::new(to, Vec::new())).await?;
     connection.command(commands::Data).await?;
     connection.message(message).await?;
@@ -208,7 +215,7 @@ async fn leave(connection: &mut AsyncSmtpConnection) {
 
 /// The name by which this machine greets: as it is set, else its own full name, else the domain that mail comes from.
 fn hello(config: &MailConfig, from: &Address) -> ClientId {
-    let own = || Some(sys::host_name()).filter(|name| name.contains('.'));
+    let own = || Some(sys::host_name()).filter(|name| name.contains('.') && !name.starts_with("localhost."));
     ClientId::Domain(config.ehlo.clone().or_else(own).unwrap_or_else(|| from.domain().to_owned()))
 }
 

@@ -514,6 +514,14 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
         assert!(refused.contains("wrong name or password") && refused.contains("check mail.username"), "{refused}");
     }
     office.change(|house| house.login = None);
+    // A name that it does not take is no word about the mail: it is sent once that is mended.
+    let unnamed = world(&office, &["mail.ehlo: vm1"]).await;
+    let post = Post::new(unnamed.context.config.mail.as_ref().unwrap(), Duration::from_secs(3)).await.unwrap();
+    let refused = post.send(&letter(&unnamed), "ops@example.com").await.unwrap_err();
+    assert!(matches!(refused, PostError::Unreachable(_)), "{refused}");
+    office.change(|house| house.clings = false);
+    let refused = post.send(&letter(&unnamed), "ops@example.com").await.unwrap_err();
+    assert!(matches!(&refused, PostError::Unreachable(why) if why.contains("fully-qualified")), "{refused}");
     // A domain in letters of its own is written as mail servers know it.
     let world = world(&office, &["mail.to: ops@bücher.example"]).await;
     let config = world.context.config.mail.clone().unwrap();
