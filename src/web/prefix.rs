@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::Response;
 use tower::util::MapRequest;
 
@@ -16,7 +16,7 @@ use crate::config::Settings;
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Attributes that lead a browser, or a script of ours, somewhere.
-const LINKS: [&str; 10] = [
+const LINKS: [&str; 11] = [
     "href",
     "src",
     "action",
@@ -26,6 +26,7 @@ const LINKS: [&str; 10] = [
     "hx-push-url",
     "data-events",
     "data-ready",
+    "data-story",
     "data-then",
 ];
 
@@ -37,6 +38,7 @@ const LEADING: [HeaderName; 2] = [header::LOCATION, HeaderName::from_static("hx-
 
 /// The routes, below the path of `server.publicUrl` too.
 pub(super) fn served(routes: Router, settings: Settings) -> Router {
+    let leading = settings.clone();
     let stripped = move |mut request: Request| {
         let prefix = settings.get().server.public_path.clone();
         if let Some(uri) = without(request.uri(), &prefix) {
@@ -50,7 +52,22 @@ pub(super) fn served(routes: Router, settings: Settings) -> Router {
         }
         request
     };
-    Router::new().fallback_service(MapRequest::new(routes, stripped))
+    let led = move |mut response: Response| {
+        lead_below(&mut response, &leading.get().server.public_path);
+        async { response }
+    };
+    Router::new().fallback_service(MapRequest::new(routes, stripped)).layer(map_response(led))
+}
+
+/// Has the headers that lead a browser somewhere on this server carry `prefix`.
+fn lead_below(response: &mut Response, prefix: &str) {
+    for name in LEADING {
+        let leads = response.headers().get(&name).and_then(|value| value.to_str().ok());
+        let leads = leads.filter(|to| to.starts_with('/') && !to.starts_with("//"));
+        if let Some(value) = leads.and_then(|to| HeaderValue::from_str(&format!("{prefix}{to}")).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
 }
 
 /// The address without `prefix`; `None` where it does not begin with it.
@@ -68,16 +85,9 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
 /// attributes alone. A value that somebody typed is not a link.
 pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next) -> Response {
     let prefix = web.settings.get().server.public_path.clone();
-    let mut response = next.run(request).await;
+    let response = next.run(request).await;
     if prefix.is_empty() {
         return response;
-    }
-    for name in LEADING {
-        let leads = response.headers().get(&name).and_then(|value| value.to_str().ok());
-        let leads = leads.filter(|to| to.starts_with('/') && !to.starts_with("//"));
-        if let Some(value) = leads.and_then(|to| HeaderValue::from_str(&format!("{prefix}{to}")).ok()) {
-            response.headers_mut().insert(name, value);
-        }
     }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("text/html")) {
@@ -107,6 +117,25 @@ fn with_path(page: &str, prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Attributes that a script of ours reads an address from, or a template writes one into.
+    #[test]
+    fn no_attribute_that_leads_somewhere_is_missing() {
+        let ui = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+        let script = std::fs::read_to_string(ui.join("assets/cashout.js")).unwrap();
+        for file in std::fs::read_dir(ui.join("templates")).unwrap().map(|file| file.unwrap().path()) {
+            let template = std::fs::read_to_string(&file).unwrap();
+            for (before, after) in template.split("=\"").zip(template.split("=\"").skip(1)) {
+                let name = before.rsplit(char::is_whitespace).next().unwrap();
+                let value = after.split('"').next().unwrap();
+                let address = value.starts_with('/')
+                    || value.starts_with("{{") && ["address", "link("].iter().any(|it| value.contains(it));
+                let shown = name == "value" || value.contains(".value(");
+                let asked = script.contains("EventSource") && name.starts_with("data-") && value.contains("events");
+                assert!(shown || !(address || asked) || LINKS.contains(&name), "{}: {name}={value}", file.display());
+            }
+        }
+    }
 
     #[test]
     fn links_carry_the_path_and_what_was_typed_does_not() {

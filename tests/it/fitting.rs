@@ -118,6 +118,11 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
         signs_in_and_out(&format!("http://{server}")).await;
     }
     let root = format!("http://{}", appliance.address());
+    for (asked, led) in [("/pay/out/", "/pay/out/dashboard"), ("/index.php/dashboard/logs", "/pay/out/dashboard/logs")]
+    {
+        let moved = client.get(format!("{root}{asked}")).send().await.unwrap();
+        assert_eq!(moved.headers()["location"].to_str().unwrap(), led, "{asked}");
+    }
     assert_eq!(client.get(format!("{root}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(format!("{root}/pay/outside")).send().await.unwrap().status(), 404);
     appliance.stop().await.unwrap();

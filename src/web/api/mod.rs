@@ -11,8 +11,10 @@ mod troubles;
 mod update;
 mod vouchers;
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -52,8 +54,15 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
         ("/settings", get(settings::settings).patch(settings::change)),
-        ("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], DESCRIPTION))),
+        ("/openapi.json", get(describe)),
     ]
+}
+
+/// The API's description, with the path that this server is reached under.
+async fn describe(State(web): State<Web>) -> impl IntoResponse {
+    let server = |path: &str| format!("\"url\": \"{path}/api/v1\"");
+    let path = web.settings.get().server.public_path.clone();
+    ([(CONTENT_TYPE, "application/json")], DESCRIPTION.replacen(&server(""), &server(&path), 1))
 }
 
 /// The API, behind its token or a session.
