@@ -84,7 +84,7 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
 
 fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Telemetry, AppError> {
     let client = Collector::new(collector, &config.network)?;
-    Ok(Telemetry::to_collector(collector, client, wiring.clock.clone())?)
+    Ok(Telemetry::to_collector(collector, &config.mirakl.base_url, client, wiring.clock.clone())?)
 }
 
 /// The clients of both remotes.

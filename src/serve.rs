@@ -200,15 +200,18 @@ impl Appliance {
         tracing::info!(action = "serve", "stops");
         let (store, telemetry, logs) = (context.store.clone(), context.telemetry.clone(), self.logs);
         drop(self.web);
+        // Beside the store, which does not wait for a collector.
+        let flushed = tokio::task::spawn_blocking(move || telemetry.end());
         let closed = tokio::task::spawn_blocking(move || {
-            telemetry.end();
             // The last lines, before there is no store for them.
             if let Some(logs) = logs {
                 logs.let_go();
             }
             store.close()
         });
-        closed.await.unwrap_or(Err(StoreError::Closed))
+        let closed = closed.await.unwrap_or(Err(StoreError::Closed));
+        let _ = flushed.await;
+        closed
     }
 }
 

@@ -19,7 +19,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HttpClient;
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{IdGenerator, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider};
 use reqwest::{Method, Url};
 use sha2::{Digest, Sha256};
 
@@ -42,6 +42,7 @@ struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     clock: Clock,
+    marketplace: String,
 }
 
 /// The voucher that a step belongs to.
@@ -54,9 +55,10 @@ pub struct VoucherTrace<'a> {
 }
 
 impl VoucherTrace<'_> {
-    /// Returns the identifiers of the trace and of its first span, the same in every process.
-    fn ids(self) -> (TraceId, SpanId) {
-        let digest = Sha256::digest(format!("cashout voucher {} {}", self.mirakl_id, self.voucher));
+    /// Returns the identifiers of the trace and of its first span, the same in every process and never those of another
+    /// marketplace.
+    fn ids(self, marketplace: &str) -> (TraceId, SpanId) {
+        let digest = Sha256::digest(format!("cashout voucher {marketplace} {} {}", self.mirakl_id, self.voucher));
         let mut bytes = digest.iter().copied();
         let (mut trace, mut span) = ([0; 16], [0; 8]);
         trace.iter_mut().chain(&mut span).zip(&mut bytes).for_each(|(to, from)| *to = from);
@@ -82,11 +84,13 @@ impl Debug for Telemetry {
 }
 
 impl Telemetry {
-    /// Sends traces by `client` to the collector at `base`, a URL without a trailing slash.
+    /// Sends traces of `marketplace` (its address) by `client` to the collector at `base`, a URL without a trailing slash.
     ///
-    /// Headers, sampling and limits are those of the usual `OTEL_…` variables of the environment.
+    /// Headers and limits are those of the usual `OTEL_…` variables of the environment. Every voucher is traced: half a
+    /// trace explains nothing.
     pub fn to_collector(
         base: &str,
+        marketplace: &str,
         client: impl HttpClient + 'static,
         clock: Clock,
     ) -> Result<Self, ExporterBuildError> {
@@ -100,20 +104,22 @@ impl Telemetry {
         let resource = Resource::builder()
             .with_service_name("cashout")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.namespace", marketplace.to_owned()))
             .build();
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_id_generator(Identifiers)
+            .with_sampler(Sampler::AlwaysOn)
             .with_batch_exporter(exporter)
             .build();
         let tracer = provider.tracer("cashout");
-        Ok(Self { traces: Some(Arc::new(Traces { provider, tracer, clock })) })
+        Ok(Self { traces: Some(Arc::new(Traces { provider, tracer, clock, marketplace: marketplace.to_owned() })) })
     }
 
     /// Records the first span of a voucher's trace: its operations were made. `since` is the voucher's date.
     pub fn begin(&self, voucher: VoucherTrace<'_>, since: SystemTime, attributes: Vec<KeyValue>) {
         let Some(traces) = &self.traces else { return };
-        let ids = voucher.ids();
+        let ids = voucher.ids(&traces.marketplace);
         let name = format!("voucher {}", voucher.voucher);
         let now = traces.now();
         let builder = SpanBuilder::from_name(name)
@@ -135,7 +141,7 @@ impl Telemetry {
         work: impl Future<Output = T>,
     ) -> T {
         let Some(traces) = &self.traces else { return work.await };
-        let (trace_id, first) = voucher.ids();
+        let (trace_id, first) = voucher.ids(&traces.marketplace);
         let parent = SpanContext::new(trace_id, first, TraceFlags::SAMPLED, true, TraceState::default());
         let parent = Context::new().with_remote_span_context(parent);
         let builder = SpanBuilder::from_name(name)

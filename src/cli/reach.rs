@@ -102,7 +102,7 @@ const MAILED_WITHIN: Duration = Duration::from_secs(15);
 /// Lets go of the store once what was logged is mailed and kept.
 pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
     let Context { store, config, clock, troubles, telemetry, .. } = context;
-    telemetry.end();
+    let flushed = std::thread::spawn(move || telemetry.end());
     let logs = Logs::current();
     let settings = Settings::new(&global.config, config);
     let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAILED_WITHIN);
@@ -110,5 +110,8 @@ pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
     if let Some(logs) = logs {
         logs.let_go();
     }
-    Ok(store.close()?)
+    let closed = store.close();
+    // Only a thread that broke off is an error here.
+    let _ = flushed.join();
+    Ok(closed?)
 }
