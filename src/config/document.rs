@@ -177,7 +177,10 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
         return Mistake::of_file(name, yaml_problem(error));
     };
     if let Some(line) = unclosed_quote(text, location.line()) {
-        return Mistake::of_file(format!("{name}:{line}"), say!("yaml-quote"));
+        let place = format!("{name}:{line}");
+        let is_last = line >= text.trim_end().lines().count();
+        let problem = say!("yaml-quote");
+        return Mistake::of_file(place, if is_last { say!("file-cut-off", problem) } else { problem });
     }
     let is_indented_by_tab = |line: &str| line.chars().take_while(|letter| letter.is_whitespace()).any(|it| it == '\t');
     let place = format!("{name}:{}", location.line().max(1));
@@ -197,25 +200,31 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
 fn unclosed_quote(text: &str, until: usize) -> Option<usize> {
     let looks_like_setting = |line: &str| {
         let key = line.trim_start().split_once(": ").or_else(|| line.trim().strip_suffix(':').map(|key| (key, "")));
-        key.is_some_and(|(key, _)| key.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_".contains(letter)))
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+        key.is_some_and(|(key, _)| !key.is_empty() && key.chars().all(is_letter))
     };
-    let mut lines = (1..).zip(text.lines()).take(until).peekable();
-    while let Some((number, line)) = lines.next() {
-        let follows = lines.peek().is_none_or(|(_, next)| looks_like_setting(next));
-        if opens_quote(line) && follows {
-            return Some(number);
-        }
+    let mut open: Option<(usize, char)> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        open = match open {
+            Some((opener, _)) if looks_like_setting(line) => return Some(opener),
+            // An apostrophe in a comment is not meant to close it.
+            Some(open) if line.trim_start().starts_with('#') => Some(open),
+            Some((opener, quote)) => quote_after(line, Some(quote)).map(|quote| (opener, quote)),
+            None if number > until => return None,
+            None => quote_after(line, None).map(|quote| (number, quote)),
+        };
     }
-    None
+    open.map(|(opener, _)| opener)
 }
 
-/// Returns true for a line that opens a quote where a value begins and does not close it.
-fn opens_quote(line: &str) -> bool {
-    let (mut quote, mut before, mut letters) = (None, ':', line.chars().peekable());
+/// Returns the quote that is open at the end of a line, if any; `quote` is the one that is open at its beginning. A
+/// quote opens only where a value begins.
+fn quote_after(line: &str, mut quote: Option<char>) -> Option<char> {
+    let (mut before, mut letters) = (':', line.chars().peekable());
     while let Some(letter) = letters.next() {
         match (quote, letter) {
             (None, '\'' | '"') if ":-[{,".contains(before) => quote = Some(letter),
-            (None, '#') => return false,
+            (None, '#') => return None,
             (None, _) if letter.is_whitespace() => {}
             (None, _) => before = letter,
             (Some('"'), '\\') => {
@@ -229,7 +238,7 @@ fn opens_quote(line: &str) -> bool {
             (Some(_), _) => {}
         }
     }
-    quote.is_some()
+    quote
 }
 
 /// The reader's own words, without the position. Where they quote something from the file they are

@@ -246,7 +246,10 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
         // It may hold a password: it is not shown.
         good.map(|url| Secret::new(url.as_str())).ok_or_else(|| say!("value-proxy"))
     });
-    let no_proxy = reader.list("network.noProxy", values::any_text);
+    let no_proxy = reader.list("network.noProxy", values::without_proxy);
+    if matches!((&proxy, &no_proxy), (Ok(None), Ok(hosts)) if !hosts.is_empty()) {
+        reader.warn("network.noProxy counts beside network.proxy; beside HTTPS_PROXY of the environment, set NO_PROXY");
+    }
     Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
 }
 

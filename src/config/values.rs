@@ -113,6 +113,17 @@ pub(super) fn any_text(text: &str) -> Result<String, Sentence> {
     Ok(text.to_owned())
 }
 
+/// A host, a domain or a network that is called without the proxy; `*.example.com` is the domain.
+pub(super) fn without_proxy(text: &str) -> Result<String, Sentence> {
+    let name = text.trim().strip_prefix("*.").unwrap_or(text.trim());
+    let is_network = name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok();
+    let is_name = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || "-._".contains(letter));
+    if name == "*" || is_network || (!name.is_empty() && is_name(name)) {
+        return Ok(name.to_owned());
+    }
+    Err(say!("value-without-proxy", value = shown(text)))
+}
+
 /// An address that others are reached under: https, or http to this machine. Without slash at the end.
 pub(super) fn url(text: &str) -> Result<String, Sentence> {
     let Ok(url) = reqwest::Url::parse(text.trim()) else {

@@ -166,11 +166,22 @@ const NO_FILES: &[(&str, &str)] = &[
         "parameters:\n  a: b\n  \t c: d\n",
         "parameters.yml:3: the line is indented with a tab, which YAML does not allow; use spaces",
     ),
-    ("parameters:\n  a: \"b\n  c: \"d\"\n  e: f\n", "parameters.yml:2: the quote that opens on this line"),
-    ("parameters:\n  a: 'b\n  c: 'd'\n  e: f\n", "parameters.yml:2: the quote that opens on this line"),
-    ("parameters:\n  a: b\n  c: 'd''\n  e: f\n", "parameters.yml:3: the quote that opens on this line"),
-    ("parameters:\n  a: b\n  c: ['d', 'e]\n  e: f\n", "parameters.yml:3: the quote that opens on this line"),
-    ("parameters:\n  a: \"b\\\"\n", "parameters.yml:2: the quote that opens on this line"),
+    (
+        "parameters:\n  a: \"b\n  c: \"d\"\n  e: f\n",
+        "parameters.yml:2: not valid YAML: the quote that opens on this line",
+    ),
+    ("parameters:\n  a: 'b\n  c: 'd'\n  e: f\n", "parameters.yml:2: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n  a: b\n  c: 'd''\n  e: f\n", "parameters.yml:3: not valid YAML: the quote that opens on this line"),
+    (
+        "parameters:\n  a: b\n  c: ['d', 'e]\n  e: f\n",
+        "parameters.yml:3: not valid YAML: the quote that opens on this line",
+    ),
+    ("parameters:\n  a: \"b\\\"\n", "parameters.yml:2: not valid YAML: the quote that opens on this line"),
+    (
+        "parameters:\n  a: 'b\n\n  # HiPay's host\n  c: d\n  # It's it.\n  e: f\n",
+        "parameters.yml:2: not valid YAML: the quote that opens on this line",
+    ),
+    ("parameters:\n  a: \"b\n    c\n  \"\n  d: e: f\n", "parameters.yml:5: column 7: not valid YAML"),
     ("parameters:\n  a: it's\n  b: c: d\n", "parameters.yml:3: column 7: not valid YAML: mapping values"),
     ("parameters:\n  a: 'x\n    y'\n  b: c: d\n", "parameters.yml:4: column 7: not valid YAML: mapping values"),
     (
