@@ -522,19 +522,25 @@ const DNS_ERROR: &str = "dns error";
 
 /// An error and its causes in one line, without the URL: its query may say too much.
 pub(crate) fn plain(error: &reqwest::Error) -> String {
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    innermost(error).unwrap_or_else(|| "request failed".to_owned())
+}
+
+/// The innermost cause of an error, in words that help; `None` for an error without a cause.
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = error.source();
     let mut last = None;
     while let Some(inner) = cause {
         let words = inner.to_string();
         if words == DNS_ERROR {
             // What follows is the inside of a library.
-            return "its host name cannot be resolved; check the address, and the name servers of this machine"
-                .to_owned();
+            return Some(
+                "its host name cannot be resolved; check the address, and the name servers of this machine".to_owned(),
+            );
         }
         last = Some(words);
         cause = inner.source();
     }
-    last.unwrap_or_else(|| "request failed".to_owned())
+    last
 }
 
 /// `Retry-After` in seconds; a date there is not used by either remote.

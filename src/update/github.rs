@@ -13,7 +13,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use super::Obstacle;
 use crate::config::UpdateConfig;
-use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, plain};
+use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, innermost, plain};
 use crate::secret::Secret;
 
 /// More releases than that are not looked at.
@@ -189,9 +189,5 @@ fn words(body: &[u8]) -> String {
 
 /// The innermost cause in one line: it names no address.
 fn unreachable(error: &(dyn Error + 'static)) -> Obstacle {
-    let mut last = error;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    Obstacle::Unreachable { detail: last.to_string() }
+    Obstacle::Unreachable { detail: innermost(error).unwrap_or_else(|| error.to_string()) }
 }

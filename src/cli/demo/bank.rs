@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::incidents::INCIDENT_SHOPS;
 use crate::money::{Amount, Currency};
+use crate::sandbox::shops::is_in_trouble;
 use crate::sandbox::{
     AccountState, Ending, Endpoint, Fault, FaultKind, HipayModel, Kind, Life, Reviews, Sandbox, Sending, Until,
 };
@@ -145,7 +146,11 @@ fn account_to_disable(hipay: &HipayModel) -> Option<u64> {
     let mut shops: Vec<(u64, u64)> =
         sellers.filter_map(|account| Some((account.external_id.as_ref()?.parse().ok()?, account.id))).collect();
     shops.sort_unstable();
-    shops.get(INCIDENT_SHOPS).map(|(_, id)| *id)
+    let first = *shops.first()?;
+    let well = shops
+        .iter()
+        .filter(|(shop, _)| usize::try_from(shop.saturating_sub(first.0)).is_ok_and(|index| !is_in_trouble(index)));
+    well.map(|(_, id)| *id).nth(INCIDENT_SHOPS)
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
