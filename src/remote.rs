@@ -268,6 +268,14 @@ pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoC
     Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(",")))))
 }
 
+/// Makes the client of what is called `name` in messages, at `base`.
+fn client(name: &'static str, base: &str, manners: &Manners) -> Result<Client, Unusable> {
+    let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
+    let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
+    let builder = builder(&url, manners).map_err(|error| unusable(error.to_string()))?;
+    builder.timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))
+}
+
 /// Why no client can be made, by the setting to correct.
 #[derive(Debug, Error)]
 pub(crate) enum NoClient {
@@ -299,10 +307,7 @@ pub struct Unusable {
 impl Remote {
     /// The remote `name` (for messages) at `base`, a URL without a trailing slash.
     pub fn new(name: &'static str, base: &str, manners: Manners) -> Result<Self, Unusable> {
-        let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
-        let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
-        let builder = builder(&url, &manners).map_err(|error| unusable(error.to_string()))?;
-        let client = builder.timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))?;
+        let client = client(name, base, &manners)?;
         Ok(Self {
             name,
             base: base.trim_end_matches('/').to_owned(),

@@ -79,7 +79,7 @@ fn integer(value: u64) -> i64 {
 
 impl Debug for Telemetry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Telemetry").field("on", &self.traces.is_some()).finish()
+        formatter.debug_struct("Telemetry").field("on", &self.is_on()).finish()
     }
 }
 
@@ -114,6 +114,11 @@ impl Telemetry {
             .build();
         let tracer = provider.tracer("cashout");
         Ok(Self { traces: Some(Arc::new(Traces { provider, tracer, clock, marketplace: marketplace.to_owned() })) })
+    }
+
+    /// Returns true where traces are sent.
+    pub fn is_on(&self) -> bool {
+        self.traces.is_some()
     }
 
     /// Records the first span of a voucher's trace: its operations were made. `since` is the voucher's date.
@@ -168,11 +173,6 @@ impl Traces {
     fn now(&self) -> SystemTime {
         self.clock.now().into()
     }
-}
-
-/// Returns true while a step is being done whose span is kept.
-pub fn is_recording() -> bool {
-    Context::map_current(|context| context.get::<Arc<Traces>>().is_some() && context.span().is_recording())
 }
 
 /// Sets an attribute of the step that is being done, if any.

@@ -98,7 +98,7 @@ pub(super) async fn settle(
     match settled.await {
         Ok((ended, line, about)) => {
             if let Some((operation, message)) = about {
-                trace(context, id, &operation, &message).await;
+                trace(context, id, operation, &message).await;
             }
             if let Some(line) = line {
                 line.log(id);
@@ -116,11 +116,17 @@ pub(super) async fn settle(
 }
 
 /// Records a notification as a step of the voucher's trace that it is about.
-async fn trace(context: &Context, id: u64, operation: &Operation, message: &str) {
+async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
+    if !context.telemetry.is_on() {
+        return;
+    }
+    let found = context.store.reading(move |reader| reader.get::<Operation>(&operation)).await;
+    // A trace is told less where the store is in trouble, which says so elsewhere.
+    let Ok(Some(operation)) = found else { return };
     let number = KeyValue::new("cashout.notification", i64::try_from(id).unwrap_or(i64::MAX));
-    let attributes = attributes_of(operation).into_iter().chain([number]).collect();
+    let attributes = attributes_of(&operation).into_iter().chain([number]).collect();
     let step = async { telemetry::note(&masked(message), false) };
-    context.telemetry.step("notification", trace_of(operation), attributes, step).await;
+    context.telemetry.step("notification", trace_of(&operation), attributes, step).await;
 }
 
 /// Tries a notification again later whose own effect cannot be stored.

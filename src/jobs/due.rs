@@ -99,7 +99,7 @@ pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
         match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
             Ok(Some(operation)) => {
                 let subject = subject(&operation);
-                run.settle(subject, traced(context, run, &operation, work(operation.clone())).await);
+                run.settle(subject, traced(context, run, operation, work).await);
             }
             Ok(None) => {}
             Err(error) => run.settle(Subject::default(), Err(error.into())),
@@ -109,18 +109,24 @@ pub(super) async fn one<F: Future<Output = Result<(), JobError>>>(
 }
 
 /// Does `work` on an operation as a step of its voucher's trace.
-async fn traced<T>(context: &Context, run: &Run, operation: &Operation, work: impl Future<Output = T>) -> T {
+async fn traced<T, F: Future<Output = T>>(
+    context: &Context,
+    run: &Run,
+    operation: Operation,
+    work: impl Fn(Operation) -> F,
+) -> T {
+    if !context.telemetry.is_on() {
+        return work(operation).await;
+    }
     let id = operation.id;
     let step = async {
-        let outcome = work.await;
-        if telemetry::is_recording()
-            && let Ok(Some(operation)) = context.store.reading(move |reader| reader.get::<Operation>(&id)).await
-        {
+        let outcome = work(operation.clone()).await;
+        if let Ok(Some(operation)) = context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
             telemetry::describe("cashout.status", operation.status.name());
         }
         outcome
     };
-    context.telemetry.step(run.action(), trace_of(operation), attributes_of(operation), step).await
+    context.telemetry.step(run.action(), trace_of(&operation), attributes_of(&operation), step).await
 }
 
 /// Returns the sum of what the next transfers need from the technical account, in `currency`.

@@ -38,8 +38,8 @@ impl OwnAccounts {
 pub(super) struct Dealt {
     pub(super) outcome: Outcome,
     pub(super) line: Option<Line>,
-    /// The operation that it is about, if any.
-    pub(super) operation: Option<Box<Operation>>,
+    /// The number of the operation that it is about, if any.
+    pub(super) operation: Option<u64>,
 }
 
 /// A line for the log.
@@ -173,7 +173,7 @@ fn payment(
         }));
     };
     notification.mirakl_id = Some(operation.mirakl_id);
-    let about = Some(Box::new(operation.clone()));
+    let about = Some(operation.id);
     let dealt = of_operation(writer, notification, notice, operation, (transaction_id, kind, state), own, now)?;
     Ok(Dealt { operation: about, ..dealt })
 }

@@ -130,12 +130,7 @@ impl Post {
     /// Connects in the way that the settings ask for, or not at all. Whatever is refused here is no word about a mail.
     async fn connect(&self) -> Result<AsyncSmtpConnection, PostError> {
         self.signed_in().await.map_err(|error| {
-            let reason = format!("{}: {error}", self.server);
-            let code = error.status().map(u16::from);
-            if code.is_some_and(|code| ABOUT_CREDENTIALS.contains(&code)) {
-                return PostError::Unreachable(format!("{reason}; check mail.username and mail.password"));
-            }
-            PostError::Unreachable(reason)
+            self.refused_credentials(&error).unwrap_or_else(|| PostError::Unreachable(self.reason(&error)))
         })
     }
 
@@ -158,11 +153,20 @@ impl Post {
         PostError::Unreachable(format!("{} did not answer within {} s", self.server, self.patience.as_secs()))
     }
 
+    fn reason(&self, error: &smtp::Error) -> String {
+        format!("{}: {error}", self.server)
+    }
+
+    /// Returns the error of a server that does not take our credentials; `None` for any other.
+    fn refused_credentials(&self, error: &smtp::Error) -> Option<PostError> {
+        let code = error.status().map(u16::from).filter(|code| ABOUT_CREDENTIALS.contains(code));
+        code.map(|_| PostError::Unreachable(format!("{}; check mail.username and mail.password", self.reason(error))))
+    }
+
     fn judge(&self, error: &smtp::Error) -> PostError {
-        let reason = format!("{}: {error}", self.server);
-        let code = error.status().map(u16::from);
-        if code.is_some_and(|code| ABOUT_CREDENTIALS.contains(&code)) {
-            PostError::Unreachable(format!("{reason}; check mail.username and mail.password"))
+        let reason = self.reason(error);
+        if let Some(refused) = self.refused_credentials(error) {
+            refused
         } else if error.is_permanent() {
             PostError::Refused(reason)
         } else if error.is_transient() {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use opentelemetry_http::{HttpClient, HttpError};
-use reqwest::{Client, Url};
+use reqwest::Client;
 
-use super::{Manners, Unusable, builder, plain};
+use super::{Manners, Unusable, client, plain};
 use crate::config::NetworkConfig;
 use crate::telemetry::EXPORT_TIMEOUT;
 
@@ -26,11 +26,8 @@ pub struct Collector {
 impl Collector {
     /// Returns the client of the collector at `base`, a URL without a trailing slash.
     pub fn new(base: &str, network: &NetworkConfig) -> Result<Self, Unusable> {
-        let unusable = |reason: String| Unusable { name: "telemetry.otlp", base: base.to_owned(), reason };
-        let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
-        let manners = Manners { network: network.clone(), ..Manners::default() };
-        let builder = builder(&url, &manners).map_err(|error| unusable(error.to_string()))?;
-        let client = builder.timeout(EXPORT_TIMEOUT).build().map_err(|error| unusable(plain(&error)))?;
+        let manners = Manners { network: network.clone(), timeout: EXPORT_TIMEOUT, ..Manners::default() };
+        let client = client("telemetry.otlp", base, &manners)?;
         Ok(Self { base: base.to_owned(), client, is_failing: AtomicBool::new(false) })
     }
 

@@ -61,6 +61,9 @@ pub(super) fn served(routes: Router, settings: Settings) -> Router {
 
 /// Has the headers that lead a browser somewhere on this server carry `prefix`.
 fn lead_below(response: &mut Response, prefix: &str) {
+    if prefix.is_empty() {
+        return;
+    }
     for name in LEADING {
         let leads = response.headers().get(&name).and_then(|value| value.to_str().ok());
         let leads = leads.filter(|to| to.starts_with('/') && !to.starts_with("//"));

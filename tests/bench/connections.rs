@@ -86,7 +86,7 @@ fn others(address: SocketAddr) -> Duration {
     percentile(&mut blocks, 50)
 }
 
-/// The same of one block; each call is a new connection.
+/// The 99th percentile of one block; each call is a new connection.
 fn block(address: SocketAddr) -> Duration {
     let mut times: Vec<Duration> = (0..CALLS)
         .map(|_| {

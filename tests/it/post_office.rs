@@ -42,7 +42,7 @@ pub(crate) struct House {
     pub(crate) wants_a_name: bool,
     /// Never answers QUIT.
     pub(crate) clings: bool,
-    /// What it offers to sign in with in place of PLAIN and LOGIN. It asks for name and password of LOGIN one by one.
+    /// Line that offers mechanisms to sign in with; PLAIN and LOGIN unless set. LOGIN is asked for one answer at a time.
     pub(crate) mechanism: Option<&'static str>,
 }
 

@@ -41,7 +41,7 @@ async fn reported(receiver: &Receiver, types: &[&str]) {
         if about == types {
             return;
         }
-        assert!(begun.elapsed() < TOLD_WITHIN, "{about:?} in place of {types:?}");
+        assert!(begun.elapsed() < TOLD_WITHIN, "{about:?}, not {types:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
