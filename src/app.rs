@@ -10,14 +10,17 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hipay::HiPay;
-use crate::jobs::{BatchRecord, Context};
+use crate::jobs::{BatchRecord, Context, with_batches};
+use crate::logs::LogLine;
+use crate::mail::Mail;
 use crate::mirakl::Mirakl;
 use crate::remote::{Collector, Manners, Unusable};
-use crate::sentence::Sentence;
-use crate::store::{Store, StoreError, StoreOptions, schema};
+use crate::schema::with_domain;
+use crate::store::{Schema, Store, StoreError, StoreOptions};
+use crate::sys::User;
 use crate::telemetry::Telemetry;
+use crate::text::message::Sentence;
 use crate::trouble::Aside;
-use crate::update::guard::User;
 
 /// How the parts are put together.
 #[derive(Debug, Clone)]
@@ -58,6 +61,11 @@ impl From<&AppError> for Sentence {
             AppError::Traces(_) => Self::quoting(error.to_string()),
         }
     }
+}
+
+/// Returns all collections of the store.
+pub fn schema() -> Schema {
+    with_batches(with_domain(Schema::new())).with::<LogLine>().with::<Mail>()
 }
 
 /// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.

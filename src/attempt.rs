@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::money::Amount;
-use crate::operation::{Event, PaymentKind};
 use crate::refusal::Refusal;
-use crate::sentence::{Said, Sentence, say};
+use crate::text::message::{Said, Sentence, say};
+use crate::text::word_by_name;
 
-pub use news::News;
+pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// What is known of an attempt.
@@ -185,16 +185,6 @@ impl TransactionState {
     /// True where HiPay will never execute the transaction.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Failed | Self::Canceled)
-    }
-
-    /// What it means to an operation whose payment of `kind` this is.
-    pub fn event(self, kind: PaymentKind) -> Event {
-        match (self, kind) {
-            (Self::Pending | Self::Standby | Self::Unknown, _) => Event::Requested(kind),
-            (Self::Captured, _) => Event::Captured(kind),
-            (Self::Failed, _) | (Self::Canceled, PaymentKind::Transfer) => Event::Failed(kind),
-            (Self::Canceled, PaymentKind::Withdrawal) => Event::Canceled,
-        }
     }
 
     /// What it means to the attempt.
@@ -512,3 +502,5 @@ mod tests {
         assert!(payment.attempt_of("", "6e").is_none() && payment.attempt_of("computed", "5d").is_none());
     }
 }
+
+word_by_name!(AttemptState => "attempt");

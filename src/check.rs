@@ -7,8 +7,8 @@ use crate::hipay::{Account, ActingOn};
 use crate::jobs::{Binding, Bound, Context, read_setup};
 use crate::mail;
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
+use crate::text::message::{Sentence, say};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

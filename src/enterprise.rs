@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// How many fields of a notification are kept; HiPay's have about sixty, and a dozen for each line of a basket.
 const FIELDS_AT_MOST: usize = 500;

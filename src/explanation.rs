@@ -9,10 +9,10 @@ mod refusals;
 mod tests;
 mod vendors;
 
-use crate::locale::{self, Texts};
 use crate::money::Amount;
 use crate::refusal::Refusal;
-use crate::sentence::{self, Said};
+use crate::text::message::{self, Said};
+use crate::text::{self, Texts};
 
 pub use operations::{explain, explain_voucher};
 pub use vendors::{explain_document, explain_vendor};
@@ -173,11 +173,11 @@ impl Explanation {
         Some(texts.text(id, &[("words", said.words.as_str().into()), ("numbers", numbers.into())]))
     }
 
-    fn shown(&self, texts: &Texts) -> Vec<locale::Value<'_>> {
+    fn shown(&self, texts: &Texts) -> Vec<text::Value<'_>> {
         let shown = |(name, value): &(&'static str, Value)| match value {
             Value::Text(text) => (*name, text.clone().into()),
             Value::Amount(amount) => (*name, texts.amount(*amount).into()),
-            Value::Said(english, said) => (*name, sentence::in_words(english, said.as_ref(), texts).into()),
+            Value::Said(english, said) => (*name, message::in_words(english, said.as_ref(), texts).into()),
         };
         self.values.iter().map(shown).collect()
     }

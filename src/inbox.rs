@@ -4,17 +4,13 @@
 //! A notification is stored once, however often it is sent, and is dealt with after it has been
 //! answered: in the order of arrival, until it has come to an end.
 
-use ::metrics::counter;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::hex::hex;
-use crate::metrics;
-use crate::sentence::{Said, Sentence};
-use crate::store::{Entry, Index, QUARTER_OF_A_DAY, Query, Record, Store, StoreError, View, Writer};
+use crate::text::message::{Said, Sentence};
+use crate::text::word_by_name;
 
 /// Which of HiPay's platforms sent it, and about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -176,10 +172,6 @@ pub struct Notification {
 
 /// How long a notification waits before it is tried again: longer each time, up to this.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// More notifications than one account may have stored in a day.
-const COUNTED_AT_MOST: usize = 1_000;
-/// More notifications than there are about one thing.
-const RELEASED_AT_ONCE: usize = 1_000;
 /// For how long what a notification is about may remain unknown.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -219,7 +211,7 @@ impl Notification {
     }
 
     /// Makes it due now, as if it had just come.
-    fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         self.state = NotificationState::Received;
         self.try_at = None;
         self.ended_at = None;
@@ -230,194 +222,6 @@ impl Notification {
         let ended = matches!(self.state, NotificationState::Ignored | NotificationState::Unmatched);
         (ended || self.state.is_open()) && !self.body.is_empty()
     }
-
-    /// Entries for pages. What has just come has none yet: it is there for a moment only, and whoever
-    /// waits for an answer is not to wait for lists.
-    fn listed(&self, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
-        if self.state == NotificationState::Received { Vec::new() } else { entries() }
-    }
 }
 
-impl Record for Notification {
-    const COLLECTION: &'static str = "notifications";
-    type Key = u64;
-
-    fn key(&self) -> u64 {
-        self.id
-    }
-
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            // A notification counts once, however often it is sent.
-            Index::new("digest", 1, |one: &Self| vec![Entry::of(one.digest.clone())]).unique(),
-            // What is to be dealt with, apart for what concerns vendors: what has just come in the order
-            // of arrival, then what is to be tried again.
-            Index::new("open", 2, |one: &Self| {
-                if one.state.is_open() { vec![Entry::new(one.is_about_vendor(), one.try_at)] } else { Vec::new() }
-            })
-            .counted(),
-            // What waits for something to become known, or did so in vain.
-            Index::new("awaited", 1, |one: &Self| match one.state {
-                NotificationState::Waiting | NotificationState::Unmatched if !one.subject.is_empty() => {
-                    vec![Entry::of((one.kind.name().to_owned(), one.subject.clone()))]
-                }
-                NotificationState::Received
-                | NotificationState::Waiting
-                | NotificationState::Applied
-                | NotificationState::Ignored
-                | NotificationState::Unmatched
-                | NotificationState::Unknown => Vec::new(),
-            }),
-            // For pages, the latest last: by kind and state.
-            Index::new("list", 1, |one: &Self| {
-                let group = (one.kind.name().to_owned(), one.state.name().to_owned());
-                one.listed(|| vec![Entry::new(group, one.received_at)])
-            })
-            .numbered(QUARTER_OF_A_DAY),
-            // By the beginning of the transaction.
-            Index::new("subject", 1, |one: &Self| {
-                let subject = Some(&one.subject).filter(|subject| !subject.is_empty());
-                one.listed(|| subject.map(|subject| Entry::new((), subject)).into_iter().collect())
-            }),
-            // By account, the latest last.
-            Index::new("account", 1, |one: &Self| {
-                one.listed(|| one.account_id.map(|id| Entry::new(id, one.received_at)).into_iter().collect())
-            }),
-            // What never found what it is about, by when that was given up.
-            Index::new("unmatched", 1, |one: &Self| {
-                let ended = one.ended_at.filter(|_| one.state == NotificationState::Unmatched);
-                ended.map(|at| Entry::new((), at)).into_iter().collect()
-            }),
-        ]
-    }
-}
-
-/// Stores `new` once: on the disk when this returns. Gives its number and whether it is a
-/// repetition of one that is there.
-pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
-    let (digest, kind) = (digest(&new), new.kind.name());
-    let stored = store.write(move |writer| keep(writer, new, digest, now)).await;
-    let outcome = match &stored {
-        Ok((_, false)) => "stored",
-        Ok((_, true)) => "repeated",
-        Err(_) => "not_stored",
-    };
-    counter!(metrics::NOTIFICATIONS, "kind" => kind, "outcome" => outcome).increment(1);
-    stored
-}
-
-/// True where it was stored before: a repetition, which takes no room.
-pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, StoreError> {
-    let digest = digest(new);
-    store.reading(move |reader| Ok(reader.by_unique::<Notification>("digest", digest)?.is_some())).await
-}
-
-/// How many notifications of an account were stored since `since`, and their bytes; those that have just come are
-/// left out.
-pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
-    let query = Query::group("account", account_id).from(since).limit(COUNTED_AT_MOST);
-    let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
-    Ok((page.items.len(), page.items.iter().map(|one| one.body.len()).sum()))
-}
-
-fn keep(
-    writer: &mut Writer<'_>,
-    new: NewNotification,
-    digest: String,
-    now: Timestamp,
-) -> Result<(u64, bool), StoreError> {
-    if let Some(mut known) = writer.by_unique::<Notification>("digest", digest.clone())? {
-        known.repeats = known.repeats.saturating_add(1);
-        known.repeated_at = Some(now);
-        writer.put(&known)?;
-        return Ok((known.id, true));
-    }
-    let id = writer.next_id::<Notification>()?;
-    let NewNotification { kind, action, subject, account_id, body, identity: _ } = new;
-    writer.put(&Notification {
-        id,
-        kind,
-        state: NotificationState::Received,
-        digest,
-        action,
-        subject,
-        account_id,
-        mirakl_id: None,
-        body,
-        message: String::new(),
-        said: None,
-        received_at: now,
-        repeats: 0,
-        repeated_at: None,
-        tries: 0,
-        try_at: None,
-        ended_at: None,
-        unknown: Map::new(),
-    })?;
-    Ok((id, false))
-}
-
-/// What notifications of `kind` about `subject` have waited for is known: they are dealt with now,
-/// also those that had been given up. True where there are any.
-pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -> Result<bool, StoreError> {
-    let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(RELEASED_AT_ONCE);
-    let mut any = false;
-    for id in writer.keys::<Notification>(&query)?.keys {
-        let Ok(Some(mut one)) = writer.get::<Notification>(&id) else { continue };
-        // Its time to be kept may be over.
-        if one.body.is_empty() {
-            continue;
-        }
-        one.reopen();
-        writer.put(&one)?;
-        any = true;
-    }
-    Ok(any)
-}
-
-/// What came of asking for a notification to be dealt with again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replay {
-    /// It is due now.
-    Again,
-    /// It had its effect, which nothing is to have twice. Nothing was changed.
-    HadItsEffect,
-    /// What was sent is no longer kept. Nothing was changed.
-    Emptied,
-    /// A later release dealt with it in a way that we do not know. Nothing was changed.
-    Unknown,
-    /// There is none of this number.
-    Missing,
-}
-
-/// Has notification `id` dealt with again, now, as if it had just come: in the transaction that marks
-/// what came of it. One that had its effect is left as it is: what followed from it, such as a hold that
-/// a person has lifted since, is not to follow again.
-pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
-    let Some(mut one) = writer.get::<Notification>(&id)? else { return Ok(Replay::Missing) };
-    match one.state {
-        NotificationState::Applied => return Ok(Replay::HadItsEffect),
-        NotificationState::Unknown => return Ok(Replay::Unknown),
-        NotificationState::Received
-        | NotificationState::Waiting
-        | NotificationState::Ignored
-        | NotificationState::Unmatched => {}
-    }
-    if one.body.is_empty() {
-        return Ok(Replay::Emptied);
-    }
-    one.reopen();
-    writer.put(&one)?;
-    Ok(Replay::Again)
-}
-
-/// Half of a SHA-256: two different notifications do not share it. What it is about stands in front:
-/// HiPay's ids grow with time, so what comes together lies together on the disk.
-fn digest(new: &NewNotification) -> String {
-    let hash = Sha256::new()
-        .chain_update(new.kind.name())
-        .chain_update([0])
-        .chain_update(new.identity.as_ref().unwrap_or(&new.body))
-        .finalize();
-    format!("{}:{}", new.subject, hex(hash.into_iter().take(16)))
-}
+word_by_name!(NotificationState => "notification", NotificationKind => "notification-kind");

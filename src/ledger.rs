@@ -3,6 +3,8 @@
 //!
 //! Pure.
 
+word_by_name!(LedgerMatch => "ledger-match");
+
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +16,7 @@ use utoipa::ToSchema;
 use crate::attempt::{ReferenceParts, TransactionState};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, PaymentKind};
+use crate::text::word_by_name;
 
 /// What an entry of HiPay's ledger is to the operations of this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

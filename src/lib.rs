@@ -27,6 +27,7 @@ mod random;
 pub mod release;
 pub mod secret;
 pub mod sys;
+pub mod text;
 
 // The nouns: pure.
 pub mod money;
@@ -57,6 +58,8 @@ pub mod enterprise;
 
 pub mod payment;
 
+pub mod payment_kind;
+
 pub mod settlement;
 
 pub mod session;
@@ -69,13 +72,12 @@ pub mod lenient;
 pub mod mirakl;
 pub mod multipart;
 pub mod remote;
+pub mod schema;
 pub mod store;
 
 // Who is told.
-pub mod locale;
 pub mod logs;
 pub mod mail;
-pub mod sentence;
 pub mod telemetry;
 pub mod trouble;
 

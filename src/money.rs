@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Argument, Sentence, say};
+use crate::text::{WrittenAmount, plain_decimal};
 
 /// An ISO 4217 currency that has a minor unit (or none, like the yen).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -226,11 +227,7 @@ impl Amount {
 
     /// The decimal text with exactly the currency's decimals: `83.00`, `-0.05`, `83` for yen.
     pub fn decimal(self) -> String {
-        let decimals = usize::try_from(self.currency.decimals()).unwrap_or(0);
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let digits = format!("{:0>width$}", self.minor.unsigned_abs(), width = decimals.saturating_add(1));
-        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(decimals));
-        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        plain_decimal(self.minor, self.currency.decimals())
     }
 
     /// The sum; both must be of one currency.
@@ -275,6 +272,18 @@ impl Amount {
         } else {
             Err(MoneyError::CurrencyMismatch(self.currency, other.currency))
         }
+    }
+}
+
+impl From<Amount> for WrittenAmount {
+    fn from(amount: Amount) -> Self {
+        Self { decimal: amount.decimal(), currency: amount.currency.code().to_owned() }
+    }
+}
+
+impl From<Amount> for Argument {
+    fn from(amount: Amount) -> Self {
+        Self::amount(amount.minor, amount.currency.code())
     }
 }
 

@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::CLOCKS_DIFFER;
 use crate::config::{LogLevel, Settings};
 use crate::jobs::{self, Context};
 use crate::mail;
 use crate::metrics;
-use crate::notification::CLOCKS_DIFFER;
 use crate::remote::CallError;
-use crate::sentence::say;
 use crate::store::{StoreError, View};
+use crate::text::message::say;
 use crate::trouble::{self, AGAIN_AFTER, Noticed};
 use crate::web::Certificate;
 
@@ -237,7 +237,7 @@ impl Monitor {
     }
 
     /// Reports a trouble, but not more often than it is probed: it lasts, and is not noticed again and again.
-    fn report(&self, key: &str, level: LogLevel, message: crate::sentence::Sentence) {
+    fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Sentence) {
         let noticed = self.noticed();
         let open = self.context.troubles.open();
         let seen = open.iter().find(|trouble| trouble.key == key).map(|trouble| trouble.seen_at);

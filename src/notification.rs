@@ -8,16 +8,16 @@ mod document;
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode;
 
 pub use document::{Document, Unreadable};
 
 use crate::attempt::TransactionState;
 use crate::money::{Amount, Currency, MoneyError};
-use crate::operation::PaymentKind;
+use crate::payment_kind::PaymentKind;
 
 /// A notice as the signed element says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,21 +175,6 @@ pub fn form_value(value: Vec<u8>) -> Vec<u8> {
     // XML begins with `<`, perhaps behind a byte order mark; encoded, neither is left.
     let encoded = value.trim_ascii_start().first() == Some(&b'%');
     if encoded { percent_encoding::percent_decode(&value).collect() } else { value }
-}
-
-/// How far HiPay's clock and ours may differ.
-pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
-
-/// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
-/// earlier release believed notices that were dated into the future.
-pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
-    let (Some(at), Some(until)) = (at, known) else { return false };
-    is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
-}
-
-/// False for a time that lies ahead.
-pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
-    known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
 }
 
 fn decoded(value: &[u8]) -> Vec<u8> {

@@ -11,38 +11,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::attempt::{Attempt, Payment};
 use crate::money::Amount;
-use crate::sentence::{Said, Sentence};
+use crate::text::message::{Said, Sentence};
 
+pub use crate::payment_kind::{Beneficiary, PaymentKind};
 pub use cause::{Hold, Unready};
 pub use choice::OperationChoice;
-pub use status::{Column, Event, IllegalTransition, PaymentKind, Status, apply};
-
-/// Who is paid by an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Beneficiary {
-    /// The seller.
-    Vendor,
-    /// The marketplace's operator: its commission.
-    Operator,
-}
-
-impl Beneficiary {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Vendor, Self::Operator];
-
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Vendor => "vendor",
-            Self::Operator => "operator",
-        }
-    }
-}
+pub use status::{Column, Event, IllegalTransition, Status, apply};
 
 /// One line of an operation's story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

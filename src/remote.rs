@@ -21,8 +21,8 @@ pub use collector::Collector;
 use crate::config::NetworkConfig;
 use crate::metrics;
 use crate::refusal::Refusal;
-use crate::sentence::{Sentence, say};
 use crate::telemetry;
+use crate::text::message::{Sentence, say};
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,6 +1,8 @@
 //! The appliance: one process that runs the batches, hears HiPay, and answers over HTTP, until it
 //! is asked to stop.
 
+pub mod duty;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,6 +113,7 @@ impl Appliance {
         let mailer = Mailer::new(store, clock, settings.clone(), logs.clone(), context.troubles.clone())
             .behind(context.gate.clone());
         tasks.spawn(mailer.run(stop.clone()));
+        tasks.spawn(jobs::make_digests(context.clone(), settings.clone(), stop.clone()));
         let readiness = Readiness::waiting_for("starting");
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());

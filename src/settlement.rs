@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::enterprise::{Fields, Unreadable, quoted};
 use crate::money::{Amount, Currency};
 use crate::payment::{Arrival, Reading};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// How long a reference may be, in characters.
 const REFERENCE_AT_MOST: usize = 100;

@@ -19,9 +19,9 @@ use crate::config::{Config, ConfigErrors, Draft, Scribe};
 use crate::random::{self, NoRandom};
 use crate::remote::Manners;
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
 use crate::session::is_same;
 use crate::store::Store;
+use crate::text::message::{Sentence, say};
 
 /// How many wrong codes end the one that was looked for.
 const MOST_WRONG: u32 = 10;
@@ -342,8 +342,8 @@ pub fn id_of(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Locale;
-    use crate::locale::Texts;
+    use crate::text::Locale;
+    use crate::text::Texts;
 
     fn setup(folder: &Path) -> Setup {
         let paths = [folder.join("parameters.yml"), folder.to_owned()];

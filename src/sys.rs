@@ -1,6 +1,15 @@
 //! The only unsafe lines, each with its reason.
 #![expect(unsafe_code, reason = "calls into the C library that have no safe form")]
 
+/// A user that a process can run as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The user's number.
+    pub id: u32,
+    /// The number of its group; it has no other.
+    pub group: u32,
+}
+
 /// Must be the first thing in `main`, before any name is resolved and any thread is started.
 ///
 /// A static glibc loads the host's name service modules for every service that

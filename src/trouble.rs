@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 pub use aside::Aside;
 
 use crate::config::LogLevel;
-use crate::sentence::{Said, Sentence, say};
 use crate::store::{StoreError, View};
+use crate::text::message::{Said, Sentence, say};
 
 /// HiPay does not answer.
 pub const HIPAY: &str = "hipay";

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::secret::Secret;
+use crate::text::word_by_name;
 
 pub use warning::{Trouble, VendorPart, Warning};
 
@@ -478,6 +479,8 @@ pub fn is_sendable_content(bytes: &[u8]) -> bool {
     let is_pdf = || bytes.windows(PDF.len()).take(PDF_HEADER_WITHIN).any(|window| window == PDF);
     HEADS.iter().any(|head| bytes.starts_with(head)) || is_pdf()
 }
+
+word_by_name!(WalletStatus => "wallet", DocumentStatus => "document");
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 
 use crate::money::{Amount, MoneyError};
 use crate::operation::{Beneficiary, Operation, Status};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
+use crate::text::word_by_name;
 
 /// Where vouchers are read from (`mirakl.voucherSource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -678,3 +679,5 @@ pub(crate) mod tests {
         }
     }
 }
+
+word_by_name!(VoucherState => "voucher-state", VoucherChoice => "voucher-choice");

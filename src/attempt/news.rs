@@ -1,10 +1,24 @@
 //! What HiPay's news of a transaction means to the attempt that it belongs to: new, known, late, or
 //! against what was known.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Attempt, AttemptState, TransactionState};
-use crate::notification::{is_known, is_late};
+
+/// How far HiPay's clock and ours may differ.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
+
+/// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
+/// earlier release believed notices that were dated into the future.
+pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
+    let (Some(at), Some(until)) = (at, known) else { return false };
+    is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
+}
+
+/// False for a time that lies ahead.
+pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
+    known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
+}
 
 /// What a notice about an attempt is to what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! The form is that of the product that installations move over from:
 //! `TRANSFER_SALES_<voucher>_<marketplace>_<wallet>`, with `_R2`, `_R3`, … for later attempts.
 
-use crate::operation::{Beneficiary, PaymentKind};
+use crate::payment_kind::{Beneficiary, PaymentKind};
 
 /// The reference of attempt `number`.
 pub fn reference(base: &str, number: u32) -> String {

@@ -9,8 +9,8 @@ use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
-use crate::sentence::{Sentence, say};
 use crate::socket::{Ask, Event};
+use crate::text::message::{Sentence, say};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;

@@ -14,8 +14,8 @@ use crate::app;
 use crate::config::{Config, open_file, process_environment};
 use crate::release;
 use crate::setup;
-use crate::sys;
-use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, User, is_under_way, rehearse, rescue};
+use crate::sys::{self, User};
+use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, is_under_way, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";

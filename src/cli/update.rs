@@ -12,10 +12,11 @@ use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::config::EXAMPLE;
 use crate::release;
-use crate::socket::{self, Ask, Event, Releases, Wanted};
+use crate::socket::{self, Ask, Event};
 use crate::update::insistence::{Insistence, Insisting};
 use crate::update::running;
 use crate::update::story::{Known, Outcome, Past, Step};
+use crate::update::{Releases, Wanted};
 
 /// How long an update may take altogether, beginning with its package.
 const DONE_WITHIN: Duration = Duration::from_mins(30);

@@ -8,7 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
 use super::mistakes::{Mistake, shown};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
 /// The most aliases (`*name`), and the longest text with any, in bytes: with these nothing grows beyond some megabytes.

@@ -11,7 +11,7 @@ use serde_yaml::Value;
 
 use super::document::{self, Entry};
 use super::mistakes::{Mistake, Notice, Source};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// The first layer: the only place where settings and their defaults are listed.
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");

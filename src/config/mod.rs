@@ -32,11 +32,11 @@ pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 
 use crate::secret::Secret;
-use crate::sentence::say;
+use crate::text::message::say;
 
 pub use settings::{
     AccountConfig, AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType,
-    HashAlgorithm, HiPayConfig, Labels, Locale, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig,
+    HashAlgorithm, HiPayConfig, Labels, LogLevel, LogsConfig, MailConfig, MailSecurity, MiraklConfig,
     MiraklCredentials, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig,
     ServerConfig, TelemetryConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };

@@ -6,7 +6,7 @@ use super::document;
 use super::layers::{Layers, variable_of};
 use super::mistakes::{Mistake, Notice, Source};
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// The mistake has been noted; what depends on the value cannot be made.
 #[derive(Debug, Clone, Copy)]

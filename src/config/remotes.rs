@@ -8,7 +8,7 @@ use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 use crate::voucher::VoucherSource;
 
 /// How yes and no are written.

@@ -12,14 +12,15 @@ use super::document::known_fields;
 use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{
-    AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, Locale, LogsConfig, MailConfig,
+    AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, LogsConfig, MailConfig,
     MailSecurity, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
     TelemetryConfig, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 use super::values;
 use crate::label::{PLACEHOLDERS, unknown_placeholders};
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
+use crate::text::Locale;
+use crate::text::message::{Sentence, say};
 
 /// How a user is written.
 const USER: &str = "{ name: …, passwordHash: …, role: viewer }";

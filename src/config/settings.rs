@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::secret::Secret;
+use crate::text::{Locale, Word};
 use crate::voucher::VoucherSource;
+use std::borrow::Cow;
 
 /// How to reach Mirakl.
 #[derive(Debug, Clone)]
@@ -233,15 +235,6 @@ pub struct DashboardConfig {
     pub api_token: Option<Secret>,
     /// People besides the technical account.
     pub users: Vec<DashboardUser>,
-}
-
-/// A language of the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locale {
-    /// English.
-    English,
-    /// French.
-    French,
 }
 
 /// Somebody who may sign in to the dashboard.
@@ -494,6 +487,15 @@ impl TimeWindow {
     /// Whether a time of day is in it. It closes just before `to`.
     pub fn contains(self, time: Time) -> bool {
         if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
+    }
+}
+
+impl Word for Role {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Viewer => "role-viewer",
+            Self::Operator => "role-operator",
+        }))
     }
 }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::mistakes::shown;
 use super::settings::{LogLevel, TimeWindow};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

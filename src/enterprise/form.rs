@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
-use crate::sentence::say;
+use crate::text::message::say;
 
 /// Reads a form. A name that ends in `[]` gets the next number of its list, as in PHP.
 ///

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, too_deep};
-use crate::sentence::say;
+use crate::text::message::say;
 
 /// Reads an object: its fields, and the name of the one object that it consists of, where it does
 /// (`{"settlement": {…}}`).

@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
-use crate::sentence::say;
+use crate::text::message::say;
 
 /// An element that is open.
 struct Open {

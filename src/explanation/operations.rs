@@ -3,7 +3,7 @@
 use super::{Actor, Explanation, Next, refusals};
 use crate::attempt::{Attempt, AttemptState};
 use crate::operation::{Hold, Operation, PaymentKind, Status, Unready};
-use crate::sentence::Said;
+use crate::text::message::Said;
 use crate::voucher::HeldBecause;
 
 /// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::refusals::{CODES, DETAILS};
 use super::*;
-use crate::config::Locale;
 use crate::operation::{Hold, Operation, Status, Unready};
+use crate::text::Locale;
 use crate::vendor::{DocumentStatus, Trouble, Vendor, Warning};
 use crate::voucher::HeldBecause;
 

@@ -20,7 +20,7 @@ use crate::operation::PaymentKind;
 use crate::refusal::Refusal;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 pub use identification::{Identification, KnownDocument};
 pub use types::*;

@@ -2,7 +2,7 @@
 //!
 //! The codes are those of HiPay's description and of its guides.
 
-use crate::sentence::Sentence;
+use crate::text::message::Sentence;
 
 /// Every documented `code` of an answer (and HTTP status, where an answer has no code) with the one that
 /// it means.

@@ -13,7 +13,7 @@ use crate::ledger::is_feeding;
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// What every answer has.
 #[derive(Deserialize, Default)]

@@ -10,9 +10,9 @@ use super::JobError;
 use super::record::{BatchRecord, BatchState, Failure, Subject};
 use crate::logs::{masked, without_numbers};
 use crate::money::Amount;
-use crate::sentence::Sentence;
 use crate::store::StoreError;
 use crate::telemetry;
+use crate::text::message::Sentence;
 
 /// Where a batch shows how far it is.
 pub trait Progress: Send + Sync {

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::wallet_set::Moved;
 use super::{BatchRecord, Context, JobError};
 use crate::attempt::AttemptState;
+use crate::attempt::CLOCKS_DIFFER;
 use crate::config::Config;
 use crate::hipay::ActingOn;
-use crate::notification::CLOCKS_DIFFER;
 use crate::operation::{Beneficiary, Operation, Status};
-use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 
 const DOCUMENT: &str = "binding";
 

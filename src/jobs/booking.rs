@@ -8,8 +8,9 @@ use super::JobError;
 use crate::attempt::Payment;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Operation};
-use crate::sentence::say;
-use crate::store::{OPERATOR_DEBTS, Query, View, Writer};
+use crate::schema::OPERATOR_DEBTS;
+use crate::store::{Query, View, Writer};
+use crate::text::message::say;
 use crate::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operations};
 
 /// A voucher with everything that is needed to write it down in one transaction.

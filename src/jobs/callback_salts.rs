@@ -14,8 +14,8 @@ use super::Context;
 use crate::hipay::ActingOn;
 use crate::remote::CallError;
 use crate::secret::Secret;
-use crate::sentence::say;
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::say;
 use crate::vendor::Vendor;
 
 /// How often, at most, an account's salt is read again because a notice did not fit.

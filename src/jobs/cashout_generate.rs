@@ -23,8 +23,9 @@ use crate::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::hipay::ActingOn;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Operation};
-use crate::sentence::{Sentence, say};
-use crate::store::{Query, StoreError, View, Writer, day_number};
+use crate::schema::day_number;
+use crate::store::{Index, Query, Record, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 use crate::vendor::Vendor;
 use crate::voucher::{HeldBecause, ListedVoucher, SOURCES_APART, Voucher, VoucherRecord, VoucherSource};
 
@@ -68,6 +69,19 @@ pub struct CycleRecord {
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
+}
+
+impl Record for CycleRecord {
+    const COLLECTION: &'static str = "cycles";
+    type Key = i64;
+
+    fn key(&self) -> i64 {
+        day_number(self.date)
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        Vec::new()
+    }
 }
 
 /// The progress of reading vouchers.

@@ -13,8 +13,8 @@ use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, due, fresh_shops, outcome, unpaid_vouchers};
 use crate::hipay::ActingOn;
 use crate::operation::{Event, Hold, Operation, PaymentKind, Status};
-use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View};
+use crate::text::message::{Sentence, say};
 use crate::vendor::Vendor;
 
 /// What has waited for longer since its cycle is paid before anything newer (rules, section 3).

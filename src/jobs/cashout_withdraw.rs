@@ -15,8 +15,8 @@ use super::pay::{Paying, subject};
 use super::{Context, JobError, Run, Subject, due, fresh_shops, outcome};
 use crate::hipay::{Account, ActingOn};
 use crate::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
-use crate::sentence::{Sentence, say};
 use crate::store::View;
+use crate::text::message::{Sentence, say};
 use crate::vendor::Vendor;
 
 /// Withdraws what is payable. One wallet's operations follow each other, so that its balance is

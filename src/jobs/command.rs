@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::GenerateArguments;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// A batch and what it is asked for. As JSON: `{"command": "vendor:process", "since": null}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,9 +13,9 @@ use super::{Context, JobError, payments};
 use crate::inbox::{Notification, NotificationKind, Outcome};
 use crate::logs::masked;
 use crate::operation::Operation;
-use crate::sentence::{Sentence, say};
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 use crate::telemetry;
+use crate::text::message::{Sentence, say};
 
 /// How much longer than it has worked it gives way, while more comes than it can deal with at once.
 const GIVING_WAY: u32 = 9;

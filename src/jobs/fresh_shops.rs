@@ -10,8 +10,8 @@ use super::{Context, JobError, Run, Subject};
 use crate::mirakl::Shop;
 use crate::operation::Operation;
 use crate::remote::CallError;
-use crate::sentence::say;
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::say;
 use crate::vendor::Vendor;
 
 /// Operations read from the store at once.

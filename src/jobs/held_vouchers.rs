@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use super::cashout_generate::Generation;
 use super::shown_vouchers::{Shown, ShownVouchers};
 use super::{JobError, Subject};
-use crate::sentence::say;
 use crate::store::{Query, View, Writer};
+use crate::text::message::say;
 use crate::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord};
 
 impl Generation<'_> {

@@ -18,8 +18,8 @@ use crate::ledger::{LedgerAccount, LedgerEntry, LedgerMatch, SoughtPayment};
 use crate::money::Amount;
 use crate::operation::{Operation, PaymentKind};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 use crate::vendor::Vendor;
 use crate::voucher::{Voucher, VoucherRecord};
 

@@ -12,11 +12,13 @@ mod cashout_generate;
 mod cashout_transfer;
 mod cashout_withdraw;
 mod command;
+mod digest;
 mod drain_inbox;
 mod due;
 mod fresh_shops;
 mod funds;
 mod held_vouchers;
+pub mod inbox;
 mod labels;
 mod ledger;
 mod operation_choices;
@@ -59,6 +61,7 @@ pub use callback_salts::{
 };
 pub use cashout_generate::{CycleRecord, GenerateArguments};
 pub use command::Command;
+pub use digest::{gather_digest, make_digests};
 pub use drain_inbox::drain_inbox;
 pub use due::due_for_transfers;
 pub use funds::EscrowBalance;
@@ -80,13 +83,18 @@ use crate::hipay::{ActingOn, HiPay};
 use crate::mirakl::Mirakl;
 use crate::money::Amount;
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
-use crate::store::{Store, StoreError};
+use crate::store::{Schema, Store, StoreError};
 use crate::telemetry::Telemetry;
+use crate::text::message::{Sentence, say};
 use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
 use record::NewBatch;
+
+/// Adds the collections of the batches to a schema.
+pub fn with_batches(schema: Schema) -> Schema {
+    schema.with::<BatchRecord>().with::<CycleRecord>()
+}
 
 /// What a batch works with.
 #[derive(Clone)]

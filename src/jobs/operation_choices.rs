@@ -14,8 +14,8 @@ use crate::hipay::{ActingOn, Transaction};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Event, Hold, Operation, OperationChoice, PaymentKind, Status};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, asker, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, asker, say};
 use crate::vendor::Vendor;
 
 /// The longest reason that is kept, in characters.

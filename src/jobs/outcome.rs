@@ -7,13 +7,13 @@ use serde_json::Map;
 use super::{Context, ledger};
 use crate::attempt::{Attempt, AttemptState};
 use crate::hipay::Transaction;
-use crate::inbox::{self, NotificationKind};
+use crate::inbox::NotificationKind;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Column, Event, Hold, Operation, PaymentKind, Status, Unready};
 use crate::refusal::Refusal;
 use crate::remote::Rejection;
-use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 
 /// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
 /// anything to store. `None` where there is no such operation.
@@ -48,7 +48,7 @@ pub(super) fn keep(
     let mut heard = false;
     // A notice may have overtaken the answer to our own request.
     for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
-        heard |= inbox::release(writer, NotificationKind::Wallet, id)?;
+        heard |= super::inbox::release(writer, NotificationKind::Wallet, id)?;
         ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
     }
     Ok(heard)
@@ -431,7 +431,7 @@ pub(super) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     }
     // From a status that is only payable the payment has to be seen as sent first.
     let _ = operation.happen(Event::Sending(kind), &say!("pay-found"), now);
-    let _ = operation.happen(transaction.state.event(kind), &message, now);
+    let _ = operation.happen(Event::of_transaction(transaction.state, kind), &message, now);
     let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
     if of_voucher && operation.status == Status::TransferSuccess {
         // The money had moved before Mirakl showed the difference.

@@ -14,8 +14,8 @@ use crate::ledger::{LedgerEntry, LedgerVerdict, SoughtPayment};
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Unready};
 use crate::remote::{CallError, Rejection};
-use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
+use crate::text::message::{Sentence, say};
 use crate::vendor::Vendor;
 
 /// How often, at most, a request is sent in one run while nobody knows what became of it.

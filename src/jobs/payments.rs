@@ -4,9 +4,9 @@
 use crate::enterprise::{self, Message, Unreadable};
 use crate::inbox::{Notification, Outcome};
 use crate::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
-use crate::sentence::{Sentence, say};
 use crate::settlement::Settlement;
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 
 /// Applies a notification to the payment or settlement that it is about.
 pub(super) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<Outcome, StoreError> {

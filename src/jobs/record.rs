@@ -12,8 +12,9 @@ use super::batch::Run;
 use super::{Command, Context, JobError};
 use crate::metrics;
 use crate::money::Amount;
-use crate::sentence::{Said, Sentence, say};
-use crate::store::{Query, Store, StoreError, View, Writer};
+use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
+use crate::text::message::{Said, Sentence, say};
+use crate::text::word_by_name;
 
 /// How a batch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -316,3 +317,23 @@ impl BatchRecord {
         })
     }
 }
+
+impl Record for BatchRecord {
+    const COLLECTION: &'static str = "batches";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            Index::new("state", 2, |batch: &Self| vec![Entry::new(batch.state().name().to_owned(), batch.started_at)])
+                .counted(),
+            Index::new("command", 1, |batch: &Self| vec![Entry::new(batch.command.clone(), batch.started_at)])
+                .counted(),
+        ]
+    }
+}
+
+word_by_name!(BatchState => "batch");

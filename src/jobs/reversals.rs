@@ -18,8 +18,8 @@ use crate::hipay::Transaction;
 use crate::ledger::{LedgerAccount, LedgerEntry};
 use crate::operation::{Operation, PaymentKind, Status};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
 use crate::store::{Query, View};
+use crate::text::message::{Sentence, say};
 
 /// The age up to which executed and given-up payments are looked at again.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, JobError};
 use crate::mirakl::PROCESS_FIELD;
-use crate::sentence::{Sentence, say};
 use crate::store::View;
+use crate::text::message::{Sentence, say};
 
 const DOCUMENT: &str = "mirakl_setup";
 

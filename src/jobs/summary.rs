@@ -6,8 +6,8 @@ use super::record::NOT_DUE;
 use super::{BatchRecord, BatchState, Command, Context, Ended, JobError};
 use crate::config::LogLevel;
 use crate::money::Amount;
-use crate::sentence::{Sentence, say};
 use crate::store::StoreError;
+use crate::text::message::{Sentence, say};
 use crate::trouble::{self, Noticed};
 
 /// A call that was not answered so long ago is what ended a run.

@@ -12,8 +12,8 @@ use super::{Context, JobError, Run, due, reversals};
 use crate::attempt::{Attempt, AttemptState, TransactionState};
 use crate::hipay::ActingOn;
 use crate::operation::{Hold, Operation, PaymentKind, Status};
-use crate::sentence::{Sentence, say};
 use crate::store::{Reader, View};
+use crate::text::message::{Sentence, say};
 
 /// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
 /// because it may still go through.

@@ -10,8 +10,8 @@ use super::{Context, JobError, Run, due};
 use crate::attempt::AttemptState;
 use crate::operation::{Beneficiary, Hold, Operation, Status};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 use crate::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 
 /// Operations that are read from the store at once.

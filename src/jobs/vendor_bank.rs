@@ -6,8 +6,8 @@ use super::{Context, JobError, Run};
 use crate::hipay::{BankStatus, NewBankInfo};
 use crate::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
 use crate::remote::CallError;
-use crate::sentence::say;
 use crate::store::View;
+use crate::text::message::say;
 use crate::vendor::{
     DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_content,
     is_sendable_file, same_iban, valid_bic, valid_iban,

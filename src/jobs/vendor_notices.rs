@@ -15,13 +15,14 @@ use super::drain_inbox::{due, settle};
 use super::vendor_bank::blocked_by_others;
 use super::wallet_notices::{Dealt, Line, OwnAccounts, Severity, line, unreadable, words};
 use super::{Context, JobError};
+use crate::attempt::is_late;
 use crate::hipay::BankStatus;
 use crate::inbox::{Notification, Outcome};
 use crate::mirakl::{Shop, ShopUpdate};
-use crate::notification::{Meaning, WalletNotice, is_late};
+use crate::notification::{Meaning, WalletNotice};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 use crate::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 
 /// How many vendors are dealt with at once: each may wait for Mirakl.

@@ -10,8 +10,8 @@ use super::setup::{BANK_PROOF, read_setup};
 use super::wallet_search::WalletSearch;
 use super::{Context, JobError, Run, Subject, vendor_bank, vendor_documents, vendor_wallet};
 use crate::mirakl::{Shop, ShopDocument};
-use crate::sentence::say;
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::say;
 use crate::vendor::{SentDocument, Trouble, Vendor, VendorPart, Warning, country_alpha2};
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.

@@ -7,8 +7,8 @@ use crate::hipay::{Account, ActingOn, NewAccount};
 use crate::mirakl::Shop;
 use crate::refusal::Refusal;
 use crate::remote::CallError;
-use crate::sentence::Sentence;
 use crate::store::{StoreError, View};
+use crate::text::message::Sentence;
 use crate::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
 
 /// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`

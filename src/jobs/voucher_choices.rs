@@ -1,8 +1,8 @@
 //! A person's choices on a voucher that has made no operation: release it, or settle it.
 
 use super::{Context, JobError};
-use crate::sentence::{Sentence, asker, say};
 use crate::store::{View, Writer};
+use crate::text::message::{Sentence, asker, say};
 use crate::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 
 /// Does what a person has chosen about the voucher `id`, and keeps who, when and why. A release has the next run

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::record::NewBatch;
 use super::{BatchRecord, BatchState, Command, JobError};
-use crate::sentence::say;
 use crate::store::{Query, Store, StoreError, View, Writer};
+use crate::text::message::say;
 
 /// How many batches may wait. More of them are no use to anybody.
 const WAITING_AT_MOST: usize = 50;

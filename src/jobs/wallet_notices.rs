@@ -7,16 +7,16 @@
 use jiff::Timestamp;
 
 use super::outcome::{Found, take_after_all, take_back, take_over};
-use crate::attempt::{Attempt, AttemptState, News, TransactionState};
+use crate::attempt::{Attempt, AttemptState, CLOCKS_DIFFER, News, TransactionState};
 use crate::config::Config;
 use crate::hipay::Transaction;
 use crate::inbox::{Notification, Outcome};
 use crate::money::Amount;
 use crate::movement::Movement;
-use crate::notification::{CLOCKS_DIFFER, Meaning, WalletNotice};
+use crate::notification::{Meaning, WalletNotice};
 use crate::operation::{Hold, Operation, PaymentKind};
-use crate::sentence::{Sentence, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
 
 /// How much of HiPay's words stands in a sentence of ours, in characters.
 const WORDS: usize = 300;

@@ -9,7 +9,7 @@ use super::{Context, JobError, Run, Subject};
 use crate::hipay::{Account, ActingOn, GroupMember};
 use crate::mirakl::Shop;
 use crate::remote::CallError;
-use crate::sentence::say;
+use crate::text::message::say;
 
 /// The search of one run: the merchant group's list is read once, when the first wallet is looked for.
 pub(super) struct WalletSearch<'a> {

@@ -9,8 +9,8 @@ use crate::hipay::ActingOn;
 use crate::money::Amount;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::remote::CallError;
-use crate::sentence::{Sentence, asker, say};
 use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, asker, say};
 use crate::vendor::Vendor;
 
 /// A number of operations and their sums.

@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::app::schema;
 use crate::config::{Config, RetentionConfig};
-use crate::store::{Listing, Query, StoreOptions, View, schema};
+use crate::store::{Listing, Query, StoreOptions, View};
 
 /// A line at a fixed time.
 pub(super) fn line(level: LogLevel, message: &str) -> LogLine {

@@ -5,11 +5,10 @@ use jiff::civil::Date;
 
 use super::digest::Digest;
 use super::{Letter, Mail};
-use crate::config::{Config, Locale, LogLevel};
-use crate::locale::Texts;
+use crate::config::{Config, LogLevel};
 use crate::logs::{Sentence, Summary, masked};
-use crate::sentence;
 use crate::sys;
+use crate::text::{Locale, Texts, message};
 use crate::trouble::Trouble;
 
 /// So many sentences are told; how many more there are is said.
@@ -114,7 +113,7 @@ impl Scribe<'_> {
     }
 
     fn trouble(&self, trouble: &Trouble) -> (String, Vec<Part>) {
-        let message = masked(&sentence::in_words(&trouble.message, trouble.said.as_ref(), self.texts));
+        let message = masked(&message::in_words(&trouble.message, trouble.said.as_ref(), self.texts));
         let short: String = message.chars().take(LONGEST_SUBJECT).collect();
         let short = if short.len() < message.len() { format!("{short}…") } else { short };
         let level = self.level(trouble.level);

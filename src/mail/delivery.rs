@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Settings};
 use crate::logs::MAIL;
 use crate::metrics::MAILS;
-use crate::sentence::say;
 use crate::store::{Query, Store, StoreError, View};
+use crate::text::message::say;
 use crate::trouble::{self, Noticed, Troubles};
 
 /// How long mails that came to an end are kept.

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use channel::Channel;
 use delivery::{Delivery, key_of, report};
 pub use digest::{Digest, OfLevel, OfStatus, Runs};
-pub use outbox::{Mail, MailKind, MailState};
+pub use outbox::{Mail, MailKind, MailState, queue};
 pub use post::{Letter, Post, PostError, SENT_WITHIN};
 
 use crate::clock::Clock;
@@ -56,7 +55,7 @@ const QUEUED_WITHIN: Duration = Duration::from_secs(10);
 const MAX_UNKEPT: usize = 50;
 /// How many sentences are remembered as told.
 const MAX_TOLD: usize = 500;
-/// How often the settings are looked at, which may ask for a digest now.
+/// How often the outbox is looked at: others put digests into it.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How many lines of before a restart are looked through for an alert.
 const MOST_LINES_OF_BEFORE: usize = 20_000;
@@ -65,9 +64,6 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The document about the last alert.
 const ALERTS: &str = "mail/alerts";
-/// The document about the last digest.
-const DIGEST: &str = "mail/digest";
-
 /// How far the log has been mailed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Mark {
@@ -75,14 +71,6 @@ struct Mark {
     mailed_until: Option<Timestamp>,
     /// When the last alert was made.
     made_at: Option<Timestamp>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-/// The last day that a digest was made on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct LastDigest {
-    made_on: Date,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -149,7 +137,6 @@ impl Mailer {
                 () = stop.cancelled() => break,
             }
             let worked = async {
-                self.make_digest().await;
                 self.tell_troubles().await;
                 self.make_alert(false).await;
                 self.delivery.send_due().await
@@ -353,38 +340,6 @@ impl Mailer {
         let known = self.troubles.aside().as_ref().and_then(Aside::read).map(|known| known.key);
         mails.retain(|mail| mail.trouble.as_ref().is_none_or(|trouble| Some(&trouble.key) != known.as_ref()));
         self.send_unkept(mails).await;
-    }
-
-    /// Makes the digest of yesterday, where it is asked for and has not been made today.
-    async fn make_digest(&mut self) {
-        let config = self.settings.get();
-        let Some((time, mail)) = config.mail.as_ref().and_then(|mail| Some((mail.digest?, mail))) else { return };
-        let now = self.clock.now();
-        let today = now.to_zoned(config.hipay.time_zone.clone()).date();
-        let Ok(due) = today.to_datetime(time).to_zoned(config.hipay.time_zone.clone()) else { return };
-        let passed = due.timestamp() <= now;
-        let outcome = async {
-            let last = self.store.reading(|reader| reader.get_document::<LastDigest>(DIGEST)).await?;
-            let yesterday = today.saturating_sub(jiff::Span::new().days(1));
-            let digest = match &last {
-                Some(last) if last.made_on >= today || !passed => return Ok(()),
-                Some(_) => Some(Digest::gather(&self.store, yesterday, &config.hipay.time_zone).await?),
-                // The first one comes at its next time, not at once.
-                None => None,
-            };
-            let unknown = last.map(|last| last.unknown).unwrap_or_default();
-            let last = LastDigest { made_on: if passed { today } else { yesterday }, unknown };
-            let mail = digest.map(|digest| Mail::of_digest(digest, mail.to.clone(), now));
-            let write = self.store.write(move |writer| {
-                if let Some(mail) = mail {
-                    outbox::queue(writer, mail)?;
-                }
-                writer.put_document(DIGEST, &last)
-            });
-            write.await
-        };
-        let outcome: Result<(), StoreError> = outcome.await;
-        report("make the digest", outcome.err().as_ref());
     }
 }
 

@@ -217,7 +217,7 @@ impl Record for Mail {
 /// Stores a new mail. Lines that wait to be mailed already are not mailed twice: an alert that was
 /// not taken yet gets the new lines as well. Nor is a trouble told that is over before anybody was: its end tells of
 /// it too.
-pub(super) fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
+pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
     if let Some(trouble) = &new.trouble {
         for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
             let Some(waiting) = writer.get::<Mail>(&id)? else { continue };

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
 use crate::secret::Secret;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 use crate::voucher::{ListedVoucher, Voucher, VoucherSource};
 
 pub use types::*;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{Listing, Mirakl, Unreadable, wire};
 use crate::lenient::Scalar;
 use crate::remote::CallError;
-use crate::sentence::say;
+use crate::text::message::say;
 use crate::voucher::ListedVoucher;
 
 /// What tells one voucher from another. Its amounts belong to it, so that two rows of one number

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
 use crate::lenient::Scalar;
 use crate::money::{Amount, Currency};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 use crate::voucher::{ListedVoucher, Voucher, VoucherSource};
 
 #[derive(Deserialize)]

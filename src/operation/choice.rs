@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Hold, Operation, Status};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// A person's choice on an operation (rules, number 12 of "Money never moves twice").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

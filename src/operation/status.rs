@@ -1,12 +1,16 @@
 //! The status machine of an operation: what it can be, what can happen to it, and what follows.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use crate::sentence::{Sentence, say};
+use crate::attempt::TransactionState;
+use crate::payment_kind::PaymentKind;
+use crate::text::Word;
+use crate::text::message::{Sentence, say};
 
 /// Where an operation stands. The numbers are those of the product's documentation; stores and
 /// exports keep them.
@@ -304,29 +308,6 @@ impl Column {
     }
 }
 
-/// The two payments in an operation's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentKind {
-    /// Technical account to wallet.
-    Transfer,
-    /// Wallet to bank account.
-    Withdrawal,
-}
-
-impl PaymentKind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Transfer, Self::Withdrawal];
-
-    /// The word for messages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Withdrawal => "withdrawal",
-        }
-    }
-}
-
 /// What can happen to an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -357,6 +338,20 @@ pub enum Event {
     Reversed(PaymentKind),
     /// A person wants a canceled withdrawal to be tried again.
     RetryAsked,
+}
+
+impl Event {
+    /// Returns what a transaction in this state means to the operation whose payment of `kind` it is.
+    pub fn of_transaction(state: TransactionState, kind: PaymentKind) -> Self {
+        match (state, kind) {
+            (TransactionState::Pending | TransactionState::Standby | TransactionState::Unknown, _) => {
+                Self::Requested(kind)
+            }
+            (TransactionState::Captured, _) => Self::Captured(kind),
+            (TransactionState::Failed, _) | (TransactionState::Canceled, PaymentKind::Transfer) => Self::Failed(kind),
+            (TransactionState::Canceled, PaymentKind::Withdrawal) => Self::Canceled,
+        }
+    }
 }
 
 impl Event {
@@ -549,5 +544,22 @@ mod tests {
             }
             prop_assert_eq!(status == Status::WithdrawSuccess, withdrawn == 1);
         }
+    }
+}
+
+impl Word for Status {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        Some(format!("operation-{}", self.name().to_ascii_lowercase()).into())
+    }
+}
+
+/// The entry in the column of a payment.
+impl Word for (PaymentKind, Column) {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        let column = match self.0 {
+            PaymentKind::Transfer => "transfer",
+            PaymentKind::Withdrawal => "withdraw",
+        };
+        Some(format!("{column}-{}", self.1.name()).into())
     }
 }

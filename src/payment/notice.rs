@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::status::PaymentStatus;
 use crate::enterprise::{Fields, Unreadable, quoted};
-use crate::locale::Texts;
 use crate::money::{Amount, Currency};
-use crate::sentence::{Said, Sentence, in_words, say};
+use crate::text::Texts;
+use crate::text::message::{Said, Sentence, in_words, say};
 
 /// How long a transaction reference may be, in characters; HiPay's have twelve.
 const REFERENCE_AT_MOST: usize = 100;

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::sentence::{Sentence, say};
+use crate::text::Word;
+use crate::text::message::{Sentence, say};
+use crate::text::word_by_name;
+use std::borrow::Cow;
 
 /// A status by its number. It decides what became of a payment; the field `state` does not.
 /// A number that is not known is kept and shown as it is.
@@ -155,6 +158,19 @@ impl From<&PaymentStatus> for Sentence {
         let Some(name) = status.name() else { return Self::quoting(status.to_string()) };
         let word = Self::worded(name, &format!("payment-{}", status.0), []);
         say!("notice-payment-status", number = status.0, word)
+    }
+}
+
+word_by_name!(PaymentOutcome => "outcome");
+
+/// Beside it stands its number, so that one without a word is shown by that alone.
+impl Word for PaymentStatus {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        self.name().map(|_| format!("payment-{}", self.0).into())
+    }
+
+    fn plain(&self) -> String {
+        self.0.to_string()
     }
 }
 

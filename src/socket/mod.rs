@@ -11,5 +11,5 @@ mod server;
 
 pub use client::Connection;
 pub use place::{SOCKET, connect};
-pub use protocol::{Ask, Event, Greeting, PROTOCOL, Releases, Request, Stop, Trouble, TroubleKind, Wanted};
+pub use protocol::{Ask, Event, Greeting, PROTOCOL, Request, Stop, Trouble, TroubleKind};
 pub use server::{Listening, Service};

@@ -3,14 +3,12 @@
 //! A change that an older side would misunderstand raises [`PROTOCOL`]; what an older side can leave
 //! out does not.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
 use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
 use crate::operation::{Operation, OperationChoice};
-use crate::update::story::Known;
+use crate::update::{Releases, Wanted};
 use crate::voucher::{VoucherChoice, VoucherRecord};
 
 /// The version of what is said. Sides of different versions do not talk.
@@ -97,51 +95,6 @@ pub enum Ask {
         /// Ask neither Mirakl nor HiPay.
         offline: bool,
     },
-}
-
-/// What can be asked for about releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "wanted", rename_all = "snake_case")]
-pub enum Wanted {
-    /// What is known.
-    Look,
-    /// That GitHub is asked now.
-    Check,
-    /// That a release is fetched and installed: this one, or the newest.
-    Install {
-        /// The version.
-        version: Option<String>,
-        /// Also where it is older than what runs, or was rolled back before.
-        #[serde(default)]
-        insists: bool,
-    },
-    /// That a package on this machine's disk is installed, which the service can read.
-    Package {
-        /// Where it is.
-        path: PathBuf,
-        /// The version that it is for.
-        version: String,
-        /// Also where it is older than what runs, or was rolled back before.
-        #[serde(default)]
-        insists: bool,
-    },
-    /// That the release before this one is put back.
-    Return,
-}
-
-/// What is known of releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Releases {
-    /// The version that runs.
-    pub version: String,
-    /// What the guard knows.
-    pub known: Known,
-    /// The newer versions that there are.
-    #[serde(default)]
-    pub newer: Vec<String>,
-    /// Why that is not known, or what was asked for was not begun: a sentence with the way out.
-    #[serde(default)]
-    pub obstacle: Option<String>,
 }
 
 /// A later line of the asker's: it wants the batch to be stopped.

@@ -21,8 +21,8 @@ use crate::check;
 use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
 use crate::operation::OperationChoice;
 use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
-use crate::sentence::say;
 use crate::store::View;
+use crate::text::message::say;
 use crate::update::Installer;
 
 /// How long a request may be, in bytes.

@@ -6,7 +6,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::disk::is_full;
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// Why the store could not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

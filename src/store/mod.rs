@@ -21,7 +21,6 @@ use crate::clock::Clock;
 
 mod backup;
 mod building;
-mod collections;
 mod error;
 mod format;
 mod key;
@@ -41,13 +40,12 @@ mod view;
 mod walk;
 mod writer;
 
-pub(crate) use collections::{OPERATOR_DEBTS, QUARTER_OF_A_DAY};
-pub use collections::{day_number, day_of_number, schema};
 pub use error::StoreError;
 pub use key::{Key, Ordered};
 pub use listing::Listing;
 pub use pace::Pace;
 pub use query::{Cursor, Query};
+pub(crate) use record::{DAY, QUARTER_OF_A_DAY};
 pub use record::{Entry, Index, Record, Schema};
 pub use size::Size;
 pub use view::{Keys, Page, Reader, View};

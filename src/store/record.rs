@@ -8,6 +8,11 @@ use serde::de::DeserializeOwned;
 use super::error::StoreError;
 use super::key::{Key, Ordered};
 
+/// Width of the time buckets of lists that fill slowly, in seconds.
+pub(crate) const DAY: u64 = 24 * 60 * 60;
+/// The same of lists that fill quickly.
+pub(crate) const QUARTER_OF_A_DAY: u64 = DAY / 4;
+
 /// A kind of record. It is stored as JSON under its key; unknown fields survive a rewrite where
 /// the type keeps them with `#[serde(flatten)]`.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {

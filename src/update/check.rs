@@ -17,10 +17,10 @@ use super::{Obstacle, running};
 use crate::clock::Clock;
 use crate::config::{Settings, UpdateChannel, UpdateConfig};
 use crate::hex::hex;
-use crate::locale::Texts;
 use crate::release::TARGET;
 use crate::remote::Manners;
 use crate::store::{Store, StoreError, View};
+use crate::text::Texts;
 
 /// Where the last check is kept.
 const DOCUMENT: &str = "update/last_check";

@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 use tokio::sync::watch;
 
+use super::request::{Releases, Wanted};
 use super::story::{Outcome, Reason};
 use super::worker::GuardLink;
 use super::{Answer, Obstacle, Release, Updates, running};
 use crate::config::{Settings, UpdateAuto};
-use crate::locale::Texts;
 use crate::release;
-use crate::socket::{Releases, Wanted};
 use crate::store::StoreError;
+use crate::text::Texts;
 
 /// How often it is looked whether a patch is to be installed unasked.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);

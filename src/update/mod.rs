@@ -10,7 +10,6 @@
 
 pub mod channel;
 mod check;
-pub mod duty;
 mod fetch;
 mod github;
 pub mod guard;
@@ -19,6 +18,7 @@ mod install;
 mod notes;
 mod obstacle;
 mod release;
+mod request;
 pub mod reserve;
 pub mod story;
 pub mod worker;
@@ -29,6 +29,7 @@ pub use install::{Errand, ErrandState, Hindrance, Installer};
 pub use notes::notes_html;
 pub use obstacle::Obstacle;
 pub use release::{Asset, Kind, Offer, Release, asset_name};
+pub use request::{Releases, Wanted};
 
 /// The version that runs.
 pub fn running() -> semver::Version {

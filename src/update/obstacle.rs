@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::locale::Texts;
+use crate::text::Texts;
 
 /// What stands in the way of looking for an update or of fetching one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

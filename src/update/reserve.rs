@@ -12,7 +12,7 @@ pub(super) const RESERVE: &str = "reserve";
 
 /// Takes so many bytes of the file system that `folder` is on. An error where they are not there; a file
 /// system that cannot promise any is left as it is.
-pub(super) fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
+pub(crate) fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
     let file = File::create(folder.join(RESERVE))?;
     match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => file.sync_all(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::locale::{Texts, Value};
+use crate::text::{Texts, Value};
 
 /// The number of past attempts that the worker is told of.
 pub const PAST_TOLD: usize = 20;

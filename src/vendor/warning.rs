@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::sentence::{Said, Sentence};
+use crate::text::message::{Said, Sentence};
 
 /// What is wrong, by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
 use crate::config::{CHANGEABLE, Config, Mend, Source, WriteBackError};
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// A setting that can be changed.
 #[derive(Debug, Serialize, ToSchema)]

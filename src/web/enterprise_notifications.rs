@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Problem, Web};
 use crate::enterprise::{self, Message, Unreadable};
 use crate::hipay::payment_signature::{PaymentSignature, SignatureError};
-use crate::inbox::{self, NewNotification, NotificationKind};
+use crate::inbox::{NewNotification, NotificationKind};
+use crate::jobs;
 use crate::payment::transaction_reference;
 use crate::settlement::settlement_reference;
 
@@ -83,7 +84,7 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
     };
     let (action, subject) = read;
     let new = NewNotification { kind, action, subject, account_id: None, body: text, identity: None };
-    let (id, repeated) = inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
+    let (id, repeated) = jobs::inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
     if let Some(reason) = unreadable.filter(|_| !repeated) {
         tracing::error!(
             action = "notification",

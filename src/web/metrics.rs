@@ -28,7 +28,8 @@ use crate::mail::Mail;
 use crate::metrics as names;
 use crate::money::{Amount, Currency};
 use crate::operation::{Operation, Status};
-use crate::store::{Reader, StoreError, View, day_of_number};
+use crate::schema::day_of_number;
+use crate::store::{Reader, StoreError, View};
 use crate::trouble;
 use crate::vendor::Vendor;
 

@@ -1,6 +1,6 @@
 //! What is wrong with an address or a form, by what the reader of its fields says: in sentences of ours.
 
-use crate::sentence::{Sentence, say};
+use crate::text::message::{Sentence, say};
 
 /// Of the reader's words, such as "level: unknown variant `LOUD`, expected `DEBUG` or `INFO`"; `also` are
 /// the names that are allowed beside those it knows.

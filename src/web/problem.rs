@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::jobs::JobError;
-use crate::locale::Texts;
-use crate::sentence::Sentence;
 use crate::store::StoreError;
+use crate::text::Texts;
+use crate::text::message::Sentence;
 
 /// An answer that says what is wrong.
 #[derive(Debug, Clone)]

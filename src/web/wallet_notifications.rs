@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::limits::BODY_LIMIT;
 use super::{Problem, Web};
 use crate::hipay::signature::{VerifiedNotice, verify_wallet_notice};
-use crate::inbox::{self, NewNotification, NotificationKind};
+use crate::inbox::{NewNotification, NotificationKind};
 use crate::jobs::{self, SaltError};
 use crate::notification::{Document, form_field, form_value};
 
@@ -92,11 +92,11 @@ async fn receive(
     };
     let (account, bytes) = (notice.account_id, new.body.len());
     // A repetition takes no room.
-    if !quotas.take(&web, account, bytes).await? && !inbox::is_known(&web.context.store, &new).await? {
+    if !quotas.take(&web, account, bytes).await? && !jobs::inbox::is_known(&web.context.store, &new).await? {
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, "the account has sent more notices today than are kept"));
     }
-    let received = inbox::receive(&web.context.store, new, web.context.clock.now()).await;
+    let received = jobs::inbox::receive(&web.context.store, new, web.context.clock.now()).await;
     if !matches!(received, Ok((_, false))) {
         quotas.give_back(account, bytes);
     }
@@ -176,7 +176,7 @@ impl Quotas {
         let kept = match begun.filter(|begun| begun.day == day) {
             Some(_) => None,
             None if own => Some((0, 0)),
-            None => Some(inbox::kept_since(&web.context.store, account, day).await?),
+            None => Some(jobs::inbox::kept_since(&web.context.store, account, day).await?),
         };
         let mut quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = quotas.entry(account).or_insert(Taken { day: Timestamp::MIN, notices: 0, bytes: 0 });

@@ -3,7 +3,7 @@
 use cashout::attempt::{Attempt, AttemptState, Payment, reference};
 use cashout::money::{Amount, Currency};
 use cashout::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
-use cashout::sentence::Sentence;
+use cashout::text::message::Sentence;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;

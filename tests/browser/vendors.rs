@@ -1,8 +1,8 @@
 //! The vendors: who they are, how their wallet stands, and what is wrong.
 
-use cashout::config::Locale;
-use cashout::locale::Texts;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, FaultPlan};
+use cashout::text::Locale;
+use cashout::text::Texts;
 use fantoccini::key::Key;
 
 use crate::desk::signed_in;

@@ -3,9 +3,9 @@
 use cashout::logs::LogLine;
 use cashout::operation::{Hold, Operation};
 use cashout::sandbox::SandboxOptions;
-use cashout::sentence::Sentence;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};
+use cashout::text::message::Sentence;
 use serde_json::{Value, json};
 
 use crate::payments::{ACCEPTED, FORM, enterprise};

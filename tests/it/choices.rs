@@ -4,8 +4,8 @@ use cashout::attempt::AttemptState;
 use cashout::jobs::{Command, GenerateArguments, JobError};
 use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::sandbox::{Ending, Endpoint, Kind, Life, OtherPayment, Refusal, SandboxOptions, Until};
-use cashout::sentence::Sentence;
 use cashout::store::View;
+use cashout::text::message::Sentence;
 use cashout::voucher::VoucherRecord;
 use serde_json::json;
 

@@ -4,13 +4,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use cashout::app::schema;
 use cashout::inbox::Notification;
 use cashout::jobs::{BatchRecord, CycleRecord};
 use cashout::logs::LogLine;
 use cashout::mail::Mail;
 use cashout::movement::Movement;
 use cashout::operation::Operation;
-use cashout::store::{Listing, Query, Record, Store, StoreError, StoreOptions, View, format, schema};
+use cashout::store::{Listing, Query, Record, Store, StoreError, StoreOptions, View, format};
 use cashout::vendor::{SentDocument, Vendor};
 use cashout::voucher::VoucherRecord;
 

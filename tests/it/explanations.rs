@@ -1,10 +1,10 @@
 //! What stands in the way of a seller's money is explained: what happened, what to do, and by whom.
 
-use cashout::config::Locale;
 use cashout::explanation::{Actor, Explanation, Next, explain, explain_vendor};
-use cashout::locale::Texts;
 use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, HipayModel, Refusal};
+use cashout::text::Locale;
+use cashout::text::Texts;
 
 use crate::world::{World, wallet_of};
 

@@ -6,11 +6,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use cashout::clock::Clock;
-use cashout::config::{Locale, Settings};
-use cashout::locale::Texts;
+use cashout::config::Settings;
 use cashout::sandbox::{
     Endpoint, Fault, FaultKind, GitHubModel, Moment, Release, ReleaseAsset, Remote, SandboxOptions, Throttle,
 };
+use cashout::text::Locale;
+use cashout::text::Texts;
 use cashout::update::{self, Answer, Fetched, Obstacle, Offer, Updates, asset_name};
 use jiff::SignedDuration;
 use semver::Version;

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use super::layers::{DEFAULTS, FileText, is_unused, variable_of};
 use super::*;
+use crate::text::Locale;
 
 /// Everything that is required, and nothing else.
 const REQUIRED: [(&str, &str); 11] = [

@@ -16,17 +16,9 @@ use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use super::Plan;
 use super::closing::close_apart;
 use super::signalling::send_signal;
+use crate::sys::User;
 use crate::update::channel::{Channel, Said, Told, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
-
-/// Somebody that a process can run as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct User {
-    /// The user's number.
-    pub id: u32,
-    /// The number of its group; it has no other.
-    pub group: u32,
-}
 
 /// Keeps what the service manager says to the guard from a process of the guard's, and has that run as
 /// `user`, where that is another.

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::Guard;
 use super::child::Child;
-use super::{Guard, User};
+use crate::sys::User;
 use crate::update::channel::Channel;
 
 /// What is said to the guard that takes over; the files come with it, in the order of the fields.

@@ -13,8 +13,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, open, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::User;
 use crate::config::{CHANGEABLE, Config, LARGEST_FILE, changes_nothing_else, process_environment, replace_in};
+use crate::sys::User;
 use crate::update::channel::Contents;
 
 /// The most links on the way to a file, as for the system itself.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use crate::config::UpdateChannel;
-use crate::locale::Texts;
 use crate::store;
+use crate::text::Texts;
 use crate::update::story::{Attempt, Past, Reason};
 use crate::update::{Answer, ErrandState, Kind, Release, running};
 use crate::web::Web;

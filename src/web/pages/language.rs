@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::Address;
-use crate::config::Locale;
+use crate::text::Locale;
 use crate::web::cookies::cookies;
 
 /// Remembers the choice for a year.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::page::{Page, Rows, show};
 use super::payments;
-use crate::inbox::{self, Notification, NotificationKind, NotificationState, Replay};
+use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::jobs::inbox::{self, Replay};
 use crate::operation::Operation;
 use crate::payment::{CustomerPayment, PaymentStatus};
 use crate::store::{Query, Reader, StoreError, View, Writer};

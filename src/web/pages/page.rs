@@ -12,12 +12,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Address, assets, language};
-use crate::config::{Locale, Role};
+use crate::config::Role;
 use crate::explanation::Explanation;
-use crate::locale::{Texts, Word};
 use crate::money::Amount;
 use crate::operation::{Column, PaymentKind};
-use crate::sentence::{self, Said};
+use crate::text::message::{self, Said};
+use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::lists::Found;
@@ -120,12 +120,12 @@ impl Page {
 
     /// What a record says: its English text, or the same in the reader's language.
     pub(super) fn say(&self, english: &str, said: Option<&Said>) -> String {
-        sentence::in_words(english, said, self.texts)
+        message::in_words(english, said, self.texts)
     }
 
     /// Who asked for something.
     pub(super) fn asker(&self, name: &str) -> String {
-        sentence::asker(name).in_words(self.texts)
+        message::asker(name).in_words(self.texts)
     }
 
     /// The word for it.
@@ -228,7 +228,7 @@ impl Page {
 
     /// The word in one of the two status columns of an operation; nothing as long as nothing happened.
     pub(super) fn column(&self, (kind, column): &(PaymentKind, Column)) -> String {
-        self.texts.column(*kind, *column)
+        if *column == Column::None { String::new() } else { self.texts.word(&(*kind, *column)) }
     }
 
     /// How long something takes.

@@ -317,8 +317,8 @@ fn groups(page: &Page, fields: &Fields) -> Vec<Group> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Locale;
-    use crate::locale::Texts;
+    use crate::text::Locale;
+    use crate::text::Texts;
 
     #[test]
     fn every_field_that_is_known_has_a_name_for_people() {

@@ -6,7 +6,7 @@ use cashout::jobs::{BatchRecord, Command};
 use cashout::logs::LogLine;
 use cashout::operation::{Event, Operation, PaymentKind, Status};
 use cashout::payment::{Arrival, CustomerPayment, PaymentNotice};
-use cashout::sentence::Sentence;
+use cashout::text::message::Sentence;
 use cashout::vendor::{Trouble, Vendor, Warning};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Map, json};

@@ -17,12 +17,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use cashout::app::schema;
 use cashout::inbox::Notification;
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
 use cashout::operation::Operation;
 use cashout::payment::CustomerPayment;
-use cashout::store::{Listing, Store, StoreError, StoreOptions, View, schema};
+use cashout::store::{Listing, Store, StoreError, StoreOptions, View};
 use cashout::vendor::Vendor;
 use rusqlite::Connection;
 

@@ -3,10 +3,10 @@
 use cashout::explanation::{Actor, explain, explain_voucher};
 use cashout::jobs::Command;
 use cashout::ledger::LedgerMatch;
-use cashout::locale::Texts;
 use cashout::operation::{Beneficiary, Operation, Status};
 use cashout::sandbox::{Entry, Kind, Life, Place};
 use cashout::store::{Query, View};
+use cashout::text::Texts;
 use cashout::voucher::{HeldBecause, VoucherRecord};
 use jiff::{SignedDuration, Timestamp};
 

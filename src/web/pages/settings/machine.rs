@@ -13,9 +13,9 @@ use super::super::page::{Page, show};
 use crate::hipay::ActingOn;
 use crate::remote::CallError;
 use crate::scheduler::NextRun;
-use crate::sentence::Sentence;
 use crate::store::{self, StoreError};
 use crate::sys;
+use crate::text::message::Sentence;
 use crate::web::Web;
 use crate::web::problem::Problem;
 

@@ -6,9 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Texts;
-use crate::config::Locale;
-use crate::money::Amount;
+use super::{Locale, Texts};
 
 /// Keeps a group of digits, or a number and its unit, on one line.
 const NARROW_SPACE: char = '\u{202f}';
@@ -21,29 +19,57 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// An amount of money in digits, to be written in a language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenAmount {
+    /// The plain decimal: `-1234.50`.
+    pub decimal: String,
+    /// The code of its currency.
+    pub currency: String,
+}
+
+/// Returns the number of decimals of a currency by its code (ISO 4217); `None` for one without.
+pub(super) fn decimals_of(currency: &str) -> Option<u32> {
+    iso_currency::Currency::from_code(currency)?.exponent().map(u32::from)
+}
+
+/// Writes a number of minor units with so many decimals: `-1234.50`.
+pub fn plain_decimal(minor: i64, decimals: u32) -> String {
+    let places = usize::try_from(decimals).unwrap_or(0);
+    let sign = if minor < 0 { "-" } else { "" };
+    let digits = format!("{:0width$}", minor.unsigned_abs(), width = places.saturating_add(1));
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(places));
+    if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
 impl Texts {
-    /// An amount with its currency: `1,234.50 EUR`, `1 234,50 EUR`. It never breaks over two lines in
-    /// French; in English the space before the currency is a plain one.
-    pub fn amount(&self, amount: Amount) -> String {
-        let space = match self.locale {
+    /// Writes an amount with its currency: `1,234.50 EUR`, `1 234,50 EUR`. It never breaks over two lines in French; in
+    /// English the space before the currency is a plain one.
+    pub fn amount(&self, amount: impl Into<WrittenAmount>) -> String {
+        let amount = amount.into();
+        let space = match self.locale() {
             Locale::English => ' ',
             Locale::French => NO_BREAK_SPACE,
         };
-        format!("{}{space}{}", self.decimal(amount), amount.currency())
+        let currency = amount.currency;
+        format!("{}{space}{currency}", self.grouped_decimal(&amount.decimal))
     }
 
-    /// An amount without its currency: `1,234.50`, `1 234,50`.
-    pub fn decimal(&self, amount: Amount) -> String {
-        let plain = amount.decimal();
+    /// Writes an amount without its currency: `1,234.50`, `1 234,50`.
+    pub fn decimal(&self, amount: impl Into<WrittenAmount>) -> String {
+        self.grouped_decimal(&amount.into().decimal)
+    }
+
+    fn grouped_decimal(&self, plain: &str) -> String {
         let (sign, digits) = match plain.strip_prefix('-') {
             Some(digits) => (Some(MINUS), digits),
-            None => (None, plain.as_str()),
+            None => (None, plain),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let mut text: String = sign.into_iter().collect();
         text.push_str(&self.grouped(whole));
         if !fraction.is_empty() {
-            text.push(match self.locale {
+            text.push(match self.locale() {
                 Locale::English => '.',
                 Locale::French => ',',
             });
@@ -58,7 +84,7 @@ impl Texts {
     }
 
     fn grouped(&self, digits: &str) -> String {
-        let separator = match self.locale {
+        let separator = match self.locale() {
             Locale::English => ',',
             Locale::French => NARROW_SPACE,
         };
@@ -76,7 +102,7 @@ impl Texts {
     /// A day: `21 Nov 2026`, `21 nov. 2026`.
     pub fn day(&self, day: Date) -> String {
         let month = self.text(&format!("month-{}", day.month()), &[]);
-        let day_of_month = match (self.locale, day.day()) {
+        let day_of_month = match (self.locale(), day.day()) {
             (Locale::French, 1) => "1er".to_owned(),
             (Locale::English | Locale::French, day) => day.to_string(),
         };
@@ -139,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::money::Currency;
+    use crate::money::{Amount, Currency};
 
     fn english() -> &'static Texts {
         Texts::of(Some(Locale::English))

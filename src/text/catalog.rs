@@ -1,53 +1,48 @@
 //! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails and
 //! pages use them.
 
-mod format;
-mod words;
-
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
 
-use crate::config::Locale;
-
-pub use words::Word;
+use super::Locale;
 
 /// The files of each language.
 const ENGLISH: &[&str] = &[
-    include_str!("../ui/locales/en/mail.ftl"),
-    include_str!("../ui/locales/en/logs.ftl"),
-    include_str!("../ui/locales/en/settings.ftl"),
-    include_str!("../ui/locales/en/page.ftl"),
-    include_str!("../ui/locales/en/status.ftl"),
-    include_str!("../ui/locales/en/format.ftl"),
-    include_str!("../ui/locales/en/explanation.ftl"),
-    include_str!("../ui/locales/en/payments.ftl"),
-    include_str!("../ui/locales/en/vouchers.ftl"),
-    include_str!("../ui/locales/en/notifications.ftl"),
-    include_str!("../ui/locales/en/vendor.ftl"),
-    include_str!("../ui/locales/en/problem.ftl"),
-    include_str!("../ui/locales/en/sentences.ftl"),
-    include_str!("../ui/locales/en/update.ftl"),
-    include_str!("../ui/locales/en/setup.ftl"),
+    include_str!("../../ui/locales/en/mail.ftl"),
+    include_str!("../../ui/locales/en/logs.ftl"),
+    include_str!("../../ui/locales/en/settings.ftl"),
+    include_str!("../../ui/locales/en/page.ftl"),
+    include_str!("../../ui/locales/en/status.ftl"),
+    include_str!("../../ui/locales/en/format.ftl"),
+    include_str!("../../ui/locales/en/explanation.ftl"),
+    include_str!("../../ui/locales/en/payments.ftl"),
+    include_str!("../../ui/locales/en/vouchers.ftl"),
+    include_str!("../../ui/locales/en/notifications.ftl"),
+    include_str!("../../ui/locales/en/vendor.ftl"),
+    include_str!("../../ui/locales/en/problem.ftl"),
+    include_str!("../../ui/locales/en/sentences.ftl"),
+    include_str!("../../ui/locales/en/update.ftl"),
+    include_str!("../../ui/locales/en/setup.ftl"),
 ];
 const FRENCH: &[&str] = &[
-    include_str!("../ui/locales/fr/mail.ftl"),
-    include_str!("../ui/locales/fr/logs.ftl"),
-    include_str!("../ui/locales/fr/settings.ftl"),
-    include_str!("../ui/locales/fr/page.ftl"),
-    include_str!("../ui/locales/fr/status.ftl"),
-    include_str!("../ui/locales/fr/format.ftl"),
-    include_str!("../ui/locales/fr/explanation.ftl"),
-    include_str!("../ui/locales/fr/payments.ftl"),
-    include_str!("../ui/locales/fr/vouchers.ftl"),
-    include_str!("../ui/locales/fr/notifications.ftl"),
-    include_str!("../ui/locales/fr/vendor.ftl"),
-    include_str!("../ui/locales/fr/problem.ftl"),
-    include_str!("../ui/locales/fr/sentences.ftl"),
-    include_str!("../ui/locales/fr/update.ftl"),
-    include_str!("../ui/locales/fr/setup.ftl"),
+    include_str!("../../ui/locales/fr/mail.ftl"),
+    include_str!("../../ui/locales/fr/logs.ftl"),
+    include_str!("../../ui/locales/fr/settings.ftl"),
+    include_str!("../../ui/locales/fr/page.ftl"),
+    include_str!("../../ui/locales/fr/status.ftl"),
+    include_str!("../../ui/locales/fr/format.ftl"),
+    include_str!("../../ui/locales/fr/explanation.ftl"),
+    include_str!("../../ui/locales/fr/payments.ftl"),
+    include_str!("../../ui/locales/fr/vouchers.ftl"),
+    include_str!("../../ui/locales/fr/notifications.ftl"),
+    include_str!("../../ui/locales/fr/vendor.ftl"),
+    include_str!("../../ui/locales/fr/problem.ftl"),
+    include_str!("../../ui/locales/fr/sentences.ftl"),
+    include_str!("../../ui/locales/fr/update.ftl"),
+    include_str!("../../ui/locales/fr/setup.ftl"),
 ];
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));

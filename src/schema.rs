@@ -1,47 +1,35 @@
-//! The collections of this release: what is stored, under which key, and the lists that are kept
-//! over it. Adding one is a line in [`schema`] and an implementation of [`Record`].
+//! The domain's records as they are stored: under which key, and the lists that are kept over them. Adding one is a line
+//! in [`with_domain`] and an implementation of [`Record`].
 
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::key::Ordered;
-use super::record::{Entry, Index, Record, Schema};
 use crate::attempt::prefix;
-use crate::inbox::Notification;
-use crate::jobs::{BatchRecord, CycleRecord};
+use crate::inbox::{Notification, NotificationState};
 use crate::ledger::{LedgerAccount, LedgerEntry};
-use crate::logs::LogLine;
-use crate::mail::Mail;
 use crate::movement::Movement;
 use crate::operation::{Beneficiary, Operation, Status};
 use crate::payment::CustomerPayment;
 use crate::session::{KnownAddress, Session, SignInAttempts};
 use crate::settlement::Settlement;
+use crate::store::{DAY, Entry, Index, Ordered, QUARTER_OF_A_DAY, Record, Schema};
 use crate::vendor::{SentDocument, Vendor};
 use crate::voucher::VoucherRecord;
 
-/// How long the stretches of lists are, in seconds: of what fills a list slowly, of what does so faster.
-const DAY: u64 = 24 * 60 * 60;
-pub(crate) const QUARTER_OF_A_DAY: u64 = DAY / 4;
-
-/// All collections.
-pub fn schema() -> Schema {
-    Schema::new()
+/// Adds the domain's collections to a schema.
+pub fn with_domain(schema: Schema) -> Schema {
+    schema
         .with::<Operation>()
         .with::<VoucherRecord>()
-        .with::<CycleRecord>()
         .with::<Vendor>()
         .with::<SentDocument>()
-        .with::<BatchRecord>()
         .with::<Notification>()
         .with::<Movement>()
         .with::<LedgerEntry>()
         .with::<LedgerAccount>()
         .with::<CustomerPayment>()
         .with::<Settlement>()
-        .with::<LogLine>()
-        .with::<Mail>()
         .with::<Session>()
         .with::<SignInAttempts>()
         .with::<KnownAddress>()
@@ -203,19 +191,6 @@ impl Record for VoucherRecord {
     }
 }
 
-impl Record for CycleRecord {
-    const COLLECTION: &'static str = "cycles";
-    type Key = i64;
-
-    fn key(&self) -> i64 {
-        day_number(self.date)
-    }
-
-    fn indexes() -> Vec<Index<Self>> {
-        Vec::new()
-    }
-}
-
 impl Record for Vendor {
     const COLLECTION: &'static str = "vendors";
     type Key = u64;
@@ -346,24 +321,6 @@ impl Record for LedgerAccount {
     }
 }
 
-impl Record for BatchRecord {
-    const COLLECTION: &'static str = "batches";
-    type Key = u64;
-
-    fn key(&self) -> u64 {
-        self.id
-    }
-
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("state", 2, |batch: &Self| vec![Entry::new(batch.state().name().to_owned(), batch.started_at)])
-                .counted(),
-            Index::new("command", 1, |batch: &Self| vec![Entry::new(batch.command.clone(), batch.started_at)])
-                .counted(),
-        ]
-    }
-}
-
 impl Record for CustomerPayment {
     const COLLECTION: &'static str = "payments";
     /// The transaction reference.
@@ -462,5 +419,65 @@ impl Record for SignInAttempts {
     fn indexes() -> Vec<Index<Self>> {
         // The oldest first.
         vec![Index::new("last", 1, |attempts: &Self| vec![Entry::new((), attempts.last_at)])]
+    }
+}
+
+/// Entries of a notification for pages. What has just come has none yet: it is there for a moment only, and whoever waits
+/// for an answer is not to wait for lists.
+fn listed(one: &Notification, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
+    if one.state == NotificationState::Received { Vec::new() } else { entries() }
+}
+
+impl Record for Notification {
+    const COLLECTION: &'static str = "notifications";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes() -> Vec<Index<Self>> {
+        vec![
+            // A notification counts once, however often it is sent.
+            Index::new("digest", 1, |one: &Self| vec![Entry::of(one.digest.clone())]).unique(),
+            // What is to be dealt with, apart for what concerns vendors: what has just come in the order
+            // of arrival, then what is to be tried again.
+            Index::new("open", 2, |one: &Self| {
+                if one.state.is_open() { vec![Entry::new(one.is_about_vendor(), one.try_at)] } else { Vec::new() }
+            })
+            .counted(),
+            // What waits for something to become known, or did so in vain.
+            Index::new("awaited", 1, |one: &Self| match one.state {
+                NotificationState::Waiting | NotificationState::Unmatched if !one.subject.is_empty() => {
+                    vec![Entry::of((one.kind.name().to_owned(), one.subject.clone()))]
+                }
+                NotificationState::Received
+                | NotificationState::Waiting
+                | NotificationState::Applied
+                | NotificationState::Ignored
+                | NotificationState::Unmatched
+                | NotificationState::Unknown => Vec::new(),
+            }),
+            // For pages, the latest last: by kind and state.
+            Index::new("list", 1, |one: &Self| {
+                let group = (one.kind.name().to_owned(), one.state.name().to_owned());
+                listed(one, || vec![Entry::new(group, one.received_at)])
+            })
+            .numbered(QUARTER_OF_A_DAY),
+            // By the beginning of the transaction.
+            Index::new("subject", 1, |one: &Self| {
+                let subject = Some(&one.subject).filter(|subject| !subject.is_empty());
+                listed(one, || subject.map(|subject| Entry::new((), subject)).into_iter().collect())
+            }),
+            // By account, the latest last.
+            Index::new("account", 1, |one: &Self| {
+                listed(one, || one.account_id.map(|id| Entry::new(id, one.received_at)).into_iter().collect())
+            }),
+            // What never found what it is about, by when that was given up.
+            Index::new("unmatched", 1, |one: &Self| {
+                let ended = one.ended_at.filter(|_| one.state == NotificationState::Unmatched);
+                ended.map(|at| Entry::new((), at)).into_iter().collect()
+            }),
+        ]
     }
 }

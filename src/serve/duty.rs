@@ -17,12 +17,12 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use super::channel::{Said, Told};
-use super::reserve;
-use super::worker::Voice;
 use crate::disk::room_in;
 use crate::release;
 use crate::store::{StoreError, View};
+use crate::update::channel::{Said, Told};
+use crate::update::reserve;
+use crate::update::worker::Voice;
 use crate::web::{Web, router};
 
 /// How long our own answer over HTTP may take.

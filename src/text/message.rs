@@ -9,10 +9,8 @@ use std::ops::Deref;
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::Locale;
-use crate::locale::{self, Texts};
-use crate::money::Amount;
-use crate::operation::PaymentKind;
+use super::format::{decimals_of, plain_decimal};
+use super::{Locale, Texts, WrittenAmount};
 
 /// What was made a sentence of: kept in records beside the English text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +28,29 @@ pub struct Said {
 enum Value {
     /// As it is: a number, an id, somebody else's words.
     Text(String),
-    Amount(Amount),
+    Amount(MinorUnits),
     Day {
         day: Date,
     },
     Said(Said),
     /// What a later release wrote.
     Unknown(serde_json::Value),
+}
+
+/// An amount as records keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct MinorUnits {
+    minor: i64,
+    /// The code of the currency.
+    currency: String,
+}
+
+impl MinorUnits {
+    /// Returns its digits; `None` for a currency that this release does not know.
+    fn written(&self) -> Option<WrittenAmount> {
+        let decimal = plain_decimal(self.minor, decimals_of(&self.currency)?);
+        Some(WrittenAmount { decimal, currency: self.currency.clone() })
+    }
 }
 
 /// A value for a place of a text, and how it reads in English.
@@ -66,12 +80,12 @@ impl Eq for Sentence {}
 /// A sentence by the name of its text, with the values that this has places for:
 /// `say!("pay-refused", kind, reason = &rejection)`.
 macro_rules! say {
-    (@value $name:ident) => { $crate::sentence::Argument::from($name) };
-    (@value $name:ident = $value:expr) => { $crate::sentence::Argument::from($value) };
+    (@value $name:ident) => { $crate::text::message::Argument::from($name) };
+    (@value $name:ident = $value:expr) => { $crate::text::message::Argument::from($value) };
     ($id:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {
-        $crate::sentence::Sentence::new(
+        $crate::text::message::Sentence::new(
             $id,
-            [$((stringify!($name), $crate::sentence::say!(@value $name $(= $value)?))),*],
+            [$((stringify!($name), $crate::text::message::say!(@value $name $(= $value)?))),*],
         )
     };
 }
@@ -80,7 +94,7 @@ pub(crate) use say;
 impl Sentence {
     /// The text `id` with these values.
     pub fn new<const N: usize>(id: &str, values: [(&'static str, Argument); N]) -> Self {
-        let english: Vec<locale::Value<'_>> =
+        let english: Vec<super::Value<'_>> =
             values.iter().map(|(name, argument)| (*name, argument.english.as_str().into())).collect();
         Self::worded(Texts::of(None).text(id, &english), id, values)
     }
@@ -157,7 +171,7 @@ impl Said {
         let shown = |(name, value): (&String, &Value)| {
             let shown = match value {
                 Value::Text(text) => text.clone(),
-                Value::Amount(amount) => texts.amount(*amount),
+                Value::Amount(amount) => texts.amount(amount.written()?),
                 Value::Day { day } => texts.day(*day),
                 Value::Said(said) => said.in_words(texts)?,
                 Value::Unknown(_) => return None,
@@ -165,7 +179,7 @@ impl Said {
             Some((name.clone(), shown))
         };
         let values: Vec<(String, String)> = self.values.iter().map(shown).collect::<Option<_>>()?;
-        let values: Vec<locale::Value<'_>> =
+        let values: Vec<super::Value<'_>> =
             values.iter().map(|(name, shown)| (name.as_str(), shown.as_str().into())).collect();
         texts.find(&self.id, &values)
     }
@@ -227,15 +241,15 @@ macro_rules! numbers {
 }
 numbers!(u16, u32, u64, usize, i64);
 
-impl From<Amount> for Argument {
-    fn from(amount: Amount) -> Self {
-        Self { english: amount.to_string(), value: Value::Amount(amount) }
-    }
-}
-
-impl From<PaymentKind> for Argument {
-    fn from(kind: PaymentKind) -> Self {
-        Sentence::new(&format!("kind-of-{}", kind.word()), []).into()
+impl Argument {
+    /// Returns an amount in minor units of the currency with this code.
+    pub fn amount(minor: i64, currency: &str) -> Self {
+        let amount = MinorUnits { minor, currency: currency.to_owned() };
+        let english = amount.written().map_or_else(
+            || format!("{minor} {currency}"),
+            |WrittenAmount { decimal, currency }| format!("{decimal} {currency}"),
+        );
+        Self { english, value: Value::Amount(amount) }
     }
 }
 
@@ -283,8 +297,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::money::Currency;
+    use crate::money::{Amount, Currency};
+    use crate::payment_kind::PaymentKind;
     use crate::store::StoreError;
+    use crate::text::catalog::source;
 
     fn french() -> &'static Texts {
         Texts::of(Some(Locale::French))
@@ -376,9 +392,9 @@ mod tests {
 
     #[test]
     fn every_sentence_has_a_text_with_places_for_its_values_and_every_text_is_said() {
-        let code = locale::source("src");
-        let mut texts_known = texts(include_str!("../ui/locales/en/sentences.ftl"));
-        texts_known.extend(texts(include_str!("../ui/locales/en/problem.ftl")));
+        let code = source("src");
+        let mut texts_known = texts(include_str!("../../ui/locales/en/sentences.ftl"));
+        texts_known.extend(texts(include_str!("../../ui/locales/en/problem.ftl")));
         let said = said_in(&code);
         assert!(said.len() > 150, "{}", said.len());
         for (id, values) in said {

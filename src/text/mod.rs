@@ -1,0 +1,13 @@
+//! Texts for people: messages in their language, and how amounts, numbers and dates are written in it.
+
+mod catalog;
+mod format;
+mod locale;
+pub mod message;
+mod word;
+
+pub use catalog::{Texts, Value};
+pub use format::{WrittenAmount, plain_decimal};
+pub use locale::Locale;
+pub use word::Word;
+pub(crate) use word::word_by_name;
