@@ -3,6 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cashout::sys::pin_name_services();
+    cashout::platform::os::pin_name_services();
     cashout::cli::main(std::env::args_os())
 }

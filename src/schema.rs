@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::attempt::prefix;
-use crate::inbox::{Notification, NotificationState};
-use crate::ledger::{LedgerAccount, LedgerEntry};
-use crate::movement::Movement;
-use crate::operation::{Beneficiary, Operation, Status};
-use crate::payment::CustomerPayment;
-use crate::session::{KnownAddress, Session, SignInAttempts};
-use crate::settlement::Settlement;
+use crate::domain::attempt::prefix;
+use crate::domain::inbox::{Notification, NotificationState};
+use crate::domain::ledger::{LedgerAccount, LedgerEntry};
+use crate::domain::movement::Movement;
+use crate::domain::operation::{Beneficiary, Operation, Status};
+use crate::domain::payment::CustomerPayment;
+use crate::domain::session::{KnownAddress, Session, SignInAttempts};
+use crate::domain::settlement::Settlement;
+use crate::domain::vendor::{SentDocument, Vendor};
+use crate::domain::voucher::VoucherRecord;
 use crate::store::{DAY, Entry, Index, Ordered, QUARTER_OF_A_DAY, Record, Schema};
-use crate::vendor::{SentDocument, Vendor};
-use crate::voucher::VoucherRecord;
 
 /// Adds the domain's collections to a schema.
 pub fn with_domain(schema: Schema) -> Schema {

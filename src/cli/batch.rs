@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::reach::{Reached, leave, settled};
 use super::through::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
-use crate::clock::Clock;
 use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
+use crate::platform::clock::Clock;
 
 /// Has the batch that `command` makes run, by the running service where there is one, and tells what
 /// came of it.

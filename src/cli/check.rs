@@ -7,9 +7,9 @@ use serde_json::json;
 use super::output::{notice, print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
-use crate::check::{self, Findings};
+use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
-use crate::socket::{Ask, Event};
+use crate::serve::socket::{Ask, Event};
 use crate::text::message::{Sentence, say};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::output::{notice, warning};
 use super::serve::at_work_already;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
-use crate::app;
+use crate::admin::setup;
+use crate::admin::wiring;
 use crate::config::{Config, open_file, process_environment};
-use crate::release;
-use crate::setup;
-use crate::sys::{self, User};
+use crate::platform::os::{self, User};
+use crate::platform::release;
 use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, is_under_way, rehearse, rescue};
 
 /// Where the guard keeps what it has to know, where its worker runs as somebody else.
@@ -87,7 +87,7 @@ fn guard(
         // What is written at the end of a first run needs a folder.
         settings_file = Some(self::settings_file(&global.config, user, true)?);
     }
-    app::create_private_folder(&global.data, user)?;
+    wiring::create_private_folder(&global.data, user)?;
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
     // Before the listening socket: a second service is told what it is, not that a port is taken.
     let (lock, listener) = if let Some(handover) = &mut handover {
@@ -203,7 +203,7 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
 
 /// The socket that was handed in, if one was.
 fn handed_in() -> Result<Option<TcpListener>, Failed> {
-    sys::handed_in_listener()
+    os::handed_in_listener()
         .map_err(|error| Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}")))
 }
 

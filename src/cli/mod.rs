@@ -26,12 +26,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::{AppError, Wiring};
+use crate::admin::wiring::{AppError, Wiring};
 use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
+use crate::domain::operation::OperationChoice;
+use crate::domain::voucher::VoucherChoice;
 use crate::jobs::JobError;
-use crate::operation::OperationChoice;
 use crate::store::StoreError;
-use crate::voucher::VoucherChoice;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
 #[derive(Debug, Parser)]

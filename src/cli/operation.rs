@@ -6,9 +6,9 @@ use serde_json::json;
 use super::output::{print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, owner, runtime, through};
+use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::operation::{Operation, OperationChoice};
-use crate::socket::{Ask, Event};
+use crate::serve::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;

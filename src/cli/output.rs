@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::{Exit, Failed, Global, LogFormat};
-use crate::clock::Clock;
 use crate::config::LogLevel;
+use crate::domain::money::Amount;
 use crate::jobs::{BatchRecord, BatchState, Failure};
 use crate::logs::{LogLine, Logs, Options, Stream, Style};
-use crate::money::Amount;
+use crate::platform::clock::Clock;
 use crate::store;
 
 /// Begins the log of a command: on the error output, what must be looked at now, and more where it is
@@ -201,10 +201,10 @@ pub(super) fn ended_early(record: &BatchRecord, failed: &Failed) -> Result<(), F
 
 /// What the binary is.
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
-    let (version, target) = (crate::release::version(), crate::release::TARGET);
-    let commit = Some(crate::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    let (version, target) = (crate::platform::release::version(), crate::platform::release::TARGET);
+    let commit = Some(crate::platform::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
     let mut format = store::format();
-    if crate::release::fault() == Some("reads no store of today") {
+    if crate::platform::release::fault() == Some("reads no store of today") {
         format = 0;
     }
     if json {

@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::process::getuid;
 
 use super::{Exit, Failed};
-use crate::sys::User;
+use crate::platform::os::User;
 
 /// Goes on as the owner of `data` where we are root and the owner is not. Does not come back then:
 /// the same program with the same arguments takes over this process.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use super::{Exit, Failed, Global, accepted, output, runtime};
-use crate::app::{self, AppError, Wiring};
+use crate::admin::wiring::{self, AppError, Wiring};
 use crate::config::{Config, ConfigErrors, Draft, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail::Mailer;
-use crate::socket;
+use crate::serve::socket;
 use crate::store::StoreError;
 
 /// How long a command waits for another one to be done with the store.
@@ -77,7 +77,7 @@ pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result
         if let Some(service) = socket::connect(&global.data) {
             return Ok(Reached::Service(service));
         }
-        match app::open(config.clone(), &global.data, &Wiring { store_wait, ..wiring.clone() }) {
+        match wiring::open(config.clone(), &global.data, &Wiring { store_wait, ..wiring.clone() }) {
             Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait && Instant::now() < deadline => {
                 if store_wait.is_zero() {
                     output::notice("another process has the store; waiting for it, a minute at most");

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use super::batch::Signals;
 use super::{Exit, Failed, Global, output, progress};
 use crate::jobs::{BatchRecord, Command};
-use crate::socket::{Ask, Connection, Event, Greeting, Trouble, TroubleKind};
+use crate::serve::socket::{Ask, Connection, Event, Greeting, Trouble, TroubleKind};
 
 impl From<Trouble> for Failed {
     fn from(trouble: Trouble) -> Self {

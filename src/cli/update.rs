@@ -11,8 +11,8 @@ use super::output::{notice, print, print_json, table};
 use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::config::EXAMPLE;
-use crate::release;
-use crate::socket::{self, Ask, Event};
+use crate::platform::release;
+use crate::serve::socket::{self, Ask, Event};
 use crate::update::insistence::{Insistence, Insisting};
 use crate::update::running;
 use crate::update::story::{Known, Outcome, Past, Step};
@@ -152,12 +152,12 @@ fn version_of(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let version = name
         .strip_prefix("cashout-")
-        .and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::release::TARGET)));
+        .and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::platform::release::TARGET)));
     version.map(str::to_owned).ok_or_else(|| {
         let sentence = format!(
             "{name} is not the name of a package for this machine: that is cashout-VERSION-{}.tar.gz, and the \
              signature is for that name",
-            crate::release::TARGET
+            crate::platform::release::TARGET
         );
         Failed::new(Exit::Usage, sentence)
     })

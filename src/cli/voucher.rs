@@ -5,9 +5,9 @@ use serde_json::json;
 use super::output::{print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, owner, runtime, through};
+use crate::domain::voucher::VoucherChoice;
 use crate::jobs;
-use crate::socket::{Ask, Event};
-use crate::voucher::VoucherChoice;
+use crate::serve::socket::{Ask, Event};
 
 pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;

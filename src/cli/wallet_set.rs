@@ -6,7 +6,7 @@ use super::output::{print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
 use crate::jobs;
-use crate::socket::{Ask, Event};
+use crate::serve::socket::{Ask, Event};
 use crate::text::message::Sentence;
 
 pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Failed> {

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::output::{print, print_json, table};
 use super::{Exit, Failed, Global, configuration, runtime};
-use crate::app;
-use crate::hipay::HiPay;
+use crate::admin::wiring;
 use crate::jobs::JobError;
 use crate::remote::Manners;
+use crate::remote::hipay::HiPay;
 
 fn hipay(global: &Global) -> Result<HiPay, Failed> {
     let config = configuration(global)?;
-    let clients = app::clients(&config, &Manners::default());
+    let clients = wiring::clients(&config, &Manners::default());
     Ok(clients.map_err(|error| Failed::new(Exit::Usage, error.to_string()))?.1)
 }
 
@@ -47,9 +47,9 @@ pub(super) fn bank_infos(global: &Global, hipay_id: u64) -> Result<Exit, Failed>
     let hipay = hipay(global)?;
     let bank = runtime()?.block_on(hipay.bank_info(hipay_id)).map_err(JobError::from)?;
     let status = match bank.status {
-        crate::hipay::BankStatus::None => "none",
-        crate::hipay::BankStatus::InProgress => "validation in progress",
-        crate::hipay::BankStatus::Validated => "validated",
+        crate::remote::hipay::BankStatus::None => "none",
+        crate::remote::hipay::BankStatus::InProgress => "validation in progress",
+        crate::remote::hipay::BankStatus::Validated => "validated",
     };
     if global.json {
         print_json(&json!({

@@ -31,7 +31,7 @@ pub use live::{Scribe, Settings};
 pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 use crate::text::message::say;
 
 pub use settings::{

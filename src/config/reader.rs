@@ -5,7 +5,7 @@ use serde_yaml::Value;
 use super::document;
 use super::layers::{Layers, variable_of};
 use super::mistakes::{Mistake, Notice, Source};
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 use crate::text::message::{Sentence, say};
 
 /// The mistake has been noted; what depends on the value cannot be made.

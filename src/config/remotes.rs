@@ -8,8 +8,8 @@ use super::mistakes::shown;
 use super::reader::{Read, Reader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
+use crate::domain::voucher::VoucherSource;
 use crate::text::message::{Sentence, say};
-use crate::voucher::VoucherSource;
 
 /// How yes and no are written.
 const TRUTHS: [(&str, bool); 8] = [

@@ -17,8 +17,8 @@ use super::settings::{
     TelemetryConfig, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 use super::values;
-use crate::label::{PLACEHOLDERS, unknown_placeholders};
-use crate::secret::Secret;
+use crate::domain::label::{PLACEHOLDERS, unknown_placeholders};
+use crate::platform::secret::Secret;
 use crate::text::Locale;
 use crate::text::message::{Sentence, say};
 

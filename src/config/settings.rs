@@ -11,9 +11,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::secret::Secret;
+use crate::domain::voucher::VoucherSource;
+use crate::platform::secret::Secret;
 use crate::text::{Locale, Word};
-use crate::voucher::VoucherSource;
 use std::borrow::Cow;
 
 /// How to reach Mirakl.

@@ -4,13 +4,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::wallet_set::Moved;
-use super::{BatchRecord, Context, JobError};
-use crate::attempt::AttemptState;
-use crate::attempt::CLOCKS_DIFFER;
 use crate::config::Config;
-use crate::hipay::ActingOn;
-use crate::operation::{Beneficiary, Operation, Status};
+use crate::domain::attempt::AttemptState;
+use crate::domain::attempt::CLOCKS_DIFFER;
+use crate::domain::operation::{Beneficiary, Operation, Status};
+use crate::jobs::vendor::wallet_set::Moved;
+use crate::jobs::{BatchRecord, Context, JobError};
+use crate::remote::hipay::ActingOn;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Sentence, say};
 
@@ -260,7 +260,7 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
 }
 
 /// Since when this store knows everything that was paid under its binding.
-pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
+pub(crate) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
     let (began, stored) = (context.store.memory_since(), stored(context).await?);
     let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some((began, context.store.memories())));
     let since = recorded(stored.as_ref(), began);
@@ -268,7 +268,7 @@ pub(super) async fn remembers_since(context: &Context) -> Result<Timestamp, Stor
 }
 
 /// Since when the store remembers by its own word, whatever clock it was written by.
-pub(super) async fn recorded_memory(context: &Context) -> Result<Timestamp, StoreError> {
+pub(crate) async fn recorded_memory(context: &Context) -> Result<Timestamp, StoreError> {
     Ok(recorded(stored(context).await?.as_ref(), context.store.memory_since()))
 }
 
@@ -310,7 +310,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
 }
 
 /// HiPay shows payments of ours that this store lacks: its memory begins now.
-pub(super) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
+pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(()) };
@@ -321,25 +321,25 @@ pub(super) async fn forget_before_now(context: &Context) -> Result<(), StoreErro
 }
 
 /// Every marketplace id that payments of this store carry or carried.
-pub(super) async fn marketplaces(context: &Context) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn marketplaces(context: &Context) -> Result<Vec<String>, StoreError> {
     let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
     Ok(former.into_iter().map(|binding| binding.marketplace).chain([marketplace(&context.config)]).collect())
 }
 
 /// Since when this installation is responsible for paying.
-pub(super) async fn responsible_since(context: &Context) -> Result<Timestamp, StoreError> {
+pub(crate) async fn responsible_since(context: &Context) -> Result<Timestamp, StoreError> {
     Ok(stored(context).await?.map_or(context.clock.now(), |known| known.first_bound_at))
 }
 
 /// Every account that was the operator's under this store, the present one last.
-pub(super) async fn operator_accounts(context: &Context) -> Result<Vec<u64>, StoreError> {
+pub(crate) async fn operator_accounts(context: &Context) -> Result<Vec<u64>, StoreError> {
     let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
     let accounts = former.into_iter().map(|binding| binding.operator_account).filter(|account| *account != 0);
     Ok(accounts.chain([context.config.operator_account.hipay_id]).collect())
 }
 
 /// The marketplace's id in payment references.
-pub(super) fn marketplace(config: &Config) -> String {
+pub(crate) fn marketplace(config: &Config) -> String {
     let technical = || config.technical_account.hipay_id.to_string();
     config.hipay.technical_marketplace_id.clone().unwrap_or_else(technical)
 }

@@ -6,45 +6,12 @@
 
 mod batch;
 mod binding;
-mod booking;
-mod callback_salts;
-mod cashout_generate;
-mod cashout_transfer;
-mod cashout_withdraw;
-mod command;
-mod digest;
-mod drain_inbox;
-mod due;
-mod fresh_shops;
-mod funds;
-mod held_vouchers;
+mod housekeeping;
 pub mod inbox;
-mod labels;
+mod intake;
 mod ledger;
-mod operation_choices;
-mod outcome;
-mod pay;
-mod payments;
-mod record;
-mod retention;
-mod reversals;
-mod setup;
-mod shown_vouchers;
-mod summary;
-mod trace;
-mod transaction_sync;
-mod unpaid_vouchers;
-mod vendor_bank;
-mod vendor_documents;
-mod vendor_notices;
-mod vendor_process;
-mod vendor_turns;
-mod vendor_wallet;
-mod voucher_choices;
-mod waiting;
-mod wallet_notices;
-mod wallet_search;
-mod wallet_set;
+mod payout;
+mod vendor;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -54,42 +21,47 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-pub use batch::{Progress, Run, Silent};
+pub use batch::command::Command;
+pub use batch::queue::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};
+pub use batch::record::{BatchRecord, BatchState, Ended, Failure, Subject, last_successes};
+pub use batch::run::{Progress, Run, Silent};
 pub use binding::{Binding, Bound, RebindEffect, bind, rebind};
-pub use callback_salts::{
+pub use housekeeping::digest::{gather_digest, make_digests};
+pub use housekeeping::retention::{Erased, retention};
+pub use inbox::callback_salts::{
     SaltError, callback_salt, callback_salt_or_asked, callback_salt_other_than, read_own_callback_salts,
 };
-pub use cashout_generate::{CycleRecord, GenerateArguments};
-pub use command::Command;
-pub use digest::{gather_digest, make_digests};
-pub use drain_inbox::drain_inbox;
-pub use due::due_for_transfers;
-pub use funds::EscrowBalance;
-pub use operation_choices::choose_for_operation;
-pub use record::{BatchRecord, BatchState, Ended, Failure, Subject, last_successes};
-pub use retention::{Erased, retention};
-pub use setup::{Setup, read_setup};
-pub use unpaid_vouchers::operations_of;
-pub use vendor_notices::drain_vendor_notices;
-pub use voucher_choices::{choose_for_voucher, refuses as refuses_voucher_choice};
-pub use waiting::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};
-pub use wallet_set::{Moved, WalletChange, set_wallet};
+pub use inbox::drain::drain_inbox;
+pub use inbox::vendor_notices::drain_vendor_notices;
+pub use intake::generate::{CycleRecord, GenerateArguments};
+pub use intake::unpaid_vouchers::operations_of;
+pub use intake::voucher_choices::{choose_for_voucher, refuses as refuses_voucher_choice};
+pub use payout::due::due_for_transfers;
+pub use payout::funds::EscrowBalance;
+pub use payout::operation_choices::choose_for_operation;
+pub use vendor::setup::{Setup, read_setup};
+pub use vendor::wallet_set::{Moved, WalletChange, set_wallet};
 
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::cycle::Calendar;
-use crate::gate::Gate;
-use crate::hipay::{ActingOn, HiPay};
-use crate::mirakl::Mirakl;
-use crate::money::Amount;
+use crate::domain::cycle::Calendar;
+use crate::domain::money::Amount;
+use crate::platform::clock::Clock;
+use crate::platform::gate::Gate;
+use crate::platform::telemetry::Telemetry;
 use crate::remote::CallError;
+use crate::remote::hipay::{ActingOn, HiPay};
+use crate::remote::mirakl::Mirakl;
 use crate::store::{Schema, Store, StoreError};
-use crate::telemetry::Telemetry;
 use crate::text::message::{Sentence, say};
 use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
-use record::NewBatch;
+use batch::record::NewBatch;
+use batch::{queue, summary};
+use inbox::callback_salts;
+use intake::generate;
+use payout::{sync, transfer, withdraw as withdrawals};
+use vendor::{process, turns};
 
 /// Adds the collections of the batches to a schema.
 pub fn with_batches(schema: Schema) -> Schema {
@@ -124,7 +96,7 @@ pub struct Context {
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
     known_salts: Arc<callback_salts::KnownSalts>,
-    vendor_turns: Arc<vendor_turns::VendorTurns>,
+    vendor_turns: Arc<turns::VendorTurns>,
 }
 
 impl Context {
@@ -256,7 +228,7 @@ pub async fn run_queued(
         return Ok(Some(Ended { record, error: Some(JobError::Refused(error)) }));
     };
     let _turn = context.turns.take(command.name()).await;
-    let Some(record) = waiting::begin(&context.store, record.id, context.clock.now()).await? else { return Ok(None) };
+    let Some(record) = queue::begin(&context.store, record.id, context.clock.now()).await? else { return Ok(None) };
     Ok(Some(carry_out(context, &command, record, progress, stop).await))
 }
 
@@ -273,11 +245,11 @@ async fn carry_out(
     let work = async {
         bind(context).await?;
         match command {
-            Command::VendorProcess { since } => vendor_process::run(context, &run, *since).await?,
-            Command::CashoutGenerate(arguments) => cashout_generate::run(context, &run, arguments).await?,
-            Command::CashoutTransfer => cashout_transfer::run(context, &run).await?,
-            Command::CashoutWithdraw => cashout_withdraw::run(context, &run).await?,
-            Command::TransactionStatusSync => transaction_sync::run(context, &run).await?,
+            Command::VendorProcess { since } => process::run(context, &run, *since).await?,
+            Command::CashoutGenerate(arguments) => generate::run(context, &run, arguments).await?,
+            Command::CashoutTransfer => transfer::run(context, &run).await?,
+            Command::CashoutWithdraw => withdrawals::run(context, &run).await?,
+            Command::TransactionStatusSync => sync::run(context, &run).await?,
         }
         run.aborted()
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::LogLine;
 use crate::config::LogLevel;
-use crate::metrics::LOG_LINES_LOST;
+use crate::platform::metrics::LOG_LINES_LOST;
 
 /// How many lines may wait in all.
 const MOST_LINES: usize = 20_000;

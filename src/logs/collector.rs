@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::line::Said;
 use super::{LogLine, Logs, masked};
 use crate::config::{Config, LogLevel};
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 
 /// Shorter secrets are part of too many words.
 const SHORTEST_SECRET: usize = 6;

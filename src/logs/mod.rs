@@ -58,9 +58,9 @@ use backlog::Backlog;
 use collector::Collector;
 use printer::{News, Printer};
 
-use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Settings};
-use crate::metrics::LOG_LINES;
+use crate::platform::clock::Clock;
+use crate::platform::metrics::LOG_LINES;
 use crate::store::{Store, StoreError};
 use crate::trouble;
 

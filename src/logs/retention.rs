@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::LogLine;
-use crate::clock::Clock;
 use crate::config::{RetentionConfig, Settings};
+use crate::platform::clock::Clock;
 use crate::store::{Query, Store, StoreError, View};
 
 /// How often it is looked whether lines must go.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::app::schema;
+use crate::admin::wiring::schema;
 use crate::config::{Config, RetentionConfig};
 use crate::store::{Listing, Query, StoreOptions, View};
 

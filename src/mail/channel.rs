@@ -14,8 +14,8 @@ use super::post::{Letter, PostError};
 use super::{Mail, compose};
 use crate::config::{Config, LogLevel};
 use crate::logs::masked;
+use crate::platform::secret::Secret;
 use crate::remote::{Manners, builder, plain};
-use crate::secret::Secret;
 
 /// A way to people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

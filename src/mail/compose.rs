@@ -7,7 +7,7 @@ use super::digest::Digest;
 use super::{Letter, Mail};
 use crate::config::{Config, LogLevel};
 use crate::logs::{Sentence, Summary, masked};
-use crate::sys;
+use crate::platform::os;
 use crate::text::{Locale, Texts, message};
 use crate::trouble::Trouble;
 
@@ -226,7 +226,7 @@ pub(super) fn host(config: &Config) -> String {
     if let Some((_, host)) = public {
         return host.to_owned();
     }
-    let machine = sys::host_name();
+    let machine = os::host_name();
     if machine.is_empty() { "localhost".to_owned() } else { machine }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::money::Amount;
+use crate::domain::money::Amount;
 
 /// What was done on a day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

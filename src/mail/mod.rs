@@ -36,10 +36,10 @@ pub use digest::{Digest, OfLevel, OfStatus, Runs};
 pub use outbox::{Mail, MailKind, MailState, queue};
 pub use post::{Letter, Post, PostError, SENT_WITHIN};
 
-use crate::clock::Clock;
 use crate::config::{Config, LogLevel, MailConfig, Settings};
-use crate::gate::Gate;
 use crate::logs::{LogLine, Logs, MAIL, Summary};
+use crate::platform::clock::Clock;
+use crate::platform::gate::Gate;
 use crate::store::{Query, Store, StoreError, View};
 use crate::trouble::{self, Aside, Trouble, Troubles};
 

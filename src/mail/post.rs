@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 use crate::config::{MailConfig, MailSecurity};
-use crate::sys;
+use crate::platform::os;
 
 /// How long a connection may take to come about.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -219,7 +219,7 @@ async fn leave(connection: &mut AsyncSmtpConnection) {
 
 /// The name by which this machine greets: as it is set, else its own full name, else the domain that mail comes from.
 fn hello(config: &MailConfig, from: &Address) -> ClientId {
-    let own = || Some(sys::host_name()).filter(|name| name.contains('.') && !name.starts_with("localhost."));
+    let own = || Some(os::host_name()).filter(|name| name.contains('.') && !name.starts_with("localhost."));
     ClientId::Domain(config.ehlo.clone().or_else(own).unwrap_or_else(|| from.domain().to_owned()))
 }
 

@@ -9,7 +9,7 @@ use reqwest::Client;
 
 use super::{Manners, Unusable, client, plain};
 use crate::config::NetworkConfig;
-use crate::telemetry::EXPORT_TIMEOUT;
+use crate::platform::telemetry::EXPORT_TIMEOUT;
 
 /// Largest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use jiff::civil::Date;
 
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 
 /// Addresses, keys and accounts of one sandbox.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! JSON written by hand: a number must leave in exactly the spelling that was chosen for it
 //! (`83.00`, `8.3E+1`), which a value tree would normalise.
 
-use crate::money::Amount;
+use crate::domain::money::Amount;
 
 /// A piece of JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::money::Currency;
+    use crate::domain::money::Currency;
 
     proptest! {
         #[test]

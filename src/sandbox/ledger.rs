@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::money::{Amount, Currency};
+use crate::domain::money::{Amount, Currency};
 
 /// Where money comes from or goes to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -51,7 +51,7 @@ pub use mirakl::model::{
 pub use pause::Pause;
 pub use traffic::{Exchange, Outcome, Traffic};
 
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 use chance::Chance;
 use server::{Shared, lock};
 

@@ -23,7 +23,7 @@ use super::spoil;
 use super::traffic::{Outcome, Traffic};
 use super::wire::{CuttableListener, Switch};
 use super::{github, hipay, mirakl};
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 
 /// Two files of 15 MB, the rest of the form, and room to be refused for being too large.
 const BODY_LIMIT: usize = 40 * 1024 * 1024;

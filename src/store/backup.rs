@@ -37,7 +37,7 @@ impl Store {
     ///
     /// What is written meanwhile is not in the copy, and goes on; until it is done the file of the
     /// store cannot reuse room.
-    pub fn back_up(&self, name: &str, clock: &crate::clock::Clock) -> Result<PathBuf, StoreError> {
+    pub fn back_up(&self, name: &str, clock: &crate::platform::clock::Clock) -> Result<PathBuf, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
         let data = self.shared.path.parent().unwrap_or(Path::new("/"));
         let folder = data.join(FOLDER);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::disk::is_full;
+use crate::platform::fs::is_full;
 use crate::text::message::{Sentence, say};
 
 /// Why the store could not do what it was asked to.

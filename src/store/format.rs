@@ -21,7 +21,7 @@ use super::seal::{self, FileIdentity};
 use super::stretches::counted_in;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
-use crate::release;
+use crate::platform::release;
 
 const TABLE: &str = "format";
 const KEY: &[u8] = b"format";

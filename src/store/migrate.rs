@@ -4,7 +4,7 @@ use redb::WriteTransaction;
 
 use super::error::StoreError;
 use super::view::{DOCUMENTS, table};
-use crate::release;
+use crate::platform::release;
 
 /// One step to the next format. Once released, a step is never changed or removed.
 pub(super) struct Migration {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadableDatabase};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 
 mod backup;
 mod building;

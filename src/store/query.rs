@@ -10,7 +10,7 @@ use super::key::{Ordered, after_prefix};
 use super::record::Declared;
 use super::stretches::Rows;
 use super::view::{COUNTED_AT_MOST, Source};
-use crate::hex::hex;
+use crate::platform::hex::hex;
 
 /// Which rows, in what order, how many at once.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::pace::Commits;
 use super::record::Schema;
 use super::writer::Writer;
-use crate::metrics;
+use crate::platform::metrics;
 
 /// How many jobs may wait. Who brings one more waits until there is room.
 const WAITING_AT_MOST: usize = 1024;

@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::money::{Amount, Currency};
+    use crate::domain::money::{Amount, Currency};
 
     fn english() -> &'static Texts {
         Texts::of(Some(Locale::English))

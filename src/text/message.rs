@@ -297,8 +297,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::money::{Amount, Currency};
-    use crate::payment_kind::PaymentKind;
+    use crate::domain::money::{Amount, Currency};
+    use crate::domain::payment_kind::PaymentKind;
     use crate::store::StoreError;
     use crate::text::catalog::source;
 

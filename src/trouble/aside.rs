@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::Trouble;
-use crate::hex::hex;
+use crate::platform::hex::hex;
 
 /// The file in the data folder.
 const FILE: &str = "store-trouble";

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use super::github::GitHub;
 use super::{Obstacle, Release, Updates};
-use crate::disk::room_in;
-use crate::hex::hex;
+use crate::platform::fs::room_in;
+use crate::platform::hex::hex;
 use crate::remote::plain;
 
 /// A release is never larger, in bytes.

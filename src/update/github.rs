@@ -13,8 +13,8 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use super::Obstacle;
 use crate::config::UpdateConfig;
+use crate::platform::secret::Secret;
 use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, innermost, plain};
-use crate::secret::Secret;
 
 /// More releases than that are not looked at.
 const MOST_PAGES: u32 = 10;

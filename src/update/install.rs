@@ -13,7 +13,7 @@ use super::story::{Outcome, Reason};
 use super::worker::GuardLink;
 use super::{Answer, Obstacle, Release, Updates, running};
 use crate::config::{Settings, UpdateAuto};
-use crate::release;
+use crate::platform::release;
 use crate::store::StoreError;
 use crate::text::Texts;
 

@@ -33,5 +33,5 @@ pub use request::{Releases, Wanted};
 
 /// The version that runs.
 pub fn running() -> semver::Version {
-    semver::Version::parse(crate::release::version()).unwrap_or_else(|_| semver::Version::new(0, 0, 0))
+    semver::Version::parse(crate::platform::release::version()).unwrap_or_else(|_| semver::Version::new(0, 0, 0))
 }

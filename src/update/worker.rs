@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use super::channel::{Channel, Said, Told, seal};
 use super::story::{Known, Reason};
 use crate::config;
-use crate::release;
-use crate::secret::Secret;
+use crate::platform::release;
+use crate::platform::secret::Secret;
 
 /// The largest package, in bytes.
 pub const MAX_PACKAGE: u64 = 64 * 1024 * 1024;

@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::session::{self, safe_next};
 use super::{Peer, Web};
 use crate::config::Role;
-use crate::secret::Secret;
-use crate::session::Session;
+use crate::domain::session::Session;
+use crate::platform::secret::Secret;
 
 /// The header in which a page's script shows the page's token.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";

@@ -34,8 +34,8 @@ use self::written::Written;
 use super::peer::Encrypted;
 use super::problem::Problem;
 use super::tls::Certificate;
-use crate::gate::Gate;
-use crate::sys;
+use crate::platform::gate::Gate;
+use crate::platform::os;
 
 /// How long a connection that was just accepted may take to ask for something while we stop.
 const ASKED_WITHIN: Duration = Duration::from_millis(500);
@@ -169,7 +169,7 @@ impl Connections {
                     let now = self.open.len();
                     if most >= now.saturating_add(WORTH_GIVING_BACK) {
                         most = now;
-                        tokio::task::spawn_blocking(sys::give_memory_back);
+                        tokio::task::spawn_blocking(os::give_memory_back);
                     }
                     continue;
                 }
@@ -229,7 +229,7 @@ impl Connections {
 impl Connections {
     /// Says that there is no room, as far as that is easily said.
     fn turn_away(&self, mut stream: TcpStream) {
-        metrics::counter!(crate::metrics::TURNED_AWAY).increment(1);
+        metrics::counter!(crate::platform::metrics::TURNED_AWAY).increment(1);
         let Some(turn) = Arc::clone(&self.turned_away).try_acquire_owned().ok().filter(|_| self.certificate.is_none())
         else {
             return;

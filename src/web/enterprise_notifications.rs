@@ -12,12 +12,12 @@ use axum::routing::{MethodRouter, post};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Problem, Web};
-use crate::enterprise::{self, Message, Unreadable};
-use crate::hipay::payment_signature::{PaymentSignature, SignatureError};
-use crate::inbox::{NewNotification, NotificationKind};
+use crate::domain::enterprise::{self, Message, Unreadable};
+use crate::domain::inbox::{NewNotification, NotificationKind};
+use crate::domain::payment::transaction_reference;
+use crate::domain::settlement::settlement_reference;
 use crate::jobs;
-use crate::payment::transaction_reference;
-use crate::settlement::settlement_reference;
+use crate::remote::hipay::payment_signature::{PaymentSignature, SignatureError};
 
 /// The header that a notification is signed in.
 pub(super) const SIGNATURE: &str = "x-allopass-signature";

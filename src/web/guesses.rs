@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 
 use super::problem::Problem;
-use crate::session::network_of;
+use crate::domain::session::network_of;
 
 /// Number of wrong tokens from one address within [`WITHIN`] that are answered 401.
 const MAX_WRONG: u64 = 100;

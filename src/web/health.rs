@@ -42,7 +42,7 @@ impl Readiness {
 
 /// `GET /healthz`: the process is alive. Touches nothing that could hang.
 pub(super) async fn alive() -> Response {
-    Json(json!({ "status": "ok", "version": crate::release::version() })).into_response()
+    Json(json!({ "status": "ok", "version": crate::platform::release::version() })).into_response()
 }
 
 /// `GET /readyz`: the store answers and batches are run.

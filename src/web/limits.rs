@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::problem::Problem;
 use super::{Peer, Web};
-use crate::metrics;
+use crate::platform::metrics;
 
 /// How large a body may be where its route does not say otherwise, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;

@@ -22,16 +22,16 @@ use super::peer::names_this_machine;
 use super::problem::Problem;
 use super::{Peer, Web};
 use crate::config::LogLevel;
-use crate::inbox::Notification;
+use crate::domain::inbox::Notification;
+use crate::domain::money::{Amount, Currency};
+use crate::domain::operation::{Operation, Status};
+use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchState, Context};
 use crate::mail::Mail;
-use crate::metrics as names;
-use crate::money::{Amount, Currency};
-use crate::operation::{Operation, Status};
+use crate::platform::metrics as names;
 use crate::schema::day_of_number;
 use crate::store::{Reader, StoreError, View};
 use crate::trouble;
-use crate::vendor::Vendor;
 
 /// Says once in a process that nobody may see the metrics.
 static CLOSED: Once = Once::new();
@@ -227,7 +227,8 @@ fn gauges(reader: &Reader<'_>, today: Date) -> Result<String, StoreError> {
         &reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
     );
     text.begin(names::BUILD);
-    let (version, target, commit) = (crate::release::version(), crate::release::TARGET, crate::release::COMMIT);
+    let (version, target, commit) =
+        (crate::platform::release::version(), crate::platform::release::TARGET, crate::platform::release::COMMIT);
     text.line(&[("version", version), ("target", target), ("commit", commit)], &1);
     Ok(text.0)
 }

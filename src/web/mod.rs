@@ -53,11 +53,11 @@ pub use session::{
 };
 pub use tls::{Certificate, TlsError};
 
+use crate::admin::setup::Setup;
 use crate::config::Settings;
 use crate::jobs::Context;
-pub use crate::random::NoRandom;
+pub use crate::platform::random::NoRandom;
 use crate::scheduler::Scheduler;
-use crate::setup::Setup;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 

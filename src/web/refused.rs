@@ -8,7 +8,7 @@ use ::metrics::counter;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::metrics;
+use crate::platform::metrics;
 
 /// Why a notification was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use tokio::sync::Semaphore;
 
 use super::limits::BODY_LIMIT;
 use super::{Problem, Web};
-use crate::hipay::signature::{VerifiedNotice, verify_wallet_notice};
-use crate::inbox::{NewNotification, NotificationKind};
+use crate::domain::inbox::{NewNotification, NotificationKind};
+use crate::domain::notification::{Document, form_field, form_value};
 use crate::jobs::{self, SaltError};
-use crate::notification::{Document, form_field, form_value};
+use crate::remote::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 
 /// How many notices may wait for the disk at once.
 const STORING_AT_ONCE: usize = 512;

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cashout::app::{self, Wiring};
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::{Config, Settings};
 use cashout::logs::LogLine;
 use cashout::sandbox::{Sandbox, SandboxOptions};
@@ -35,7 +35,7 @@ async fn exported(lines: u64) {
     let (path, data) = (file.clone(), folder.path().join("data"));
     let opened = tokio::task::spawn_blocking(move || {
         let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-        app::open(config, &data, &Wiring::default()).unwrap()
+        wiring::open(config, &data, &Wiring::default()).unwrap()
     });
     let context = opened.await.unwrap();
     for first in (0..lines).step_by(5_000) {

@@ -7,12 +7,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cashout::app::{self, Wiring};
-use cashout::clock::Clock;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::Config;
+use cashout::domain::ledger::{LedgerEntry, LedgerMatch};
+use cashout::domain::money::{Amount, Currency};
 use cashout::jobs::{self, Command, Silent};
-use cashout::ledger::{LedgerEntry, LedgerMatch};
-use cashout::money::{Amount, Currency};
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{Account, Kind, OtherPayment, Sandbox, SandboxOptions};
 use cashout::store::View;
 use jiff::{SignedDuration, Timestamp};
@@ -113,7 +113,7 @@ async fn context(folder: &Path, now: Timestamp) -> jobs::Context {
     let wiring = Wiring { clock: Clock::turned_by_hand(now), ..Wiring::default() };
     let opened = tokio::task::spawn_blocking(move || {
         let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-        app::open(config, &data, &wiring).unwrap()
+        wiring::open(config, &data, &wiring).unwrap()
     });
     opened.await.unwrap()
 }

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cashout::app::schema;
-use cashout::clock::Clock;
+use cashout::admin::wiring::schema;
 use cashout::config::LogLevel;
 use cashout::logs::{LogLine, Logs, Options, Stream, Style};
+use cashout::platform::clock::Clock;
 use cashout::store::{Store, StoreError, StoreOptions, View};
 use serde_json::Map;
 

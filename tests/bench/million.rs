@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cashout::app::schema;
-use cashout::operation::{Operation, Status};
+use cashout::admin::wiring::schema;
+use cashout::domain::operation::{Operation, Status};
 use cashout::store::{Cursor, Query, Store, StoreError, StoreOptions, View};
 use jiff::SignedDuration;
 

@@ -10,17 +10,17 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
-use cashout::app::{self, Wiring};
-use cashout::attempt::AttemptState;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::{Config, Settings};
-use cashout::inbox::Notification;
+use cashout::domain::attempt::AttemptState;
+use cashout::domain::inbox::Notification;
+use cashout::domain::operation::{Operation, Status};
+use cashout::domain::vendor::Vendor;
 use cashout::jobs::{self, Command, Context, Silent};
-use cashout::operation::{Operation, Status};
+use cashout::platform::secret::Secret;
 use cashout::sandbox::{Account, Sandbox, SandboxOptions};
-use cashout::secret::Secret;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};
-use cashout::vendor::Vendor;
 use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -123,7 +123,7 @@ impl Run {
 
 /// How many writes a commit of the store has had, in the middle.
 fn writes_in_a_commit() -> f64 {
-    let text = cashout::metrics::text().unwrap_or_default();
+    let text = cashout::platform::metrics::text().unwrap_or_default();
     let value = |name: &str| -> f64 {
         let lines = text.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
@@ -241,7 +241,7 @@ impl Served {
         let (path, data) = (file.clone(), folder.path().join("data"));
         let context = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-            app::open(config, &data, &Wiring::default()).unwrap()
+            wiring::open(config, &data, &Wiring::default()).unwrap()
         });
         let context = context.await.unwrap();
         jobs::bind(&context).await.unwrap();

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cashout::app::{self, Wiring};
-use cashout::clock::Clock;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::Config;
-use cashout::hipay::ActingOn;
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Operation, PaymentKind, Status};
+use cashout::domain::vendor::Vendor;
 use cashout::jobs::{self, Command, Context, GenerateArguments, Silent};
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Operation, PaymentKind, Status};
+use cashout::platform::clock::Clock;
+use cashout::remote::hipay::ActingOn;
 use cashout::sandbox::{Account, Endpoint, Kind, Place, Remote, Sandbox, SandboxOptions, Shop, Voucher};
 use cashout::store::{StoreError, View};
-use cashout::vendor::Vendor;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
@@ -62,7 +62,7 @@ impl Market {
         let (data, wiring) = (folder.path().join("data"), Wiring { clock: clock.clone(), ..Wiring::default() });
         let context = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-            app::open(config, &data, &wiring).unwrap()
+            wiring::open(config, &data, &wiring).unwrap()
         });
         let context = context.await.unwrap();
         cashout::jobs::bind(&context).await.unwrap();

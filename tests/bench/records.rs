@@ -1,8 +1,8 @@
 //! Operations as they are after so much of their life.
 
-use cashout::attempt::{Attempt, AttemptState, Payment, reference};
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use cashout::domain::attempt::{Attempt, AttemptState, Payment, reference};
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
 use cashout::text::message::Sentence;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cashout::app::schema;
-use cashout::operation::{Operation, Status};
+use cashout::admin::wiring::schema;
+use cashout::domain::operation::{Operation, Status};
 use cashout::store::{Store, StoreOptions, View};
 
 use crate::table::{rate, spread};

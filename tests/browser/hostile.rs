@@ -1,19 +1,19 @@
 //! What somebody would like to break a page with, on every page that there is: it is shown as text, cut
 //! where it is long, and the whole of it on demand.
 
-use cashout::attempt::{Attempt, AttemptState};
-use cashout::inbox::Notification;
+use cashout::domain::attempt::{Attempt, AttemptState};
+use cashout::domain::inbox::Notification;
+use cashout::domain::ledger::{LedgerEntry, LedgerMatch};
+use cashout::domain::operation::{Hold, Operation, PaymentKind};
+use cashout::domain::refusal::Refusal;
+use cashout::domain::vendor::{SentDocument, Trouble, Vendor, Warning};
+use cashout::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use cashout::jobs::{BatchRecord, Failure, Subject};
-use cashout::ledger::{LedgerEntry, LedgerMatch};
 use cashout::logs::LogLine;
-use cashout::operation::{Hold, Operation, PaymentKind};
-use cashout::refusal::Refusal;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::store::{Query, StoreError, View, Writer};
 use cashout::text::message::Sentence;
 use cashout::update::story::{Known, Outcome, Past, Reason};
-use cashout::vendor::{SentDocument, Trouble, Vendor, Warning};
-use cashout::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -172,7 +172,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         hipay_type: 1,
         file_name: long(),
         message: long(),
-        validation: cashout::vendor::DocumentValidation::Invalid,
+        validation: cashout::domain::vendor::DocumentValidation::Invalid,
         validation_message: long(),
         validation_as_of: None,
         iban: None,

@@ -1,6 +1,6 @@
 //! What HiPay has told: every notification, and what came of it.
 
-use cashout::inbox::NotificationState;
+use cashout::domain::inbox::NotificationState;
 use cashout::sandbox::Delivery;
 
 use crate::door::{looked_at, signed_in};

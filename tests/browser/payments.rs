@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cashout::payment::CustomerPayment;
+use cashout::domain::payment::CustomerPayment;
+use cashout::domain::settlement::Settlement;
 use cashout::sandbox::Delivery;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
-use cashout::settlement::Settlement;
 use cashout::store::View;
 
 use crate::browser::Browser;

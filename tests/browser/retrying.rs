@@ -1,6 +1,6 @@
 //! What was not paid, taken up again.
 
-use cashout::operation::{Operation, Status};
+use cashout::domain::operation::{Operation, Status};
 use cashout::store::{Query, View};
 
 use crate::world::Site;

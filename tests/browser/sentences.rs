@@ -4,12 +4,12 @@
 //! is looked for there. A page that stops showing one of them fails here.
 
 use cashout::config::LogLevel;
+use cashout::domain::vendor::Vendor;
 use cashout::jobs::{Command, GenerateArguments};
-use cashout::release::TARGET;
+use cashout::platform::release::TARGET;
 use cashout::sandbox::{Release, ReleaseAsset};
 use cashout::store::View;
 use cashout::update::asset_name;
-use cashout::vendor::Vendor;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use cashout::release::TARGET;
+use cashout::platform::release::TARGET;
 use cashout::sandbox::{Release, ReleaseAsset, SandboxOptions};
 use cashout::update::asset_name;
 

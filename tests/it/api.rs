@@ -1,7 +1,7 @@
 //! The JSON API: what scripts and other systems see and do.
 
+use cashout::domain::operation::{Hold, Operation};
 use cashout::logs::LogLine;
-use cashout::operation::{Hold, Operation};
 use cashout::sandbox::SandboxOptions;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use cashout::operation::Status;
+use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Moment, Remote};
 use redb::ReadableTable;
 use serde_json::{Value, json};

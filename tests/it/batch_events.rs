@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cashout::jobs::Command;
+use cashout::platform::secret::Secret;
 use cashout::sandbox::SandboxOptions;
-use cashout::secret::Secret;
 use cashout::serve::Appliance;
 use cashout::web::{NewSession, Peer, sign_in, sign_out};
 use reqwest::Response;

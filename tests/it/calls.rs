@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cashout::operation::Status;
+use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Remote};
 
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! `cashout check`: every finding with its mend, and binding a store anew.
 
+use cashout::domain::operation::Status;
 use cashout::jobs::{Command, JobError};
-use cashout::operation::Status;
 use cashout::sandbox::{Account, Endpoint, Refusal, SandboxOptions};
 
 use serde_json::Value;

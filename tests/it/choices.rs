@@ -1,12 +1,12 @@
 //! A person's choices on operations: what each says happens, and where nothing would it says so.
 
-use cashout::attempt::AttemptState;
+use cashout::domain::attempt::AttemptState;
+use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
+use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{Command, GenerateArguments, JobError};
-use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::sandbox::{Ending, Endpoint, Kind, Life, OtherPayment, Refusal, SandboxOptions, Until};
 use cashout::store::View;
 use cashout::text::message::Sentence;
-use cashout::voucher::VoucherRecord;
 use serde_json::json;
 
 use crate::api::TOKEN;

@@ -1,6 +1,6 @@
 //! What a browser is given to show who it is, over real TLS and in the clear.
 
-use cashout::session::Session;
+use cashout::domain::session::Session;
 use cashout::store::{Query, View};
 use cashout::web::{COOKIE, SECURE_COOKIE};
 use jiff::SignedDuration;

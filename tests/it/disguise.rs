@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cashout::release::DISGUISE;
+use cashout::platform::release::DISGUISE;
 use serde_json::json;
 
 /// The debug build without what a debugger needs: a tenth of its size.

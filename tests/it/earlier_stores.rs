@@ -4,16 +4,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use cashout::app::schema;
-use cashout::inbox::Notification;
+use cashout::admin::wiring::schema;
+use cashout::domain::inbox::Notification;
+use cashout::domain::movement::Movement;
+use cashout::domain::operation::Operation;
+use cashout::domain::vendor::{SentDocument, Vendor};
+use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{BatchRecord, CycleRecord};
 use cashout::logs::LogLine;
 use cashout::mail::Mail;
-use cashout::movement::Movement;
-use cashout::operation::Operation;
 use cashout::store::{Listing, Query, Record, Store, StoreError, StoreOptions, View, format};
-use cashout::vendor::{SentDocument, Vendor};
-use cashout::voucher::VoucherRecord;
 
 fn kept() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");

@@ -1,8 +1,8 @@
 //! Payments that HiPay accepts and that end badly: the money goes back, and the next attempt goes
 //! under the next reference, or waits for a person.
 
-use cashout::explanation::explain;
-use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
+use cashout::domain::explanation::explain;
+use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, EntryState, Life, SandboxOptions, Until};
 
 use crate::market::{Memory, all_is_paid, day, each, market, until_all_is_paid};

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cashout::enterprise::{Fields, Message, masked_text, read};
-use cashout::payment::{Arrival, PaymentNotice};
-use cashout::settlement::Settlement;
+use cashout::domain::enterprise::{Fields, Message, masked_text, read};
+use cashout::domain::payment::{Arrival, PaymentNotice};
+use cashout::domain::settlement::Settlement;
 use fastrand::Rng;
 use jiff::Timestamp;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Operation, Status, Unready};
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Operation, Status, Unready};
 use cashout::sandbox::SandboxOptions;
 use jiff::{SignedDuration, Timestamp};
 

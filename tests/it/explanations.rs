@@ -1,7 +1,7 @@
 //! What stands in the way of a seller's money is explained: what happened, what to do, and by whom.
 
-use cashout::explanation::{Actor, Explanation, Next, explain, explain_vendor};
-use cashout::operation::Status;
+use cashout::domain::explanation::{Actor, Explanation, Next, explain, explain_vendor};
+use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, HipayModel, Refusal};
 use cashout::text::Locale;
 use cashout::text::Texts;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cashout::inbox::NotificationState as State;
+use cashout::domain::inbox::NotificationState as State;
 use cashout::jobs;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Remote, SandboxOptions, Traffic};
 use futures_util::future::join_all;

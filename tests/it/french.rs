@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cashout::config::{Config, Settings};
+use cashout::domain::operation::{Operation, OperationChoice, PaymentKind};
 use cashout::jobs::{self, Command, GenerateArguments, Silent};
-use cashout::operation::{Operation, OperationChoice, PaymentKind};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Life, Refusal};
 use cashout::serve::Appliance;
 use cashout::web::paths;

@@ -1,6 +1,6 @@
 //! What Mirakl says of a shop at the moment at which it is to be paid: nobody waits for the next run of vendors.
 
-use cashout::operation::Status;
+use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Shop};
 
 use crate::market::each;

@@ -1,7 +1,7 @@
 //! HiPay refusing: each documented code, what is shown of it, and what the next run does.
 
+use cashout::domain::operation::{Operation, PaymentKind, Status};
 use cashout::jobs::{Command, JobError};
-use cashout::operation::{Operation, PaymentKind, Status};
 use cashout::sandbox::{Document, Endpoint, Refusal, Reviews};
 
 use crate::world::{World, wallet_of};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cashout::release::TARGET;
+use cashout::platform::release::TARGET;
 use cashout::sandbox::{Release, ReleaseAsset, SandboxOptions};
 use cashout::update::asset_name;
 use serde_json::Value;

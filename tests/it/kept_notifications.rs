@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cashout::movement::Movement;
-use cashout::operation::{PaymentKind, Status};
+use cashout::domain::movement::Movement;
+use cashout::domain::operation::{PaymentKind, Status};
 use cashout::sandbox::{Ending, Life, SandboxOptions, Until};
 use cashout::store::{Query, View};
 use reqwest::Client;

@@ -1,91 +1,55 @@
-//! The layers of `src`: a module imports what stands below it, and no circle of modules is left.
+//! The layers of `src`: a module imports only what stands below it, and no modules import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-/// The layers from the bottom up, each with its modules. A module imports from its own layer and from those before it.
-const LAYERS: [&[&str]; 14] = [
-    &["clock", "disk", "gate", "hex", "metrics", "random", "release", "secret", "sys", "telemetry"],
-    &["text"],
-    &[
-        "attempt",
-        "cycle",
-        "enterprise",
-        "explanation",
-        "inbox",
-        "label",
-        "ledger",
-        "money",
-        "movement",
-        "notification",
-        "operation",
-        "payment",
-        "payment_kind",
-        "refusal",
-        "session",
-        "settlement",
-        "vendor",
-        "voucher",
-    ],
-    &["config"],
-    &["hipay", "lenient", "mirakl", "multipart", "remote"],
-    &["store"],
-    &["schema"],
-    &["logs", "mail", "trouble"],
-    &["jobs"],
-    &["scheduler", "update"],
-    &["app", "check", "setup"],
-    &["socket", "web"],
-    &["monitor", "serve"],
-    &["cli", "sandbox"],
+use crate::source::{Import, SourceFile, module_name};
+
+/// The layers from the bottom up. A layer imports only the layers before it.
+const LAYERS: [&str; 18] = [
+    "platform",
+    "text",
+    "domain",
+    "config",
+    "remote",
+    "store",
+    "schema",
+    "trouble",
+    "logs",
+    "mail",
+    "jobs",
+    "scheduler",
+    "update",
+    "admin",
+    "web",
+    "serve",
+    "sandbox",
+    "cli",
 ];
 
-/// An import: the file, its module, and the module that it names.
-struct Import {
-    file: PathBuf,
-    from: String,
-    to: String,
+/// Layers that are made of independent modules; within the others, a folder is one module.
+const COMPOSED: [&str; 4] = ["platform", "domain", "remote", "admin"];
+
+/// The part of a module path that the rule against circles is about.
+fn unit(path: &[String]) -> String {
+    let deep = path.first().is_some_and(|layer| COMPOSED.contains(&layer.as_str()));
+    path.iter().take(if deep { 2 } else { 1 }).cloned().collect::<Vec<_>>().join("::")
 }
 
-fn layer_of(module: &str) -> usize {
-    let place = LAYERS.iter().position(|layer| layer.contains(&module));
-    place.unwrap_or_else(|| panic!("src/{module} is in no layer; name it in tests/it/layers.rs"))
+fn layer_of(path: &[String]) -> usize {
+    let layer = path.first().map_or("", String::as_str);
+    let place = LAYERS.iter().position(|known| *known == layer);
+    place.unwrap_or_else(|| panic!("`{layer}` is in no layer; name it in tests/it/layers.rs"))
 }
 
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        let is_test = path.file_stem().is_some_and(|name| name == "tests");
-        if path.is_dir() && !is_test {
-            source_files(&path, files);
-        } else if path.extension().is_some_and(|kind| kind == "rs") && !is_test {
-            files.push(path);
-        }
-    }
-}
-
-/// Every import of a module by another, without those of tests.
+/// Every import by code that is not a test's, from one module into another layer or module.
 fn imports() -> Vec<Import> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    source_files(&root, &mut files);
-    assert!(files.len() > 200, "only {} files", files.len());
-    let mut imports = Vec::new();
-    for file in files {
-        let path = file.strip_prefix(&root).unwrap().to_owned();
-        let from = path.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
-        if ["build", "lib", "main"].contains(&from.as_str()) {
-            continue;
-        }
-        let text = std::fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let named: BTreeSet<String> = lines
-            .flat_map(|line| line.split("crate::").skip(1))
-            .map(|rest| rest.split(|sign: char| !(sign.is_alphanumeric() || sign == '_')).next().unwrap().to_owned())
-            .filter(|to| !to.is_empty() && *to != from)
-            .collect();
-        imports.extend(named.into_iter().map(|to| Import { file: path.clone(), from: from.clone(), to }));
-    }
+    let imports: Vec<Import> = SourceFile::all("src")
+        .iter()
+        .filter(|file| !file.module.is_empty() && !file.is_test())
+        .flat_map(SourceFile::imports)
+        .filter(|import| unit(&import.from) != unit(&import.to))
+        .collect();
+    assert!(imports.len() > 500, "only {} imports were found", imports.len());
     imports
 }
 
@@ -94,9 +58,8 @@ fn no_import_runs_up() {
     let up: Vec<String> = imports()
         .iter()
         .filter(|import| layer_of(&import.to) > layer_of(&import.from))
-        .map(|Import { file, from, to }| {
-            let (below, above) = (layer_of(from), layer_of(to));
-            format!("src/{} (layer {below}) imports src/{to} (layer {above})", file.display())
+        .map(|Import { file, target, from, to }| {
+            format!("{} ({}) imports {} ({})", file, module_name(from), target, module_name(to))
         })
         .collect();
     assert!(up.is_empty(), "{up:#?}");
@@ -106,16 +69,36 @@ fn no_import_runs_up() {
 fn no_circle_of_modules_is_left() {
     let mut imported: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for Import { from, to, .. } in imports() {
-        imported.entry(from).or_default().insert(to);
+        imported.entry(unit(&from)).or_default().insert(unit(&to));
     }
-    // Whatever imports nothing that is left is taken away, again and again: a circle stays.
+    // A module that imports nothing that is left is no part of a circle.
     loop {
-        let known: BTreeSet<String> = imported.keys().cloned().collect();
-        let before = known.len();
-        imported.retain(|_, to| to.iter().any(|to| known.contains(to)));
-        if imported.len() == before {
+        let left: BTreeSet<String> = imported.keys().cloned().collect();
+        for targets in imported.values_mut() {
+            targets.retain(|to| left.contains(to));
+        }
+        imported.retain(|_, targets| !targets.is_empty());
+        if imported.len() == left.len() {
             break;
         }
     }
     assert!(imported.is_empty(), "these modules import each other: {imported:#?}");
+}
+
+#[test]
+fn the_models_of_the_remotes_know_nothing_of_the_program_that_they_judge() {
+    let known = |import: &&Import| {
+        let allowed = import.to.first().is_some_and(|layer| layer == "platform");
+        allowed || module_name(&import.to).starts_with("domain::money")
+    };
+    let of_sandbox: Vec<Import> = imports().into_iter().filter(|import| import.from[0] == "sandbox").collect();
+    let wrong: Vec<String> = of_sandbox
+        .iter()
+        .filter(|import| !known(import))
+        .map(|import| format!("{} imports {}", import.file, module_name(&import.to)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let users: BTreeSet<String> =
+        imports().into_iter().filter(|import| import.to[0] == "sandbox").map(|import| import.from[0].clone()).collect();
+    assert_eq!(users, BTreeSet::from(["cli".to_owned()]));
 }

@@ -1,8 +1,8 @@
 //! Memory that is short: HiPay's ledger decides what was paid, whatever ids its references carry, and also
 //! where there are none.
 
+use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::jobs::rebind;
-use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Endpoint, Kind, Listed, OtherPayment, Refusal, SandboxOptions};
 
 use crate::market::{Memory, day, each, market, owed, received, until_all_is_paid};

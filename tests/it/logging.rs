@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
-use cashout::clock::Clock;
 use cashout::config::LogLevel;
 use cashout::logs::{LogFilter, LogLine};
+use cashout::platform::clock::Clock;
 use cashout::sandbox::SandboxOptions;
 use cashout::store::View;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Almost every third answer to a payment is lost after HiPay has executed it, look-ups lag behind,
 //! and a repeated reference is answered in every way that there is.
 
-use cashout::operation::PaymentKind;
+use cashout::domain::operation::PaymentKind;
 use cashout::sandbox::{Ending, Endpoint, Lag, Life, Refusal, RepeatAnswer, Repeats, SandboxOptions, Until};
 use jiff::SignedDuration;
 

@@ -70,6 +70,7 @@ mod setup;
 mod signing_in;
 mod slow_disk;
 mod socket;
+mod source;
 mod stopping;
 mod strangers;
 mod summaries;

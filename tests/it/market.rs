@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::future::Future;
 
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Operation, PaymentKind, Status};
 use cashout::jobs::{Command, GenerateArguments, JobError};
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Operation, PaymentKind, Status};
 use cashout::sandbox::{Endpoint, Entry, Kind, Place, SandboxOptions, Traffic};
 use futures_util::StreamExt;
 use futures_util::stream;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cashout::operation::{PaymentKind, Status};
+use cashout::domain::operation::{PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, Kind, Life, SandboxOptions};
 
 use crate::market::{Memory, day, each, market, owed, received, until_all_is_paid};

@@ -1,8 +1,8 @@
 //! Mirakl answering what it should not: each time a clear sentence, and nothing half-done.
 
+use cashout::domain::money::Currency;
+use cashout::domain::operation::Status;
 use cashout::jobs::{BatchState, Command, GenerateArguments, JobError};
-use cashout::money::Currency;
-use cashout::operation::Status;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, SandboxOptions, Voucher};
 
 use crate::world::{CYCLE, World, euro, wallet_of};

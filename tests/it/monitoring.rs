@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cashout::operation::Status;
+use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Refusal, SandboxOptions};
 use cashout::serve::Appliance;
 

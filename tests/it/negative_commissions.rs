@@ -1,6 +1,6 @@
 //! Commissions below zero: each is accounted for, and made up for by the operator's next ones.
 
-use cashout::operation::{Beneficiary, Operation, Status};
+use cashout::domain::operation::{Beneficiary, Operation, Status};
 use cashout::sandbox::SandboxOptions;
 
 use crate::world::{World, wallet_of};

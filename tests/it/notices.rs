@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cashout::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
 use cashout::jobs;
 use cashout::sandbox::{Document, Sending, Shop};
 use cashout::serve::Appliance;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use cashout::clock::Clock;
 use cashout::config::Settings;
+use cashout::platform::clock::Clock;
 use cashout::sandbox::Endpoint;
 use cashout::update::channel::{Channel, Said};
 use cashout::update::story::{Known, Outcome, Past};

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use cashout::inbox::{Notification, NotificationKind, NotificationState};
-use cashout::money::{Amount, Currency};
-use cashout::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
+use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
+use cashout::domain::settlement::Settlement;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice, SignedBy, Written};
 use cashout::sandbox::{Delivery, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::settlement::Settlement;
 use cashout::store::{Listing, Query, View};
 use futures_util::future::join_all;
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Payment notifications that were answered are not lost: not by a kill, not by a full disk.
 
+use cashout::domain::payment::PaymentStatus;
 use cashout::jobs;
-use cashout::payment::PaymentStatus;
 use cashout::sandbox::SandboxOptions;
 use cashout::sandbox::enterprise::{EnterpriseNotice, Written};
 use futures_util::future::join_all;

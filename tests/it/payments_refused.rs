@@ -1,6 +1,6 @@
 //! Payment notifications that are forged, broken or hostile, and a receiver that is not set up.
 
-use cashout::inbox::NotificationState;
+use cashout::domain::inbox::NotificationState;
 use cashout::sandbox::enterprise::{Enterprise, SignedBy};
 use cashout::sandbox::{Delivery, SandboxOptions};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cashout::inbox::Notification;
+use cashout::domain::inbox::Notification;
+use cashout::domain::payment::CustomerPayment;
 use cashout::jobs::{self, Erased};
-use cashout::payment::CustomerPayment;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 use cashout::sandbox::{Delivery, SandboxOptions};
 use futures_util::future::join_all;

@@ -1,8 +1,8 @@
 //! What HiPay and Mirakl hold for a vendor, compared with what would be set today; shops of every domain; and files
 //! and bank details that are sent as what they are.
 
+use cashout::domain::vendor::Trouble;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, SandboxOptions, Shop};
-use cashout::vendor::Trouble;
 
 use crate::world::{IBAN, World, wallet_of};
 
@@ -62,7 +62,7 @@ async fn shops_that_sell_services_are_vendors_like_the_others() {
         assert!(world.vendor(2001).hipay_id.is_some() && world.vendor(2003).hipay_id.is_some());
         let known = world.context.store.read(|reader| {
             use cashout::store::View;
-            reader.get::<cashout::vendor::Vendor>(&2002)
+            reader.get::<cashout::domain::vendor::Vendor>(&2002)
         });
         assert_eq!(known.unwrap().is_some_and(|vendor| vendor.hipay_id.is_some()), !refuses);
         let told = batch.warnings.iter().filter(|one| one.message.contains("domains")).count();

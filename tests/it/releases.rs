@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use cashout::clock::Clock;
 use cashout::config::Settings;
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{
     Endpoint, Fault, FaultKind, GitHubModel, Moment, Release, ReleaseAsset, Remote, SandboxOptions, Throttle,
 };
@@ -53,7 +53,7 @@ pub(crate) fn updates_by(world: &World, clock: &Clock) -> Updates {
 }
 
 fn file(version: &str) -> ReleaseAsset {
-    let name = asset_name(&Version::parse(version).unwrap(), cashout::release::TARGET);
+    let name = asset_name(&Version::parse(version).unwrap(), cashout::platform::release::TARGET);
     ReleaseAsset::new(&name, format!("the program {version}, ").repeat(20_000))
 }
 
@@ -172,7 +172,10 @@ async fn what_has_not_changed_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reason_why_it_cannot_is_a_sentence_with_the_way_out() {
     let cases: [(Spoil<GitHubModel>, &str); 7] = [
-        (|github| github.token = cashout::secret::Secret::new("another"), "GitHub refuses the token: it has expired"),
+        (
+            |github| github.token = cashout::platform::secret::Secret::new("another"),
+            "GitHub refuses the token: it has expired",
+        ),
         (|github| github.token_may_read = false, "GitHub shows no repository marketplace/cashout to this token"),
         (
             |github| github.forbids = Some("SSO is\nneeded".to_owned()),

@@ -1,6 +1,6 @@
 //! A notification is dealt with again because an operator asks for it: as safely as the first time.
 
-use cashout::inbox::{Notification, NotificationState as State};
+use cashout::domain::inbox::{Notification, NotificationState as State};
 use cashout::sandbox::{Delivery, Ending, Life, Until};
 use cashout::serve::Appliance;
 use cashout::store::Writer;

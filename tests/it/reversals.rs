@@ -1,8 +1,8 @@
 //! Payments that come back after they were executed, of which no notice tells: HiPay's ledger shows them. And what
 //! reading it costs.
 
-use cashout::explanation::explain;
-use cashout::operation::{Column, Hold, OperationChoice, PaymentKind, Status};
+use cashout::domain::explanation::explain;
+use cashout::domain::operation::{Column, Hold, OperationChoice, PaymentKind, Status};
 use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, FaultPlan, Life, Listed, SandboxOptions, Traffic, Until};
 use jiff::SignedDuration;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use cashout::domain::operation::Status;
 use cashout::jobs::{Asked, BatchRecord, BatchState, Command, GenerateArguments};
-use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Moment, Remote, SandboxOptions};
 use cashout::scheduler::{Remembered, Stopping};
 use cashout::serve::Appliance;

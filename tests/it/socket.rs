@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command as Process;
 use std::time::Duration;
 
+use cashout::domain::operation::Status;
 use cashout::jobs::{BatchRecord, BatchState};
-use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Moment, Pause, SandboxOptions};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cashout::domain::operation::Status;
 use cashout::jobs::{self, BatchRecord, BatchState, Command, Silent};
-use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Moment, SandboxOptions};
 use cashout::store::{Query, View};
 use tokio_util::sync::CancellationToken;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cashout::release::TARGET;
+use cashout::platform::release::TARGET;
 use cashout::update::asset_name;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Ways in which money could go to the wrong place, twice, or nowhere, and does not.
 
+use cashout::domain::operation::{OperationChoice, Status};
 use cashout::jobs::{Command, GenerateArguments, JobError};
-use cashout::operation::{OperationChoice, Status};
 use cashout::sandbox::{
     Document, Endpoint, Fault, FaultKind, HipayModel, Lag, Life, RepeatAnswer, Repeats, Reviews, SandboxOptions, Shop,
     Until,

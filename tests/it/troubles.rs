@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use cashout::clock::Clock;
 use cashout::config::Settings;
 use cashout::logs::{LogLine, Logs};
 use cashout::mail::Mailer;
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, Remote, SandboxOptions};
 use cashout::serve::Appliance;
 use cashout::store::{Query, View};
@@ -178,7 +178,7 @@ async fn a_remote_that_falls_silent_outside_batches_is_told_too() {
     drill.world.sandbox.strike(away(Remote::Hipay));
     for _ in 0..5 {
         drill.pass(10).await;
-        let wallet = cashout::hipay::ActingOn::Technical;
+        let wallet = cashout::remote::hipay::ActingOn::Technical;
         drill.world.context.hipay.balance(wallet).await.unwrap_err();
     }
     drill.told("hipay", "HiPay has not answered any call since").await;
@@ -222,7 +222,7 @@ async fn a_clock_that_is_off_is_told_and_resolved_when_it_is_right() {
     drill.world.restart_with_the_clock_at(right.checked_sub(SignedDuration::from_mins(10)).unwrap()).await;
     let appliance = drill.world.serve().await;
     let wrong = drill.world.context.clock.clone();
-    drill.world.context.hipay.balance(cashout::hipay::ActingOn::Technical).await.unwrap();
+    drill.world.context.hipay.balance(cashout::remote::hipay::ActingOn::Technical).await.unwrap();
     wrong.advance(SignedDuration::from_secs(6));
     drill.told("clock", "differs by ").await;
     wrong.set(right.checked_add(SignedDuration::from_secs(30)).unwrap());

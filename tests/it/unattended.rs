@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use cashout::domain::operation::{Operation, Status};
+use cashout::domain::vendor::WalletStatus;
 use cashout::jobs::BatchRecord;
-use cashout::operation::{Operation, Status};
 use cashout::sandbox::shops::{Market, populate};
 use cashout::sandbox::{Ending, Endpoint, HipayModel, Life, Reviews, SandboxOptions, Until};
 use cashout::serve::Appliance;
 use cashout::store::{Query, View};
-use cashout::vendor::WalletStatus;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 

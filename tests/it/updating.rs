@@ -6,7 +6,7 @@ use std::io::Seek;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cashout::release::TARGET;
+use cashout::platform::release::TARGET;
 use cashout::update::asset_name;
 
 use crate::disguise::{disguised, package};

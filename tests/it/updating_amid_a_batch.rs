@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use cashout::domain::operation::Status;
 use cashout::jobs::{BatchRecord, BatchState};
-use cashout::operation::Status;
 use cashout::sandbox::{Endpoint, Moment};
 use cashout::store::{Query, View};
 use serde_json::Value;

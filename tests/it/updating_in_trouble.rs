@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use cashout::clock::Clock;
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{Endpoint, Throttle};
 use cashout::update::{Answer, Obstacle};
 use jiff::SignedDuration;

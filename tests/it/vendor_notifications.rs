@@ -1,9 +1,9 @@
 //! What HiPay tells about vendors: identification, documents, bank details; here and in Mirakl.
 
-use cashout::inbox::NotificationState as State;
+use cashout::domain::inbox::NotificationState as State;
+use cashout::domain::vendor::{DocumentValidation, SentDocument, WalletStatus};
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, HipayModel, Moment, Reviews, SandboxOptions, Shop};
 use cashout::store::{Query, View};
-use cashout::vendor::{DocumentValidation, SentDocument, WalletStatus};
 use jiff::SignedDuration;
 
 use crate::notices::{Notice, newcomer, port};

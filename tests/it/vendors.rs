@@ -1,7 +1,7 @@
 //! From shops in Mirakl to wallets at HiPay.
 
+use cashout::domain::vendor::WalletStatus;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, Refusal, Reviews, SandboxOptions, Shop};
-use cashout::vendor::WalletStatus;
 
 use crate::world::{IBAN, World, wallet_of};
 

@@ -1,10 +1,10 @@
 //! What Mirakl says of a voucher before it is paid: paid by others, another provider's, corrected, gone, or
 //! shown by another source under another number.
 
+use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
+use cashout::domain::voucher::HeldBecause;
 use cashout::jobs::{Command, GenerateArguments};
-use cashout::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, SandboxOptions};
-use cashout::voucher::HeldBecause;
 
 use crate::market::each;
 use crate::world::{CYCLE, World, euro, wallet_of};
@@ -170,8 +170,8 @@ async fn a_voucher_of_another_provider_makes_no_operation() {
 }
 
 fn held(world: &World) -> Vec<HeldBecause> {
+    use cashout::domain::voucher::VoucherRecord;
     use cashout::store::{Query, View};
-    use cashout::voucher::VoucherRecord;
     let records = world.context.store.read(|reader| Ok(reader.page::<VoucherRecord>(&Query::all())?.items)).unwrap();
     records.into_iter().filter_map(|record| record.held).collect()
 }

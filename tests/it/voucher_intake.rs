@@ -1,9 +1,9 @@
 //! Every voucher that Mirakl shows is known: the calendar names its cycle, and never decides whether it is seen.
 
-use cashout::operation::Status;
+use cashout::domain::operation::Status;
+use cashout::domain::voucher::{HeldBecause, VoucherRecord};
 use cashout::sandbox::{SandboxOptions, Voucher};
 use cashout::store::{Query, View};
-use cashout::voucher::{HeldBecause, VoucherRecord};
 use jiff::Timestamp;
 
 use crate::world::{World, euro, http, wallet_of};

@@ -1,7 +1,7 @@
 //! From vouchers to operations, and from operations to money in the bank.
 
+use cashout::domain::operation::{Beneficiary, Status};
 use cashout::jobs::{Command, GenerateArguments, JobError};
-use cashout::operation::{Beneficiary, Status};
 use cashout::sandbox::{Ending, Endpoint, Refusal, Remote, SandboxOptions, Voucher};
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
@@ -291,7 +291,7 @@ async fn every_documented_refusal_of_a_withdrawal_is_told_in_its_own_words() {
     assert_eq!(messages.len(), details.len(), "{messages:#?}");
     for (id, detail) in (2001_u64..).zip(details) {
         assert_eq!(world.status(id), Status::WithdrawFailed);
-        let explanations = cashout::explanation::explain(&world.operation(id));
+        let explanations = cashout::domain::explanation::explain(&world.operation(id));
         assert_eq!(explanations[0].id(), format!("refusal-{detail}"));
     }
     // The reference is unused: the next run sends it again, without a suffix.

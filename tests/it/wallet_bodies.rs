@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cashout::hipay::signature::verify_wallet_notice;
-use cashout::money::Currency;
-use cashout::notification::{Document, WalletNotice, form_field};
-use cashout::secret::Secret;
+use cashout::domain::money::Currency;
+use cashout::domain::notification::{Document, WalletNotice, form_field};
+use cashout::platform::secret::Secret;
+use cashout::remote::hipay::signature::verify_wallet_notice;
 use fastrand::Rng;
 
 /// How often each sample is changed.

@@ -1,10 +1,10 @@
 //! One wallet a shop: what is there already is found whatever the shop is called by now, several wait for a
 //! person, and a person's word on it moves what is not sent yet.
 
+use cashout::domain::operation::{Beneficiary, Status};
+use cashout::domain::vendor::Trouble;
 use cashout::jobs::{rebind, set_wallet};
-use cashout::operation::{Beneficiary, Status};
 use cashout::sandbox::{Account, Endpoint, Fault, FaultKind, Kind, SandboxOptions, Shop};
-use cashout::vendor::Trouble;
 use jiff::SignedDuration;
 
 use crate::told::told;

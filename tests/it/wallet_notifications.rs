@@ -1,11 +1,11 @@
 //! What HiPay tells about transfers, withdrawals and money that moved, and what becomes of it.
 
-use cashout::inbox::NotificationState as State;
-use cashout::movement::Movement;
-use cashout::operation::{Hold, OperationChoice, PaymentKind, Status};
+use cashout::domain::inbox::NotificationState as State;
+use cashout::domain::movement::Movement;
+use cashout::domain::operation::{Hold, OperationChoice, PaymentKind, Status};
+use cashout::domain::vendor::WalletStatus;
 use cashout::sandbox::{Delivery, Ending, Endpoint, Fault, Lag, Life, Moment, Reviews, SandboxOptions, Sending, Until};
 use cashout::store::{Query, View};
-use cashout::vendor::WalletStatus;
 use jiff::SignedDuration;
 
 use crate::notices::{Notice, newcomer, port};

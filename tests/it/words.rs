@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cashout::attempt::AttemptState;
 use cashout::config::Role;
-use cashout::inbox::{NotificationKind, NotificationState};
+use cashout::domain::attempt::AttemptState;
+use cashout::domain::inbox::{NotificationKind, NotificationState};
+use cashout::domain::operation::{Beneficiary, Column, PaymentKind, Status};
+use cashout::domain::payment::{PaymentOutcome, PaymentStatus};
+use cashout::domain::vendor::{DocumentStatus, WalletStatus};
 use cashout::jobs::{BatchState, Command};
-use cashout::operation::{Beneficiary, Column, PaymentKind, Status};
-use cashout::payment::{PaymentOutcome, PaymentStatus};
 use cashout::text::{Locale, Texts, Word};
-use cashout::vendor::{DocumentStatus, WalletStatus};
 
 const LOCALES: [Locale; 2] = [Locale::English, Locale::French];
 

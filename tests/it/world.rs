@@ -7,22 +7,22 @@ use std::process::{Command as Process, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cashout::app::{self, Wiring};
-use cashout::attempt::ReferenceParts;
-use cashout::clock::Clock;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::{Config, Settings};
+use cashout::domain::attempt::ReferenceParts;
+use cashout::domain::ledger::LedgerEntry;
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
+use cashout::domain::vendor::Vendor;
+use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
-use cashout::ledger::LedgerEntry;
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Beneficiary, Operation, OperationChoice, Status};
+use cashout::platform::clock::Clock;
 use cashout::remote::Manners;
 use cashout::sandbox::{
     Account, Endpoint, Entry, Kind, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop, Voucher,
 };
 use cashout::serve::Appliance;
 use cashout::store::{Query, View};
-use cashout::vendor::Vendor;
-use cashout::voucher::VoucherRecord;
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -376,7 +376,7 @@ async fn open(
     let (data, clock, manners) = (folder.path().join("data"), clock.clone(), manners.clone());
     tokio::task::spawn_blocking(move || {
         let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-        app::open(config, &data, &Wiring { clock, manners, ..Wiring::default() }).unwrap()
+        wiring::open(config, &data, &Wiring { clock, manners, ..Wiring::default() }).unwrap()
     })
     .await
     .unwrap()

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::incidents::INCIDENT_SHOPS;
-use crate::money::{Amount, Currency};
+use crate::domain::money::{Amount, Currency};
 use crate::sandbox::shops::is_in_trouble;
 use crate::sandbox::{
     AccountState, Ending, Endpoint, Fault, FaultKind, HipayModel, Kind, Life, Reviews, Sandbox, Sending, Until,

@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cycle::Cycle;
+use crate::domain::cycle::Cycle;
+use crate::domain::money::{Amount, Currency};
+use crate::domain::operation::{Beneficiary, Hold, Operation, OperationChoice};
 use crate::jobs::{self, Context, JobError};
-use crate::money::{Amount, Currency};
-use crate::operation::{Beneficiary, Hold, Operation, OperationChoice};
 use crate::sandbox::shops::{Market, is_in_trouble, open};
 use crate::sandbox::{
     Ending, Endpoint, EntryState, HipayModel, Kind, Life, MiraklModel, OtherPayment, Place, Refusal, Sandbox, Until,

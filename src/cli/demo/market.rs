@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
 
-use crate::cycle::Calendar;
-use crate::money::{Amount, MoneyError};
+use crate::domain::cycle::Calendar;
+use crate::domain::money::{Amount, MoneyError};
 use crate::sandbox::Sandbox;
 use crate::sandbox::shops::{Market, is_in_trouble, mend, open, sell};
 

@@ -18,11 +18,11 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::{DemoArgs, Exit, Failed, Global};
-use crate::app::{self, Wiring};
-use crate::clock::Clock;
+use crate::admin::wiring::{self, Wiring};
 use crate::config::Config;
-use crate::cycle::{Calendar, Cycle};
+use crate::domain::cycle::{Calendar, Cycle};
 use crate::jobs::Context;
+use crate::platform::clock::Clock;
 use crate::remote::Manners;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
@@ -136,7 +136,7 @@ async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Cont
     let opened = tokio::task::spawn_blocking(move || {
         let config =
             Config::load(&file, std::iter::empty()).map_err(|errors| Failed::new(Exit::Machine, errors.to_string()))?;
-        Ok(app::open(config, &data, &Wiring { clock, manners: manners(), ..Wiring::default() })?)
+        Ok(wiring::open(config, &data, &Wiring { clock, manners: manners(), ..Wiring::default() })?)
     });
     opened.await.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?
 }

@@ -12,9 +12,9 @@ use super::{Folder, connect, last_cycle, sandbox, time_zone, witness};
 use crate::cli::batch::listen;
 use crate::cli::output::notice;
 use crate::cli::{DemoArgs, Exit, Failed, Global, progress, runtime};
-use crate::clock::Clock;
-use crate::cycle::Cycle;
+use crate::domain::cycle::Cycle;
 use crate::jobs::{self, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments, Progress};
+use crate::platform::clock::Clock;
 use crate::sandbox::shops::{Market, populate};
 use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, Until};
 

@@ -21,11 +21,11 @@ use zipsign_api::SigningKey;
 use zipsign_api::sign::copy_and_sign_tar;
 
 use super::{Folder, manners};
-use crate::app::Wiring;
+use crate::admin::wiring::Wiring;
 use crate::cli::{Exit, Failed, Global};
-use crate::clock::Clock;
-use crate::random;
-use crate::release::{self, DISGUISE};
+use crate::platform::clock::Clock;
+use crate::platform::random;
+use crate::platform::release::{self, DISGUISE};
 use crate::sandbox::{Release, ReleaseAsset, Sandbox};
 use crate::serve::STOP_WITHIN;
 use crate::update::asset_name;

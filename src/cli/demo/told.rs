@@ -8,12 +8,12 @@ use serde_json::json;
 use super::{Witness, said_of, time_zone};
 use crate::cli::output::{print, print_json, table};
 use crate::cli::{DemoArgs, Failed};
-use crate::cycle::Cycle;
+use crate::domain::cycle::Cycle;
+use crate::domain::money::Amount;
+use crate::domain::operation::{Operation, PaymentKind, Status};
+use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, Context};
-use crate::money::Amount;
-use crate::operation::{Operation, PaymentKind, Status};
 use crate::store::{Listing, Query, Reader, StoreError, View};
-use crate::vendor::{Vendor, WalletStatus};
 
 /// What the demo has to show.
 pub(super) struct Told {

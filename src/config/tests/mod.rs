@@ -263,7 +263,10 @@ parameters:
 ";
     let config = load_text(text, &[]).unwrap();
     assert_eq!(config.mirakl.base_url, "https://shop-env.mirakl.example");
-    assert_eq!(config.mirakl.credentials, MiraklCredentials::Key(crate::secret::Secret::new("6d1f-operator")));
+    assert_eq!(
+        config.mirakl.credentials,
+        MiraklCredentials::Key(crate::platform::secret::Secret::new("6d1f-operator"))
+    );
     assert_eq!(config.hipay.base_url, "https://test-merchant.hipaywallet.com");
     // A password that looks like a number is the text that stands there.
     assert_eq!(config.hipay.password.expose(), "0e12345");

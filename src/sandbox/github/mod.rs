@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::call::{Answer, Call, Endpoint};
 use super::json::Json;
-use crate::hex::hex;
+use crate::platform::hex::hex;
 use model::{GitHubModel, Throttle};
 
 /// The version of the API that exists.

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
+use crate::platform::hex::hex;
+use crate::platform::secret::Secret;
 use crate::sandbox::json::Json;
-use crate::secret::Secret;
 
 /// What one hour allows to a token.
 const HOURLY: u32 = 5_000;

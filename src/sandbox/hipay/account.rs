@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::money::{Amount, Currency};
+use crate::domain::money::{Amount, Currency};
 
 /// Whether an account can be used at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::account::{Account, AccountState};
 use super::refusals::Refused;
 use super::{HipayModel, Success, forms};
-use crate::money::{Amount, Currency};
+use crate::domain::money::{Amount, Currency};
 use crate::sandbox::call::Call;
 use crate::sandbox::json::{Json, Spelling};
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::refusals::Refused;
-use crate::money::Currency;
+use crate::domain::money::Currency;
 use crate::sandbox::call::{Body, Call, Endpoint, Part};
 
 /// HiPay's limit for a file.

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use super::HipayModel;
 use super::identification::label;
 use super::transactions::{Ending, Transaction};
-use crate::money::Amount;
+use crate::domain::money::Amount;
 use crate::sandbox::ledger::Kind;
 
 /// Whether notifications are made and sent.
@@ -303,7 +303,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::money::Currency;
+    use crate::domain::money::Currency;
 
     #[test]
     fn the_layout_varies_and_the_signature_fits_each() {

@@ -7,7 +7,7 @@ use super::notices::News;
 use super::refusals::Refused;
 use super::transactions::{Lag, Transaction, Until};
 use super::{HipayModel, Success};
-use crate::money::Amount;
+use crate::domain::money::Amount;
 use crate::sandbox::call::Call;
 use crate::sandbox::json::{Json, Spelling};
 use crate::sandbox::ledger::{Entry, EntryState, Kind, Place};

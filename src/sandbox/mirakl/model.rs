@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::money::Currency;
+use crate::domain::money::Currency;
 use crate::sandbox::call::Endpoint;
 use crate::sandbox::chance::Chance;
 use crate::sandbox::credentials::SandboxCredentials;

@@ -65,7 +65,7 @@ fn row(shop: &Shop, spelling: &mut Spelling) -> Json {
             "payment_details",
             Json::object([
                 ("payment_blocked", Json::flag(shop.payment_blocked)),
-                ("paid_balance", spelling.decimal(crate::money::Amount::zero(shop.currency))),
+                ("paid_balance", spelling.decimal(crate::domain::money::Amount::zero(shop.currency))),
             ]),
         ),
         ("shop_additional_fields", additional(shop, spelling)),

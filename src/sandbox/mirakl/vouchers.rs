@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::model::{MiraklModel, Seek, Voucher};
 use super::{Refused, count, instant, page};
-use crate::money::Amount;
+use crate::domain::money::Amount;
 use crate::sandbox::call::{Answer, Call, Endpoint};
 use crate::sandbox::json::{Json, Spelling};
 

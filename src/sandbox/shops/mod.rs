@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use season::{is_in_trouble, mend, open, sell};
 
 use super::{Document, PaymentInfo, Sandbox, Shop, Voucher};
-use crate::money::{Amount, Currency, MoneyError};
+use crate::domain::money::{Amount, Currency, MoneyError};
 use names::{BANKS, FIRST_NAMES, LAST_NAMES, SHOP_HEADS, SHOP_TAILS, STREETS, TOWNS, Town};
 
 /// The first Mirakl ID.

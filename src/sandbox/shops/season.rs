@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{FIRST_ID, Market, Trouble, documents, iban, issued, number, of_cycle, payable, shop, slug, trouble};
-use crate::money::{Amount, Currency, MoneyError};
+use crate::domain::money::{Amount, Currency, MoneyError};
 use crate::sandbox::{Document, Sandbox};
 
 /// Opens the market's shops with these numbers (from 0): they are in Mirakl from `at` on, with their

@@ -15,8 +15,8 @@ use rustls::crypto::ring;
 use serde_json::Value;
 
 use super::{Account, Sandbox, SandboxOptions};
-use crate::clock::Clock;
-use crate::money::{Amount, Currency};
+use crate::domain::money::{Amount, Currency};
+use crate::platform::clock::Clock;
 
 const IBAN: &str = "FR1420041010050500013M02606";
 

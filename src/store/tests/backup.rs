@@ -1,7 +1,7 @@
 //! Copies of the store.
 
 use super::*;
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 
 #[test]
 fn three_copies_are_kept_and_the_one_just_made_whatever_the_clock_says() {

@@ -12,7 +12,7 @@ use super::journal::{Binary, Journal};
 use super::place::digest_at;
 use super::verify::refused_in;
 use super::{Event, Guard};
-use crate::release;
+use crate::platform::release;
 use crate::update::channel::{Said, Told};
 use crate::update::insistence::Insistence;
 use crate::update::running;

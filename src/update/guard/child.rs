@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use super::Plan;
 use super::closing::close_apart;
 use super::signalling::send_signal;
-use crate::sys::User;
+use crate::platform::os::User;
 use crate::update::channel::{Channel, Said, Told, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Guard;
 use super::child::Child;
-use crate::sys::User;
+use crate::platform::os::User;
 use crate::update::channel::Channel;
 
 /// What is said to the guard that takes over; the files come with it, in the order of the fields.

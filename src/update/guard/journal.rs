@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 use super::trap::Operation;
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 use crate::update::story::{Attempt, Known, MAX_PAST, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
 
 const JOURNAL: &str = "journal";

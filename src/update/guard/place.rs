@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::trap::Operation::{Flush, Make, Remove, Rename, Write as Writes};
 use super::trap::Trap;
-use crate::disk::is_full;
-use crate::hex::hex;
+use crate::platform::fs::is_full;
+use crate::platform::hex::hex;
 use crate::update::reserve::{self, RESERVE};
 
 /// What is held for the journal and a line of the history, in bytes.

@@ -15,7 +15,7 @@ use super::child::apart;
 use super::place::{Place, digest_at};
 use super::signalling::send_signal;
 use crate::config;
-use crate::release;
+use crate::platform::release;
 use crate::store;
 use crate::update::story::Reason;
 

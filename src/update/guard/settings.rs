@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, 
 use rustix::io::Errno;
 
 use crate::config::{CHANGEABLE, Config, LARGEST_FILE, changes_nothing_else, process_environment, replace_in};
-use crate::sys::User;
+use crate::platform::os::User;
 use crate::update::channel::Contents;
 
 /// The most links on the way to a file, as for the system itself.

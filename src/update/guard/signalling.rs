@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, Uid, getuid, kill_process};
 use rustix::thread::set_thread_res_uid;
 
-use crate::sys::User;
+use crate::platform::os::User;
 
 /// The exit code of a guard that cannot become itself again.
 const NOT_OURSELVES: i32 = 4;

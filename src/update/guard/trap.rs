@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 #[cfg(test)]
 use super::power::Film;
-use crate::release;
+use crate::platform::release;
 
 /// A file operation, as a disk sees it.
 #[derive(Debug, Clone, Copy)]

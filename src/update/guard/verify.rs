@@ -13,8 +13,8 @@ use self_update::{ArchiveKind, Compression, Extract, verify_signature};
 use semver::Version;
 
 use super::place::{Place, digest_at};
-use crate::disk::is_full;
-use crate::release;
+use crate::platform::fs::is_full;
+use crate::platform::release;
 use crate::update::asset_name;
 use crate::update::channel::{Contents, is_sealed};
 use crate::update::story::Reason;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::{Body, OptionalBody};
+use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::operation::{Operation, OperationChoice};
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Caller;

@@ -10,10 +10,10 @@ use super::lists::{
     OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, TransactionFilter, TransactionItem,
     Turning, VendorDetail, VendorFilter, VendorItem,
 };
-use crate::operation::Operation;
-use crate::payment::CustomerPayment;
+use crate::domain::operation::Operation;
+use crate::domain::payment::CustomerPayment;
+use crate::domain::vendor::Vendor;
 use crate::store::{Record, View};
-use crate::vendor::Vendor;
 use crate::web::Web;
 use crate::web::path::{Id, Name};
 use crate::web::problem::{Problem, ProblemBody};

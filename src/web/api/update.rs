@@ -173,9 +173,9 @@ async fn known(web: &Web) -> Result<Update, Problem> {
     }
     let told = web.guard.known().borrow().clone();
     Ok(Update {
-        version: crate::release::version(),
-        target: crate::release::TARGET,
-        commit: crate::release::COMMIT,
+        version: crate::platform::release::version(),
+        target: crate::platform::release::TARGET,
+        commit: crate::platform::release::COMMIT,
         store_format: store::format(),
         channel,
         repository: settings.update.repository.clone(),

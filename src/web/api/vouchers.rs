@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::lists::{self, Asked, List, Paging, VoucherDetail, VoucherFilter};
+use crate::domain::voucher::{VoucherChoice, VoucherRecord};
 use crate::jobs;
 use crate::store::View;
-use crate::voucher::{VoucherChoice, VoucherRecord};
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::path::Name;

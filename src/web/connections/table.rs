@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::session::network_of;
+use crate::domain::session::network_of;
 
 /// No whole request is there: it is idle, or somebody is still sending one.
 const WAITING: u8 = 0;

@@ -31,9 +31,9 @@ pub(super) use vouchers::{VoucherDetail, VoucherFilter};
 
 use super::Web;
 use super::problem::Problem;
-use crate::inbox::{NotificationKind, NotificationState};
+use crate::domain::inbox::{NotificationKind, NotificationState};
+use crate::domain::ledger::LedgerMatch;
 use crate::jobs::BatchState;
-use crate::ledger::LedgerMatch;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
 /// How many records a search looks at, for something that is to have all of them.

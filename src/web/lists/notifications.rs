@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, exactly, moment};
-use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 

@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
-use crate::money::Amount;
-use crate::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
+use crate::domain::money::Amount;
+use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::store::{Listing, Query, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -306,7 +306,7 @@ impl From<Operation> for OperationDetail {
                 message: attempt.message.clone(),
             })
         });
-        let change = |change: &crate::operation::Change| ChangeItem {
+        let change = |change: &crate::domain::operation::Change| ChangeItem {
             at: change.at,
             status: change.status.to_string(),
             message: change.message.clone(),

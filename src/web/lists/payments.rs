@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
-use crate::money::Amount;
-use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
+use crate::domain::money::Amount;
+use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 

@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, exactly, moment};
-use crate::ledger::{LedgerEntry, LedgerMatch};
-use crate::money::Amount;
+use crate::domain::ledger::{LedgerEntry, LedgerMatch};
+use crate::domain::money::Amount;
 use crate::store::Listing;
 use crate::web::problem::Problem;
 

@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, moment};
+use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::store::Listing;
-use crate::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::web::problem::Problem;
 
 /// Which vendors.

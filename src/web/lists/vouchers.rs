@@ -8,14 +8,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{Filter, Moment, Period, at_most, moment};
-use crate::explanation::explain_voucher;
+use crate::domain::explanation::explain_voucher;
+use crate::domain::money::Amount;
+use crate::domain::vendor::Vendor;
+use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
-use crate::money::Amount;
 use crate::schema::day_number;
 use crate::store::{Listing, StoreError, View};
 use crate::text::message::Sentence;
-use crate::vendor::Vendor;
-use crate::voucher::{VoucherRecord, VoucherState};
 use crate::web::problem::Problem;
 
 /// Which vouchers.

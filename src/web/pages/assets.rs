@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
+use crate::platform::hex::hex;
 use crate::web::problem::Problem;
 
 #[derive(RustEmbed)]

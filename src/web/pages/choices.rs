@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::Page;
+use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::operation::{Operation, OperationChoice};
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Operator;

@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use super::page::{Page, Rows, show};
 use super::payments;
-use crate::inbox::{Notification, NotificationKind, NotificationState};
+use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
+use crate::domain::operation::Operation;
+use crate::domain::payment::{CustomerPayment, PaymentStatus};
+use crate::domain::vendor::Vendor;
 use crate::jobs::inbox::{self, Replay};
-use crate::operation::Operation;
-use crate::payment::{CustomerPayment, PaymentStatus};
 use crate::store::{Query, Reader, StoreError, View, Writer};
-use crate::vendor::Vendor;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};

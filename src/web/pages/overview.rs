@@ -15,13 +15,13 @@ use super::logs::tone;
 use super::notifications::refused_so_far;
 use super::page::{Page, show};
 use crate::config::LogLevel;
+use crate::domain::money::{Amount, Currency};
+use crate::domain::operation::{Column, Operation, Status};
+use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState};
-use crate::money::{Amount, Currency};
-use crate::operation::{Column, Operation, Status};
 use crate::schema::day_of_number;
 use crate::store::{Query, Reader, StoreError, View};
 use crate::text::message::in_words;
-use crate::vendor::Vendor;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -245,7 +245,7 @@ fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreE
 /// The vendors that were found in need of attention last.
 fn attention(reader: &Reader<'_>) -> Result<Vec<Vendor>, StoreError> {
     let mut vendors = Vec::new();
-    for wallet in crate::vendor::WalletStatus::ALL {
+    for wallet in crate::domain::vendor::WalletStatus::ALL {
         let query = Query::group("status", ("warning", wallet.name())).descending().limit(VENDORS);
         vendors.extend(reader.page::<Vendor>(&query)?.items);
     }

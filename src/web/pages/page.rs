@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Address, assets, language};
 use crate::config::Role;
-use crate::explanation::Explanation;
-use crate::money::Amount;
-use crate::operation::{Column, PaymentKind};
+use crate::domain::explanation::Explanation;
+use crate::domain::money::Amount;
+use crate::domain::operation::{Column, PaymentKind};
 use crate::text::message::{self, Said};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
@@ -162,7 +162,7 @@ impl Page {
 
     /// The version that runs.
     pub(super) fn version(&self) -> &'static str {
-        crate::release::version()
+        crate::platform::release::version()
     }
 
     /// The code of the language.

@@ -7,10 +7,10 @@ use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::page::{Page, Rows, show};
-use crate::enterprise::Fields;
-use crate::money::Amount;
-use crate::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
-use crate::settlement::Settlement;
+use crate::domain::enterprise::Fields;
+use crate::domain::money::Amount;
+use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
+use crate::domain::settlement::Settlement;
 use crate::store::{Query, Reader, StoreError, View};
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Page, show};
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::jobs::{self, Command, JobError};
-use crate::money::{Amount, MoneyError};
-use crate::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -72,7 +72,7 @@ impl Plan {
             .all()
             .map(|operation| format!("{}:{}:{}", operation.id, operation.amount.minor(), operation.status.code()))
             .collect();
-        crate::hex::hex(<sha2::Sha256 as sha2::Digest>::digest(mark.join(" ")).into_iter().take(16))
+        crate::platform::hex::hex(<sha2::Sha256 as sha2::Digest>::digest(mark.join(" ")).into_iter().take(16))
     }
 }
 

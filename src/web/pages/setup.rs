@@ -14,11 +14,11 @@ use tower_http::compression::CompressionLayer;
 
 use super::page::{Page, show};
 use super::{ASSETS, assets, guarded, language};
-use crate::check::Finding;
+use crate::admin::check::Finding;
+use crate::admin::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id_of};
 use crate::config::{ConfigErrors, Draft};
-use crate::secret::Secret;
-use crate::session::is_same;
-use crate::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id_of};
+use crate::domain::session::is_same;
+use crate::platform::secret::Secret;
 use crate::text::message::Sentence;
 use crate::web::auth::comes_from_elsewhere;
 use crate::web::cookies::cookies;

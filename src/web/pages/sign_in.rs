@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Page, show};
-use crate::secret::Secret;
-use crate::session::PasswordWeakness;
+use crate::domain::session::PasswordWeakness;
+use crate::platform::secret::Secret;
 use crate::web::auth::{Caller, comes_from_elsewhere};
 use crate::web::form::Checked;
 use crate::web::problem::Problem;

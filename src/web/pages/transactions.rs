@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use super::page::{Page, Rows, show};
-use crate::ledger::{LedgerEntry, LedgerMatch};
+use crate::domain::ledger::{LedgerEntry, LedgerMatch};
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Paging, TransactionFilter};
 use crate::web::problem::Problem;

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::choices::{Offered, offered};
 use super::page::{Page, Rows, Told, show};
-use crate::attempt::{Attempt, AttemptState};
-use crate::explanation::explain;
-use crate::inbox::Notification;
-use crate::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::explanation::explain;
+use crate::domain::inbox::Notification;
+use crate::domain::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};
-use crate::vendor::Vendor;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
 use crate::web::path::Id;

@@ -7,12 +7,12 @@ use axum::response::Response;
 
 use super::page::{Page, Told, show};
 use super::{logs, notifications, transfers, vendors};
-use crate::explanation::explain_vendor;
-use crate::inbox::Notification;
+use crate::domain::explanation::explain_vendor;
+use crate::domain::inbox::Notification;
+use crate::domain::operation::{Column, Operation, PaymentKind};
+use crate::domain::vendor::Vendor;
 use crate::logs::LogLine;
-use crate::operation::{Column, Operation, PaymentKind};
 use crate::store::{Query, View};
-use crate::vendor::Vendor;
 use crate::web::Web;
 use crate::web::path::Id;
 use crate::web::problem::Problem;

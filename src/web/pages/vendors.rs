@@ -9,10 +9,10 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::page::{Page, Rows, Told, show};
-use crate::explanation::explain_vendor;
+use crate::domain::explanation::explain_vendor;
+use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
 use crate::store::{Query, View};
-use crate::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, VendorItem};
 use crate::web::path::Id;

@@ -8,11 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::page::{Page, Rows, Told, show};
-use crate::explanation::explain_voucher;
+use crate::domain::explanation::explain_voucher;
+use crate::domain::operation::Operation;
+use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::jobs;
-use crate::operation::Operation;
 use crate::store::View;
-use crate::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;

@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 
 use crate::config::Config;
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 use crate::web::Peer;
 use crate::web::cookies::cookies;
 

@@ -18,9 +18,11 @@ pub use passwords::Passwords;
 
 use super::{Peer, Web};
 use crate::config::{Config, Role};
-use crate::random::{self, NoRandom};
-use crate::secret::Secret;
-use crate::session::{KnownAddress, PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness};
+use crate::domain::session::{
+    KnownAddress, PasswordWeakness, Session, SignInAttempts, bound_to, is_same, key_of, weakness,
+};
+use crate::platform::random::{self, NoRandom};
+use crate::platform::secret::Secret;
 use crate::store::{Query, StoreError, View};
 
 /// How much of what was typed as a login is logged, in characters.

@@ -10,8 +10,8 @@ use argon2::password_hash::phc::PasswordHash;
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, Role};
-use crate::secret::Secret;
-use crate::session::is_same;
+use crate::domain::session::is_same;
+use crate::platform::secret::Secret;
 
 /// How many passwords are compared with an Argon2id hash at once: each takes a processor and, by
 /// default, 19 MiB for a moment.

@@ -1,13 +1,13 @@
 //! A marketplace that has been at work for most of a year: its records, the same on every run.
 
-use cashout::enterprise::Fields;
-use cashout::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::enterprise::Fields;
+use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::operation::{Event, Operation, PaymentKind, Status};
+use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
+use cashout::domain::vendor::{Trouble, Vendor, Warning};
 use cashout::jobs::{BatchRecord, Command};
 use cashout::logs::LogLine;
-use cashout::operation::{Event, Operation, PaymentKind, Status};
-use cashout::payment::{Arrival, CustomerPayment, PaymentNotice};
 use cashout::text::message::Sentence;
-use cashout::vendor::{Trouble, Vendor, Warning};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Map, json};
 

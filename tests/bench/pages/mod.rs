@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use cashout::app::schema;
-use cashout::inbox::Notification;
+use cashout::admin::wiring::schema;
+use cashout::domain::inbox::Notification;
+use cashout::domain::operation::Operation;
+use cashout::domain::payment::CustomerPayment;
+use cashout::domain::vendor::Vendor;
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
-use cashout::operation::Operation;
-use cashout::payment::CustomerPayment;
 use cashout::store::{Listing, Store, StoreError, StoreOptions, View};
-use cashout::vendor::Vendor;
 use rusqlite::Connection;
 
 use crate::table::{milliseconds, percentile, rate};

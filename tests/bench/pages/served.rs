@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use cashout::app::{self, Wiring};
-use cashout::clock::Clock;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::{Config, Settings};
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{Sandbox, SandboxOptions};
 use cashout::serve::Appliance;
 use cashout::store::Store;
@@ -48,7 +48,7 @@ impl Served {
         let context = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
             let begun = Instant::now();
-            let context = app::open(config, &data, &Wiring { clock, ..Wiring::default() }).unwrap();
+            let context = wiring::open(config, &data, &Wiring { clock, ..Wiring::default() }).unwrap();
             println!("pages: opened in {}", milliseconds(begun.elapsed()));
             context
         });

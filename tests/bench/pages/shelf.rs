@@ -1,13 +1,13 @@
 //! What both stores are told of each kind of record, and what a filter of a page asks each of them.
 
 use cashout::config::LogLevel;
-use cashout::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
+use cashout::domain::operation::{Column, Operation, Status};
+use cashout::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
+use cashout::domain::vendor::{Vendor, WalletStatus};
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
-use cashout::operation::{Column, Operation, Status};
-use cashout::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
 use cashout::store::{Listing, Record};
-use cashout::vendor::{Vendor, WalletStatus};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 

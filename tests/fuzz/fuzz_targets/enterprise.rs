@@ -2,9 +2,9 @@
 //! The corpus also runs as a plain test (`tests/it/enterprise_bodies.rs`).
 #![no_main]
 
-use cashout::enterprise::{Message, masked_text, read};
-use cashout::payment::{Arrival, CustomerPayment, PaymentNotice};
-use cashout::settlement::Settlement;
+use cashout::domain::enterprise::{Message, masked_text, read};
+use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
+use cashout::domain::settlement::Settlement;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 

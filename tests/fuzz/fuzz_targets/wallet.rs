@@ -2,10 +2,10 @@
 //! The corpus also runs as a plain test (`tests/it/wallet_bodies.rs`).
 #![no_main]
 
-use cashout::hipay::signature::verify_wallet_notice;
-use cashout::money::Currency;
-use cashout::notification::{Document, WalletNotice, form_field};
-use cashout::secret::Secret;
+use cashout::remote::hipay::signature::verify_wallet_notice;
+use cashout::domain::money::Currency;
+use cashout::domain::notification::{Document, WalletNotice, form_field};
+use cashout::platform::secret::Secret;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

@@ -1,8 +1,8 @@
 //! The steps of a campaign: a batch, with or without faults, or an event in the outside world.
 
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Beneficiary, Status};
 use cashout::jobs::{Command, JobError, rebind};
-use cashout::money::{Amount, Currency};
-use cashout::operation::{Beneficiary, Status};
 use cashout::sandbox::{
     Account, Ending, Endpoint, Entry, EntryState, Fault, FaultKind, HipayModel, Kind, Life, OtherPayment, Refusal,
     Remote, Sending, Shop, Transaction, Until, Voucher,

@@ -1,13 +1,13 @@
 //! The end: nothing disturbs any more, a person decides what waits for one, and everything comes to its end.
 
-use cashout::explanation::{Actor, explain, explain_voucher};
+use cashout::domain::explanation::{Actor, explain, explain_voucher};
+use cashout::domain::ledger::LedgerMatch;
+use cashout::domain::operation::{Beneficiary, Operation, Status};
+use cashout::domain::voucher::{HeldBecause, VoucherRecord};
 use cashout::jobs::Command;
-use cashout::ledger::LedgerMatch;
-use cashout::operation::{Beneficiary, Operation, Status};
 use cashout::sandbox::{Entry, Kind, Life, Place};
 use cashout::store::{Query, View};
 use cashout::text::Texts;
-use cashout::voucher::{HeldBecause, VoucherRecord};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Campaign;
@@ -225,7 +225,7 @@ impl Campaign {
 
 /// Returns true if only a person can finish the operation although its status does not say so.
 fn is_over_but_for_a_person(operation: &Operation) -> bool {
-    !operation.is_settled() && operation.unready == Some(cashout::operation::Unready::NoAccountInCurrency)
+    !operation.is_settled() && operation.unready == Some(cashout::domain::operation::Unready::NoAccountInCurrency)
 }
 
 fn is_at_its_end(operation: &Operation) -> bool {

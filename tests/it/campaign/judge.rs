@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cashout::attempt::{AttemptState, ReferenceParts};
-use cashout::money::Amount;
-use cashout::operation::{Beneficiary, Column, Hold, Operation, PaymentKind};
+use cashout::domain::attempt::{AttemptState, ReferenceParts};
+use cashout::domain::money::Amount;
+use cashout::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind};
 use cashout::sandbox::{Entry, EntryState, Kind, Place};
 
 use super::Campaign;

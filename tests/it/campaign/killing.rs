@@ -6,10 +6,10 @@ use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cashout::app::{self, Wiring};
-use cashout::clock::Clock;
+use cashout::admin::wiring::{self, Wiring};
 use cashout::config::Config;
 use cashout::jobs::{self, Command, GenerateArguments, Silent};
+use cashout::platform::clock::Clock;
 use cashout::sandbox::{Endpoint, Moment, Remote};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ async fn a_batch_as_a_process_of_its_own() {
     let wiring = Wiring { clock, manners: manners(), ..Wiring::default() };
     let open = move || {
         let config = Config::load(&configuration, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
-        app::open(config, &data, &wiring).unwrap()
+        wiring::open(config, &data, &wiring).unwrap()
     };
     let context = tokio::task::spawn_blocking(open).await.unwrap();
     let command = batches().into_iter().find(|one| one.name() == *batch).unwrap();

@@ -1,10 +1,10 @@
 //! A person who knows the truth and decides by it.
 
+use cashout::domain::money::Amount;
+use cashout::domain::operation::{Column, Hold, Operation, OperationChoice, PaymentKind, Status, Unready};
+use cashout::domain::voucher::{HeldBecause, VoucherChoice, VoucherRecord};
 use cashout::jobs::choose_for_voucher;
-use cashout::money::Amount;
-use cashout::operation::{Column, Hold, Operation, OperationChoice, PaymentKind, Status, Unready};
 use cashout::sandbox::{EntryState, Kind};
-use cashout::voucher::{HeldBecause, VoucherChoice, VoucherRecord};
 
 use super::Campaign;
 use super::truth::{Due, sum};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cashout::attempt::ReferenceParts;
-use cashout::money::Amount;
-use cashout::operation::{Beneficiary, Operation};
+use cashout::domain::attempt::ReferenceParts;
+use cashout::domain::money::Amount;
+use cashout::domain::operation::{Beneficiary, Operation};
 use cashout::sandbox::{Entry, EntryState, Kind, Voucher};
 
 use crate::world::{World, wallet_of};
@@ -118,7 +118,7 @@ impl Truth {
 }
 
 /// The sum of what these lines moved.
-pub(super) fn sum(entries: &[Entry], currency: cashout::money::Currency) -> Amount {
+pub(super) fn sum(entries: &[Entry], currency: cashout::domain::money::Currency) -> Amount {
     let moved = entries.iter().filter(|entry| entry.state != EntryState::Reversed);
     moved.fold(Amount::zero(currency), |sum, entry| sum.checked_add(entry.amount).unwrap())
 }

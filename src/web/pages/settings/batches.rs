@@ -4,8 +4,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::super::page::{Page, Rows};
-use crate::hex::hex;
 use crate::jobs::{BatchRecord, BatchState, Command};
+use crate::platform::hex::hex;
 use crate::web::Web;
 use crate::web::lists::{self, BatchCommand, BatchFilter, Turning};
 use crate::web::problem::Problem;

@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::super::page::Page;
+use crate::domain::session::Session;
 use crate::scheduler::LiveBatches;
-use crate::session::Session;
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Caller;

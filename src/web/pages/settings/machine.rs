@@ -10,11 +10,11 @@ use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::page::{Page, show};
-use crate::hipay::ActingOn;
+use crate::platform::os;
 use crate::remote::CallError;
+use crate::remote::hipay::ActingOn;
 use crate::scheduler::NextRun;
 use crate::store::{self, StoreError};
-use crate::sys;
 use crate::text::message::Sentence;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -46,15 +46,15 @@ impl Machine {
     pub(super) async fn look(web: &Web) -> Result<Self, Problem> {
         let store = web.context.store.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let host = sys::host_name();
+            let host = os::host_name();
             let last_back_up = store.last_back_up();
             store.file_size().map(|size| (size, host, last_back_up))
         });
         let (size, host, last_back_up) = looking.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self {
-            version: crate::release::version(),
-            target: crate::release::TARGET,
-            commit: crate::release::COMMIT,
+            version: crate::platform::release::version(),
+            target: crate::platform::release::TARGET,
+            commit: crate::platform::release::COMMIT,
             store_format: store::format(),
             store_size: size.div_ceil(1024),
             uptime: web.context.clock.now().duration_since(web.started_at),

@@ -19,7 +19,7 @@ use super::Address;
 use super::page::{Page, show};
 use crate::config::{Config, LogLevel};
 use crate::jobs::{Asked, BatchRecord, BatchState, Command};
-use crate::secret::Secret;
+use crate::platform::secret::Secret;
 use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Operator;

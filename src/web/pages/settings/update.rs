@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::super::page::Page;
 use super::updating::Story;
 use super::{HERE, refuse};
-use crate::release::TARGET;
+use crate::platform::release::TARGET;
 use crate::update::story::{Outcome, Past};
 use crate::update::{Answer, Kind, Obstacle, Release, notes_html, running};
 use crate::web::Web;

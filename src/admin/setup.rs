@@ -1,0 +1,413 @@
+//! The first run of an installation that has no configuration yet: a page on this machine asks for what
+//! is missing, has Mirakl and HiPay answer, and writes the file. Whoever opens it shows a code that is
+//! only in the log; so nobody else who can reach this machine's loopback sets up somebody's payments.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::check::{self, Findings};
+use crate::admin::wiring::{self, Wiring};
+use crate::config::{Config, ConfigErrors, Draft, Scribe};
+use crate::domain::session::is_same;
+use crate::platform::random::{self, NoRandom};
+use crate::platform::secret::Secret;
+use crate::remote::Manners;
+use crate::store::Store;
+use crate::text::message::{Sentence, say};
+
+/// How many wrong codes end the one that was looked for.
+const MOST_WRONG: u32 = 10;
+
+/// Letters and digits that nobody takes for one another, 32 of them.
+const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// How long Mirakl and HiPay may take to answer, all in all. Shorter than a request may take.
+const LOOKED_WITHIN: Duration = Duration::from_secs(25);
+
+/// What the folders begin with in which a configuration is tried out.
+const TRIED_IN: &str = "first-check-";
+
+/// How a setting is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A word.
+    Text,
+    /// An address of a server.
+    Address,
+    /// Something that is not shown.
+    Secret,
+    /// An address for mail.
+    Mail,
+    /// A whole number.
+    Number,
+    /// A day.
+    Day,
+}
+
+/// A setting that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Its name in parameters.yml.
+    pub key: &'static str,
+    /// How it is typed.
+    pub kind: Kind,
+    /// Whether it may be left empty.
+    pub optional: bool,
+    /// What it is most likely to be.
+    pub suggestions: &'static [&'static str],
+}
+
+const fn asked(key: &'static str, kind: Kind) -> Asked {
+    Asked { key, kind, optional: false, suggestions: &[] }
+}
+
+const fn optional(key: &'static str, kind: Kind) -> Asked {
+    Asked { optional: true, ..asked(key, kind) }
+}
+
+/// What is asked for, by section: what has no default, and what has to be right before the first payment.
+pub const ASKED: [(&str, &[Asked]); 5] = [
+    (
+        "mirakl",
+        &[
+            asked("mirakl.baseUrl", Kind::Address),
+            optional("mirakl.operatorKey", Kind::Secret),
+            optional("mirakl.bearerToken", Kind::Secret),
+            optional("mirakl.clientId", Kind::Text),
+            optional("mirakl.clientSecret", Kind::Secret),
+        ],
+    ),
+    (
+        "hipay",
+        &[
+            Asked {
+                suggestions: &["https://professional.hipay.com", "https://test-professional.hipay.com"],
+                ..asked("hipay.baseRestUrl", Kind::Address)
+            },
+            asked("hipay.wsLogin", Kind::Text),
+            asked("hipay.wsPassword", Kind::Secret),
+            asked("hipay.entity", Kind::Text),
+            asked("hipay.merchantGroupId", Kind::Text),
+            optional("hipay.enterprise.passphrase", Kind::Secret),
+        ],
+    ),
+    (
+        "accounts",
+        &[
+            asked("account.technical.email", Kind::Mail),
+            asked("account.technical.hipayId", Kind::Number),
+            asked("account.operator.email", Kind::Mail),
+            asked("account.operator.hipayId", Kind::Number),
+        ],
+    ),
+    ("payments", &[asked("hipay.timezone", Kind::Text), optional("cashout.firstCycle", Kind::Day)]),
+    ("service", &[optional("server.publicUrl", Kind::Address)]),
+];
+
+/// The same without the sections.
+pub fn all_asked() -> impl Iterator<Item = &'static Asked> {
+    ASKED.iter().flat_map(|(_, settings)| settings.iter())
+}
+
+/// Settings as they were typed.
+pub type Typed = BTreeMap<&'static str, String>;
+
+/// A first run. Cloning shares it.
+#[derive(Clone)]
+pub struct Setup(Arc<Inner>);
+
+struct Inner {
+    config: PathBuf,
+    data: PathBuf,
+    environment: Vec<(String, String)>,
+    scribe: Scribe,
+    entrance: Mutex<Entrance>,
+    /// Says a sentence to whoever looks after this machine.
+    say: fn(&str),
+    address: SocketAddr,
+    done: CancellationToken,
+}
+
+struct Entrance {
+    code: Secret,
+    wrong: u32,
+    visit: Option<Visit>,
+}
+
+/// Somebody who has shown the code.
+#[derive(Clone)]
+pub struct Visit {
+    token: Secret,
+    /// What shows that a form comes from a page of this visit.
+    pub csrf: Secret,
+    /// What has been typed so far, so that no secret has to go to the page and back.
+    pub typed: Typed,
+}
+
+/// Whether `errors` are those of an installation that was never set up: nothing is wrong but that
+/// required settings are missing, and there is no store in `data`. Where there is one, somebody has
+/// lost the settings that belong to it, and has to put them back.
+pub fn is_wanted(errors: &ConfigErrors, data: &Path) -> bool {
+    errors.is_unfinished() && !Store::is_in(data)
+}
+
+/// Where the page is: the port of `server.listen` as far as it is known, on this machine alone.
+/// `config` was opened by whoever calls; nothing where there is no such file.
+pub fn address(
+    path: &Path,
+    config: io::Result<Option<File>>,
+    environment: Vec<(String, String)>,
+) -> Result<SocketAddr, ConfigErrors> {
+    let listen =
+        Draft::begin_opened(path, config, environment)?.known().remove("server.listen").and_then(|known| known.value);
+    let listen = listen.and_then(|listen| listen.parse().ok());
+    let listen: SocketAddr = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let here = match listen.ip() {
+        address if address.is_loopback() => address,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    Ok(SocketAddr::new(here, listen.port()))
+}
+
+impl Setup {
+    /// Begins, and says where the page is and which code opens it. `scribe` writes the file.
+    pub fn begin(
+        [config, data]: [PathBuf; 2],
+        environment: Vec<(String, String)>,
+        scribe: Scribe,
+        address: SocketAddr,
+        say: fn(&str),
+    ) -> Result<Self, NoRandom> {
+        remove_tried(&data);
+        let entrance = Mutex::new(Entrance { code: new_code()?, wrong: 0, visit: None });
+        let done = CancellationToken::new();
+        let setup = Self(Arc::new(Inner { config, data, environment, scribe, entrance, say, address, done }));
+        let port = address.port();
+        (setup.0.say)(&format!(
+            "this installation has no settings yet. Fill in {}, or open http://{address}/setup on this machine; from \
+             another one that is http://localhost:{port}/setup once this runs there: ssh -L {port}:{address} <this machine>",
+            setup.0.config.display()
+        ));
+        setup.tell_code(&setup.entrance());
+        Ok(setup)
+    }
+
+    /// Cancelled once the settings are written: the service is to be started with them.
+    pub fn done(&self) -> &CancellationToken {
+        &self.0.done
+    }
+
+    /// Compares a code with the one in the log, which is of no use any more after that. Gives what the
+    /// browser shows from now on; nothing where the code is another.
+    pub fn enter(&self, code: &str) -> Result<Option<Secret>, NoRandom> {
+        let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+        let (next, token, csrf) = (new_code()?, random::secret()?, random::secret()?);
+        let mut entrance = self.entrance();
+        let right = is_same(&code.to_ascii_uppercase(), &entrance.code.expose().replace('-', ""));
+        if !right {
+            entrance.wrong = entrance.wrong.saturating_add(1);
+        }
+        if right || entrance.wrong >= MOST_WRONG {
+            entrance.code = next;
+            entrance.wrong = 0;
+            let why = if right { "somebody has opened the page with the code" } else { "too many codes were wrong" };
+            (self.0.say)(&format!("{why}; it is of no use any more"));
+            self.tell_code(&entrance);
+        }
+        if right {
+            entrance.visit = Some(Visit { token: token.clone(), csrf, typed: Typed::new() });
+        }
+        Ok(right.then_some(token))
+    }
+
+    /// The visit that `token` belongs to. There is one at a time: the last one.
+    pub fn visit(&self, token: &str) -> Option<Visit> {
+        self.entrance().visit.clone().filter(|visit| is_same(visit.token.expose(), token))
+    }
+
+    /// Keeps what was typed on this visit.
+    pub fn keep(&self, visit: &Visit) {
+        if let Some(kept) = self.entrance().visit.as_mut().filter(|kept| kept.token == visit.token) {
+            kept.typed.clone_from(&visit.typed);
+        }
+    }
+
+    /// The file with what was typed. The error names a setting that cannot be written there. Blocks.
+    pub fn draft(&self, typed: &Typed) -> Result<Result<Draft, String>, ConfigErrors> {
+        let mut draft = Draft::begin(&self.0.config, self.0.environment.clone())?;
+        let wanted = typed.iter().filter(|(_, value)| !value.is_empty());
+        let filled_in = draft.fill_in(wanted.map(|(key, value)| (*key, value.as_str()))).map_err(ToOwned::to_owned);
+        Ok(filled_in.map(|()| draft))
+    }
+
+    /// Has Mirakl, HiPay and the mail server answer.
+    pub async fn look(&self, config: Config) -> Findings {
+        let looked = tokio::time::timeout(LOOKED_WITHIN, self.try_out(config)).await;
+        looked.unwrap_or_else(|_| {
+            let mut findings = Findings::default();
+            findings.bad(say!("checked-remotes"), say!("check-silent", seconds = LOOKED_WITHIN.as_secs()));
+            findings
+        })
+    }
+
+    async fn try_out(&self, config: Config) -> Findings {
+        let data = self.0.data.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            // A store that is gone after it: the real one begins with the service.
+            let folder = tempfile::Builder::new()
+                .prefix(TRIED_IN)
+                .tempdir_in(data)
+                .map_err(|error| Sentence::quoting(error.to_string()))?;
+            let manners = Manners { tries: 2, timeout: Duration::from_secs(8), ..Manners::default() };
+            let wiring = Wiring { manners, ..Wiring::default() };
+            let context = wiring::open(config, folder.path(), &wiring).map_err(|error| Sentence::from(&error))?;
+            Ok::<_, Sentence>((folder, context))
+        });
+        let mut findings = Findings::default();
+        match opened.await.unwrap_or_else(|error| Err(Sentence::quoting(error.to_string()))) {
+            Err(problem) => findings.bad(say!("checked-folder"), problem),
+            Ok((folder, context)) => {
+                match check::look(&context, false).await {
+                    // Whom the store belongs to is a question for another one than this.
+                    Ok(found) => {
+                        findings.0.extend(found.0.into_iter().filter(|finding| finding.what != check::binding()));
+                    }
+                    Err(error) => findings.bad(say!("checked-folder"), &error),
+                }
+                let store = context.store.clone();
+                drop(context);
+                // It is removed with its folder, whatever comes of this.
+                let _ = tokio::task::spawn_blocking(move || store.close().map(|()| drop(folder))).await;
+            }
+        }
+        findings
+    }
+
+    /// Writes the file. From then on there is nothing more to do here. Blocks.
+    pub fn write(&self, draft: &Draft) -> std::io::Result<()> {
+        draft.save(&self.0.scribe)?;
+        (self.0.say)(&format!("the settings are written to {}; the service starts with them", self.0.config.display()));
+        self.0.done.cancel();
+        Ok(())
+    }
+
+    /// The file that is written.
+    pub fn file(&self) -> &Path {
+        &self.0.config
+    }
+
+    fn entrance(&self) -> MutexGuard<'_, Entrance> {
+        self.0.entrance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_code(&self, entrance: &Entrance) {
+        (self.0.say)(&format!("the code that opens http://{}/setup once: {}", self.0.address, entrance.code.expose()));
+    }
+}
+
+/// Twelve signs in three groups: 60 bits that nobody can guess.
+fn new_code() -> Result<Secret, NoRandom> {
+    let mut code = String::new();
+    for (nth, byte) in random::bytes::<12>()?.into_iter().enumerate() {
+        let sign = SIGNS.get(usize::from(byte % 32)).copied().map_or('A', char::from);
+        let _ = write!(code, "{}{sign}", if nth > 0 && nth % 4 == 0 { "-" } else { "" });
+    }
+    Ok(Secret::new(code))
+}
+
+/// Removes what a check that was cut off has left.
+fn remove_tried(data: &Path) {
+    for entry in std::fs::read_dir(data).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TRIED_IN) {
+            // What cannot be removed does no harm.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The name of a setting's texts.
+pub fn id_of(key: &str) -> String {
+    format!("setup-{}", key.replace('.', "-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Locale;
+    use crate::text::Texts;
+
+    fn setup(folder: &Path) -> Setup {
+        let paths = [folder.join("parameters.yml"), folder.to_owned()];
+        Setup::begin(paths, Vec::new(), Scribe::default(), ([127, 0, 0, 1], 8080).into(), |_| {}).unwrap()
+    }
+
+    #[test]
+    fn a_code_opens_once_and_ends_after_too_many_wrong_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup(folder.path());
+        let code = |setup: &Setup| setup.entrance().code.expose().to_owned();
+        let first = code(&setup);
+        assert_eq!(setup.enter("").unwrap(), None);
+        assert_eq!(setup.enter(first.trim_end_matches(char::is_alphanumeric)).unwrap(), None);
+        let token = setup.enter(&format!(" {} ", first.to_lowercase())).unwrap().unwrap();
+        assert!(setup.visit(token.expose()).is_some() && setup.visit("").is_none());
+        assert_eq!(setup.enter(&first).unwrap(), None, "a code opens once");
+        let second = code(&setup);
+        for _ in 0..MOST_WRONG {
+            assert_eq!(setup.enter("AAAA-AAAA-AAAA").unwrap(), None);
+        }
+        assert_eq!(setup.enter(&second).unwrap(), None, "it was looked for too often");
+        assert!(setup.enter(&code(&setup)).unwrap().is_some());
+        assert!(setup.visit(token.expose()).is_none(), "there is one visit at a time");
+    }
+
+    #[test]
+    fn the_page_is_on_this_machine_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parameters.yml");
+        for (listen, at) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("203.0.113.9:8081", "127.0.0.1:8081"),
+            ("127.0.0.2:9", "127.0.0.2:9"),
+            ("'[::]:443'", "[::1]:443"),
+        ] {
+            std::fs::write(&path, format!("parameters:\n    server.listen: {listen}\n")).unwrap();
+            assert_eq!(address(&path, crate::config::open_file(&path), Vec::new()).unwrap().to_string(), at);
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(address(&path, crate::config::open_file(&path), Vec::new()).unwrap().to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn every_question_has_its_words_in_every_language() {
+        for locale in [Locale::English, Locale::French] {
+            let texts = Texts::of(Some(locale));
+            for (section, settings) in ASKED {
+                assert_ne!(texts.text(&format!("setup-{section}"), &[]), format!("setup-{section}"));
+                for asked in settings {
+                    for id in [id_of(asked.key), format!("{}-hint", id_of(asked.key))] {
+                        assert_ne!(texts.text(&id, &[]), id);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_whose_settings_are_lost_is_not_set_up_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let errors = Config::load(&folder.path().join("parameters.yml"), []).unwrap_err();
+        assert!(is_wanted(&errors, folder.path()));
+        std::fs::write(folder.path().join("store.redb"), "").unwrap();
+        assert!(!is_wanted(&errors, folder.path()));
+    }
+}

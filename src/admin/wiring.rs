@@ -1,0 +1,130 @@
+//! The only wiring: the store, the clients and the clock become what the batches work with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_otlp::ExporterBuildError;
+use thiserror::Error;
+
+use crate::config::Config;
+use crate::jobs::{BatchRecord, Context, with_batches};
+use crate::logs::LogLine;
+use crate::mail::Mail;
+use crate::platform::clock::Clock;
+use crate::platform::os::User;
+use crate::platform::telemetry::Telemetry;
+use crate::remote::hipay::HiPay;
+use crate::remote::mirakl::Mirakl;
+use crate::remote::{Collector, Manners, Unusable};
+use crate::schema::with_domain;
+use crate::store::{Schema, Store, StoreError, StoreOptions};
+use crate::text::message::Sentence;
+use crate::trouble::Aside;
+
+/// How the parts are put together.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// The time.
+    pub clock: Clock,
+    /// How long to wait for another process to let go of the store.
+    pub store_wait: Duration,
+    /// How to behave towards the remotes; the concurrency is the configuration's.
+    pub manners: Manners,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        Self { clock: Clock::system(), store_wait: Duration::ZERO, manners: Manners::default() }
+    }
+}
+
+/// Why the parts cannot be put together.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A remote's address is unusable.
+    #[error(transparent)]
+    Remote(#[from] Unusable),
+    /// Traces cannot be sent.
+    #[error("telemetry.otlp: no traces can be sent: {0}")]
+    Traces(#[from] ExporterBuildError),
+}
+
+impl From<&AppError> for Sentence {
+    fn from(error: &AppError) -> Self {
+        match error {
+            AppError::Store(error) => error.into(),
+            AppError::Remote(error) => Self::quoting(error.to_string()),
+            AppError::Traces(_) => Self::quoting(error.to_string()),
+        }
+    }
+}
+
+/// Returns all collections of the store.
+pub fn schema() -> Schema {
+    with_batches(with_domain(Schema::new())).with::<LogLine>().with::<Mail>()
+}
+
+/// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.
+pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, AppError> {
+    let (mirakl, hipay) = clients(&config, &wiring.manners)?;
+    create_private_folder(data, None)?;
+    let options = StoreOptions { clock: wiring.clock.clone(), ..StoreOptions::default() };
+    let store = Store::open_waiting(data, &options, &schema(), wiring.store_wait)?;
+    BatchRecord::close_interrupted(&store, wiring.clock.now())?;
+    let telemetry = match &config.telemetry.otlp {
+        Some(collector) => telemetry(collector, &config, wiring)?,
+        None => Telemetry::default(),
+    };
+    let mut context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
+    context.telemetry = telemetry;
+    if let Err(error) = context.store.read(|reader| context.troubles.load(reader)) {
+        tracing::warn!(action = "serve", "which troubles were open is not known any more: {error}");
+    }
+    let aside = Aside::of(data);
+    aside.prepare();
+    context.troubles.note_aside(aside);
+    Ok(context)
+}
+
+fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Telemetry, AppError> {
+    let client = Collector::new(collector, &config.network)?;
+    Ok(Telemetry::to_collector(collector, &config.mirakl.base_url, client, wiring.clock.clone())?)
+}
+
+/// The clients of both remotes.
+pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Unusable> {
+    let (max_concurrency, network) = (config.hipay.max_concurrency, config.network.clone());
+    let polite = Manners { max_concurrency, network, ..manners.clone() };
+    Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
+}
+
+/// The data folder holds salts and payments: nobody else than `user` may look inside, nor than
+/// ourselves where none is given. One that is there stays as it is.
+pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(), StoreError> {
+    use std::os::unix::fs::{DirBuilderExt, lchown};
+    if data.is_dir() {
+        return Ok(());
+    }
+    if data.exists() {
+        return Err(StoreError::Machine(format!(
+            "{} is in the place of the data folder and is no folder; move it away, or name a folder with --data",
+            data.display()
+        )));
+    }
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    let created = created.and_then(|()| match user {
+        // Not through a link that somebody has put in its place since.
+        Some(user) => lchown(data, Some(user.id), Some(user.group)),
+        None => Ok(()),
+    });
+    created.map_err(|error| {
+        StoreError::Machine(format!(
+            "the data folder {} cannot be created: {error}; create it, or name another with --data",
+            data.display()
+        ))
+    })
+}

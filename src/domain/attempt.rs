@@ -1,0 +1,506 @@
+//! An attempt at a payment: one reference, one request, one outcome. Here is decided, before
+//! anything is sent, whether HiPay has to be asked first, and what its answer means.
+//!
+//! HiPay executes at most one payment per reference. So an attempt whose outcome is not certain is
+//! only ever repeated with the same reference and the same bytes, and a new reference is made only
+//! when HiPay itself shows the former one as failed for good.
+
+mod news;
+mod reference;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::money::Amount;
+use crate::domain::refusal::Refusal;
+use crate::text::message::{Said, Sentence, say};
+use crate::text::word_by_name;
+
+pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
+pub use reference::{ReferenceParts, prefix, reference, split_number};
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// Committed, perhaps sent, outcome unknown.
+    Sending,
+    /// HiPay has it.
+    Requested,
+    /// HiPay executed it.
+    Captured,
+    /// HiPay refused it and does not know its reference: the reference is still unused.
+    Refused,
+    /// HiPay shows it as failed or canceled for good: the reference is used up.
+    Ended,
+    /// Written by a release that we do not know: nothing is sent.
+    #[serde(other)]
+    Unknown,
+}
+
+impl AttemptState {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Sending, Self::Requested, Self::Captured, Self::Refused, Self::Ended, Self::Unknown];
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Requested => "requested",
+            Self::Captured => "captured",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One attempt with everything that its request carries, so that a repetition is the same to the
+/// byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1 for the first, with the plain reference; `_R2`, `_R3`, … after it.
+    pub number: u32,
+    /// HiPay's `merchant_unique_id`.
+    pub reference: String,
+    /// The amount of the request.
+    pub amount: Amount,
+    /// The wallet that receives a transfer, or that a withdrawal leaves from.
+    pub account: u64,
+    /// `public_label` of a transfer, `label` of a withdrawal, rendered.
+    pub public_label: String,
+    /// `private_label` of a transfer, rendered; empty for a withdrawal.
+    #[serde(default)]
+    pub private_label: String,
+    /// When the request was committed (UTC).
+    pub intended_at: Timestamp,
+    /// What is known of it.
+    pub state: AttemptState,
+    /// HiPay's transaction id, once known.
+    #[serde(default)]
+    pub transaction_id: Option<String>,
+    /// HiPay's own word for the transaction's status, as last read.
+    #[serde(default)]
+    pub transaction_status: Option<String>,
+    /// As of when HiPay said so (UTC), by its own clock where it told in a notice.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
+    /// Why it is in that state, in HiPay's words where there are some.
+    #[serde(default)]
+    pub message: String,
+    /// What says the same in other languages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+    /// What HiPay said where it refused it or has not executed it.
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
+    /// When the state last changed, or the request was last sent (UTC).
+    pub updated_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Attempt {
+    /// Returns true where HiPay's transaction `id` with `reference` is of this attempt: by the id, or by the reference
+    /// where no id is known yet.
+    pub fn is_of(&self, id: &str, reference: &str) -> bool {
+        self.transaction_id.as_deref().map_or_else(|| self.reference == reference, |known| known == id)
+    }
+
+    /// Returns true where HiPay has it and calls its state by a word that is not known.
+    pub fn has_unknown_word(&self) -> bool {
+        let word = self.transaction_status.as_deref().map(TransactionState::from_word);
+        self.state == AttemptState::Requested && word == Some(TransactionState::Unknown)
+    }
+
+    /// Says why it is in its state.
+    pub fn say(&mut self, why: Sentence) {
+        (self.message, self.said) = why.into_parts();
+    }
+}
+
+/// All attempts at one of an operation's two payments, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payment {
+    /// The attempts.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What to do next about a payment that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Look the reference of attempt `number` up before anything else.
+    LookUp {
+        /// The attempt's number.
+        number: u32,
+        /// Its reference.
+        reference: String,
+    },
+    /// Commit a new attempt with this number and send it.
+    Begin(u32),
+    /// Send the last attempt once more, the same to the byte.
+    Resend,
+    /// HiPay has it: take over what it says.
+    Adopt,
+    /// Send nothing: why.
+    Wait(Sentence),
+}
+
+/// What HiPay's word for a transaction's status means
+/// (reference: `transaction_status` of `GET /transaction/{id}`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// On its way.
+    Pending,
+    /// Waits at HiPay; may still go through.
+    Standby,
+    /// Executed.
+    Captured,
+    /// Failed for good: `UNAUTHED`, `ABORTED`, `REJECTED_END`.
+    Failed,
+    /// Canceled for good: `CANCELLED_END`.
+    Canceled,
+    /// A word that is not known, such as `REFUNDED`: it may still go through, or be final.
+    Unknown,
+}
+
+impl TransactionState {
+    /// Reads HiPay's word. One that is new is left to a person, because paying again what may still go
+    /// through is the one mistake that cannot be mended.
+    pub fn from_word(word: &str) -> Self {
+        match word.trim().to_ascii_uppercase().as_str() {
+            "CAPTURED" => Self::Captured,
+            "UNAUTHED" | "ABORTED" | "REJECTED_END" => Self::Failed,
+            "CANCELLED_END" | "CANCELED_END" => Self::Canceled,
+            "STANDBY" => Self::Standby,
+            "" | "AUTHORIZED" | "AUTHORISED" | "AUTHED" | "CREATED" | "PENDING" | "PROCESSING" => Self::Pending,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// True where HiPay will never execute the transaction.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Failed | Self::Canceled)
+    }
+
+    /// What it means to the attempt.
+    pub fn attempt_state(self) -> AttemptState {
+        match self {
+            Self::Pending | Self::Standby | Self::Unknown => AttemptState::Requested,
+            Self::Captured => AttemptState::Captured,
+            Self::Failed | Self::Canceled => AttemptState::Ended,
+        }
+    }
+}
+
+impl Payment {
+    /// The latest attempt.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The reference that later attempts are numbered by: that of the last attempt that has one, else
+    /// `computed`. A reference stays what it was when it was first made, whatever ids are configured later.
+    pub fn base<'a>(&'a self, computed: &'a str) -> &'a str {
+        let mut references = self.attempts.iter().rev().map(|attempt| attempt.reference.as_str());
+        references.find(|reference| !reference.is_empty()).map_or(computed, |last| split_number(last).0)
+    }
+
+    /// The attempt that a transaction is of: by its reference, or by HiPay's id where it carries none.
+    pub fn attempt_of(&mut self, reference: &str, transaction_id: &str) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().find(|attempt| {
+            let by_id = reference.is_empty() && attempt.transaction_id.as_deref() == Some(transaction_id);
+            by_id || (!reference.is_empty() && attempt.reference == reference)
+        })
+    }
+
+    /// The first thing to do. `remembered` is false where the voucher is older than the store's
+    /// memory, so that someone may have paid before it began.
+    pub fn plan(&self, base: &str, remembered: bool) -> Plan {
+        // An earlier attempt that was executed after all: a person decides.
+        if self.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured) {
+            return Plan::Wait(say!("pay-known"));
+        }
+        match self.last() {
+            None if remembered => Plan::Begin(1),
+            None => Plan::LookUp { number: 1, reference: reference(base, 1) },
+            Some(last) => match last.state {
+                AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
+                    Plan::LookUp { number: last.number, reference: last.reference.clone() }
+                }
+                AttemptState::Requested | AttemptState::Captured => Plan::Wait(say!("pay-known")),
+                AttemptState::Unknown => Plan::Wait(say!("pay-of-newer-release")),
+            },
+        }
+    }
+
+    /// Returns the next step after HiPay's answer to [`Plan::LookUp`] for attempt `number`; `found` is the state of
+    /// the transaction with that reference, `None` where HiPay does not know the reference.
+    pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
+        let known = self.attempts.iter().find(|attempt| attempt.number == number);
+        // A person may have taken an earlier one for the payment: later ones were made all the same.
+        let highest = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(number).max(number);
+        match (found, known.map(|attempt| attempt.state)) {
+            // Read again right before the next attempt: it is used up for good.
+            (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match highest.checked_add(1) {
+                Some(next) if remembered => Plan::Begin(next),
+                Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
+                None => Plan::Wait(say!("pay-accepted-not-shown")),
+            },
+            (Some(_), _) => Plan::Adopt,
+            (None, None) => Plan::Begin(number),
+            (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
+            // Somebody else's payment that a person has ended: no reference of ours is used up by it.
+            (None, Some(AttemptState::Ended)) if known.is_some_and(|known| known.reference.is_empty()) => {
+                highest.checked_add(1).map_or_else(|| Plan::Wait(say!("pay-end-not-shown")), Plan::Begin)
+            }
+            (None, Some(AttemptState::Ended)) => Plan::Wait(say!("pay-end-not-shown")),
+            (None, Some(_)) => Plan::Wait(say!("pay-accepted-not-shown")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test names only what it looks at")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::money::Currency;
+
+    /// HiPay, as far as it matters here: one execution per reference, ever.
+    #[derive(Default)]
+    struct Remote {
+        transactions: BTreeMap<String, TransactionState>,
+        executions: u32,
+        reversals: u32,
+    }
+
+    impl Remote {
+        fn post(&mut self, reference: &str) {
+            if !self.transactions.contains_key(reference) {
+                self.transactions.insert(reference.to_owned(), TransactionState::Pending);
+                self.executions += 1;
+            }
+        }
+
+        /// The open transaction, if any, ends as `state`.
+        fn settle(&mut self, state: TransactionState) {
+            for transaction in self.transactions.values_mut() {
+                if *transaction == TransactionState::Pending {
+                    *transaction = state;
+                    if state.is_ended() {
+                        self.reversals += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Chance {
+        Answered,
+        AnswerLost,
+        NeverSent,
+        Refused,
+        CrashBeforeSending,
+        LookUpLags,
+        LookUpFails,
+        Captured,
+        Failed,
+        Synced,
+        MemoryLost,
+    }
+
+    impl Chance {
+        const ALL: [Self; 11] = [
+            Self::Answered,
+            Self::AnswerLost,
+            Self::NeverSent,
+            Self::Refused,
+            Self::CrashBeforeSending,
+            Self::LookUpLags,
+            Self::LookUpFails,
+            Self::Captured,
+            Self::Failed,
+            Self::Synced,
+            Self::MemoryLost,
+        ];
+    }
+
+    fn chances() -> impl Strategy<Value = Chance> {
+        prop::sample::select(Chance::ALL.to_vec())
+    }
+
+    fn attempt(number: u32) -> Attempt {
+        let at = Timestamp::UNIX_EPOCH;
+        Attempt {
+            number,
+            reference: reference("T", number),
+            amount: Amount::from_minor(100, Currency::EUR),
+            account: 1,
+            public_label: String::new(),
+            private_label: String::new(),
+            intended_at: at,
+            state: AttemptState::Sending,
+            transaction_id: None,
+            transaction_status: None,
+            as_of: None,
+            message: String::new(),
+            said: None,
+            refusal: None,
+            updated_at: at,
+            unknown: Map::new(),
+        }
+    }
+
+    /// One run over one payment with what chance brings, as a batch does it.
+    fn run(payment: &mut Payment, remote: &mut Remote, chance: Chance, remembered: bool) {
+        let mut plan = payment.plan("T", remembered);
+        for _ in 0..20 {
+            match plan {
+                Plan::LookUp { number, reference: ref asked } => {
+                    if matches!(chance, Chance::LookUpFails) {
+                        return;
+                    }
+                    let lagging = matches!(chance, Chance::LookUpLags);
+                    let found = remote.transactions.get(asked).copied().filter(|_| !lagging);
+                    plan = payment.after_look_up(number, "T", found, remembered);
+                    if let (Plan::Adopt, Some(state)) = (&plan, found) {
+                        if payment.attempts.iter().all(|known| known.number != number) {
+                            payment.attempts.push(attempt(number));
+                        }
+                        let known = payment.attempts.iter_mut().find(|known| known.number == number).unwrap();
+                        known.state = state.attempt_state();
+                        return;
+                    }
+                }
+                Plan::Begin(number) => {
+                    payment.attempts.push(attempt(number));
+                    plan = Plan::Resend;
+                }
+                Plan::Resend => {
+                    let last = payment.attempts.last_mut().unwrap();
+                    last.state = AttemptState::Sending;
+                    match chance {
+                        Chance::CrashBeforeSending | Chance::NeverSent => {}
+                        Chance::AnswerLost => remote.post(&last.reference),
+                        Chance::Refused => last.state = AttemptState::Refused,
+                        _ if remote.transactions.contains_key(&last.reference) => {
+                            // A repeated reference, refused in words that mean nothing to us.
+                            last.state = AttemptState::Refused;
+                        }
+                        _ => {
+                            remote.post(&last.reference);
+                            last.state = AttemptState::Requested;
+                        }
+                    }
+                    return;
+                }
+                Plan::Adopt | Plan::Wait(_) => return,
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever fails, repeats, lags, crashes or is forgotten: what was executed and not
+        /// given back is at most one payment, and once nothing fails any more exactly one.
+        #[test]
+        fn never_twice_and_never_lost(sequence in prop::collection::vec(chances(), 0..40)) {
+            let mut payment = Payment::default();
+            let mut remote = Remote::default();
+            let mut remembered = true;
+            for chance in sequence {
+                match chance {
+                    Chance::Captured => remote.settle(TransactionState::Captured),
+                    Chance::Failed => remote.settle(TransactionState::Failed),
+                    Chance::Synced => {
+                        if let Some(last) = payment.attempts.last_mut()
+                            && last.state == AttemptState::Requested
+                            && let Some(state) = remote.transactions.get(&last.reference)
+                        {
+                            last.state = state.attempt_state();
+                        }
+                    }
+                    Chance::MemoryLost => {
+                        payment = Payment::default();
+                        remembered = false;
+                    }
+                    other => run(&mut payment, &mut remote, other, remembered),
+                }
+                prop_assert!(remote.executions - remote.reversals <= 1);
+            }
+            for _ in 0..30 {
+                run(&mut payment, &mut remote, Chance::Answered, remembered);
+                remote.settle(TransactionState::Captured);
+                if let Some(last) = payment.attempts.last_mut()
+                    && let Some(state) = remote.transactions.get(&last.reference)
+                {
+                    last.state = state.attempt_state();
+                }
+            }
+            prop_assert_eq!(remote.executions - remote.reversals, 1);
+            prop_assert_eq!(payment.attempts.last().unwrap().state, AttemptState::Captured);
+        }
+    }
+
+    #[test]
+    fn a_suffix_only_after_the_end_was_read_again() {
+        let asked = |number| Plan::LookUp { number, reference: reference("T", number) };
+        let mut payment = Payment { attempts: vec![attempt(1)] };
+        payment.attempts[0].state = AttemptState::Ended;
+        assert_eq!(payment.plan("T", true), asked(1));
+        let ended = Some(TransactionState::Failed);
+        assert_eq!(payment.after_look_up(1, "T", ended, true), Plan::Begin(2));
+        assert_eq!(payment.after_look_up(1, "T", ended, false), asked(2));
+        assert_eq!(payment.after_look_up(1, "T", Some(TransactionState::Captured), true), Plan::Adopt);
+        assert!(matches!(payment.after_look_up(1, "T", None, true), Plan::Wait(_)));
+        payment.attempts[0].state = AttemptState::Refused;
+        assert_eq!(payment.after_look_up(1, "T", None, true), Plan::Resend);
+    }
+
+    #[test]
+    fn a_word_that_is_new_is_neither_pending_nor_final() {
+        for (word, state) in [
+            ("CAPTURED", TransactionState::Captured),
+            ("unauthed", TransactionState::Failed),
+            ("ABORTED", TransactionState::Failed),
+            ("REJECTED_END", TransactionState::Failed),
+            ("CANCELLED_END", TransactionState::Canceled),
+            ("STANDBY", TransactionState::Standby),
+            ("AUTHORIZED", TransactionState::Pending),
+            ("SOMETHING_NEW", TransactionState::Unknown),
+            ("REFUNDED", TransactionState::Unknown),
+            ("", TransactionState::Pending),
+        ] {
+            assert_eq!(TransactionState::from_word(word), state, "{word}");
+        }
+    }
+
+    #[test]
+    fn later_attempts_go_by_the_reference_that_was_first_made() {
+        assert_eq!(Payment::default().base("computed"), "computed");
+        let mut payment = Payment { attempts: vec![attempt(1), attempt(2)] };
+        assert_eq!(payment.base("computed"), "T");
+        payment.attempts[1].reference = "OLD_R3".to_owned();
+        assert_eq!(payment.base("computed"), "OLD");
+        // A payment that somebody else made without a reference.
+        payment.attempts.push(attempt(3));
+        payment.attempts[2].reference = String::new();
+        assert_eq!(payment.base("computed"), "OLD");
+        let mut payment = Payment { attempts: vec![attempt(1)] };
+        payment.attempts[0].reference = String::new();
+        payment.attempts[0].transaction_id = Some("5d".to_owned());
+        assert_eq!(payment.base("computed"), "computed");
+        assert!(payment.attempt_of("", "5d").is_some());
+        assert!(payment.attempt_of("", "6e").is_none() && payment.attempt_of("computed", "5d").is_none());
+    }
+}
+
+word_by_name!(AttemptState => "attempt");

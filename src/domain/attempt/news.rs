@@ -1,0 +1,122 @@
+//! What HiPay's news of a transaction means to the attempt that it belongs to: new, known, late, or
+//! against what was known.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Attempt, AttemptState, TransactionState};
+
+/// How far HiPay's clock and ours may differ.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
+
+/// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
+/// earlier release believed notices that were dated into the future.
+pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
+    let (Some(at), Some(until)) = (at, known) else { return false };
+    is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
+}
+
+/// False for a time that lies ahead.
+pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
+    known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
+}
+
+/// What a notice about an attempt is to what is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It brings the attempt further.
+    New,
+    /// It was known.
+    Known,
+    /// Something that HiPay said later is known already.
+    Late,
+    /// HiPay says that what it had executed is not executed. Nothing is turned back by that: a person
+    /// has to ask.
+    Revoked,
+    /// HiPay says that what had failed for good was executed after all.
+    Revived,
+    /// A newer release wrote the attempt: it is left alone.
+    NotOurs,
+}
+
+impl Attempt {
+    /// What it means that HiPay says `state` as of `at` (by its clock; `None` where it does not tell
+    /// when: then it is the latest word). Only this attempt is spoken of, never the operation.
+    pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> News {
+        // What a notice told, another one is compared with by the same clock.
+        let by_notice = self.transaction_status.as_deref().is_some_and(|word| word.contains(' '));
+        let exact = matches!((at, self.as_of), (Some(at), Some(known)) if at.as_second() < known.as_second());
+        let late = if by_notice { exact && is_known(self.as_of, now) } else { is_late(at, self.as_of, now) };
+        let against = |otherwise| if late { News::Late } else { otherwise };
+        match (self.state, state.attempt_state()) {
+            (AttemptState::Unknown, _) => News::NotOurs,
+            (known, told) if known == told => News::Known,
+            // On its way: that is before everything else that can be said of it.
+            (AttemptState::Captured | AttemptState::Ended, AttemptState::Requested) => News::Late,
+            (AttemptState::Captured, _) => against(News::Revoked),
+            (AttemptState::Ended, _) => against(News::Revived),
+            (AttemptState::Sending | AttemptState::Requested | AttemptState::Refused, _) => News::New,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::{Amount, Currency};
+
+    fn attempt(state: AttemptState, as_of: Option<i64>) -> Attempt {
+        let at = Timestamp::UNIX_EPOCH;
+        Attempt {
+            number: 1,
+            reference: "T".to_owned(),
+            amount: Amount::from_minor(100, Currency::EUR),
+            account: 1,
+            public_label: String::new(),
+            private_label: String::new(),
+            intended_at: at,
+            state,
+            transaction_id: Some("5d".to_owned()),
+            transaction_status: None,
+            as_of: as_of.map(second),
+            message: String::new(),
+            said: None,
+            refusal: None,
+            updated_at: at,
+            unknown: serde_json::Map::new(),
+        }
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_is_over_is_only_turned_back_by_a_person() {
+        use AttemptState as A;
+        use TransactionState::{Canceled, Captured, Failed, Pending, Standby};
+        for (state, as_of, told, at, news) in [
+            (A::Requested, None, Captured, Some(5), News::New),
+            (A::Requested, None, Failed, None, News::New),
+            (A::Requested, Some(900), Captured, Some(5), News::New),
+            (A::Requested, None, Pending, Some(5), News::Known),
+            (A::Sending, None, Captured, Some(5), News::New),
+            (A::Captured, Some(5), Captured, Some(5), News::Known),
+            (A::Captured, Some(5), Standby, Some(9), News::Late),
+            (A::Captured, Some(500), Failed, Some(379), News::Late),
+            // Clocks may differ by two minutes.
+            (A::Captured, Some(500), Failed, Some(380), News::Revoked),
+            // What an earlier release believed of the future is no knowledge.
+            (A::Captured, Some(9_999_999), Failed, Some(5), News::Revoked),
+            (A::Captured, Some(5), Canceled, Some(9), News::Revoked),
+            (A::Captured, Some(5), Canceled, None, News::Revoked),
+            (A::Captured, None, Failed, Some(1), News::Revoked),
+            (A::Ended, Some(5), Failed, Some(9), News::Known),
+            (A::Ended, Some(500), Captured, Some(4), News::Late),
+            (A::Ended, Some(5), Captured, Some(6), News::Revived),
+            (A::Unknown, None, Captured, Some(6), News::NotOurs),
+        ] {
+            let judged = attempt(state, as_of).judge(told, at.map(second), second(10_000));
+            assert_eq!(judged, news, "{state:?} {as_of:?} {told:?} {at:?}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Why something stands where it stands, in plain words: what happened, what to do about it, and who
+//! has to. Each text is a message of `ui/locales`, so that it can be read in any language.
+//!
+//! Pure.
+
+mod operations;
+mod refusals;
+#[cfg(test)]
+mod tests;
+mod vendors;
+
+use crate::domain::money::Amount;
+use crate::domain::refusal::Refusal;
+use crate::text::message::{self, Said};
+use crate::text::{self, Texts};
+
+pub use operations::{explain, explain_voucher};
+pub use vendors::{explain_document, explain_vendor};
+
+/// Who has to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// Nobody: it goes on by itself.
+    Nobody,
+    /// Who runs the marketplace.
+    Marketplace,
+    /// The seller.
+    Vendor,
+    /// HiPay's support, asked by the marketplace.
+    HiPay,
+    /// Who administers this installation.
+    Administrator,
+}
+
+impl Actor {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Nobody, Self::Marketplace, Self::Vendor, Self::HiPay, Self::Administrator];
+
+    /// The name in ids of messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Marketplace => "marketplace",
+            Self::Vendor => "vendor",
+            Self::HiPay => "hipay",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+/// How it goes on once that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Nothing has to be run.
+    Nothing,
+    /// The next run of `vendor:process` takes it up.
+    VendorRun,
+    /// The next run of `cashout:generate` takes it up.
+    GenerateRun,
+    /// The next run of `cashout:transfer` takes it up.
+    TransferRun,
+    /// The next run of `cashout:withdraw` takes it up.
+    WithdrawRun,
+    /// A person has to have it taken up again.
+    Retry,
+}
+
+/// A value in the place of a variable, written as the reader's language writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Text(String),
+    Amount(Amount),
+    /// An English sentence, with what says the same in other languages.
+    Said(String, Option<Said>),
+}
+
+/// One thing that happened, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    id: String,
+    values: Vec<(&'static str, Value)>,
+    by: Actor,
+    next: Next,
+    said: Option<Refusal>,
+}
+
+impl Explanation {
+    fn new(id: impl Into<String>, by: Actor) -> Self {
+        Self { id: id.into(), values: Vec::new(), by, next: Next::Nothing, said: None }
+    }
+
+    fn text(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.values.push((name, Value::Text(text.into())));
+        self
+    }
+
+    fn says(mut self, name: &'static str, english: &str, said: Option<&Said>) -> Self {
+        self.values.push((name, Value::Said(english.to_owned(), said.cloned())));
+        self
+    }
+
+    fn amount(mut self, name: &'static str, amount: Amount) -> Self {
+        self.values.push((name, Value::Amount(amount)));
+        self
+    }
+
+    fn then(mut self, next: Next) -> Self {
+        self.next = next;
+        self
+    }
+
+    fn quoting(mut self, said: Option<&Refusal>) -> Self {
+        self.said = said.cloned();
+        self
+    }
+
+    /// The id of the message that tells what happened. Stable: pages and tests may rely on it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who has to do something.
+    pub fn by(&self) -> Actor {
+        self.by
+    }
+
+    /// How it goes on once that is done.
+    pub fn next(&self) -> Next {
+        self.next
+    }
+
+    /// What happened.
+    pub fn what(&self, texts: &Texts) -> String {
+        texts.text(&self.id, &self.shown(texts))
+    }
+
+    /// What to do about it, where, and how it goes on then.
+    pub fn mend(&self, texts: &Texts) -> String {
+        let mend = texts.text(&format!("{}-mend", self.id), &self.shown(texts));
+        let next = match self.next {
+            Next::Nothing => return mend,
+            Next::VendorRun => "next-vendor",
+            Next::GenerateRun => "next-generation",
+            Next::TransferRun => "next-transfer",
+            Next::WithdrawRun => "next-withdrawal",
+            Next::Retry => "next-person",
+        };
+        format!("{mend} {}", texts.text(next, &[]))
+    }
+
+    /// Who has to do something, in words.
+    pub fn actor(&self, texts: &Texts) -> String {
+        texts.text(&format!("actor-{}", self.by.name()), &[])
+    }
+
+    /// The remote's own words and numbers, to be quoted; `None` where it has said nothing.
+    pub fn said(&self, texts: &Texts) -> Option<String> {
+        let said = self.said.as_ref()?;
+        let number = |id: &str, number: i64| texts.text(id, &[("number", number.to_string().into())]);
+        let code = said.code.map(|code| number("number-code", code));
+        let detail = said.detail.map(|detail| number("number-detail", detail));
+        let numbers: Vec<String> = match said.http_status {
+            Some(status) if code.is_none() && detail.is_none() => vec![number("number-http", i64::from(status))],
+            Some(_) | None => code.into_iter().chain(detail).collect(),
+        };
+        let id = match (said.words.is_empty(), numbers.is_empty()) {
+            (true, true) => return None,
+            (false, true) => "said-words",
+            (true, false) => "said-numbers",
+            (false, false) => "said-both",
+        };
+        let numbers = numbers.join(", ");
+        Some(texts.text(id, &[("words", said.words.as_str().into()), ("numbers", numbers.into())]))
+    }
+
+    fn shown(&self, texts: &Texts) -> Vec<text::Value<'_>> {
+        let shown = |(name, value): &(&'static str, Value)| match value {
+            Value::Text(text) => (*name, text.clone().into()),
+            Value::Amount(amount) => (*name, texts.amount(*amount).into()),
+            Value::Said(english, said) => (*name, message::in_words(english, said.as_ref(), texts).into()),
+        };
+        self.values.iter().map(shown).collect()
+    }
+}

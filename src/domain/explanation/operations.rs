@@ -1,0 +1,237 @@
+//! Why an operation stands where it stands.
+
+use super::{Actor, Explanation, Next, refusals};
+use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::operation::{Hold, Operation, PaymentKind, Status, Unready};
+use crate::domain::voucher::HeldBecause;
+use crate::text::message::Said;
+
+/// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.
+pub fn explain(operation: &Operation) -> Vec<Explanation> {
+    let mut explanations: Vec<Explanation> =
+        operation.held.as_deref().map(|why| held(operation, why)).into_iter().collect();
+    // A held operation does not go on by itself, whatever its status says.
+    let goes_on = matches!(operation.status, Status::Created | Status::TransferSuccess);
+    if operation.held.is_none() || !goes_on {
+        explanations.extend(by_status(operation));
+    }
+    explanations.extend(netted(operation).filter(|_| !explanations.is_empty()));
+    // While it is held, no run takes it up, whatever its status says.
+    if operation.held.is_some() {
+        for explanation in explanations.iter_mut().skip(1) {
+            explanation.next = Next::Nothing;
+        }
+    }
+    explanations
+}
+
+/// Why a voucher has made no operation yet.
+pub fn explain_voucher(why: &HeldBecause) -> Explanation {
+    let (id, by, next) = match why {
+        HeldBecause::VendorUnknown => ("voucher-vendor-unknown", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::VendorDisabled => ("voucher-vendor-disabled", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::PaidInMirakl => ("voucher-paid-in-mirakl", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::BeforeFirstCycle => ("voucher-before-first-cycle", Actor::Administrator, Next::Nothing),
+        HeldBecause::NotShown => ("voucher-not-shown", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::OtherProvider => ("voucher-other-provider", Actor::Marketplace, Next::Nothing),
+        HeldBecause::OtherType => ("voucher-other-type", Actor::Marketplace, Next::Nothing),
+        HeldBecause::CycleOpen => ("voucher-cycle-open", Actor::Nobody, Next::GenerateRun),
+        HeldBecause::OutsideCycles => ("voucher-outside-cycles", Actor::Marketplace, Next::Nothing),
+        HeldBecause::MayBeKnown => ("voucher-may-be-known", Actor::Marketplace, Next::GenerateRun),
+        HeldBecause::Settled => ("voucher-settled", Actor::Nobody, Next::Nothing),
+        HeldBecause::Unknown => ("voucher-unknown-reason", Actor::Administrator, Next::Nothing),
+    };
+    Explanation::new(id, by).then(next)
+}
+
+fn held(operation: &Operation, why: &str) -> Explanation {
+    let (id, by) = match operation.held_for {
+        Some(Hold::OtherPayment) => ("held-other-payment", Actor::Marketplace),
+        Some(Hold::Revoked) if Status::TRANSFER_PAYABLE.contains(&operation.status) => ("held-returned", Actor::HiPay),
+        Some(Hold::Revoked) => ("held-revoked", Actor::HiPay),
+        Some(Hold::ExecutedAfterAll) => ("held-executed-after-all", Actor::Marketplace),
+        Some(Hold::PaidInMirakl) => ("held-paid-in-mirakl", Actor::Marketplace),
+        Some(Hold::LedgerUnread) => ("held-ledger-unread", Actor::HiPay),
+        Some(Hold::SeveralPayments) => ("held-several-payments", Actor::Marketplace),
+        Some(Hold::PossiblePayment) => ("held-possible-payment", Actor::Marketplace),
+        Some(Hold::OtherProvider) => ("held-other-provider", Actor::Marketplace),
+        Some(Hold::AmountChanged) => ("held-amount-changed", Actor::Marketplace),
+        Some(Hold::VoucherGone) => ("held-voucher-gone", Actor::Marketplace),
+        Some(Hold::OutcomeUnknown) => ("held-outcome-unknown", Actor::HiPay),
+        Some(Hold::TooManyAttempts) => ("held-too-many-attempts", Actor::HiPay),
+        Some(Hold::ByPerson) => ("held-by-somebody", Actor::Marketplace),
+        Some(Hold::Remainder) => ("held-remainder", Actor::Marketplace),
+        Some(Hold::Settled) => {
+            return Explanation::new("held-paid-otherwise", Actor::Nobody).says("message", why, said(operation, why));
+        }
+        Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
+    };
+    // A retry of another payment only looks again; release or accept decides whose payment it is. An executed payment
+    // is not retried.
+    let decided_alone = matches!(operation.held_for, Some(Hold::OtherPayment | Hold::ExecutedAfterAll));
+    let retried = !decided_alone && operation.status != Status::WithdrawSuccess;
+    let next = if retried { Next::Retry } else { Next::Nothing };
+    Explanation::new(id, by).says("message", why, said(operation, why)).then(next)
+}
+
+/// Finds the translatable form of a sentence in the operation's story.
+fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a Said> {
+    operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
+}
+
+fn by_status(operation: &Operation) -> Vec<Explanation> {
+    let amount = operation.amount;
+    let plain = |id: &str, by| Explanation::new(id, by).amount("amount", amount);
+    let one = match operation.status {
+        Status::Created => plain("why-created", Actor::Nobody).then(Next::TransferRun),
+        Status::AdjustedOperations => {
+            let into = operation.adjusted_by.map_or_else(|| "?".to_owned(), |id| id.to_string());
+            plain("why-adjusted", Actor::Nobody).text("operation", into)
+        }
+        Status::InvalidAmount if amount.minor() < 0 => plain("why-amount-negative", Actor::Nobody),
+        Status::InvalidAmount => plain("why-amount-zero", Actor::Nobody),
+        Status::TransferSuccess => plain("why-transfer-success", Actor::Nobody).then(Next::WithdrawRun),
+        Status::WithdrawSuccess => return shortfall(operation).into_iter().collect(),
+        Status::TransferRequested => requested(operation, PaymentKind::Transfer),
+        Status::WithdrawRequested => requested(operation, PaymentKind::Withdrawal),
+        Status::TransferSending => return sending(operation, PaymentKind::Transfer),
+        Status::WithdrawSending => return sending(operation, PaymentKind::Withdrawal),
+        Status::TransferVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::TransferRun),
+        Status::WithdrawVendorDisabled => plain("why-vendor-disabled", Actor::Marketplace).then(Next::WithdrawRun),
+        Status::TransferNegative if operation.unready == Some(Unready::MoneyKept) => {
+            plain("why-transfer-kept", Actor::Marketplace).then(Next::TransferRun)
+        }
+        Status::TransferNegative => plain("why-transfer-negative", Actor::Marketplace).then(Next::TransferRun),
+        Status::WithdrawNegative => match operation.balance {
+            Some(balance) => plain("why-withdraw-negative", Actor::Marketplace).amount("balance", balance),
+            None => plain("why-withdraw-negative-unread", Actor::Marketplace),
+        }
+        .then(Next::WithdrawRun),
+        Status::WithdrawPaymentBlocked => plain("why-payment-blocked", Actor::Marketplace).then(Next::WithdrawRun),
+        Status::TransferFailed => not_sent(operation, PaymentKind::Transfer).then(Next::TransferRun),
+        Status::WithdrawFailed => not_sent(operation, PaymentKind::Withdrawal).then(Next::WithdrawRun),
+        Status::WithdrawCanceled => {
+            let said = operation.withdrawal.last().and_then(|last| last.refusal.as_ref());
+            plain("why-withdraw-canceled", Actor::Marketplace).quoting(said).then(Next::Retry)
+        }
+        Status::Unknown(_) => plain("why-unknown-status", Actor::Administrator),
+    };
+    vec![one]
+}
+
+/// The debts that were taken off an operation which is not paid yet.
+fn netted(operation: &Operation) -> Option<Explanation> {
+    let debts = operation.origin_amount.checked_sub(operation.amount).ok()?;
+    if operation.adjusts.is_empty() || operation.is_settled() || operation.status == Status::WithdrawSuccess {
+        return None;
+    }
+    let operations = operation.adjusts.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
+    let by = if operation.held.is_some() { Actor::Marketplace } else { Actor::Nobody };
+    let explanation = Explanation::new("why-netted", by).amount("debts", debts);
+    let explanation = explanation.amount("voucher", operation.origin_amount).amount("amount", operation.amount);
+    Some(explanation.text("operations", operations))
+}
+
+/// What the operator's withdrawal could not take.
+fn shortfall(operation: &Operation) -> Option<Explanation> {
+    let shortfall = operation.shortfall?;
+    let explanation = Explanation::new("why-shortfall", Actor::Marketplace);
+    Some(explanation.amount("shortfall", shortfall).amount("amount", operation.amount))
+}
+
+/// The word in ids of messages.
+fn column(kind: PaymentKind) -> &'static str {
+    match kind {
+        PaymentKind::Transfer => "transfer",
+        PaymentKind::Withdrawal => "withdraw",
+    }
+}
+
+fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let last = operation.payment(kind).last();
+    let amount = last.map_or(operation.amount, |last| last.amount);
+    if let Some(last) = last.filter(|last| last.has_unknown_word()) {
+        let explanation = Explanation::new(format!("why-{}-unknown-word", column(kind)), Actor::HiPay);
+        let word = last.transaction_status.clone().unwrap_or_default();
+        let explanation = explanation.amount("amount", amount).text("word", word);
+        return explanation.text("transaction", transaction(last)).then(Next::Retry);
+    }
+    let is_standby = |last: &Attempt| {
+        last.transaction_status.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case("STANDBY"))
+    };
+    let (state, by) =
+        if last.is_some_and(is_standby) { ("standby", Actor::HiPay) } else { ("requested", Actor::Nobody) };
+    let id = format!("why-{}-{state}", column(kind));
+    Explanation::new(id, by).amount("amount", amount).text("transaction", last.map(transaction).unwrap_or_default())
+}
+
+/// The outcome is not known: first why, where HiPay has said something.
+fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
+    let last = operation.payment(kind).last();
+    let said = last.and_then(|last| last.refusal.as_ref()).map(refusals::explain);
+    let (id, next) = match kind {
+        PaymentKind::Transfer => ("why-transfer-sending", Next::TransferRun),
+        PaymentKind::Withdrawal => ("why-withdraw-sending", Next::WithdrawRun),
+    };
+    let amount = last.map_or(operation.amount, |last| last.amount);
+    let open = Explanation::new(id, Actor::Nobody).amount("amount", amount).then(next);
+    said.into_iter().chain([open]).collect()
+}
+
+/// It has failed, in the words of its story.
+fn failed_as_told(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let (message, amount) = (operation.message.as_str(), operation.amount);
+    let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).amount("amount", amount);
+    explanation.says("message", message, said(operation, message))
+}
+
+/// HiPay refused the last attempt, or shows it as failed.
+fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let last = operation.payment(kind).last();
+    let general = || failed_as_told(operation, kind);
+    match last {
+        Some(last) if last.state == AttemptState::Ended => ended(operation, last),
+        Some(last) => last.refusal.as_ref().map_or_else(general, refusals::explain),
+        None => general(),
+    }
+}
+
+/// HiPay shows the attempt as failed for good: its own word for that, in a look-up or in a notice.
+fn ended(operation: &Operation, attempt: &Attempt) -> Explanation {
+    if attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id)) {
+        let of_another = Explanation::new("why-ended-of-another", Actor::Nobody).amount("amount", attempt.amount);
+        return of_another.text("transaction", transaction(attempt));
+    }
+    let word = attempt.transaction_status.as_deref().unwrap_or_default().trim().to_ascii_uppercase();
+    let (id, by) = match word.as_str() {
+        "UNAUTHED" | "AUTHORIZATION NOK" | "AUTHORIZATION KO" => ("why-ended-unauthed", Actor::HiPay),
+        "ABORTED" => ("why-ended-aborted", Actor::HiPay),
+        "REJECTED_END" => ("why-ended-rejected", Actor::Marketplace),
+        "CANCELLED_END" | "CANCELED_END" => ("why-ended-canceled", Actor::Marketplace),
+        _ => ("why-ended-other", Actor::HiPay),
+    };
+    let explanation = Explanation::new(id, by).amount("amount", attempt.amount);
+    explanation.text("transaction", transaction(attempt)).quoting(attempt.refusal.as_ref())
+}
+
+fn transaction(attempt: &Attempt) -> String {
+    attempt.transaction_id.clone().unwrap_or_default()
+}
+
+/// Why the payment of `kind` was not even sent, or what HiPay said of it.
+fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
+    let Some(unready) = operation.unready else { return failed(operation, kind) };
+    let (id, by) = match unready {
+        Unready::NoAccountInCurrency => {
+            let id = format!("why-{}-other-currency", column(kind));
+            let wallet = operation.recipient_hipay_id.to_string();
+            return Explanation::new(id, Actor::Marketplace).amount("amount", operation.amount).text("wallet", wallet);
+        }
+        Unready::WalletUnknown => ("why-wallet-unknown", Actor::HiPay),
+        Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
+        Unready::NotIdentified => ("why-not-identified", Actor::Vendor),
+        Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
+        Unready::MoneyKept | Unready::Unknown => return failed_as_told(operation, kind),
+    };
+    Explanation::new(id, by).text("wallet", operation.recipient_hipay_id.to_string())
+}

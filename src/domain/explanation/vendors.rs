@@ -1,0 +1,129 @@
+//! What is wrong with a vendor or a document, and what it still lacks before it can be paid.
+
+use super::{Actor, Explanation, Next, refusals};
+use crate::domain::vendor::{DocumentStatus, Trouble, Vendor, Warning};
+
+/// What stands between the vendor and its money: what HiPay's notices said, what the last run found,
+/// then what is simply not there yet. Nothing where all is well.
+pub fn explain_vendor(vendor: &Vendor) -> Vec<Explanation> {
+    let gone = vendor.gone.then(|| Explanation::new("vendor-gone", Actor::Marketplace));
+    let mut explanations: Vec<Explanation> = gone.into_iter().collect();
+    if !vendor.enabled {
+        explanations.push(Explanation::new("vendor-not-enabled", Actor::Marketplace).then(Next::VendorRun));
+        return explanations;
+    }
+    let told = |id, sentence: &str| {
+        Explanation::new(id, Actor::Vendor).quoting(Some(&words_of(sentence))).then(Next::VendorRun)
+    };
+    if let Some(sentence) = &vendor.identification_refusal {
+        explanations.push(told("vendor-identification-refused", sentence));
+    }
+    if let Some(sentence) = &vendor.bank_refusal {
+        explanations.push(told("vendor-bank-refused", sentence));
+    }
+    explanations.extend(vendor.warnings.iter().map(|sentence| warning(vendor, sentence)));
+    explanations.extend(lacking(vendor));
+    explanations
+}
+
+/// What a document's status asks for; nothing where it is valid or on its way. `words` are HiPay's own
+/// about it, may be empty.
+pub fn explain_document(status: DocumentStatus, words: &str) -> Option<Explanation> {
+    let (by, next) = match status {
+        DocumentStatus::Missing | DocumentStatus::Refused | DocumentStatus::Deleted => (Actor::Vendor, Next::VendorRun),
+        DocumentStatus::New | DocumentStatus::Waiting => (Actor::Nobody, Next::Nothing),
+        DocumentStatus::Validated | DocumentStatus::Unknown => return None,
+    };
+    let name = if status == DocumentStatus::New { DocumentStatus::Waiting } else { status }.name();
+    let said = crate::domain::refusal::Refusal::in_words(words);
+    Some(Explanation::new(format!("document-{name}-what"), by).quoting(Some(&said)).then(next))
+}
+
+/// HiPay's own words of a sentence that quotes them behind a colon.
+fn words_of(sentence: &str) -> crate::domain::refusal::Refusal {
+    let words = sentence.split_once(": ").map_or("", |(_, words)| words);
+    crate::domain::refusal::Refusal::in_words(if words == "no reason given" { "" } else { words })
+}
+
+/// One of the vendor's warnings; one of an earlier release is quoted.
+fn warning(vendor: &Vendor, sentence: &str) -> Explanation {
+    let known = vendor.troubles.iter().find(|known| known.message == sentence);
+    let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).text("message", sentence);
+    known.filter(|known| known.trouble != Trouble::Unknown).map_or_else(unknown, told).then(Next::VendorRun)
+}
+
+fn told(warning: &Warning) -> Explanation {
+    let by = match warning.trouble {
+        Trouble::NoEmail
+        | Trouble::UnknownCountry
+        | Trouble::EmailTaken
+        | Trouble::EmailOfMarketplace
+        | Trouble::WalletOfOtherShop
+        | Trouble::SeveralWallets
+        | Trouble::WalletNotSettled
+        | Trouble::EmailNotChanged
+        | Trouble::BlockedByOthers
+        | Trouble::Unknown => Actor::Marketplace,
+        Trouble::WalletGone | Trouble::WalletReplaced | Trouble::BankDetailsUnread => Actor::HiPay,
+        Trouble::DocumentFile
+        | Trouble::DocumentNotSent
+        | Trouble::DocumentContent
+        | Trouble::DocumentBack
+        | Trouble::NoBankDetails
+        | Trouble::IbanWrong
+        | Trouble::BicWrong
+        | Trouble::NoBankProof
+        | Trouble::BankProofUsed
+        | Trouble::BankProofUnread
+        | Trouble::BankProofContent
+        | Trouble::BankDetailsNotTaken => Actor::Vendor,
+        Trouble::CallbackNotChanged | Trouble::DocumentsNotListed | Trouble::MiraklNotChanged => Actor::Administrator,
+    };
+    // Where HiPay has said why, by its number, whoever that names has to act.
+    let by = warning.said.as_ref().and_then(refusals::documented).map_or(by, |refusal| refusal.by());
+    let explanation = Explanation::new(format!("trouble-{}", warning.trouble.name()), by);
+    explanation.text("about", warning.about.as_str()).quoting(warning.said.as_ref())
+}
+
+/// What is not there yet, where nothing of the above says so already.
+fn lacking(vendor: &Vendor) -> Vec<Explanation> {
+    let mut lacking = Vec::new();
+    let wallet = vendor.hipay_id.is_some();
+    if !wallet && vendor.warnings.is_empty() {
+        lacking.push(Explanation::new("vendor-no-wallet", Actor::Nobody).then(Next::VendorRun));
+    }
+    if wallet && !vendor.identified && vendor.identification_refusal.is_none() {
+        lacking.push(if vendor.documents_sent == 0 {
+            Explanation::new("vendor-no-documents", Actor::Vendor).then(Next::VendorRun)
+        } else {
+            Explanation::new("vendor-not-identified", Actor::Nobody)
+        });
+    }
+    let bank_told = vendor.bank_refusal.is_some() || vendor.troubles.iter().any(|one| is_about_bank(one.trouble));
+    match vendor.bank_status {
+        1 if !bank_told => lacking.push(Explanation::new("vendor-bank-none", Actor::Vendor).then(Next::VendorRun)),
+        2 => lacking.push(Explanation::new("vendor-bank-in-progress", Actor::Nobody)),
+        _ => {}
+    }
+    let blocked_told = vendor.troubles.iter().any(|one| one.trouble == Trouble::BlockedByOthers);
+    if vendor.payment_blocked && vendor.blocked_for_bank_details {
+        lacking.push(Explanation::new("vendor-blocked-for-bank-details", Actor::Nobody));
+    } else if vendor.payment_blocked && !blocked_told {
+        lacking.push(Explanation::new("vendor-blocked-by-others", Actor::Marketplace).then(Next::VendorRun));
+    }
+    lacking
+}
+
+fn is_about_bank(trouble: Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::NoBankDetails
+            | Trouble::IbanWrong
+            | Trouble::BicWrong
+            | Trouble::NoBankProof
+            | Trouble::BankProofUsed
+            | Trouble::BankProofUnread
+            | Trouble::BankProofContent
+            | Trouble::BankDetailsNotTaken
+    )
+}

@@ -1,0 +1,121 @@
+//! The labels of transfers and withdrawals: templates with `{{placeholders}}`.
+
+use jiff::civil::DateTime;
+
+use crate::domain::money::Amount;
+
+/// The placeholders that the templates may name. `datetime` is an old spelling of `dateTime`.
+pub const PLACEHOLDERS: [&str; 11] = [
+    "miraklId",
+    "amount",
+    "hipayId",
+    "cycleDate",
+    "cycleDateTime",
+    "cycleTime",
+    "date",
+    "dateTime",
+    "datetime",
+    "time",
+    "paymentVoucher",
+];
+
+/// What the placeholders stand for.
+#[derive(Debug, Clone)]
+pub struct LabelFacts<'a> {
+    /// The shop.
+    pub mirakl_id: u64,
+    /// The operation's amount.
+    pub amount: Amount,
+    /// The wallet of the vendor (of the operator for a commission).
+    pub hipay_id: u64,
+    /// The cycle's cut, in the configured zone.
+    pub cycle: DateTime,
+    /// The present, in the configured zone.
+    pub now: DateTime,
+    /// The voucher's number.
+    pub payment_voucher: &'a str,
+}
+
+/// Renders `template`. An unknown placeholder renders empty, as it always did; an opening without
+/// an end stands as it is.
+pub fn render(template: &str, facts: &LabelFacts<'_>) -> String {
+    let mut rendered = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, tail)) = after.split_once("}}") else { break };
+        rendered.push_str(before);
+        rendered.push_str(&value(name.trim(), facts));
+        rest = tail;
+    }
+    rendered.push_str(rest);
+    rendered
+}
+
+/// The placeholders in `template` that nothing stands for.
+pub fn unknown_placeholders(template: &str) -> Vec<String> {
+    template
+        .split("{{")
+        .skip(1)
+        .filter_map(|part| part.split_once("}}"))
+        .map(|(name, _)| name.trim().to_owned())
+        .filter(|name| !PLACEHOLDERS.contains(&name.as_str()))
+        .collect()
+}
+
+fn value(name: &str, facts: &LabelFacts<'_>) -> String {
+    match name {
+        "miraklId" => facts.mirakl_id.to_string(),
+        "amount" => facts.amount.decimal(),
+        "hipayId" => facts.hipay_id.to_string(),
+        "paymentVoucher" => facts.payment_voucher.to_owned(),
+        "cycleDate" => facts.cycle.strftime("%Y-%m-%d").to_string(),
+        "cycleDateTime" => facts.cycle.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        "cycleTime" => facts.cycle.strftime("%H:%M:%S").to_string(),
+        "date" => facts.now.strftime("%Y-%m-%d").to_string(),
+        "dateTime" | "datetime" => facts.now.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        "time" => facts.now.strftime("%H:%M:%S").to_string(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::money::Currency;
+
+    fn facts() -> LabelFacts<'static> {
+        LabelFacts {
+            mirakl_id: 2001,
+            amount: Amount::from_minor(8300, Currency::EUR),
+            hipay_id: 470_153,
+            cycle: date(2026, 11, 11).at(0, 0, 0, 0),
+            now: date(2026, 11, 12).at(2, 5, 9, 0),
+            payment_voucher: "000123",
+        }
+    }
+
+    #[test]
+    fn every_placeholder_is_rendered() {
+        let template = PLACEHOLDERS.map(|name| format!("{{{{{name}}}}}")).join("|");
+        assert_eq!(
+            render(&template, &facts()),
+            "2001|83.00|470153|2026-11-11|2026-11-11 00:00:00|00:00:00|2026-11-12|2026-11-12 02:05:09|2026-11-12 02:05:09|02:05:09|000123"
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_renders_empty_and_is_named() {
+        assert_eq!(render("a {{ amount }} {{nope}}b {{open", &facts()), "a 83.00 b {{open");
+        assert_eq!(unknown_placeholders("{{amount}} {{nope}} {{ date }} {{Amount}} {{"), ["nope", "Amount"]);
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_placeholders_stays(text in "[^{]{0,40}") {
+            prop_assert_eq!(render(&text, &facts()), text);
+        }
+    }
+}

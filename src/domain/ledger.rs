@@ -1,0 +1,267 @@
+//! HiPay's ledger as it was read: one entry for each transaction of each account, and what an entry
+//! says about a payment of ours.
+//!
+//! Pure.
+
+word_by_name!(LedgerMatch => "ledger-match");
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::domain::attempt::{ReferenceParts, TransactionState};
+use crate::domain::money::Amount;
+use crate::domain::operation::{Beneficiary, PaymentKind};
+use crate::text::word_by_name;
+
+/// What an entry of HiPay's ledger is to the operations of this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerMatch {
+    /// It is the transaction of an attempt of ours, with its amount.
+    Matched,
+    /// It carries no reference of our form: a settlement, a payment by hand, another system's payment.
+    Foreign,
+    /// It carries a reference of our form, and no attempt of ours has it.
+    Orphan,
+    /// It is the transaction of an attempt of ours, with another amount.
+    Mismatch,
+    /// Written by a later release.
+    #[serde(other)]
+    Unknown,
+}
+
+impl LedgerMatch {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Matched, Self::Foreign, Self::Orphan, Self::Mismatch, Self::Unknown];
+
+    /// The name in JSON and in filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Foreign => "foreign",
+            Self::Orphan => "orphan",
+            Self::Mismatch => "mismatch",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One transaction as HiPay's list of an account's transactions shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    /// The account whose list shows it (HiPay ID).
+    pub account: u64,
+    /// HiPay's transaction id.
+    pub transaction_id: String,
+    /// HiPay's word for its type; may be a number.
+    #[serde(default)]
+    pub kind: String,
+    /// HiPay's word for its status.
+    pub status: String,
+    /// The amount, without a sign; `None` where HiPay does not say.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+    /// HiPay's fees, where it says.
+    #[serde(default)]
+    pub fees: Option<Amount>,
+    /// `merchant_reference`; empty where there is none.
+    #[serde(default)]
+    pub reference: String,
+    /// The label that both sides see.
+    #[serde(default)]
+    pub label: String,
+    /// The login of the account that it left.
+    #[serde(default)]
+    pub issuer_email: String,
+    /// The login of the account that it goes to; empty for a withdrawal.
+    #[serde(default)]
+    pub recipient_email: String,
+    /// Why HiPay has not executed it, in its words.
+    #[serde(default)]
+    pub refusal_reason: String,
+    /// When HiPay made it, read as UTC: HiPay's zone is not documented.
+    pub created_at: Timestamp,
+    /// When it was first read (UTC).
+    pub first_read_at: Timestamp,
+    /// When it was last read (UTC).
+    pub read_at: Timestamp,
+    /// What it is to the operations of this store.
+    #[serde(rename = "match")]
+    pub matched: LedgerMatch,
+    /// The operation that it belongs to.
+    #[serde(default)]
+    pub operation: Option<u64>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl LedgerEntry {
+    /// Returns the meaning of its status.
+    pub fn state(&self) -> TransactionState {
+        TransactionState::from_word(&self.status)
+    }
+
+    /// Its reference taken apart, where that has our form.
+    pub fn reference_parts(&self) -> Option<ReferenceParts<'_>> {
+        ReferenceParts::of(&self.reference)
+    }
+
+    /// The words of its label, in small letters: a voucher that a label names is one of them, whether signs
+    /// join it with what stands beside it or belong to its number.
+    pub fn label_words(&self) -> impl Iterator<Item = String> {
+        let spaced =
+            self.label.split_whitespace().map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric()));
+        let plain = self.label.split(|letter: char| !letter.is_alphanumeric());
+        let dashed = self.label.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
+        spaced.chain(dashed).chain(plain).filter(|word| !word.is_empty()).map(str::to_lowercase)
+    }
+
+    /// Returns true where money arrives on the account that lists it: a settlement of sales, a feeding, or a
+    /// transfer whose recipient has the login `own_login`.
+    pub fn is_incoming(&self, own_login: &str) -> bool {
+        is_feeding(&self.kind) || (!own_login.is_empty() && self.recipient_email.eq_ignore_ascii_case(own_login))
+    }
+}
+
+/// Returns true where HiPay's word for a transaction's type says that money arrives from outside: a settlement of sales,
+/// or a feeding. No payment of ours is one.
+pub fn is_feeding(kind: &str) -> bool {
+    const FEEDING: &str = "1";
+    const INJECTION: &str = "17";
+    let kind = kind.trim().to_ascii_lowercase();
+    [FEEDING, INJECTION].contains(&kind.as_str()) || ["feeding", "injection"].iter().any(|word| kind.starts_with(word))
+}
+
+/// The interval of an account's ledger that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerAccount {
+    /// The account (HiPay ID).
+    pub account: u64,
+    /// Everything since then was read (UTC).
+    pub from: Timestamp,
+    /// Everything until then was read (UTC).
+    pub until: Timestamp,
+    /// When what HiPay had executed was last looked at again (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_again_at: Option<Timestamp>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// A payment whose trace is looked for in the ledger.
+#[derive(Debug, Clone)]
+pub struct SoughtPayment<'a> {
+    /// The transfer or the withdrawal.
+    pub kind: PaymentKind,
+    /// Who is paid.
+    pub beneficiary: Beneficiary,
+    /// Every number that the voucher is known by.
+    pub vouchers: &'a [String],
+    /// The only wallet that a reference may name for certain: shops may share the voucher's number. `None`
+    /// where the number is this voucher's alone.
+    pub only_wallet: Option<u64>,
+    /// The amount that would be paid.
+    pub amount: Amount,
+    /// The logins of the account that would be paid, for a transfer.
+    pub recipient_logins: &'a [String],
+    /// The logins of the operator, whose commission may carry the same label.
+    pub operator_logins: &'a [String],
+    /// The login of the account whose ledger is read.
+    pub own_login: &'a str,
+    /// The earliest moment at which it may have been paid (UTC).
+    pub since: Timestamp,
+}
+
+/// The ledger's verdict on a payment of which this store has no memory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LedgerVerdict<'a> {
+    /// Nothing shows that it was paid.
+    NotPaid,
+    /// It was paid, or is being paid, by this entry.
+    Paid(&'a LedgerEntry),
+    /// Several live entries claim to be this payment: a person has to look.
+    Several(Vec<&'a LedgerEntry>),
+    /// Nothing tells for certain of which payment these entries are, and they may be of this one: a person has to
+    /// look.
+    Possible(Vec<&'a LedgerEntry>),
+}
+
+impl SoughtPayment<'_> {
+    /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another
+    /// operation, or that HiPay shows as failed for good, is none of it.
+    ///
+    /// `unsure` are entries whose reference has our form and may name this voucher by its number in Mirakl's other
+    /// source.
+    pub fn judge<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a LedgerEntry>,
+        unsure: impl IntoIterator<Item = &'a LedgerEntry>,
+    ) -> LedgerVerdict<'a> {
+        let (mut paid, mut possible) = (Vec::new(), Vec::new());
+        for entry in entries {
+            if entry.operation.is_some() || entry.state().is_ended() {
+                continue;
+            }
+            match self.claim(entry) {
+                Claim::None => {}
+                Claim::Certain => paid.push(entry),
+                Claim::Possible => possible.push(entry),
+            }
+        }
+        possible.extend(unsure.into_iter().filter(|entry| {
+            let parts = entry.reference_parts();
+            let of_this_kind =
+                parts.is_some_and(|parts| (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary));
+            of_this_kind && entry.operation.is_none() && !entry.state().is_ended() && entry.created_at >= self.since
+        }));
+        match (paid.as_slice(), possible.is_empty()) {
+            ([], true) => LedgerVerdict::NotPaid,
+            ([], false) => LedgerVerdict::Possible(possible),
+            ([entry], _) => LedgerVerdict::Paid(entry),
+            (_, _) => LedgerVerdict::Several(paid),
+        }
+    }
+
+    fn claim(&self, entry: &LedgerEntry) -> Claim {
+        if !entry.reference.trim().is_empty() {
+            let Some(parts) = entry.reference_parts() else { return Claim::None };
+            let ours = (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary)
+                && self.vouchers.iter().any(|voucher| parts.is_of(voucher));
+            return match self.only_wallet {
+                _ if !ours => Claim::None,
+                Some(wallet) if wallet != parts.wallet => Claim::Possible,
+                Some(_) | None => Claim::Certain,
+            };
+        }
+        if entry.created_at < self.since || entry.is_incoming(self.own_login) {
+            return Claim::None;
+        }
+        let named = entry.label_words().any(|word| self.vouchers.iter().any(|voucher| voucher.to_lowercase() == word));
+        let amount_fits = entry.amount.is_none_or(|amount| amount == self.amount);
+        let is = |logins: &[String]| logins.iter().any(|login| login.eq_ignore_ascii_case(&entry.recipient_email));
+        let recipient_known = self.kind == PaymentKind::Withdrawal || !entry.recipient_email.is_empty();
+        let recipient_fits = !recipient_known || self.kind == PaymentKind::Withdrawal || is(self.recipient_logins);
+        match (named, amount_fits, recipient_fits) {
+            (true, true, true) if recipient_known && entry.amount.is_some() => Claim::Certain,
+            // The other operation of the same voucher: its label may be the same.
+            (true, _, false) if self.beneficiary == Beneficiary::Vendor && is(self.operator_logins) => Claim::None,
+            (true, false, false) if self.beneficiary == Beneficiary::Operator => Claim::None,
+            (false, false, _) | (false, _, false) => Claim::None,
+            _ => Claim::Possible,
+        }
+    }
+}
+
+/// The claim of one entry to be the payment that is looked for.
+enum Claim {
+    None,
+    Certain,
+    Possible,
+}

@@ -1,0 +1,20 @@
+//! The nouns and rules of paying sellers, all pure: no store, no network, no clock of their own.
+
+pub mod attempt;
+pub mod cycle;
+pub mod enterprise;
+pub mod explanation;
+pub mod inbox;
+pub mod label;
+pub mod ledger;
+pub mod money;
+pub mod movement;
+pub mod notification;
+pub mod operation;
+pub mod payment;
+pub mod payment_kind;
+pub mod refusal;
+pub mod session;
+pub mod settlement;
+pub mod vendor;
+pub mod voucher;

@@ -1,0 +1,65 @@
+//! Money that moved on one of our accounts for another reason than a payment of ours: mostly sales that
+//! arrive on the technical account. It is how the escrow is funded.
+//!
+//! Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::money::{Amount, Currency};
+use crate::domain::notification::WalletNotice;
+
+/// A movement that HiPay has told of (`other_transaction`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Movement {
+    /// The account that it was told for.
+    pub account_id: u64,
+    /// HiPay's transaction id; the number of the notification where it named none.
+    pub transaction_id: String,
+    /// HiPay's word for how it went: `ok`.
+    #[serde(default)]
+    pub status: String,
+    /// How much, without a sign; `None` where it cannot be read.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+    /// HiPay's label.
+    #[serde(default)]
+    pub label: String,
+    /// The kind of settlement behind it, where there is one.
+    #[serde(default)]
+    pub settlement_type: Option<String>,
+    /// The settlement's number.
+    #[serde(default)]
+    pub settlement_id: Option<String>,
+    /// The settlement's date, in HiPay's spelling.
+    #[serde(default)]
+    pub settlement_date: Option<String>,
+    /// When it happened, by HiPay's clock (UTC); when it was told, where that cannot be read.
+    pub at: Timestamp,
+    /// The notification that told it.
+    pub notification: u64,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Movement {
+    /// What `notice` tells, which came as `notification`.
+    pub fn told(notice: &WalletNotice, notification: u64, received_at: Timestamp) -> Self {
+        let text = |name: &str| notice.text(name).map(str::to_owned);
+        Self {
+            account_id: notice.account_id,
+            transaction_id: notice.transaction_id.clone().unwrap_or_else(|| format!("notification-{notification}")),
+            status: notice.status.clone(),
+            amount: notice.amount(Currency::EUR).and_then(Result::ok),
+            label: text("label").unwrap_or_default(),
+            settlement_type: text("settlement_type"),
+            settlement_id: text("settlement_id"),
+            settlement_date: text("settlement_date"),
+            at: notice.at.unwrap_or(received_at),
+            notification,
+            unknown: Map::new(),
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! The status machine of an operation: what it can be, what can happen to it, and what follows.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::domain::attempt::TransactionState;
+use crate::domain::payment_kind::PaymentKind;
+use crate::text::Word;
+use crate::text::message::{Sentence, say};
+
+/// Where an operation stands. The numbers are those of the product's documentation; stores and
+/// exports keep them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// 1: made from a voucher, nothing sent.
+    Created,
+    /// 2: a negative operation that a later one of the vendor made up for.
+    AdjustedOperations,
+    /// 3: the money is in the wallet.
+    TransferSuccess,
+    /// 4: HiPay has accepted the transfer and not yet executed it.
+    TransferRequested,
+    /// 5: HiPay has accepted the withdrawal and not yet executed it.
+    WithdrawRequested,
+    /// 6: the money has left for the bank. The end of a good life.
+    WithdrawSuccess,
+    /// 7 (ours): the transfer's request is committed and may have left; its outcome is not known.
+    TransferSending,
+    /// 8 (ours): the withdrawal's request is committed and may have left; its outcome is not known.
+    WithdrawSending,
+    /// -1: nothing to pay; the amount is zero or negative.
+    InvalidAmount,
+    /// -5: not transferred because the vendor is disabled.
+    TransferVendorDisabled,
+    /// -6: not withdrawn because the vendor is disabled.
+    WithdrawVendorDisabled,
+    /// -7: the withdrawal was refused or failed.
+    WithdrawFailed,
+    /// -8: the withdrawal was canceled; waits for a person.
+    WithdrawCanceled,
+    /// -9: the transfer was refused or failed.
+    TransferFailed,
+    /// -10: the escrow account does not cover the transfer.
+    TransferNegative,
+    /// -11: the wallet does not cover the withdrawal.
+    WithdrawNegative,
+    /// -12: payments to the vendor are blocked.
+    WithdrawPaymentBlocked,
+    /// A status of a release that we do not know: shown and held, never payable.
+    Unknown(i64),
+}
+
+impl Status {
+    /// Every status that has a documented number.
+    pub const ALL: [Self; 17] = [
+        Self::Created,
+        Self::AdjustedOperations,
+        Self::TransferSuccess,
+        Self::TransferRequested,
+        Self::WithdrawRequested,
+        Self::WithdrawSuccess,
+        Self::TransferSending,
+        Self::WithdrawSending,
+        Self::InvalidAmount,
+        Self::TransferVendorDisabled,
+        Self::WithdrawVendorDisabled,
+        Self::WithdrawFailed,
+        Self::WithdrawCanceled,
+        Self::TransferFailed,
+        Self::TransferNegative,
+        Self::WithdrawNegative,
+        Self::WithdrawPaymentBlocked,
+    ];
+
+    /// What a transfer run takes up, in this order.
+    pub const TRANSFER_PAYABLE: [Self; 4] =
+        [Self::TransferNegative, Self::TransferFailed, Self::Created, Self::TransferVendorDisabled];
+
+    /// What a withdrawal run takes up, in this order.
+    pub const WITHDRAW_PAYABLE: [Self; 5] = [
+        Self::WithdrawPaymentBlocked,
+        Self::WithdrawNegative,
+        Self::WithdrawFailed,
+        Self::TransferSuccess,
+        Self::WithdrawVendorDisabled,
+    ];
+
+    /// A transfer that has been sent or may have been.
+    pub const TRANSFER_SENT: [Self; 2] = [Self::TransferSending, Self::TransferRequested];
+
+    /// A withdrawal that has been sent or may have been.
+    pub const WITHDRAW_SENT: [Self; 2] = [Self::WithdrawSending, Self::WithdrawRequested];
+
+    /// The documented number.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Created => 1,
+            Self::AdjustedOperations => 2,
+            Self::TransferSuccess => 3,
+            Self::TransferRequested => 4,
+            Self::WithdrawRequested => 5,
+            Self::WithdrawSuccess => 6,
+            Self::TransferSending => 7,
+            Self::WithdrawSending => 8,
+            Self::InvalidAmount => -1,
+            Self::TransferVendorDisabled => -5,
+            Self::WithdrawVendorDisabled => -6,
+            Self::WithdrawFailed => -7,
+            Self::WithdrawCanceled => -8,
+            Self::TransferFailed => -9,
+            Self::TransferNegative => -10,
+            Self::WithdrawNegative => -11,
+            Self::WithdrawPaymentBlocked => -12,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    /// The status of a documented number, [`Status::Unknown`] for any other.
+    pub fn from_code(code: i64) -> Self {
+        Self::ALL.into_iter().find(|status| status.code() == code).unwrap_or(Self::Unknown(code))
+    }
+
+    /// Returns true where money is still on its way to the bank, or waits to be.
+    pub fn is_open(self) -> bool {
+        Self::TRANSFER_PAYABLE.contains(&self)
+            || Self::WITHDRAW_PAYABLE.contains(&self)
+            || Self::TRANSFER_SENT.contains(&self)
+            || Self::WITHDRAW_SENT.contains(&self)
+    }
+
+    /// The name in the product's documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::AdjustedOperations => "ADJUSTED_OPERATIONS",
+            Self::TransferSuccess => "TRANSFER_SUCCESS",
+            Self::TransferRequested => "TRANSFER_REQUESTED",
+            Self::WithdrawRequested => "WITHDRAW_REQUESTED",
+            Self::WithdrawSuccess => "WITHDRAW_SUCCESS",
+            Self::TransferSending => "TRANSFER_SENDING",
+            Self::WithdrawSending => "WITHDRAW_SENDING",
+            Self::InvalidAmount => "INVALID_AMOUNT",
+            Self::TransferVendorDisabled => "TRANSFER_VENDOR_DISABLED",
+            Self::WithdrawVendorDisabled => "WITHDRAW_VENDOR_DISABLED",
+            Self::WithdrawFailed => "WITHDRAW_FAILED",
+            Self::WithdrawCanceled => "WITHDRAW_CANCELED",
+            Self::TransferFailed => "TRANSFER_FAILED",
+            Self::TransferNegative => "TRANSFER_NEGATIVE",
+            Self::WithdrawNegative => "WITHDRAW_NEGATIVE",
+            Self::WithdrawPaymentBlocked => "WITHDRAW_PAYMENT_BLOCKED",
+            Self::Unknown(_) => "UNKNOWN",
+        }
+    }
+
+    /// True where the operation was not paid for a reason that somebody may want to look into: KO in
+    /// the dashboard.
+    pub fn is_failure(self) -> bool {
+        let (transfer, withdraw) = self.columns();
+        transfer.is_failure() || withdraw.is_failure()
+    }
+
+    /// The column of one payment.
+    pub fn column(self, kind: PaymentKind) -> Column {
+        let (transfer, withdrawal) = self.columns();
+        match kind {
+            PaymentKind::Transfer => transfer,
+            PaymentKind::Withdrawal => withdrawal,
+        }
+    }
+
+    /// What the dashboard shows for the transfer and for the withdrawal.
+    pub fn columns(self) -> (Column, Column) {
+        use Column as C;
+        match self {
+            Self::Created | Self::Unknown(_) => (C::None, C::None),
+            Self::AdjustedOperations => (C::Adjusted, C::Adjusted),
+            Self::InvalidAmount => (C::InvalidAmount, C::InvalidAmount),
+            Self::TransferSending => (C::Sending, C::None),
+            Self::TransferRequested => (C::Requested, C::None),
+            Self::TransferVendorDisabled => (C::VendorDisabled, C::None),
+            Self::TransferFailed => (C::Failed, C::None),
+            Self::TransferNegative => (C::InsufficientFunds, C::None),
+            Self::TransferSuccess => (C::Ok, C::None),
+            Self::WithdrawSending => (C::Ok, C::Sending),
+            Self::WithdrawRequested => (C::Ok, C::Requested),
+            Self::WithdrawSuccess => (C::Ok, C::Ok),
+            Self::WithdrawVendorDisabled => (C::Ok, C::VendorDisabled),
+            Self::WithdrawFailed => (C::Ok, C::Failed),
+            Self::WithdrawCanceled => (C::Ok, C::Canceled),
+            Self::WithdrawNegative => (C::Ok, C::InsufficientFunds),
+            Self::WithdrawPaymentBlocked => (C::Ok, C::PaymentBlocked),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Unknown(code) = self {
+            return write!(formatter, "UNKNOWN ({code})");
+        }
+        formatter.write_str(self.name())
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self::from_code)
+    }
+}
+
+/// One of the two status columns of the dashboard, with the names that its filters use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// Nothing has happened yet.
+    None,
+    /// Done.
+    Ok,
+    /// Accepted by HiPay, not yet executed.
+    Requested,
+    /// On its way, outcome not known.
+    Sending,
+    /// Refused or failed.
+    Failed,
+    /// The account does not cover it.
+    InsufficientFunds,
+    /// Canceled at HiPay.
+    Canceled,
+    /// The vendor is disabled.
+    VendorDisabled,
+    /// Payments to the vendor are blocked.
+    PaymentBlocked,
+    /// Netted into a later operation.
+    Adjusted,
+    /// Nothing to pay.
+    InvalidAmount,
+}
+
+impl Column {
+    /// Every one.
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::Ok,
+        Self::Requested,
+        Self::Sending,
+        Self::Failed,
+        Self::InsufficientFunds,
+        Self::Canceled,
+        Self::VendorDisabled,
+        Self::PaymentBlocked,
+        Self::Adjusted,
+        Self::InvalidAmount,
+    ];
+
+    /// True for each KO.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Failed | Self::InsufficientFunds | Self::Canceled | Self::VendorDisabled | Self::PaymentBlocked => {
+                true
+            }
+            Self::None | Self::Ok | Self::Requested | Self::Sending | Self::Adjusted | Self::InvalidAmount => false,
+        }
+    }
+
+    /// What people read in the column of `kind`, in the product's own words.
+    pub fn text(self, kind: PaymentKind) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Ok => "OK",
+            Self::Requested => "OK (requested)",
+            Self::Sending => "sending…",
+            Self::Failed if kind == PaymentKind::Transfer => "KO",
+            Self::Failed => "KO (failed)",
+            Self::InsufficientFunds => "KO (insufficient funds)",
+            Self::Canceled => "KO (canceled)",
+            Self::VendorDisabled => "KO (vendor disabled)",
+            Self::PaymentBlocked => "KO (payment blocked)",
+            Self::Adjusted => "OK (adjusted)",
+            Self::InvalidAmount => "OK (nothing to pay)",
+        }
+    }
+
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Ok => "ok",
+            Self::Requested => "requested",
+            Self::Sending => "sending",
+            Self::Failed => "failed",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::Canceled => "canceled",
+            Self::VendorDisabled => "vendor_disabled",
+            Self::PaymentBlocked => "payment_blocked",
+            Self::Adjusted => "adjusted",
+            Self::InvalidAmount => "invalid_amount",
+        }
+    }
+}
+
+/// What can happen to an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Its negative amount went into a later operation of the vendor.
+    Netted,
+    /// About to be paid, and the vendor is unknown or disabled.
+    VendorDisabled,
+    /// About to be paid, and there is nothing to pay.
+    AmountInvalid,
+    /// The paying account does not cover it.
+    FundsShort,
+    /// About to be withdrawn, and payments to the vendor are blocked.
+    PaymentBlocked,
+    /// About to be paid, and an account is not ready for it: in another currency, not identified, its bank
+    /// details not validated.
+    AccountNotReady,
+    /// The whole request has been committed; from here on it may leave.
+    Sending(PaymentKind),
+    /// HiPay accepted it.
+    Requested(PaymentKind),
+    /// HiPay executed it.
+    Captured(PaymentKind),
+    /// HiPay refused it, or shows it as failed for good.
+    Failed(PaymentKind),
+    /// HiPay canceled the withdrawal.
+    Canceled,
+    /// HiPay has taken back what it had executed.
+    Reversed(PaymentKind),
+    /// A person wants a canceled withdrawal to be tried again.
+    RetryAsked,
+}
+
+impl Event {
+    /// Returns what a transaction in this state means to the operation whose payment of `kind` it is.
+    pub fn of_transaction(state: TransactionState, kind: PaymentKind) -> Self {
+        match (state, kind) {
+            (TransactionState::Pending | TransactionState::Standby | TransactionState::Unknown, _) => {
+                Self::Requested(kind)
+            }
+            (TransactionState::Captured, _) => Self::Captured(kind),
+            (TransactionState::Failed, _) | (TransactionState::Canceled, PaymentKind::Transfer) => Self::Failed(kind),
+            (TransactionState::Canceled, PaymentKind::Withdrawal) => Self::Canceled,
+        }
+    }
+}
+
+impl Event {
+    /// Every event, for tables and properties.
+    pub const ALL: [Self; 18] = [
+        Self::Netted,
+        Self::VendorDisabled,
+        Self::AmountInvalid,
+        Self::FundsShort,
+        Self::PaymentBlocked,
+        Self::AccountNotReady,
+        Self::Sending(PaymentKind::Transfer),
+        Self::Requested(PaymentKind::Transfer),
+        Self::Captured(PaymentKind::Transfer),
+        Self::Failed(PaymentKind::Transfer),
+        Self::Sending(PaymentKind::Withdrawal),
+        Self::Requested(PaymentKind::Withdrawal),
+        Self::Captured(PaymentKind::Withdrawal),
+        Self::Failed(PaymentKind::Withdrawal),
+        Self::Canceled,
+        Self::Reversed(PaymentKind::Transfer),
+        Self::Reversed(PaymentKind::Withdrawal),
+        Self::RetryAsked,
+    ];
+}
+
+/// An event that does not fit the status. For a repeated or late notice that is no error: the
+/// caller leaves the operation as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{event:?} does not apply to an operation in status {status}")]
+pub struct IllegalTransition {
+    /// The status that was met.
+    pub status: Status,
+    /// The event that came.
+    pub event: Event,
+}
+
+impl From<IllegalTransition> for Sentence {
+    fn from(error: IllegalTransition) -> Self {
+        say!("operation-does-not-fit", event = format!("{:?}", error.event), status = &error.status)
+    }
+}
+
+impl From<&Status> for Sentence {
+    fn from(status: &Status) -> Self {
+        let id = format!("operation-{}", status.name().to_ascii_lowercase());
+        Self::worded(status.to_string(), &id, [])
+    }
+}
+
+/// The whole status machine: the status that follows, or a typed refusal.
+pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> {
+    use PaymentKind::{Transfer, Withdrawal};
+    let transfer_payable = Status::TRANSFER_PAYABLE.contains(&status);
+    let withdraw_payable = Status::WITHDRAW_PAYABLE.contains(&status);
+    let transfer_sent = Status::TRANSFER_SENT.contains(&status);
+    let withdraw_sent = Status::WITHDRAW_SENT.contains(&status);
+    let next = match event {
+        Event::Netted => (status == Status::InvalidAmount).then_some(Status::AdjustedOperations),
+        Event::AmountInvalid => transfer_payable.then_some(Status::InvalidAmount),
+        Event::VendorDisabled if transfer_payable => Some(Status::TransferVendorDisabled),
+        Event::VendorDisabled => withdraw_payable.then_some(Status::WithdrawVendorDisabled),
+        Event::PaymentBlocked => withdraw_payable.then_some(Status::WithdrawPaymentBlocked),
+        Event::AccountNotReady if transfer_payable => Some(Status::TransferFailed),
+        Event::AccountNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
+        // Before the request, by the balance; after it, because HiPay refused it for funds.
+        Event::FundsShort if transfer_payable || status == Status::TransferSending => Some(Status::TransferNegative),
+        Event::FundsShort => {
+            (withdraw_payable || status == Status::WithdrawSending).then_some(Status::WithdrawNegative)
+        }
+        Event::Sending(Transfer) => transfer_payable.then_some(Status::TransferSending),
+        Event::Sending(Withdrawal) => withdraw_payable.then_some(Status::WithdrawSending),
+        Event::Requested(Transfer) => (status == Status::TransferSending).then_some(Status::TransferRequested),
+        Event::Requested(Withdrawal) => (status == Status::WithdrawSending).then_some(Status::WithdrawRequested),
+        Event::Captured(Transfer) => transfer_sent.then_some(Status::TransferSuccess),
+        Event::Captured(Withdrawal) => withdraw_sent.then_some(Status::WithdrawSuccess),
+        Event::Failed(Transfer) => transfer_sent.then_some(Status::TransferFailed),
+        Event::Failed(Withdrawal) => withdraw_sent.then_some(Status::WithdrawFailed),
+        Event::Canceled => withdraw_sent.then_some(Status::WithdrawCanceled),
+        // With the withdrawal sent, the money is on its way to the bank: only a person can say what follows.
+        Event::Reversed(Transfer) => {
+            (withdraw_payable || status == Status::WithdrawCanceled).then_some(Status::TransferFailed)
+        }
+        Event::Reversed(Withdrawal) => (status == Status::WithdrawSuccess).then_some(Status::WithdrawCanceled),
+        Event::RetryAsked => (status == Status::WithdrawCanceled).then_some(Status::WithdrawFailed),
+    };
+    next.ok_or(IllegalTransition { status, event })
+}
+
+impl Word for Status {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        Some(format!("operation-{}", self.name().to_ascii_lowercase()).into())
+    }
+}
+
+/// The entry in the column of a payment.
+impl Word for (PaymentKind, Column) {
+    fn id(&self) -> Option<Cow<'static, str>> {
+        let column = match self.0 {
+            PaymentKind::Transfer => "transfer",
+            PaymentKind::Withdrawal => "withdraw",
+        };
+        Some(format!("{column}-{}", self.1.name()).into())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test names only what it looks at")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The rules' table of statuses, once more and by hand.
+    const TABLE: [(i64, &str, &str, &str); 17] = [
+        (1, "CREATED", "none", "none"),
+        (2, "ADJUSTED_OPERATIONS", "adjusted", "adjusted"),
+        (3, "TRANSFER_SUCCESS", "ok", "none"),
+        (4, "TRANSFER_REQUESTED", "requested", "none"),
+        (5, "WITHDRAW_REQUESTED", "ok", "requested"),
+        (6, "WITHDRAW_SUCCESS", "ok", "ok"),
+        (-1, "INVALID_AMOUNT", "invalid_amount", "invalid_amount"),
+        (-5, "TRANSFER_VENDOR_DISABLED", "vendor_disabled", "none"),
+        (-6, "WITHDRAW_VENDOR_DISABLED", "ok", "vendor_disabled"),
+        (-7, "WITHDRAW_FAILED", "ok", "failed"),
+        (-8, "WITHDRAW_CANCELED", "ok", "canceled"),
+        (-9, "TRANSFER_FAILED", "failed", "none"),
+        (-10, "TRANSFER_NEGATIVE", "insufficient_funds", "none"),
+        (-11, "WITHDRAW_NEGATIVE", "ok", "insufficient_funds"),
+        (-12, "WITHDRAW_PAYMENT_BLOCKED", "ok", "payment_blocked"),
+        (7, "TRANSFER_SENDING", "sending", "none"),
+        (8, "WITHDRAW_SENDING", "ok", "sending"),
+    ];
+
+    #[test]
+    fn the_documented_codes_names_and_columns() {
+        for (code, name, transfer, withdraw) in TABLE {
+            let status = Status::from_code(code);
+            let columns = status.columns();
+            assert_eq!((status.code(), status.name()), (code, name));
+            assert_eq!((columns.0.name(), columns.1.name()), (transfer, withdraw), "{name}");
+        }
+        assert_eq!(TABLE.len(), Status::ALL.len());
+    }
+
+    #[test]
+    fn an_unknown_status_is_kept_and_nothing_moves_it() {
+        let status: Status = serde_json::from_str("-99").unwrap();
+        assert_eq!(serde_json::to_string(&status).unwrap(), "-99");
+        for event in Event::ALL {
+            assert!(apply(status, event).is_err(), "{event:?}");
+        }
+    }
+
+    /// Every pair is enumerated: what leads to money leaving, and from where.
+    #[test]
+    fn money_leaves_only_from_payable_statuses_and_only_forwards() {
+        for status in Status::ALL {
+            for event in Event::ALL {
+                let Ok(next) = apply(status, event) else { continue };
+                match next {
+                    Status::TransferSending => assert!(Status::TRANSFER_PAYABLE.contains(&status), "{status}"),
+                    Status::WithdrawSending => assert!(Status::WITHDRAW_PAYABLE.contains(&status), "{status}"),
+                    _ => {}
+                }
+                let (transfer_before, _) = status.columns();
+                let (transfer_after, _) = next.columns();
+                if transfer_before == Column::Ok && event != Event::Reversed(PaymentKind::Transfer) {
+                    assert_eq!(transfer_after, Column::Ok, "{status} {event:?} takes the transfer back");
+                }
+            }
+            // What is done or waits for a person is never sent again by a run.
+            if matches!(
+                status,
+                Status::WithdrawSuccess
+                    | Status::WithdrawCanceled
+                    | Status::AdjustedOperations
+                    | Status::InvalidAmount
+                    | Status::TransferRequested
+                    | Status::WithdrawRequested
+            ) {
+                for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
+                    assert!(apply(status, Event::Sending(kind)).is_err(), "{status}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// However the events come, a transfer is executed at most once unless it is taken back, and a
+        /// withdrawal only after it and at most once unless it is.
+        #[test]
+        fn no_sequence_of_events_pays_twice(events in prop::collection::vec(prop::sample::select(Event::ALL.to_vec()), 0..60)) {
+            let mut status = Status::Created;
+            let (mut transferred, mut withdrawn) = (0, 0);
+            for event in events {
+                let Ok(next) = apply(status, event) else { continue };
+                match event {
+                    Event::Captured(PaymentKind::Transfer) => transferred += 1,
+                    Event::Captured(PaymentKind::Withdrawal) => withdrawn += 1,
+                    Event::Reversed(PaymentKind::Transfer) => transferred -= 1,
+                    Event::Reversed(PaymentKind::Withdrawal) => withdrawn -= 1,
+                    _ => {}
+                }
+                status = next;
+                prop_assert!(transferred <= 1 && withdrawn <= transferred);
+            }
+            prop_assert_eq!(status == Status::WithdrawSuccess, withdrawn == 1);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What one notification says about a payment: its fields, typed where it matters.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::status::PaymentStatus;
+use crate::domain::enterprise::{Fields, Unreadable, quoted};
+use crate::domain::money::{Amount, Currency};
+use crate::text::Texts;
+use crate::text::message::{Said, Sentence, in_words, say};
+
+/// How long a transaction reference may be, in characters; HiPay's have twelve.
+const REFERENCE_AT_MOST: usize = 100;
+
+/// What one notification says about a payment. What is missing, or cannot be read, is `None` or
+/// empty; in [`PaymentNotice::fields`] everything is as HiPay wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PaymentNotice {
+    /// HiPay's number of the payment.
+    pub transaction_reference: String,
+    /// The merchant's number of the order.
+    #[serde(default)]
+    pub order_id: String,
+    /// What became of it.
+    #[serde(default)]
+    pub status: Option<PaymentStatus>,
+    /// HiPay's word for the status.
+    #[serde(default)]
+    pub message: String,
+    /// completed, pending, declined or error. Decides nothing.
+    #[serde(default)]
+    pub state: String,
+    /// Why it was declined: HiPay's number of the reason.
+    #[serde(default)]
+    pub reason_code: String,
+    /// Why it was declined, in words.
+    #[serde(default)]
+    pub reason_message: String,
+    /// No money moves.
+    #[serde(default)]
+    pub test: bool,
+    /// The merchant account at HiPay Enterprise.
+    #[serde(default)]
+    pub mid: String,
+    /// Which attempt to pay it is about, from 1.
+    #[serde(default)]
+    pub attempt_id: Option<u64>,
+    /// When the payment was created (UTC).
+    #[serde(default)]
+    pub date_created: Option<Timestamp>,
+    /// When it last changed (UTC).
+    #[serde(default)]
+    pub date_updated: Option<Timestamp>,
+    /// When it was authorised (UTC).
+    #[serde(default)]
+    pub date_authorized: Option<Timestamp>,
+    /// What the customer has agreed to.
+    #[serde(default)]
+    pub authorized_amount: Option<Amount>,
+    /// What was asked to be captured.
+    #[serde(default)]
+    pub captured_amount: Option<Amount>,
+    /// What was captured, where an operation was asked for by its id.
+    #[serde(default)]
+    pub real_captured_amount: Option<Amount>,
+    /// What was asked to be refunded.
+    #[serde(default)]
+    pub refunded_amount: Option<Amount>,
+    /// What was refunded, where an operation was asked for by its id.
+    #[serde(default)]
+    pub real_refunded_amount: Option<Amount>,
+    /// The currency of these amounts.
+    #[serde(default)]
+    pub currency: Option<Currency>,
+    /// The order's total.
+    #[serde(default)]
+    pub order_amount: Option<Amount>,
+    /// The amount of the capture, refund or cancellation that it is about.
+    #[serde(default)]
+    pub operation_amount: Option<Amount>,
+    /// How the customer pays, such as `visa`.
+    #[serde(default)]
+    pub payment_product: String,
+    /// Every field by name, such as `payment_method[brand]`; those not about a person only, once
+    /// the others' time to be kept is over.
+    #[serde(default)]
+    pub fields: Fields,
+    /// What could not be read, a sentence each.
+    #[serde(default)]
+    pub unreadable: Vec<Sentence>,
+    /// What says the same in other languages, one of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_said: Vec<Said>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl PaymentNotice {
+    /// Reads the fields of a notification. Only one that does not tell which payment it is about
+    /// cannot be read at all.
+    pub fn read(fields: Fields) -> Result<Self, Unreadable> {
+        let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
+        let transaction_reference = reading.reference()?;
+        let status = reading.number("status").and_then(|number| u32::try_from(number).ok()).map(PaymentStatus);
+        if status.is_none() {
+            reading.unreadable.push(say!("field-no-status"));
+        }
+        let currency = reading.currency(&["currency"]);
+        let decimals = reading.number("decimals");
+        let order_currency = reading.currency(&["order[currency]", "currency"]);
+        let order_decimals = reading.number("order[decimals]");
+        let operation_currency = reading.currency(&["operation[currency]", "currency"]);
+        let (date_created, date_updated) = (reading.date("date_created"), reading.date("date_updated"));
+        let mut amount = |name| reading.amount(name, currency, decimals);
+        let (authorized_amount, captured_amount) = (amount("authorized_amount"), amount("captured_amount"));
+        let (real_captured_amount, refunded_amount) = (amount("real_captured_amount"), amount("refunded_amount"));
+        let real_refunded_amount = amount("real_refunded_amount");
+        let order_amount = reading.amount("order[amount]", order_currency, order_decimals);
+        let operation_amount = reading.amount("operation[amount]", operation_currency, None);
+        let date_authorized = reading.date("date_authorized");
+        let (attempt_id, is_test) = (reading.number("attempt_id"), reading.flag("test"));
+        let text = |names: &[&str]| fields.first(names).unwrap_or_default().to_owned();
+        let said = text(&["message"]);
+        let name = status.and_then(PaymentStatus::name).unwrap_or_default();
+        Ok(Self {
+            transaction_reference,
+            order_id: text(&["order[id]", "orderid"]),
+            status,
+            message: if said.is_empty() { name.to_owned() } else { said },
+            state: text(&["state"]),
+            reason_code: text(&["reason[code]"]),
+            reason_message: text(&["reason[message]", "reason"]),
+            test: is_test.unwrap_or(false),
+            mid: text(&["mid"]),
+            attempt_id,
+            date_created,
+            date_updated,
+            date_authorized,
+            authorized_amount,
+            captured_amount,
+            real_captured_amount,
+            refunded_amount,
+            real_refunded_amount,
+            currency,
+            order_amount,
+            operation_amount,
+            payment_product: text(&["payment_product"]),
+            unreadable_said: reading.unreadable.iter().filter_map(Sentence::said).cloned().collect(),
+            unreadable: reading.unreadable,
+            fields,
+            unknown: Map::new(),
+        })
+    }
+
+    /// The field under the first of these names that has a value.
+    pub fn field(&self, names: &[&str]) -> Option<&str> {
+        self.fields.first(names)
+    }
+
+    /// What could not be read, in the language of `texts`.
+    pub fn unreadable(&self, texts: &Texts) -> Vec<String> {
+        let said = self.unreadable_said.iter().map(Some).chain(std::iter::repeat(None));
+        self.unreadable.iter().zip(said).map(|(sentence, said)| in_words(sentence, said, texts)).collect()
+    }
+
+    /// The token that stands for the card at HiPay.
+    pub fn token(&self) -> Option<&str> {
+        self.field(&["payment_method[token]", "token"])
+    }
+}
+
+/// The number of the payment that `fields` are about.
+pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
+    let reference = fields.get("transaction_reference");
+    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-reference")))?;
+    if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
+        return Err(Unreadable(say!("unreadable-reference", text = quoted(reference))));
+    }
+    Ok(reference.to_owned())
+}
+
+/// Fields, and what could not be read in them so far.
+pub(crate) struct Reading<'a> {
+    pub(crate) fields: &'a Fields,
+    pub(crate) unreadable: Vec<Sentence>,
+}
+
+impl Reading<'_> {
+    fn reference(&self) -> Result<String, Unreadable> {
+        transaction_reference(self.fields)
+    }
+
+    fn number(&mut self, name: &str) -> Option<u64> {
+        let text = self.fields.get(name)?;
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.unreadable.push(say!("field-no-number", name, text = quoted(text)));
+        }
+        number
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        let text = self.fields.get(name)?;
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
+            _ => {
+                self.unreadable.push(say!("field-no-truth", name, text = quoted(text)));
+                None
+            }
+        }
+    }
+
+    /// A date with its offset; without one it is no instant.
+    fn date(&mut self, name: &str) -> Option<Timestamp> {
+        let text = self.fields.get(name)?;
+        let date = text.parse().ok();
+        if date.is_none() {
+            self.unreadable.push(say!("field-no-date", name, text = quoted(text)));
+        }
+        date
+    }
+
+    pub(crate) fn currency(&mut self, names: &[&str]) -> Option<Currency> {
+        let code = self.fields.first(names)?;
+        let currency = Currency::from_code(code).ok();
+        let note = say!("field-no-currency", text = quoted(code));
+        if currency.is_none() && !self.unreadable.contains(&note) {
+            self.unreadable.push(note);
+        }
+        currency
+    }
+
+    /// An amount in `currency` that has at most so many `decimals`, where those are told.
+    pub(crate) fn amount(&mut self, name: &str, currency: Option<Currency>, decimals: Option<u64>) -> Option<Amount> {
+        let text = self.fields.get(name)?;
+        let Some(currency) = currency else {
+            self.unreadable.push(say!("field-without-currency", name));
+            return None;
+        };
+        let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
+        let told = decimals.and_then(|decimals| usize::try_from(decimals).ok());
+        if told.is_some_and(|told| fraction.len() > told) {
+            self.unreadable.push(say!("field-too-precise", name, text = quoted(text)));
+            return None;
+        }
+        let amount = Amount::parse(text, currency).ok();
+        if amount.is_none() {
+            self.unreadable.push(say!("field-no-amount", name, text = quoted(text), currency = currency.code()));
+        }
+        amount
+    }
+}

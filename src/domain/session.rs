@@ -1,0 +1,232 @@
+//! Who is signed in to the dashboard: sessions, their limits, and the tokens that a page carries
+//! against forged requests.
+//!
+//! The store never holds what a browser shows: a session is found by the hash of its token, and a
+//! password leaves nothing but what only the token can compare.
+
+mod attempts;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+pub use attempts::{FORGOTTEN_AFTER, KNOWN_FOR, KnownAddress, SignInAttempts, network_of};
+
+use crate::platform::hex::hex;
+use crate::platform::secret::Secret;
+
+/// How long a session lasts without a request.
+pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
+/// How long a session lasts at most.
+pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+/// How often it is written down that a session is in use.
+pub const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// A session as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// SHA-256 of the token, in hexadecimal digits: see [`key_of`].
+    pub key: String,
+    /// The name that the person has signed in with.
+    pub person: String,
+    /// When it began (UTC).
+    pub created_at: Timestamp,
+    /// When it was used last (UTC), to the minute.
+    pub seen_at: Timestamp,
+    /// The address that the person has signed in from.
+    #[serde(default)]
+    pub address: String,
+    /// Ties the session to the password that it was begun with: see [`bound_to`].
+    pub bound_to: String,
+    /// What the tokens of its pages are made with.
+    pub csrf_secret: Secret,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Session {
+    /// True until it has been idle, or has lasted, for too long. A clock that was set back by as much
+    /// ends it too.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        now.duration_since(self.seen_at).abs() < IDLE && now.duration_since(self.created_at).abs() < LONGEST
+    }
+
+    /// True where it is time to write down that it is in use.
+    pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
+        now.duration_since(self.seen_at) >= SEEN_EVERY
+    }
+
+    /// A token for one page, from 16 fresh random bytes. It is another for every page, so that a
+    /// compressed answer gives nothing away.
+    pub fn csrf_token(&self, salt: [u8; 16]) -> String {
+        let salt = hex(salt);
+        let mac = self.csrf_mac(&salt);
+        salt + &mac
+    }
+
+    /// Whether `token` was made for this session. Takes the same time whatever is wrong with it.
+    pub fn is_csrf_token(&self, token: &str) -> bool {
+        let Some((salt, mac)) = token.split_at_checked(32) else { return false };
+        self.csrf_mac(salt).as_bytes().ct_eq(mac.as_bytes()).into()
+    }
+
+    fn csrf_mac(&self, salt: &str) -> String {
+        hex(Sha256::new().chain_update(self.csrf_secret.expose()).chain_update(salt).finalize())
+    }
+}
+
+/// The key of the session with this token.
+pub fn key_of(token: &Secret) -> String {
+    hex(Sha256::digest(token.expose()))
+}
+
+/// What ties a session to a password: it is worth nothing without the token, which is not kept, and is
+/// another as soon as the person's name or password (or its hash) is another.
+pub fn bound_to(token: &Secret, person: &str, password: &Secret) -> String {
+    let length = u64::try_from(person.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let hash = Sha256::new()
+        .chain_update("bound to")
+        .chain_update(token.expose())
+        .chain_update(length)
+        .chain_update(person)
+        .chain_update(password.expose())
+        .finalize();
+    hex(hash)
+}
+
+/// Whether two texts are the same, in a time that tells neither where they differ nor how long they
+/// are.
+pub fn is_same(one: &str, other: &str) -> bool {
+    Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
+}
+
+/// What is wrong with a password that lets somebody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordWeakness {
+    /// It is among the first that anybody would try.
+    WellKnown,
+    /// It has fewer than [`SHORTEST`] characters.
+    Short,
+}
+
+/// How many characters a password should have.
+pub const SHORTEST: usize = 12;
+
+/// What is wrong with a password, if anything.
+pub fn weakness(login: &str, password: &str) -> Option<PasswordWeakness> {
+    const WELL_KNOWN: [&str; 12] = [
+        "password",
+        "passwort",
+        "motdepasse",
+        "changeme",
+        "hipay",
+        "mirakl",
+        "cashout",
+        "test",
+        "admin",
+        "azerty",
+        "qwerty",
+        "letmein",
+    ];
+    let plain = password.to_lowercase();
+    // What is left of a word that somebody has put numbers and signs behind.
+    let word = plain.trim_end_matches(|sign: char| !sign.is_alphabetic());
+    let is_well_known = WELL_KNOWN.contains(&word) || plain == login.to_lowercase() || word.is_empty();
+    if is_well_known {
+        return Some(PasswordWeakness::WellKnown);
+    }
+    (password.chars().count() < SHORTEST).then_some(PasswordWeakness::Short)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn session() -> Session {
+        let at = "2026-11-21T10:00:00Z".parse().unwrap();
+        Session {
+            key: key_of(&Secret::new("token")),
+            person: "ann".to_owned(),
+            created_at: at,
+            seen_at: at,
+            address: "203.0.113.9".to_owned(),
+            bound_to: bound_to(&Secret::new("token"), "ann", &Secret::new("password")),
+            csrf_secret: Secret::new("0123456789abcdef"),
+            unknown: Map::new(),
+        }
+    }
+
+    #[test]
+    fn it_ends_after_half_an_hour_idle_and_after_twelve_hours_in_any_case() {
+        let mut session = session();
+        let at = |minutes| session.created_at + SignedDuration::from_mins(minutes);
+        assert!(session.is_valid(at(29)) && !session.is_valid(at(30)));
+        assert!(!session.is_valid(at(-30)));
+        let (last, over) = (at(12 * 60 - 1), at(12 * 60));
+        session.seen_at = last;
+        assert!(session.is_valid(last) && !session.is_valid(over));
+    }
+
+    #[test]
+    fn a_stored_session_keeps_what_a_later_release_wrote() {
+        let mut stored = serde_json::to_value(session()).unwrap();
+        stored["second_factor"] = "asked".into();
+        let session: Session = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(session).unwrap(), stored);
+    }
+
+    #[test]
+    fn passwords_that_anybody_would_try_are_known() {
+        for (password, weakness_of) in [
+            ("ann", Some(PasswordWeakness::WellKnown)),
+            ("ANN", Some(PasswordWeakness::WellKnown)),
+            ("ChangeMe!", Some(PasswordWeakness::WellKnown)),
+            ("password2026", Some(PasswordWeakness::WellKnown)),
+            ("123456789012345", Some(PasswordWeakness::WellKnown)),
+            ("", Some(PasswordWeakness::WellKnown)),
+            ("étoile-nuit", Some(PasswordWeakness::Short)),
+            ("étoile-nuit1", None),
+            ("a hipay of sunshine", None),
+        ] {
+            assert_eq!(weakness("Ann", password), weakness_of, "{password}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_s_token_is_good_for_its_session_alone(salt: [u8; 16], other: [u8; 16], secret in "[0-9a-f]{64}") {
+            let session = session();
+            let token = session.csrf_token(salt);
+            prop_assert_eq!(token.len(), 96);
+            prop_assert!(session.is_csrf_token(&token));
+            let stranger = Session { csrf_secret: Secret::new(secret), ..session.clone() };
+            prop_assert!(!stranger.is_csrf_token(&token));
+            if salt != other {
+                prop_assert_ne!(session.csrf_token(other), token);
+            }
+        }
+
+        #[test]
+        fn a_token_that_was_changed_is_none(salt: [u8; 16], at in 0..96_usize, text in ".{0,100}") {
+            let session = session();
+            let mut token = session.csrf_token(salt).into_bytes();
+            token[at] = if token[at] == b'0' { b'1' } else { b'0' };
+            prop_assert!(!session.is_csrf_token(&String::from_utf8(token).unwrap()));
+            prop_assert!(!session.is_csrf_token(&text));
+        }
+
+        #[test]
+        fn what_it_is_bound_to_is_one_name_and_one_password(one in ".{0,9}", two in ".{0,9}", a in ".{0,9}", b in ".{0,9}") {
+            let bound = |token, person: &str, password: &str| {
+                bound_to(&Secret::new(token), person, &Secret::new(password))
+            };
+            prop_assert_eq!(bound("t", &one, &a) == bound("t", &two, &b), (one.as_str(), a.as_str()) == (two.as_str(), b.as_str()));
+            prop_assert_ne!(bound("t", &one, &a), bound("u", &one, &a));
+        }
+    }
+}

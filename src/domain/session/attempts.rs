@@ -1,0 +1,188 @@
+//! How often somebody has tried in vain to sign in, and how long the next attempt has to wait.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::platform::hex::hex;
+
+/// How many failures cost nothing.
+const FREE: u32 = 5;
+/// The longest wait.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// Number of failures at one account, from all addresses, that is an alert.
+const TOLD_AT: u32 = 50;
+/// Time for which an address is known after a sign-in.
+pub const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// When failures are forgotten.
+pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whom an address stands for: of IPv6 a customer has a whole /64.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The failed attempts from one address, or at one account, since the last one that succeeded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignInAttempts {
+    /// Which: see [`SignInAttempts::of_address`] and [`SignInAttempts::of_account`].
+    pub key: String,
+    /// How many failed.
+    pub failures: u32,
+    /// When the last one was (UTC).
+    pub last_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl SignInAttempts {
+    /// The key of an address. Whoever has one address of IPv6 has the 2^64 around it too: they count
+    /// as one.
+    pub fn of_address(address: IpAddr) -> String {
+        match network_of(address) {
+            IpAddr::V4(address) => format!("address:{address}"),
+            IpAddr::V6(network) => format!("address:{network}/64"),
+        }
+    }
+
+    /// The key of an account, whether it exists or not. What was typed is hashed: it may be a password.
+    pub fn of_account(login: &str) -> String {
+        format!("account:{}", hex(Sha256::digest(login.to_lowercase())))
+    }
+
+    /// The key of what one address has done at one account.
+    pub fn of_both(login: &str, address: IpAddr) -> String {
+        format!("{} {}", Self::of_account(login), Self::of_address(address))
+    }
+
+    /// As many failures fewer.
+    pub fn forgive(&mut self, failures: u32) {
+        self.failures = self.failures.saturating_sub(failures);
+    }
+
+    /// No failure yet.
+    pub fn none(key: String, now: Timestamp) -> Self {
+        Self { key, failures: 0, last_at: now, unknown: Map::new() }
+    }
+
+    /// One more failure.
+    pub fn count(&mut self, now: Timestamp) {
+        let before = if self.is_forgotten(now) { 0 } else { self.failures };
+        self.failures = before.saturating_add(1);
+        self.last_at = now;
+    }
+
+    /// True each time that so many failures have come together that somebody is to be told.
+    pub fn is_to_be_told(&self) -> bool {
+        self.failures > 0 && self.failures.is_multiple_of(TOLD_AT)
+    }
+
+    /// How long the next attempt has to wait from now on; zero where it has not.
+    pub fn wait(&self, now: Timestamp) -> SignedDuration {
+        if self.is_forgotten(now) {
+            return SignedDuration::ZERO;
+        }
+        let wait = self.whole_wait();
+        // Never longer than the whole of it, also where the clock was set back.
+        (wait - now.duration_since(self.last_at)).clamp(SignedDuration::ZERO, wait)
+    }
+
+    fn whole_wait(&self) -> SignedDuration {
+        match self.failures.checked_sub(FREE) {
+            None => SignedDuration::ZERO,
+            Some(over) => SignedDuration::from_secs(1_i64 << over.min(20)).min(LONGEST_WAIT),
+        }
+    }
+
+    fn is_forgotten(&self, now: Timestamp) -> bool {
+        now.duration_since(self.last_at) >= FORGOTTEN_AFTER
+    }
+}
+
+/// That somebody has signed in to an account from an address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KnownAddress {
+    /// Both: see [`SignInAttempts::of_both`].
+    pub key: String,
+    /// When it was so last (UTC).
+    pub last_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl KnownAddress {
+    /// Somebody has signed in now.
+    pub fn new(key: String, now: Timestamp) -> Self {
+        Self { key, last_at: now, unknown: Map::new() }
+    }
+
+    /// True until that was too long ago.
+    pub fn is_known(&self, now: Timestamp) -> bool {
+        now.duration_since(self.last_at) < KNOWN_FOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        "2026-11-21T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+    }
+
+    fn failed(times: u32) -> SignInAttempts {
+        let mut attempts = SignInAttempts::none("address:203.0.113.9".to_owned(), at(0));
+        (0..times).for_each(|_| attempts.count(at(0)));
+        attempts
+    }
+
+    #[test]
+    fn the_wait_grows_from_the_fifth_failure_to_a_quarter_of_an_hour() {
+        let waits = [(0, 0), (4, 0), (5, 1), (6, 2), (7, 4), (10, 32), (14, 512), (15, 900), (1_000, 900)];
+        for (failures, seconds) in waits {
+            assert_eq!(failed(failures).wait(at(0)).as_secs(), seconds, "{failures} failures");
+        }
+        assert_eq!(failed(7).wait(at(3)).as_secs(), 1);
+        assert!(failed(7).wait(at(4)).is_zero());
+    }
+
+    #[test]
+    fn a_day_later_all_is_forgotten() {
+        let mut attempts = failed(30);
+        let later = at(24 * 60 * 60);
+        assert!(attempts.wait(later).is_zero());
+        attempts.count(later);
+        assert_eq!(attempts.failures, 1);
+    }
+
+    #[test]
+    fn neighbours_in_ipv6_are_one_and_a_mapped_address_is_its_own() {
+        let key = |address: &str| SignInAttempts::of_address(address.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
+        assert_eq!(key("2001:db8::1"), "address:2001:db8::/64");
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_eq!(key("::ffff:203.0.113.9"), key("203.0.113.9"));
+        assert_eq!(SignInAttempts::of_account("Ann"), SignInAttempts::of_account("aNN"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_never_exceeds_its_bound_and_always_passes(failures in 0..u32::MAX, seconds in -1_000_000_i64..1_000_000) {
+            let attempts = SignInAttempts { failures, ..failed(0) };
+            let wait = attempts.wait(at(seconds));
+            prop_assert!(!wait.is_negative() && wait <= LONGEST_WAIT);
+            prop_assert!(attempts.wait(at(900)).is_zero());
+            prop_assert!(failures < FREE || attempts.wait(at(0)) >= SignedDuration::from_secs(1));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A settlement: what HiPay Enterprise has summed up of the payments of a period, and pays out.
+//!
+//! Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::enterprise::{Fields, Unreadable, quoted};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::payment::{Arrival, Reading};
+use crate::text::message::{Sentence, say};
+
+/// How long a reference may be, in characters.
+const REFERENCE_AT_MOST: usize = 100;
+
+/// A settlement as HiPay told it last. Its signs are HiPay's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// HiPay's number of the settlement. Never changes.
+    pub reference: String,
+    /// The account that is settled. Never changes.
+    #[serde(default)]
+    pub account: String,
+    /// What customers paid.
+    #[serde(default)]
+    pub sales: Option<Amount>,
+    /// What was given back to them.
+    #[serde(default)]
+    pub refunds: Option<Amount>,
+    /// What HiPay keeps.
+    #[serde(default)]
+    pub fees: Option<Amount>,
+    /// What customers had taken back by their banks.
+    #[serde(default)]
+    pub chargeback: Option<Amount>,
+    /// What is held back as a reserve, or released from it.
+    #[serde(default)]
+    pub rolling: Option<Amount>,
+    /// Everything else.
+    #[serde(default)]
+    pub other: Option<Amount>,
+    /// What is paid out.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+    /// The currency of these amounts.
+    #[serde(default)]
+    pub currency: Option<Currency>,
+    /// The notifications that told it, by their numbers in the inbox, in order.
+    #[serde(default)]
+    pub notifications: Vec<u64>,
+    /// When the last of them came (UTC).
+    pub received_at: Timestamp,
+    /// Every field by name, as HiPay wrote it.
+    #[serde(default)]
+    pub fields: Fields,
+    /// What could not be read, a sentence each.
+    #[serde(default)]
+    pub unreadable: Vec<Sentence>,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The number of the settlement that `fields` are about.
+pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
+    let reference = fields.first(&["reference", "settlement[reference]"]);
+    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-settlement")))?;
+    if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
+        return Err(Unreadable(say!("unreadable-settlement", text = quoted(reference))));
+    }
+    Ok(reference.to_owned())
+}
+
+impl Settlement {
+    /// Reads the fields of a notification. Only one that does not tell which settlement it is about
+    /// cannot be read at all.
+    pub fn read(fields: Fields, arrival: Arrival) -> Result<Self, Unreadable> {
+        let reference = settlement_reference(&fields)?;
+        let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
+        let currency = reading.currency(&["currency", "settlement[currency]"]);
+        let mut amount = |name: &str| {
+            let inside = format!("settlement[{name}]");
+            let name = if reading.fields.get(name).is_some() { name } else { &inside };
+            reading.amount(name, currency, None)
+        };
+        let (sales, refunds, fees) = (amount("sales"), amount("refunds"), amount("fees"));
+        let (chargeback, rolling) = (amount("chargeback"), amount("rolling"));
+        let (other, total) = (amount("other"), amount("amount"));
+        if total.is_none() {
+            reading.unreadable.push(say!("field-no-total"));
+        }
+        Ok(Self {
+            reference,
+            account: fields.first(&["account", "settlement[account]"]).unwrap_or_default().to_owned(),
+            sales,
+            refunds,
+            fees,
+            chargeback,
+            rolling,
+            other,
+            amount: total,
+            currency,
+            notifications: vec![arrival.notification],
+            received_at: arrival.received_at,
+            unreadable: reading.unreadable,
+            fields,
+            unknown: Map::new(),
+        })
+    }
+
+    /// Takes what a later notification says about the same settlement.
+    #[must_use]
+    pub fn corrected_by(self, later: Self) -> Self {
+        let mut notifications = self.notifications;
+        notifications.extend(later.notifications);
+        let mut unknown = self.unknown;
+        unknown.extend(later.unknown);
+        Self { notifications, unknown, ..later }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::enterprise::{self, Message};
+
+    fn read(body: &str) -> Result<Settlement, Unreadable> {
+        let Ok(Message::Settlement(fields)) = enterprise::read(body) else { panic!("{body}") };
+        Settlement::read(fields, Arrival { notification: 7, received_at: Timestamp::UNIX_EPOCH })
+    }
+
+    #[test]
+    fn all_three_forms_tell_the_same() {
+        let form = "notification_type=settlement&account=1234&reference=S-9&sales=1000.00&refunds=-20.50&fees=-12.30\
+            &chargeback=0.00&rolling=-50.00&other=0&amount=917.20&currency=EUR";
+        let xml = "<settlement><account>1234</account><reference>S-9</reference><sales>1000.00</sales>\
+            <refunds>-20.50</refunds><fees>-12.30</fees><chargeback>0.00</chargeback><rolling>-50.00</rolling>\
+            <other>0</other><amount>917.20</amount><currency>EUR</currency></settlement>";
+        let json = "{\"settlement\":{\"account\":1234,\"reference\":\"S-9\",\"sales\":1000.00,\"refunds\":-20.5,\
+            \"fees\":\"-12.30\",\"chargeback\":0.00,\"rolling\":-50.00,\"other\":0,\"amount\":917.20,\"currency\":\"EUR\"}}";
+        for body in [form, xml, json] {
+            let read = read(body).unwrap();
+            assert_eq!((read.reference.as_str(), read.account.as_str()), ("S-9", "1234"), "{body}");
+            let amounts = [read.sales, read.refunds, read.fees, read.chargeback, read.rolling, read.other, read.amount];
+            let minor = amounts.map(|amount| amount.map(Amount::minor));
+            let wanted = [100_000, -2_050, -1_230, 0, -5_000, 0, 91_720].map(Some);
+            assert_eq!((minor, read.currency), (wanted, Some(Currency::EUR)), "{body}");
+            assert!(read.unreadable.is_empty(), "{:?}", read.unreadable);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_kept() {
+        let odd = read("notification_type=settlement&reference=S-9&amount=12,50&currency=EUR").unwrap();
+        assert_eq!((odd.amount, odd.fields.get("amount")), (None, Some("12,50")));
+        assert!(odd.unreadable[0].contains("amount is '12,50', which is no amount in EUR"), "{:?}", odd.unreadable);
+        assert!(read("notification_type=settlement&amount=1").is_err());
+    }
+}

@@ -1,0 +1,613 @@
+//! A vendor: a seller with a wallet at HiPay, its identification, bank details and documents.
+//!
+//! Pure.
+
+mod warning;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::platform::secret::Secret;
+use crate::text::word_by_name;
+
+pub use warning::{Trouble, VendorPart, Warning};
+
+/// HiPay's status of validated bank details.
+const VALIDATED: u8 = 3;
+
+/// What we remember of a vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "six independent facts of Mirakl's and HiPay's")]
+pub struct Vendor {
+    /// Store ID in the Mirakl back office. Never changes.
+    pub mirakl_id: u64,
+    /// The shop's name in Mirakl.
+    #[serde(default)]
+    pub name: String,
+    /// Login of the wallet in the HiPay back office.
+    #[serde(default)]
+    pub login: String,
+    /// The e-mail of the wallet.
+    #[serde(default)]
+    pub email: String,
+    /// E-mails that the wallet had before: HiPay may still show a payment under one of them.
+    #[serde(default)]
+    pub former_emails: Vec<String>,
+    /// ID of the wallet; `None` until it is created. Never changes once known.
+    #[serde(default)]
+    pub hipay_id: Option<u64>,
+    /// Since when this store knows the wallet (UTC): vouchers that are older may have been paid to another
+    /// one. `None` where a release before this one has written the vendor.
+    #[serde(default)]
+    pub wallet_since: Option<Timestamp>,
+    /// Wallets that it had before, by HiPay ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_wallets: Vec<u64>,
+    /// HiPay's owner of the wallet; the identification belongs to it.
+    #[serde(default)]
+    pub user_space_id: Option<u64>,
+    /// HiPay has identified the vendor.
+    #[serde(default)]
+    pub identified: bool,
+    /// What HiPay's notices for this wallet are checked with.
+    #[serde(default)]
+    pub callback_salt: Secret,
+    /// Where HiPay sends the notices for this wallet, as it last showed or was told; `None` where neither is
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// VAT number from Mirakl.
+    #[serde(default)]
+    pub vat_number: Option<String>,
+    /// ISO 3166 alpha-2.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// Payments to the shop are blocked in Mirakl.
+    #[serde(default)]
+    pub payment_blocked: bool,
+    /// They are blocked until HiPay has validated the bank details: by us, or since before this store knew the
+    /// shop.
+    #[serde(default)]
+    pub blocked_for_bank_details: bool,
+    /// A person has blocked them in Mirakl since this store knows the shop: a validation leaves that alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blocked_by_person: bool,
+    /// It was us who suspended the shop in Mirakl, because HiPay refused the bank details.
+    #[serde(default)]
+    pub suspended_for_bank_details: bool,
+    /// Why HiPay has not identified the vendor, in a sentence, where it told so in a notice.
+    #[serde(default)]
+    pub identification_refusal: Option<String>,
+    /// As of when it is known whether HiPay has identified the vendor (UTC, by HiPay's clock).
+    #[serde(default)]
+    pub identified_as_of: Option<Timestamp>,
+    /// What is wrong with the bank details, in a sentence, where HiPay told so in a notice.
+    #[serde(default)]
+    pub bank_refusal: Option<String>,
+    /// As of when the status of the bank details is known (UTC, by HiPay's clock).
+    #[serde(default)]
+    pub bank_as_of: Option<Timestamp>,
+    /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
+    #[serde(default)]
+    pub bank_status: u8,
+    /// The shop wants to be paid through HiPay (`hipay-process` in Mirakl).
+    pub enabled: bool,
+    /// Mirakl does not show its shop any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// Documents sent to HiPay so far.
+    #[serde(default)]
+    pub documents_sent: u32,
+    /// What the last run found wrong, a sentence each. See [`Vendor::reasons`] for all that is wrong.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// The same by their kinds, as far as they are known: each belongs to the warning with its message.
+    #[serde(default)]
+    pub troubles: Vec<Warning>,
+    /// When it was first seen (UTC).
+    pub created_at: Timestamp,
+    /// When it last changed (UTC).
+    pub updated_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The wallet account status of the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WalletStatus {
+    /// There is a wallet and nothing is known of its identification yet.
+    Created,
+    /// There is none.
+    NotCreated,
+    /// HiPay has identified the vendor.
+    Identified,
+    /// Documents were sent, and HiPay has not identified the vendor (yet).
+    NotIdentified,
+}
+
+impl WalletStatus {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Created, Self::NotCreated, Self::Identified, Self::NotIdentified];
+
+    /// The name in filters and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::NotCreated => "not_created",
+            Self::Identified => "identified",
+            Self::NotIdentified => "not_identified",
+        }
+    }
+}
+
+impl Vendor {
+    /// A shop that has just been seen for the first time.
+    pub fn new(mirakl_id: u64, at: Timestamp) -> Self {
+        Self {
+            mirakl_id,
+            name: String::new(),
+            login: String::new(),
+            email: String::new(),
+            former_emails: Vec::new(),
+            hipay_id: None,
+            wallet_since: None,
+            former_wallets: Vec::new(),
+            user_space_id: None,
+            identified: false,
+            callback_salt: Secret::default(),
+            callback_url: None,
+            vat_number: None,
+            country: None,
+            payment_blocked: false,
+            blocked_for_bank_details: false,
+            blocked_by_person: false,
+            suspended_for_bank_details: false,
+            identification_refusal: None,
+            identified_as_of: None,
+            bank_refusal: None,
+            bank_as_of: None,
+            bank_status: 0,
+            enabled: true,
+            gone: false,
+            documents_sent: 0,
+            warnings: Vec::new(),
+            troubles: Vec::new(),
+            created_at: at,
+            updated_at: at,
+            unknown: Map::new(),
+        }
+    }
+
+    /// Every login that HiPay may show its wallet by: the e-mail first.
+    pub fn logins(&self) -> Vec<String> {
+        let logins = [&self.email, &self.login].into_iter().chain(&self.former_emails);
+        logins.filter(|login| !login.is_empty()).cloned().collect()
+    }
+
+    /// True where the next run has something to do for it although its shop has not changed.
+    pub fn needs_attention(&self) -> bool {
+        let ready = self.identified && self.bank_status == VALIDATED && !self.blocked_for_bank_details;
+        self.enabled && (!ready || !self.warnings.is_empty())
+    }
+
+    /// What is wrong, a sentence each: what HiPay's notices said, then what the last run found.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let told = self.identification_refusal.iter().chain(&self.bank_refusal);
+        told.chain(&self.warnings).map(String::as_str)
+    }
+
+    /// What the last run found wrong, in place of what the one before it found.
+    pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
+        self.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
+        self.troubles = warnings;
+    }
+
+    /// Takes over what a run has found wrong with the parts of the vendor that it has looked at. The warnings
+    /// about its other parts stay.
+    pub fn replace_warnings(&mut self, found: Vec<Warning>, looked_at: &[VendorPart]) {
+        let is_found = |known: &Warning| {
+            found
+                .iter()
+                .any(|one| one.message == known.message || (one.trouble, &one.about) == (known.trouble, &known.about))
+        };
+        let lasts = |known: &&Warning| known.trouble.part().is_some_and(|part| !looked_at.contains(&part));
+        let lasting: Vec<Warning> = self.troubles.iter().filter(lasts).filter(|one| !is_found(one)).cloned().collect();
+        self.set_warnings(found.into_iter().chain(lasting).collect());
+    }
+
+    /// Drops the warnings about a part of the vendor that has been found in order.
+    pub fn clear_warnings(&mut self, part: VendorPart) {
+        let (gone, kept): (Vec<Warning>, Vec<Warning>) =
+            std::mem::take(&mut self.troubles).into_iter().partition(|known| known.trouble.part() == Some(part));
+        self.warnings.retain(|sentence| !gone.iter().any(|one| one.message == *sentence));
+        self.troubles = kept;
+    }
+
+    /// True where a warning of this kind is known.
+    pub fn is_warned(&self, trouble: Trouble) -> bool {
+        self.troubles.iter().any(|known| known.trouble == trouble)
+    }
+
+    /// Adds a warning, unless it is there already.
+    pub fn warn(&mut self, warning: Warning) {
+        self.warnings.retain(|known| *known != warning.message);
+        self.troubles.retain(|known| known.message != warning.message);
+        self.warnings.push(warning.message.clone());
+        self.troubles.push(warning);
+    }
+
+    /// `success`, or `warning` with the reasons in [`Vendor::reasons`].
+    pub fn status(&self) -> &'static str {
+        if self.reasons().next().is_none() { "success" } else { "warning" }
+    }
+
+    /// HiPay shows whether the owner is identified, as of then.
+    pub fn identification_read(&mut self, identified: bool, as_of: Timestamp) {
+        self.identified = identified;
+        self.identified_as_of = Some(as_of);
+        if identified {
+            self.identification_refusal = None;
+        }
+    }
+
+    /// True where the block that Mirakl shows now is a person's, made since this store knows the shop: neither
+    /// cashout's own, nor one that was there before and waits for the bank details.
+    pub fn is_block_of_person(&self, blocked_in_mirakl: bool) -> bool {
+        let appeared = !self.payment_blocked || self.bank_status == VALIDATED;
+        blocked_in_mirakl && !self.blocked_for_bank_details && (self.blocked_by_person || appeared)
+    }
+
+    /// Mirakl has been told that the bank details are in order; payments remain blocked there only
+    /// where somebody else has blocked them.
+    pub fn bank_details_approved(&mut self, still_blocked: bool) {
+        self.payment_blocked = still_blocked;
+        self.blocked_by_person = still_blocked;
+        self.blocked_for_bank_details = false;
+        self.suspended_for_bank_details = false;
+    }
+
+    /// The wallet account status.
+    pub fn wallet_status(&self) -> WalletStatus {
+        match (self.hipay_id, self.identified) {
+            (None, _) => WalletStatus::NotCreated,
+            (Some(_), true) => WalletStatus::Identified,
+            (Some(_), false) if self.documents_sent > 0 => WalletStatus::NotIdentified,
+            (Some(_), false) => WalletStatus::Created,
+        }
+    }
+}
+
+/// Characters of a shop's name that go into a login: HiPay takes 255 in all.
+const MAX_LOGIN_NAME: usize = 200;
+
+/// What HiPay thinks of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentValidation {
+    /// It has not told yet.
+    #[default]
+    Waiting,
+    /// It is valid.
+    Valid,
+    /// It is not.
+    Invalid,
+    /// Written by a release that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// HiPay's status of an identification document, and of one that a notice told about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentStatus {
+    /// -1: HiPay needs one of this type and has none.
+    Missing,
+    /// 0: HiPay has just received it.
+    New,
+    /// 1, 5, 9: HiPay is looking at it.
+    Waiting,
+    /// 2: it is valid.
+    Validated,
+    /// 3, 8: it is not.
+    Refused,
+    /// 4: it was taken away.
+    Deleted,
+    /// A number of which HiPay says nothing.
+    Unknown,
+}
+
+impl DocumentStatus {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Missing, Self::New, Self::Waiting, Self::Validated, Self::Refused, Self::Deleted, Self::Unknown];
+
+    /// The status of HiPay's number (`status_code` of `GET /identification`).
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            -1 => Self::Missing,
+            0 => Self::New,
+            1 | 5 | 9 => Self::Waiting,
+            2 => Self::Validated,
+            3 | 8 => Self::Refused,
+            4 => Self::Deleted,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::New => "new",
+            Self::Waiting => "waiting",
+            Self::Validated => "validated",
+            Self::Refused => "refused",
+            Self::Deleted => "deleted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<DocumentValidation> for DocumentStatus {
+    fn from(validation: DocumentValidation) -> Self {
+        match validation {
+            DocumentValidation::Waiting => Self::Waiting,
+            DocumentValidation::Valid => Self::Validated,
+            DocumentValidation::Invalid => Self::Refused,
+            DocumentValidation::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A document of Mirakl's that HiPay has been given (or had already), by Mirakl's document id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentDocument {
+    /// Mirakl's document id.
+    pub document_id: u64,
+    /// The shop.
+    pub mirakl_id: u64,
+    /// Mirakl's type code.
+    pub document_type: String,
+    /// HiPay's type number.
+    pub hipay_type: u32,
+    /// The file's name.
+    pub file_name: String,
+    /// HiPay's answer in words.
+    #[serde(default)]
+    pub message: String,
+    /// What HiPay told of it later.
+    #[serde(default)]
+    pub validation: DocumentValidation,
+    /// Why it is not valid, in HiPay's words.
+    #[serde(default)]
+    pub validation_message: String,
+    /// As of when HiPay said so (UTC, by its clock).
+    #[serde(default)]
+    pub validation_as_of: Option<Timestamp>,
+    /// The IBAN that a proof of bank account was sent for.
+    #[serde(default)]
+    pub iban: Option<String>,
+    /// When (UTC).
+    pub sent_at: Timestamp,
+    /// What a later release wrote beside this; kept as it is.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Login of a new wallet: `mirakl_`, the shop's name in plain letters and digits, and its id.
+pub fn login(shop_name: &str, shop_id: u64) -> String {
+    let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).take(MAX_LOGIN_NAME).collect();
+    format!("mirakl_{name}_{shop_id}")
+}
+
+/// Text for HiPay's bank details: letters of other alphabets and with diacritics as plain ones (`é` as `e`),
+/// then reduced to `[A-Za-z0-9 ]` and at most `limit` characters.
+pub fn bank_text(text: &str, limit: usize) -> String {
+    // What has no plain letters becomes a blank.
+    let plain = deunicode::deunicode_with_tofu(text, " ");
+    let reduced: String =
+        plain.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { ' ' }).collect();
+    let words: Vec<&str> = reduced.split_whitespace().collect();
+    words.join(" ").chars().take(limit).collect::<String>().trim_end().to_owned()
+}
+
+/// Mirakl's alpha-3 country (or an alpha-2 one) as HiPay's alpha-2.
+pub fn country_alpha2(country: &str) -> Option<String> {
+    let code = country.trim().to_ascii_uppercase();
+    isocountry::CountryCode::for_alpha3(&code)
+        .or_else(|_| isocountry::CountryCode::for_alpha2(&code))
+        .ok()
+        .map(|country| country.alpha2().to_owned())
+}
+
+/// HiPay's number for Mirakl's civility: Mr 1, Mrs 2, Miss 3; 1 where it is not given.
+pub fn civility(word: &str) -> u8 {
+    match word.trim().trim_end_matches('.').to_ascii_lowercase().as_str() {
+        "mrs" | "mme" | "madame" => 2,
+        "miss" | "ms" | "mlle" => 3,
+        _ => 1,
+    }
+}
+
+/// An IBAN without spaces in capitals, if its structure and its check digits (mod 97) are right.
+pub fn valid_iban(text: &str) -> Option<String> {
+    use iban::IbanLike;
+    plain_iban(text).parse::<iban::Iban>().ok().map(|iban| iban.electronic_str().to_owned())
+}
+
+/// True where two IBANs are one, whatever their spaces and capitals.
+pub fn same_iban(left: &str, right: &str) -> bool {
+    plain_iban(left) == plain_iban(right)
+}
+
+/// A BIC without separators in capitals, if it has a BIC's form: 8 or 11 letters and digits, with the country
+/// after the first four.
+pub fn valid_bic(text: &str) -> Option<String> {
+    let bic = without_separators(text);
+    let country = |letter: char| letter.is_ascii_alphabetic();
+    let is_bic = [8, 11].contains(&bic.len())
+        && bic.chars().all(|letter| letter.is_ascii_alphanumeric())
+        && bic.chars().skip(4).take(2).all(country);
+    is_bic.then_some(bic)
+}
+
+fn plain_iban(text: &str) -> String {
+    without_separators(text)
+}
+
+/// Letters and digits alone, in capitals.
+fn without_separators(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_uppercase()).collect()
+}
+
+/// True for the extensions that HiPay takes.
+pub fn is_sendable_file(file_name: &str) -> bool {
+    file_name.rsplit_once('.').is_some_and(|(_, extension)| {
+        ["jpg", "jpeg", "png", "gif", "pdf"].contains(&extension.to_ascii_lowercase().as_str())
+    })
+}
+
+/// True for bytes that begin as a file of a kind that HiPay takes: JPEG, PNG, GIF or PDF.
+pub fn is_sendable_content(bytes: &[u8]) -> bool {
+    const HEADS: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"];
+    const PDF: &[u8] = b"%PDF-";
+    // Readers of PDF accept something before its header, and some programs write it.
+    const PDF_HEADER_WITHIN: usize = 1_024;
+    let is_pdf = || bytes.windows(PDF.len()).take(PDF_HEADER_WITHIN).any(|window| window == PDF);
+    HEADS.iter().any(|head| bytes.starts_with(head)) || is_pdf()
+}
+
+word_by_name!(WalletStatus => "wallet", DocumentStatus => "document");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn logins_keep_only_letters_and_digits() {
+        assert_eq!(login("L'Atelier d'Été & Fils", 2001), "mirakl_LAtelierdtFils_2001");
+        assert_eq!(login("", 7), "mirakl__7");
+    }
+
+    #[test]
+    fn bank_text_is_reduced_and_cut() {
+        assert_eq!(bank_text("  Crédit-Agricole / Paris ", 50), "Credit Agricole Paris");
+        assert_eq!(bank_text("Cre\u{301}dit Straße Łódź Œuvre", 50), "Credit Strasse Lodz OEuvre");
+        assert_eq!(bank_text("ABC DEF", 4), "ABC");
+    }
+
+    #[test]
+    fn countries_become_alpha_2() {
+        assert_eq!(country_alpha2("FRA").as_deref(), Some("FR"));
+        assert_eq!(country_alpha2(" de ").as_deref(), Some("DE"));
+        assert_eq!(country_alpha2("Atlantis"), None);
+    }
+
+    #[test]
+    fn ibans_are_checked_by_structure_and_digits() {
+        assert_eq!(valid_iban("fr14 2004 1010 0505 0001 3M02 606").as_deref(), Some("FR1420041010050500013M02606"));
+        for wrong in ["", "FR1420041010050500013M02607", "FR14 2004", "XX1420041010050500013M02606", "not an iban"] {
+            assert_eq!(valid_iban(wrong), None, "{wrong}");
+        }
+        assert!(same_iban("fr14 2004 1010 0505 0001 3M02 606", "FR1420041010050500013M02606"));
+    }
+
+    #[test]
+    fn bics_are_checked_by_their_form() {
+        for text in ["BNPA-FRPP-XXX", "bnpa frpp xxx", "BNPAFRPPXXX", "BNPA.FR.PP.XXX"] {
+            assert_eq!(valid_bic(text).as_deref(), Some("BNPAFRPPXXX"), "{text}");
+        }
+        assert_eq!(valid_bic("AGRIFRPP").as_deref(), Some("AGRIFRPP"));
+        for wrong in ["", "BNPAFRPPX", "BNPA12PP", "BNPAFRPPXXXX", "ÉNPAFRPP", "not a bic"] {
+            assert_eq!(valid_bic(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_their_content() {
+        for file in [&b"\xff\xd8\xff\xe0"[..], b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"%PDF-1.4", b"\n\n%PDF-1.7"]
+        {
+            assert!(is_sendable_content(file), "{file:?}");
+        }
+        let late = [&[b' '; 2_000][..], b"%PDF-1.4"].concat();
+        for other in [&b""[..], b"{\"status\": 404}", b"PK\x03\x04", b"<html>", b"%PD", &late] {
+            assert!(!is_sendable_content(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_warning_lasts_until_its_part_is_looked_at() {
+        let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
+        let warning = |trouble: Trouble, message: &str| Warning::new(trouble, message);
+        vendor.set_warnings(vec![warning(Trouble::EmailNotChanged, "email"), warning(Trouble::IbanWrong, "iban")]);
+        vendor.replace_warnings(vec![warning(Trouble::WalletNotSettled, "unread")], &[]);
+        assert_eq!(vendor.warnings, ["unread", "email", "iban"]);
+        vendor.replace_warnings(Vec::new(), &[VendorPart::Wallet]);
+        assert_eq!(vendor.warnings, ["iban"]);
+        vendor.replace_warnings(vec![warning(Trouble::IbanWrong, "iban in other words")], &[]);
+        assert_eq!(vendor.warnings, ["iban in other words"]);
+        vendor.clear_warnings(VendorPart::Wallet);
+        assert_eq!(vendor.warnings, ["iban in other words"]);
+        vendor.clear_warnings(VendorPart::BankDetails);
+        assert!(vendor.warnings.is_empty() && vendor.troubles.is_empty());
+    }
+
+    #[test]
+    fn a_block_is_a_persons_where_it_appeared_by_itself() {
+        // (blocked when last read, waits for the bank details, known as a person's, bank status; a person's)
+        for (blocked, waiting, known, status, persons) in [
+            (false, false, false, 2, true),
+            (true, false, false, 2, false),
+            (true, false, false, 3, true),
+            (true, true, false, 3, false),
+            (true, false, true, 2, true),
+        ] {
+            let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
+            (vendor.payment_blocked, vendor.blocked_for_bank_details) = (blocked, waiting);
+            (vendor.blocked_by_person, vendor.bank_status) = (known, status);
+            assert_eq!(vendor.is_block_of_person(true), persons, "{vendor:?}");
+            assert!(!vendor.is_block_of_person(false));
+        }
+    }
+
+    #[test]
+    fn civilities_and_files() {
+        assert_eq!(["Mr", "Mrs.", "Miss", "", "Dr"].map(civility), [1, 2, 3, 1, 1]);
+        assert_eq!(["a.PDF", "b.jpeg", "c.docx", "pdf", ""].map(is_sendable_file), [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_a_later_release_wrote_is_kept() {
+        let written = r#"{"mirakl_id":1,"enabled":true,"created_at":"2026-11-01T00:00:00Z","updated_at":"2026-11-01T00:00:00Z","new_field":{"a":1.50}}"#;
+        let vendor: Vendor = serde_json::from_str(written).unwrap();
+        assert!(serde_json::to_string(&vendor).unwrap().contains(r#""new_field":{"a":1.5"#));
+    }
+
+    proptest! {
+        #[test]
+        fn a_single_wrong_digit_is_always_seen(position in 4_usize..27, by in 1_u32..10) {
+            let good = "FR1420041010050500013M02606";
+            let wrong: String = good.chars().enumerate().map(|(index, letter)| match letter.to_digit(10) {
+                Some(digit) if index == position => char::from_digit((digit + by) % 10, 10).unwrap(),
+                _ => letter,
+            }).collect();
+            prop_assert!(wrong == good || valid_iban(&wrong).is_none());
+        }
+
+        #[test]
+        fn bank_text_is_plain_and_short(text in ".{0,60}") {
+            let reduced = bank_text(&text, 50);
+            prop_assert!(reduced.len() <= 50 && reduced.chars().all(|one| one.is_ascii_alphanumeric() || one == ' '));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            let _ = (valid_iban(&text), bank_text(&text, 50), country_alpha2(&text), civility(&text), is_sendable_file(&text), login(&text, 1), valid_bic(&text), is_sendable_content(text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! One run of a batch: its progress, its counts and failures.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::money::Amount;
+use crate::jobs::JobError;
+use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
+use crate::logs::{masked, without_numbers};
+use crate::platform::telemetry;
+use crate::store::StoreError;
+use crate::text::message::Sentence;
+
+/// Where a batch shows how far it is.
+pub trait Progress: Send + Sync {
+    /// A new stage with this many items.
+    fn stage(&self, name: &str, total: u64);
+    /// One item more is dealt with.
+    fn step(&self);
+    /// The batch has ended.
+    fn end(&self);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _name: &str, _total: u64) {}
+    fn step(&self) {}
+    fn end(&self) {}
+}
+
+tokio::task_local! {
+    /// Set once a failure is counted while the item is dealt with.
+    static ITEM_FAILED: Cell<bool>;
+}
+
+/// Failures that say the same and stand in the log one by one.
+const ALIKE_LOGGED: u64 = 20;
+/// Failures kept with a batch.
+const FAILURES_KEPT: usize = 200;
+
+/// A batch at work. Its trouble is logged here, once.
+pub struct Run {
+    action: &'static str,
+    batch: u64,
+    progress: Arc<dyn Progress>,
+    stop: CancellationToken,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    done: u64,
+    total: u64,
+    counts: BTreeMap<String, u64>,
+    amounts: BTreeMap<String, Vec<Amount>>,
+    failures: Vec<Failure>,
+    failed: u64,
+    /// Items with one failure or more.
+    items_failed: u64,
+    /// Items of which a remote did not say anything.
+    unanswered: u64,
+    /// Number of failures by what they say, without the numbers in it.
+    alike: BTreeMap<String, u64>,
+    warnings: Vec<Failure>,
+    abort: Option<JobError>,
+}
+
+impl Run {
+    /// A run of `action`, kept as `batch`.
+    pub fn new(action: &'static str, batch: u64, progress: Arc<dyn Progress>, stop: CancellationToken) -> Self {
+        Self { action, batch, progress, stop, tally: Mutex::default() }
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the batch's command.
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// A stage of `total` items begins.
+    pub fn stage(&self, name: &str, total: usize) {
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        {
+            let mut tally = self.tally();
+            tally.total = tally.total.saturating_add(total);
+        }
+        self.progress.stage(name, total);
+    }
+
+    /// Deals with one item by `work`, and counts it as done, and as failed where a failure was counted meanwhile.
+    pub fn item<'a>(&'a self, work: impl Future<Output = ()> + 'a) -> impl Future<Output = ()> + 'a {
+        let work = Box::pin(ITEM_FAILED.scope(Cell::new(false), async {
+            work.await;
+            ITEM_FAILED.with(Cell::get)
+        }));
+        async move {
+            let failed = work.await;
+            {
+                let mut tally = self.tally();
+                tally.done = tally.done.saturating_add(1);
+                tally.items_failed = tally.items_failed.saturating_add(u64::from(failed));
+            }
+            self.progress.step();
+        }
+    }
+
+    /// An item came to `what`.
+    pub fn count(&self, what: &str) {
+        let mut tally = self.tally();
+        let count = tally.counts.entry(what.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// An item with money came to `what`.
+    pub fn count_amount(&self, what: &str, amount: Amount) {
+        self.count(what);
+        let mut tally = self.tally();
+        let sums = tally.amounts.entry(what.to_owned()).or_default();
+        match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
+            // A sum over 64 bits is only for show; it stays where it is.
+            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
+            None => sums.push(amount),
+        }
+    }
+
+    /// One item failed; the others go on. Of those that say the same, the log has the first ones and the number.
+    pub fn fail(&self, subject: Subject, message: Sentence) {
+        let Subject { mirakl_id, voucher } = &subject;
+        let (action, batch) = (self.action, self.batch);
+        let alike = {
+            let mut tally = self.tally();
+            let alike = tally.alike.entry(without_numbers(&message).collect()).or_default();
+            *alike = alike.saturating_add(1);
+            *alike
+        };
+        if alike <= ALIKE_LOGGED {
+            tracing::warn!(action, batch, mirakl_id, voucher, "{message}");
+        } else {
+            tracing::debug!(action, batch, mirakl_id, voucher, "{message}");
+        }
+        self.keep_failure(subject, message);
+    }
+
+    /// One item failed because a remote did not answer about it.
+    pub fn unanswered(&self, subject: Subject, message: Sentence) {
+        self.fail(subject, message);
+        let mut tally = self.tally();
+        tally.unanswered = tally.unanswered.saturating_add(1);
+    }
+
+    /// One item was not due yet: somebody else has to act first. It is listed as a failure, and the item counts as done.
+    pub fn hold_back(&self, subject: Subject, message: Sentence) {
+        let Subject { mirakl_id, voucher } = &subject;
+        telemetry::note(&masked(&message), false);
+        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        self.list_failure(subject, message);
+    }
+
+    fn keep_failure(&self, subject: Subject, message: Sentence) {
+        // A failure of the batch itself is outside of every item.
+        let _ = ITEM_FAILED.try_with(|failed| failed.set(true));
+        telemetry::note(&masked(&message), true);
+        self.list_failure(subject, message);
+    }
+
+    fn list_failure(&self, subject: Subject, message: Sentence) {
+        let mut tally = self.tally();
+        tally.failed = tally.failed.saturating_add(1);
+        if tally.failures.len() < FAILURES_KEPT {
+            tally.failures.push(Failure::new(subject, message));
+        }
+    }
+
+    /// Something to know about an item that is no failure of the batch.
+    pub fn warn(&self, subject: &Subject, message: Sentence) {
+        let Subject { mirakl_id, voucher } = subject;
+        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        self.count("warnings");
+        telemetry::note(&masked(&message), false);
+        let mut tally = self.tally();
+        if tally.warnings.len() < FAILURES_KEPT {
+            tally.warnings.push(Failure::new(subject.clone(), message));
+        }
+    }
+
+    /// Something that a person must look at now; a failure of the batch too.
+    pub fn critical(&self, subject: Subject, message: Sentence) {
+        let Subject { mirakl_id, voucher } = &subject;
+        let (action, batch) = (self.action, self.batch);
+        tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, "{message}");
+        self.keep_failure(subject, message);
+    }
+
+    /// Writes down in `record` what came of the run.
+    pub(crate) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
+        let tally = self.tally();
+        for (words, more) in tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(ALIKE_LOGGED)?)))
+        {
+            if more > 0 {
+                let (action, batch) = (self.action, self.batch);
+                tracing::warn!(
+                    action,
+                    batch,
+                    "{more} more failures like: {words}; the batch and the operations name them"
+                );
+            }
+        }
+        record.done = tally.done;
+        record.total = tally.total;
+        record.counts.clone_from(&tally.counts);
+        record.amounts.clone_from(&tally.amounts);
+        record.failures.clone_from(&tally.failures);
+        record.failed = tally.failed;
+        record.unanswered = tally.unanswered;
+        record.items_failed = tally.items_failed;
+        record.warnings.clone_from(&tally.warnings);
+        record.say(outcome.map(Sentence::from));
+        record.stored_state = match outcome {
+            Some(_) => BatchState::Failed,
+            None if self.stop.is_cancelled() => BatchState::Interrupted,
+            None if tally.items_failed > 0 && tally.items_failed >= record.due() => BatchState::Failed,
+            None => BatchState::Done,
+        };
+        self.progress.end();
+    }
+
+    /// Returns how many items had a failure and how many had none.
+    pub(crate) fn items(&self) -> (u64, u64) {
+        let tally = self.tally();
+        (tally.items_failed, tally.done.saturating_sub(tally.items_failed))
+    }
+
+    /// How many items have failed so far.
+    pub fn failed(&self) -> u64 {
+        self.tally().failed
+    }
+
+    /// What came of one item: its own trouble is a failure of it alone, anything else ends the
+    /// batch.
+    pub fn settle(&self, subject: Subject, outcome: Result<(), JobError>) {
+        match outcome {
+            Ok(()) => {}
+            Err(JobError::Store(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. }))) => {
+                self.critical(subject, (&error).into());
+            }
+            Err(JobError::Remote(reason)) => self.unanswered(subject, reason),
+            Err(error) => self.abort(error),
+        }
+    }
+
+    /// Ends the whole batch at the next safe point.
+    pub fn abort(&self, error: JobError) {
+        self.tally().abort.get_or_insert(error);
+    }
+
+    /// Why the batch was ended early, if it was.
+    pub fn aborted(&self) -> Result<(), JobError> {
+        self.tally().abort.clone().map_or(Ok(()), Err)
+    }
+
+    /// True once no new item is to be begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled() || self.tally().abort.is_some()
+    }
+}

@@ -1,0 +1,169 @@
+//! Reports of what failed in a run, made at its end.
+
+use std::time::Duration;
+
+use crate::config::LogLevel;
+use crate::domain::money::Amount;
+use crate::jobs::batch::record::NOT_DUE;
+use crate::jobs::{BatchRecord, BatchState, Command, Context, Ended, JobError};
+use crate::store::StoreError;
+use crate::text::message::{Sentence, say};
+use crate::trouble::{self, Noticed};
+
+/// A call that was not answered so long ago is what ended a run.
+const JUST_NOW: Duration = Duration::from_secs(30);
+
+/// The count of payments that the paying account does not cover.
+const INSUFFICIENT_FUNDS: &str = "insufficient funds";
+
+/// What a run counts where money did not move.
+const NOT_MOVED: [&str; 9] = [
+    INSUFFICIENT_FUNDS,
+    "refused",
+    "no account in the currency",
+    "outcome open",
+    "in an unknown state",
+    "vendor disabled",
+    "shop gone",
+    "wallet not ready",
+    "payment blocked",
+];
+
+fn is_about_money(record: &BatchRecord) -> bool {
+    let names = [Command::CashoutTransfer, Command::CashoutWithdraw, Command::TransactionStatusSync];
+    names.iter().any(|command| command.name() == record.command)
+}
+
+/// Tells what failed in a run, and resolves the troubles that it has found gone. Whatever the number of items, that is
+/// one line; while the trouble is the same, it is a warning, and nobody is told again before tomorrow.
+pub(crate) fn tell(context: &Context, ended: &Ended) {
+    let record = &ended.record;
+    let noticed = Noticed { action: &record.command, batch: Some(record.id), at: context.clock.now() };
+    if let Some(error) = &ended.error {
+        return ended_early(context, record, error, noticed);
+    }
+    let reasons: Vec<(&str, u64)> = NOT_MOVED
+        .into_iter()
+        .filter_map(|word| record.counts.get(word).map(|count| (word, *count)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    // What came of it is stored.
+    context.troubles.resolve(trouble::STORE, noticed);
+    let went_through = record.state() != BatchState::Interrupted;
+    if record.failed == 0 && went_through {
+        context.troubles.resolve(&of_batch(&record.command), noticed);
+    }
+    resolve_remotes(context, record, noticed);
+    let transfers = record.command == Command::CashoutTransfer.name();
+    let failing: Vec<&str> = reasons.iter().map(|(word, _)| *word).filter(|word| !NOT_DUE.contains(word)).collect();
+    let is_short = failing.contains(&INSUFFICIENT_FUNDS);
+    if transfers && went_through && !is_short && record.unanswered == 0 {
+        context.troubles.resolve(trouble::ESCROW, noticed);
+    }
+    if !is_about_money(record) {
+        if record.failed > 0 {
+            let first = record.failures.first();
+            let first = first.map(|failure| Sentence::of_parts(failure.message.clone(), failure.said.clone()));
+            let first = first.unwrap_or_default();
+            let message =
+                say!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
+            // A vendor's own mistake waits for the vendor; a voucher that becomes no operation is money.
+            let vendors = record.command == Command::VendorProcess { since: None }.name();
+            let level =
+                if vendors && record.state() != BatchState::Failed { LogLevel::Warning } else { LogLevel::Error };
+            context.troubles.report(&of_batch(&record.command), level, message, noticed);
+        }
+        return;
+    }
+    let counted: u64 = reasons.iter().map(|(_, count)| count).sum();
+    let others = record.failed.saturating_sub(counted);
+    let mut parts: Vec<Sentence> =
+        reasons.iter().map(|(word, count)| reason(word, *count, &sums(record, word))).collect();
+    if others > 0 {
+        parts.push(reason("other failures", others, ""));
+    }
+    let message = say!(
+        "batch-not-moved",
+        number = counted.max(record.failed),
+        total = record.total,
+        reasons = joined(parts),
+        batch = record.id
+    );
+    let troubles = &context.troubles;
+    let is_silent = record.unanswered > 0 && record.unanswered >= record.due() && went_through;
+    if is_silent {
+        troubles.report(trouble::HIPAY, LogLevel::Critical, message, noticed);
+    } else if transfers && failing == [INSUFFICIENT_FUNDS] && others == 0 {
+        troubles.report(trouble::ESCROW, LogLevel::Error, message, noticed);
+    } else if !failing.is_empty() || others > 0 {
+        let others = (others > 0).then_some("other failures");
+        let causes: Vec<&str> = failing.into_iter().chain(others).collect();
+        troubles.report_causes(&of_batch(&record.command), LogLevel::Error, message, &causes, noticed);
+    } else if !reasons.is_empty() {
+        // The vendor or the marketplace has to act: that is no failure of the run.
+        let (action, batch) = (noticed.action, noticed.batch);
+        tracing::warn!(action, batch, "{message}");
+    }
+}
+
+/// Resolves the troubles of remotes that a run has shown to answer and to take our credentials.
+fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>) {
+    if record.state() == BatchState::Interrupted || record.unanswered > 0 {
+        return;
+    }
+    let asks_mirakl = !is_about_money(record);
+    let asked_hipay = is_about_money(record) && record.due() > 0;
+    if asks_mirakl {
+        context.troubles.resolve(trouble::MIRAKL, noticed);
+    }
+    if asked_hipay {
+        context.troubles.resolve(trouble::HIPAY, noticed);
+        context.troubles.resolve(trouble::CREDENTIALS, noticed);
+    }
+}
+
+/// One cause with the number of payments that it kept from moving.
+fn reason(word: &str, number: u64, sums: &str) -> Sentence {
+    let id = format!("unmoved-{}", word.replace(' ', "-"));
+    Sentence::new(&id, [("number", number.into()), ("sums", Sentence::quoting(sums).into())])
+}
+
+fn joined(parts: Vec<Sentence>) -> Sentence {
+    let both = |first: Sentence, second: Sentence| say!("reasons-joined", first, second);
+    parts.into_iter().reduce(both).unwrap_or_default()
+}
+
+/// The trouble of a batch of which something fails.
+fn of_batch(command: &str) -> String {
+    format!("batch:{command}")
+}
+
+/// Reports a run that an error has ended, under the trouble that the error shows.
+fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, noticed: Noticed<'_>) {
+    let own = of_batch(&record.command);
+    let key = match error {
+        JobError::Credentials(_) => trouble::CREDENTIALS,
+        JobError::Remote(_) => silent_remote(context).unwrap_or(own.as_str()),
+        JobError::Store(StoreError::Machine(_) | StoreError::Damaged { .. }) => trouble::STORE,
+        JobError::Store(_) | JobError::Refused(_) => own.as_str(),
+    };
+    let (command, error) = (record.command.as_str(), Sentence::from(error));
+    let message = if record.scheduled_for.is_some() {
+        say!("batch-ended-early-scheduled", command, error = &error)
+    } else {
+        say!("batch-ended-early", command, error = &error)
+    };
+    context.troubles.report(key, LogLevel::Error, message, noticed);
+}
+
+/// The remote that has just not answered.
+fn silent_remote(context: &Context) -> Option<&'static str> {
+    let remotes = [(trouble::MIRAKL, context.mirakl.silence()), (trouble::HIPAY, context.hipay.silence())];
+    let silent = remotes.into_iter().filter_map(|(key, silence)| Some((silence?.last.elapsed(), key)));
+    silent.filter(|(elapsed, _)| *elapsed < JUST_NOW).min().map(|(_, key)| key)
+}
+
+fn sums(record: &BatchRecord, word: &str) -> String {
+    let sums: Vec<String> = record.amounts.get(word).into_iter().flatten().map(Amount::to_string).collect();
+    if sums.is_empty() { String::new() } else { format!(" ({})", sums.join(", ")) }
+}

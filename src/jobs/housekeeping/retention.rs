@@ -1,0 +1,207 @@
+//! What is not to be kept for ever, removed once its time is over: notifications as they were
+//! received, in customers' payments what is about a person, sessions, and failures to sign in.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::inbox::{Notification, NotificationKind};
+use crate::domain::payment::CustomerPayment;
+use crate::domain::session::{self, KnownAddress, Session, SignInAttempts};
+use crate::jobs::{Context, JobError};
+use crate::store::{Cursor, Query, Record, StoreError, View, Writer};
+
+/// How many records one write goes through.
+const SLICE: usize = 200;
+/// The document that says how far earlier runs have come.
+const PROGRESS: &str = "retention";
+
+/// What a run has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Notifications whose body was emptied.
+    pub notifications: u64,
+    /// Payments in which nothing is left about a person.
+    pub payments: u64,
+}
+
+/// How far earlier runs have come. Notifications are numbered in the order of arrival, so that the
+/// next run goes on where the last has stopped.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    /// The last notification whose body is emptied, whatever its kind.
+    #[serde(default)]
+    notifications: u64,
+    /// The last notification of HiPay Enterprise whose body is emptied.
+    #[serde(default)]
+    payments: u64,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+/// Which notifications a walk empties.
+#[derive(Debug, Clone, Copy)]
+enum Bodies {
+    All,
+    /// Those about customers: they hold what their payments do.
+    Customers,
+}
+
+/// Removes what is older than the configuration's `retention` has it, in slices.
+pub async fn retention(context: &Context) -> Result<Erased, JobError> {
+    let now = context.clock.now();
+    let kept = context.config.retention;
+    remove_before::<Session>(context, "seen", session::IDLE).await?;
+    remove_before::<SignInAttempts>(context, "last", session::FORGOTTEN_AFTER).await?;
+    remove_before::<KnownAddress>(context, "last", session::KNOWN_FOR).await?;
+    let mut erased = Erased::default();
+    if let Some(before) = days_before(now, kept.personal_data_days) {
+        while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {
+            erased.payments += slice;
+        }
+        erased.notifications += empty_bodies(context, Bodies::Customers, before).await?;
+    }
+    if let Some(before) = days_before(now, kept.notifications_days) {
+        erased.notifications += empty_bodies(context, Bodies::All, before).await?;
+    }
+    if erased != Erased::default() {
+        let Erased { notifications, payments } = erased;
+        tracing::info!(
+            action = "retention",
+            "{notifications} notifications were emptied, and personal data was removed from {payments} payments"
+        );
+    }
+    Ok(erased)
+}
+
+/// Removes, in slices, what `index` has as older than `age`, by the time that sessions go by.
+async fn remove_before<R: Record<Key = String>>(
+    context: &Context,
+    index: &'static str,
+    age: SignedDuration,
+) -> Result<(), StoreError> {
+    let Ok(before) = context.clock.for_people().checked_sub(age) else { return Ok(()) };
+    let mut after: Option<Cursor> = None;
+    loop {
+        let slice = context.store.write(move |writer| {
+            let old = writer.keys::<R>(&Query::group(index, ()).to(before).limit(SLICE).after(after))?;
+            for key in &old.keys {
+                match writer.delete::<R>(key) {
+                    Ok(_) => {}
+                    Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(old.next)
+        });
+        after = slice.await?;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// That many days ago; nothing where 0 says: for ever.
+fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
+    if days == 0 {
+        return None;
+    }
+    now.checked_sub(SignedDuration::from_hours(i64::from(days).saturating_mul(24))).ok()
+}
+
+/// Erases one slice of payments that have not changed since `before`; nothing where none is left.
+fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) -> Result<Option<u64>, StoreError> {
+    let due = writer.keys::<CustomerPayment>(&Query::group("personal", ()).to(before).limit(SLICE))?;
+    let mut erased = 0;
+    for key in due.keys {
+        match writer.get::<CustomerPayment>(&key) {
+            Ok(Some(mut payment)) => {
+                payment.erase_personal(now);
+                writer.put(&payment)?;
+                erased += 1;
+            }
+            Ok(None) => {}
+            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((erased > 0).then_some(erased))
+}
+
+async fn empty_bodies(context: &Context, bodies: Bodies, before: Timestamp) -> Result<u64, StoreError> {
+    let (mut emptied, mut walk) = (0, Walk::default());
+    loop {
+        let (slice, next) = context.store.write(move |writer| empty_slice(writer, bodies, before, walk)).await?;
+        emptied += slice;
+        match next {
+            Some(next) => walk = next,
+            None => return Ok(emptied),
+        }
+    }
+}
+
+/// How far one walk has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Walk {
+    /// The last number that was looked at; nothing before the first slice.
+    at: Option<u64>,
+    /// One that is not dealt with yet was passed over: the next walk begins at it.
+    passed_open: bool,
+}
+
+/// Empties one slice of bodies that came before `before`. Where the walk goes on; nothing at its end.
+fn empty_slice(
+    writer: &mut Writer<'_>,
+    bodies: Bodies,
+    before: Timestamp,
+    mut walk: Walk,
+) -> Result<(u64, Option<Walk>), StoreError> {
+    let mut progress: Progress = writer.get_document(PROGRESS)?.unwrap_or_default();
+    let mark = match bodies {
+        Bodies::All => &mut progress.notifications,
+        Bodies::Customers => &mut progress.payments,
+    };
+    let start = *mark;
+    let from = walk.at.unwrap_or(start).saturating_add(1);
+    let slice = writer.keys::<Notification>(&Query::all().from(from).limit(SLICE))?;
+    let (mut emptied, mut more) = (0, slice.next.is_some());
+    for id in slice.keys {
+        match writer.get::<Notification>(&id) {
+            Ok(Some(one)) if one.received_at >= before => {
+                more = false;
+                break;
+            }
+            Ok(Some(mut one)) => {
+                let is_meant = match bodies {
+                    Bodies::All => true,
+                    Bodies::Customers => {
+                        matches!(one.kind, NotificationKind::Payment | NotificationKind::Settlement)
+                    }
+                };
+                if is_meant && one.state.is_open() {
+                    // What is not dealt with yet keeps its body.
+                    walk.passed_open = true;
+                } else if is_meant && !one.body.is_empty() {
+                    one.body.clear();
+                    writer.put(&one)?;
+                    emptied += 1;
+                }
+            }
+            Ok(None) => {}
+            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
+            Err(error) => return Err(error),
+        }
+        walk.at = Some(id);
+        if !walk.passed_open {
+            *mark = id;
+        }
+    }
+    if *mark != start {
+        writer.put_document(PROGRESS, &progress)?;
+    }
+    Ok((emptied, more.then_some(walk)))
+}
+
+fn unreadable(error: &StoreError) {
+    tracing::error!(action = "retention", "{error}; it is left as it is");
+}

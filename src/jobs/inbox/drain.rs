@@ -1,0 +1,145 @@
+//! The inbox worked off: what each notification means becomes an effect, in the same transaction
+//! that marks it as dealt with, so that each counts once.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use opentelemetry::KeyValue;
+
+use crate::domain::inbox::{Notification, NotificationKind, Outcome};
+use crate::domain::operation::Operation;
+use crate::jobs::batch::trace::{attributes_of, trace_of};
+use crate::jobs::inbox::payments;
+use crate::jobs::inbox::wallet_notices::{self, Dealt, OwnAccounts};
+use crate::jobs::{Context, JobError};
+use crate::logs::masked;
+use crate::platform::telemetry;
+use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// How much longer than it has worked it gives way, while more comes than it can deal with at once.
+const GIVING_WAY: u32 = 9;
+
+/// How many notifications are in hand at once; their writes share a flush of the disk.
+const IN_HAND: usize = 50;
+
+/// Deals with every notification that is due and does not concern a vendor as such: what has just
+/// come in the order of arrival, then what is to be tried again. One that cannot be dealt with holds
+/// up no other.
+pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
+    let own = OwnAccounts::of(&context.config);
+    let (mut cursor, mut come) = (None, None);
+    loop {
+        let begun = Instant::now();
+        let slice = due(context, false, cursor).await?;
+        // Queued in the order of arrival, and that is the order in which the writer runs them.
+        let dealt =
+            slice.keys.into_iter().map(|id| settle(context, id, move |writer, one, now| deal(writer, one, own, now)));
+        for outcome in join_all(dealt).await {
+            outcome?;
+        }
+        cursor = slice.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+        // In a flood, what comes has to be acknowledged soon; what it means can wait.
+        let before = come.replace(context.store.reading(|reader| reader.total::<Notification>()).await?);
+        if before != come {
+            tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
+        }
+    }
+}
+
+fn deal(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    match notification.kind {
+        NotificationKind::Wallet => wallet_notices::deal(writer, notification, own, now),
+        NotificationKind::Payment | NotificationKind::Settlement => {
+            Ok(Dealt::silently(payments::apply(writer, notification)?))
+        }
+        NotificationKind::Unknown => Ok(Dealt::silently(Outcome::Ignored(say!("notice-of-unknown-kind")))),
+    }
+}
+
+/// A slice of what is due now; `about_vendors` tells which part of the inbox.
+pub(crate) async fn due(
+    context: &Context,
+    about_vendors: bool,
+    cursor: Option<Cursor>,
+) -> Result<Keys<u64>, StoreError> {
+    let end = context.clock.now().checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
+    let query = Query::group("open", about_vendors).to(Some(end)).limit(IN_HAND).after(cursor);
+    context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
+}
+
+/// Does `work` on a notification that is due, and writes down what came of it in the same
+/// transaction. True where it came to an end.
+pub(crate) async fn settle(
+    context: &Context,
+    id: u64,
+    work: impl FnOnce(&mut Writer<'_>, &mut Notification, Timestamp) -> Result<Dealt, StoreError> + Send + 'static,
+) -> Result<bool, JobError> {
+    let now = context.clock.now();
+    let settled = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(mut notification) = writer.get::<Notification>(&id)? else { return Ok((true, None, None)) };
+        if !notification.is_due(now) {
+            return Ok((!notification.state.is_open(), None, None));
+        }
+        let Dealt { outcome, line, operation } = work(writer, &mut notification, now)?;
+        notification.settle(outcome, now);
+        writer.put(&notification)?;
+        let about = operation.map(|operation| (operation, notification.message.clone()));
+        Ok::<_, StoreError>((!notification.state.is_open(), line, about))
+    });
+    match settled.await {
+        Ok((ended, line, about)) => {
+            if let Some((operation, message)) = about {
+                trace(context, id, operation, &message).await;
+            }
+            if let Some(line) = line {
+                line.log(id);
+            }
+            Ok(ended)
+        }
+        // What one record is wrong with is no reason to keep the others waiting.
+        Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
+            tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
+            put_off(context, id, (&error).into()).await;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Records a notification as a step of the voucher's trace that it is about.
+async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
+    if !context.telemetry.is_on() {
+        return;
+    }
+    let found = context.store.reading(move |reader| reader.get::<Operation>(&operation)).await;
+    // A trace is told less where the store is in trouble, which says so elsewhere.
+    let Ok(Some(operation)) = found else { return };
+    let number = KeyValue::new("cashout.notification", i64::try_from(id).unwrap_or(i64::MAX));
+    let attributes = attributes_of(&operation).into_iter().chain([number]).collect();
+    let step = async { telemetry::note(&masked(message), false) };
+    context.telemetry.step("notification", trace_of(&operation), attributes, step).await;
+}
+
+/// Tries a notification again later whose own effect cannot be stored.
+async fn put_off(context: &Context, id: u64, reason: Sentence) {
+    let now = context.clock.now();
+    let put_off = context.store.write(move |writer: &mut Writer<'_>| {
+        if let Some(mut notification) = writer.get::<Notification>(&id)? {
+            notification.settle(Outcome::Postponed(reason), now);
+            writer.put(&notification)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    // Where even that fails it is due at once, and the next look says so.
+    let _ = put_off.await;
+}

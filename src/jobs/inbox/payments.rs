@@ -1,0 +1,63 @@
+//! Notifications about customers' payments and settlements, applied to what we know of them. No
+//! money of ours is moved by any.
+
+use crate::domain::enterprise::{self, Message, Unreadable};
+use crate::domain::inbox::{Notification, Outcome};
+use crate::domain::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
+use crate::domain::settlement::Settlement;
+use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// Applies a notification to the payment or settlement that it is about.
+pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<Outcome, StoreError> {
+    let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
+    let applied = match enterprise::read(&notification.body) {
+        Ok(Message::Payment(fields)) => match PaymentNotice::read(fields) {
+            Ok(notice) => Ok(take(writer, notice, arrival)?),
+            Err(error) => Err(error),
+        },
+        Ok(Message::Settlement(fields)) => match Settlement::read(fields, arrival) {
+            Ok(settlement) => Ok(settle(writer, settlement)?),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(say!("notice-unreadable", reason))))
+}
+
+fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<Outcome, StoreError> {
+    let reference = notice.transaction_reference.clone();
+    let status = notice.status.as_ref().map_or_else(|| say!("notice-payment-no-status"), Sentence::from);
+    let unreadable = notice.unreadable.clone();
+    let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
+        None => (CustomerPayment::new(notice, arrival), Taken::Latest),
+        Some(mut known) => {
+            let taken = known.take(notice, arrival);
+            (known, taken)
+        }
+    };
+    writer.put(&payment)?;
+    let message = match taken {
+        Taken::Latest => say!("notice-payment-told", reference, status),
+        Taken::Late => say!("notice-payment-late", reference, status),
+        Taken::Repeated => return Ok(Outcome::Ignored(say!("notice-payment-repeated", reference, status))),
+    };
+    let both = |one: Sentence, other: Sentence| say!("both", one, other);
+    let message = unreadable.into_iter().fold(message, both);
+    Ok(Outcome::Applied(message))
+}
+
+fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, StoreError> {
+    let key = (settlement.account.clone(), settlement.reference.clone());
+    let reference = &settlement.reference;
+    let message = match settlement.amount {
+        Some(amount) => say!("notice-settlement-told", reference, amount),
+        None => say!("notice-settlement-no-amount", reference),
+    };
+    let settlement = match writer.get::<Settlement>(&key)? {
+        None => settlement,
+        Some(known) => known.corrected_by(settlement),
+    };
+    writer.put(&settlement)?;
+    Ok(Outcome::Applied(message))
+}

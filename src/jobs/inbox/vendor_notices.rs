@@ -1,0 +1,333 @@
+//! Wallet notices about a vendor as such: identification, documents, bank details. One vendor's follow
+//! each other, and take turns with a run that deals with its shop.
+//!
+//! The notification is the intent: it stays open until Mirakl has been told, and telling it twice is
+//! telling it once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use crate::domain::attempt::is_late;
+use crate::domain::inbox::{Notification, Outcome};
+use crate::domain::notification::{Meaning, WalletNotice};
+use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
+use crate::jobs::inbox::drain::{due, settle};
+use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, line, unreadable, words};
+use crate::jobs::vendor::bank::blocked_by_others;
+use crate::jobs::{Context, JobError};
+use crate::remote::CallError;
+use crate::remote::hipay::BankStatus;
+use crate::remote::mirakl::{Shop, ShopUpdate};
+use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// How many vendors are dealt with at once: each may wait for Mirakl.
+const AT_ONCE: usize = 8;
+/// How long Mirakl may take. What it does not answer in time is told again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// More documents than a vendor has of one type.
+const MOST_DOCUMENTS: usize = 1_000;
+
+/// Deals with every notice about vendors that is due, in the order of arrival for each vendor. One
+/// that cannot be dealt with holds up no other vendor's.
+pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
+    let mut cursor = None;
+    loop {
+        let slice = due(context, true, cursor).await?;
+        let ids = slice.keys.clone();
+        let read = context
+            .store
+            .reading(move |reader| Ok(ids.iter().map(|id| reader.get::<Notification>(id)).collect::<Vec<_>>()));
+        let mut accounts: BTreeMap<Option<u64>, Vec<Notification>> = BTreeMap::new();
+        for one in read.await? {
+            match one {
+                Ok(Some(one)) => accounts.entry(one.account_id).or_default().push(one),
+                Ok(None) => {}
+                Err(error) => tracing::error!(severity = "CRITICAL", action = "notification", "{error}"),
+            }
+        }
+        let outcomes = stream::iter(accounts.into_values())
+            .map(|notifications| each_in_turn(context, notifications))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>();
+        outcomes.await.into_iter().collect::<Result<(), JobError>>()?;
+        cursor = slice.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Result<(), JobError> {
+    for notification in notifications {
+        // The order is kept: what is behind it waits with it.
+        if !one(context, notification).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// True where it came to an end.
+async fn one(context: &Context, notification: Notification) -> Result<bool, JobError> {
+    let id = notification.id;
+    let notice = match WalletNotice::read(&notification.body) {
+        Ok(notice) => notice.received(notification.received_at),
+        Err(error) => {
+            let reason = Sentence::quoting(error.to_string());
+            return settle(context, id, move |_, _, _| Ok(unreadable(reason))).await;
+        }
+    };
+    let (account, own) = (notice.account_id, OwnAccounts::of(&context.config));
+    let vendor = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", account)).await?;
+    let Some(vendor) = vendor else {
+        return settle(context, id, move |_, _, _| Ok(nobodys(account, own))).await;
+    };
+    let mirakl_id = vendor.mirakl_id;
+    let Some(_turn) = context.vendor_turns.try_take(mirakl_id, &context.inbox) else {
+        // A run deals with the shop; the inbox is told when it has done so.
+        return Ok(false);
+    };
+    match notice.meaning() {
+        Meaning::Identification { identified } => {
+            settle(context, id, move |writer, one, now| {
+                change(writer, one, mirakl_id, now, |vendor| identification(vendor, &notice, identified, now))
+            })
+            .await
+        }
+        Meaning::Document { valid, hipay_type } => {
+            settle(context, id, move |writer, one, now| {
+                one.mirakl_id = Some(mirakl_id);
+                document(writer, mirakl_id, &notice, valid, hipay_type, now)
+            })
+            .await
+        }
+        Meaning::BankDetails { validated } => bank_details(context, id, mirakl_id, notice, validated).await,
+        Meaning::Payment { .. } | Meaning::OtherTransaction | Meaning::Unknown => {
+            settle(context, id, move |writer, one, now| {
+                one.mirakl_id = Some(mirakl_id);
+                crate::jobs::inbox::wallet_notices::deal(writer, one, own, now)
+            })
+            .await
+        }
+    }
+}
+
+fn nobodys(account: u64, own: OwnAccounts) -> Dealt {
+    if [own.technical, own.operator].contains(&account) {
+        return Dealt::silently(Outcome::Ignored(say!("notice-own-account", account)));
+    }
+    Dealt::silently(Outcome::Waiting(say!("notice-no-vendor", account)))
+}
+
+/// Reads, changes and stores the vendor of a notice.
+fn change(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    mirakl_id: u64,
+    now: Timestamp,
+    change: impl FnOnce(&mut Vendor) -> Dealt,
+) -> Result<Dealt, StoreError> {
+    notification.mirakl_id = Some(mirakl_id);
+    let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
+        return Ok(Dealt::silently(Outcome::Waiting(say!("notice-vendor-unknown", shop = mirakl_id))));
+    };
+    let mut vendor = known.clone();
+    let dealt = change(&mut vendor);
+    if vendor != known {
+        vendor.updated_at = now;
+        writer.put(&vendor)?;
+    }
+    Ok(dealt)
+}
+
+fn late() -> Dealt {
+    Dealt::silently(Outcome::Ignored(say!("notice-late")))
+}
+
+fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
+    if is_late(notice.at, vendor.identified_as_of, now) {
+        return late();
+    }
+    let known = vendor.identified;
+    vendor.identification_read(identified, notice.at.unwrap_or(now));
+    if identified {
+        let message = if known { say!("notice-identified-known") } else { say!("notice-identified") };
+        return Dealt::silently(Outcome::Applied(message));
+    }
+    let message = say!("notice-not-identified", reason = words(notice.text("message")));
+    vendor.identification_refusal = Some(message.to_string());
+    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
+    Dealt::told(Outcome::Applied(message), line)
+}
+
+/// Writes HiPay's verdict on the documents of this type that were sent last: one, or its two sides.
+fn document(
+    writer: &mut Writer<'_>,
+    mirakl_id: u64,
+    notice: &WalletNotice,
+    valid: bool,
+    hipay_type: Option<u32>,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let said = notice.text("message").filter(|_| !valid).map(line).unwrap_or_default();
+    let query = Query::group("vendor", mirakl_id).descending().limit(MOST_DOCUMENTS);
+    let of_type = |one: &SentDocument| Some(one.hipay_type) == hipay_type;
+    let documents: Vec<_> = writer.page::<SentDocument>(&query)?.items.into_iter().filter(of_type).collect();
+    let latest = documents.first().map(|one| one.sent_at);
+    let mut names = Vec::new();
+    for mut one in documents.into_iter().filter(|one| Some(one.sent_at) == latest) {
+        if is_late(notice.at, one.validation_as_of, now) {
+            return Ok(late());
+        }
+        one.validation = if valid { DocumentValidation::Valid } else { DocumentValidation::Invalid };
+        one.validation_message.clone_from(&said);
+        one.validation_as_of = Some(notice.at.unwrap_or(now));
+        // Not its name: that is often a person's.
+        names.push(say!("document-in-mirakl", document = one.document_id));
+        writer.put(&one)?;
+    }
+    let kind = match (notice.text("document_type_label"), hipay_type) {
+        (Some(label), _) => words(Some(label)),
+        (None, Some(number)) => say!("document-of-type", number),
+        (None, None) => say!("document-of-no-type"),
+    };
+    let both = |one: Sentence, other: Sentence| say!("document-and", one, other);
+    let which = names.into_iter().reduce(both).unwrap_or_else(|| say!("document-none"));
+    if valid {
+        return Ok(Dealt::silently(Outcome::Applied(say!("notice-document-valid", kind, which))));
+    }
+    let reason = words(notice.text("message"));
+    let message = say!("notice-document-refused", kind, which, reason);
+    let line = Line::about_shop(Severity::Error, mirakl_id, &message);
+    Ok(Dealt::told(Outcome::Applied(message), line))
+}
+
+/// Tells Mirakl, then writes down that it has been told.
+async fn bank_details(
+    context: &Context,
+    id: u64,
+    mirakl_id: u64,
+    notice: WalletNotice,
+    validated: bool,
+) -> Result<bool, JobError> {
+    let known = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    let now = context.clock.now();
+    let Some(vendor) = known.filter(|vendor| !is_late(notice.at, vendor.bank_as_of, now)) else {
+        return settle(context, id, move |_, one, _| {
+            one.mirakl_id = Some(mirakl_id);
+            Ok(late())
+        })
+        .await;
+    };
+    let reason = words(notice.text("message"));
+    let told = tokio::time::timeout(PATIENCE, tell_mirakl(context, &vendor, validated, &reason)).await;
+    let told = told.unwrap_or_else(|_| Err(CallError::unknown(say!("call-late", remote = "Mirakl"))));
+    settle(context, id, move |writer, one, now| {
+        let told = match told {
+            Ok(told) => told,
+            Err(error) => return Ok(postponed(one, mirakl_id, &error)),
+        };
+        if told == Told::NotShown {
+            one.mirakl_id = Some(mirakl_id);
+            return Ok(Dealt::silently(Outcome::Waiting(say!("notice-bank-not-shown"))));
+        }
+        change(writer, one, mirakl_id, now, |vendor| {
+            vendor.bank_as_of = Some(notice.at.unwrap_or(now));
+            if validated { approved(vendor, told) } else { refused(vendor, told, &reason) }
+        })
+    })
+    .await
+}
+
+fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError) -> Dealt {
+    notification.mirakl_id = Some(mirakl_id);
+    let message = say!("notice-mirakl-not-told", error);
+    // Told once, not at each try.
+    let line =
+        (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
+    // What Mirakl refuses for good is given up after days; what it could not be told never is.
+    let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
+    let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
+    Dealt { line, ..Dealt::silently(outcome) }
+}
+
+/// What Mirakl was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It knows no such shop (any more).
+    NoShop,
+    /// Nothing: HiPay itself does not show what its notice says.
+    NotShown,
+    /// The change, which left payments blocked or not.
+    Changed { blocked: bool },
+}
+
+/// Mirakl's side of bank details: the shop's KYC status, its suspension, and whether payments are
+/// blocked. A validation ends every block but one that a person has made since this store knows the shop.
+async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason: &str) -> Result<Told, CallError> {
+    let shops = context.mirakl.shops_with(&[vendor.mirakl_id]).await?;
+    if let Some(unreadable) = shops.unreadable.first() {
+        return Err(CallError::unknown(unreadable));
+    }
+    let Some(shop) = shops.rows.into_iter().find(|shop| shop.shop_id == vendor.mirakl_id) else {
+        return Ok(Told::NoShop);
+    };
+    if validated && !is_validated(context, vendor, &shop).await? {
+        return Ok(Told::NotShown);
+    }
+    let blocked = if validated { vendor.is_block_of_person(shop.payment_blocked) } else { shop.payment_blocked };
+    let kyc_reason = format!("HiPay has refused the bank details: {reason}");
+    let update = ShopUpdate {
+        shop_id: vendor.mirakl_id,
+        kyc_status: if validated { "APPROVED" } else { "REFUSED" },
+        kyc_reason: (!validated).then_some(kyc_reason.as_str()),
+        payment_blocked: blocked,
+        suspend: !validated,
+    };
+    context.mirakl.update_shop(update).await?;
+    Ok(Told::Changed { blocked })
+}
+
+/// Whether HiPay shows the bank details that are in Mirakl now as validated. A notice may be about
+/// others that were there before, and a seller may know what the notices of the own wallet are signed with.
+async fn is_validated(context: &Context, vendor: &Vendor, shop: &Shop) -> Result<bool, CallError> {
+    let Some(hipay_id) = vendor.hipay_id else { return Ok(false) };
+    let info = context.hipay.bank_info(hipay_id).await?;
+    let same = shop.bank.as_ref().is_none_or(|bank| same_iban(&bank.iban, &info.iban));
+    Ok(info.status == BankStatus::Validated && same)
+}
+
+fn approved(vendor: &mut Vendor, told: Told) -> Dealt {
+    vendor.bank_status = BankStatus::Validated.code();
+    vendor.bank_refusal = None;
+    let Told::Changed { blocked } = told else {
+        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid-no-shop")));
+    };
+    vendor.bank_details_approved(blocked);
+    vendor.clear_warnings(VendorPart::BankDetails);
+    if !blocked {
+        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid")));
+    }
+    let message = say!("notice-bank-valid-blocked");
+    vendor.warn(blocked_by_others());
+    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
+    Dealt::told(Outcome::Applied(message), line)
+}
+
+fn refused(vendor: &mut Vendor, told: Told, reason: &Sentence) -> Dealt {
+    vendor.bank_status = BankStatus::None.code();
+    let message = say!("notice-bank-refused", reason);
+    vendor.bank_refusal = Some(message.to_string());
+    if let Told::Changed { blocked } = told {
+        vendor.payment_blocked = blocked;
+        vendor.suspended_for_bank_details = true;
+    }
+    let line =
+        Line::about_shop(Severity::Error, vendor.mirakl_id, &format!("{message}; the shop is suspended in Mirakl"));
+    Dealt::told(Outcome::Applied(message), line)
+}

@@ -1,0 +1,315 @@
+//! Wallet notices that need nobody but the store: about transfers and withdrawals, about other money
+//! that moved, and what means nothing to us.
+//!
+//! A notice belongs to an attempt, by its transaction. What it tells ends where a look-up of the same
+//! transaction ends too.
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::domain::attempt::{Attempt, AttemptState, CLOCKS_DIFFER, News, TransactionState};
+use crate::domain::inbox::{Notification, Outcome};
+use crate::domain::money::Amount;
+use crate::domain::movement::Movement;
+use crate::domain::notification::{Meaning, WalletNotice};
+use crate::domain::operation::{Hold, Operation, PaymentKind};
+use crate::jobs::payout::outcome::{Found, take_after_all, take_back, take_over};
+use crate::remote::hipay::Transaction;
+use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// How much of HiPay's words stands in a sentence of ours, in characters.
+const WORDS: usize = 300;
+
+/// HiPay IDs of the marketplace's own accounts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnAccounts {
+    pub(crate) technical: u64,
+    pub(crate) operator: u64,
+}
+
+impl OwnAccounts {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { technical: config.technical_account.hipay_id, operator: config.operator_account.hipay_id }
+    }
+}
+
+/// What came of a notice, and what the log is to say of it once that is on the disk.
+pub(crate) struct Dealt {
+    pub(crate) outcome: Outcome,
+    pub(crate) line: Option<Line>,
+    /// The number of the operation that it is about, if any.
+    pub(crate) operation: Option<u64>,
+}
+
+/// A line for the log.
+pub(crate) struct Line {
+    severity: Severity,
+    mirakl_id: Option<u64>,
+    voucher: Option<String>,
+    message: String,
+}
+
+/// How much it matters, by the names of the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Notice,
+    Warning,
+    Error,
+    Critical,
+}
+
+impl Line {
+    pub(crate) fn about_shop(severity: Severity, mirakl_id: u64, message: &str) -> Self {
+        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.to_owned() }
+    }
+
+    fn about(severity: Severity, operation: &Operation, message: &str) -> Self {
+        let voucher = Some(operation.voucher.clone());
+        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.to_owned() }
+    }
+
+    fn plain(severity: Severity, message: &str) -> Self {
+        Self { severity, mirakl_id: None, voucher: None, message: message.to_owned() }
+    }
+
+    /// Writes it.
+    pub(crate) fn log(&self, notification: u64) {
+        let Self { severity, mirakl_id, voucher, message } = self;
+        let action = "notification";
+        match severity {
+            Severity::Notice => {
+                tracing::info!(severity = "NOTICE", action, notification, mirakl_id, voucher, "{message}");
+            }
+            Severity::Warning => tracing::warn!(action, notification, mirakl_id, voucher, "{message}"),
+            Severity::Error => tracing::error!(action, notification, mirakl_id, voucher, "{message}"),
+            Severity::Critical => {
+                tracing::error!(severity = "CRITICAL", action, notification, mirakl_id, voucher, "{message}");
+            }
+        }
+    }
+}
+
+impl Dealt {
+    pub(crate) fn silently(outcome: Outcome) -> Self {
+        Self { outcome, line: None, operation: None }
+    }
+
+    pub(crate) fn told(outcome: Outcome, line: Line) -> Self {
+        Self { outcome, line: Some(line), operation: None }
+    }
+}
+
+/// HiPay's words on one line and of bounded length; what is said where there are none.
+pub(crate) fn words(text: Option<&str>) -> Sentence {
+    text.map_or_else(|| say!("no-reason"), |text| Sentence::quoting(line(text)))
+}
+
+/// HiPay's words on one line and of bounded length.
+pub(crate) fn line(text: &str) -> String {
+    let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
+}
+
+/// Deals with a notice that needs nobody but the store.
+pub(crate) fn deal(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let notice = match WalletNotice::read(&notification.body) {
+        Ok(notice) => notice.received(notification.received_at),
+        Err(error) => return Ok(unreadable(Sentence::quoting(error.to_string()))),
+    };
+    match notice.meaning() {
+        Meaning::Payment { kind, state } => payment(writer, notification, &notice, kind, state, own, now),
+        Meaning::OtherTransaction => {
+            let movement = Movement::told(&notice, notification.id, notification.received_at);
+            writer.put(&movement)?;
+            let (account, status) = (movement.account_id, line(&movement.status));
+            let message = match movement.amount {
+                Some(amount) => say!("notice-moved", amount, account, status),
+                None => say!("notice-moved-unknown", account, status),
+            };
+            Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
+        }
+        // Dealt with elsewhere where it can be read; here it cannot.
+        Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
+            let (operation, status) = (line(&notice.operation), line(&notice.status));
+            let message = say!("notice-meaningless", operation, status);
+            Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
+        }
+    }
+}
+
+pub(crate) fn unreadable(reason: Sentence) -> Dealt {
+    let message = say!("notice-unreadable", reason);
+    Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
+}
+
+fn payment(
+    writer: &mut Writer<'_>,
+    notification: &mut Notification,
+    notice: &WalletNotice,
+    kind: PaymentKind,
+    state: Option<TransactionState>,
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let Some(transaction_id) = &notice.transaction_id else {
+        let message = say!("notice-no-transaction", kind);
+        return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
+    };
+    let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
+    if let Some(error) = page.unreadable.first() {
+        let line = Line::plain(Severity::Critical, &error.to_string());
+        return Ok(Dealt::told(Outcome::Postponed(error.into()), line));
+    }
+    let Some(operation) = page.items.into_iter().next() else {
+        return Ok(Dealt::silently(match state {
+            None => Outcome::Ignored(say!("notice-authorised")),
+            Some(_) => Outcome::Waiting(say!("notice-no-operation")),
+        }));
+    };
+    notification.mirakl_id = Some(operation.mirakl_id);
+    let about = Some(operation.id);
+    let dealt = of_operation(writer, notification, notice, operation, (transaction_id, kind, state), own, now)?;
+    Ok(Dealt { operation: about, ..dealt })
+}
+
+/// Deals with a notice of a payment of `operation`.
+fn of_operation(
+    writer: &mut Writer<'_>,
+    notification: &Notification,
+    notice: &WalletNotice,
+    mut operation: Operation,
+    (transaction_id, kind, state): (&String, PaymentKind, Option<TransactionState>),
+    own: OwnAccounts,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let attempts = &operation.payment(kind).attempts;
+    let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
+        let message = say!("notice-other-kind", kind);
+        let line = Line::about(Severity::Warning, &operation, &message);
+        return Ok(Dealt::told(Outcome::Ignored(message), line));
+    };
+    // A signature says who speaks, not that it is true of others.
+    if ![attempt.account, own.technical].contains(&notice.account_id) {
+        let (account, meant) = (notice.account_id, attempt.account);
+        let message = say!("notice-foreign-account", transaction = transaction_id, account, meant);
+        let line = Line::about(Severity::Warning, &operation, &message);
+        return Ok(Dealt::told(Outcome::Ignored(message), line));
+    }
+    let Some(state) = state else {
+        return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
+    };
+    if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
+        // A person has looked at it: it is no payment of this operation.
+        return Ok(ignored(say!("notice-known")));
+    }
+    if let Some(difference) = mismatch(notice, &attempt) {
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        return hold(writer, operation, Hold::OtherPayment, message, now);
+    }
+    let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
+    // Without a time of its own it speaks of some time before it came, by our clock.
+    let as_of =
+        notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
+    let news = attempt.judge(state, notice.at, now);
+    match news {
+        News::Known => return Ok(ignored(say!("notice-known"))),
+        News::Late => return Ok(ignored(say!("notice-late"))),
+        News::NotOurs => return Ok(ignored(say!("notice-of-newer-release"))),
+        News::Revoked => {
+            let reason = words(notice.text("message"));
+            let message = say!("notice-revoked", kind, transaction = transaction_id, reason);
+            take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
+            writer.put(&operation)?;
+            let line = Line::about(Severity::Critical, &operation, &message);
+            return Ok(Dealt::told(Outcome::Applied(message), line));
+        }
+        News::New | News::Revived => {}
+    }
+    // A person has accepted another amount of Mirakl's after this attempt was sent.
+    let changed = is_last && kind == PaymentKind::Transfer && attempt.amount != operation.amount;
+    if changed && !state.is_ended() {
+        let difference = say!("differs-told-amount", told = attempt.amount, meant = operation.amount);
+        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        if !operation.candidates.contains(transaction_id) {
+            operation.candidates.push(transaction_id.clone());
+        }
+        return hold(writer, operation, Hold::OtherPayment, message, now);
+    }
+    let executed = state == TransactionState::Captured;
+    let found = found(notice, &attempt, state, as_of);
+    if executed && (news == News::Revived || operation.is_settled()) {
+        let doubled = take_after_all(&mut operation, kind, found, now);
+        writer.put(&operation)?;
+        if let Some(message) = doubled {
+            let line = Line::about(Severity::Critical, &operation, &message);
+            return Ok(Dealt::told(Outcome::Applied(message), line));
+        }
+    } else {
+        take_over(&mut operation, kind, found, now);
+        writer.put(&operation)?;
+    }
+    if state == TransactionState::Captured {
+        return Ok(Dealt::silently(Outcome::Applied(say!("notice-executed", kind))));
+    }
+    let message = say!("notice-not-executed", kind, reason = words(notice.text("message")));
+    let line = Line::about(Severity::Warning, &operation, &message);
+    Ok(Dealt::told(Outcome::Applied(message), line))
+}
+
+fn ignored(reason: Sentence) -> Dealt {
+    Dealt::silently(Outcome::Ignored(reason))
+}
+
+fn hold(
+    writer: &mut Writer<'_>,
+    mut operation: Operation,
+    why: Hold,
+    message: Sentence,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    operation.hold(why, &message, now);
+    writer.put(&operation)?;
+    let line = Line::about(Severity::Critical, &operation, &message);
+    Ok(Dealt::told(Outcome::Applied(message), line))
+}
+
+/// What differs between the payment that HiPay tells of and the one that we meant, as far as the
+/// notice says.
+fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Sentence> {
+    match notice.amount(attempt.amount.currency())? {
+        Ok(told) if told == attempt.amount => None,
+        Ok(told) => Some(say!("differs-told-amount", told, meant = attempt.amount)),
+        Err(error) => Some(say!("differs-unreadable-amount", error = &error, meant = attempt.amount)),
+    }
+}
+
+/// The transaction as a look-up would show it.
+fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> Found {
+    let amount: Amount = attempt.amount;
+    Found {
+        number: attempt.number,
+        reference: attempt.reference.clone(),
+        account: attempt.account,
+        transaction: Transaction {
+            transaction_id: attempt.transaction_id.clone().unwrap_or_default(),
+            state,
+            word: format!("{} {}", notice.operation, notice.status),
+            amount: Some(amount),
+            reference: attempt.reference.clone(),
+            issuer_email: String::new(),
+            recipient_email: String::new(),
+            refusal_reason: notice.text("message").map(line).unwrap_or_default(),
+            kind: String::new(),
+            label: String::new(),
+            fees: None,
+            created_at: None,
+        },
+        as_of,
+    }
+}

@@ -1,0 +1,137 @@
+//! The shops that are about to be paid, read from Mirakl before money is sent: whether they still exist, want to be
+//! paid through HiPay, and whether their payments are blocked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::domain::operation::Operation;
+use crate::domain::vendor::Vendor;
+use crate::jobs::vendor::setup::read_setup;
+use crate::jobs::{Context, JobError, Run, Subject};
+use crate::remote::CallError;
+use crate::remote::mirakl::Shop;
+use crate::store::{StoreError, View, Writer};
+use crate::text::message::say;
+
+/// Operations read from the store at once.
+const SLICE: usize = 100;
+
+/// How often a shop is read again whose vendor changes while it is read.
+const MOST_READINGS: u32 = 5;
+
+/// Reads the shops of these operations, and keeps what Mirakl says of their vendors. Gives the shops of which it
+/// cannot be told: they are not paid in this run. Nothing is sent where Mirakl cannot be asked.
+pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
+    let mut shops = BTreeSet::new();
+    for slice in operations.chunks(SLICE) {
+        let slice = slice.to_vec();
+        let found = context.store.reading(move |reader| {
+            let shops = slice.iter().filter_map(|id| reader.get::<Operation>(id).ok().flatten());
+            Ok(shops.map(|operation| operation.mirakl_id).collect::<Vec<_>>())
+        });
+        shops.extend(found.await?);
+    }
+    let (mut unread, mut ahead) = (BTreeSet::new(), shops.into_iter().collect::<Vec<u64>>());
+    for _ in 0..MOST_READINGS {
+        if ahead.is_empty() {
+            return Ok(unread);
+        }
+        let read = fetch(context, run, &ahead).await?;
+        unread.extend(&read.unread);
+        // Without the field in Mirakl no shop could say that it wants to be paid.
+        if !read.shown.is_empty() && !read.shown.values().any(|shop| shop.wants_hipay) {
+            match read_setup(context, true).await {
+                Ok(setup) if setup.lacks_process_field() => return Err(JobError::Remote(say!("vendors-no-field"))),
+                Ok(_) => {}
+                Err(JobError::Remote(_)) => {
+                    unread.extend(ahead);
+                    return Ok(unread);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let now = context.clock.now();
+        let kept = context.store.write(move |writer: &mut Writer<'_>| write(writer, &read, now));
+        let (gone, changed) = kept.await?;
+        for mirakl_id in gone {
+            run.warn(&Subject::shop(mirakl_id), say!("shop-gone"));
+        }
+        ahead = changed;
+    }
+    unread.extend(ahead);
+    Ok(unread)
+}
+
+/// The shops in Mirakl's answer.
+struct Fetched {
+    /// Those of which it says something, be it that there is no such shop.
+    told: BTreeSet<u64>,
+    shown: BTreeMap<u64, Shop>,
+    unread: BTreeSet<u64>,
+    /// No later than when it was said (UTC).
+    listed_at: Timestamp,
+}
+
+async fn fetch(context: &Context, run: &Run, asked: &[u64]) -> Result<Fetched, JobError> {
+    let mut fetched = Fetched {
+        told: asked.iter().copied().collect(),
+        shown: BTreeMap::new(),
+        unread: BTreeSet::new(),
+        listed_at: context.clock.now(),
+    };
+    let listing = context.mirakl.shops_with(asked).await.map_err(not_asked)?;
+    for unreadable in &listing.unreadable {
+        run.fail(Subject::default(), unreadable.into());
+    }
+    fetched.shown.extend(listing.rows.into_iter().map(|shop| (shop.shop_id, shop)));
+    if listing.unreadable.is_empty() {
+        return Ok(fetched);
+    }
+    // A row that cannot be read may be any of those that are missing: each is asked for by itself.
+    for missing in asked.iter().filter(|id| !fetched.shown.contains_key(id)).copied().collect::<Vec<_>>() {
+        let alone = context.mirakl.shops_with(&[missing]).await.map_err(not_asked)?;
+        if !alone.unreadable.is_empty() {
+            fetched.told.remove(&missing);
+            fetched.unread.insert(missing);
+        }
+        fetched.shown.extend(alone.rows.into_iter().map(|shop| (shop.shop_id, shop)));
+    }
+    Ok(fetched)
+}
+
+fn not_asked(error: CallError) -> JobError {
+    if error.is_credentials() { error.into() } else { JobError::Remote(say!("shops-not-asked", error = &error)) }
+}
+
+/// Gives the shops that are gone since they were last read, and those whose vendor changed while they were read.
+fn write(writer: &mut Writer<'_>, read: &Fetched, now: Timestamp) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    for mirakl_id in &read.told {
+        let Some(known) = writer.get::<Vendor>(mirakl_id)? else { continue };
+        // A notice was faster, and may have changed the shop in Mirakl as well. A time that lies ahead was written by a
+        // wrong clock.
+        if known.updated_at > read.listed_at && known.updated_at <= now {
+            changed.push(*mirakl_id);
+            continue;
+        }
+        let mut vendor = known.clone();
+        match read.shown.get(mirakl_id) {
+            Some(shop) => {
+                vendor.blocked_by_person = known.is_block_of_person(shop.payment_blocked);
+                vendor.payment_blocked = shop.payment_blocked;
+                vendor.enabled = shop.wants_hipay;
+                vendor.gone = false;
+            }
+            None => vendor.gone = true,
+        }
+        if vendor.gone && !known.gone {
+            gone.push(*mirakl_id);
+        }
+        if vendor != known || known.updated_at > now {
+            vendor.updated_at = now;
+            writer.put(&vendor)?;
+        }
+    }
+    Ok((gone, changed))
+}

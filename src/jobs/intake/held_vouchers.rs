@@ -1,0 +1,102 @@
+//! Vouchers that have made no operation yet: tried again at every run of `cashout:generate`.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use jiff::civil::Date;
+
+use crate::domain::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord};
+use crate::jobs::intake::generate::Generation;
+use crate::jobs::intake::shown_vouchers::{Shown, ShownVouchers};
+use crate::jobs::{JobError, Subject};
+use crate::store::{Query, View, Writer};
+use crate::text::message::say;
+
+impl Generation<'_> {
+    /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
+    /// it may have been paid by hand, or changed.
+    pub(crate) async fn held(&self) -> Result<(), JobError> {
+        for (cycle_date, records) in self.waiting().await? {
+            if self.run.is_stopping() {
+                return Ok(());
+            }
+            self.run.stage(&format!("held vouchers of {cycle_date}"), records.len());
+            let vouchers: Vec<&Voucher> = records.iter().map(|record| &record.voucher).collect();
+            match ShownVouchers::read(self.context, &vouchers).await {
+                Ok(shown) => self.again(records, &shown).await?,
+                Err(error) if error.is_credentials() => return Err(error.into()),
+                Err(error) => {
+                    let message = say!("held-not-read", date = cycle_date, error = &error);
+                    self.run.fail(Subject::default(), message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The held vouchers that this run has not met yet, by cycle.
+    async fn waiting(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
+        let mut waiting: BTreeMap<Date, Vec<VoucherRecord>> = BTreeMap::new();
+        let mut cursor = None;
+        loop {
+            let query = Query::group("held", ()).limit(1_000).after(cursor.take());
+            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
+            for error in page.unreadable {
+                self.run.settle(Subject::default(), Err(error.into()));
+            }
+            let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in page.items {
+                let met = dealt_with.contains(&record.voucher.key());
+                let over = record.held == Some(HeldBecause::Settled)
+                    || (self.is_too_early(&record.voucher) && !record.released);
+                if !met && !over {
+                    waiting.entry(record.cycle_date).or_default().push(record);
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(waiting);
+            }
+        }
+    }
+
+    async fn again(&self, records: Vec<VoucherRecord>, shown: &ShownVouchers) -> Result<(), JobError> {
+        let mut current = Vec::new();
+        for record in records {
+            let known = &record.voucher;
+            match shown.of(known) {
+                Shown::Row(ListedVoucher { voucher, unusable: None }) => {
+                    let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
+                    current.push(voucher);
+                }
+                // A person has released what Mirakl does not show any more.
+                Shown::Gone if record.released => current.push(record.voucher),
+                Shown::Gone => {
+                    let subject = Subject::voucher(known.shop_id, &known.number);
+                    let warned =
+                        async { self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown)) };
+                    self.run.item(warned).await;
+                    self.note_gone(record.voucher.key()).await?;
+                }
+                Shown::Row(_) | Shown::Unsaid => {
+                    let subject = Subject::voucher(known.shop_id, &known.number);
+                    self.run.item(async { self.run.fail(subject, say!("held-unsaid")) }).await;
+                }
+            }
+        }
+        self.all(current).await;
+        Ok(())
+    }
+
+    /// Keeps that Mirakl does not show a held voucher any more, unless somebody has decided on it meanwhile.
+    async fn note_gone(&self, key: (String, u64, String)) -> Result<(), JobError> {
+        let noted =
+            self.context.store.write(move |writer: &mut Writer<'_>| match writer.get::<VoucherRecord>(&key)? {
+                Some(record) if record.held.is_some_and(|held| held != HeldBecause::Settled) && !record.released => {
+                    writer.put(&VoucherRecord { held: Some(HeldBecause::NotShown), ..record })
+                }
+                Some(_) | None => Ok(()),
+            });
+        Ok(noted.await?)
+    }
+}

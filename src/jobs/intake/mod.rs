@@ -1,0 +1,9 @@
+//! From Mirakl's vouchers to operations, and what Mirakl shows of them later.
+
+pub(super) mod booking;
+pub(super) mod fresh_shops;
+pub(super) mod generate;
+pub(super) mod held_vouchers;
+pub(super) mod shown_vouchers;
+pub(super) mod unpaid_vouchers;
+pub(super) mod voucher_choices;

@@ -1,0 +1,106 @@
+//! Mirakl's present rows of known vouchers, found by any number that they are known by.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
+use crate::jobs::Context;
+use crate::remote::CallError;
+use crate::remote::mirakl::Listing;
+
+/// Margin around the instant at which a voucher was made.
+const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Vouchers that were made closer together than this are read in one list.
+const READ_TOGETHER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Mirakl's present word on a known voucher.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shown<'a> {
+    /// This.
+    Row(&'a ListedVoucher),
+    /// Mirakl does not show it any more.
+    Gone,
+    /// Nothing certain: the source that it was read from cannot be read any more, or shows rows that cannot be
+    /// recognised.
+    Unsaid,
+}
+
+/// The vouchers that Mirakl shows now of some time.
+pub(crate) struct ShownVouchers {
+    rows: Vec<ListedVoucher>,
+    by_identity: HashMap<(&'static str, u64, String), usize>,
+    /// The sources of which every row was recognised.
+    whole: BTreeSet<VoucherSource>,
+}
+
+impl ShownVouchers {
+    /// Reads the time in which `known` were made: from the configured source, and from those that they were
+    /// read from before.
+    pub(crate) async fn read(context: &Context, known: &[&Voucher]) -> Result<Self, CallError> {
+        let configured = context.config.mirakl.voucher_source;
+        let made = known.iter().filter_map(|voucher| voucher.created_at);
+        let intervals = intervals(made.collect());
+        let former: BTreeSet<VoucherSource> =
+            known.iter().map(|voucher| voucher.source).filter(|source| *source != configured).collect();
+        let mut shown = Self { rows: Vec::new(), by_identity: HashMap::new(), whole: BTreeSet::new() };
+        for source in std::iter::once(configured).chain(former) {
+            let mut whole = true;
+            for (start, end) in &intervals {
+                match context.mirakl.listed_vouchers(source, *start, *end).await {
+                    Ok(Listing { rows, unreadable }) => {
+                        whole &= unreadable.is_empty();
+                        for row in rows {
+                            shown.add(row);
+                        }
+                    }
+                    // The former source may be gone for good.
+                    Err(CallError::Rejected(_)) if source != configured => whole = false,
+                    Err(error) => return Err(error),
+                }
+            }
+            if whole {
+                shown.whole.insert(source);
+            }
+        }
+        Ok(shown)
+    }
+
+    fn add(&mut self, row: ListedVoucher) {
+        let shop_id = row.voucher.shop_id;
+        for (kind, number) in row.voucher.identities() {
+            // The configured source is read first, and stands.
+            self.by_identity.entry((kind, shop_id, number)).or_insert(self.rows.len());
+        }
+        self.rows.push(row);
+    }
+
+    /// Finds Mirakl's present word on `voucher`.
+    pub(crate) fn of(&self, voucher: &Voucher) -> Shown<'_> {
+        let found = voucher.identities().into_iter().find_map(|(kind, number)| {
+            let at = self.by_identity.get(&(kind, voucher.shop_id, number))?;
+            self.rows.get(*at)
+        });
+        match found {
+            Some(row) => Shown::Row(row),
+            None if voucher.created_at.is_some() && self.whole.contains(&voucher.source) => Shown::Gone,
+            None => Shown::Unsaid,
+        }
+    }
+}
+
+/// The intervals that contain all instants, those that lie close together in one.
+fn intervals(mut made: Vec<Timestamp>) -> Vec<(Timestamp, Timestamp)> {
+    made.sort_unstable();
+    let mut intervals: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for at in made {
+        let start = at.checked_sub(MARGIN).unwrap_or(at);
+        let end = at.checked_add(MARGIN).unwrap_or(at);
+        match intervals.last_mut() {
+            Some(last) if start.duration_since(last.1) < READ_TOGETHER => last.1 = end,
+            Some(_) | None => intervals.push((start, end)),
+        }
+    }
+    intervals
+}

@@ -1,0 +1,194 @@
+//! The vouchers of operations that are about to be paid, read again before money is sent: what Mirakl shows as
+//! paid, as another provider's, with other amounts or not at all is held for a person.
+
+use std::collections::BTreeMap;
+
+use crate::domain::attempt::AttemptState;
+use crate::domain::operation::{Beneficiary, Hold, Operation, Status};
+use crate::domain::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
+use crate::jobs::intake::shown_vouchers::{Shown, ShownVouchers};
+use crate::jobs::ledger::of_voucher;
+use crate::jobs::payout::due;
+use crate::jobs::payout::pay::subject;
+use crate::jobs::{Context, JobError, Run};
+use crate::remote::CallError;
+use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// Operations that are read from the store at once.
+const SLICE: usize = 500;
+
+/// The statuses of operations whose transfer is sent or repeated.
+const UNPAID: [Status; 5] = [
+    Status::TransferSending,
+    Status::TransferNegative,
+    Status::TransferFailed,
+    Status::Created,
+    Status::TransferVendorDisabled,
+];
+
+/// Reads the vouchers of all operations whose transfer is due, and holds those that are not to be paid as they
+/// are. Nothing is sent where Mirakl cannot be asked.
+pub(crate) async fn read_again(context: &Context, run: &Run) -> Result<(), JobError> {
+    let ids = due::ids(context, &UNPAID).await?;
+    let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
+    for slice in ids.chunks(SLICE) {
+        let slice = slice.to_vec();
+        let found = context.store.reading(move |reader| {
+            let mut found = Vec::new();
+            for id in slice {
+                if let Ok(Some(operation)) = reader.get::<Operation>(&id) {
+                    found.extend(record_of(reader, &operation)?);
+                }
+            }
+            Ok(found)
+        });
+        records.extend(found.await?.into_iter().map(|record| (record.voucher.key(), record)));
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    let vouchers: Vec<&Voucher> = records.values().map(|record| &record.voucher).collect();
+    let shown = ShownVouchers::read(context, &vouchers).await.map_err(not_asked)?;
+    for record in records.values() {
+        hold_what_differs(context, run, record, shown.of(&record.voucher)).await?;
+    }
+    Ok(())
+}
+
+fn not_asked(error: CallError) -> JobError {
+    if error.is_credentials() { error.into() } else { JobError::Remote(say!("transfers-not-asked", error = &error)) }
+}
+
+/// The record of an operation's voucher.
+pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Option<VoucherRecord>, StoreError> {
+    for source in [VoucherSource::Invoices, VoucherSource::BillingCycles] {
+        let key = (source.name().to_owned(), operation.mirakl_id, operation.voucher.clone());
+        if let Some(record) = view.get::<VoucherRecord>(&key)? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// Holds the voucher's operations that Mirakl's present word speaks against, and are not transferred.
+pub(crate) async fn hold_what_differs(
+    context: &Context,
+    run: &Run,
+    record: &VoucherRecord,
+    shown: Shown<'_>,
+) -> Result<(), JobError> {
+    let objections: Vec<(Beneficiary, Hold, Sentence)> = Beneficiary::ALL
+        .into_iter()
+        .flat_map(|beneficiary| {
+            let objections = objections(record, shown, beneficiary);
+            objections.into_iter().map(move |(why, sentence)| (beneficiary, why, sentence))
+        })
+        .collect();
+    if objections.is_empty() {
+        return Ok(());
+    }
+    let (shop_id, number, now) = (record.voucher.shop_id, record.voucher.number.clone(), context.clock.now());
+    let changed_to = match shown {
+        Shown::Row(row) if row.unusable.is_none() => Some((row.voucher.vendor_amount, row.voucher.operator_amount)),
+        Shown::Row(_) | Shown::Gone | Shown::Unsaid => None,
+    };
+    let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
+    let changed_to = changed_to.filter(|shown| *shown != first);
+    let (mut kept, known_change) = (record.clone(), record.changed_to);
+    let held = context.store.write(move |writer: &mut Writer<'_>| {
+        let operations = [Beneficiary::Vendor, Beneficiary::Operator]
+            .map(|beneficiary| writer.by_unique::<Operation>("voucher", (shop_id, number.clone(), beneficiary)));
+        let mut operations: Vec<Operation> =
+            operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        for of in operations.clone() {
+            operations.extend(remainders(writer, &of)?);
+        }
+        let transferred: Vec<Beneficiary> =
+            operations.iter().filter(|one| has_transferred(one)).map(|one| one.beneficiary).collect();
+        if changed_to != known_change {
+            kept.changed_to = changed_to;
+            writer.put(&kept)?;
+        }
+        let mut held = Vec::new();
+        for mut operation in operations {
+            // The first objection that is not waived. After our transfer to the seller, PAID refers to that transfer; our
+            // transfer of a commission does not explain it.
+            let paid_by_us = transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
+            let objection = objections.iter().find(|(beneficiary, why, _)| {
+                let ours = *why == Hold::PaidInMirakl && paid_by_us;
+                *beneficiary == operation.beneficiary && !ours && !operation.waived.contains(why)
+            });
+            let Some((_, why, sentence)) = objection else { continue };
+            // A hold that ends by itself must not hide this one.
+            // Another amount than the one that was told has to be told.
+            let replaced =
+                operation.held_for == Some(Hold::LedgerUnread) || operation.held_for == Some(Hold::AmountChanged);
+            if operation.held.is_some() && (!replaced || operation.held.as_deref() == Some(sentence.text())) {
+                continue;
+            }
+            if UNPAID.contains(&operation.status) {
+                operation.hold(*why, sentence, now);
+                writer.put(&operation)?;
+                held.push((operation, sentence.clone()));
+            }
+        }
+        Ok::<_, StoreError>(held)
+    });
+    for (operation, sentence) in held.await? {
+        run.count_amount("held", operation.amount);
+        run.warn(&subject(&operation), say!("generate-held", amount = operation.amount, reason = sentence));
+    }
+    Ok(())
+}
+
+/// The operations that a voucher has made, and what was left of them, the oldest first.
+pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Operation>, StoreError> {
+    let mut operations = BTreeMap::new();
+    for (_, number) in record.voucher.identities() {
+        for beneficiary in Beneficiary::ALL {
+            let made = (record.voucher.shop_id, number.clone(), beneficiary);
+            if let Some(operation) = view.by_unique::<Operation>("voucher", made)? {
+                let rests = remainders(view, &operation)?;
+                operations.extend([operation].into_iter().chain(rests).map(|one| (one.id, one)));
+            }
+        }
+    }
+    Ok(operations.into_values().collect())
+}
+
+/// What was left of the operation when smaller payments were taken for it.
+pub(crate) fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, StoreError> {
+    let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
+    Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
+}
+
+/// Returns true where HiPay has executed a transfer of it.
+fn has_transferred(operation: &Operation) -> bool {
+    operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
+}
+
+/// Lists what Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
+fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Sentence)> {
+    let ListedVoucher { voucher, unusable } = match shown {
+        Shown::Row(row) => row,
+        Shown::Gone => return vec![(Hold::VoucherGone, say!("generate-gone"))],
+        Shown::Unsaid => return Vec::new(),
+    };
+    let mut objections = Vec::new();
+    if voucher.is_paid_already() {
+        objections.push((Hold::PaidInMirakl, say!("generate-paid")));
+    }
+    if voucher.is_of_other_provider() {
+        let provider = voucher.pay_out_provider.clone().unwrap_or_default();
+        objections.push((Hold::OtherProvider, say!("generate-other-provider", provider)));
+    }
+    let (first, now) = match beneficiary {
+        Beneficiary::Vendor => (record.voucher.vendor_amount, voucher.vendor_amount),
+        Beneficiary::Operator => (record.voucher.operator_amount, voucher.operator_amount),
+    };
+    if unusable.is_none() && first != now {
+        objections.push((Hold::AmountChanged, say!("generate-amount-changed", first, now)));
+    }
+    objections
+}

@@ -1,0 +1,76 @@
+//! A person's choices on a voucher that has made no operation: release it, or settle it.
+
+use crate::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
+use crate::jobs::{Context, JobError};
+use crate::store::{View, Writer};
+use crate::text::message::{Sentence, asker, say};
+
+/// Does what a person has chosen about the voucher `id`, and keeps who, when and why. A release has the next run
+/// of `cashout:generate` make its operations, whatever holds it; settled, it is never paid from here. Refused
+/// where the choice would change nothing.
+pub async fn choose_for_voucher(
+    context: &Context,
+    id: &str,
+    choice: VoucherChoice,
+    reason: &str,
+    asked_by: &str,
+) -> Result<VoucherRecord, JobError> {
+    let (now, reason, who, id) = (context.clock.now(), reason.trim().to_owned(), asked_by.to_owned(), id.to_owned());
+    if choice == VoucherChoice::Settle && reason.is_empty() {
+        return Err(JobError::Refused(say!("voucher-no-reason")));
+    }
+    let chosen = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(key) = VoucherRecord::key_of(&id) else {
+            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+        };
+        let Some(mut record) = writer.get::<VoucherRecord>(&key)? else {
+            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+        };
+        apply(&mut record, choice)?;
+        record.story.push(VoucherNote { at: now, choice, who, reason });
+        writer.put(&record)?;
+        Ok(record)
+    });
+    let record = chosen.await?;
+    let note = say!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
+    let (mirakl_id, voucher) = (record.voucher.shop_id, record.voucher.number.as_str());
+    tracing::warn!(action = "voucher", mirakl_id, voucher, "{note}");
+    Ok(record)
+}
+
+/// Why a choice would change nothing about a voucher; `None` where it does what it says.
+pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Sentence> {
+    let voucher = record.id();
+    let Some(held) = record.held else { return Some(say!("voucher-has-operations", voucher)) };
+    match (choice, held) {
+        (VoucherChoice::Settle, HeldBecause::Settled) => Some(say!("voucher-settled-already", voucher)),
+        // A run makes them by itself once that is so; before, nobody can be paid.
+        (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
+            Some(say!("voucher-release-useless", voucher, reason = &held))
+        }
+        (VoucherChoice::Release, _) if record.released => Some(say!("voucher-released-already", voucher)),
+        (VoucherChoice::Settle | VoucherChoice::Release, _) => None,
+        (VoucherChoice::Unknown, _) => Some(say!("voucher-unknown-choice", voucher)),
+    }
+}
+
+/// Does what was chosen, or says why it would do nothing.
+fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobError> {
+    if let Some(why) = refuses(record, choice) {
+        return Err(JobError::Refused(why));
+    }
+    match choice {
+        VoucherChoice::Settle => {
+            record.held = Some(HeldBecause::Settled);
+            record.released = false;
+        }
+        VoucherChoice::Release => {
+            record.released = true;
+            if record.held == Some(HeldBecause::Settled) {
+                record.held = Some(HeldBecause::OutsideCycles);
+            }
+        }
+        VoucherChoice::Unknown => {}
+    }
+    Ok(())
+}

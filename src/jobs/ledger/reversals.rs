@@ -1,0 +1,332 @@
+//! Payments that HiPay takes back after it had executed them, or executes after it had shown them as failed: found in
+//! its ledger, also without a notice.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::attempt::{Attempt, AttemptState, TransactionState};
+use crate::domain::ledger::{LedgerAccount, LedgerEntry};
+use crate::domain::operation::{Operation, PaymentKind, Status};
+use crate::jobs::ledger::Ledger;
+use crate::jobs::payout::outcome::{self, Found};
+use crate::jobs::payout::pay::subject;
+use crate::jobs::{Context, JobError, Run, Subject};
+use crate::remote::CallError;
+use crate::remote::hipay::Transaction;
+use crate::store::{Query, View};
+use crate::text::message::{Sentence, say};
+
+/// The age up to which executed and given-up payments are looked at again.
+const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// An account is looked at again this long after the last time, and a payment this long after it was executed:
+/// once a day, by runs that are not on the minute.
+const OFTEN: SignedDuration = SignedDuration::from_hours(20);
+
+/// Rows read in one slice.
+const SLICE: usize = 500;
+
+/// Every status of an operation that HiPay has executed a payment of, or has shown one as failed.
+const LOOKED_AT_AGAIN: [Status; 15] = [
+    Status::Created,
+    Status::TransferSending,
+    Status::TransferRequested,
+    Status::TransferNegative,
+    Status::TransferFailed,
+    Status::TransferVendorDisabled,
+    Status::TransferSuccess,
+    Status::WithdrawSending,
+    Status::WithdrawRequested,
+    Status::WithdrawSuccess,
+    Status::WithdrawFailed,
+    Status::WithdrawNegative,
+    Status::WithdrawCanceled,
+    Status::WithdrawVendorDisabled,
+    Status::WithdrawPaymentBlocked,
+];
+
+/// When everything that was due was last looked at.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct LastLook {
+    at: Timestamp,
+}
+
+const DOCUMENT: &str = "reversals";
+
+/// Looks once a day at everything that was executed or given up within the last ninety days.
+pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+    let now = context.clock.now();
+    // Where the clock was set back, the last look lies ahead.
+    let long_ago = |at: Timestamp| now.duration_since(at).abs() >= OFTEN;
+    let last = context.store.reading(|reader| reader.get_document::<LastLook>(DOCUMENT)).await?;
+    if last.is_some_and(|last| !long_ago(last.at)) {
+        return Ok(());
+    }
+    let mut due = Vec::new();
+    for (account, since) in accounts(context, run).await? {
+        let known = context.store.reading(move |reader| reader.get::<LedgerAccount>(&account)).await?;
+        if known.and_then(|known| known.looked_again_at).is_none_or(long_ago) {
+            due.push((account, since));
+        }
+    }
+    let some = !due.is_empty();
+    run.stage("accounts looked at again", due.len());
+    let unread = std::sync::Mutex::new(Vec::new());
+    let unread_accounts = &unread;
+    stream::iter(due)
+        .for_each_concurrent(context.in_hand(), |(account, since)| async move {
+            if run.is_stopping() {
+                return;
+            }
+            let looking = async {
+                let technical = context.config.technical_account.hipay_id;
+                let ledger = if account == technical {
+                    Ledger::of_technical_account(context)
+                } else {
+                    Ledger::of_wallet(context, account)
+                };
+                let looked = ledger.look_again(since).await;
+                // What was found before the reading failed is found.
+                if let Err(error) = ledger.tell(run, memory).await {
+                    run.settle(Subject::default(), Err(error));
+                }
+                match looked {
+                    Ok(()) => {}
+                    Err(error) if error.is_credentials() => run.abort(error.into()),
+                    Err(error) => unread_accounts.lock().unwrap_or_else(PoisonError::into_inner).push(error),
+                }
+            };
+            run.item(looking).await;
+        })
+        .await;
+    let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = unread.first() {
+        run.warn(&Subject::default(), say!("reversals-unread", number = unread.len(), error));
+        return Ok(());
+    }
+    if some && !run.is_stopping() {
+        let looked = context.store.write(move |writer| writer.put_document(DOCUMENT, &LastLook { at: now }));
+        looked.await?;
+    }
+    Ok(())
+}
+
+/// The accounts whose payments were executed or given up within the last ninety days, and since when.
+async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
+    let now = context.clock.now();
+    let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
+    let until = now.checked_sub(OFTEN).unwrap_or(Timestamp::MIN);
+    let technical = context.config.technical_account.hipay_id;
+    let mut accounts: BTreeMap<u64, Timestamp> = BTreeMap::new();
+    for status in LOOKED_AT_AGAIN {
+        let mut cursor = None;
+        loop {
+            // An operation changes no earlier than its payment is executed.
+            let query = Query::group("status", status.code()).from(from).limit(SLICE).after(cursor.take());
+            let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+            for error in page.unreadable {
+                run.settle(Subject::default(), Err(error.into()));
+            }
+            for operation in page.items {
+                for kind in PaymentKind::ALL {
+                    let over = operation.payment(kind).attempts.iter().filter(|attempt| {
+                        let may_be_shown = attempt.transaction_id.is_some() || attempt.state == AttemptState::Sending;
+                        let given_up =
+                            is_given_up(&operation, attempt, attempt.transaction_id.as_ref()) && may_be_shown;
+                        let captured = attempt.state == AttemptState::Captured;
+                        (captured || given_up) && (from..=until).contains(&attempt.updated_at)
+                    });
+                    for attempt in over {
+                        let account = match kind {
+                            PaymentKind::Transfer => technical,
+                            PaymentKind::Withdrawal => attempt.account,
+                        };
+                        let since = accounts.entry(account).or_insert(attempt.intended_at);
+                        *since = attempt.intended_at.min(*since);
+                    }
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(accounts)
+}
+
+/// Takes back what the ledger shows as not executed any more, once HiPay's own answer says the same.
+pub(crate) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+    for entry in ledger.take_reversed() {
+        match take_one_back(context, run, ledger, &entry).await {
+            Ok(()) => {}
+            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
+            Err(error) => run.settle(Subject::default(), Err(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Takes over what the ledger shows as executed although it counted as over, or its operation was settled, once HiPay's
+/// own answer says the same. A notice says so as well, and may be lost.
+pub(crate) async fn take_after_all(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+    for entry in ledger.take_revived() {
+        match take_one_after_all(context, run, ledger, &entry).await {
+            Ok(()) => {}
+            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
+            Err(error) => run.settle(Subject::default(), Err(error)),
+        }
+    }
+    Ok(())
+}
+
+async fn take_one_after_all(
+    context: &Context,
+    run: &Run,
+    ledger: &Ledger<'_>,
+    entry: &LedgerEntry,
+) -> Result<(), JobError> {
+    let Some(id) = entry.operation else { return Ok(()) };
+    let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let Some((kind, attempt)) = known.and_then(|operation| given_up_as(&operation, entry)) else { return Ok(()) };
+    let asked_at = context.clock.now();
+    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
+        Ok(Some(shown)) if shown.state == TransactionState::Captured => shown,
+        Ok(shown) => {
+            let why = shown.map_or_else(|| say!("sync-not-shown"), |shown| say!("sync-shown-as", state = shown.word));
+            execution_not_confirmed(run, entry, &why);
+            return Ok(());
+        }
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            execution_not_confirmed(run, entry, &Sentence::from(&error));
+            return Ok(());
+        }
+    };
+    let (as_of, sought) = (context.hipay.as_of(asked_at), entry.clone());
+    let (taken, is_taken) = tokio::sync::oneshot::channel();
+    let changed = outcome::update(context, id, move |operation, now| {
+        let Some((kind, attempt)) = given_up_as(operation, &sought) else { return false };
+        let Attempt { number, reference, account, .. } = attempt;
+        let found = Found { number, reference, account, transaction, as_of };
+        taken.send(outcome::take_after_all(operation, kind, found, now)).is_ok()
+    });
+    if let (Some(operation), Ok(Some(message))) = (changed.await?, is_taken.await) {
+        run.critical(subject(&operation), message);
+    }
+    Ok(())
+}
+
+/// The payment that an executed entry is of, and its attempt, where no run looks for its outcome any more.
+fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKind, Attempt)> {
+    let is_it = |attempt: &&Attempt| attempt.is_of(&entry.transaction_id, &entry.reference);
+    PaymentKind::ALL.into_iter().find_map(|kind| {
+        let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
+        is_given_up(operation, attempt, Some(&entry.transaction_id)).then(|| (kind, attempt.clone()))
+    })
+}
+
+/// Returns true if no run looks any more for what became of the attempt, which was not executed.
+/// `id` is HiPay's id of the transaction, where it is known.
+pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&String>) -> bool {
+    // A person has looked at it: it is no payment of the operation, or the one that settled it.
+    let seen = |id: &String| operation.candidates.contains(id) && attempt.transaction_id.as_ref() != Some(id);
+    let looked_at = id.is_some_and(|id| operation.dismissed.contains(id) || seen(id));
+    let given_up = match attempt.state {
+        AttemptState::Ended => true,
+        AttemptState::Sending | AttemptState::Requested | AttemptState::Refused => operation.is_settled(),
+        AttemptState::Captured | AttemptState::Unknown => false,
+    };
+    given_up && !looked_at
+}
+
+async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry: &LedgerEntry) -> Result<(), JobError> {
+    let Some(id) = entry.operation else { return Ok(()) };
+    let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
+    let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
+        return Ok(());
+    };
+    // What a list shows is confirmed by the transaction itself: a person is called because of it.
+    let asked_at = context.clock.now();
+    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
+        Ok(Some(transaction)) => transaction,
+        Ok(None) => {
+            not_confirmed(run, entry, &say!("sync-not-shown"));
+            return Ok(());
+        }
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            not_confirmed(run, entry, &Sentence::from(&error));
+            return Ok(());
+        }
+    };
+    match transaction.state {
+        TransactionState::Captured => return Ok(()),
+        TransactionState::Pending | TransactionState::Standby => {
+            not_confirmed(run, entry, &say!("sync-shown-as", state = &transaction.word));
+            return Ok(());
+        }
+        TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
+    }
+    let as_of = context.hipay.as_of(asked_at);
+    let reason = outcome::reason(&transaction);
+    let (transaction_id, word) = (transaction.transaction_id.clone(), transaction.word.clone());
+    let message = say!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);
+    let said = message.clone();
+    let (taken, is_taken) = tokio::sync::oneshot::channel();
+    let changed = outcome::update(context, id, move |operation, now| {
+        let Some((kind, attempt)) = executed_as(operation, &transaction_id) else { return false };
+        let Attempt { number, reference, account, .. } = attempt;
+        let found = Found { number, reference, account, transaction, as_of };
+        outcome::take_back(operation, kind, found, &said, now);
+        taken.send(()).is_ok()
+    });
+    if let (Some(operation), Ok(())) = (changed.await?, is_taken.await) {
+        run.critical(subject(&operation), message);
+    }
+    Ok(())
+}
+
+/// The payment that a transaction is of, and its attempt, where that counts as executed.
+fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKind, Attempt)> {
+    let is_it = |attempt: &&Attempt| {
+        attempt.transaction_id.as_deref() == Some(transaction_id) && attempt.state == AttemptState::Captured
+    };
+    PaymentKind::ALL.into_iter().find_map(|kind| {
+        let attempt = operation.payment(kind).attempts.iter().find(is_it)?;
+        Some((kind, attempt.clone()))
+    })
+}
+
+/// What HiPay shows of the transaction to the account that paid, else to the one whose list shows it: the technical
+/// account may be another one by now.
+async fn confirmation(
+    context: &Context,
+    ledger: &Ledger<'_>,
+    (kind, account): (PaymentKind, u64),
+    entry: &LedgerEntry,
+) -> Result<Option<Transaction>, CallError> {
+    let shown = context.hipay.transaction(kind, account, &entry.transaction_id).await?;
+    if shown.is_some() {
+        return Ok(shown);
+    }
+    context.hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await
+}
+
+/// The list shows that a payment was executed after all, and HiPay does not confirm it: the next look asks again.
+fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
+    run.fail(
+        Subject::default(),
+        say!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
+    );
+}
+
+/// The list shows that a payment was taken back, and HiPay does not confirm it: the next look asks again.
+fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
+    run.fail(Subject::default(), say!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
+}

@@ -1,0 +1,139 @@
+//! What a run has to do: the operations in given statuses, the oldest cycle first.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use crate::domain::money::{Amount, Currency};
+use crate::domain::operation::{Hold, Operation, Status};
+use crate::jobs::batch::trace::{attributes_of, trace_of};
+use crate::jobs::payout::pay::subject;
+use crate::jobs::{Context, JobError, Run, Subject};
+use crate::platform::telemetry;
+use crate::store::{Query, Reader, StoreError, View};
+
+/// Rows read in one slice, so that no read transaction stays open for long.
+const SLICE: usize = 2_000;
+
+/// The numbers of all operations in `statuses`, in the order of the statuses, the oldest cycle
+/// first. Held ones are left out.
+pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u64>, StoreError> {
+    let mut ids = Vec::new();
+    for status in statuses {
+        let mut cursor = None;
+        loop {
+            let query = Query::group("due", status.code()).limit(SLICE).after(cursor.take());
+            let slice = context.store.reading(move |reader| reader.keys::<Operation>(&query)).await?;
+            ids.extend(slice.keys);
+            cursor = slice.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    ids.extend(held_for(context, statuses, &[Hold::LedgerUnread]).await?);
+    Ok(ids)
+}
+
+/// The operations in `statuses` that are held for one of `reasons`. Each run tries those that are held only until HiPay's
+/// ledger can be read, and what was sent before a person held it is looked up all the same.
+pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[Hold]) -> Result<Vec<u64>, StoreError> {
+    let mut ids = Vec::new();
+    let mut cursor = None;
+    loop {
+        let query = Query::group("held", ()).limit(SLICE).after(cursor.take());
+        let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+        let waiting = |operation: &&Operation| {
+            operation.held_for.is_some_and(|why| reasons.contains(&why)) && statuses.contains(&operation.status)
+        };
+        ids.extend(page.items.iter().filter(waiting).map(|operation| operation.id));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(ids);
+        }
+    }
+}
+
+/// The numbers of the operations in `statuses` whose cycle was before `before`, the oldest first, whatever
+/// their status. Held ones are left out.
+pub(crate) async fn before(context: &Context, statuses: &[Status], before: Timestamp) -> Result<Vec<u64>, StoreError> {
+    let mut found = Vec::new();
+    for status in statuses {
+        let mut cursor = None;
+        loop {
+            let query = Query::group("due", status.code()).to(before).limit(SLICE).after(cursor.take());
+            let slice = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
+            found.extend(slice.items.iter().map(|operation| (operation.cycle_at, operation.id)));
+            cursor = slice.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Does `work` on each of the operations, many at once, and tells what came of each.
+pub(crate) async fn each<F: Future<Output = Result<(), JobError>>>(
+    context: &Context,
+    run: &Run,
+    ids: Vec<u64>,
+    work: impl Fn(Operation) -> F,
+) {
+    let work = &work;
+    stream::iter(ids).for_each_concurrent(context.in_hand(), |id| one(context, run, id, work)).await;
+}
+
+/// Does `work` on operation `id` as it is now, unless the run is stopping.
+pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
+    context: &Context,
+    run: &Run,
+    id: u64,
+    work: impl Fn(Operation) -> F,
+) {
+    if run.is_stopping() {
+        return;
+    }
+    let dealt_with = async {
+        match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
+            Ok(Some(operation)) => {
+                let subject = subject(&operation);
+                run.settle(subject, traced(context, run, operation, work).await);
+            }
+            Ok(None) => {}
+            Err(error) => run.settle(Subject::default(), Err(error.into())),
+        }
+    };
+    run.item(dealt_with).await;
+}
+
+/// Does `work` on an operation as a step of its voucher's trace.
+async fn traced<T, F: Future<Output = T>>(
+    context: &Context,
+    run: &Run,
+    operation: Operation,
+    work: impl Fn(Operation) -> F,
+) -> T {
+    if !context.telemetry.is_on() {
+        return work(operation).await;
+    }
+    let id = operation.id;
+    let step = async {
+        let outcome = work(operation.clone()).await;
+        if let Ok(Some(operation)) = context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
+            telemetry::describe("cashout.status", operation.status.name());
+        }
+        outcome
+    };
+    context.telemetry.step(run.action(), trace_of(&operation), attributes_of(&operation), step).await
+}
+
+/// Returns the sum of what the next transfers need from the technical account, in `currency`.
+pub fn due_for_transfers(reader: &Reader<'_>, currency: Currency) -> Result<Amount, StoreError> {
+    let mut due = 0_i64;
+    for status in Status::TRANSFER_PAYABLE {
+        due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);
+    }
+    Ok(Amount::from_minor(due, currency))
+}

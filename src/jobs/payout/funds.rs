@@ -1,0 +1,269 @@
+//! What an account can still pay while several payments are in flight: each reserves its amount
+//! from the balance last read, in the order of what is due where there is one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{self, Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+use crate::domain::money::Amount;
+use crate::domain::operation::PaymentKind;
+use crate::jobs::Context;
+use crate::platform::clock::Clock;
+use crate::remote::CallError;
+use crate::remote::hipay::{ActingOn, HiPay};
+
+/// How often, at most, a balance that ran short is read again.
+const REREAD_AFTER: Duration = Duration::from_secs(5);
+
+/// The money of one paying account during one run.
+pub(crate) struct Funds<'a> {
+    hipay: &'a HiPay,
+    on: ActingOn<'a>,
+    kind: PaymentKind,
+    escrow: Option<(EscrowBalance, Clock)>,
+    order: Order,
+    state: Mutex<State>,
+}
+
+/// In which order the operations of a run reserve their amounts.
+#[derive(Default)]
+struct Order {
+    /// The place of each operation.
+    places: HashMap<u64, usize>,
+    /// The places whose turn is not over.
+    waiting: watch::Sender<BTreeSet<usize>>,
+    /// How many of the first places nothing behind them may be paid before.
+    strict: usize,
+}
+
+#[derive(Default)]
+struct State {
+    /// What was read, less everything reserved since.
+    free: Option<Amount>,
+    /// The balance as last read.
+    balance: Option<Amount>,
+    /// Reserved and not yet known to have left or stayed.
+    in_flight: Vec<Amount>,
+    read_at: Option<Instant>,
+    /// What a payment needs that nothing behind it may be paid before.
+    kept_for: Option<Amount>,
+}
+
+/// What came of asking for an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// It is reserved.
+    Yes {
+        /// The balance last read.
+        balance: Amount,
+    },
+    /// It is not there.
+    Short {
+        /// The balance last read.
+        balance: Amount,
+        /// What of it is not promised to other payments.
+        free: Amount,
+    },
+    /// It is kept for a payment that has waited for long and needs more than there is.
+    Kept {
+        /// The balance last read.
+        balance: Amount,
+        /// What that payment needs.
+        needed: Amount,
+    },
+    /// The account is in another currency.
+    OtherCurrency {
+        /// The balance last read.
+        balance: Amount,
+    },
+}
+
+/// The balance of the marketplace's account as HiPay told it last. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct EscrowBalance(Arc<sync::Mutex<Escrow>>);
+
+#[derive(Debug, Default)]
+struct Escrow {
+    last: Option<(Amount, Timestamp)>,
+    asked_at: Option<Timestamp>,
+}
+
+impl EscrowBalance {
+    /// Returns the balance and when it was told (UTC); `None` before it was.
+    pub fn last(&self) -> Option<(Amount, Timestamp)> {
+        self.lock().last
+    }
+
+    /// HiPay told this `balance` at `at`.
+    pub fn tell(&self, balance: Amount, at: Timestamp) {
+        self.lock().last = Some((balance, at));
+    }
+
+    /// Returns true where it is to be asked for now: it is older than `age`, and was not asked for meanwhile.
+    pub fn is_to_be_asked(&self, now: Timestamp, age: SignedDuration) -> bool {
+        let mut escrow = self.lock();
+        let latest = escrow.last.map(|(_, at)| at).max(escrow.asked_at);
+        let is_old = latest.is_none_or(|at| now.duration_since(at).abs() >= age);
+        if is_old {
+            escrow.asked_at = Some(now);
+        }
+        is_old
+    }
+
+    fn lock(&self) -> sync::MutexGuard<'_, Escrow> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Funds<'a> {
+    /// The funds of `on` for payments of `kind`.
+    pub(crate) fn new(hipay: &'a HiPay, on: ActingOn<'a>, kind: PaymentKind) -> Self {
+        Self { hipay, on, kind, escrow: None, order: Order::default(), state: Mutex::default() }
+    }
+
+    /// The balances that are read are those of the marketplace's account.
+    pub(crate) fn of_escrow(mut self, context: &Context) -> Self {
+        self.escrow = Some((context.escrow.clone(), context.clock.clone()));
+        self
+    }
+
+    /// The operations `ids` reserve in this order. Nothing is paid before one of the first `strict` that
+    /// needs more than there is. [`Funds::is_over`] is to be called for each of them.
+    pub(crate) fn in_order(mut self, ids: &[u64], strict: usize) -> Self {
+        let places: HashMap<u64, usize> = ids.iter().copied().zip(0..).collect();
+        let waiting = watch::Sender::new(places.values().copied().collect());
+        self.order = Order { places, waiting, strict };
+        self
+    }
+
+    /// Waits until everything before operation `id` has reserved its amount or does not want to.
+    async fn turn(&self, id: u64) {
+        if let Some(place) = self.order.places.get(&id) {
+            let first = |waiting: &BTreeSet<usize>| waiting.first().is_none_or(|first| first >= place);
+            // Its sender is ours: it is not closed.
+            let _ = self.order.waiting.subscribe().wait_for(first).await;
+        }
+    }
+
+    /// The turn of operation `id` is over: it has reserved its amount, or does not want to.
+    pub(crate) fn is_over(&self, id: u64) {
+        if let Some(place) = self.order.places.get(&id) {
+            self.order.waiting.send_if_modified(|waiting| waiting.remove(place));
+        }
+    }
+
+    fn is_strict(&self, id: u64) -> bool {
+        self.order.places.get(&id).is_some_and(|place| *place < self.order.strict)
+    }
+
+    /// Reserves `amount` for operation `id` once it is its turn, reading the balance where it is not known or
+    /// runs short.
+    pub(crate) async fn reserve(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
+        self.turn(id).await;
+        let reserved = self.reserve_now(id, amount).await;
+        self.is_over(id);
+        reserved
+    }
+
+    async fn reserve_now(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
+        let mut state = self.state.lock().await;
+        let known = state.free.filter(|free| free.covers(amount));
+        let free = match (known, state.free) {
+            (Some(free), _) => free,
+            (None, Some(free)) if state.read_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) => free,
+            (None, _) => match self.read(&mut state).await {
+                Ok(free) => free,
+                Err(error) => {
+                    // It is not known whether there is enough for it: nothing behind it is paid before.
+                    state.kept_for = Some(amount).filter(|_| self.is_strict(id)).or(state.kept_for);
+                    return Err(error);
+                }
+            },
+        };
+        let balance = state.balance.unwrap_or(free);
+        if balance.currency() != amount.currency() {
+            return Ok(Reserved::OtherCurrency { balance });
+        }
+        if let Some(needed) = state.kept_for {
+            return Ok(Reserved::Kept { balance, needed });
+        }
+        if !free.covers(amount) {
+            state.kept_for = Some(amount).filter(|_| self.is_strict(id));
+            return Ok(Reserved::Short { balance, free });
+        }
+        state.free = free.checked_sub(amount).ok();
+        state.in_flight.push(amount);
+        Ok(Reserved::Yes { balance })
+    }
+
+    /// How much of `amount` can be taken: what is free where that is less. All of it or nothing
+    /// while another payment's outcome is open: the balance shows that one or does not, and the
+    /// rest of a part that is taken now is never taken later.
+    pub(crate) async fn part_of(&self, amount: Amount) -> Result<Amount, CallError> {
+        let mut state = self.state.lock().await;
+        let free = match state.free {
+            Some(free) => free,
+            None => self.read(&mut state).await?,
+        };
+        let part = amount.checked_min(free).ok().filter(|part| part.is_positive());
+        Ok(part.filter(|_| state.in_flight.is_empty()).unwrap_or(amount))
+    }
+
+    /// Reserves an amount that may have left already: it is not for us to refuse.
+    pub(crate) async fn reserve_anyway(&self, amount: Amount) {
+        let mut state = self.state.lock().await;
+        state.free = state.free.and_then(|free| free.checked_sub(amount).ok());
+        state.in_flight.push(amount);
+    }
+
+    /// The payment was accepted: HiPay's balance shows it from now on.
+    pub(crate) async fn left(&self, amount: Amount) {
+        forget(&mut self.state.lock().await.in_flight, amount);
+    }
+
+    /// The payment was not sent after all: its amount is free again.
+    pub(crate) async fn back(&self, amount: Amount) {
+        let mut state = self.state.lock().await;
+        forget(&mut state.in_flight, amount);
+        state.free = state.free.and_then(|free| free.checked_add(amount).ok());
+    }
+
+    /// The payment was refused for certain: its amount is free again. True where the balance, read
+    /// anew, does not cover it, so that this is the reason.
+    pub(crate) async fn refused(&self, amount: Amount) -> bool {
+        let mut state = self.state.lock().await;
+        forget(&mut state.in_flight, amount);
+        match self.read(&mut state).await {
+            Ok(free) => !free.covers(amount),
+            Err(_) => false,
+        }
+    }
+
+    /// Reads the balance. What was in flight meanwhile may or may not have left: it is counted as
+    /// not yet taken off, so that nothing is promised twice.
+    async fn read(&self, state: &mut State) -> Result<Amount, CallError> {
+        let wallet = self.hipay.balance(self.on).await?;
+        if let Some((escrow, clock)) = &self.escrow {
+            escrow.tell(wallet.balance, clock.now());
+        }
+        let balance = match self.kind {
+            PaymentKind::Transfer => wallet.balance,
+            PaymentKind::Withdrawal => wallet.withdrawable,
+        };
+        let free = state.in_flight.iter().fold(balance, |free, amount| free.checked_sub(*amount).unwrap_or(free));
+        state.free = Some(free);
+        state.balance = Some(wallet.balance);
+        state.read_at = Some(Instant::now());
+        Ok(free)
+    }
+}
+
+fn forget(in_flight: &mut Vec<Amount>, amount: Amount) {
+    if let Some(position) = in_flight.iter().position(|other| *other == amount) {
+        in_flight.swap_remove(position);
+    }
+}

@@ -1,0 +1,596 @@
+//! What is committed about a payment: the intent before its request leaves, and what came of it.
+//! Each is one transaction that reads the operation anew, so that whoever was faster is respected.
+
+use jiff::Timestamp;
+use serde_json::Map;
+
+use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::inbox::NotificationKind;
+use crate::domain::money::Amount;
+use crate::domain::operation::{Beneficiary, Column, Event, Hold, Operation, PaymentKind, Status, Unready};
+use crate::domain::refusal::Refusal;
+use crate::jobs::Context;
+use crate::jobs::ledger;
+use crate::remote::Rejection;
+use crate::remote::hipay::Transaction;
+use crate::store::{StoreError, View, Writer};
+use crate::text::message::{Sentence, say};
+
+/// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
+/// anything to store. `None` where there is no such operation.
+pub(crate) async fn update(
+    context: &Context,
+    id: u64,
+    change: impl FnOnce(&mut Operation, Timestamp) -> bool + Send + 'static,
+) -> Result<Option<Operation>, StoreError> {
+    let now = context.clock.now();
+    let technical_account = context.config.technical_account.hipay_id;
+    let updated = context.store.write(move |writer: &mut Writer<'_>| {
+        let Some(before) = writer.get::<Operation>(&id)? else { return Ok(None) };
+        let mut operation = before.clone();
+        let heard = change(&mut operation, now) && keep(technical_account, writer, &before, &operation)?;
+        Ok::<_, StoreError>(Some((operation, heard)))
+    });
+    let Some((operation, heard)) = updated.await? else { return Ok(None) };
+    if heard {
+        context.inbox.notify_one();
+    }
+    Ok(Some(operation))
+}
+
+/// Stores `operation`, which was `before`. True where notices waited for a transaction that it has now.
+pub(crate) fn keep(
+    technical_account: u64,
+    writer: &mut Writer<'_>,
+    before: &Operation,
+    operation: &Operation,
+) -> Result<bool, StoreError> {
+    writer.put(operation)?;
+    let mut heard = false;
+    // A notice may have overtaken the answer to our own request.
+    for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
+        heard |= crate::jobs::inbox::release(writer, NotificationKind::Wallet, id)?;
+        ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
+    }
+    Ok(heard)
+}
+
+/// An event without a payment: disabled, blocked, short of funds, nothing to pay.
+pub(crate) async fn happen(context: &Context, id: u64, event: Event, message: Sentence) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
+}
+
+/// A payment is not sent because an account is not ready for it, and why.
+pub(crate) async fn unready(context: &Context, id: u64, why: Unready, message: Sentence) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
+}
+
+/// The intent: `attempt` with everything that its request carries, and the paying account's balance. `None` where the operation is no
+/// longer to be paid, or somebody else has begun this attempt.
+pub(crate) async fn begin(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    attempt: Attempt,
+    balance: Amount,
+) -> Result<Option<Operation>, StoreError> {
+    let number = attempt.number;
+    let begun = update(context, id, move |operation, now| {
+        let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
+        let meant = is_meant(operation, kind, attempt.account, attempt.amount);
+        if operation.held.is_some()
+            || taken
+            || !meant
+            || operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err()
+        {
+            return false;
+        }
+        if kind == PaymentKind::Withdrawal {
+            operation.balance = Some(balance);
+            let rest = operation.amount.checked_sub(attempt.amount).ok();
+            operation.shortfall = rest.filter(|rest| rest.is_positive());
+        }
+        operation.payment_mut(kind).attempts.push(attempt);
+        true
+    })
+    .await?;
+    Ok(begun.filter(|operation| is_sending(operation, kind, number)))
+}
+
+/// Returns true where the request is what the operation pays: somebody may have given it another wallet or another
+/// amount since it was read.
+fn is_meant(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
+    let partial = operation.may_pay_a_part(kind);
+    account == operation.recipient_hipay_id
+        && (amount == operation.amount || (partial && operation.amount.covers(amount)))
+}
+
+/// What a refused attempt, of which HiPay knows nothing, is sent with now.
+#[derive(Debug)]
+pub(crate) struct AmendedRequest {
+    pub(crate) amount: Amount,
+    /// The paying account's balance as last read.
+    pub(crate) balance: Amount,
+    pub(crate) public_label: String,
+    pub(crate) private_label: String,
+}
+
+/// The last attempt is to be sent once more, the same to the byte. `None` where it is not open.
+pub(crate) async fn reopen(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    amended: Option<AmendedRequest>,
+) -> Result<Option<Operation>, StoreError> {
+    let reopened = update(context, id, move |operation, now| {
+        let Some(last) = operation.payment(kind).last() else { return false };
+        // HiPay knows nothing of what it refused: it may go to another account now.
+        let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
+        let account = if amended.is_some() { operation.recipient_hipay_id } else { last.account };
+        let meant = is_meant(operation, kind, account, amount);
+        if operation.held.is_some() || !meant {
+            return false;
+        }
+        let open = operation.status == sending(kind);
+        if !open && operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err() {
+            return false;
+        }
+        if let Some(AmendedRequest { amount, balance, .. }) = &amended
+            && kind == PaymentKind::Withdrawal
+        {
+            operation.balance = Some(*balance);
+            operation.shortfall = operation.amount.checked_sub(*amount).ok().filter(|rest| rest.is_positive());
+        }
+        if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            last.account = account;
+            // Where only the balance is another one, the request stays the same to the byte.
+            if let Some(amended) = amended.filter(|amended| amended.amount != last.amount) {
+                last.amount = amended.amount;
+                (last.public_label, last.private_label) = (amended.public_label, amended.private_label);
+            }
+            if last.state != AttemptState::Sending {
+                last.refusal = None;
+            }
+            last.state = AttemptState::Sending;
+            last.updated_at = now;
+        }
+        true
+    })
+    .await?;
+    Ok(reopened.filter(|operation| {
+        let to_be_sent = |last: &Attempt| {
+            is_sending(operation, kind, last.number) && is_meant(operation, kind, last.account, last.amount)
+        };
+        operation.held.is_none() && operation.payment(kind).last().is_some_and(to_be_sent)
+    }))
+}
+
+/// HiPay accepted the attempt with `reference` as `transaction_id`.
+pub(crate) async fn accepted(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reference: String,
+    transaction_id: String,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+        if attempt.state != AttemptState::Sending {
+            return false;
+        }
+        attempt.state = AttemptState::Requested;
+        attempt.transaction_id = Some(transaction_id);
+        attempt.say(Sentence::none());
+        attempt.refusal = None;
+        attempt.updated_at = now;
+        // Whoever was faster (a look-up beside us) has brought the status further already.
+        let _ = operation.happen(Event::Requested(kind), &Sentence::none(), now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay refused the attempt and does not know its reference.
+pub(crate) async fn refused(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reference: String,
+    rejection: Rejection,
+    for_funds: bool,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
+        if attempt.state != AttemptState::Sending {
+            return false;
+        }
+        attempt.state = AttemptState::Refused;
+        attempt.say(rejection.sentence.clone());
+        attempt.refusal = Some(rejection.refusal());
+        attempt.updated_at = now;
+        let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
+        let _ = operation.happen(event, &rejection.sentence, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is unused. Returns false
+/// if the attempt has changed since.
+pub(crate) async fn never_arrived(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    sent_at: Timestamp,
+    message: Sentence,
+) -> Result<bool, StoreError> {
+    let text = message.text().to_owned();
+    let updated = update(context, id, move |operation, now| {
+        let last = operation.payment_mut(kind).attempts.last_mut();
+        let Some(last) = last.filter(|last| last.state == AttemptState::Sending && last.updated_at == sent_at) else {
+            return false;
+        };
+        last.state = AttemptState::Refused;
+        last.refusal = None;
+        last.say(message.clone());
+        last.updated_at = now;
+        let _ = operation.happen(Event::Failed(kind), &message, now);
+        true
+    });
+    Ok(updated.await?.is_some_and(|operation| operation.message == text))
+}
+
+/// Nobody knows what became of the attempt: it stays as it is, with the reason for people to see.
+pub(crate) async fn open(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    message: Sentence,
+    refusal: Option<Refusal>,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        if operation.message == message.text() {
+            return false;
+        }
+        let last = operation.payment_mut(kind).attempts.last_mut();
+        if let Some(last) = last.filter(|last| last.state == AttemptState::Sending) {
+            last.refusal = refusal;
+        }
+        message.text().clone_into(&mut operation.message);
+        operation.updated_at = now;
+        operation.note(&message, now);
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Keeps the operation from being paid until a person has looked; `candidates` are the transactions to
+/// look at.
+pub(crate) async fn hold(
+    context: &Context,
+    id: u64,
+    why: Hold,
+    reason: Sentence,
+    candidates: Vec<String>,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        // What ends by itself replaces nothing that does not.
+        let stays = operation.held.is_some() && operation.held_for != Some(why) && why == Hold::LedgerUnread;
+        if !stays {
+            let decided = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_decided);
+            operation.hold(why, &reason, now);
+            // What was to be looked at before the decision still is.
+            if !decided {
+                operation.candidates.clear();
+            }
+            for candidate in candidates {
+                if !operation.candidates.contains(&candidate) {
+                    operation.candidates.push(candidate);
+                }
+            }
+        }
+        !stays
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay calls the ended attempt with `reference` by `word`, which is not known: the operation is held, and a
+/// person who is shown the word can have it paid again.
+pub(crate) async fn hold_for_word(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    (reference, word): (String, String),
+    reason: Sentence,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        operation.hold(Hold::OutcomeUnknown, &reason, now);
+        if let Some(attempt) = attempt_mut(operation, kind, &reference) {
+            attempt.transaction_status = Some(word);
+        }
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// HiPay does not show a payment any more that it had accepted: the operation is held.
+pub(crate) async fn hold_vanished(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    reason: Sentence,
+) -> Result<(), StoreError> {
+    update(context, id, move |operation, now| {
+        operation.hold(Hold::OutcomeUnknown, &reason, now);
+        if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
+            // Its last word says nothing any more.
+            last.transaction_status = None;
+        }
+        true
+    })
+    .await
+    .map(drop)
+}
+
+/// Ends a hold whose reason is gone.
+pub(crate) async fn release(
+    context: &Context,
+    id: u64,
+    why: Hold,
+    note: Sentence,
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| {
+        let held_for_that = operation.held.is_some() && operation.held_for == Some(why);
+        if held_for_that {
+            operation.release(false, &note, now);
+        }
+        held_for_that
+    })
+    .await
+}
+
+/// Takes over what HiPay shows of the attempt `number` with `reference`; an attempt that we do not
+/// remember is written down with what HiPay shows of it.
+pub(crate) async fn adopt(
+    context: &Context,
+    id: u64,
+    kind: PaymentKind,
+    found: Found,
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
+}
+
+/// Takes over what HiPay shows or tells of a payment. True where anything has changed by it.
+pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Found, now: Timestamp) -> bool {
+    let Found { number, reference, account, transaction, as_of } = found;
+    let state = transaction.state.attempt_state();
+    let id = transaction.transaction_id.clone();
+    if !transaction.state.is_ended() {
+        // It is taken for the operation's payment after all.
+        operation.dismissed.retain(|dismissed| *dismissed != id);
+    }
+    let dismissed = operation.dismissed.contains(&id);
+    if operation.payment_mut(kind).attempt_of(&reference, &id).is_none() {
+        let mut attempt = Attempt {
+            number,
+            reference: reference.clone(),
+            amount: transaction.amount.unwrap_or(operation.amount),
+            account,
+            public_label: String::new(),
+            private_label: String::new(),
+            // It stands in HiPay's list at the time at which it was made.
+            intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
+            state: AttemptState::Sending,
+            transaction_id: Some(id.clone()),
+            transaction_status: None,
+            as_of: None,
+            message: String::new(),
+            said: None,
+            refusal: None,
+            updated_at: now,
+            unknown: Map::new(),
+        };
+        attempt.say(say!("pay-found-of-before"));
+        operation.payment_mut(kind).attempts.push(attempt);
+        // The money lies in the wallet that was paid, whatever wallet the shop has now.
+        if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
+            let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
+            operation.note(&say!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
+            operation.recipient_hipay_id = account;
+            if operation.beneficiary == Beneficiary::Vendor {
+                operation.vendor_hipay_id = account;
+            }
+        }
+    }
+    let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return false };
+    let number = attempt.number;
+    let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
+    if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
+        return false;
+    }
+    // What is over is over: an answer that was long on its way turns nothing back.
+    if matches!(attempt.state, AttemptState::Captured | AttemptState::Ended) && state == AttemptState::Requested {
+        return false;
+    }
+    attempt.state = state;
+    attempt.transaction_id = Some(transaction.transaction_id.clone());
+    attempt.transaction_status = Some(transaction.word.clone());
+    attempt.as_of = Some(as_of);
+    attempt.updated_at = now;
+    let message = if dismissed { say!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
+    attempt.say(message.clone());
+    let refused = transaction.state.is_ended() && !dismissed;
+    attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));
+    // An earlier attempt says nothing about the operation.
+    if operation.payment(kind).last().is_some_and(|last| last.number != number) {
+        return true;
+    }
+    // From a status that is only payable the payment has to be seen as sent first.
+    let _ = operation.happen(Event::Sending(kind), &say!("pay-found"), now);
+    let _ = operation.happen(Event::of_transaction(transaction.state, kind), &message, now);
+    let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
+    if of_voucher && operation.status == Status::TransferSuccess {
+        // The money had moved before Mirakl showed the difference.
+        operation.release(false, &say!("pay-found"), now);
+    }
+    true
+}
+
+/// Takes over that HiPay has executed an attempt which counted as over, or whose operation a person had settled. Gives
+/// the reason where the operation is held for it: its money may have moved twice, or the payment is not the one that is
+/// due.
+pub(crate) fn take_after_all(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: Found,
+    now: Timestamp,
+) -> Option<Sentence> {
+    let transaction = found.transaction.transaction_id.clone();
+    let is_it = |attempt: &Attempt| {
+        let by_id = attempt.transaction_id.as_ref() == Some(&transaction);
+        by_id || (!found.reference.is_empty() && attempt.reference == found.reference)
+    };
+    let place = operation.payment(kind).attempts.iter().position(is_it)?;
+    let attempts = &operation.payment(kind).attempts;
+    let others_live = attempts
+        .iter()
+        .filter(|one| !is_it(one))
+        .any(|one| matches!(one.state, AttemptState::Sending | AttemptState::Requested | AttemptState::Captured));
+    let settled = operation.is_settled();
+    if let Some(difference) = attempts.get(place).and_then(|attempt| differs_now(operation, kind, attempt)) {
+        if operation.candidates.contains(&transaction) {
+            return None;
+        }
+        let message = say!("notice-other-payment", transaction = &transaction, difference);
+        operation.candidates.push(transaction);
+        operation.hold(if settled { Hold::ExecutedAfterAll } else { Hold::OtherPayment }, &message, now);
+        return Some(message);
+    }
+    if !others_live {
+        // It is the one that counts, whatever was tried after it.
+        let attempts = &mut operation.payment_mut(kind).attempts;
+        let attempt = attempts.remove(place);
+        attempts.push(attempt);
+        if kind == PaymentKind::Withdrawal && operation.status == Status::WithdrawCanceled {
+            let _ = operation.happen(Event::RetryAsked, &say!("pay-found"), now);
+        }
+    }
+    take_over(operation, kind, found, now);
+    let column = operation.status.column(kind);
+    let message = if settled {
+        say!("notice-executed-settled", kind, transaction)
+    } else if others_live || column != Column::Ok {
+        say!("notice-revived", kind, transaction)
+    } else {
+        let answered = [Hold::Revoked, Hold::TooManyAttempts, Hold::OutcomeUnknown];
+        if operation.held.is_some() && operation.held_for.is_some_and(|why| answered.contains(&why)) {
+            operation.release(false, &say!("notice-executed", kind), now);
+        }
+        return None;
+    };
+    operation.hold(Hold::ExecutedAfterAll, &message, now);
+    Some(message)
+}
+
+/// Describes what an earlier attempt does not have in common with the payment that is due now.
+fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Sentence> {
+    if attempt.amount != operation.amount && !operation.may_pay_a_part(kind) {
+        return Some(say!("differs-told-amount", told = attempt.amount, meant = operation.amount));
+    }
+    let (account, meant) = (attempt.account, operation.recipient_hipay_id);
+    (account != meant).then(|| say!("differs-account", login = account.to_string(), meant = meant.to_string()))
+}
+
+/// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes
+/// the next one. Where the operation is further on already, it is only held.
+pub(crate) fn take_back(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: Found,
+    message: &Sentence,
+    now: Timestamp,
+) {
+    let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
+    let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
+    take_over(operation, kind, found, now);
+    let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return };
+    // A word that is not known: what was executed is not shown so any more.
+    if attempt.state != AttemptState::Ended {
+        attempt.state = AttemptState::Ended;
+        attempt.transaction_status = Some(word);
+        attempt.as_of = Some(as_of);
+        attempt.updated_at = now;
+        attempt.say(message.clone());
+    }
+    let number = attempt.number;
+    let is_last = operation.payment(kind).last().is_some_and(|last| last.number == number);
+    let reversed = is_last && operation.happen(Event::Reversed(kind), message, now).is_ok();
+    // A canceled withdrawal waits for a person by itself.
+    if !(reversed && kind == PaymentKind::Withdrawal) {
+        operation.hold(Hold::Revoked, message, now);
+    }
+    begin_with_transfer(operation, message, now);
+}
+
+/// True where the last transfer has ended, so that its money does not lie in the wallet.
+pub(crate) fn is_back(operation: &Operation) -> bool {
+    operation.transfer.last().is_some_and(|last| last.state == AttemptState::Ended)
+}
+
+/// Has an operation begin with its transfer again where that came back as well: a withdrawal by itself would take
+/// what lies in the wallet for other vouchers.
+pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Sentence, now: Timestamp) {
+    if is_back(operation) && operation.happen(Event::Reversed(PaymentKind::Transfer), message, now).is_ok() {
+        operation.hold(Hold::Revoked, message, now);
+    }
+}
+
+/// A transaction of HiPay's and the attempt it belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) number: u32,
+    pub(crate) reference: String,
+    pub(crate) account: u64,
+    pub(crate) transaction: Transaction,
+    /// As of when HiPay says so (UTC).
+    pub(crate) as_of: Timestamp,
+}
+
+/// Why a transaction stands where it stands, for people; empty where all is well.
+fn transaction_message(transaction: &Transaction) -> Sentence {
+    if !transaction.state.is_ended() {
+        return Sentence::none();
+    }
+    let Transaction { transaction_id, word, .. } = transaction;
+    say!("pay-ended", transaction = transaction_id, state = word, reason = reason(transaction))
+}
+
+/// Why HiPay has not executed it, in its words.
+pub(crate) fn reason(transaction: &Transaction) -> Sentence {
+    let words = &transaction.refusal_reason;
+    if words.is_empty() { say!("no-reason") } else { Sentence::quoting(words) }
+}
+
+fn attempt_mut<'a>(operation: &'a mut Operation, kind: PaymentKind, reference: &str) -> Option<&'a mut Attempt> {
+    operation.payment_mut(kind).attempts.iter_mut().find(|attempt| attempt.reference == reference)
+}
+
+fn sending(kind: PaymentKind) -> Status {
+    match kind {
+        PaymentKind::Transfer => Status::TransferSending,
+        PaymentKind::Withdrawal => Status::WithdrawSending,
+    }
+}
+
+fn is_sending(operation: &Operation, kind: PaymentKind, number: u32) -> bool {
+    operation.status == sending(kind)
+        && operation
+            .payment(kind)
+            .last()
+            .is_some_and(|last| last.number == number && last.state == AttemptState::Sending)
+}

@@ -1,0 +1,190 @@
+//! `cashout:transaction:status:sync`: what became of everything under way. The safety net for a
+//! lost notification, and what resolves an outcome that nobody knows.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::attempt::{Attempt, AttemptState, TransactionState};
+use crate::domain::operation::{Hold, Operation, PaymentKind, Status};
+use crate::jobs::binding::remembers_since;
+use crate::jobs::ledger::Ledger;
+use crate::jobs::ledger::reversals;
+use crate::jobs::payout::due;
+use crate::jobs::payout::funds::Funds;
+use crate::jobs::payout::outcome::{self, Found};
+use crate::jobs::payout::pay::{Claim, Paying, subject};
+use crate::jobs::{Context, JobError, Run};
+use crate::remote::hipay::ActingOn;
+use crate::store::{Reader, View};
+use crate::text::message::{Sentence, say};
+
+/// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
+/// because it may still go through.
+const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// So many transfers under way are read in a list; fewer are looked up each by itself.
+const FEWEST_LISTED: usize = 4;
+
+/// Holds during which the outcome of what was sent before is looked up all the same.
+const LOOKED_UP_WHILE_HELD: [Hold; 8] = [
+    Hold::ByPerson,
+    Hold::OutcomeUnknown,
+    Hold::Revoked,
+    Hold::PaidInMirakl,
+    Hold::OtherProvider,
+    Hold::AmountChanged,
+    Hold::VoucherGone,
+    Hold::ExecutedAfterAll,
+];
+
+pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
+    let mut ids = due::ids(context, &sent).await?;
+    ids.extend(due::held_for(context, &sent, &LOOKED_UP_WHILE_HELD).await?);
+    run.stage("payments under way", ids.len());
+    let memory = remembers_since(context).await?;
+    let transfers = Ledger::of_technical_account(context);
+    let listed_as_of = list(context, run, (&transfers, memory), &ids).await?;
+    let listed = listed_as_of.map(|as_of| (&transfers, as_of));
+    due::each(context, run, ids, |operation| sync(context, run, (memory, listed), operation)).await;
+    Box::pin(reversals::look_again(context, run, memory)).await
+}
+
+/// Reads the list that the transfers under way stand in, and gives as of when it speaks; `None` where each is
+/// looked up by itself.
+async fn list(
+    context: &Context,
+    run: &Run,
+    (ledger, memory): (&Ledger<'_>, Timestamp),
+    ids: &[u64],
+) -> Result<Option<Timestamp>, JobError> {
+    let (mut number, mut oldest) = (0_usize, context.clock.now());
+    for slice in ids.chunks(500) {
+        let slice = slice.to_vec();
+        let read = move |reader: &Reader<'_>| {
+            let operations = slice.iter().filter_map(|id| reader.get::<Operation>(id).transpose());
+            Ok(operations.flatten().filter_map(|operation| requested_at(&operation)).collect::<Vec<_>>())
+        };
+        let requested = context.store.reading(read).await?;
+        number = number.saturating_add(requested.len());
+        oldest = requested.into_iter().fold(oldest, Timestamp::min);
+    }
+    if number < FEWEST_LISTED {
+        return Ok(None);
+    }
+    let asked_at = context.clock.now();
+    match ledger.read_since(oldest).await {
+        Ok(()) => {
+            let as_of = context.hipay.as_of(asked_at);
+            ledger.tell(run, memory).await?;
+            Ok(Some(as_of))
+        }
+        Err(error) if error.is_credentials() => Err(error.into()),
+        // Each is looked up by itself, and what concerns the list is told before money is sent.
+        Err(_) => Ok(None),
+    }
+}
+
+/// When a transfer that HiPay has was sent.
+fn requested_at(operation: &Operation) -> Option<Timestamp> {
+    let last = operation.payment(PaymentKind::Transfer).last()?;
+    (operation.status == Status::TransferRequested && last.state == AttemptState::Requested).then_some(last.intended_at)
+}
+
+async fn sync(
+    context: &Context,
+    run: &Run,
+    (memory, listed): (Timestamp, Option<(&Ledger<'_>, Timestamp)>),
+    operation: Operation,
+) -> Result<(), JobError> {
+    // Its outcome may have been told since the run began.
+    let Some(kind) = operation.sent_kind() else { return Ok(()) };
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
+    let ledger = match kind {
+        PaymentKind::Transfer => Ledger::of_technical_account(context),
+        PaymentKind::Withdrawal => Ledger::of_wallet(context, operation.recipient_hipay_id),
+    };
+    let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
+    let last = operation.payment(kind).last().cloned();
+    let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
+        // Sent with an unknown outcome: the same look-up as before a new sending, without one.
+        return paying.pay(operation).await;
+    };
+    let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
+    let asked_at = context.clock.now();
+    let mut listed_then = None;
+    let mut found = None;
+    if let (PaymentKind::Transfer, Some((ledger, listed_as_of))) = (kind, listed) {
+        found = ledger.shown(id).await?;
+        listed_then = found.is_some().then_some(listed_as_of);
+    }
+    if found.is_none() {
+        found = context.hipay.transaction(kind, attempt.account, id).await?;
+    }
+    if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
+        found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
+    }
+    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours old.
+    let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
+    let Some(transaction) = found else {
+        // It was accepted; a look-up may lag behind.
+        run.count_amount("not shown yet", attempt.amount);
+        if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && may_be_held(&operation) {
+            outcome::hold_vanished(context, operation.id, kind, say!("sync-vanished", kind)).await?;
+        }
+        return Ok(());
+    };
+    let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
+    let claim = Claim { asked_at, number, reference, account };
+    // What is over under our own id moves nothing, whatever it shows.
+    let over = transaction.state.is_ended() && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id);
+    if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
+        return paying.hold_other(&operation, &claim, &transaction, difference).await;
+    }
+    let word = transaction.word.clone();
+    match transaction.state {
+        TransactionState::Captured => run.count_amount("done", attempt.amount),
+        TransactionState::Failed | TransactionState::Canceled => {
+            let reason = outcome::reason(&transaction);
+            run.fail(subject(&operation), say!("sync-ended", kind, state = &word, reason));
+        }
+        TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
+        TransactionState::Unknown => {
+            run.count_amount("in an unknown state", attempt.amount);
+            run.fail(subject(&operation), say!("sync-unknown-word", kind, state = &word));
+        }
+    }
+    let unknown = transaction.state == TransactionState::Unknown;
+    let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
+    let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
+    let found = Found { number, reference, account, transaction, as_of };
+    outcome::adopt(context, operation.id, kind, found).await?;
+    if waiting {
+        let too_long = waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word));
+        if too_long && unknown && may_be_held(&operation) {
+            let message = say!("sync-unknown-word", kind, state = word);
+            let candidates = attempt.transaction_id.iter().cloned().collect();
+            outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
+        }
+        return Ok(());
+    }
+    if operation.held_for == Some(Hold::OutcomeUnknown) {
+        outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
+    }
+    Ok(())
+}
+
+/// Returns true if its outcome may be held for a person: a hold about the voucher cannot be decided while a payment is
+/// under way.
+fn may_be_held(operation: &Operation) -> bool {
+    operation.held.is_none() || operation.held_for.is_some_and(Hold::is_about_voucher)
+}
+
+/// Tells a person about a payment that waits for too long. True where it does.
+fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Sentence) -> bool {
+    let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
+    if too_long {
+        let since = context.calendar().day_of(attempt.intended_at);
+        run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
+    }
+    too_long
+}

@@ -1,0 +1,119 @@
+//! `cashout:transfer`: money from the technical account to the wallets.
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::operation::{Event, Hold, Operation, PaymentKind, Status};
+use crate::domain::vendor::Vendor;
+use crate::jobs::binding::remembers_since;
+use crate::jobs::intake::fresh_shops;
+use crate::jobs::intake::unpaid_vouchers;
+use crate::jobs::ledger::Ledger;
+use crate::jobs::payout::due;
+use crate::jobs::payout::funds::Funds;
+use crate::jobs::payout::outcome;
+use crate::jobs::payout::pay::{Paying, subject};
+use crate::jobs::{Context, JobError, Run};
+use crate::remote::hipay::ActingOn;
+use crate::store::{StoreError, View};
+use crate::text::message::{Sentence, say};
+
+/// What has waited for longer since its cycle is paid before anything newer (rules, section 3).
+const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
+pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let ledger = Ledger::of_technical_account(context);
+    let (payable, _) = in_order(context).await?;
+    let ((), unread) =
+        tokio::try_join!(unpaid_vouchers::read_again(context, run), fresh_shops::read(context, run, &payable))?;
+    // Some may be held now.
+    let (mut ids, strict) = in_order(context).await?;
+    let payable: HashSet<u64> = payable.into_iter().collect();
+    let strict = ids.iter().take(strict).filter(|id| payable.contains(id)).count();
+    ids.retain(|id| payable.contains(id));
+    run.stage("transfers", ids.len());
+    if !ids.is_empty() || ledger.is_stale().await? {
+        ledger.watch(run).await?;
+    }
+    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer)
+        .of_escrow(context)
+        .in_order(&ids, strict);
+    let memory = remembers_since(context).await?;
+    let (funds, ledger, unread) = (&funds, &ledger, &unread);
+    stream::iter(ids)
+        .for_each_concurrent(context.in_hand(), |id| async move {
+            let work = |operation: Operation| async move {
+                if unread.contains(&operation.mirakl_id) {
+                    return Err(JobError::Remote(say!("shop-unread")));
+                }
+                transfer(context, run, (funds, ledger, memory), operation).await
+            };
+            due::one(context, run, id, work).await;
+            funds.is_over(id);
+        })
+        .await;
+    // An old payment may have had it read further back.
+    ledger.tell(run, remembers_since(context).await?).await
+}
+
+/// The operations in the order in which they get the money that is there, and how many of the first nothing
+/// newer is paid before.
+async fn in_order(context: &Context) -> Result<(Vec<u64>, usize), StoreError> {
+    let mut ids = due::ids(context, &[Status::TransferSending]).await?;
+    let long_ago = context.clock.now().checked_sub(WAITS_LONG).unwrap_or(Timestamp::MIN);
+    ids.extend(due::before(context, &Status::TRANSFER_PAYABLE, long_ago).await?);
+    let strict = ids.len();
+    ids.extend(due::ids(context, &Status::TRANSFER_PAYABLE).await?);
+    let mut known = HashSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok((ids, strict))
+}
+
+async fn transfer(
+    context: &Context,
+    run: &Run,
+    (funds, ledger, memory): (&Funds<'_>, &Ledger<'_>, Timestamp),
+    operation: Operation,
+) -> Result<(), JobError> {
+    // The ledger may have shown meanwhile that it was executed.
+    let open = operation.status == Status::TransferSending;
+    let is_due = open || Status::TRANSFER_PAYABLE.contains(&operation.status);
+    if !is_due || (operation.held.is_some() && operation.held_for != Some(Hold::LedgerUnread)) {
+        return Ok(());
+    }
+    let may_send = may_be_sent(context, run, &operation).await?;
+    if !may_send && !open {
+        return Ok(());
+    }
+    Paying { context, run, kind: PaymentKind::Transfer, funds, ledger, memory, may_send }.pay(operation).await
+}
+
+/// The checks before a transfer, in the order of the rules; the operation says which failed.
+async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
+    if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
+        outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
+        run.count_amount("vendor disabled", operation.amount);
+        run.warn(&subject(operation), say!("not-transferred", reason = message));
+        return Ok(false);
+    }
+    if !operation.amount.is_positive() {
+        outcome::happen(context, operation.id, Event::AmountInvalid, say!("nothing-to-pay")).await?;
+        run.count("nothing to pay");
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Why the voucher's vendor is not to be paid; `None` where it is known and wants to be.
+async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Sentence>, JobError> {
+    let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    Ok(match vendor {
+        Some(vendor) if vendor.gone => Some(say!("obstacle-gone")),
+        Some(vendor) if vendor.enabled => None,
+        Some(_) | None => Some(say!("obstacle-unknown-or-disabled")),
+    })
+}

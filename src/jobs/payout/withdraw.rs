@@ -1,0 +1,206 @@
+//! `cashout:withdraw`: money from the wallets to the bank accounts.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::OnceCell;
+
+use jiff::Timestamp;
+
+use crate::domain::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
+use crate::domain::vendor::Vendor;
+use crate::jobs::binding::remembers_since;
+use crate::jobs::intake::fresh_shops;
+use crate::jobs::ledger::Ledger;
+use crate::jobs::payout::due;
+use crate::jobs::payout::funds::Funds;
+use crate::jobs::payout::outcome;
+use crate::jobs::payout::pay::{Paying, subject};
+use crate::jobs::{Context, JobError, Run, Subject};
+use crate::remote::hipay::{Account, ActingOn};
+use crate::store::View;
+use crate::text::message::{Sentence, say};
+
+/// Withdraws what is payable. One wallet's operations follow each other, so that its balance is
+/// never promised twice; many wallets go on beside each other.
+pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+    let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
+    let ids = due::ids(context, &statuses).await?;
+    run.stage("withdrawals", ids.len());
+    let unread = fresh_shops::read(context, run, &ids).await?;
+    let unread = &unread;
+    let wallets = by_wallet(context, run, ids).await?;
+    let memory = remembers_since(context).await?;
+    stream::iter(wallets)
+        .for_each_concurrent(context.in_hand(), |(hipay_id, ids)| async move {
+            let wallet = Wallet {
+                context,
+                run,
+                hipay_id,
+                memory,
+                funds: Funds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
+                ledger: Ledger::of_wallet(context, hipay_id),
+                account: OnceCell::new(),
+            };
+            for id in ids {
+                let wallet = &wallet;
+                let work = |operation: Operation| async move {
+                    if unread.contains(&operation.mirakl_id) {
+                        return Err(JobError::Remote(say!("shop-unread")));
+                    }
+                    wallet.withdraw(operation).await
+                };
+                due::one(context, run, id, work).await;
+            }
+            if let Err(error) = wallet.ledger.tell(run, memory).await {
+                run.settle(Subject::default(), Err(error));
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// The operations of each wallet in their order, the wallets in the order of their first one.
+async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
+    let mut wallets: Vec<(u64, Vec<u64>)> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    for slice in ids.chunks(500) {
+        let slice = slice.to_vec();
+        let operations = context
+            .store
+            .reading(move |reader| Ok(slice.iter().map(|id| reader.get::<Operation>(id)).collect::<Vec<_>>()))
+            .await?;
+        for operation in operations {
+            let operation = match operation {
+                Ok(Some(operation)) => operation,
+                Ok(None) => continue,
+                Err(error) => {
+                    run.settle(Subject::default(), Err(error.into()));
+                    continue;
+                }
+            };
+            let place = *places.entry(operation.recipient_hipay_id).or_insert_with(|| {
+                wallets.push((operation.recipient_hipay_id, Vec::new()));
+                wallets.len().saturating_sub(1)
+            });
+            if let Some((_, ids)) = wallets.get_mut(place) {
+                ids.push(operation.id);
+            }
+        }
+    }
+    Ok(wallets)
+}
+
+/// Why a withdrawal is not sent.
+struct Obstacle {
+    event: Event,
+    /// What is not ready, where it is the wallet.
+    unready: Option<Unready>,
+    /// For the counts.
+    word: &'static str,
+    /// The text that says it.
+    message: &'static str,
+}
+
+const DISABLED: Obstacle =
+    Obstacle { event: Event::VendorDisabled, unready: None, word: "vendor disabled", message: "obstacle-disabled" };
+
+const GONE: Obstacle =
+    Obstacle { event: Event::VendorDisabled, unready: None, word: "shop gone", message: "obstacle-gone" };
+
+const NO_WALLET: Obstacle = Obstacle {
+    event: Event::AccountNotReady,
+    unready: Some(Unready::WalletUnknown),
+    word: "wallet not ready",
+    message: "obstacle-no-wallet",
+};
+
+const OTHER_WALLET: Obstacle = Obstacle {
+    event: Event::AccountNotReady,
+    unready: Some(Unready::OtherWallet),
+    word: "wallet not ready",
+    message: "obstacle-other-wallet",
+};
+
+const NOT_IDENTIFIED: Obstacle = Obstacle {
+    event: Event::AccountNotReady,
+    unready: Some(Unready::NotIdentified),
+    word: "wallet not ready",
+    message: "obstacle-not-identified",
+};
+
+const BLOCKED: Obstacle =
+    Obstacle { event: Event::PaymentBlocked, unready: None, word: "payment blocked", message: "obstacle-blocked" };
+
+const NO_BANK_DETAILS: Obstacle = Obstacle {
+    event: Event::AccountNotReady,
+    unready: Some(Unready::BankDetailsNotValidated),
+    word: "wallet not ready",
+    message: "obstacle-no-bank-details",
+};
+
+/// One wallet during one run: what HiPay says of it is read once, when it is first needed.
+struct Wallet<'a> {
+    context: &'a Context,
+    run: &'a Run,
+    hipay_id: u64,
+    memory: Timestamp,
+    funds: Funds<'a>,
+    ledger: Ledger<'a>,
+    account: OnceCell<Option<Account>>,
+}
+
+impl Wallet<'_> {
+    async fn withdraw(&self, operation: Operation) -> Result<(), JobError> {
+        let obstacle = self.obstacle(&operation).await?;
+        let may_send = obstacle.is_none();
+        if let Some(obstacle) = obstacle {
+            self.run.count_amount(obstacle.word, operation.amount);
+            let message = Sentence::new(obstacle.message, []);
+            if obstacle.event == Event::AccountNotReady {
+                self.run.hold_back(subject(&operation), message.clone());
+            } else {
+                self.run.warn(&subject(&operation), say!("not-withdrawn", reason = &message));
+            }
+            match obstacle.unready {
+                Some(why) => outcome::unready(self.context, operation.id, why, message).await?,
+                None => outcome::happen(self.context, operation.id, obstacle.event, message).await?,
+            }
+            if operation.status != Status::WithdrawSending {
+                return Ok(());
+            }
+        }
+        let kind = PaymentKind::Withdrawal;
+        let Self { context, run, funds, ledger, memory, .. } = self;
+        Paying { context, run, kind, funds, ledger, memory: *memory, may_send }.pay(operation).await
+    }
+
+    /// The first check that does not pass, in the order of the rules.
+    async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static Obstacle>, JobError> {
+        let mirakl_id = operation.mirakl_id;
+        let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+        if vendor.as_ref().is_some_and(|vendor| vendor.gone) {
+            return Ok(Some(&GONE));
+        }
+        let Some(vendor) = vendor.filter(|vendor| vendor.enabled) else {
+            return Ok(Some(&DISABLED));
+        };
+        let Some(account) = self.account().await? else { return Ok(Some(&NO_WALLET)) };
+        if account.hipay_id != self.hipay_id {
+            return Ok(Some(&OTHER_WALLET));
+        }
+        if !account.identified {
+            return Ok(Some(&NOT_IDENTIFIED));
+        }
+        if vendor.payment_blocked && operation.beneficiary == Beneficiary::Vendor {
+            return Ok(Some(&BLOCKED));
+        }
+        Ok((!account.bank_details_validated).then_some(&NO_BANK_DETAILS))
+    }
+
+    async fn account(&self) -> Result<&Option<Account>, JobError> {
+        let read = || async { Ok(self.context.hipay.account(ActingOn::Wallet(self.hipay_id)).await?) };
+        self.account.get_or_try_init(read).await
+    }
+}

@@ -1,0 +1,275 @@
+//! The bank details of a shop: registered at HiPay with their proof, and payments blocked in
+//! Mirakl until HiPay has validated them.
+
+use crate::domain::vendor::{
+    DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_content,
+    is_sendable_file, same_iban, valid_bic, valid_iban,
+};
+use crate::jobs::vendor::process::{change, vendor};
+use crate::jobs::{Context, JobError, Run};
+use crate::remote::CallError;
+use crate::remote::hipay::{BankStatus, NewBankInfo};
+use crate::remote::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
+use crate::store::View;
+use crate::text::message::say;
+
+/// HiPay's number for a proof of bank account.
+const BANK_DOCUMENT: u32 = 6;
+
+pub(crate) async fn settle(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    proof: Option<&ShopDocument>,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    let asked_at = context.clock.now();
+    let info = match context.hipay.bank_info(hipay_id).await {
+        Ok(info) => info,
+        Err(error) => {
+            return or_warning(
+                &error,
+                Trouble::BankDetailsUnread,
+                "the bank details could not be read at HiPay",
+                warnings,
+            );
+        }
+    };
+    let (status, as_of, blocked) = (info.status, context.hipay.as_of(asked_at), shop.payment_blocked);
+    let known = vendor(context, shop.shop_id).await?;
+    let was_validated = known.as_ref().is_some_and(|known| known.bank_status == BankStatus::Validated.code());
+    // Not read before, or validated all along: the block has nothing to do with the bank details.
+    let never_open = known.as_ref().is_none_or(|known| known.bank_status == 0) || was_validated;
+    let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(Trouble::BlockedByOthers));
+    change(context, shop.shop_id, move |vendor| {
+        // Whoever made the block before this store knew the shop: it ends when HiPay validates.
+        if blocked && !vendor.blocked_by_person && (status != BankStatus::Validated || !never_open) {
+            vendor.blocked_for_bank_details = true;
+        }
+        vendor.bank_status = status.code();
+        vendor.bank_as_of = Some(as_of);
+        if status == BankStatus::Validated {
+            vendor.bank_refusal = None;
+        }
+    })
+    .await?;
+    let Some(bank) = &shop.bank else {
+        if info.status == BankStatus::None {
+            warnings.push(Warning::new(Trouble::NoBankDetails, "the shop has no bank details in Mirakl"));
+            return Ok(());
+        }
+        return follow(context, run, shop, (info.status, stays_told), warnings).await;
+    };
+    if info.status == BankStatus::None || !same_iban(&info.iban, &bank.iban) {
+        return register(context, run, shop, hipay_id, bank, proof, warnings).await;
+    }
+    follow(context, run, shop, (info.status, stays_told), warnings).await
+}
+
+/// HiPay has these bank details: payments stay blocked until it has validated them. Done here as
+/// well as on HiPay's notice, which may be lost. A block that outlasts the validation is told where
+/// `tells_block` says so.
+async fn follow(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    (status, tells_block): (BankStatus, bool),
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    let known = vendor(context, shop.shop_id).await?;
+    let waiting = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let suspended = known.is_some_and(|vendor| vendor.suspended_for_bank_details);
+    match status {
+        BankStatus::Validated if waiting || suspended => {
+            // What somebody else has blocked stays blocked, also since the run has listed the shop.
+            let now_blocked = match context.mirakl.shops_with(&[shop.shop_id]).await {
+                Ok(listing) => {
+                    listing.rows.iter().find(|one| one.shop_id == shop.shop_id).map(|one| one.payment_blocked)
+                }
+                Err(error) => {
+                    return or_warning(
+                        &error,
+                        Trouble::MiraklNotChanged,
+                        "the shop could not be read again in Mirakl",
+                        warnings,
+                    );
+                }
+            };
+            let still_blocked = now_blocked.unwrap_or(shop.payment_blocked) && !waiting;
+            if let Err(error) = block(context, shop, still_blocked).await {
+                return or_warning(
+                    &error,
+                    Trouble::MiraklNotChanged,
+                    "payments could not be unblocked in Mirakl",
+                    warnings,
+                );
+            }
+            if still_blocked {
+                warnings.push(blocked_by_others());
+            } else {
+                run.count("payments unblocked");
+            }
+            change(context, shop.shop_id, move |vendor| vendor.bank_details_approved(still_blocked)).await
+        }
+        BankStatus::Validated if shop.payment_blocked && tells_block => {
+            warnings.push(blocked_by_others());
+            Ok(())
+        }
+        // Cut off between HiPay and Mirakl, or registered by another system that did not block.
+        BankStatus::InProgress if !shop.payment_blocked => {
+            change(context, shop.shop_id, |vendor| vendor.blocked_for_bank_details = true).await?;
+            blocked(context, run, shop, warnings).await
+        }
+        BankStatus::None | BankStatus::InProgress | BankStatus::Validated => Ok(()),
+    }
+}
+
+/// HiPay has validated the bank details, and payments are blocked in Mirakl for another reason.
+pub(crate) fn blocked_by_others() -> Warning {
+    Warning::new(Trouble::BlockedByOthers, say!("notice-bank-valid-blocked").text())
+}
+
+async fn register(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    bank: &BankDetails,
+    proof: Option<&ShopDocument>,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    let Some(iban) = valid_iban(&bank.iban) else {
+        let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
+        warnings.push(Warning::new(Trouble::IbanWrong, message));
+        return Ok(());
+    };
+    let bic = valid_bic(&bank.bic);
+    if bic.is_none() && !bank.bic.trim().is_empty() {
+        let message = "the BIC in Mirakl is wrong (it has neither 8 nor 11 letters and digits); correct it there";
+        warnings.push(Warning::new(Trouble::BicWrong, message));
+        return Ok(());
+    }
+    let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
+        let message = "HiPay needs a proof of the bank account with the bank details; upload one in Mirakl";
+        warnings.push(Warning::new(Trouble::NoBankProof, message));
+        return Ok(());
+    };
+    let proof_id = proof.id;
+    let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
+    if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
+        let message =
+            format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl");
+        warnings.push(Warning::new(Trouble::BankProofUsed, message).about(proof_id.to_string()));
+        return Ok(());
+    }
+    let file = match context.mirakl.download(proof.id).await {
+        Ok(file) => file,
+        Err(error) => {
+            return or_warning(
+                &error,
+                Trouble::BankProofUnread,
+                "the proof of the bank account could not be fetched",
+                warnings,
+            );
+        }
+    };
+    if !is_sendable_content(&file) {
+        let message = format!("what Mirakl gives for the proof {proof_id} is no jpg, png, gif or pdf file");
+        warnings.push(Warning::new(Trouble::BankProofContent, message).about(proof_id.to_string()));
+        return Ok(());
+    }
+    let new = new_bank_info(bank, (&iban, bic.unwrap_or_default()), proof, file);
+    // Remembered first: cut off after HiPay has them, the next run still blocks the payments. What
+    // a person has blocked stays blocked until a person unblocks it.
+    let known = vendor(context, shop.shop_id).await?;
+    let before = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
+    let ours = !known.is_some_and(|vendor| vendor.blocked_by_person);
+    change(context, shop.shop_id, move |vendor| {
+        vendor.payment_blocked = true;
+        vendor.blocked_for_bank_details = ours;
+    })
+    .await?;
+    match context.hipay.register_bank_info(hipay_id, &new).await {
+        Ok(()) => {}
+        Err(error) => {
+            if matches!(error, CallError::Rejected(_)) {
+                let was_blocked = shop.payment_blocked;
+                change(context, shop.shop_id, move |vendor| {
+                    vendor.payment_blocked = was_blocked;
+                    vendor.blocked_for_bank_details = before;
+                })
+                .await?;
+            }
+            return or_warning(&error, Trouble::BankDetailsNotTaken, "HiPay did not take the bank details", warnings);
+        }
+    }
+    run.count("bank details sent");
+    remember(context, shop.shop_id, proof, iban).await?;
+    change(context, shop.shop_id, |vendor| {
+        vendor.bank_status = BankStatus::InProgress.code();
+        vendor.bank_refusal = None;
+    })
+    .await?;
+    blocked(context, run, shop, warnings).await
+}
+
+async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
+    if let Err(error) = block(context, shop, true).await {
+        return or_warning(&error, Trouble::MiraklNotChanged, "payments could not be blocked in Mirakl", warnings);
+    }
+    run.count("payments blocked");
+    change(context, shop.shop_id, |vendor| {
+        vendor.payment_blocked = true;
+        vendor.suspended_for_bank_details = false;
+    })
+    .await
+}
+
+async fn block(context: &Context, shop: &Shop, payment_blocked: bool) -> Result<(), CallError> {
+    let update =
+        ShopUpdate { shop_id: shop.shop_id, kyc_status: "APPROVED", kyc_reason: None, payment_blocked, suspend: false };
+    context.mirakl.update_shop(update).await
+}
+
+async fn remember(context: &Context, mirakl_id: u64, proof: &ShopDocument, iban: String) -> Result<(), JobError> {
+    let sent = SentDocument {
+        document_id: proof.id,
+        mirakl_id,
+        document_type: proof.document_type.clone(),
+        hipay_type: BANK_DOCUMENT,
+        file_name: proof.file_name.clone(),
+        message: "sent with the bank details".to_owned(),
+        validation: DocumentValidation::default(),
+        validation_message: String::new(),
+        validation_as_of: None,
+        iban: Some(iban),
+        sent_at: context.clock.now(),
+        unknown: serde_json::Map::new(),
+    };
+    Ok(context.store.write(move |writer| writer.put(&sent)).await?)
+}
+
+fn new_bank_info(bank: &BankDetails, (iban, bic): (&str, String), proof: &ShopDocument, file: Vec<u8>) -> NewBankInfo {
+    let country: String = iban.chars().take(2).collect();
+    NewBankInfo {
+        country: country_alpha2(&country).unwrap_or(country),
+        bank_name: bank_text(&bank.bank_name, 50),
+        address: bank_text(&bank.street, 255),
+        zip_code: bank_text(&bank.zip_code, 20),
+        city: bank_text(&bank.city, 50),
+        iban: iban.to_owned(),
+        swift: bic,
+        file_name: proof.file_name.clone(),
+        file,
+    }
+}
+
+/// A remote's trouble with one vendor is a warning on it; refused credentials concern all.
+fn or_warning(error: &CallError, trouble: Trouble, what: &str, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
+    if error.is_credentials() {
+        return Err(error.clone().into());
+    }
+    warnings.push(Warning::new(trouble, format!("{what}: {error}")).because(&error.into(), error.refusal()));
+    Ok(())
+}

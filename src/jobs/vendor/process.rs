@@ -1,0 +1,221 @@
+//! `vendor:process`: the wallets, documents and bank details of the shops.
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use crate::domain::vendor::{SentDocument, Trouble, Vendor, VendorPart, Warning, country_alpha2};
+use crate::jobs::vendor::bank;
+use crate::jobs::vendor::documents;
+use crate::jobs::vendor::setup::{BANK_PROOF, read_setup};
+use crate::jobs::vendor::wallet;
+use crate::jobs::vendor::wallet_search::WalletSearch;
+use crate::jobs::{Context, JobError, Run, Subject};
+use crate::remote::mirakl::{Shop, ShopDocument};
+use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::say;
+
+/// Shops dealt with together: Mirakl gives the documents of this many in one call.
+const CHUNK: usize = 50;
+
+pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<(), JobError> {
+    let setup = read_setup(context, false).await?;
+    let needed: Vec<String> = context.config.hipay.document_types.iter().map(|kind| kind.mirakl_type.clone()).collect();
+    for missing in setup.missing(&needed) {
+        run.critical(Subject::default(), missing);
+    }
+    if setup.lacks_process_field() {
+        // No shop could say that it wants to be paid: all would be taken for disabled.
+        return Err(JobError::Remote(say!("vendors-no-field")));
+    }
+    let listed_at = context.clock.now();
+    let shops = shops(context, run, since).await?;
+    if context.mirakl.refuses_domains() {
+        run.warn(&Subject::default(), say!("vendors-no-domains"));
+    }
+    if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
+        return Err(JobError::Remote(say!("vendors-no-field")));
+    }
+    run.stage("shops", shops.len());
+    let search = WalletSearch::new(context, run);
+    for chunk in shops.chunks(CHUNK) {
+        if run.is_stopping() {
+            return Ok(());
+        }
+        process(context, run, &search, chunk, listed_at).await?;
+    }
+    Ok(())
+}
+
+/// The shops to deal with: those that Mirakl names and, where only recent changes were asked for,
+/// also those of our vendors that still need something (HiPay may have validated meanwhile).
+async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
+    let mut listings = vec![context.mirakl.shops(since).await?];
+    if since.is_some() {
+        let named: HashSet<u64> = listings.iter().flat_map(|listing| &listing.rows).map(|shop| shop.shop_id).collect();
+        let query = Query::group("attention", ()).limit(100_000);
+        let waiting = context.store.reading(move |reader| reader.keys::<Vendor>(&query)).await?.keys;
+        let waiting: Vec<u64> = waiting.into_iter().filter(|id| !named.contains(id)).collect();
+        listings.push(context.mirakl.shops_with(&waiting).await?);
+    }
+    for unreadable in listings.iter().flat_map(|listing| &listing.unreadable) {
+        run.fail(Subject::default(), unreadable.into());
+    }
+    let rows = listings.into_iter().flat_map(|listing| listing.rows);
+    let (ours, others): (Vec<Shop>, Vec<Shop>) = rows.partition(|shop| is_ours(context, shop));
+    for _ in others.iter().filter(|shop| shop.wants_hipay) {
+        run.count("left out by country.filter");
+    }
+    Ok(ours)
+}
+
+/// `country.filter`: only shops of these countries; all where it is empty.
+fn is_ours(context: &Context, shop: &Shop) -> bool {
+    let filter = &context.config.country_filter;
+    let country = country_alpha2(&shop.country);
+    filter.is_empty() || filter.iter().any(|wanted| country_alpha2(wanted) == country)
+}
+
+async fn process(
+    context: &Context,
+    run: &Run,
+    search: &WalletSearch<'_>,
+    shops: &[Shop],
+    listed_at: Timestamp,
+) -> Result<(), JobError> {
+    let ids: Vec<u64> = shops.iter().filter(|shop| shop.wants_hipay).map(|shop| shop.shop_id).collect();
+    let documents = match context.mirakl.documents(&ids).await {
+        Ok(listing) => {
+            for unreadable in &listing.unreadable {
+                run.fail(Subject::default(), unreadable.into());
+            }
+            Some(listing.rows)
+        }
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            run.fail(Subject::default(), say!("vendors-no-documents", error = &error));
+            None
+        }
+    };
+    stream::iter(shops)
+        .for_each_concurrent(context.in_hand(), |shop| {
+            let documents = documents.as_ref().map(|documents| {
+                documents.iter().filter(|document| document.shop_id == shop.shop_id).cloned().collect::<Vec<_>>()
+            });
+            async move {
+                if run.is_stopping() {
+                    return;
+                }
+                let dealt_with = async {
+                    let outcome = one(context, run, search, shop, (documents.as_deref(), listed_at)).await;
+                    run.settle(Subject::shop(shop.shop_id), outcome);
+                };
+                run.item(dealt_with).await;
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// One shop from Mirakl to HiPay. What is wrong with it is kept as warnings on the vendor.
+async fn one(
+    context: &Context,
+    run: &Run,
+    search: &WalletSearch<'_>,
+    listed: &Shop,
+    (documents, listed_at): (Option<&[ShopDocument]>, Timestamp),
+) -> Result<(), JobError> {
+    let _turn = context.vendor_turns.take(listed.shop_id, &context.inbox).await;
+    let known = vendor(context, listed.shop_id).await?;
+    let mut shop = listed.clone();
+    // A notice was faster, and may have changed the shop in Mirakl as well.
+    if known.as_ref().is_some_and(|known| known.updated_at > listed_at) {
+        let listing = context.mirakl.shops_with(&[listed.shop_id]).await?;
+        if let Some(unreadable) = listing.unreadable.first() {
+            return Err(JobError::Remote(unreadable.into()));
+        }
+        // Gone meanwhile: what was listed is true no more.
+        let Some(read_again) = listing.rows.into_iter().find(|shop| shop.shop_id == listed.shop_id) else {
+            return Ok(());
+        };
+        shop = read_again;
+    }
+    let shop = &shop;
+    if !shop.wants_hipay {
+        return disable(context, run, known).await;
+    }
+    let mut warnings = Vec::new();
+    if known.as_ref().is_some_and(|known| !known.enabled) {
+        run.count("enabled again");
+    }
+    let hipay_id = wallet::settle(context, run, search, shop, known, &mut warnings).await?;
+    if documents.is_none() {
+        // Keeps it among those that the next run looks at, whether the shop changes or not.
+        let message = "its documents could not be listed in Mirakl; they and its bank details wait";
+        warnings.push(Warning::new(Trouble::DocumentsNotListed, message));
+    }
+    if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
+        documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
+        let proof = documents.iter().filter(|document| document.document_type == BANK_PROOF).max_by_key(|one| one.id);
+        bank::settle(context, run, shop, hipay_id, proof, &mut warnings).await?;
+    }
+    let looked_at = looked_at(&warnings, hipay_id.is_some() && documents.is_some() && !run.is_stopping());
+    let (subject, mirakl_id) = (Subject::shop(shop.shop_id), shop.shop_id);
+    // A block that a person has made is for the vendor's page: nothing has failed.
+    for warning in warnings.iter().filter(|warning| warning.trouble != Trouble::BlockedByOthers) {
+        run.fail(subject.clone(), warning.into());
+    }
+    let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
+    change(context, mirakl_id, move |vendor| {
+        vendor.replace_warnings(warnings, &looked_at);
+        vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);
+    })
+    .await
+}
+
+/// The parts of a vendor that a run has looked at: what it found wrong with them is all that is wrong.
+fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
+    let is_unread = |trouble| found.iter().any(|warning| warning.trouble == trouble);
+    let parts = [
+        (VendorPart::Wallet, !is_unread(Trouble::WalletNotSettled)),
+        (VendorPart::Documents, after_the_wallet),
+        (VendorPart::BankDetails, after_the_wallet && !is_unread(Trouble::BankDetailsUnread)),
+    ];
+    parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect()
+}
+
+/// A shop that does not want to be paid through HiPay: its vendor, if there is one, is disabled.
+async fn disable(context: &Context, run: &Run, known: Option<Vendor>) -> Result<(), JobError> {
+    let Some(known) = known.filter(|known| known.enabled) else {
+        run.count("skipped");
+        return Ok(());
+    };
+    run.count("disabled");
+    change(context, known.mirakl_id, |vendor| vendor.enabled = false).await
+}
+
+pub(crate) async fn vendor(context: &Context, mirakl_id: u64) -> Result<Option<Vendor>, StoreError> {
+    context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
+}
+
+/// Reads, changes and stores a vendor in one transaction, making it if there is none yet.
+pub(crate) async fn change(
+    context: &Context,
+    mirakl_id: u64,
+    change: impl FnOnce(&mut Vendor) + Send + 'static,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let changed = context.store.write(move |writer: &mut Writer<'_>| {
+        let known = writer.get::<Vendor>(&mirakl_id)?;
+        let mut vendor = known.clone().unwrap_or_else(|| Vendor::new(mirakl_id, now));
+        change(&mut vendor);
+        if known.as_ref() != Some(&vendor) {
+            vendor.updated_at = now;
+            writer.put(&vendor)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    Ok(changed.await?)
+}

@@ -1,0 +1,325 @@
+//! The wallet of a shop: created, found, or refreshed.
+
+use crate::domain::refusal::Refusal;
+use crate::domain::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
+use crate::jobs::vendor::process::change;
+use crate::jobs::vendor::wallet_search::WalletSearch;
+use crate::jobs::{Context, JobError, Run};
+use crate::remote::CallError;
+use crate::remote::hipay::{Account, ActingOn, NewAccount};
+use crate::remote::mirakl::Shop;
+use crate::store::{StoreError, View};
+use crate::text::message::Sentence;
+
+/// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`
+/// with the reason among the warnings.
+pub(crate) async fn settle(
+    context: &Context,
+    run: &Run,
+    search: &WalletSearch<'_>,
+    shop: &Shop,
+    known: Option<Vendor>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<u64>, JobError> {
+    let country = country_alpha2(&shop.country);
+    let (name, vat_number, payment_blocked) = (shop.name.clone(), shop.vat_number.clone(), shop.payment_blocked);
+    let (shop_country, mirakl_id) = (country.clone(), shop.shop_id);
+    let blocked_by_person = known.as_ref().is_some_and(|known| known.is_block_of_person(payment_blocked));
+    change(context, mirakl_id, move |vendor| {
+        vendor.enabled = true;
+        vendor.gone = false;
+        vendor.name = name;
+        vendor.vat_number = vat_number;
+        vendor.payment_blocked = payment_blocked;
+        vendor.blocked_by_person = blocked_by_person;
+        vendor.country = shop_country;
+    })
+    .await?;
+
+    let hipay_id = known.as_ref().and_then(|known| known.hipay_id);
+    let outcome = match (known, hipay_id) {
+        (Some(known), Some(hipay_id)) => refresh(context, run, shop, &known, hipay_id, warnings).await,
+        (known, _) => {
+            let former = known.map(|known| known.former_emails).unwrap_or_default();
+            create(context, run, search, shop, (country, former), warnings).await
+        }
+    };
+    match outcome {
+        Err(JobError::Remote(reason)) => {
+            warnings.push(not_settled(&reason, None));
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+/// What HiPay says now of a wallet that we know.
+async fn refresh(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    known: &Vendor,
+    hipay_id: u64,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<u64>, JobError> {
+    let asked_at = context.clock.now();
+    let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
+        let message = format!("HiPay does not know the wallet {hipay_id} any more");
+        warnings.push(Warning::new(Trouble::WalletGone, message).about(hipay_id.to_string()));
+        return Ok(None);
+    };
+    if account.hipay_id != hipay_id {
+        let other = account.hipay_id;
+        let message = format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either");
+        warnings.push(Warning::new(Trouble::WalletReplaced, message).about(hipay_id.to_string()));
+        return Ok(None);
+    }
+    let as_of = context.hipay.as_of(asked_at);
+    let callback_url = account.callback_url.clone().or_else(|| known.callback_url.clone());
+    change(context, shop.shop_id, move |vendor| {
+        vendor.identification_read(account.identified, as_of);
+        // An answer without a salt does not make the known one wrong.
+        if !account.callback_salt.is_empty() {
+            vendor.callback_salt = account.callback_salt;
+        }
+        vendor.callback_url = account.callback_url.or(vendor.callback_url.take());
+        vendor.user_space_id = account.user_space_id.or(vendor.user_space_id);
+    })
+    .await?;
+    correct(context, run, shop, hipay_id, (&known.email, callback_url.as_deref()), warnings).await?;
+    Ok(Some(hipay_id))
+}
+
+/// Changes the e-mail and the callback URL that HiPay has for a wallet, where they differ from what they
+/// would be if the wallet were created now. An empty `email` is not known.
+async fn correct(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    (email, callback_url): (&str, Option<&str>),
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    if !shop.email.is_empty() && !shop.email.eq_ignore_ascii_case(email) {
+        correct_email(context, shop, hipay_id, email, warnings).await?;
+    }
+    match context.config.server.wallet_notifications_url() {
+        Some(wanted) if !callback_url.is_some_and(|url| same_url(url, &wanted)) => {
+            correct_callback_url(context, run, shop, hipay_id, wanted, warnings).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn correct_email(
+    context: &Context,
+    shop: &Shop,
+    hipay_id: u64,
+    known: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    let email = shop.email.clone();
+    match context.hipay.change_email(hipay_id, &email).await {
+        Ok(()) => {
+            change(context, shop.shop_id, move |vendor| {
+                let former = std::mem::replace(&mut vendor.email, email);
+                vendor.former_emails.extend(Some(former).filter(|former| !former.is_empty()));
+            })
+            .await
+        }
+        Err(error) if error.is_credentials() => Err(error.into()),
+        Err(error) => {
+            let kept = if known.is_empty() { "another" } else { known };
+            let message = format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}");
+            let warning = Warning::new(Trouble::EmailNotChanged, message).about(email.as_str());
+            warnings.push(warning.because(&(&error).into(), error.refusal()));
+            Ok(())
+        }
+    }
+}
+
+async fn correct_callback_url(
+    context: &Context,
+    run: &Run,
+    shop: &Shop,
+    hipay_id: u64,
+    url: String,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
+    match context.hipay.change_callback_url(hipay_id, &url).await {
+        Ok(()) => {
+            run.count("callback URLs set");
+            change(context, shop.shop_id, move |vendor| vendor.callback_url = Some(url)).await
+        }
+        Err(error) if error.is_credentials() => Err(error.into()),
+        Err(error) => {
+            let message = format!("HiPay did not take {url} for the wallet's notifications: {error}");
+            let warning = Warning::new(Trouble::CallbackNotChanged, message).about(url.as_str());
+            warnings.push(warning.because(&(&error).into(), error.refusal()));
+            Ok(())
+        }
+    }
+}
+
+/// True where two addresses are one, with or without a slash at the end.
+fn same_url(left: &str, right: &str) -> bool {
+    left.trim_end_matches('/') == right.trim_end_matches('/')
+}
+
+/// A wallet for a shop of which we know none: the one that HiPay has for it already, else a new one. Several
+/// that may be the shop's wait for a person.
+async fn create(
+    context: &Context,
+    run: &Run,
+    search: &WalletSearch<'_>,
+    shop: &Shop,
+    (country, former_emails): (Option<String>, Vec<String>),
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<u64>, JobError> {
+    if shop.email.is_empty() {
+        let message = "the shop has no e-mail in Mirakl; HiPay needs one for its wallet";
+        warnings.push(Warning::new(Trouble::NoEmail, message));
+        return Ok(None);
+    }
+    let Some(country) = country else {
+        let message =
+            format!("'{}' is no country that HiPay knows; correct the shop's address in Mirakl", shop.country);
+        warnings.push(Warning::new(Trouble::UnknownCountry, message).about(shop.country.as_str()));
+        return Ok(None);
+    };
+    let login = login(&shop.name, shop.shop_id);
+    let email_free = context.hipay.is_available(&shop.email).await?;
+    let taken = Some(shop.email.clone()).filter(|_| !email_free);
+    let emails: Vec<String> = former_emails.into_iter().chain(taken).collect();
+    let mut found = search.wallets_of(shop, &login, &emails).await?;
+    if found.len() > 1 {
+        let ids: Vec<String> = found.keys().map(u64::to_string).collect();
+        let message = format!(
+            "HiPay has several accounts that may be the shop's: {}; say which one it is with `cashout \
+             vendor:wallet:set {} HIPAY_ID --reason TEXT`",
+            ids.join(", "),
+            shop.shop_id
+        );
+        warnings.push(Warning::new(Trouble::SeveralWallets, message).about(ids.join(", ")));
+        return Ok(None);
+    }
+    if let Some((_, account)) = found.pop_first() {
+        run.count("wallets found");
+        // An e-mail that no account has is not this wallet's.
+        let email = if email_free { String::new() } else { shop.email.clone() };
+        let callback_url = account.callback_url.clone();
+        let kept = keep(context, shop, (login, email.clone()), account, warnings).await?;
+        if let Some(hipay_id) = kept {
+            correct(context, run, shop, hipay_id, (&email, callback_url.as_deref()), warnings).await?;
+        }
+        return Ok(kept);
+    }
+    if !email_free {
+        let email = &shop.email;
+        let message = format!("HiPay says that {email} is taken, but shows no account for it or for {login}");
+        warnings.push(Warning::new(Trouble::EmailTaken, message).about(email.as_str()));
+        return Ok(None);
+    }
+    let new = new_account(context, shop, &login, country);
+    let account = match context.hipay.create_account(&new).await {
+        Ok(created) => Account {
+            hipay_id: created.hipay_id,
+            user_space_id: created.user_space_id,
+            identified: false,
+            bank_details_validated: false,
+            callback_salt: created.callback_salt,
+            callback_url: new.callback_url,
+        },
+        // It may have been created all the same.
+        Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&login)).await? {
+            Some(account) => account,
+            None => return Err(error.into()),
+        },
+        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) => {
+            warnings.push(not_settled(&(&error).into(), error.refusal()));
+            return Ok(None);
+        }
+    };
+    run.count("wallets created");
+    keep(context, shop, (login, shop.email.clone()), account, warnings).await
+}
+
+/// Saves the wallet, unless it is another vendor's already. An empty `email` is not known.
+async fn keep(
+    context: &Context,
+    shop: &Shop,
+    (login, email): (String, String),
+    account: Account,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<u64>, JobError> {
+    let hipay_id = account.hipay_id;
+    if context.config.is_own_account(hipay_id) {
+        // Its bank details would become the seller's.
+        let message = format!(
+            "the e-mail {} belongs to the marketplace's own HiPay account {hipay_id}; give the shop one of its own",
+            shop.email
+        );
+        warnings.push(Warning::new(Trouble::EmailOfMarketplace, message).about(shop.email.as_str()));
+        return Ok(None);
+    }
+    let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
+    if let Some(owner) = owner.filter(|owner| owner.mirakl_id != shop.shop_id) {
+        let other = owner.mirakl_id;
+        let message = format!(
+            "the wallet {hipay_id} of {} belongs to the shop {other} already; give each shop an e-mail of its own",
+            shop.email
+        );
+        warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(other.to_string()));
+        return Ok(None);
+    }
+    let now = context.clock.now();
+    let saved = change(context, shop.shop_id, move |vendor| {
+        vendor.hipay_id = Some(hipay_id);
+        vendor.wallet_since = Some(now);
+        vendor.user_space_id = account.user_space_id;
+        vendor.identified = account.identified;
+        vendor.callback_salt = account.callback_salt;
+        vendor.callback_url = account.callback_url;
+        vendor.login = login;
+        vendor.email = email;
+    });
+    match saved.await {
+        Ok(()) => Ok(Some(hipay_id)),
+        // Another shop was faster with the same wallet.
+        Err(JobError::Store(StoreError::Conflict { holder, .. })) => {
+            let message = format!("the wallet {hipay_id} belongs to the shop {holder} already");
+            warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(holder));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn not_settled(reason: &Sentence, said: Option<Refusal>) -> Warning {
+    let message = format!("the wallet could not be settled: {reason}");
+    Warning::new(Trouble::WalletNotSettled, message).because(reason, said)
+}
+
+fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {
+    let address = [shop.street1.as_str(), &shop.street2].into_iter().filter(|line| !line.is_empty());
+    NewAccount {
+        email: shop.email.clone(),
+        login: login.to_owned(),
+        first_name: shop.first_name.clone(),
+        last_name: shop.last_name.clone(),
+        currency: if shop.currency.is_empty() { "EUR".to_owned() } else { shop.currency.clone() },
+        civility: civility(&shop.civility),
+        is_professional: shop.is_professional,
+        company_name: if shop.corporate_name.is_empty() { shop.name.clone() } else { shop.corporate_name.clone() },
+        vat_number: shop.vat_number.clone().unwrap_or_default(),
+        address: address.collect::<Vec<_>>().join(", "),
+        zip_code: shop.zip_code.clone(),
+        city: shop.city.clone(),
+        country,
+        phone: shop.phone.clone(),
+        fax: shop.fax.clone(),
+        external_account_id: shop.shop_id,
+        callback_url: context.config.server.wallet_notifications_url(),
+    }
+}

@@ -1,0 +1,168 @@
+//! A person says which wallet a vendor has from now on.
+
+use std::collections::BTreeMap;
+
+use crate::domain::attempt::AttemptState;
+use crate::domain::money::Amount;
+use crate::domain::operation::{Beneficiary, Operation, Status};
+use crate::domain::vendor::Vendor;
+use crate::jobs::vendor::process::vendor as read_vendor;
+use crate::jobs::{Context, JobError};
+use crate::remote::CallError;
+use crate::remote::hipay::ActingOn;
+use crate::store::{Query, StoreError, View, Writer};
+use crate::text::message::{Sentence, asker, say};
+
+/// A number of operations and their sums.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Moved {
+    /// The number of operations.
+    pub count: u64,
+    /// Their sum in each currency.
+    pub sums: Vec<Amount>,
+}
+
+impl Moved {
+    pub(crate) fn add(&mut self, amount: Amount) {
+        self.count = self.count.saturating_add(1);
+        match self.sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
+            // What does not fit into 64 bits is no sum of a marketplace.
+            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
+            None => self.sums.push(amount),
+        }
+    }
+
+    /// The sums, for people.
+    pub(crate) fn sums_text(&self) -> String {
+        let sums: Vec<String> = self.sums.iter().map(ToString::to_string).collect();
+        if sums.is_empty() { "0".to_owned() } else { sums.join(", ") }
+    }
+}
+
+/// The effect of a change of a vendor's wallet.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct WalletChange {
+    /// The shop.
+    pub mirakl_id: u64,
+    /// The wallet from now on.
+    pub hipay_id: u64,
+    /// The wallet before.
+    pub former: Option<u64>,
+    /// The operations that will be paid to the new wallet.
+    pub to_new: Moved,
+    /// The open operations whose transfer went to a former wallet: they are withdrawn from there.
+    pub from_former: Moved,
+}
+
+impl From<&WalletChange> for Sentence {
+    fn from(change: &WalletChange) -> Self {
+        say!(
+            "wallet-set",
+            shop = change.mirakl_id,
+            wallet = change.hipay_id.to_string(),
+            new = change.to_new.count,
+            new_sums = change.to_new.sums_text(),
+            former = change.from_former.count,
+            former_sums = change.from_former.sums_text(),
+        )
+    }
+}
+
+/// Has the vendor paid into the wallet `hipay_id` from now on, once HiPay has shown that account. What was
+/// transferred to a former wallet is still withdrawn from there.
+pub async fn set_wallet(
+    context: &Context,
+    mirakl_id: u64,
+    hipay_id: u64,
+    reason: &str,
+    asked_by: &str,
+) -> Result<WalletChange, JobError> {
+    let reason = reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(JobError::Refused(say!("wallet-set-no-reason")));
+    }
+    if context.config.is_own_account(hipay_id) {
+        return Err(JobError::Refused(say!("wallet-set-own", wallet = hipay_id.to_string())));
+    }
+    let _turn = context.vendor_turns.take(mirakl_id, &context.inbox).await;
+    let Some(known) = read_vendor(context, mirakl_id).await? else {
+        return Err(JobError::Refused(say!("wallet-set-no-vendor", shop = mirakl_id)));
+    };
+    if known.hipay_id == Some(hipay_id) {
+        return Err(JobError::Refused(say!("wallet-set-same", shop = mirakl_id, wallet = hipay_id.to_string())));
+    }
+    let account = match context.hipay.account(ActingOn::Wallet(hipay_id)).await {
+        Err(CallError::Rejected(_)) => None,
+        other => other?,
+    };
+    let Some(account) = account.filter(|account| account.hipay_id == hipay_id) else {
+        return Err(JobError::Refused(say!("wallet-set-unknown", wallet = hipay_id.to_string())));
+    };
+    let now = context.clock.now();
+    let former = known.hipay_id;
+    let note =
+        say!("wallet-set-note", person = asker(asked_by), wallet = hipay_id.to_string(), reason = reason.clone());
+    let story = note.clone();
+    let changed = context.store.write(move |writer: &mut Writer<'_>| {
+        let mut vendor = writer.get::<Vendor>(&mirakl_id)?.unwrap_or(known);
+        vendor.hipay_id = Some(hipay_id);
+        vendor.former_wallets.extend(former.filter(|former| !vendor.former_wallets.contains(former)));
+        vendor.wallet_since = Some(now);
+        vendor.identified = account.identified;
+        vendor.user_space_id = account.user_space_id;
+        vendor.callback_salt = account.callback_salt;
+        vendor.callback_url = account.callback_url;
+        vendor.set_warnings(Vec::new());
+        vendor.updated_at = now;
+        writer.put(&vendor)?;
+        let (mut to_new, mut from_former) = (Moved::default(), Moved::default());
+        for mut operation in open_operations(writer, mirakl_id)? {
+            let last = operation.transfer.last().map(|last| last.state);
+            let unsent = Status::TRANSFER_PAYABLE.contains(&operation.status)
+                && matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
+            let of_vendor = operation.beneficiary == Beneficiary::Vendor;
+            if !unsent || operation.is_settled() {
+                if of_vendor && !operation.is_settled() {
+                    from_former.add(operation.amount);
+                }
+                continue;
+            }
+            operation.vendor_hipay_id = hipay_id;
+            if of_vendor {
+                operation.recipient_hipay_id = hipay_id;
+                // HiPay knows nothing of a refused attempt: its reference pays the new wallet.
+                let last = operation.transfer.attempts.last_mut();
+                if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
+                    refused.account = hipay_id;
+                }
+                to_new.add(operation.amount);
+            }
+            operation.note(&story, now);
+            writer.put(&operation)?;
+        }
+        Ok::<_, StoreError>(WalletChange { mirakl_id, hipay_id, former, to_new, from_former })
+    });
+    let change = match changed.await {
+        Err(StoreError::Conflict { holder, .. }) => {
+            return Err(JobError::Refused(say!("wallet-set-taken", wallet = hipay_id.to_string(), holder)));
+        }
+        other => other?,
+    };
+    tracing::warn!(action = "vendor:wallet:set", mirakl_id, hipay_id, "{note}");
+    Ok(change)
+}
+
+/// The shop's operations that are not over.
+fn open_operations(view: &impl View, mirakl_id: u64) -> Result<Vec<Operation>, StoreError> {
+    let over = [Status::WithdrawSuccess, Status::AdjustedOperations, Status::InvalidAmount];
+    let mut open = BTreeMap::new();
+    for status in Status::ALL.into_iter().filter(|status| !over.contains(status)) {
+        let query = Query::group("vendor", (mirakl_id, status.code())).limit(100_000);
+        let page = view.page::<Operation>(&query)?;
+        if let Some(error) = page.unreadable.into_iter().next() {
+            return Err(error);
+        }
+        open.extend(page.items.into_iter().map(|operation| (operation.id, operation)));
+    }
+    Ok(open.into_values().collect())
+}

@@ -1,0 +1,13 @@
+//! The machine below the program: time, randomness, files, the operating system, what is measured. Nothing here knows
+//! of sellers or payments.
+
+pub mod clock;
+pub(crate) mod fs;
+pub mod gate;
+pub(crate) mod hex;
+pub mod metrics;
+pub mod os;
+pub(crate) mod random;
+pub mod release;
+pub mod secret;
+pub mod telemetry;

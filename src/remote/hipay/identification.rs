@@ -1,0 +1,71 @@
+//! What HiPay has of a wallet's owner: the documents, and what it thinks of each.
+
+use serde::Deserialize;
+
+use crate::domain::vendor::DocumentStatus;
+use crate::remote::lenient::Scalar;
+
+/// What HiPay has of a wallet's owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identification {
+    /// HiPay's word for it: `Identified`, `Unidentified`, `In progress`.
+    pub status: String,
+    /// The documents.
+    pub documents: Vec<KnownDocument>,
+}
+
+/// A document that HiPay has, or waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDocument {
+    /// HiPay's type number.
+    pub kind: Option<u32>,
+    /// HiPay's name of the type.
+    pub label: String,
+    /// What has become of it.
+    pub status: DocumentStatus,
+    /// HiPay's word for that.
+    pub status_label: String,
+    /// Why it was refused, in HiPay's words; empty where it was not.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct IdentificationAnswer {
+    #[serde(default)]
+    identification_status: Scalar,
+    #[serde(default)]
+    documents: Vec<DocumentRow>,
+}
+
+#[derive(Deserialize)]
+struct DocumentRow {
+    #[serde(default)]
+    r#type: Scalar,
+    #[serde(default)]
+    label: Scalar,
+    #[serde(default)]
+    status_code: Scalar,
+    #[serde(default)]
+    status_label: Scalar,
+    #[serde(default)]
+    message: Scalar,
+}
+
+impl IdentificationAnswer {
+    pub(super) fn identification(self) -> Identification {
+        let document = |row: DocumentRow| {
+            let code = row.status_code.text_or_empty().parse().ok();
+            KnownDocument {
+                kind: row.r#type.id().and_then(|kind| u32::try_from(kind).ok()),
+                label: row.label.text_or_empty(),
+                status: code.map_or(DocumentStatus::Unknown, DocumentStatus::from_code),
+                status_label: row.status_label.text_or_empty(),
+                message: row.message.text_or_empty(),
+            }
+        };
+        Identification {
+            status: self.identification_status.text_or_empty(),
+            documents: self.documents.into_iter().map(document).collect(),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! HiPay's JSON, read leniently.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Account, BankInfo, BankStatus, CreatedAccount, GroupMember, ListedTransaction, Transaction, TransactionsPage,
+    Wallet,
+};
+use crate::domain::attempt::TransactionState;
+use crate::domain::ledger::is_feeding;
+use crate::domain::money::{Amount, Currency};
+use crate::platform::secret::Secret;
+use crate::remote::lenient::Scalar;
+use crate::text::message::{Sentence, say};
+
+/// What every answer has.
+#[derive(Deserialize, Default)]
+pub(super) struct Envelope {
+    #[serde(default)]
+    pub(super) code: Scalar,
+    #[serde(default)]
+    pub(super) message: Scalar,
+    #[serde(default)]
+    pub(super) description: Scalar,
+    #[serde(default)]
+    pub(super) error_code_detail: Scalar,
+    #[serde(default)]
+    errors: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct FieldError {
+    #[serde(default)]
+    field: Scalar,
+    #[serde(default)]
+    message: Scalar,
+}
+
+impl Envelope {
+    /// The refused fields, each with HiPay's reason; empty where none are named.
+    pub(super) fn fields(&self) -> String {
+        let rows = self.errors.as_deref().and_then(|raw| serde_json::from_str::<Vec<FieldError>>(raw.get()).ok());
+        let row = |row: FieldError| {
+            let parts = [row.field.text_or_empty(), row.message.text_or_empty()];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+        };
+        rows.unwrap_or_default().into_iter().map(row).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AvailableAnswer {
+    #[serde(default)]
+    pub(super) is_available: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CreatedAnswer {
+    #[serde(default)]
+    account_id: Scalar,
+    #[serde(default)]
+    user_space_id: Scalar,
+    #[serde(default)]
+    callback_salt: Scalar,
+}
+
+impl CreatedAnswer {
+    pub(super) fn created(self) -> Option<CreatedAccount> {
+        Some(CreatedAccount {
+            hipay_id: self.account_id.id()?,
+            user_space_id: self.user_space_id.id(),
+            callback_salt: Secret::new(self.callback_salt.text_or_empty()),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AccountAnswer {
+    #[serde(default)]
+    user_account_id: Scalar,
+    #[serde(default)]
+    user_space_id: Scalar,
+    #[serde(default)]
+    identified: Scalar,
+    #[serde(default)]
+    bank_info_validated: Scalar,
+    #[serde(default)]
+    callback_salt: Scalar,
+    #[serde(default)]
+    callback_url: Scalar,
+}
+
+impl AccountAnswer {
+    pub(super) fn account(self) -> Option<Account> {
+        Some(Account {
+            hipay_id: self.user_account_id.id()?,
+            user_space_id: self.user_space_id.id(),
+            identified: self.identified.flag().unwrap_or(false),
+            bank_details_validated: self.bank_info_validated.flag().unwrap_or(false),
+            callback_salt: Secret::new(self.callback_salt.text_or_empty()),
+            callback_url: self.callback_url.text().map(str::to_owned),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BalanceAnswer {
+    #[serde(default)]
+    balances: Vec<BalanceRow>,
+}
+
+#[derive(Deserialize)]
+struct BalanceRow {
+    #[serde(default)]
+    user_account_type: Scalar,
+    #[serde(default)]
+    balance: Scalar,
+    #[serde(default)]
+    money_available_for_withdrawal: Scalar,
+    #[serde(default)]
+    currency: Scalar,
+}
+
+impl BalanceAnswer {
+    /// The main account's balance (`user_account_type` 1), else the first one's.
+    pub(super) fn wallet(self) -> Option<Wallet> {
+        let main = self.balances.iter().find(|row| row.user_account_type.integer() == Some(1));
+        let row = main.or(self.balances.first())?;
+        let currency = Currency::from_code(row.currency.text()?).ok()?;
+        let balance = row.balance.balance(currency).ok()??;
+        let withdrawable = row.money_available_for_withdrawal.balance(currency).ok()?.unwrap_or(balance);
+        Some(Wallet { balance, withdrawable })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BankAnswer {
+    #[serde(default)]
+    status_code: Scalar,
+    #[serde(default)]
+    iban: Scalar,
+    #[serde(default)]
+    swift: Scalar,
+    #[serde(default)]
+    bank_name: Scalar,
+    #[serde(default)]
+    bank_country: Scalar,
+}
+
+impl BankAnswer {
+    /// The details; `None` where the status is none that we know: bank details are registered
+    /// anew, and payments blocked, only on HiPay's clear word.
+    pub(super) fn bank_info(self) -> Option<BankInfo> {
+        Some(BankInfo {
+            status: match self.status_code.integer()? {
+                1 => BankStatus::None,
+                2 => BankStatus::InProgress,
+                3 => BankStatus::Validated,
+                _ => return None,
+            },
+            iban: self.iban.text_or_empty(),
+            swift: self.swift.text_or_empty(),
+            bank_name: self.bank_name.text_or_empty(),
+            country: self.bank_country.text_or_empty(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransferAnswer {
+    #[serde(default)]
+    pub(super) transaction_id: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WithdrawalAnswer {
+    #[serde(default)]
+    pub(super) transaction_public_id: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransactionAnswer {
+    #[serde(default)]
+    transaction_id: Scalar,
+    #[serde(default)]
+    amount: Scalar,
+    #[serde(default)]
+    currency: Scalar,
+    #[serde(default)]
+    transaction_status: Scalar,
+    #[serde(default)]
+    merchant_reference: Scalar,
+    #[serde(default)]
+    issuer_email: Scalar,
+    #[serde(default)]
+    recipient_email: Scalar,
+    #[serde(default)]
+    refusal_reason: Scalar,
+    #[serde(default, rename = "type")]
+    kind: Scalar,
+    #[serde(default)]
+    transaction_label: Scalar,
+    #[serde(default)]
+    fees: Scalar,
+    #[serde(default)]
+    currency_fees: Scalar,
+    #[serde(default)]
+    creation_date: Scalar,
+}
+
+impl TransactionAnswer {
+    pub(super) fn transaction(self) -> Result<Transaction, Sentence> {
+        let missing = |field: &str| say!("row-lacks", field);
+        let word = self.transaction_status.text().ok_or_else(|| missing("transaction_status"))?.to_owned();
+        let amount = match self.currency.text().map(Currency::from_code) {
+            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| Sentence::from(&error))?,
+            Some(Err(error)) => return Err((&error).into()),
+            None => None,
+        };
+        Ok(Transaction {
+            transaction_id: self.transaction_id.text().ok_or_else(|| missing("transaction_id"))?.to_owned(),
+            state: TransactionState::from_word(&word),
+            word,
+            // HiPay may show what left an account with a minus sign.
+            amount: amount.map(Amount::magnitude),
+            reference: self.merchant_reference.text_or_empty(),
+            issuer_email: self.issuer_email.text_or_empty(),
+            recipient_email: self.recipient_email.text_or_empty(),
+            refusal_reason: self.refusal_reason.text_or_empty(),
+            kind: self.kind.text_or_empty(),
+            label: self.transaction_label.text_or_empty(),
+            fees: self.fees(),
+            created_at: self.creation_date.text().and_then(instant),
+        })
+    }
+
+    /// The fees; nothing where they make no sense, since nothing is decided by them.
+    fn fees(&self) -> Option<Amount> {
+        let currency = Currency::from_code(self.currency_fees.text().or(self.currency.text())?).ok()?;
+        self.fees.computed_amount(currency).ok()?
+    }
+}
+
+/// An instant in one of the forms that HiPay's examples show; one without an offset counts as UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    let civil = |format| jiff::civil::DateTime::strptime(format, text).ok();
+    let day = || jiff::civil::Date::strptime("%Y-%m-%d", text).ok().map(|date| date.at(0, 0, 0, 0));
+    let read = || civil("%Y-%m-%d %H:%M:%S").or_else(|| civil("%Y-%m-%dT%H:%M:%S")).or_else(day);
+    text.parse().ok().or_else(|| read()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct TransactionsAnswer {
+    #[serde(default)]
+    nb_result: Scalar,
+    #[serde(default)]
+    transactions_list: Vec<Box<RawValue>>,
+}
+
+impl TransactionsAnswer {
+    /// The items: objects with the names of a single transaction, or ids.
+    pub(super) fn page(self) -> Result<TransactionsPage, Sentence> {
+        let items = self.transactions_list.iter().map(|raw| listed(raw)).collect::<Result<_, _>>()?;
+        Ok(TransactionsPage { items, total: self.nb_result.count().and_then(|total| usize::try_from(total).ok()) })
+    }
+}
+
+/// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id. What only
+/// brings money has no reference of ours.
+fn listed(raw: &RawValue) -> Result<ListedTransaction, Sentence> {
+    let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()) else {
+        let id = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
+        return id.text().map(|id| ListedTransaction::Id(id.to_owned())).ok_or_else(|| say!("row-lacks", field = "id"));
+    };
+    let has = |key: &str| object.contains_key(key);
+    let has_all = ["transaction_status", "amount", "currency"].into_iter().all(has);
+    let row: TransactionAnswer =
+        serde_json::from_str(raw.get()).map_err(|_| say!("row-lacks", field = "transaction_id"))?;
+    let Some(id) = row.transaction_id.text().map(str::to_owned) else {
+        return Err(say!("row-lacks", field = "transaction_id"));
+    };
+    Ok(match row.transaction() {
+        Ok(whole) if has_all && (has("merchant_reference") || is_feeding(&whole.kind)) => {
+            ListedTransaction::Whole(Box::new(whole))
+        }
+        Ok(_) | Err(_) => ListedTransaction::Id(id),
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct GroupAnswer {
+    #[serde(default)]
+    merchants_list: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) total_merchant: Scalar,
+}
+
+#[derive(Deserialize, Default)]
+struct MemberRow {
+    #[serde(default)]
+    user_account_id: Scalar,
+    #[serde(default)]
+    account_id: Scalar,
+    #[serde(default)]
+    email: Scalar,
+    #[serde(default)]
+    login: Scalar,
+    #[serde(default)]
+    external_account_id: Scalar,
+    #[serde(default)]
+    identified: Scalar,
+}
+
+impl GroupAnswer {
+    /// The members. HiPay's description calls each a text and sends objects: both are taken.
+    pub(super) fn members(self) -> Vec<GroupMember> {
+        let member = |raw: Box<RawValue>| {
+            if let Ok(row) = serde_json::from_str::<MemberRow>(raw.get()) {
+                return GroupMember {
+                    hipay_id: row.user_account_id.id().or(row.account_id.id()),
+                    login: row.login.text_or_empty(),
+                    email: row.email.text_or_empty(),
+                    external_account_id: row.external_account_id.id(),
+                    identified: row.identified.flag(),
+                };
+            }
+            let scalar = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
+            GroupMember {
+                hipay_id: scalar.id(),
+                login: scalar.text_or_empty(),
+                email: String::new(),
+                external_account_id: None,
+                identified: None,
+            }
+        };
+        self.merchants_list.into_iter().map(member).collect()
+    }
+}

@@ -1,0 +1,151 @@
+//! Lenient decoding of JSON scalars, in one place: the remotes send numbers as numbers or as text
+//! and booleans as `0/1`, `"0"/"1"`, `true/false` or `yes/no`.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::domain::money::{Amount, Currency, MoneyError};
+
+/// A JSON string, number or boolean as its text, to the letter: a number never passes through a
+/// float. Null, an absent field, an object and an array are all "nothing".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scalar {
+    /// Null, absent, an object or an array.
+    #[default]
+    Nothing,
+    /// A string's or a number's text.
+    Text(String),
+    /// `true` or `false`: no text and no number, whatever they look like.
+    Boolean(bool),
+}
+
+impl Scalar {
+    /// The text, unless there is none or only blanks.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            Self::Nothing | Self::Boolean(_) => None,
+        }
+    }
+
+    /// The text, empty where there is none.
+    pub fn text_or_empty(&self) -> String {
+        self.text().unwrap_or_default().to_owned()
+    }
+
+    /// A whole number; `12.0` counts as one.
+    pub fn integer(&self) -> Option<i64> {
+        let text = self.text()?;
+        let whole = match text.split_once('.') {
+            Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+            _ => text,
+        };
+        whole.parse().ok()
+    }
+
+    /// How many: a whole number that is not negative.
+    pub fn count(&self) -> Option<u64> {
+        self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// An id: a whole number above zero.
+    pub fn id(&self) -> Option<u64> {
+        self.count().filter(|id| *id > 0)
+    }
+
+    /// A boolean in any of its spellings; nothing for any other text.
+    pub fn flag(&self) -> Option<bool> {
+        if let Self::Boolean(value) = self {
+            return Some(*value);
+        }
+        match self.text()?.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "y" | "on" => Some(true),
+            "0" | "false" | "no" | "n" | "off" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// An account's balance, rounded down to the currency's decimals; `None` where there is nothing.
+    pub fn balance(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse_down(text, currency)).transpose()
+    }
+
+    /// An amount that its writer may have computed with floats; `None` where there is nothing.
+    pub fn computed_amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse_computed(text, currency)).transpose()
+    }
+
+    /// An amount in `currency`; `None` where there is nothing.
+    pub fn amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
+        self.text().map(|text| Amount::parse(text, currency)).transpose()
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <Box<RawValue>>::deserialize(deserializer)?;
+        let text = raw.get();
+        Ok(match text.as_bytes().first() {
+            None | Some(b'n' | b'{' | b'[') => Self::Nothing,
+            Some(b't' | b'f') => Self::Boolean(text == "true"),
+            Some(b'"') => Self::Text(serde_json::from_str(text).map_err(serde::de::Error::custom)?),
+            Some(_) => Self::Text(text.to_owned()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scalar(json: &str) -> Scalar {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn booleans_and_numbers_in_every_spelling() {
+        for json in ["true", "1", "\"1\"", "\"yes\"", "\"TRUE\""] {
+            assert_eq!(scalar(json).flag(), Some(true), "{json}");
+        }
+        for json in ["false", "0", "\"0\"", "\"no\""] {
+            assert_eq!(scalar(json).flag(), Some(false), "{json}");
+        }
+        for json in ["null", "{}", "[1]", "\"\"", "\"  \"", "2", "\"maybe\""] {
+            assert_eq!(scalar(json).flag(), None, "{json}");
+        }
+        assert_eq!(
+            ["470153", "\"470153\"", "470153.0", "-1", "1.5", "1e3"].map(|json| scalar(json).id()),
+            [Some(470_153), Some(470_153), Some(470_153), None, None, None]
+        );
+    }
+
+    #[test]
+    fn a_boolean_is_no_id_and_no_text() {
+        for json in ["true", "false", "0", "\"0\"", "null", "-3"] {
+            assert_eq!(scalar(json).id(), None, "{json}");
+        }
+        assert_eq!((scalar("false").text(), scalar("0").count()), (None, Some(0)));
+    }
+
+    #[test]
+    fn a_number_never_becomes_a_float() {
+        // As a 64-bit float this would be 9007199254740992.00.
+        assert_eq!(
+            scalar("9007199254740993.01").amount(Currency::EUR).unwrap().unwrap().decimal(),
+            "9007199254740993.01"
+        );
+        assert_eq!(scalar("0.1").amount(Currency::EUR).unwrap().unwrap().minor(), 10);
+        assert_eq!(scalar("null").amount(Currency::EUR), Ok(None));
+        assert!(scalar("\"12,50\"").amount(Currency::EUR).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_back_as_it_was(text: String) {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(scalar(&json), Scalar::Text(text));
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Mirakl's operator API: the calls that the batches need, named for what they do.
+//!
+//! The reference names of the calls (S20, IV01, …) stand beside each.
+
+mod pages;
+mod types;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use reqwest::{RequestBuilder, header};
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::{MiraklConfig, MiraklCredentials};
+use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
+use crate::platform::secret::Secret;
+use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
+use crate::text::message::{Sentence, say};
+
+pub use types::*;
+pub(crate) use wire::PROCESS_FIELD;
+
+/// A row of a page that cannot be used; the other rows can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Sentence::from(self))]
+pub struct Unreadable {
+    /// What it was to be: shop, document, voucher.
+    pub what: &'static str,
+    /// Its id, where that could be read.
+    pub id: Option<String>,
+    /// What is wrong with it.
+    pub reason: Sentence,
+}
+
+impl Unreadable {
+    fn new(what: &'static str, id: Option<String>, reason: Sentence) -> Self {
+        Self { what, id, reason }
+    }
+
+    fn row(what: &'static str, row: &RawValue, error: &serde_json::Error) -> Self {
+        let reason = say!("row-unreadable", bytes = row.get().len()).detailed(error);
+        Self { what, id: None, reason }
+    }
+}
+
+impl From<&Unreadable> for Sentence {
+    fn from(Unreadable { what, id, reason }: &Unreadable) -> Self {
+        let what = Self::new(&format!("row-{what}"), []);
+        match id {
+            Some(id) => say!("row", what, id, reason),
+            None => say!("row-without-number", what, reason),
+        }
+    }
+}
+
+/// All rows of a list, each once, and those that cannot be used.
+#[derive(Debug, Clone)]
+pub struct Listing<T> {
+    /// What can be used.
+    pub rows: Vec<T>,
+    /// What cannot, and why.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// What is to change about a shop (S07).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShopUpdate<'a> {
+    /// The shop.
+    pub shop_id: u64,
+    /// The KYC status: `APPROVED`, `REFUSED`, …
+    pub kyc_status: &'a str,
+    /// Why it was refused; Mirakl keeps it only then, at most 1000 characters.
+    pub kyc_reason: Option<&'a str>,
+    /// Block payments.
+    pub payment_blocked: bool,
+    /// Suspend the shop.
+    pub suspend: bool,
+}
+
+/// A token of the client-credentials flow.
+#[derive(Debug, Clone)]
+struct Token {
+    header: Secret,
+    until: Instant,
+}
+
+/// The way to one Mirakl. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Mirakl {
+    remote: Remote,
+    credentials: MiraklCredentials,
+    token: Arc<Mutex<Option<Token>>>,
+    /// Mirakl has refused S20's `domains`.
+    refuses_domains: Arc<AtomicBool>,
+}
+
+/// How long before its end a token is renewed.
+const TOKEN_MARGIN: Duration = Duration::from_mins(1);
+
+/// The largest document that is fetched, in bytes: HiPay takes 15 MB at most.
+const DOCUMENT_LIMIT: usize = 20 * 1024 * 1024;
+
+/// What shops sell; S20 gives those of PRODUCT alone unless it is asked for both.
+const ALL_DOMAINS: &str = "PRODUCT,SERVICE";
+
+/// The HTTP status of a parameter that Mirakl does not take.
+const BAD_REQUEST: u16 = 400;
+
+/// Ids that Mirakl takes in one call.
+const IDS_A_CALL: usize = 100;
+
+/// Lists of shops that are read at once.
+const LISTS_AT_ONCE: usize = 4;
+
+/// Shops asked for in one call for documents.
+const SHOPS_A_CALL: usize = 50;
+
+impl Mirakl {
+    /// The Mirakl of the configuration.
+    pub fn new(config: &MiraklConfig, manners: Manners) -> Result<Self, Unusable> {
+        let remote = Remote::new("Mirakl", &config.base_url, manners)?;
+        Ok(Self {
+            remote,
+            credentials: config.credentials.clone(),
+            token: Arc::default(),
+            refuses_domains: Arc::default(),
+        })
+    }
+
+    /// Mirakl's own clock as of its last answer, to the second.
+    pub fn their_time(&self) -> Option<Timestamp> {
+        self.remote.their_time()
+    }
+
+    /// Returns since when Mirakl has not answered; `None` where it answered the last call.
+    pub fn silence(&self) -> Option<Silence> {
+        self.remote.silence()
+    }
+
+    /// V01: Mirakl's version; shows that it can be reached and takes our credentials.
+    pub async fn version(&self) -> Result<String, CallError> {
+        let answer: wire::VersionAnswer = self.get("/api/version", &[]).await?;
+        Ok(answer.version.text_or_empty())
+    }
+
+    /// S20: all shops, or those updated since.
+    pub async fn shops(&self, since: Option<Timestamp>) -> Result<Listing<Shop>, CallError> {
+        // Each run asks anew: an instance learns the parameter one day.
+        self.refuses_domains.store(false, Ordering::Relaxed);
+        let mut query = vec![("paginate", "true".to_owned())];
+        query.extend(since.map(|since| ("updated_since", seconds(since))));
+        self.shops_of_all_domains(query).await
+    }
+
+    /// True where Mirakl has refused to show the shops of another domain than PRODUCT, since
+    /// [`Mirakl::shops`] was called last.
+    pub fn refuses_domains(&self) -> bool {
+        self.refuses_domains.load(Ordering::Relaxed)
+    }
+
+    /// S20 for products and services alike: without `domains` Mirakl leaves the shops out that sell services.
+    /// An instance that refuses the parameter is asked without.
+    async fn shops_of_all_domains(&self, query: Vec<(&str, String)>) -> Result<Listing<Shop>, CallError> {
+        let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
+        let sweep = async |query: &[(&str, String)]| {
+            self.sweep("/api/shops", query, page, wire::shop, |shop| shop.shop_id).await
+        };
+        if !self.refuses_domains() {
+            let all_domains = [query.clone(), vec![("domains", ALL_DOMAINS.to_owned())]].concat();
+            match sweep(&all_domains).await {
+                Err(CallError::Rejected(Rejection { http_status: BAD_REQUEST, .. })) => {}
+                other => return other,
+            }
+        }
+        let listing = sweep(&query).await?;
+        self.refuses_domains.store(true, Ordering::Relaxed);
+        Ok(listing)
+    }
+
+    /// S20: the shops with these ids.
+    pub async fn shops_with(&self, ids: &[u64]) -> Result<Listing<Shop>, CallError> {
+        let joined = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let asked: Vec<String> = ids.chunks(IDS_A_CALL).map(joined).collect();
+        let call = |ids| self.shops_of_all_domains(vec![("paginate", "true".to_owned()), ("shop_ids", ids)]);
+        let parts: Vec<Listing<Shop>> = stream::iter(asked).map(call).buffered(LISTS_AT_ONCE).try_collect().await?;
+        let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
+        for part in parts {
+            listing.rows.extend(part.rows);
+            listing.unreadable.extend(part.unreadable);
+        }
+        Ok(listing)
+    }
+
+    /// S30: the documents of `shop_ids`, fifty shops a call.
+    pub async fn documents(&self, shop_ids: &[u64]) -> Result<Listing<ShopDocument>, CallError> {
+        let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
+        for ids in shop_ids.chunks(SHOPS_A_CALL) {
+            let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+            let answer: wire::DocumentsAnswer = self.get("/api/shops/documents", &[("shop_ids", ids)]).await?;
+            for row in &answer.shop_documents {
+                match wire::document(row) {
+                    Ok(document) => listing.rows.push(document),
+                    Err(unreadable) => listing.unreadable.push(unreadable),
+                }
+            }
+        }
+        Ok(listing)
+    }
+
+    /// S31: one document's bytes.
+    pub async fn download(&self, document_id: u64) -> Result<Vec<u8>, CallError> {
+        let query = [("document_ids", document_id.to_string())];
+        let answer = self.fetch(DOCUMENT_LIMIT, "/api/shops/documents/download", &query, judge).await?;
+        if answer.content_type == "text/html" || answer.body.is_empty() {
+            return Err(CallError::unknown(say!("mirakl-no-file", answer = answer.describe())));
+        }
+        Ok(answer.body)
+    }
+
+    /// DO01: the codes of the document types that shops can have. At most once a day.
+    pub async fn document_types(&self) -> Result<Vec<String>, CallError> {
+        let query = [("entities", "SHOP".to_owned())];
+        let answer: wire::DocumentTypesAnswer = self.get("/api/documents", &query).await?;
+        Ok(answer.codes())
+    }
+
+    /// AF01: the custom fields of shops. At most once a day.
+    pub async fn additional_fields(&self) -> Result<Vec<AdditionalField>, CallError> {
+        let query = [("entities", "SHOP".to_owned())];
+        let answer: wire::AdditionalFieldsAnswer = self.get("/api/additional_fields", &query).await?;
+        Ok(answer.fields())
+    }
+
+    /// IV01 or SBC11: the vouchers made from `start` to `end` whose amounts make sense; the others are
+    /// unreadable.
+    pub async fn vouchers(
+        &self,
+        source: VoucherSource,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Listing<Voucher>, CallError> {
+        let Listing { rows, mut unreadable } = self.listed_vouchers(source, start, end).await?;
+        let mut usable = Vec::with_capacity(rows.len());
+        for ListedVoucher { voucher, unusable } in rows {
+            match unusable {
+                None => usable.push(voucher),
+                Some(reason) => unreadable.push(Unreadable::new("voucher", Some(voucher.number), reason)),
+            }
+        }
+        Ok(Listing { rows: usable, unreadable })
+    }
+
+    /// IV01 or SBC11: every voucher made from `start` to `end` that can be recognised.
+    pub async fn listed_vouchers(
+        &self,
+        source: VoucherSource,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Listing<ListedVoucher>, CallError> {
+        let mut query = vec![("start_date", seconds(start)), ("end_date", seconds(end))];
+        match source {
+            VoucherSource::Invoices => {
+                query.push(("type", "AUTO_INVOICE".to_owned()));
+                let page = |answer: wire::InvoicesPage| (answer.invoices, answer.total_count);
+                self.sweep("/api/invoices", &query, page, wire::invoice, pages::identity).await
+            }
+            VoucherSource::BillingCycles => self.billing_cycles(query).await,
+        }
+        .map(pages::without_contradictions)
+    }
+
+    /// S07: changes one shop. A refusal hidden in the answer is a refusal.
+    pub async fn update_shop(&self, update: ShopUpdate<'_>) -> Result<(), CallError> {
+        let mut kyc = json!({ "status": update.kyc_status });
+        if let (Some(reason), Some(fields)) = (update.kyc_reason, kyc.as_object_mut()) {
+            let reason: String = reason.chars().take(1_000).collect();
+            fields.insert("reason".to_owned(), reason.into());
+        }
+        let body = json!({ "shops": [{
+            "shop_id": update.shop_id,
+            "kyc": kyc,
+            "payment_blocked": update.payment_blocked,
+            "suspend": update.suspend,
+        }] });
+        let url = format!("{}/api/shops", self.remote.base());
+        let build = |authorization: &str| {
+            self.remote.client().put(&url).header(header::AUTHORIZATION, authorization).json(&body)
+        };
+        // The same change twice is the same change, so it is repeated like a read.
+        let answer = self.authorized(JSON_LIMIT, build, judge).await?;
+        let returns: wire::ShopReturns = decode(&answer)?;
+        let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
+        match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
+            None if updated => Ok(()),
+            None => Err(CallError::unknown(say!("mirakl-change-unsaid"))),
+            Some(error) => {
+                let words = wire::sentence(&error.errors);
+                Err(CallError::Rejected(Rejection {
+                    http_status: answer.status,
+                    code: None,
+                    detail: None,
+                    sentence: say!("mirakl-change-refused", words = &words),
+                    words,
+                }))
+            }
+        }
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, CallError> {
+        // Decoding belongs to the try: a proxy's page or half an answer is worth another one.
+        self.fetch(JSON_LIMIT, path, query, |answer| decode(&judge(answer)?)).await
+    }
+
+    async fn fetch<T>(
+        &self,
+        limit: usize,
+        path: &str,
+        query: &[(&str, String)],
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let url = format!("{}{path}", self.remote.base());
+        let build = |authorization: &str| {
+            self.remote.client().get(&url).query(query).header(header::AUTHORIZATION, authorization)
+        };
+        self.authorized(limit, build, judge).await
+    }
+
+    /// Sends with our credentials; a token that Mirakl no longer takes is renewed once.
+    async fn authorized<T>(
+        &self,
+        limit: usize,
+        build: impl Fn(&str) -> RequestBuilder,
+        judge: impl Fn(Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let authorization = self.authorization(None).await?;
+        let result = self.remote.read(limit, || build(&authorization), &judge).await;
+        match (&result, &self.credentials) {
+            (Err(error), MiraklCredentials::Client { .. }) if error.is_credentials() => {
+                let renewed = self.authorization(Some(&authorization)).await?;
+                self.remote.read(limit, || build(&renewed), &judge).await
+            }
+            _ => result,
+        }
+    }
+
+    /// The `Authorization` header. `refused` is a value that Mirakl has just refused.
+    async fn authorization(&self, refused: Option<&str>) -> Result<String, CallError> {
+        let (id, secret, auth_url) = match &self.credentials {
+            MiraklCredentials::Key(key) => return Ok(key.expose().to_owned()),
+            MiraklCredentials::Bearer(token) => return Ok(format!("Bearer {}", token.expose())),
+            MiraklCredentials::Client { id, secret, auth_url } => (id, secret, auth_url),
+        };
+        // Held across the request, so that many calls renew the token once.
+        let mut token = self.token.lock().await;
+        if let Some(known) = token.as_ref()
+            && Instant::now() < known.until
+            && refused != Some(known.header.expose())
+        {
+            return Ok(known.header.expose().to_owned());
+        }
+        let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret.expose())];
+        let request = || self.remote.client().post(auth_url).form(&form);
+        let answer: wire::TokenAnswer = self.remote.read(JSON_LIMIT, request, |answer| decode(&judge(answer)?)).await?;
+        let access = answer.access_token.text().ok_or_else(|| CallError::unknown(say!("mirakl-no-token")))?;
+        let lifetime = Duration::from_secs(answer.expires_in.count().unwrap_or(3_600).min(86_400));
+        let until = Instant::now() + lifetime.saturating_sub(TOKEN_MARGIN);
+        let header = format!("Bearer {access}");
+        *token = Some(Token { header: Secret::new(header.clone()), until });
+        Ok(header)
+    }
+}
+
+/// An instant as Mirakl's examples write it, to the second.
+fn seconds(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn judge(answer: Answer) -> Result<Answer, CallError> {
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    let said = serde_json::from_slice::<wire::ErrorAnswer>(&answer.body).unwrap_or_default().sentence();
+    let words = said.clone();
+    let said = if said.is_empty() { answer.describe() } else { Sentence::quoting(said) };
+    let sentence = match answer.status {
+        401 => say!("mirakl-credentials", said),
+        status => say!("mirakl-refused", status, said),
+    };
+    Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence, words }))
+}
+
+fn decode<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
+    serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("Mirakl", answer, &error))
+}

@@ -1,0 +1,132 @@
+//! Reading a whole list, page after page, each row once, also while rows are added or vanish.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::{Listing, Mirakl, Unreadable, wire};
+use crate::domain::voucher::ListedVoucher;
+use crate::remote::CallError;
+use crate::remote::lenient::Scalar;
+use crate::text::message::say;
+
+/// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
+/// that contradict each other are both seen.
+pub(super) fn identity(listed: &ListedVoucher) -> (u64, String, i64, i64) {
+    let voucher = &listed.voucher;
+    (voucher.shop_id, voucher.number.clone(), voucher.vendor_amount.minor(), voucher.operator_amount.minor())
+}
+
+/// Each voucher once. Of one that a reading showed with different amounts nobody knows which is right.
+pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing<ListedVoucher> {
+    let Listing { rows, unreadable } = listing;
+    let mut numbers: BTreeMap<(u64, String), ListedVoucher> = BTreeMap::new();
+    for row in rows {
+        let key = (row.voucher.shop_id, row.voucher.number.clone());
+        match numbers.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(row)),
+            Entry::Occupied(mut place) => {
+                let (one, other) = (place.get().voucher.vendor_amount, row.voucher.vendor_amount);
+                let reason = say!("row-twice", shop = row.voucher.shop_id, other = one, one = other);
+                place.get_mut().unusable = Some(reason);
+            }
+        }
+    }
+    Listing { rows: numbers.into_values().collect(), unreadable }
+}
+
+/// Rows on a page of an offset list: Mirakl's maximum.
+const PAGE: usize = 100;
+
+/// Rows on a page of billing cycles.
+const CYCLE_PAGE: usize = 1_000;
+
+/// How often a list that changes while it is read is read anew.
+const SWEEPS: u32 = 5;
+
+/// More pages than any marketplace fills: a remote that never ends its list is stopped here.
+const MOST_PAGES: usize = 20_000;
+
+impl Mirakl {
+    /// Reads an offset list to its end. A row added or removed meanwhile shifts all that follow, so
+    /// that a row comes twice (told by its id) or is passed over (told by the count that Mirakl
+    /// sends with each page). Then the list is read once more, and the rows are merged by id.
+    pub(super) async fn sweep<P: DeserializeOwned, T, K: Ord>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        page: impl Fn(P) -> (Vec<Box<RawValue>>, Scalar),
+        read: impl Fn(&RawValue) -> Result<T, Unreadable>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Listing<T>, CallError> {
+        let mut rows: BTreeMap<K, T> = BTreeMap::new();
+        let mut previous: Option<BTreeSet<K>> = None;
+        for _ in 0..SWEEPS {
+            let mut unreadable = Vec::new();
+            let mut seen = BTreeSet::new();
+            let mut totals = BTreeSet::new();
+            let mut offset = 0_usize;
+            for _ in 0..MOST_PAGES {
+                let mut query = query.to_vec();
+                query.extend([("max", PAGE.to_string()), ("offset", offset.to_string())]);
+                let (page_rows, total) = page(self.get(path, &query).await?);
+                let received = page_rows.len();
+                for row in &page_rows {
+                    match read(row) {
+                        Ok(row) => {
+                            seen.insert(key(&row));
+                            rows.insert(key(&row), row);
+                        }
+                        Err(wrong) => unreadable.push(wrong),
+                    }
+                }
+                offset = offset.saturating_add(received);
+                let total = total.count().and_then(|total| usize::try_from(total).ok());
+                totals.insert(total);
+                if received == 0 || total.is_some_and(|total| offset >= total) {
+                    break;
+                }
+            }
+            // Whole: one count on all pages, and as many rows as it says (where it says any).
+            let read_rows = seen.len().saturating_add(unreadable.len());
+            let counted = totals.last().copied().flatten().unwrap_or(read_rows);
+            let whole = totals.len() == 1 && read_rows >= counted;
+            let settled = previous.as_ref() == Some(&seen);
+            if settled && offset < counted {
+                // The list stands still and is shorter than Mirakl says: somebody has to know.
+                let reason = say!("rows-missing", counted, path, shown = offset);
+                unreadable.push(Unreadable::new("list", None, reason));
+            }
+            if whole || settled {
+                return Ok(Listing { rows: rows.into_values().collect(), unreadable });
+            }
+            previous = Some(seen);
+        }
+        Err(CallError::unknown(say!("mirakl-list-changing", path)))
+    }
+
+    /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
+    /// it was when it was begun.
+    pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<ListedVoucher>, CallError> {
+        let mut vouchers = BTreeMap::new();
+        let mut unreadable = Vec::new();
+        let limit = ("limit", CYCLE_PAGE.to_string());
+        let mut query = [query, vec![limit.clone()]].concat();
+        for _ in 0..MOST_PAGES {
+            let page: wire::BillingCyclesPage = self.get("/api/seller-billing-cycles", &query).await?;
+            for row in &page.data {
+                match wire::billing_cycle(row) {
+                    Ok(voucher) => drop(vouchers.insert(identity(&voucher), voucher)),
+                    Err(wrong) => unreadable.push(wrong),
+                }
+            }
+            let Some(token) = page.next_page_token.text() else {
+                return Ok(Listing { rows: vouchers.into_values().collect(), unreadable });
+            };
+            query = vec![limit.clone(), ("page_token", token.to_owned())];
+        }
+        Err(CallError::unknown(say!("mirakl-list-endless")))
+    }
+}

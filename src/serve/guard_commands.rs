@@ -1,0 +1,187 @@
+//! What a worker does when its guard asks for it: it says how it is, copies the store, makes room for
+//! another release, and goes on where that was tried.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::HOST;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tower::ServiceExt;
+
+use crate::platform::fs::room_in;
+use crate::platform::release;
+use crate::store::{StoreError, View};
+use crate::update::channel::{Said, Told};
+use crate::update::reserve;
+use crate::update::worker::Voice;
+use crate::web::{Web, router};
+
+/// How long our own answer over HTTP may take.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long what runs may take to come to a safe point before somebody is asked to come again.
+const DRAINED_WITHIN: Duration = Duration::from_secs(110);
+
+/// How long our own answer over HTTP may be, in bytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// What the release before a bad one comes back with where the disk is full, in bytes.
+const ROOM_FOR_THE_WAY_BACK: u64 = 16 * 1024 * 1024;
+
+/// With less room than this nothing works for long, in bytes.
+const LEAST_ROOM: u64 = 1024 * 1024;
+
+/// The document that a probe writes and reads.
+const PROBE: &str = "update/probe";
+
+/// How the worker's guard is answered.
+pub struct Duty {
+    /// What the worker works with.
+    pub web: Web,
+    /// The way to the guard.
+    pub voice: Voice,
+    /// Where the worker answers requests.
+    pub address: SocketAddr,
+    /// The folder of the store.
+    pub data: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Probe {
+    at: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct Health {
+    version: String,
+}
+
+impl Duty {
+    /// Answers the guard until it wants the worker to stop. Where it says nothing more, waits for ever.
+    pub async fn until_told_to_stop(&self, told: &mut mpsc::UnboundedReceiver<Told>) {
+        while let Some(told) = told.recv().await {
+            match told {
+                Told::Stop { .. } => return,
+                Told::Known { known } => self.web.guard.learn(known),
+                Told::Probe { nth } => {
+                    if release::fault() == Some("never answers") {
+                        continue;
+                    }
+                    let (version, problem) = match self.probe().await {
+                        Ok(_) if release::fault() == Some("answers as another version") => ("9.9.9".to_owned(), None),
+                        Ok(version) => (version, None),
+                        Err(problem) => (release::version().to_owned(), Some(problem)),
+                    };
+                    self.voice.say(&Said::Probed { nth, version, problem });
+                }
+                Told::BackUp => self.voice.say(&Said::BackedUp { problem: self.back_up().await }),
+                Told::Drain => self.voice.say(&Said::Drained { problem: self.drain().await }),
+                Told::Undrain | Told::Commit => {
+                    if !self.web.context.gate.is_open() {
+                        tracing::info!(
+                            action = "update",
+                            "batches and mails go on with cashout {}",
+                            release::version()
+                        );
+                    }
+                    self.free_room();
+                    self.web.scheduler.resume();
+                }
+                Told::Start { .. } | Told::Configured { .. } | Told::Unknown => {}
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Sees whether there is room, writes to the store and reads from it, and asks ourselves over HTTP; the
+    /// version that answers.
+    async fn probe(&self) -> Result<String, String> {
+        let in_folder =
+            |error: io::Error| format!("{} does not tell how much room there is: {error}", self.data.display());
+        if room_in(&self.data).map_err(in_folder)? < LEAST_ROOM {
+            return Err(format!("the disk is full: there is no room left in {}", self.data.display()));
+        }
+        let (store, at) = (&self.web.context.store, self.web.context.clock.now());
+        let in_store = |error: StoreError| format!("the store does not work: {error}");
+        store.write(move |writer| writer.put_document(PROBE, &Probe { at })).await.map_err(in_store)?;
+        let read = store.reading(|reader| reader.get_document::<Probe>(PROBE)).await.map_err(in_store)?;
+        if read.is_none_or(|probe| probe.at != at) {
+            return Err("the store does not give back what was written".to_owned());
+        }
+        let over_http = |error: &dyn std::fmt::Display| format!("it does not answer over HTTP: {error}");
+        let asked = async {
+            let connection = TcpStream::connect(here(self.address)).await.map_err(|error| over_http(&error))?;
+            if self.web.settings.get().server.tls.is_some() {
+                // Whoever accepts connections speaks TLS, with a certificate for another name than the one
+                // by which we reach ourselves: the connection stands, and the answer comes from behind it.
+                drop(connection);
+                let request = Request::get("/healthz").body(Body::empty()).map_err(|error| over_http(&error))?;
+                let answer = router(self.web.clone()).oneshot(request).await.map_err(|error| over_http(&error))?;
+                return axum::body::to_bytes(answer.into_body(), LONGEST_ANSWER)
+                    .await
+                    .map_err(|error| over_http(&error));
+            }
+            let (mut sender, driven) =
+                http1::handshake(TokioIo::new(connection)).await.map_err(|error| over_http(&error))?;
+            tokio::spawn(driven);
+            let request = Request::get("/healthz").header(HOST, self.address.to_string()).body(Body::empty());
+            let request = request.map_err(|error| over_http(&error))?;
+            let answer = sender.send_request(request).await.map_err(|error| over_http(&error))?;
+            let body = Body::new(answer.into_body());
+            axum::body::to_bytes(body, LONGEST_ANSWER).await.map_err(|error| over_http(&error))
+        };
+        let body = tokio::time::timeout(ANSWERED_WITHIN, asked).await;
+        let body = body.map_err(|_| over_http(&"it took longer than 5 seconds"))??;
+        let health: Health = serde_json::from_slice(&body).map_err(|error| over_http(&error))?;
+        Ok(health.version)
+    }
+
+    async fn back_up(&self) -> Option<String> {
+        let (store, clock) = (self.web.context.store.clone(), self.web.context.clock.clone());
+        let copied = tokio::task::spawn_blocking(move || store.back_up("before-update", &clock)).await;
+        match copied {
+            Ok(Ok(path)) => tracing::info!(action = "update", "the store was copied to {}", path.display()),
+            Ok(Err(error)) => return Some(error.to_string()),
+            Err(error) => return Some(error.to_string()),
+        }
+        let held = reserve::hold(&self.data, ROOM_FOR_THE_WAY_BACK);
+        let no_room = |error| format!("{} has no room for it and for a way back ({error})", self.data.display());
+        held.err().map(no_room)
+    }
+
+    /// What was held is ours to use again.
+    fn free_room(&self) {
+        if let Err(error) = reserve::free(&self.data) {
+            tracing::warn!(action = "update", "what was held in {} stays so: {error}", self.data.display());
+        }
+    }
+
+    async fn drain(&self) -> Option<String> {
+        tracing::info!(action = "update", "batches and mails wait, to make room for another release");
+        if tokio::time::timeout(DRAINED_WITHIN, self.web.scheduler.drain()).await.is_ok() {
+            return None;
+        }
+        let still = self.web.scheduler.commands_running().join(", ");
+        self.web.scheduler.resume();
+        Some(still)
+    }
+}
+
+/// The address by which this machine reaches itself.
+fn here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

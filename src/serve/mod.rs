@@ -1,0 +1,303 @@
+//! The appliance: one process that runs the batches, hears HiPay, and answers over HTTP, until it
+//! is asked to stop.
+
+pub mod guard_commands;
+pub mod monitor;
+pub mod socket;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::monitor::Monitor;
+use self::socket::Service;
+use crate::config::{NoticeLevel, Settings};
+use crate::jobs::{self, Context};
+use crate::logs::{self, Logs};
+use crate::mail::Mailer;
+use crate::platform::metrics;
+use crate::remote::Manners;
+use crate::scheduler::Scheduler;
+use crate::store::StoreError;
+use crate::update::worker::GuardLink;
+use crate::update::{Installer, Updates};
+use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Readiness, TlsError, Web};
+
+/// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
+/// closed. Whoever waits longer may end the process: nothing is lost by that either.
+pub const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often what waits in the inbox is looked at, beside what has just come.
+const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// Interval of the attempts to bind `server.metricsListen`.
+const METRICS_TRIED_EVERY: Duration = Duration::from_secs(2);
+/// The most connections to it.
+const METRICS_CONNECTIONS: usize = 32;
+/// How often the buffers of the metrics are emptied.
+const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
+/// How often what is not to be kept for ever is looked for.
+const RETENTION_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why the appliance does not start, by what to mend.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The certificate's files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listening socket.
+    #[error("the listening socket cannot be used: {0}")]
+    Listener(#[from] std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The appliance at work.
+pub struct Appliance {
+    web: Web,
+    address: SocketAddr,
+    /// Ends the conversation with the world: no connection and no batch is begun any more.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    /// The log of this process; none where nobody logs, as in some tests.
+    logs: Option<Logs>,
+}
+
+impl Appliance {
+    /// Starts everything on an open store; requests are answered on `listener`. `data` is the folder
+    /// of the store.
+    pub async fn start(
+        context: Context,
+        settings: Settings,
+        listener: std::net::TcpListener,
+        data: PathBuf,
+    ) -> Result<Self, ServeError> {
+        Self::start_guarded(context, settings, listener, data, GuardLink::default()).await
+    }
+
+    /// The same as the worker of a guard, which `guard` leads to.
+    pub async fn start_guarded(
+        context: Context,
+        settings: Settings,
+        listener: std::net::TcpListener,
+        data: PathBuf,
+        guard: GuardLink,
+    ) -> Result<Self, ServeError> {
+        metrics::start();
+        web::begin_metrics();
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        let certificate = certificate(&settings).await?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let logs = Logs::current();
+        if let Some(logs) = &logs {
+            logs.follow(settings.clone());
+            logs.keep_in(&context.store)?;
+        }
+        for notice in &settings.get().notices {
+            match notice.level {
+                NoticeLevel::Warning => tracing::warn!(action = "configuration", "{}", notice.text),
+                NoticeLevel::Info => tracing::info!(action = "configuration", "{}", notice.text),
+            }
+        }
+        let (store, clock) = (context.store.clone(), context.clock.clone());
+        tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
+        let mailer = Mailer::new(store, clock, settings.clone(), logs.clone(), context.troubles.clone())
+            .behind(context.gate.clone());
+        tasks.spawn(mailer.run(stop.clone()));
+        tasks.spawn(jobs::make_digests(context.clone(), settings.clone(), stop.clone()));
+        let readiness = Readiness::waiting_for("starting");
+        let inbox = Arc::clone(&context.inbox);
+        let scheduler = Scheduler::new(context.clone(), settings.clone());
+        scheduler.catch_up().await?;
+        let (started_at, stopping) = (context.clock.now(), stop.clone());
+        let passwords = Passwords::default();
+        let updates = Updates::new(
+            context.store.clone(),
+            context.clock.clone(),
+            settings.clone(),
+            data.clone(),
+            Manners::default(),
+        );
+        tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
+        let installer = Installer::new(updates.clone(), guard.clone(), settings.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(installer.clone().run()));
+        let web = Web {
+            context,
+            settings,
+            readiness,
+            inbox,
+            scheduler,
+            updates,
+            passwords,
+            guesses: Guesses::default(),
+            started_at,
+            stopping,
+            guard,
+            installer,
+        };
+
+        let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate.clone());
+        tasks.spawn(monitor.run(stop.clone()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
+        tasks.spawn(web.scheduler.clone().work(stop.clone()));
+        let service = Service {
+            context: web.context.clone(),
+            scheduler: web.scheduler.clone(),
+            releases: web.installer.clone(),
+            data,
+        };
+        if let Some(listening) = service.listen().await {
+            tasks.spawn(listening.serve(stop.clone()));
+        }
+        let settings = web.settings.clone();
+        let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
+            .behind(web.context.gate.clone())
+            .through(move |address| settings.get().server.is_trusted_proxy(address));
+        tasks.spawn(connections.serve(listener, stop.clone()));
+        if let Some(address) = web.settings.get().server.metrics_listen {
+            tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
+        }
+        web.readiness.ready();
+        // First to the guard: whoever reads that we answer may end us at once, and has us started again.
+        web.guard.ready();
+        tracing::info!(action = "serve", "answers on {address}");
+        Ok(Self { web, address, stop, tasks, logs })
+    }
+
+    /// Where requests are answered.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the handlers work with.
+    pub fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// The orderly stop: nothing new is begun, requests finish, batches come to a safe point, and
+    /// the store is closed. Returns when that is done.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.web.readiness.unready("stopping");
+        if let Err(error) = monitor::end(&self.web.context).await {
+            tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let Web { context, settings, .. } = &self.web;
+        let mailer =
+            Mailer::new(context.store.clone(), context.clock.clone(), settings.clone(), None, context.troubles.clone());
+        mailer.keep().await;
+        tracing::info!(action = "serve", "stops");
+        let (store, telemetry, logs) = (context.store.clone(), context.telemetry.clone(), self.logs);
+        drop(self.web);
+        // Beside the store, which does not wait for a collector.
+        let flushed = tokio::task::spawn_blocking(move || telemetry.end());
+        let closed = tokio::task::spawn_blocking(move || {
+            // The last lines, before there is no store for them.
+            if let Some(logs) = logs {
+                logs.let_go();
+            }
+            store.close()
+        });
+        let closed = closed.await.unwrap_or(Err(StoreError::Closed));
+        let _ = flushed.await;
+        closed
+    }
+}
+
+async fn certificate(settings: &Settings) -> Result<Option<Certificate>, ServeError> {
+    let Some(files) = settings.get().server.tls.clone() else { return Ok(None) };
+    let read = tokio::task::spawn_blocking(move || Certificate::read(&files)).await;
+    Ok(Some(read.map_err(|_| StoreError::Closed)??))
+}
+
+/// Shows the metrics on a listener of their own, as soon as it can be had: the process before this one may have it.
+async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
+    let mut told = false;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) if !told => {
+                told = true;
+                let action = "metrics";
+                tracing::warn!(action, "server.metricsListen: {address} cannot be listened on yet: {error}");
+            }
+            Err(_) => {}
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(METRICS_TRIED_EVERY)).await.is_none() {
+            return;
+        }
+    };
+    let limits = Limits { connections: METRICS_CONNECTIONS, of_address: METRICS_CONNECTIONS, ..Limits::default() };
+    Connections::new(web::metrics_router(web, address), None, limits).serve(listener, stop).await;
+}
+
+/// Reads what the notices about our own accounts are checked with.
+async fn read_salts(web: Web) {
+    jobs::read_own_callback_salts(&web.context).await;
+}
+
+/// Deals with notifications as they come, and again with those that wait. What concerns vendors waits
+/// for remotes now and then: it has a task of its own, which nobody else waits for.
+async fn work_off_inbox(web: Web) {
+    let (vendors, clock) = (Notify::new(), &web.context.clock);
+    let payments = async {
+        loop {
+            let stored = web.inbox.notified();
+            // Taken before the look: what becomes due while it lasts is looked at in time.
+            let look_again = clock.now().checked_add(INBOX_LOOKED_AT_EVERY).unwrap_or(Timestamp::MAX);
+            if let Err(error) = jobs::drain_inbox(&web.context).await {
+                tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
+            }
+            vendors.notify_one();
+            tokio::select! {
+                () = stored => {}
+                () = clock.until(look_again) => {}
+            }
+        }
+    };
+    let about_vendors = async {
+        loop {
+            vendors.notified().await;
+            // It may ask for something to be looked at, and writes what it finds to Mirakl.
+            web.context.gate.opened().await;
+            if let Err(error) = jobs::drain_vendor_notices(&web.context).await {
+                tracing::error!(action = "inbox", "notifications about vendors are kept and wait: {error}");
+            }
+        }
+    };
+    tokio::join!(payments, about_vendors);
+}
+
+/// Times gather in buffers that have to be emptied, also where nobody asks for them.
+async fn tidy_metrics() {
+    loop {
+        tokio::time::sleep(METRICS_TIDIED_EVERY).await;
+        metrics::tidy();
+    }
+}
+
+/// Removes what is not to be kept for ever: at the start, and daily.
+async fn keep_retention(web: Web) {
+    loop {
+        if let Err(error) = jobs::retention(&web.context).await {
+            tracing::error!(action = "retention", "what is to be removed stays until tomorrow: {error}");
+        }
+        web.context.clock.pass(RETENTION_EVERY).await;
+    }
+}

@@ -1,0 +1,339 @@
+//! Looks for troubles that no batch reports, and for the end of those that are open.
+//!
+//! Every few seconds it looks at what this process knows: whether the remotes answer, how fast the disk is, what the
+//! certificate says. While a trouble is open, a probe a minute asks whether it is gone: a call to the remote, the
+//! balance, a small write. Nothing is probed while all is well.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{LogLevel, Settings};
+use crate::domain::attempt::CLOCKS_DIFFER;
+use crate::jobs::{self, Context};
+use crate::mail;
+use crate::platform::metrics;
+use crate::remote::CallError;
+use crate::store::{StoreError, View};
+use crate::text::message::say;
+use crate::trouble::{self, AGAIN_AFTER, Noticed};
+use crate::web::Certificate;
+
+/// The action of its log lines.
+const ACTION: &str = "monitor";
+/// Interval of its looks.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// Interval of its probes while a trouble is open.
+const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// A remote that has been silent for this long, in more than a few calls, is a trouble.
+const SILENT_FOR: SignedDuration = SignedDuration::from_secs(20);
+/// Calls in a row that were not answered, at least.
+const SILENT_CALLS: u32 = 3;
+/// A probe that is not answered within this time found the trouble still there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A commit that takes longer is a trouble by itself.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// So are this many slow ones in a row.
+const SLOW_COMMITS: u32 = 3;
+/// From then on people are told that the certificate ends.
+const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// And from then on at CRITICAL.
+const CERTIFICATE_CRITICAL: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// The service works again once it has for this long.
+const WORKS_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+/// The document that says that a service is at work on this store, or ended without having been stopped.
+const AT_WORK: &str = "service/at_work";
+/// The document that a probe of the disk writes.
+const PROBE: &str = "monitor/probe";
+
+/// A service at work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AtWork {
+    /// When it began (UTC).
+    since: Timestamp,
+}
+
+/// Looks for troubles and for their end.
+pub struct Monitor {
+    context: Context,
+    settings: Settings,
+    certificate: Option<Certificate>,
+    /// Why the certificate's files cannot be used, as it was said last.
+    unusable: Option<String>,
+    /// When each remote was seen to be silent first.
+    silent_since: [Option<Timestamp>; 2],
+    /// HiPay's time when it was compared with ours last.
+    compared: Option<Timestamp>,
+    started_at: Timestamp,
+    probed_at: Timestamp,
+}
+
+impl Monitor {
+    /// A monitor of what `context` works with.
+    pub fn new(context: Context, settings: Settings, certificate: Option<Certificate>) -> Self {
+        let now = context.clock.now();
+        // What the process before this one has left open is asked for soon.
+        let probed_at = now.checked_sub(PROBE_EVERY).and_then(|at| at.checked_add(LOOK_EVERY)).unwrap_or(now);
+        let (silent_since, compared) = ([None; 2], None);
+        Self { context, settings, certificate, unusable: None, silent_since, compared, started_at: now, probed_at }
+    }
+
+    /// Looks until `stop` is cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
+        // On trial it is another release's turn to say what goes wrong.
+        if stop.run_until_cancelled(self.context.gate.opened()).await.is_none() {
+            return;
+        }
+        if let Err(error) = begin(&self.context).await {
+            tracing::warn!(action = ACTION, "it cannot be kept that the service is at work: {error}");
+        }
+        loop {
+            self.look().await;
+            let now = self.context.clock.now();
+            if now.duration_since(self.probed_at).abs() >= PROBE_EVERY {
+                self.probed_at = now;
+                self.probe().await;
+            }
+            if stop.run_until_cancelled(self.pause()).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn pause(&self) {
+        let clock = &self.context.clock;
+        if clock.speed().is_some() {
+            // Where time runs fast, the machine does not.
+            tokio::time::sleep(LOOK_EVERY.unsigned_abs()).await;
+        } else {
+            clock.pass(LOOK_EVERY).await;
+        }
+    }
+
+    fn noticed(&self) -> Noticed<'static> {
+        Noticed { action: ACTION, batch: None, at: self.context.clock.now() }
+    }
+
+    /// Looks at what is known without asking anybody.
+    async fn look(&mut self) {
+        self.look_at_remotes().await;
+        let pace = self.context.store.pace();
+        if pace.under_way >= STUCK_AFTER || pace.slow_in_a_row >= SLOW_COMMITS {
+            let seconds = pace.under_way.max(pace.last).as_secs();
+            self.report(trouble::SLOW_DISK, LogLevel::Error, say!("trouble-slow-disk", seconds));
+        }
+        self.refresh_certificate().await;
+        self.look_at_certificate();
+        self.compare_clocks().await;
+        if self.context.clock.now().duration_since(self.started_at).abs() >= WORKS_AFTER {
+            self.context.troubles.resolve(trouble::SERVICE, self.noticed());
+        }
+    }
+
+    /// Reports a remote that has answered nothing for some time, once a probe finds it silent too: single calls fail for
+    /// reasons of their own.
+    async fn look_at_remotes(&mut self) {
+        let now = self.context.clock.now();
+        let remotes = [
+            (trouble::MIRAKL, "Mirakl", self.context.mirakl.silence()),
+            (trouble::HIPAY, "HiPay", self.context.hipay.silence()),
+        ];
+        for (remote, (key, name, silence)) in remotes.into_iter().enumerate() {
+            let Some(since) = self.silent_since.get_mut(remote) else { continue };
+            let Some(silence) = silence else {
+                if since.take().is_some() {
+                    self.over(key, true);
+                }
+                continue;
+            };
+            let first = *since.get_or_insert(now);
+            let lasts = silence.calls >= SILENT_CALLS && now.duration_since(first) >= SILENT_FOR;
+            if !lasts || self.is_open(key) {
+                continue;
+            }
+            let is_back =
+                if key == trouble::HIPAY { answers(&self.balance().await) } else { answers(&self.version().await) };
+            if !is_back {
+                let message = say!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
+                self.context.troubles.report(key, LogLevel::Error, message, self.noticed());
+            }
+        }
+    }
+
+    /// Uses a renewed certificate without a restart.
+    async fn refresh_certificate(&mut self) {
+        let Some(certificate) = self.certificate.clone() else { return };
+        match tokio::task::spawn_blocking(move || certificate.refresh()).await {
+            Ok(Ok(true)) => tracing::info!(action = "serve", "the renewed certificate is in use"),
+            Ok(Err(error)) => {
+                let error = error.to_string();
+                if self.unusable.as_ref() != Some(&error) {
+                    tracing::error!(action = "serve", "{error}; the former certificate stays in use");
+                }
+                self.unusable = Some(error);
+                return;
+            }
+            Ok(Ok(false)) | Err(_) => {}
+        }
+        self.unusable = None;
+    }
+
+    fn look_at_certificate(&self) {
+        let Some((file, until)) = self.certificate.as_ref().and_then(Certificate::ends) else { return };
+        ::metrics::gauge!(metrics::CERTIFICATE_EXPIRY).set(until.as_duration().as_secs_f64());
+        let left = until.duration_since(self.context.clock.now());
+        if left > CERTIFICATE_WARNING {
+            self.context.troubles.resolve(trouble::CERTIFICATE, self.noticed());
+            return;
+        }
+        let level = if left > CERTIFICATE_CRITICAL { LogLevel::Error } else { LogLevel::Critical };
+        let known = self.context.troubles.open().into_iter().find(|trouble| trouble.key == trouble::CERTIFICATE);
+        let noticed = self.noticed();
+        if known.is_some_and(|known| {
+            known.level >= level.number() && noticed.at.duration_since(known.told_at) < AGAIN_AFTER
+        }) {
+            return;
+        }
+        let (file, until) = (file.display().to_string(), until.to_string());
+        let message = if left.is_positive() {
+            say!("trouble-certificate", file, until)
+        } else {
+            say!("trouble-certificate-over", file, until)
+        };
+        self.context.troubles.report(trouble::CERTIFICATE, level, message, noticed);
+    }
+
+    /// Compares this machine's clock with HiPay's, when HiPay has just told its time.
+    async fn compare_clocks(&mut self) {
+        let clock = &self.context.clock;
+        let Some(theirs) = self.context.hipay.their_time_now().filter(|_| clock.speed().is_none()) else { return };
+        if self.compared.replace(theirs) == Some(theirs)
+            || clock.now().duration_since(theirs).abs() <= CLOCKS_DIFFER && !self.is_open(trouble::CLOCK)
+        {
+            return;
+        }
+        self.probe_clock().await;
+    }
+
+    /// Asks HiPay for its time, between two looks at ours.
+    async fn probe_clock(&mut self) {
+        let clock = &self.context.clock;
+        let before = clock.now();
+        if self.balance().await.is_err() {
+            return;
+        }
+        let (after, Some(theirs)) = (clock.now(), self.context.hipay.their_time_now()) else { return };
+        // This answer is not compared once more.
+        self.compared = Some(theirs);
+        let differs = before.duration_since(theirs).max(theirs.duration_since(after));
+        if differs > CLOCKS_DIFFER {
+            self.report(trouble::CLOCK, LogLevel::Error, say!("trouble-clock", seconds = differs.as_secs()));
+        } else {
+            self.context.troubles.resolve(trouble::CLOCK, self.noticed());
+        }
+    }
+
+    /// Reports a trouble, but not more often than it is probed: it lasts, and is not noticed again and again.
+    fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Sentence) {
+        let noticed = self.noticed();
+        let open = self.context.troubles.open();
+        let seen = open.iter().find(|trouble| trouble.key == key).map(|trouble| trouble.seen_at);
+        if seen.is_none_or(|seen| noticed.at.duration_since(seen).abs() >= PROBE_EVERY) {
+            self.context.troubles.report(key, level, message, noticed);
+        }
+    }
+
+    fn is_open(&self, key: &str) -> bool {
+        self.context.troubles.is_open(key)
+    }
+
+    /// Asks of each open trouble whether it is gone.
+    async fn probe(&mut self) {
+        if self.is_open(trouble::MIRAKL) {
+            self.over(trouble::MIRAKL, answers(&self.version().await));
+        }
+        if self.is_open(trouble::HIPAY) {
+            self.over(trouble::HIPAY, answers(&self.balance().await));
+        }
+        if self.is_open(trouble::CREDENTIALS) {
+            let (mirakl, hipay) = (self.version().await, self.balance().await);
+            self.over(trouble::CREDENTIALS, mirakl.is_ok() && hipay.is_ok());
+        }
+        if self.is_open(trouble::ESCROW)
+            && let Ok(balance) = self.balance().await
+        {
+            let due =
+                self.context.store.reading(move |reader| jobs::due_for_transfers(reader, balance.currency())).await;
+            self.over(trouble::ESCROW, due.is_ok_and(|due| balance.covers(due)));
+        }
+        if self.is_open(trouble::CLOCK) {
+            self.probe_clock().await;
+        }
+        if self.is_open(trouble::SLOW_DISK) || self.is_open(trouble::STORE) {
+            let at = self.context.clock.now();
+            let begun = tokio::time::Instant::now();
+            let written = self.context.store.write(move |writer| writer.put_document(PROBE, &at));
+            let written: Result<(), StoreError> =
+                tokio::time::timeout(PROBE_TIMEOUT, written).await.unwrap_or(Err(StoreError::Closed));
+            let pace = self.context.store.pace();
+            self.over(trouble::SLOW_DISK, written.is_ok() && pace.slow_in_a_row == 0 && begun.elapsed() < STUCK_AFTER);
+            self.over(trouble::STORE, written.is_ok());
+        }
+        if self.is_open(trouble::MAIL)
+            && let Some(config) = self.settings.get().mail.clone()
+            && mail::try_out(&config).await.is_ok()
+        {
+            self.over(trouble::MAIL, true);
+        }
+    }
+
+    fn over(&self, key: &str, is_gone: bool) {
+        if is_gone {
+            self.context.troubles.resolve(key, self.noticed());
+        }
+    }
+
+    async fn version(&self) -> Result<String, CallError> {
+        within(self.context.mirakl.version()).await
+    }
+
+    async fn balance(&self) -> Result<crate::domain::money::Amount, CallError> {
+        within(self.context.read_escrow_balance()).await
+    }
+}
+
+/// Returns true where a remote has answered, if only to refuse.
+fn answers<T>(outcome: &Result<T, CallError>) -> bool {
+    matches!(outcome, Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }))
+}
+
+/// A probe is not tried for as long as a call is.
+async fn within<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    let silent = || CallError::unknown(say!("call-silent", remote = "", seconds = PROBE_TIMEOUT.as_secs()));
+    tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| Err(silent()))
+}
+
+/// Notes that a service is at work on this store. Where one was that has not been stopped, that is a trouble.
+async fn begin(context: &Context) -> Result<(), StoreError> {
+    let at = context.clock.now();
+    let former = context.store.reading(|reader| reader.get_document::<Option<AtWork>>(AT_WORK)).await?;
+    // A store that could not be written could not keep either that the service ended in good order.
+    if former.flatten().is_some() && !context.troubles.is_open(trouble::STORE) {
+        let noticed = Noticed { action: "serve", batch: None, at };
+        context.troubles.report(
+            trouble::SERVICE,
+            LogLevel::Error,
+            say!("trouble-service", at = at.to_string()),
+            noticed,
+        );
+    }
+    context.store.write(move |writer| writer.put_document(AT_WORK, &Some(AtWork { since: at }))).await
+}
+
+/// Notes that the service is being stopped in good order.
+pub async fn end(context: &Context) -> Result<(), StoreError> {
+    context.store.write(|writer| writer.put_document(AT_WORK, &None::<AtWork>)).await
+}

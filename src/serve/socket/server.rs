@@ -1,0 +1,363 @@
+//! The service's side of the socket.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, broadcast};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::line;
+use super::place;
+use super::protocol::{Ask, Event, Greeting, PROTOCOL, Request, Stop, Trouble, TroubleKind};
+use crate::admin::check;
+use crate::domain::operation::OperationChoice;
+use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
+use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
+use crate::store::View;
+use crate::text::message::say;
+use crate::update::Installer;
+
+/// How long a request may be, in bytes.
+const LONGEST_REQUEST: u64 = 64 * 1024;
+/// How long a request may take to arrive.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// How long an asker may take to hear what is said.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+/// How many may be spoken with at once.
+const AT_ONCE: usize = 32;
+/// How often progress is told at most.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+/// What works for the command line.
+#[derive(Clone)]
+pub struct Service {
+    /// The store, the remotes and the clock.
+    pub context: Context,
+    /// Runs the batches.
+    pub scheduler: Scheduler,
+    /// Installs releases.
+    pub releases: Installer,
+    /// The data folder, in which the socket is.
+    pub data: PathBuf,
+}
+
+impl Service {
+    /// Listens on the socket of the data folder. Where there can be none, the log says so, and the
+    /// service does without.
+    pub async fn listen(self) -> Option<Listening> {
+        let data = self.data.clone();
+        let bound = tokio::task::spawn_blocking(move || place::bind(&data)).await;
+        match bound.map_err(io::Error::other).flatten().and_then(UnixListener::from_std) {
+            Ok(listener) => Some(Listening { service: self, listener }),
+            Err(error) => {
+                let place = self.data.join(place::SOCKET);
+                let place = place.display();
+                tracing::error!(
+                    action = "serve",
+                    "{place} cannot be used ({error}), so commands cannot work through this service: mend that and \
+                     restart it"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The socket, bound.
+pub struct Listening {
+    service: Service,
+    listener: UnixListener,
+}
+
+impl Listening {
+    /// Answers until `stop` is cancelled, and removes the socket. Whoever waits for a batch by then
+    /// hears of its safe point.
+    pub async fn serve(self, stop: CancellationToken) {
+        let Self { service, listener } = self;
+        let (room, conversations) = (Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let permit = Arc::clone(&room).try_acquire_owned().ok();
+                    let (service, stop) = (service.clone(), stop.clone());
+                    conversations.spawn(async move {
+                        let (reader, writer) = stream_halves(stream);
+                        let conversation = Conversation { service, writer, stop };
+                        // Who breaks off is no trouble of ours: what was begun goes on.
+                        let _ = conversation.hold(reader, permit.is_some()).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(action = "serve", "a command could not be listened to: {error}");
+                    tokio::time::sleep(TOLD_EVERY).await;
+                }
+            }
+        }
+        drop(listener);
+        let _ = tokio::task::spawn_blocking(move || place::remove(&service.data)).await;
+        conversations.close();
+        conversations.wait().await;
+    }
+}
+
+type Reader = BufReader<OwnedReadHalf>;
+
+fn stream_halves(stream: UnixStream) -> (Reader, OwnedWriteHalf) {
+    let (reader, writer) = stream.into_split();
+    (BufReader::new(reader), writer)
+}
+
+/// One command that works through us.
+struct Conversation {
+    service: Service,
+    writer: OwnedWriteHalf,
+    stop: CancellationToken,
+}
+
+impl Conversation {
+    /// Who does not listen is given up: it must not hold up the end of the service.
+    async fn say(&mut self, event: &Event) -> io::Result<()> {
+        tokio::time::timeout(HEARD_WITHIN, line::write(&mut self.writer, event)).await?
+    }
+
+    async fn hold(mut self, mut reader: Reader, room: bool) -> io::Result<()> {
+        let asked = if room {
+            let line = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                line = tokio::time::timeout(REQUEST_WITHIN, line::read(&mut reader, LONGEST_REQUEST)) => line,
+            };
+            match line {
+                Ok(Ok(Some(line))) => understand(&line),
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => {
+                    Err(Trouble::new(TroubleKind::Refused, format!("the request cannot be read: {error}")))
+                }
+                Err(_) => {
+                    let seconds = REQUEST_WITHIN.as_secs();
+                    let message = format!("the request did not arrive within {seconds} s");
+                    Err(Trouble::new(TroubleKind::Refused, message))
+                }
+            }
+        } else {
+            let message = format!("{AT_ONCE} commands work through the service already; try again later");
+            Err(Trouble::new(TroubleKind::Busy, message))
+        };
+        let ask = match asked {
+            Ok(ask) => ask,
+            Err(trouble) => return self.say(&Event::Failed(trouble)).await,
+        };
+        self.say(&Event::Welcome(Greeting::ours())).await?;
+        match ask {
+            Ask::Batch { request, may_wait } => self.batch(reader, &request, may_wait).await,
+            Ask::Retry { operation } => self.choose(operation, OperationChoice::Retry, "").await,
+            Ask::Operation { operation, chosen, reason } => self.choose(operation, chosen, &reason).await,
+            Ask::SetWallet { mirakl_id, hipay_id, reason } => {
+                let asked_by = "a person on the command line";
+                let set = jobs::set_wallet(&self.service.context, mirakl_id, hipay_id, &reason, asked_by);
+                let event = match set.await {
+                    Ok(change) => Event::Wallet { change: Box::new(change) },
+                    Err(error) => Event::Failed((&error).into()),
+                };
+                self.say(&event).await
+            }
+            Ask::Voucher { id, choice, reason } => {
+                let (context, asked_by) = (&self.service.context, "a person on the command line");
+                let chosen = jobs::choose_for_voucher(context, &id, choice, &reason, asked_by).await;
+                let event = match chosen {
+                    Ok(record) => Event::Voucher { record: Box::new(record) },
+                    Err(error) => Event::Failed((&error).into()),
+                };
+                self.say(&event).await
+            }
+            Ask::Update { wanted } => {
+                let releases = tokio::select! {
+                    releases = self.service.releases.answer(&wanted) => releases,
+                    () = self.stop.cancelled() => return Ok(()),
+                };
+                let event = match releases {
+                    Ok(releases) => Event::Releases { releases: Box::new(releases) },
+                    Err(error) => Event::Failed((&JobError::from(error)).into()),
+                };
+                self.say(&event).await
+            }
+            Ask::Check { offline } => {
+                let looked = tokio::select! {
+                    looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
+                    // The remotes may be slow to answer.
+                    () = self.stop.cancelled() => Err(JobError::Remote(say!("service-stops"))),
+                };
+                let event = match looked {
+                    Ok(findings) => Event::Findings { findings: findings.0 },
+                    Err(error) => Event::Failed((&error).into()),
+                };
+                self.say(&event).await
+            }
+        }
+    }
+
+    async fn choose(&mut self, id: u64, choice: OperationChoice, reason: &str) -> io::Result<()> {
+        let (context, asked_by) = (&self.service.context, "a person on the command line");
+        let event = match jobs::choose_for_operation(context, id, choice, reason, asked_by).await {
+            Ok(operation) => Event::Operation { operation: Box::new(operation) },
+            Err(error) => Event::Failed((&error).into()),
+        };
+        self.say(&event).await
+    }
+
+    /// A batch from its queueing to its end.
+    async fn batch(&mut self, reader: Reader, command: &Command, may_wait: bool) -> io::Result<()> {
+        let scheduler = self.service.scheduler.clone();
+        // Before the batch is asked for, so that its end is not missed.
+        let mut endings = scheduler.endings();
+        let (record, behind, joined) = match scheduler.ask(command, "command line", may_wait).await {
+            Ok(Asked::Queued { record, behind }) => (record, behind, false),
+            Ok(Asked::Joined(record)) => (record, None, true),
+            Ok(Asked::Busy(ahead)) => {
+                let BatchRecord { command, id, .. } = ahead;
+                let message = format!("{command} is running or queued already (batch {id}); wait until it is done");
+                return self.say(&Event::Failed(Trouble::new(TroubleKind::Busy, message))).await;
+            }
+            Err(error) => return self.say(&Event::Failed((&error).into())).await,
+        };
+        let id = record.id;
+        self.say(&Event::Queued { batch: id, behind, joined }).await?;
+
+        let mut live = scheduler.live();
+        let mut told = Told::default();
+        let mut asker = pin!(wants_a_stop(reader));
+        let (mut listening, mut next_look) = (true, Instant::now());
+        loop {
+            let looked = async {
+                tokio::time::sleep_until(next_look).await;
+                live.changed().await
+            };
+            tokio::select! {
+                ending = endings.recv() => match ending {
+                    Ok(ending) if ending.record.id == id => return self.ended(&mut told, &ending).await,
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => if let Some(record) = self.is_over(id).await {
+                        return self.ended(&mut told, &Ending { record, error: None, stages: Vec::new() }).await;
+                    },
+                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                },
+                _ = looked => {
+                    next_look = Instant::now() + TOLD_EVERY;
+                    let stages = live.borrow_and_update().get(&id).map(|batch| batch.stages.clone());
+                    self.progress(&mut told, &stages.unwrap_or_default()).await?;
+                }
+                wanted = &mut asker, if listening => {
+                    listening = false;
+                    match wanted {
+                        Some(Stop { stop: true }) if !joined && self.asked_alone(id).await => {
+                            if scheduler.stop(id).await.is_ok_and(|stopping| stopping != Stopping::Over) {
+                                self.say(&Event::Stopping).await?;
+                            }
+                        }
+                        Some(_) => return self.say(&Event::GoesOn).await,
+                        // It has gone without a word; the batch goes on.
+                        None => return Ok(()),
+                    }
+                }
+                () = self.stop.cancelled(), if !scheduler.is_running(id) => {
+                    while let Ok(ending) = endings.try_recv() {
+                        if ending.record.id == id {
+                            return self.ended(&mut told, &ending).await;
+                        }
+                    }
+                    let message = format!(
+                        "the service stops before batch {id} began; it stays queued, and runs after the next start"
+                    );
+                    return self.say(&Event::Failed(Trouble::new(TroubleKind::Busy, message))).await;
+                }
+            }
+        }
+    }
+
+    async fn ended(&mut self, told: &mut Told, ending: &Ending) -> io::Result<()> {
+        self.progress(told, &ending.stages).await?;
+        let error = ending.error.as_ref().map(Trouble::from);
+        self.say(&Event::Ended { record: Box::new(ending.record.clone()), error }).await
+    }
+
+    async fn progress(&mut self, told: &mut Told, stages: &[Stage]) -> io::Result<()> {
+        for event in told.news(stages) {
+            self.say(&event).await?;
+        }
+        Ok(())
+    }
+
+    /// True where nobody else has asked for the batch.
+    async fn asked_alone(&self, id: u64) -> bool {
+        let record = self.service.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await;
+        record.is_ok_and(|record| record.is_some_and(|record| record.joined == 0))
+    }
+
+    async fn is_over(&self, id: u64) -> Option<BatchRecord> {
+        let record = self.service.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await;
+        record.ok().flatten().filter(|record| record.state().is_over())
+    }
+}
+
+/// The line with which an asker wants the batch to stop; `None` once it is gone, or says something
+/// else.
+async fn wants_a_stop(mut reader: Reader) -> Option<Stop> {
+    let line = line::read(&mut reader, LONGEST_REQUEST).await.ok().flatten()?;
+    serde_json::from_slice(&line).ok()
+}
+
+fn understand(line: &[u8]) -> Result<Ask, Trouble> {
+    let greeting: Greeting = serde_json::from_slice(line).map_err(|error| {
+        Trouble::new(TroubleKind::Refused, format!("the request is not one of a cashout command: {error}"))
+    })?;
+    if greeting.protocol != PROTOCOL {
+        let (theirs, ours) = (greeting.version, crate::platform::release::version());
+        let message = format!(
+            "this command is cashout {theirs}, the running service is cashout {ours}, and they do not understand each \
+             other; restart the service, or use its own release, so that both are the same"
+        );
+        return Err(Trouble::new(TroubleKind::Busy, message));
+    }
+    let request: Request = serde_json::from_slice(line).map_err(|error| {
+        Trouble::new(TroubleKind::Refused, format!("the running service does not understand the request: {error}"))
+    })?;
+    Ok(request.ask)
+}
+
+/// What an asker has been told of a batch's progress.
+#[derive(Default)]
+struct Told {
+    stages: usize,
+    done: u64,
+}
+
+impl Told {
+    /// What is new in `stages`.
+    fn news(&mut self, stages: &[Stage]) -> Vec<Event> {
+        let mut news = Vec::new();
+        for stage in stages.iter().skip(self.stages) {
+            news.push(Event::Stage { name: stage.name.clone(), total: stage.total });
+            self.stages = self.stages.saturating_add(1);
+            self.done = 0;
+        }
+        if let Some(last) = stages.last()
+            && last.done > self.done
+        {
+            self.done = last.done;
+            news.push(Event::Progress { done: last.done });
+        }
+        news
+    }
+}
