@@ -1,5 +1,8 @@
-//! Compiles in what the binary tells of itself: its target and, where git knows it, its commit; and
-//! the public keys of those who may sign a release.
+//! Compiles in the binary's target and commit, the public keys of those who may sign a release, and the catalogue of
+//! texts.
+
+#[path = "build/messages.rs"]
+mod messages;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,7 +14,7 @@ fn main() {
     let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = git.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
     println!("cargo:rustc-env=CASHOUT_COMMIT={}", String::from_utf8_lossy(&commit).trim());
-    println!("cargo:rerun-if-changed=src/build.rs");
+    println!("cargo:rerun-if-changed=src/build");
     // Where the working tree is one of several, it lies elsewhere than usual.
     let head = Command::new("git").args(["rev-parse", "--git-path", "HEAD"]).output();
     if let Some(head) = head.ok().filter(|output| output.status.success()) {
@@ -37,4 +40,8 @@ fn main() {
     list.push(']');
     let place = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("keys.rs");
     assert!(std::fs::write(&place, list).is_ok(), "{} cannot be written", place.display());
+
+    println!("cargo:rerun-if-changed=ui/locales");
+    let texts = messages::compile();
+    assert!(texts.is_ok(), "{}", texts.err().unwrap_or_default());
 }

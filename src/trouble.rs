@@ -19,7 +19,7 @@ pub use aside::Aside;
 
 use crate::config::LogLevel;
 use crate::store::{StoreError, View};
-use crate::text::message::{Said, Sentence, say};
+use crate::text::message::{Message, StoredMessage, msg};
 
 /// HiPay does not answer.
 pub const HIPAY: &str = "hipay";
@@ -68,7 +68,7 @@ pub struct Trouble {
     pub message: String,
     /// The message's key and arguments, for other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Said>,
+    pub said: Option<StoredMessage>,
     /// When it was noticed first (UTC).
     pub opened_at: Timestamp,
     /// When it was noticed last (UTC).
@@ -92,7 +92,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn new(key: &str, level: LogLevel, (message, said): (String, Option<Said>), at: Timestamp) -> Self {
+    fn new(key: &str, level: LogLevel, (message, said): (String, Option<StoredMessage>), at: Timestamp) -> Self {
         Self {
             key: key.to_owned(),
             level: level.number(),
@@ -111,7 +111,7 @@ impl Trouble {
 
     /// The store cannot be written or opened, since `at`.
     pub fn of_store(reason: &str, at: Timestamp) -> Self {
-        let message = say!("trouble-store", error = reason);
+        let message = msg!("trouble-store", error = reason);
         Self::new(STORE, LogLevel::Critical, message.into_parts(), at)
     }
 }
@@ -186,7 +186,7 @@ impl Troubles {
 
     /// Reports trouble `key`, with `message` at `level`: logged at that level and told where it is new, has become
     /// worse, or was told more than a day ago; logged as a warning otherwise. Returns true where it is told.
-    pub fn report(&self, key: &str, level: LogLevel, message: Sentence, noticed: Noticed<'_>) -> bool {
+    pub fn report(&self, key: &str, level: LogLevel, message: Message, noticed: Noticed<'_>) -> bool {
         self.report_causes(key, level, message, &[], noticed)
     }
 
@@ -195,7 +195,7 @@ impl Troubles {
         &self,
         key: &str,
         level: LogLevel,
-        message: Sentence,
+        message: Message,
         causes: &[&str],
         noticed: Noticed<'_>,
     ) -> bool {
@@ -211,7 +211,7 @@ impl Troubles {
         is_told
     }
 
-    fn remember(&self, (key, level): (&str, LogLevel), message: Sentence, causes: &[&str], at: Timestamp) -> bool {
+    fn remember(&self, (key, level): (&str, LogLevel), message: Message, causes: &[&str], at: Timestamp) -> bool {
         let (message, said) = message.into_parts();
         let mut state = self.lock();
         state.unsaved = true;
@@ -328,8 +328,8 @@ mod tests {
         Noticed { action: "test", batch: None, at: begun + SignedDuration::from_mins(minutes) }
     }
 
-    fn message() -> Sentence {
-        Sentence::quoting("something is wrong")
+    fn message() -> Message {
+        Message::quoting("something is wrong")
     }
 
     /// Whether each message is of an end.

@@ -8,17 +8,17 @@ use crate::mail;
 use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn};
 use crate::store::StoreError;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What: `Mirakl`, `technical account`.
-    pub what: Sentence,
+    pub what: Message,
     /// What is wrong with it and how to mend it; nothing where it is well.
-    pub wrong: Option<Sentence>,
+    pub wrong: Option<Message>,
     /// What was found, where it is well.
-    pub detail: Sentence,
+    pub detail: Message,
     /// True where `detail` is a disadvantage that does not make anything wrong.
     #[serde(default)]
     pub is_warning: bool,
@@ -30,17 +30,17 @@ pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// This is well.
-    pub fn good(&mut self, what: Sentence, detail: Sentence) {
+    pub fn good(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: false });
     }
 
     /// This is not.
-    pub fn bad(&mut self, what: Sentence, wrong: impl Into<Sentence>) {
-        self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Sentence::none(), is_warning: false });
+    pub fn bad(&mut self, what: Message, wrong: impl Into<Message>) {
+        self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Message::none(), is_warning: false });
     }
 
     /// This works, with the disadvantage that `detail` names.
-    pub fn warn(&mut self, what: Sentence, detail: Sentence) {
+    pub fn warn(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: true });
     }
 
@@ -55,17 +55,17 @@ pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreErr
     let mut findings = Findings::default();
     let what = binding();
     match Binding::compare(context).await? {
-        Bound::Free => findings.good(what, say!("check-new")),
-        Bound::Ours => findings.good(what, say!("check-ours")),
+        Bound::Free => findings.good(what, msg!("check-new")),
+        Bound::Ours => findings.good(what, msg!("check-ours")),
         Bound::Foreign(known) => {
             let differences = known.differences(&Binding::of(&context.config)).join("; ");
-            findings.bad(what, say!("check-foreign", differences));
+            findings.bad(what, msg!("check-foreign", differences));
         }
     }
-    let what = say!("checked-notifications");
+    let what = msg!("checked-notifications");
     match context.config.server.wallet_notifications_url() {
-        Some(url) => findings.good(what, say!("check-public-url", url)),
-        None => findings.warn(what, say!("check-no-public-url")),
+        Some(url) => findings.good(what, msg!("check-public-url", url)),
+        None => findings.warn(what, msg!("check-no-public-url")),
     }
     if !offline {
         mirakl(context, &mut findings).await;
@@ -76,23 +76,23 @@ pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreErr
 }
 
 /// Whom the store belongs to.
-pub fn binding() -> Sentence {
-    say!("checked-binding")
+pub fn binding() -> Message {
+    msg!("checked-binding")
 }
 
 async fn mirakl(context: &Context, findings: &mut Findings) {
-    let what = say!("checked-mirakl");
+    let what = msg!("checked-mirakl");
     match context.mirakl.version().await {
         Ok(version) => {
             let address = &context.config.mirakl.base_url;
-            findings.good(what, say!("check-mirakl-version", address = address.as_str(), version));
+            findings.good(what, msg!("check-mirakl-version", address = address.as_str(), version));
         }
         Err(error) if error.is_credentials() => {
-            return findings.bad(what, say!("check-mirakl-refused", error = &error));
+            return findings.bad(what, msg!("check-mirakl-refused", error = &error));
         }
-        Err(error) => return findings.bad(what, say!("check-mirakl-unreachable", error = &error)),
+        Err(error) => return findings.bad(what, msg!("check-mirakl-unreachable", error = &error)),
     }
-    let what = || say!("checked-mirakl-settings");
+    let what = || msg!("checked-mirakl-settings");
     let types = &context.config.hipay.document_types;
     let needed: Vec<String> = types.iter().map(|kind| kind.mirakl_type.clone()).collect();
     match read_setup(context, true).await {
@@ -100,7 +100,7 @@ async fn mirakl(context: &Context, findings: &mut Findings) {
         Ok(setup) => {
             let missing = setup.missing(&needed);
             if missing.is_empty() {
-                findings.good(what(), say!("check-set-up"));
+                findings.good(what(), msg!("check-set-up"));
             }
             for missing in missing {
                 findings.bad(what(), missing);
@@ -111,40 +111,40 @@ async fn mirakl(context: &Context, findings: &mut Findings) {
 
 async fn hipay(context: &Context, findings: &mut Findings) {
     let config = &context.config;
-    let what = say!("checked-hipay");
+    let what = msg!("checked-hipay");
     let technical = match context.hipay.account(ActingOn::Technical).await {
         Ok(Some(account)) => account,
-        Ok(None) => return findings.bad(what, say!("check-hipay-unknown")),
+        Ok(None) => return findings.bad(what, msg!("check-hipay-unknown")),
         Err(error) => return findings.bad(what, with_mend(&error)),
     };
-    findings.good(what, Sentence::quoting(config.hipay.base_url.clone()));
-    let what = say!("checked-technical");
+    findings.good(what, Message::quoting(config.hipay.base_url.clone()));
+    let what = msg!("checked-technical");
     let (account, configured) = (technical.hipay_id, config.technical_account.hipay_id);
     callback_url(context, &technical, findings);
     if account == configured {
         match context.hipay.balance(ActingOn::Technical).await {
-            Ok(wallet) => findings.good(what, say!("check-balance", account, balance = wallet.balance)),
+            Ok(wallet) => findings.good(what, msg!("check-balance", account, balance = wallet.balance)),
             Err(error) => findings.bad(what, &error),
         }
     } else {
-        findings.bad(what, say!("check-other-account", account, configured));
+        findings.bad(what, msg!("check-other-account", account, configured));
     }
-    let what = say!("checked-operator");
+    let what = msg!("checked-operator");
     let operator = config.operator_account.hipay_id;
     if operator == configured {
-        return findings.bad(what, say!("check-operator-technical", operator));
+        return findings.bad(what, msg!("check-operator-technical", operator));
     }
     match context.hipay.account(ActingOn::Wallet(operator)).await {
         Err(error) => findings.bad(what, &error),
-        Ok(None) => findings.bad(what, say!("check-operator-unknown", operator)),
+        Ok(None) => findings.bad(what, msg!("check-operator-unknown", operator)),
         Ok(Some(account)) => {
             callback_url(context, &account, findings);
             if !account.identified {
-                findings.bad(what, say!("check-operator-unidentified", operator));
+                findings.bad(what, msg!("check-operator-unidentified", operator));
             } else if !account.bank_details_validated {
-                findings.bad(what, say!("check-operator-bank", operator));
+                findings.bad(what, msg!("check-operator-bank", operator));
             } else {
-                findings.good(what, Sentence::quoting(operator.to_string()));
+                findings.good(what, Message::quoting(operator.to_string()));
             }
         }
     }
@@ -157,18 +157,18 @@ fn callback_url(context: &Context, account: &Account, findings: &mut Findings) {
     let Some(wanted) = context.config.server.wallet_notifications_url() else { return };
     let Some(url) = account.callback_url.as_deref().filter(|url| host(url) != host(&wanted)) else { return };
     let account = account.hipay_id.to_string();
-    findings.warn(say!("checked-notifications"), say!("check-callback-elsewhere", account, url, wanted));
+    findings.warn(msg!("checked-notifications"), msg!("check-callback-elsewhere", account, url, wanted));
 }
 
 async fn mail(context: &Context, findings: &mut Findings) {
     let Some(config) = &context.config.mail else { return };
-    let what = say!("checked-mail");
+    let what = msg!("checked-mail");
     match mail::try_out(config).await {
-        Ok(()) => findings.good(what, Sentence::quoting(format!("{}:{}", config.host, config.port))),
-        Err(error) => findings.bad(what, say!("check-mail", error = error.to_string())),
+        Ok(()) => findings.good(what, Message::quoting(format!("{}:{}", config.host, config.port))),
+        Err(error) => findings.bad(what, msg!("check-mail", error = error.to_string())),
     }
 }
 
-fn with_mend(error: &CallError) -> Sentence {
-    if error.is_credentials() { error.into() } else { say!("check-hipay-unreachable", error) }
+fn with_mend(error: &CallError) -> Message {
+    if error.is_credentials() { error.into() } else { msg!("check-hipay-unreachable", error) }
 }

@@ -21,7 +21,7 @@ use crate::platform::random::{self, NoRandom};
 use crate::platform::secret::Secret;
 use crate::remote::Manners;
 use crate::store::Store;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How many wrong codes end the one that was looked for.
 const MOST_WRONG: u32 = 10;
@@ -254,7 +254,7 @@ impl Setup {
         let looked = tokio::time::timeout(LOOKED_WITHIN, self.try_out(config)).await;
         looked.unwrap_or_else(|_| {
             let mut findings = Findings::default();
-            findings.bad(say!("checked-remotes"), say!("check-silent", seconds = LOOKED_WITHIN.as_secs()));
+            findings.bad(msg!("checked-remotes"), msg!("check-silent", seconds = LOOKED_WITHIN.as_secs()));
             findings
         })
     }
@@ -266,22 +266,22 @@ impl Setup {
             let folder = tempfile::Builder::new()
                 .prefix(TRIED_IN)
                 .tempdir_in(data)
-                .map_err(|error| Sentence::quoting(error.to_string()))?;
+                .map_err(|error| Message::quoting(error.to_string()))?;
             let manners = Manners { tries: 2, timeout: Duration::from_secs(8), ..Manners::default() };
             let wiring = Wiring { manners, ..Wiring::default() };
-            let context = wiring::open(config, folder.path(), &wiring).map_err(|error| Sentence::from(&error))?;
-            Ok::<_, Sentence>((folder, context))
+            let context = wiring::open(config, folder.path(), &wiring).map_err(|error| Message::from(&error))?;
+            Ok::<_, Message>((folder, context))
         });
         let mut findings = Findings::default();
-        match opened.await.unwrap_or_else(|error| Err(Sentence::quoting(error.to_string()))) {
-            Err(problem) => findings.bad(say!("checked-folder"), problem),
+        match opened.await.unwrap_or_else(|error| Err(Message::quoting(error.to_string()))) {
+            Err(problem) => findings.bad(msg!("checked-folder"), problem),
             Ok((folder, context)) => {
                 match check::look(&context, false).await {
                     // Whom the store belongs to is a question for another one than this.
                     Ok(found) => {
                         findings.0.extend(found.0.into_iter().filter(|finding| finding.what != check::binding()));
                     }
-                    Err(error) => findings.bad(say!("checked-folder"), &error),
+                    Err(error) => findings.bad(msg!("checked-folder"), &error),
                 }
                 let store = context.store.clone();
                 drop(context);

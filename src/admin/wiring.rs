@@ -19,7 +19,7 @@ use crate::remote::mirakl::Mirakl;
 use crate::remote::{Collector, Manners, Unusable};
 use crate::schema::with_domain;
 use crate::store::{Schema, Store, StoreError, StoreOptions};
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 use crate::trouble::Aside;
 
 /// How the parts are put together.
@@ -53,7 +53,7 @@ pub enum AppError {
     Traces(#[from] ExporterBuildError),
 }
 
-impl From<&AppError> for Sentence {
+impl From<&AppError> for Message {
     fn from(error: &AppError) -> Self {
         match error {
             AppError::Store(error) => error.into(),

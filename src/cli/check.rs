@@ -10,13 +10,13 @@ use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
 use crate::serve::socket::{Ask, Event};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let settled = settled(global)?;
     let mut findings = Findings::default();
-    findings.good(say!("checked-configuration"), Sentence::quoting(global.config.display().to_string()));
+    findings.good(msg!("checked-configuration"), Message::quoting(global.config.display().to_string()));
     let mut confirmed = true;
     match settled.reach(global)? {
         Reached::Service(_) if arguments.rebind => {
@@ -31,18 +31,18 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
             let (looked, release) = runtime()?.block_on(through::one(service, ask))?;
             let Event::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
             let folder = global.data.display().to_string();
-            findings.good(say!("checked-store"), say!("check-through-service", folder, version = release.version));
+            findings.good(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));
             findings.0.extend(looked);
         }
         Reached::Store(context) => {
-            findings.good(say!("checked-store"), Sentence::quoting(global.data.display().to_string()));
+            findings.good(msg!("checked-store"), Message::quoting(global.data.display().to_string()));
             let looked = runtime()?.block_on(async {
                 confirmed = !arguments.rebind || bind_anew(&context, arguments.yes).await?;
                 Ok::<_, Failed>(check::look(&context, arguments.offline).await?)
             })?;
             findings.0.extend(looked.0);
             if !confirmed {
-                findings.bad(check::binding(), say!("check-not-rebound"));
+                findings.bad(check::binding(), msg!("check-not-rebound"));
             }
             leave(global, *context)?;
         }
@@ -56,7 +56,7 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
 async fn bind_anew(context: &Context, yes: bool) -> Result<bool, Failed> {
     if let Bound::Foreign(known) = Binding::compare(context).await? {
         let differences = known.differences(&Binding::of(&context.config)).join("\n  ");
-        let effect = Sentence::from(&RebindEffect::of(context).await?);
+        let effect = Message::from(&RebindEffect::of(context).await?);
         if !yes && !confirm(&differences, &effect)? {
             return Ok(false);
         }
@@ -66,7 +66,7 @@ async fn bind_anew(context: &Context, yes: bool) -> Result<bool, Failed> {
     Ok(true)
 }
 
-fn confirm(differences: &str, effect: &Sentence) -> Result<bool, Failed> {
+fn confirm(differences: &str, effect: &Message) -> Result<bool, Failed> {
     notice(&format!(
         "The store belongs to another installation:\n  {differences}\nIts operations would be paid through the \
          configured one from now on: {effect}. Go on? [y/N]"

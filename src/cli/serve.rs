@@ -24,9 +24,9 @@ use crate::platform::release;
 use crate::serve::guard_commands::Duty;
 use crate::serve::{Appliance, STOP_WITHIN, ServeError};
 use crate::store::{Store, StoreError};
-use crate::text::message::say;
+use crate::text::message::msg;
 use crate::trouble::{self, Aside, Noticed, Trouble};
-use crate::update::channel::{Said, Told};
+use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::reserve;
 use crate::update::worker::{AttachError, GuardLink, Guarded, Voice};
 use crate::web::{self, Connections, Limits};
@@ -121,7 +121,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         if let Some(error) = failed {
             let context = &duty.web.context;
             let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
-            let message = say!("trouble-store", error = &error);
+            let message = msg!("trouble-store", error = &error);
             context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
             tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
             // Until then whoever sends a notification is told to come again, and the guard how we are.
@@ -164,12 +164,12 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe)
         let stop = CancellationToken::new();
         let connections = Connections::new(web::setup_router(&setup), None, Limits::of_this_process());
         let serving = tokio::spawn(connections.serve(tokio::net::TcpListener::from_std(listener)?, stop.clone()));
-        voice.say(&Said::Ready { version: release::version().to_owned() });
+        voice.say(&WorkerMessage::Ready { version: release::version().to_owned() });
         tokio::select! {
             () = setup.done().cancelled() => {}
             _ = terminate.recv() => {}
             () = stop_told(&mut told) => {}
-            () = async { loop { voice.say(&Said::Alive); tokio::time::sleep(SAID_ALIVE_EVERY).await; } } => {}
+            () = async { loop { voice.say(&WorkerMessage::Alive); tokio::time::sleep(SAID_ALIVE_EVERY).await; } } => {}
         }
         stop.cancel();
         // The last answer says that all is well: it is to arrive.
@@ -242,10 +242,10 @@ const GONE_WITHIN: Duration = Duration::from_secs(5);
 const SAID_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// The next time that the guard says so. Where it never does, it waits for ever.
-async fn stop_told(told: &mut mpsc::UnboundedReceiver<Told>) {
+async fn stop_told(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
     loop {
         match told.recv().await {
-            Some(Told::Stop { .. }) => return,
+            Some(GuardMessage::Stop { .. }) => return,
             Some(_) => {}
             None => return std::future::pending().await,
         }
@@ -256,7 +256,7 @@ async fn stop_told(told: &mut mpsc::UnboundedReceiver<Told>) {
 async fn say_alive(voice: &Voice, store: Store) {
     loop {
         match store.reading(|_| Ok(())).await {
-            Ok(()) => voice.say(&Said::Alive),
+            Ok(()) => voice.say(&WorkerMessage::Alive),
             Err(StoreError::Closed) => return std::future::pending().await,
             Err(error) => tracing::error!(action = "serve", "the store does not answer: {error}"),
         }

@@ -7,7 +7,7 @@ use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
 use crate::jobs;
 use crate::serve::socket::{Ask, Event};
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 
 pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Failed> {
     let WalletSetArgs { mirakl_id, hipay_id, reason } = arguments;
@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Fai
     if global.json {
         print_json(&json!(change))?;
     } else {
-        print(Sentence::from(&change).text())?;
+        print(Message::from(&change).text())?;
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
 use super::mistakes::{Mistake, shown};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
 /// The most aliases (`*name`), and the longest text with any, in bytes: with these nothing grows beyond some megabytes.
@@ -34,17 +34,17 @@ pub(super) struct Entry {
 pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> {
     let whole = |problem| vec![Mistake::of_file(name, problem)];
     if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
-        return Err(whole(say!("file-empty")));
+        return Err(whole(msg!("file-empty")));
     }
     if let Some(before) = text.split_once('\0').map(|(before, _)| before) {
         let place = format!("{name}:{}", before.lines().count().max(1));
-        return Err(vec![Mistake::of_file(place, say!("file-nul"))]);
+        return Err(vec![Mistake::of_file(place, msg!("file-nul"))]);
     }
     if too_nested(text) {
-        return Err(whole(say!("file-nested", most = MOST_BRACKETS)));
+        return Err(whole(msg!("file-nested", most = MOST_BRACKETS)));
     }
     if multiplies(text) {
-        return Err(whole(say!("file-aliases", most = MAX_ALIASES)));
+        return Err(whole(msg!("file-aliases", most = MAX_ALIASES)));
     }
     let outer = read_yaml(text).map_err(|error| vec![syntax_mistake(name, text, &error)])?;
     entries(name, text, outer)
@@ -52,13 +52,13 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> 
 
 /// Reads one value of YAML, as a structured setting has it in the environment. The error says where,
 /// and never what stands there.
-pub(super) fn parse_value(text: &str) -> Result<Value, Sentence> {
+pub(super) fn parse_value(text: &str) -> Result<Value, Message> {
     if too_nested(text) || multiplies(text) {
-        return Err(say!("value-nested"));
+        return Err(msg!("value-nested"));
     }
     serde_yaml::from_str(text).map_err(|error| {
         let column = error.location().map_or(1, |location| location.column());
-        say!("value-yaml", column, problem = yaml_problem(&error))
+        msg!("value-yaml", column, problem = yaml_problem(&error))
     })
 }
 
@@ -179,21 +179,21 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
     if let Some(line) = unclosed_quote(text, location.line()) {
         let place = format!("{name}:{line}");
         let is_last = line >= text.trim_end().lines().count();
-        let problem = say!("yaml-quote");
-        return Mistake::of_file(place, if is_last { say!("file-cut-off", problem) } else { problem });
+        let problem = msg!("yaml-quote");
+        return Mistake::of_file(place, if is_last { msg!("file-cut-off", problem) } else { problem });
     }
     let is_indented_by_tab = |line: &str| line.chars().take_while(|letter| letter.is_whitespace()).any(|it| it == '\t');
     let place = format!("{name}:{}", location.line().max(1));
     if text.lines().nth(location.line().saturating_sub(1)).is_some_and(is_indented_by_tab) {
-        return Mistake::of_file(place, say!("yaml-tab"));
+        return Mistake::of_file(place, msg!("yaml-tab"));
     }
     let problem = yaml_problem(error);
     // At the very end nothing is wrong with the line: what should follow is not there.
     if location.index() >= text.trim_end().len() {
         let place = format!("{name}:{}", text.trim_end().lines().count());
-        return Mistake::of_file(place, say!("file-cut-off", problem));
+        return Mistake::of_file(place, msg!("file-cut-off", problem));
     }
-    Mistake::of_file(place, say!("file-column", column = location.column(), problem))
+    Mistake::of_file(place, msg!("file-column", column = location.column(), problem))
 }
 
 /// Returns the line, at most `until` (both from 1), that opens a quote which the next setting is taken into.
@@ -243,13 +243,13 @@ fn quote_after(line: &str, mut quote: Option<char>) -> Option<char> {
 
 /// The reader's own words, without the position. Where they quote something from the file they are
 /// replaced: it might be a secret.
-fn yaml_problem(error: &serde_yaml::Error) -> Sentence {
+fn yaml_problem(error: &serde_yaml::Error) -> Message {
     let message = error.to_string();
     if message.contains(['"', '`']) || message.contains("invalid type") {
-        return say!("yaml-other-kind");
+        return msg!("yaml-other-kind");
     }
     let message = message.split(" at line ").next().unwrap_or_default();
-    say!("yaml-invalid").detailed(message)
+    msg!("yaml-invalid").detailed(message)
 }
 
 fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mistake>> {
@@ -257,16 +257,16 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
     let line_of = |key: &str, nth: usize| lines.get(key).and_then(|found| found.get(nth).or(found.last()));
     let mut blocks = outer.parameters.into_iter();
     let Some(pairs) = blocks.next() else {
-        return Err(vec![Mistake::of_file(name, say!("file-no-top"))]);
+        return Err(vec![Mistake::of_file(name, msg!("file-no-top"))]);
     };
     let mut mistakes = Vec::new();
     if blocks.next().is_some() {
         let line = line_of("parameters", 1).map_or(1, |(line, _)| *line);
-        mistakes.push(Mistake::of_file(format!("{name}:{line}"), say!("file-top-twice")));
+        mistakes.push(Mistake::of_file(format!("{name}:{line}"), msg!("file-top-twice")));
     }
     for other in outer.others {
         let line = line_of(&other, 0).map_or(1, |(line, _)| *line);
-        let problem = say!("file-outside", key = key_shown(&other));
+        let problem = msg!("file-outside", key = key_shown(&other));
         mistakes.push(Mistake::of_file(format!("{name}:{line}"), problem));
     }
 
@@ -274,7 +274,7 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
     let mut found = Vec::new();
     for (key, value) in pairs.0 {
         let Some(key) = scalar(&key) else {
-            mistakes.push(Mistake::of_file(name, say!("file-name-no-text")));
+            mistakes.push(Mistake::of_file(name, msg!("file-name-no-text")));
             continue;
         };
         let times = seen.entry(key.clone()).or_insert(0);
@@ -282,7 +282,7 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
         if *times > 0 {
             let place = format!("{name}:{line}");
             let first = line_of(&key, 0).map_or(1, |(line, _)| *line);
-            let problem = say!("setting-twice", first);
+            let problem = msg!("setting-twice", first);
             mistakes.push(Mistake::of_key(place, &key_shown(&key), problem));
         }
         *times = times.saturating_add(1);
@@ -308,11 +308,11 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Access to the single values of a map that has no others than `allowed`.
-pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, Sentence> {
+pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, Message> {
     for (name, value) in map {
         let known = name.as_str().is_some_and(|name| allowed.contains(&name));
         if !known || matches!(value, Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_)) {
-            return Err(say!("map-unknown", allowed = allowed.join(", ")));
+            return Err(msg!("map-unknown", allowed = allowed.join(", ")));
         }
     }
     Ok(move |name: &str| map.get(name).and_then(scalar).filter(|text| !text.trim().is_empty()))

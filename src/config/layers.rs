@@ -11,7 +11,7 @@ use serde_yaml::Value;
 
 use super::document::{self, Entry};
 use super::mistakes::{Mistake, Notice, Source};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// The first layer: the only place where settings and their defaults are listed.
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
@@ -105,29 +105,29 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
     let refuse = |problem| Mistake::of_file(&name, problem);
     let unreadable = |error: io::Error| {
         if error.kind() != io::ErrorKind::PermissionDenied {
-            return refuse(say!("file-unreadable").detailed(error));
+            return refuse(msg!("file-unreadable").detailed(error));
         }
         refuse(match closed_folder(path) {
-            Some(folder) => say!("file-folder-closed", folder = folder.display().to_string()),
-            None => say!("file-not-allowed", path = name.to_string()),
+            Some(folder) => msg!("file-folder-closed", folder = folder.display().to_string()),
+            None => msg!("file-not-allowed", path = name.to_string()),
         })
     };
     let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(refuse(say!("file-is-folder")));
+        return Err(refuse(msg!("file-is-folder")));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_FILE {
-        return Err(refuse(say!("file-too-large")));
+        return Err(refuse(msg!("file-too-large")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(FileText { text, mode: metadata.permissions().mode() })),
         Err(error) => {
             let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = good.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            Err(Mistake::of_file(format!("{name}:{line}"), say!("file-not-utf8")))
+            Err(Mistake::of_file(format!("{name}:{line}"), msg!("file-not-utf8")))
         }
     }
 }
@@ -266,7 +266,7 @@ impl Layers {
         }
     }
 
-    fn unknown(&self, key: &str) -> Sentence {
+    fn unknown(&self, key: &str) -> Message {
         let lower = key.to_lowercase();
         let nearest = self
             .settings
@@ -276,8 +276,8 @@ impl Layers {
             // More than a third of it changed is no slip.
             .filter(|(distance, known)| distance.saturating_mul(3) <= known.len().max(3));
         match nearest {
-            Some((_, known)) => say!("setting-unknown-near", known),
-            None => say!("setting-unknown"),
+            Some((_, known)) => msg!("setting-unknown-near", known),
+            None => msg!("setting-unknown"),
         }
     }
 }

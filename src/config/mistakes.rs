@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,18 +35,18 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Default | Self::Environment { .. } | Self::Credential { .. } => Sentence::from(self).fmt(formatter),
+            Self::Default | Self::Environment { .. } | Self::Credential { .. } => Message::from(self).fmt(formatter),
         }
     }
 }
 
-impl From<&Source> for Sentence {
+impl From<&Source> for Message {
     fn from(source: &Source) -> Self {
         match source {
-            Source::Default => say!("source-default"),
+            Source::Default => msg!("source-default"),
             Source::File { .. } => Self::quoting(source.to_string()),
-            Source::Environment { variable } => say!("source-environment", variable),
-            Source::Credential { path } => say!("source-credential", path = path.display().to_string()),
+            Source::Environment { variable } => msg!("source-environment", variable),
+            Source::Credential { path } => msg!("source-credential", path = path.display().to_string()),
         }
     }
 }
@@ -59,19 +59,19 @@ pub struct Mistake {
     /// The setting, unless the mistake is one of the file as a whole.
     pub key: Option<String>,
     /// What is wrong, with the value unless it is a secret, and what is allowed.
-    pub problem: Sentence,
+    pub problem: Message,
     /// Nothing is wrong, something required is only not there yet.
     pub is_missing: bool,
 }
 
 impl Mistake {
     /// A mistake of one setting.
-    pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: Sentence) -> Self {
+    pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: Message) -> Self {
         Self { place: place.to_string(), key: Some(key.to_owned()), problem, is_missing: false }
     }
 
     /// A mistake of a file as a whole, or of a line of it.
-    pub(super) fn of_file(place: impl fmt::Display, problem: Sentence) -> Self {
+    pub(super) fn of_file(place: impl fmt::Display, problem: Message) -> Self {
         Self { place: place.to_string(), key: None, problem, is_missing: false }
     }
 
@@ -107,18 +107,18 @@ impl ConfigErrors {
     }
 }
 
-impl From<&Mistake> for Sentence {
+impl From<&Mistake> for Message {
     fn from(Mistake { place, key, problem, .. }: &Mistake) -> Self {
         match key {
-            Some(key) => say!("mistake-of-setting", place, key, problem),
-            None => say!("mistake-of-file", place, problem),
+            Some(key) => msg!("mistake-of-setting", place, key, problem),
+            None => msg!("mistake-of-file", place, problem),
         }
     }
 }
 
-impl From<&ConfigErrors> for Sentence {
+impl From<&ConfigErrors> for Message {
     fn from(errors: &ConfigErrors) -> Self {
-        let both = |one: Self, other: Self| say!("both", one, other);
+        let both = |one: Self, other: Self| msg!("both", one, other);
         errors.mistakes.iter().map(Self::from).reduce(both).unwrap_or_default()
     }
 }

@@ -32,7 +32,7 @@ pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
 use reader::{Read, Reader};
 
 use crate::platform::secret::Secret;
-use crate::text::message::say;
+use crate::text::message::msg;
 
 pub use settings::{
     AccountConfig, AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, DocumentType,
@@ -167,7 +167,7 @@ impl Config {
         match made {
             Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
             // Whoever returns `Noted` has noted a mistake, so that `finish` has refused before.
-            Err(reader::Noted) => Err(vec![Mistake::of_file(layers.path.display(), say!("setting-wrong"))].into()),
+            Err(reader::Noted) => Err(vec![Mistake::of_file(layers.path.display(), msg!("setting-wrong"))].into()),
         }
     }
 

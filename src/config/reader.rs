@@ -6,7 +6,7 @@ use super::document;
 use super::layers::{Layers, variable_of};
 use super::mistakes::{Mistake, Notice, Source};
 use crate::platform::secret::Secret;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// The mistake has been noted; what depends on the value cannot be made.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +30,14 @@ impl Reader {
     pub(super) fn finish(self) -> Result<Layers, Vec<Mistake>> {
         let Self { mut layers, missing } = self;
         if layers.file_missing && !missing.is_empty() {
-            let problem = say!("file-missing", missing = missing.join(", "));
+            let problem = msg!("file-missing", missing = missing.join(", "));
             layers.mistakes.insert(0, Mistake::of_file(layers.path.display(), problem).missing());
         }
         if layers.mistakes.is_empty() { Ok(layers) } else { Err(layers.mistakes) }
     }
 
     /// Notes that the value of `key` is wrong.
-    pub(super) fn refuse(&mut self, key: &str, problem: Sentence) -> Noted {
+    pub(super) fn refuse(&mut self, key: &str, problem: Message) -> Noted {
         let source = self.layers.settings.get(key).map_or(&Source::Default, |setting| &setting.source);
         let place = match source {
             Source::Default => self.place_in_file(key),
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// Notes that `key` is required; `problem` says what is.
-    pub(super) fn require(&mut self, key: &str, problem: Sentence) -> Noted {
+    pub(super) fn require(&mut self, key: &str, problem: Message) -> Noted {
         self.missing.push(key.to_owned());
         if !self.layers.file_missing {
             let place = self.place_in_file(key);
@@ -90,26 +90,22 @@ impl Reader {
         let problem = match text.map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned()) {
             // The replacement character stands where the environment was not UTF-8.
             Some(text) if text.chars().any(|letter| letter.is_control() || letter == '\u{fffd}') => {
-                say!("setting-many-lines")
+                msg!("setting-many-lines")
             }
             Some(text) => return Ok(Some(text)),
-            None => say!("setting-no-value"),
+            None => msg!("setting-no-value"),
         };
         Err(self.refuse(key, problem))
     }
 
     /// A value that may be absent. `parse` says what is wrong; its value is no secret.
-    pub(super) fn optional<T>(
-        &mut self,
-        key: &str,
-        parse: impl FnOnce(&str) -> Result<T, Sentence>,
-    ) -> Read<Option<T>> {
+    pub(super) fn optional<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<Option<T>> {
         let Some(text) = self.text(key)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
         parse(&text).map(Some).map_err(|problem| self.refuse(key, problem))
     }
 
     /// A value that must be there, if only as a default.
-    pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Sentence>) -> Read<T> {
+    pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<T> {
         match self.optional(key, parse)? {
             Some(value) => Ok(value),
             None => Err(self.require(key, required_problem(key))),
@@ -119,7 +115,7 @@ impl Reader {
     /// A secret that may be absent, of at least `shortest` characters.
     pub(super) fn optional_secret(&mut self, key: &str, shortest: usize) -> Read<Option<Secret>> {
         match self.text(key)? {
-            Some(text) if text.chars().count() < shortest => Err(self.refuse(key, say!("setting-short", shortest))),
+            Some(text) if text.chars().count() < shortest => Err(self.refuse(key, msg!("setting-short", shortest))),
             text => Ok(text.map(Secret::new)),
         }
     }
@@ -133,7 +129,7 @@ impl Reader {
     }
 
     /// A list: of YAML, or a text with commas.
-    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Sentence>) -> Read<Vec<T>> {
+    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Message>) -> Read<Vec<T>> {
         let value = self.value(key);
         let items: Option<Vec<String>> = if value.is_null() {
             Some(Vec::new())
@@ -143,7 +139,7 @@ impl Reader {
             document::scalar(value).map(|text| listed(&text))
         };
         let Some(items) = items else {
-            return Err(self.refuse(key, say!("setting-no-list")));
+            return Err(self.refuse(key, msg!("setting-no-list")));
         };
         let mut values = Vec::new();
         let mut noted = None;
@@ -171,6 +167,6 @@ fn listed(text: &str) -> Vec<String> {
     inner.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
-fn required_problem(key: &str) -> Sentence {
-    say!("setting-required", variable = variable_of(key))
+fn required_problem(key: &str) -> Message {
+    msg!("setting-required", variable = variable_of(key))
 }

@@ -9,7 +9,7 @@ use super::reader::{Read, Reader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
 use crate::domain::voucher::VoucherSource;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How yes and no are written.
 const TRUTHS: [(&str, bool); 8] = [
@@ -48,14 +48,14 @@ fn mirakl_credentials(reader: &mut Reader) -> Read<MiraklCredentials> {
         (None, Some(token), None, None) => Ok(MiraklCredentials::Bearer(token)),
         (None, None, Some(id), Some(secret)) => Ok(MiraklCredentials::Client { id, secret, auth_url }),
         (None, None, Some(_), None) => {
-            Err(reader.require("mirakl.clientSecret", say!("setting-beside", other = "mirakl.clientId")))
+            Err(reader.require("mirakl.clientSecret", msg!("setting-beside", other = "mirakl.clientId")))
         }
         (None, None, None, Some(_)) => {
-            Err(reader.require("mirakl.clientId", say!("setting-beside", other = "mirakl.clientSecret")))
+            Err(reader.require("mirakl.clientId", msg!("setting-beside", other = "mirakl.clientSecret")))
         }
-        (None, None, None, None) => Err(reader.require("mirakl.operatorKey", say!("mirakl-no-credentials"))),
+        (None, None, None, None) => Err(reader.require("mirakl.operatorKey", msg!("mirakl-no-credentials"))),
         (Some(_), _, _, _) | (_, Some(_), _, _) => {
-            let problem = say!("mirakl-many-credentials", set = set.join(", "));
+            let problem = msg!("mirakl-many-credentials", set = set.join(", "));
             Err(reader.refuse(set.first().unwrap_or(&"mirakl.operatorKey"), problem))
         }
     }
@@ -79,7 +79,7 @@ pub(super) fn hipay(reader: &mut Reader) -> Read<HiPayConfig> {
     let enterprise_hash = reader.required("hipay.enterprise.hashAlgorithm", values::one_of(&hashes));
     let rest = reader.required("hipay.transfer.withdraw.rest", values::one_of(&TRUTHS));
     if matches!(rest, Ok(false)) {
-        reader.refuse("hipay.transfer.withdraw.rest", say!("hipay-soap"));
+        reader.refuse("hipay.transfer.withdraw.rest", msg!("hipay-soap"));
     }
     let (time_zone, time_zone_name) = time_zone?;
     Ok(HiPayConfig {
@@ -103,7 +103,7 @@ fn document_types(reader: &mut Reader) -> Read<Vec<DocumentType>> {
     const KEY: &str = "hipay.documentTypes";
     let table = reader.structure(KEY)?;
     let Value::Mapping(table) = table else {
-        return Err(reader.refuse(KEY, say!("types-no-map", example = "{ MIRAKL_CODE: { type: 4 } }")));
+        return Err(reader.refuse(KEY, msg!("types-no-map", example = "{ MIRAKL_CODE: { type: 4 } }")));
     };
     let mut types = Vec::new();
     let mut noted = None;
@@ -116,16 +116,16 @@ fn document_types(reader: &mut Reader) -> Read<Vec<DocumentType>> {
     noted.map_or(Ok(types), Err)
 }
 
-fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Sentence> {
-    let mirakl_type = scalar(code).ok_or_else(|| say!("type-no-text"))?;
+fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Message> {
+    let mirakl_type = scalar(code).ok_or_else(|| msg!("type-no-text"))?;
     let name = shown(&mirakl_type);
     let Value::Mapping(row) = row else {
-        return Err(say!("type-no-map", name, example = "{ type: 4 }"));
+        return Err(msg!("type-no-map", name, example = "{ type: 4 }"));
     };
-    let wrong = |problem: Sentence| say!("type-wrong", name = &name, problem);
-    let of_field = |field: &str, problem: Sentence| say!("type-field-wrong", name = &name, field, problem);
+    let wrong = |problem: Message| msg!("type-wrong", name = &name, problem);
+    let of_field = |field: &str, problem: Message| msg!("type-field-wrong", name = &name, field, problem);
     let field = known_fields(row, &["type", "back", "validityDate"]).map_err(wrong)?;
-    let number = field("type").ok_or_else(|| wrong(say!("type-missing")))?;
+    let number = field("type").ok_or_else(|| wrong(msg!("type-missing")))?;
     let hipay_type = values::within(0..=u32::MAX)(&number).map_err(|problem| of_field("type", problem))?;
     let needs_validity_date = field("validityDate")
         .map_or(Ok(false), |text| values::one_of(&TRUTHS)(&text))

@@ -20,7 +20,7 @@ use super::values;
 use crate::domain::label::{PLACEHOLDERS, unknown_placeholders};
 use crate::platform::secret::Secret;
 use crate::text::Locale;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How a user is written.
 const USER: &str = "{ name: …, passwordHash: …, role: viewer }";
@@ -62,12 +62,12 @@ fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
     const KEY: &str = "cycle.days";
     let mut days = reader.list(KEY, values::cycle_day)?;
     if days.is_empty() {
-        return Err(reader.refuse(KEY, say!("cycle-no-day")));
+        return Err(reader.refuse(KEY, msg!("cycle-no-day")));
     }
     days.sort_unstable();
     let twice = days.iter().zip(days.iter().skip(1)).find(|(day, next)| day == next).map(|(day, _)| *day);
     match twice {
-        Some(day) => Err(reader.refuse(KEY, say!("cycle-day-twice", day = i64::from(day)))),
+        Some(day) => Err(reader.refuse(KEY, msg!("cycle-day-twice", day = i64::from(day)))),
         None => Ok(days),
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
     let outside = [("hold", OutsideCycles::Hold), ("next", OutsideCycles::Next)];
     let outside_cycles = reader.required("cashout.outsideCycles", values::one_of(&outside));
     let first_cycle = reader.optional("cashout.firstCycle", |text| {
-        text.trim().parse().map_err(|_| say!("value-date", value = shown(text)))
+        text.trim().parse().map_err(|_| msg!("value-date", value = shown(text)))
     });
     Ok(CashoutConfig {
         negative_vouchers: negative_vouchers?,
@@ -108,23 +108,23 @@ pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
 
 pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     let listen = reader
-        .required("server.listen", |text| text.trim().parse().map_err(|_| say!("value-listen", value = shown(text))));
+        .required("server.listen", |text| text.trim().parse().map_err(|_| msg!("value-listen", value = shown(text))));
     let public_url = reader.optional("server.publicUrl", values::public_url);
     let certificate = reader.optional("server.tls.certificate", values::absolute_path);
     let key = reader.optional("server.tls.key", values::absolute_path);
     let trusted_proxies = reader.list("server.trustedProxies", values::network);
     let metrics_token = reader.optional_secret("server.metricsToken", SHORTEST_TOKEN);
     let metrics_listen = reader.optional("server.metricsListen", |text| {
-        text.trim().parse().map_err(|_| say!("value-listen", value = shown(text)))
+        text.trim().parse().map_err(|_| msg!("value-listen", value = shown(text)))
     });
     let tls = match (certificate?, key?) {
         (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
         (None, None) => Ok(None),
         (Some(_), None) => {
-            Err(reader.refuse("server.tls.key", say!("setting-beside", other = "server.tls.certificate")))
+            Err(reader.refuse("server.tls.key", msg!("setting-beside", other = "server.tls.certificate")))
         }
         (None, Some(_)) => {
-            Err(reader.refuse("server.tls.certificate", say!("setting-beside", other = "server.tls.key")))
+            Err(reader.refuse("server.tls.certificate", msg!("setting-beside", other = "server.tls.key")))
         }
     };
     let (listen, public_url, tls): (SocketAddr, Option<String>, _) = (listen?, public_url?, tls?);
@@ -156,36 +156,36 @@ pub(super) fn dashboard(reader: &mut Reader) -> Read<DashboardConfig> {
 fn dashboard_users(reader: &mut Reader) -> Read<Vec<DashboardUser>> {
     const KEY: &str = "dashboard.users";
     let Value::Sequence(rows) = reader.structure(KEY)? else {
-        return Err(reader.refuse(KEY, say!("users-no-list", example = USER)));
+        return Err(reader.refuse(KEY, msg!("users-no-list", example = USER)));
     };
     let mut users: Vec<DashboardUser> = Vec::new();
     let mut noted = None;
     for (number, row) in (1_usize..).zip(&rows) {
         match dashboard_user(row) {
             Ok(user) if users.iter().any(|other| other.name == user.name) => {
-                noted = Some(reader.refuse(KEY, say!("user-twice", number, name = shown(&user.name))));
+                noted = Some(reader.refuse(KEY, msg!("user-twice", number, name = shown(&user.name))));
             }
             Ok(user) => users.push(user),
-            Err(problem) => noted = Some(reader.refuse(KEY, say!("user-wrong", number, problem))),
+            Err(problem) => noted = Some(reader.refuse(KEY, msg!("user-wrong", number, problem))),
         }
     }
     noted.map_or(Ok(users), Err)
 }
 
 /// The sentences name no value but the role: a slip may have put the password into any other.
-fn dashboard_user(row: &Value) -> Result<DashboardUser, Sentence> {
+fn dashboard_user(row: &Value) -> Result<DashboardUser, Message> {
     let Value::Mapping(row) = row else {
-        return Err(say!("user-no-map", example = USER));
+        return Err(msg!("user-no-map", example = USER));
     };
     let field = known_fields(row, &["name", "passwordHash", "role"])?;
-    let name = field("name").ok_or_else(|| say!("user-lacks", field = "name"))?;
-    let password_hash = field("passwordHash").ok_or_else(|| say!("user-lacks", field = "passwordHash"))?;
+    let name = field("name").ok_or_else(|| msg!("user-lacks", field = "name"))?;
+    let password_hash = field("passwordHash").ok_or_else(|| msg!("user-lacks", field = "passwordHash"))?;
     if !is_argon2id(&password_hash) {
-        return Err(say!("user-hash", example = HASH));
+        return Err(msg!("user-hash", example = HASH));
     }
-    let role = field("role").ok_or_else(|| say!("user-no-role"))?;
+    let role = field("role").ok_or_else(|| msg!("user-no-role"))?;
     let role = values::one_of(&[("viewer", Role::Viewer), ("operator", Role::Operator)])(&role)
-        .map_err(|_| say!("user-role"))?;
+        .map_err(|_| msg!("user-role"))?;
     Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
 }
 
@@ -245,7 +245,7 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
         let url = reqwest::Url::parse(text.trim()).ok();
         let good = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // It may hold a password: it is not shown.
-        good.map(|url| Secret::new(url.as_str())).ok_or_else(|| say!("value-proxy"))
+        good.map(|url| Secret::new(url.as_str())).ok_or_else(|| msg!("value-proxy"))
     });
     let no_proxy = reader.list("network.noProxy", values::without_proxy);
     if matches!((&proxy, &no_proxy), (Ok(None), Ok(hosts)) if !hosts.is_empty()) {
@@ -265,13 +265,13 @@ pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
     let webhook = reader.optional("alert.webhook.url", values::address);
     let secret = reader.optional("alert.webhook.secret", |text| {
         let key = text.trim().strip_prefix(WEBHOOK_SECRET).and_then(|text| STANDARD.decode(text).ok());
-        let key = key.filter(|key| (24..=64).contains(&key.len())).ok_or_else(|| say!("value-webhook-secret"))?;
+        let key = key.filter(|key| (24..=64).contains(&key.len())).ok_or_else(|| msg!("value-webhook-secret"))?;
         Ok(Secret::new(format!("{WEBHOOK_SECRET}{}", STANDARD.encode(key))))
     });
     let secret_address = |text: &str| match values::address(text) {
         Ok(address) => Ok(Secret::new(address)),
         // It is a secret: it is not shown.
-        Err(_) => Err(say!("value-url-secret")),
+        Err(_) => Err(msg!("value-url-secret")),
     };
     let slack = reader.optional("alert.slack.url", secret_address);
     let teams = reader.optional("alert.teams.url", secret_address);
@@ -281,10 +281,10 @@ pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
         (Some(url), Some(secret)) => Some((url, secret)),
         (None, None) => None,
         (Some(_), None) => {
-            return Err(reader.refuse("alert.webhook.secret", say!("setting-beside", other = "alert.webhook.url")));
+            return Err(reader.refuse("alert.webhook.secret", msg!("setting-beside", other = "alert.webhook.url")));
         }
         (None, Some(_)) => {
-            return Err(reader.refuse("alert.webhook.url", say!("setting-beside", other = "alert.webhook.secret")));
+            return Err(reader.refuse("alert.webhook.url", msg!("setting-beside", other = "alert.webhook.secret")));
         }
     };
     let pager_duty = pager_duty?;

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::mistakes::shown;
 use super::settings::{LogLevel, TimeWindow};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -57,10 +57,10 @@ fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 }
 
 /// A duration of 31 days at most.
-pub(super) fn interval(text: &str) -> Result<SignedDuration, Sentence> {
-    let duration = parse_duration(text).map_err(|error| say!("value-duration", value = shown(&error.0)))?;
+pub(super) fn interval(text: &str) -> Result<SignedDuration, Message> {
+    let duration = parse_duration(text).map_err(|error| msg!("value-duration", value = shown(&error.0)))?;
     if duration > SignedDuration::from_hours(31 * 24) {
-        return Err(say!("value-interval", value = shown(text)));
+        return Err(msg!("value-interval", value = shown(text)));
     }
     Ok(duration)
 }
@@ -68,73 +68,73 @@ pub(super) fn interval(text: &str) -> Result<SignedDuration, Sentence> {
 /// A whole number within a range.
 pub(super) fn within<T: FromStr + PartialOrd + Display>(
     allowed: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, Sentence> {
+) -> impl Fn(&str) -> Result<T, Message> {
     move |text| match text.trim().parse() {
         Ok(number) if allowed.contains(&number) => Ok(number),
         _ => {
             let (least, most) = (allowed.start().to_string(), allowed.end().to_string());
-            Err(say!("value-within", value = shown(text), least, most))
+            Err(msg!("value-within", value = shown(text), least, most))
         }
     }
 }
 
 /// A day that every month has.
-pub(super) fn cycle_day(text: &str) -> Result<i8, Sentence> {
-    within(1..=28)(text).map_err(|_| say!("value-cycle-day", value = shown(text)))
+pub(super) fn cycle_day(text: &str) -> Result<i8, Message> {
+    within(1..=28)(text).map_err(|_| msg!("value-cycle-day", value = shown(text)))
 }
 
 /// A number of days to keep something; 0 is for ever.
-pub(super) fn retention_days(text: &str) -> Result<u32, Sentence> {
+pub(super) fn retention_days(text: &str) -> Result<u32, Message> {
     within(0..=36_500)(text)
         .ok()
         .filter(|days| *days == 0 || *days >= 30)
-        .ok_or_else(|| say!("value-days-kept", value = shown(text)))
+        .ok_or_else(|| msg!("value-days-kept", value = shown(text)))
 }
 
 /// A number of log lines.
-pub(super) fn log_lines(text: &str) -> Result<u64, Sentence> {
+pub(super) fn log_lines(text: &str) -> Result<u64, Message> {
     let lines = within(0..=100_000_000)(text).ok().filter(|lines| *lines == 0 || *lines >= 1_000);
-    lines.ok_or_else(|| say!("value-log-lines", value = shown(text)))
+    lines.ok_or_else(|| msg!("value-log-lines", value = shown(text)))
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Sentence> {
+pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Message> {
     move |text| {
         choices.iter().find(|(word, _)| *word == text.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            say!("value-one-of", value = shown(text), allowed = words.join(", "))
+            msg!("value-one-of", value = shown(text), allowed = words.join(", "))
         })
     }
 }
 
 /// Any text.
 #[expect(clippy::unnecessary_wraps, reason = "stands where the other readers of values stand")]
-pub(super) fn any_text(text: &str) -> Result<String, Sentence> {
+pub(super) fn any_text(text: &str) -> Result<String, Message> {
     Ok(text.to_owned())
 }
 
 /// A host, a domain or a network that is called without the proxy; `*.example.com` is the domain.
-pub(super) fn without_proxy(text: &str) -> Result<String, Sentence> {
+pub(super) fn without_proxy(text: &str) -> Result<String, Message> {
     let name = text.trim().strip_prefix("*.").unwrap_or(text.trim());
     let is_network = name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok();
     let is_name = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || "-._".contains(letter));
     if name == "*" || is_network || (!name.is_empty() && is_name(name)) {
         return Ok(name.to_owned());
     }
-    Err(say!("value-without-proxy", value = shown(text)))
+    Err(msg!("value-without-proxy", value = shown(text)))
 }
 
 /// An address that others are reached under: https, or http to this machine. Without slash at the end.
-pub(super) fn url(text: &str) -> Result<String, Sentence> {
+pub(super) fn url(text: &str) -> Result<String, Message> {
     let Ok(url) = reqwest::Url::parse(text.trim()) else {
         // What cannot be read might hold a password before its @.
-        return Err(if text.contains('@') { say!("value-url-secret") } else { say!("value-url", value = shown(text)) });
+        return Err(if text.contains('@') { msg!("value-url-secret") } else { msg!("value-url", value = shown(text)) });
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(say!("value-url-password"));
+        return Err(msg!("value-url-password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(say!("value-url-goes-on", value = shown(text)));
+        return Err(msg!("value-url-goes-on", value = shown(text)));
     }
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -143,7 +143,7 @@ pub(super) fn url(text: &str) -> Result<String, Sentence> {
         "https" => {}
         "http" if this_machine => {}
         _ => {
-            return Err(say!("value-url-unencrypted", value = shown(text)));
+            return Err(msg!("value-url-unencrypted", value = shown(text)));
         }
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -154,11 +154,11 @@ const OWN_PATHS: [&str; 8] =
     ["dashboard", "api", "notifications", "index.php", "healthz", "readyz", "metrics", "setup"];
 
 /// The address at which others reach this server; it may have a path.
-pub(super) fn public_url(text: &str) -> Result<String, Sentence> {
+pub(super) fn public_url(text: &str) -> Result<String, Message> {
     let address = url(text)?;
     let path = path_of(&address);
     match path.trim_start_matches('/').split('/').next() {
-        Some(first) if OWN_PATHS.contains(&first) => Err(say!("value-own-path", value = shown(text), path = first)),
+        Some(first) if OWN_PATHS.contains(&first) => Err(msg!("value-own-path", value = shown(text), path = first)),
         _ => Ok(address),
     }
 }
@@ -169,7 +169,7 @@ pub(super) fn path_of(address: &str) -> String {
 }
 
 /// An address that requests are sent to as it is, with what follows a `?`.
-pub(super) fn address(text: &str) -> Result<String, Sentence> {
+pub(super) fn address(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let (before, query) = text.split_once('?').map_or((text, None), |(before, query)| (before, Some(query)));
     let url = url(before)?;
@@ -178,13 +178,13 @@ pub(super) fn address(text: &str) -> Result<String, Sentence> {
 }
 
 /// The address of an API that may have been given with its `/api`.
-pub(super) fn url_before_api(text: &str) -> Result<String, Sentence> {
+pub(super) fn url_before_api(text: &str) -> Result<String, Message> {
     let url = url(text)?;
     Ok(url.strip_suffix("/api").unwrap_or(&url).trim_end_matches('/').to_owned())
 }
 
 /// An e-mail address: enough to catch a slip, since only the mail server can tell for sure.
-pub(super) fn email(text: &str) -> Result<String, Sentence> {
+pub(super) fn email(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let good = text.split_once('@').is_some_and(|(local, domain)| {
         let labels_good = domain
@@ -196,28 +196,28 @@ pub(super) fn email(text: &str) -> Result<String, Sentence> {
                 .all(|letter| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter));
         local_good && labels_good
     });
-    if good { Ok(text.to_owned()) } else { Err(say!("value-email", value = shown(text))) }
+    if good { Ok(text.to_owned()) } else { Err(msg!("value-email", value = shown(text))) }
 }
 
 /// The name of a machine.
-pub(super) fn host_name(text: &str) -> Result<String, Sentence> {
+pub(super) fn host_name(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let is_label =
         |label: &str| !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
-    if text.split('.').all(is_label) { Ok(text.to_owned()) } else { Err(say!("value-host-name", value = shown(text))) }
+    if text.split('.').all(is_label) { Ok(text.to_owned()) } else { Err(msg!("value-host-name", value = shown(text))) }
 }
 
 /// A country, alpha-2 or alpha-3; gives alpha-3.
-pub(super) fn country(text: &str) -> Result<String, Sentence> {
+pub(super) fn country(text: &str) -> Result<String, Message> {
     let text = text.trim();
     CountryCode::for_alpha3_caseless(text)
         .or_else(|_| CountryCode::for_alpha2_caseless(text))
         .map(|country| country.alpha3().to_owned())
-        .map_err(|_| say!("value-country", value = shown(text)))
+        .map_err(|_| msg!("value-country", value = shown(text)))
 }
 
 /// A language with its country, as HiPay writes it.
-pub(super) fn locale(text: &str) -> Result<String, Sentence> {
+pub(super) fn locale(text: &str) -> Result<String, Message> {
     let part = |part: &str, right: fn(&u8) -> bool| part.len() == 2 && part.bytes().all(|byte| right(&byte));
     let text = text.trim();
     match text.split_once('_') {
@@ -226,38 +226,38 @@ pub(super) fn locale(text: &str) -> Result<String, Sentence> {
         {
             Ok(text.to_owned())
         }
-        _ => Err(say!("value-locale", value = shown(text))),
+        _ => Err(msg!("value-locale", value = shown(text))),
     }
 }
 
 /// A time zone of the built-in data base, with its name.
-pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Sentence> {
-    let zone = TimeZone::get(text.trim()).map_err(|_| say!("value-time-zone", value = shown(text)))?;
+pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Message> {
+    let zone = TimeZone::get(text.trim()).map_err(|_| msg!("value-time-zone", value = shown(text)))?;
     let name = zone.iana_name().unwrap_or_else(|| text.trim()).to_owned();
     Ok((zone, name))
 }
 
 /// A cron expression of five fields.
-pub(super) fn cron(text: &str) -> Result<Cron, Sentence> {
+pub(super) fn cron(text: &str) -> Result<Cron, Message> {
     CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).map_err(|error| {
         let (value, why) = (shown(text), error.to_string());
         let example = "minute, hour, day of the month, month, day of the week, such as '30 0 * * *'";
         let english =
             format!("{value} is not a cron expression ({why}); allowed: {example}; empty switches the batch off");
-        Sentence::worded(english, "value-cron", [("value", value.into())])
+        Message::worded(english, "value-cron", [("value", value.into())])
     })
 }
 
 /// An address or a network of addresses.
-pub(super) fn network(text: &str) -> Result<IpNet, Sentence> {
+pub(super) fn network(text: &str) -> Result<IpNet, Message> {
     let text = text.trim();
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| say!("value-network", value = shown(text)))
+        .map_err(|_| msg!("value-network", value = shown(text)))
 }
 
 /// A level by number or name; nothing is "none".
-pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Sentence> {
+pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Message> {
     let text = text.trim();
     if text == "9999" || text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -266,13 +266,13 @@ pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Sentence> {
     LogLevel::ALL.into_iter().find(named).map(Some).ok_or_else(|| {
         let all: Vec<String> =
             LogLevel::ALL.iter().map(|level| format!("{} ({})", level.number(), level.name())).collect();
-        say!("value-log-level", value = shown(text), allowed = all.join(", "))
+        msg!("value-log-level", value = shown(text), allowed = all.join(", "))
     })
 }
 
 /// A time of day.
-pub(super) fn time_of_day(text: &str) -> Result<Time, Sentence> {
-    hour_and_minute(text).ok_or_else(|| say!("value-time", value = shown(text)))
+pub(super) fn time_of_day(text: &str) -> Result<Time, Message> {
+    hour_and_minute(text).ok_or_else(|| msg!("value-time", value = shown(text)))
 }
 
 fn hour_and_minute(text: &str) -> Option<Time> {
@@ -281,15 +281,15 @@ fn hour_and_minute(text: &str) -> Option<Time> {
 }
 
 /// A time of day to another.
-pub(super) fn time_window(text: &str) -> Result<TimeWindow, Sentence> {
+pub(super) fn time_window(text: &str) -> Result<TimeWindow, Message> {
     text.split_once('-')
         .and_then(|(from, to)| Some(TimeWindow { from: hour_and_minute(from)?, to: hour_and_minute(to)? }))
         .filter(|window| window.from != window.to)
-        .ok_or_else(|| say!("value-window", value = shown(text)))
+        .ok_or_else(|| msg!("value-window", value = shown(text)))
 }
 
 /// A repository as GitHub names it.
-pub(super) fn repository(text: &str) -> Result<String, Sentence> {
+pub(super) fn repository(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let good = |part: &str| {
         !part.is_empty()
@@ -298,12 +298,12 @@ pub(super) fn repository(text: &str) -> Result<String, Sentence> {
     };
     match text.split_once('/') {
         Some((owner, name)) if good(owner) && good(name) => Ok(text.to_owned()),
-        _ => Err(say!("value-repository", value = shown(text))),
+        _ => Err(msg!("value-repository", value = shown(text))),
     }
 }
 
 /// A path that does not depend on where the program was started.
-pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Sentence> {
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Message> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err(say!("value-path", value = shown(text))) }
+    if path.is_absolute() { Ok(path) } else { Err(msg!("value-path", value = shown(text))) }
 }

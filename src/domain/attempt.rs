@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::text::message::{Said, Sentence, say};
+use crate::text::message::{Message, StoredMessage, msg};
 use crate::text::word_by_name;
 
 pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
@@ -92,7 +92,7 @@ pub struct Attempt {
     pub message: String,
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Said>,
+    pub said: Option<StoredMessage>,
     /// What HiPay said where it refused it or has not executed it.
     #[serde(default)]
     pub refusal: Option<Refusal>,
@@ -117,7 +117,7 @@ impl Attempt {
     }
 
     /// Says why it is in its state.
-    pub fn say(&mut self, why: Sentence) {
+    pub fn say(&mut self, why: Message) {
         (self.message, self.said) = why.into_parts();
     }
 }
@@ -147,7 +147,7 @@ pub enum Plan {
     /// HiPay has it: take over what it says.
     Adopt,
     /// Send nothing: why.
-    Wait(Sentence),
+    Wait(Message),
 }
 
 /// What HiPay's word for a transaction's status means
@@ -223,7 +223,7 @@ impl Payment {
     pub fn plan(&self, base: &str, remembered: bool) -> Plan {
         // An earlier attempt that was executed after all: a person decides.
         if self.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured) {
-            return Plan::Wait(say!("pay-known"));
+            return Plan::Wait(msg!("pay-known"));
         }
         match self.last() {
             None if remembered => Plan::Begin(1),
@@ -232,8 +232,8 @@ impl Payment {
                 AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
                     Plan::LookUp { number: last.number, reference: last.reference.clone() }
                 }
-                AttemptState::Requested | AttemptState::Captured => Plan::Wait(say!("pay-known")),
-                AttemptState::Unknown => Plan::Wait(say!("pay-of-newer-release")),
+                AttemptState::Requested | AttemptState::Captured => Plan::Wait(msg!("pay-known")),
+                AttemptState::Unknown => Plan::Wait(msg!("pay-of-newer-release")),
             },
         }
     }
@@ -249,17 +249,17 @@ impl Payment {
             (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match highest.checked_add(1) {
                 Some(next) if remembered => Plan::Begin(next),
                 Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
-                None => Plan::Wait(say!("pay-accepted-not-shown")),
+                None => Plan::Wait(msg!("pay-accepted-not-shown")),
             },
             (Some(_), _) => Plan::Adopt,
             (None, None) => Plan::Begin(number),
             (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
             // Somebody else's payment that a person has ended: no reference of ours is used up by it.
             (None, Some(AttemptState::Ended)) if known.is_some_and(|known| known.reference.is_empty()) => {
-                highest.checked_add(1).map_or_else(|| Plan::Wait(say!("pay-end-not-shown")), Plan::Begin)
+                highest.checked_add(1).map_or_else(|| Plan::Wait(msg!("pay-end-not-shown")), Plan::Begin)
             }
-            (None, Some(AttemptState::Ended)) => Plan::Wait(say!("pay-end-not-shown")),
-            (None, Some(_)) => Plan::Wait(say!("pay-accepted-not-shown")),
+            (None, Some(AttemptState::Ended)) => Plan::Wait(msg!("pay-end-not-shown")),
+            (None, Some(_)) => Plan::Wait(msg!("pay-accepted-not-shown")),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How many fields of a notification are kept; HiPay's have about sixty, and a dozen for each line of a basket.
 const FIELDS_AT_MOST: usize = 500;
@@ -82,11 +82,11 @@ const QUOTED_AT_MOST: usize = 60;
 /// Why a notification cannot be read, in a sentence that goes on from "cannot be read:".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unreadable(pub(crate) Sentence);
+pub struct Unreadable(pub(crate) Message);
 
 /// What a notification is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub enum EnterpriseNotification {
     /// A customer's payment.
     Payment(Fields),
     /// A settlement.
@@ -161,16 +161,20 @@ pub fn masked_text(body: &[u8]) -> String {
 }
 
 /// Reads a text that [`masked_text`] made.
-pub fn read(text: &str) -> Result<Message, Unreadable> {
+pub fn read(text: &str) -> Result<EnterpriseNotification, Unreadable> {
     let body = text.trim_start_matches('\u{feff}').trim();
     let (root, fields) = match body.chars().next() {
-        None => return Err(Unreadable(say!("unreadable-empty"))),
+        None => return Err(Unreadable(msg!("unreadable-empty"))),
         Some('<') => xml::read(body)?,
         Some('{') => json::read(body)?,
         Some(_) => (String::new(), form::read(body)?),
     };
     let says_so = fields.get("notification_type").is_some_and(|kind| kind.eq_ignore_ascii_case("settlement"));
-    Ok(if root == "settlement" || says_so { Message::Settlement(fields) } else { Message::Payment(fields) })
+    Ok(if root == "settlement" || says_so {
+        EnterpriseNotification::Settlement(fields)
+    } else {
+        EnterpriseNotification::Payment(fields)
+    })
 }
 
 fn text_of(bytes: Vec<u8>) -> String {
@@ -183,7 +187,7 @@ fn nested(outer: &str, inner: &str) -> String {
 }
 
 fn too_deep() -> Unreadable {
-    Unreadable(say!("unreadable-deep", most = DEPTH_AT_MOST))
+    Unreadable(msg!("unreadable-deep", most = DEPTH_AT_MOST))
 }
 
 /// The beginning of what HiPay sent, for a sentence.

@@ -11,7 +11,7 @@ mod vendors;
 
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::text::message::{self, Said};
+use crate::text::message::{self, StoredMessage};
 use crate::text::{self, Texts};
 
 pub use operations::{explain, explain_voucher};
@@ -71,7 +71,7 @@ enum Value {
     Text(String),
     Amount(Amount),
     /// An English sentence, with what says the same in other languages.
-    Said(String, Option<Said>),
+    StoredMessage(String, Option<StoredMessage>),
 }
 
 /// One thing that happened, and what to do about it.
@@ -94,8 +94,8 @@ impl Explanation {
         self
     }
 
-    fn says(mut self, name: &'static str, english: &str, said: Option<&Said>) -> Self {
-        self.values.push((name, Value::Said(english.to_owned(), said.cloned())));
+    fn says(mut self, name: &'static str, english: &str, said: Option<&StoredMessage>) -> Self {
+        self.values.push((name, Value::StoredMessage(english.to_owned(), said.cloned())));
         self
     }
 
@@ -177,7 +177,7 @@ impl Explanation {
         let shown = |(name, value): &(&'static str, Value)| match value {
             Value::Text(text) => (*name, text.clone().into()),
             Value::Amount(amount) => (*name, texts.amount(*amount).into()),
-            Value::Said(english, said) => (*name, message::in_words(english, said.as_ref(), texts).into()),
+            Value::StoredMessage(english, said) => (*name, message::in_words(english, said.as_ref(), texts).into()),
         };
         self.values.iter().map(shown).collect()
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::text::message::{Said, Sentence};
+use crate::text::message::{Message, StoredMessage};
 use crate::text::word_by_name;
 
 /// Which of HiPay's platforms sent it, and about what.
@@ -107,13 +107,13 @@ pub struct NewNotification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It had its effect.
-    Applied(Sentence),
+    Applied(Message),
     /// It changes nothing.
-    Ignored(Sentence),
+    Ignored(Message),
     /// What it is about is not known (yet): given up after a week.
-    Waiting(Sentence),
+    Waiting(Message),
     /// It cannot be dealt with now, because of a remote or of a record: tried again until it can.
-    Postponed(Sentence),
+    Postponed(Message),
 }
 
 /// A notification in the inbox.
@@ -147,7 +147,7 @@ pub struct Notification {
     pub message: String,
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Said>,
+    pub said: Option<StoredMessage>,
     /// When it came first (UTC).
     pub received_at: Timestamp,
     /// How often it came again.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::text::message::{Argument, Sentence, say};
+use crate::text::message::{Argument, Message, msg};
 use crate::text::{WrittenAmount, plain_decimal};
 
 /// An ISO 4217 currency that has a minor unit (or none, like the yen).
@@ -99,17 +99,17 @@ pub enum MoneyError {
     CurrencyMismatch(Currency, Currency),
 }
 
-impl From<&MoneyError> for Sentence {
+impl From<&MoneyError> for Message {
     fn from(error: &MoneyError) -> Self {
         match error {
-            MoneyError::UnknownCurrency(text) => say!("money-no-currency", text),
-            MoneyError::NotDecimal(text) => say!("money-not-decimal", text),
+            MoneyError::UnknownCurrency(text) => msg!("money-no-currency", text),
+            MoneyError::NotDecimal(text) => msg!("money-not-decimal", text),
             MoneyError::TooPrecise { text, currency } => {
-                say!("money-too-precise", text, currency = currency.code(), decimals = currency.decimals())
+                msg!("money-too-precise", text, currency = currency.code(), decimals = currency.decimals())
             }
-            MoneyError::TooLarge => say!("money-too-large"),
+            MoneyError::TooLarge => msg!("money-too-large"),
             MoneyError::CurrencyMismatch(one, other) => {
-                say!("money-two-currencies", one = one.code(), other = other.code())
+                msg!("money-two-currencies", one = one.code(), other = other.code())
             }
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::attempt::{Attempt, Payment};
 use crate::domain::money::Amount;
-use crate::text::message::{Said, Sentence};
+use crate::text::message::{Message, StoredMessage};
 
 pub use crate::domain::payment_kind::{Beneficiary, PaymentKind};
 pub use cause::{Hold, Unready};
@@ -33,7 +33,7 @@ pub struct Change {
     pub message: String,
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Said>,
+    pub said: Option<StoredMessage>,
 }
 
 /// A reason that a person's decision was laid over.
@@ -217,7 +217,7 @@ impl Operation {
 
     /// Lets `event` happen: the status by [`apply`], `message` as the reason. A run that finds
     /// what the one before it found leaves no second line in the story.
-    pub fn happen(&mut self, event: Event, message: &Sentence, at: Timestamp) -> Result<(), IllegalTransition> {
+    pub fn happen(&mut self, event: Event, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
         let status = apply(self.status, event)?;
         if status == self.status && message.text() == self.message && !self.history.is_empty() {
             return Ok(());
@@ -231,14 +231,14 @@ impl Operation {
     }
 
     /// The next payment cannot be sent because an account is not ready for it: why, and that as a sentence.
-    pub fn not_ready(&mut self, why: Unready, message: &Sentence, at: Timestamp) -> Result<(), IllegalTransition> {
+    pub fn not_ready(&mut self, why: Unready, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
         self.happen(Event::AccountNotReady, message, at)?;
         self.unready = Some(why);
         Ok(())
     }
 
     /// Adds a line to the story without a change of status.
-    pub fn note(&mut self, message: &Sentence, at: Timestamp) {
+    pub fn note(&mut self, message: &Message, at: Timestamp) {
         if self.history.len() >= HISTORY_LIMIT {
             self.history.remove(1);
         }
@@ -249,7 +249,7 @@ impl Operation {
     /// Keeps it from being paid until a person has looked: why, and that as a sentence. What a person has decided
     /// is not replaced by what a run or a notice finds, which comes up once the decision is ended; and a person's
     /// decision keeps the reason that it is laid over. Whoever settled it did not know that HiPay would execute it.
-    pub fn hold(&mut self, why: Hold, reason: &Sentence, at: Timestamp) {
+    pub fn hold(&mut self, why: Hold, reason: &Message, at: Timestamp) {
         let refuted = why == Hold::ExecutedAfterAll && self.is_settled();
         let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided) && !refuted;
         if decided && !why.is_decided() {
@@ -279,7 +279,7 @@ impl Operation {
 
     /// Ends the hold, or the decision that was laid over one. Where a person ends it, what was looked at is no payment
     /// of it unless an attempt of its own is, and the same reason does not hold it again.
-    pub fn release(&mut self, by_person: bool, note: &Sentence, at: Timestamp) {
+    pub fn release(&mut self, by_person: bool, note: &Message, at: Timestamp) {
         if let Some(before) = self.held_before.take() {
             (self.held, self.held_for) = (Some(before.reason), before.why);
             self.updated_at = at;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::text::message::{Argument, Sentence};
+use crate::text::message::{Argument, Message};
 use crate::text::{Word, word_by_name};
 
 /// The two payments in an operation's life.
@@ -62,7 +62,7 @@ impl Word for PaymentKind {
 
 impl From<PaymentKind> for Argument {
     fn from(kind: PaymentKind) -> Self {
-        Sentence::new(&format!("kind-of-{}", kind.word()), []).into()
+        Message::new(&format!("kind-of-{}", kind.word()), []).into()
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::domain::enterprise::{Fields, Unreadable, quoted};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::{Arrival, Reading};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How long a reference may be, in characters.
 const REFERENCE_AT_MOST: usize = 100;
@@ -56,7 +56,7 @@ pub struct Settlement {
     pub fields: Fields,
     /// What could not be read, a sentence each.
     #[serde(default)]
-    pub unreadable: Vec<Sentence>,
+    pub unreadable: Vec<Message>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -65,9 +65,9 @@ pub struct Settlement {
 /// The number of the settlement that `fields` are about.
 pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.first(&["reference", "settlement[reference]"]);
-    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-settlement")))?;
+    let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-settlement")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(say!("unreadable-settlement", text = quoted(reference))));
+        return Err(Unreadable(msg!("unreadable-settlement", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
@@ -88,7 +88,7 @@ impl Settlement {
         let (chargeback, rolling) = (amount("chargeback"), amount("rolling"));
         let (other, total) = (amount("other"), amount("amount"));
         if total.is_none() {
-            reading.unreadable.push(say!("field-no-total"));
+            reading.unreadable.push(msg!("field-no-total"));
         }
         Ok(Self {
             reference,
@@ -123,10 +123,10 @@ impl Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::enterprise::{self, Message};
+    use crate::domain::enterprise::{self, EnterpriseNotification};
 
     fn read(body: &str) -> Result<Settlement, Unreadable> {
-        let Ok(Message::Settlement(fields)) = enterprise::read(body) else { panic!("{body}") };
+        let Ok(EnterpriseNotification::Settlement(fields)) = enterprise::read(body) else { panic!("{body}") };
         Settlement::read(fields, Arrival { notification: 7, received_at: Timestamp::UNIX_EPOCH })
     }
 

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, Status};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 
 /// Where vouchers are read from (`mirakl.voucherSource`).
@@ -90,7 +90,7 @@ pub struct ListedVoucher {
     /// The voucher; without amounts where `unusable` says so.
     pub voucher: Voucher,
     /// The reason why its amounts cannot be used.
-    pub unusable: Option<Sentence>,
+    pub unusable: Option<Message>,
 }
 
 impl Voucher {
@@ -267,21 +267,21 @@ mod held_reason {
     }
 }
 
-impl From<&HeldBecause> for Sentence {
+impl From<&HeldBecause> for Message {
     fn from(reason: &HeldBecause) -> Self {
         match reason {
-            HeldBecause::VendorUnknown => say!("held-vendor-unknown"),
-            HeldBecause::VendorDisabled => say!("held-vendor-disabled"),
-            HeldBecause::PaidInMirakl => say!("held-paid-already"),
-            HeldBecause::BeforeFirstCycle => say!("held-before-first-cycle"),
-            HeldBecause::NotShown => say!("held-not-shown"),
-            HeldBecause::OtherProvider => say!("held-by-other-provider"),
-            HeldBecause::OtherType => say!("held-other-type"),
-            HeldBecause::CycleOpen => say!("held-cycle-open"),
-            HeldBecause::OutsideCycles => say!("held-outside-cycles"),
-            HeldBecause::MayBeKnown => say!("held-may-be-known"),
-            HeldBecause::Settled => say!("held-settled"),
-            HeldBecause::Unknown => say!("held-unknown-reason"),
+            HeldBecause::VendorUnknown => msg!("held-vendor-unknown"),
+            HeldBecause::VendorDisabled => msg!("held-vendor-disabled"),
+            HeldBecause::PaidInMirakl => msg!("held-paid-already"),
+            HeldBecause::BeforeFirstCycle => msg!("held-before-first-cycle"),
+            HeldBecause::NotShown => msg!("held-not-shown"),
+            HeldBecause::OtherProvider => msg!("held-by-other-provider"),
+            HeldBecause::OtherType => msg!("held-other-type"),
+            HeldBecause::CycleOpen => msg!("held-cycle-open"),
+            HeldBecause::OutsideCycles => msg!("held-outside-cycles"),
+            HeldBecause::MayBeKnown => msg!("held-may-be-known"),
+            HeldBecause::Settled => msg!("held-settled"),
+            HeldBecause::Unknown => msg!("held-unknown-reason"),
         }
     }
 }
@@ -457,9 +457,9 @@ pub struct Unbookable {
     pub cause: MoneyError,
 }
 
-impl From<Unbookable> for Sentence {
+impl From<Unbookable> for Message {
     fn from(error: Unbookable) -> Self {
-        say!("voucher-unbookable", voucher = error.number, error = &error.cause)
+        msg!("voucher-unbookable", voucher = error.number, error = &error.cause)
     }
 }
 

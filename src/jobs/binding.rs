@@ -12,7 +12,7 @@ use crate::jobs::vendor::wallet_set::Moved;
 use crate::jobs::{BatchRecord, Context, JobError};
 use crate::remote::hipay::ActingOn;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 const DOCUMENT: &str = "binding";
 
@@ -128,7 +128,7 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
         Bound::Free => rebind_from(context, None).await,
         Bound::Foreign(known) => {
             let differences = known.differences(&configured).join("; ");
-            Err(JobError::Refused(say!("binding-foreign", differences)))
+            Err(JobError::Refused(msg!("binding-foreign", differences)))
         }
     }
 }
@@ -164,10 +164,10 @@ impl RebindEffect {
     }
 }
 
-impl From<&RebindEffect> for Sentence {
+impl From<&RebindEffect> for Message {
     fn from(effect: &RebindEffect) -> Self {
         let RebindEffect { to_be_looked_for, commissions } = effect;
-        say!(
+        msg!(
             "rebind-effect",
             number = to_be_looked_for.count,
             sums = to_be_looked_for.sums_text(),
@@ -227,7 +227,7 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
         let under_way = under_way(writer)?;
         let pays_alike = found.as_ref().is_none_or(|found| found.binding.pays_alike(&binding));
         if !pays_alike && under_way > 0 {
-            return Err(JobError::Refused(say!("binding-under-way", number = under_way)));
+            return Err(JobError::Refused(msg!("binding-under-way", number = under_way)));
         }
         if found.is_some() {
             let account = binding.operator_account;
@@ -238,7 +238,7 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
                 if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
                     refused.account = account;
                 }
-                operation.note(&say!("rebind-commission", account = account_text, former), now);
+                operation.note(&msg!("rebind-commission", account = account_text, former), now);
                 writer.put(&operation)?;
             }
         }

@@ -52,7 +52,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, HiPay};
 use crate::remote::mirakl::Mirakl;
 use crate::store::{Schema, Store, StoreError};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
@@ -152,26 +152,26 @@ impl Context {
 pub enum JobError {
     /// A remote refuses our credentials: nothing else will work. Correct the configuration.
     #[error("{0}")]
-    Credentials(Sentence),
+    Credentials(Message),
     /// The store or the machine failed. Mend it.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What was asked for is not allowed. Ask for something else.
     #[error("{0}")]
-    Refused(Sentence),
+    Refused(Message),
     /// A remote cannot be used now. Run the batch again later.
     #[error("{0}")]
-    Remote(Sentence),
+    Remote(Message),
 }
 
 impl From<CallError> for JobError {
     fn from(error: CallError) -> Self {
-        let why = Sentence::from(&error);
+        let why = Message::from(&error);
         if error.is_credentials() { Self::Credentials(why) } else { Self::Remote(why) }
     }
 }
 
-impl From<&JobError> for Sentence {
+impl From<&JobError> for Message {
     fn from(error: &JobError) -> Self {
         match error {
             JobError::Credentials(why) | JobError::Refused(why) | JobError::Remote(why) => why.clone(),
@@ -219,7 +219,7 @@ pub async fn run_queued(
 ) -> Result<Option<Ended>, StoreError> {
     let Some(command) = record.request() else {
         let mut record = record.clone();
-        let error = say!("batch-no-such", command = &record.command);
+        let error = msg!("batch-no-such", command = &record.command);
         record.stored_state = BatchState::Failed;
         record.ended_at = Some(context.clock.now());
         record.say(Some(error.clone()));

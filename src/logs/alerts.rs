@@ -18,10 +18,10 @@ const MOST_EXAMPLES: usize = 5;
 
 /// Lines gathered by what they say. No more than some hundred sentences, however many lines.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct AlertBatch {
     /// What was said.
     #[serde(default)]
-    pub sentences: Vec<Sentence>,
+    pub groups: Vec<AlertGroup>,
     /// Lines of sentences that were too many to be told apart, by level.
     #[serde(default)]
     pub others: BTreeMap<u16, u64>,
@@ -35,7 +35,7 @@ pub struct Summary {
 
 /// Lines that say the same but for the numbers in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sentence {
+pub struct AlertGroup {
     /// 100 DEBUG to 600 EMERGENCY.
     pub level: u16,
     /// What was being done.
@@ -61,7 +61,7 @@ pub struct Sentence {
     pub unknown: Map<String, Value>,
 }
 
-impl Sentence {
+impl AlertGroup {
     fn of(line: &LogLine) -> Self {
         Self {
             level: line.level,
@@ -109,22 +109,22 @@ pub fn without_numbers(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-impl Summary {
+impl AlertBatch {
     /// True where no line was gathered.
     pub fn is_empty(&self) -> bool {
-        self.sentences.is_empty() && self.others.is_empty()
+        self.groups.is_empty() && self.others.is_empty()
     }
 
     /// How many lines were gathered.
     pub fn lines(&self) -> u64 {
-        let told = self.sentences.iter().map(|sentence| sentence.count);
+        let told = self.groups.iter().map(|sentence| sentence.count);
         told.chain(self.others.values().copied()).fold(0, u64::saturating_add)
     }
 
     /// How many lines there are of each level, the most severe first.
     pub fn by_level(&self) -> Vec<(u16, u64)> {
         let mut levels = self.others.clone();
-        for sentence in &self.sentences {
+        for sentence in &self.groups {
             let count = levels.entry(sentence.level).or_default();
             *count = count.saturating_add(sentence.count);
         }
@@ -133,7 +133,7 @@ impl Summary {
 
     /// The sentences that are told apart, without the numbers in them.
     pub fn kinds(&self) -> impl Iterator<Item = String> {
-        self.sentences.iter().map(|sentence| {
+        self.groups.iter().map(|sentence| {
             let words: String = without_numbers(&sentence.message).collect();
             format!("{} {}: {words}", sentence.level, sentence.action)
         })
@@ -141,12 +141,12 @@ impl Summary {
 
     /// Adds a line.
     pub fn add(&mut self, line: &LogLine) {
-        self.add_sentence(Sentence::of(line));
+        self.add_sentence(AlertGroup::of(line));
     }
 
     /// Adds everything that was gathered elsewhere.
     pub fn absorb(&mut self, other: Self) {
-        for sentence in other.sentences {
+        for sentence in other.groups {
             self.add_sentence(sentence);
         }
         for (level, count) in other.others {
@@ -155,16 +155,16 @@ impl Summary {
         self.span(other.first_at, other.last_at);
     }
 
-    fn add_sentence(&mut self, sentence: Sentence) {
+    fn add_sentence(&mut self, sentence: AlertGroup) {
         self.span(Some(sentence.first_at), Some(sentence.last_at));
-        if let Some(known) = self.sentences.iter_mut().find(|known| known.is_like(&sentence)) {
+        if let Some(known) = self.groups.iter_mut().find(|known| known.is_like(&sentence)) {
             return known.absorb(sentence);
         }
-        if self.sentences.len() < MOST_SENTENCES {
-            return self.sentences.push(sentence);
+        if self.groups.len() < MOST_SENTENCES {
+            return self.groups.push(sentence);
         }
         // The least severe gives way.
-        match self.sentences.iter_mut().min_by_key(|known| known.level) {
+        match self.groups.iter_mut().min_by_key(|known| known.level) {
             Some(least) if least.level < sentence.level => {
                 let gone = std::mem::replace(least, sentence);
                 self.count(gone.level, gone.count);
@@ -187,7 +187,7 @@ impl Summary {
 /// Where lines are gathered until somebody mails them.
 #[derive(Debug, Default)]
 pub struct Alerts {
-    gathered: Mutex<Summary>,
+    gathered: Mutex<AlertBatch>,
     came: Notify,
 }
 
@@ -203,14 +203,14 @@ impl Alerts {
     }
 
     /// Adds what was gathered elsewhere, or could not be mailed.
-    pub fn give_back(&self, summary: Summary) {
+    pub fn give_back(&self, summary: AlertBatch) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let since = std::mem::replace(&mut *gathered, summary);
         gathered.absorb(since);
     }
 
     /// Everything gathered so far.
-    pub fn take(&self) -> Summary {
+    pub fn take(&self) -> AlertBatch {
         std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -235,29 +235,29 @@ mod tests {
 
     #[test]
     fn a_storm_is_a_few_sentences_with_counts() {
-        let mut summary = Summary::default();
+        let mut summary = AlertBatch::default();
         for number in 0..10_000_u64 {
             let mut one = line(LogLevel::Error, &format!("transfer {number} of {}.00 EUR failed", number * 7));
             one.mirakl_id = Some(number);
             summary.add(&one);
         }
         summary.add(&line(LogLevel::Critical, "the ledger differs"));
-        assert_eq!(summary.sentences.len(), 2);
-        assert_eq!((summary.sentences[0].count, summary.lines()), (10_000, 10_001));
-        assert_eq!(summary.sentences[0].mirakl_ids, [0, 1, 2, 3, 4]);
+        assert_eq!(summary.groups.len(), 2);
+        assert_eq!((summary.groups[0].count, summary.lines()), (10_000, 10_001));
+        assert_eq!(summary.groups[0].mirakl_ids, [0, 1, 2, 3, 4]);
         assert_eq!(summary.by_level(), [(500, 1), (400, 10_000)]);
     }
 
     #[test]
     fn the_worst_sentence_is_told_however_many_there_are() {
-        let mut summary = Summary::default();
+        let mut summary = AlertBatch::default();
         for number in 0..300_u32 {
             let words: String = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
             summary.add(&line(LogLevel::Error, &words));
         }
         summary.add(&line(LogLevel::Emergency, "fire"));
-        assert_eq!((summary.sentences.len(), summary.lines()), (MOST_SENTENCES, 301));
-        assert!(summary.sentences.iter().any(|sentence| sentence.message == "fire"));
+        assert_eq!((summary.groups.len(), summary.lines()), (MOST_SENTENCES, 301));
+        assert!(summary.groups.iter().any(|sentence| sentence.message == "fire"));
     }
 
     proptest! {
@@ -268,7 +268,7 @@ mod tests {
                 .map(|(level, words)| line(LogLevel::ALL[*level], &"x".repeat(usize::try_from(*words).unwrap())))
                 .collect();
             let (first, second) = lines.split_at(at.min(lines.len()));
-            let gather = |lines: &[LogLine]| lines.iter().fold(Summary::default(), |mut all, one| { all.add(one); all });
+            let gather = |lines: &[LogLine]| lines.iter().fold(AlertBatch::default(), |mut all, one| { all.add(one); all });
             let mut merged = gather(first);
             merged.absorb(gather(second));
             prop_assert_eq!(merged.lines(), u64::try_from(lines.len()).unwrap());

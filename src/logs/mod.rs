@@ -46,7 +46,7 @@ use jiff::Timestamp;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use alerts::{Alerts, Sentence, Summary, without_numbers};
+pub use alerts::{AlertBatch, AlertGroup, Alerts, without_numbers};
 pub use line::LogLine;
 pub use listing::LogFilter;
 pub use mask::masked;

@@ -206,7 +206,7 @@ fn webhook(mail: &Mail, letter: &Letter, text: &str, config: &Config) -> Value {
             "opened_at": trouble.map(|trouble| trouble.opened_at),
             "resolved_at": trouble.and_then(|trouble| trouble.resolved_at),
             "times": trouble.map(|trouble| trouble.times),
-            "lines": mail.summary.as_ref().map(crate::logs::Summary::lines),
+            "lines": mail.summary.as_ref().map(crate::logs::AlertBatch::lines),
             "host": compose::host(config),
             "url": config.server.public_url.as_ref().map(|url| format!("{url}/dashboard")),
         },

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::digest::Digest;
 use super::{Letter, Mail};
 use crate::config::{Config, LogLevel};
-use crate::logs::{Sentence, Summary, masked};
+use crate::logs::{AlertBatch, AlertGroup, masked};
 use crate::platform::os;
 use crate::text::{Locale, Texts, message};
 use crate::trouble::Trouble;
@@ -33,7 +33,7 @@ pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
         (Some(trouble), ..) => writer.trouble(trouble),
         (None, Some(digest), _) => writer.digest(digest),
         (None, None, Some(summary)) => writer.alert(summary),
-        (None, None, None) => writer.alert(&Summary::default()),
+        (None, None, None) => writer.alert(&AlertBatch::default()),
     };
     Letter { subject, text: as_text(&parts), html: as_html(&parts), token: mail.token.clone(), at: mail.created_at }
 }
@@ -73,7 +73,7 @@ impl Scribe<'_> {
         Some(Part::Paragraph(self.texts.text("dashboard-link", &[("url", url.into())])))
     }
 
-    fn alert(&self, summary: &Summary) -> (String, Vec<Part>) {
+    fn alert(&self, summary: &AlertBatch) -> (String, Vec<Part>) {
         let levels = summary.by_level();
         let worst = levels.first().map(|(level, _)| self.level(*level)).unwrap_or_default();
         let subject = self.texts.text(
@@ -94,16 +94,16 @@ impl Scribe<'_> {
         let levels = self.texts.text("alert-by-level", &[("levels", levels.join(", ").into())]);
         let mut parts = vec![Part::Paragraph(intro), Part::Paragraph(levels)];
 
-        let mut sentences: Vec<&Sentence> = summary.sentences.iter().collect();
-        sentences.sort_by_key(|sentence| std::cmp::Reverse((sentence.level, sentence.count)));
-        let (told, untold) = sentences.split_at(sentences.len().min(MOST_SENTENCES));
+        let mut groups: Vec<&AlertGroup> = summary.groups.iter().collect();
+        groups.sort_by_key(|sentence| std::cmp::Reverse((sentence.level, sentence.count)));
+        let (told, untold) = groups.split_at(groups.len().min(MOST_SENTENCES));
         parts.extend(told.iter().map(|sentence| self.sentence(sentence)));
         let others: u64 = summary.others.values().sum();
         let lines = untold.iter().map(|sentence| sentence.count).fold(others, u64::saturating_add);
         if lines > 0 {
             // Those that were not told apart are one more at least.
             let more = untold.len() + usize::from(others > 0);
-            let values = [("sentences", more.into()), ("lines", lines.into())];
+            let values = [("groups", more.into()), ("lines", lines.into())];
             parts.push(Part::Paragraph(self.texts.text("alert-more", &values)));
         }
         let minutes = super::BETWEEN_ALERTS.as_mins();
@@ -137,7 +137,7 @@ impl Scribe<'_> {
         (self.texts.text(id, &subject), parts)
     }
 
-    fn sentence(&self, sentence: &Sentence) -> Part {
+    fn sentence(&self, sentence: &AlertGroup) -> Part {
         let message: String = masked(&sentence.message).chars().take(LONGEST_SENTENCE).collect();
         let about = if sentence.action.is_empty() { String::new() } else { format!("{}: ", sentence.action) };
         let last = self.time(Some(sentence.last_at));

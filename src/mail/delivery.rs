@@ -15,7 +15,7 @@ use crate::logs::MAIL;
 use crate::platform::clock::Clock;
 use crate::platform::metrics::MAILS;
 use crate::store::{Query, Store, StoreError, View};
-use crate::text::message::say;
+use crate::text::message::msg;
 use crate::trouble::{self, Noticed, Troubles};
 
 /// How long mails that came to an end are kept.
@@ -252,7 +252,7 @@ impl Delivery {
         let (name, setting) = (channel.name(), channel.setting());
         if lasts {
             let noticed = Noticed { action: MAIL, batch: None, at: self.clock.now() };
-            let message = say!("trouble-channel", name, reason, setting);
+            let message = msg!("trouble-channel", name, reason, setting);
             self.troubles.report(&key_of(channel), LogLevel::Error, message, noticed);
         }
         if self.in_trouble.insert(channel) {

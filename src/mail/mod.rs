@@ -37,7 +37,7 @@ pub use outbox::{Mail, MailKind, MailState, queue};
 pub use post::{Letter, Post, PostError, SENT_WITHIN};
 
 use crate::config::{Config, LogLevel, MailConfig, Settings};
-use crate::logs::{LogLine, Logs, MAIL, Summary};
+use crate::logs::{AlertBatch, LogLine, Logs, MAIL};
 use crate::platform::clock::Clock;
 use crate::platform::gate::Gate;
 use crate::store::{Query, Store, StoreError, View};
@@ -222,7 +222,7 @@ impl Mailer {
         }
         let (Some(since), Some(level)) = (self.mark.mailed_until, self.settings.get().alert_level()) else { return };
         let unmailed = self.store.reading(move |reader| {
-            let mut summary = Summary::default();
+            let mut summary = AlertBatch::default();
             for level in LogLevel::ALL.into_iter().filter(|known| *known >= level) {
                 let lines = Query::group("level", u64::from(level.number())).from(since).to(begun_at);
                 for key in reader.keys::<LogLine>(&lines.limit(MOST_LINES_OF_BEFORE))?.keys {

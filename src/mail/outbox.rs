@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::channel::Channel;
 use super::digest::Digest;
-use crate::logs::Summary;
+use crate::logs::AlertBatch;
 use crate::store::{Entry, Index, Query, Record, StoreError, View, Writer};
 use crate::trouble::Trouble;
 
@@ -85,7 +85,7 @@ pub struct Mail {
     pub token: String,
     /// The lines, of an alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summary: Option<Summary>,
+    pub summary: Option<AlertBatch>,
     /// The facts, of a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
@@ -120,7 +120,7 @@ const JOINED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl Mail {
     /// Log lines to be told on `channel`, not stored yet.
-    pub fn alert(summary: Summary, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
+    pub fn alert(summary: AlertBatch, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
         let kind = if channel == Channel::Mail { MailKind::Alert } else { MailKind::Lines };
         Self { summary: Some(summary), channel, ..Self::new(kind, to, now) }
     }
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_mail_is_tried_less_and_less_often_and_given_up_after_days() {
         let begun: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        let mut mail = Mail::alert(Summary::default(), (Channel::Mail, vec!["ops@example.com".to_owned()]), begun);
+        let mut mail = Mail::alert(AlertBatch::default(), (Channel::Mail, vec!["ops@example.com".to_owned()]), begun);
         let (mut now, mut waits) = (begun, Vec::new());
         while mail.state == MailState::Queued {
             mail.tried(now);

@@ -26,7 +26,7 @@ use crate::config::NetworkConfig;
 use crate::domain::refusal::Refusal;
 use crate::platform::metrics;
 use crate::platform::telemetry;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Why a call did not give what it was made for, by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,7 +36,7 @@ pub enum CallError {
     #[error("{reason}")]
     NotSent {
         /// What stood in the way.
-        reason: Sentence,
+        reason: Message,
         /// How long the remote asked to wait.
         retry_after: Option<Duration>,
     },
@@ -47,7 +47,7 @@ pub enum CallError {
     #[error("{reason}")]
     Unknown {
         /// What was seen instead of an answer.
-        reason: Sentence,
+        reason: Message,
         /// What the remote said, where it said something that settles nothing.
         said: Option<Box<Refusal>>,
         /// How long the remote asked to wait.
@@ -66,20 +66,20 @@ pub struct Rejection {
     /// HiPay's `error_code_detail`, where given.
     pub detail: Option<i64>,
     /// What was refused and why, for people.
-    pub sentence: Sentence,
+    pub sentence: Message,
     /// The remote's own words, on one line and of bounded length; may be empty.
     pub words: String,
 }
 
 impl CallError {
     /// An outcome that nobody knows.
-    pub fn unknown(reason: impl Into<Sentence>) -> Self {
+    pub fn unknown(reason: impl Into<Message>) -> Self {
         Self::Unknown { reason: reason.into(), said: None, retry_after: None }
     }
 
     /// An answer of `remote` that cannot be read.
     pub(crate) fn unreadable(remote: &str, answer: &Answer, error: &serde_json::Error) -> Self {
-        Self::unknown(say!("call-unreadable", remote, answer = answer.describe()).detailed(error))
+        Self::unknown(msg!("call-unreadable", remote, answer = answer.describe()).detailed(error))
     }
 
     /// Returns its name in metrics and traces.
@@ -118,7 +118,7 @@ impl CallError {
     }
 }
 
-impl From<&CallError> for Sentence {
+impl From<&CallError> for Message {
     fn from(error: &CallError) -> Self {
         match error {
             CallError::NotSent { reason, .. } | CallError::Unknown { reason, .. } => reason.clone(),
@@ -190,12 +190,12 @@ impl Answer {
 
     /// How the answer looks, for a message about one that cannot be read: never the body itself,
     /// which may hold anything.
-    pub fn describe(&self) -> Sentence {
+    pub fn describe(&self) -> Message {
         let (status, bytes) = (self.status, self.body.len());
         if self.content_type.is_empty() {
-            return say!("answer-without-type", status, bytes);
+            return msg!("answer-without-type", status, bytes);
         }
-        say!("answer", status, kind = &self.content_type, bytes)
+        msg!("answer", status, kind = &self.content_type, bytes)
     }
 }
 
@@ -228,7 +228,7 @@ pub struct Silence {
     /// How many calls in a row were not answered.
     pub calls: u32,
     /// What the last one came to.
-    pub reason: Sentence,
+    pub reason: Message,
 }
 
 /// The TLS configuration of every client: rustls on ring, with the root certificates compiled in and those of
@@ -465,7 +465,7 @@ impl Remote {
         request: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
         seen: &AtomicU16,
     ) -> Result<Answer, CallError> {
-        let closed = |_| CallError::NotSent { reason: say!("call-closing"), retry_after: None };
+        let closed = |_| CallError::NotSent { reason: msg!("call-closing"), retry_after: None };
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(instant) = not_before {
@@ -493,7 +493,7 @@ impl Remote {
             let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
             *not_before = Some(not_before.map_or(until, |earlier| earlier.max(until)));
         }
-        let reason = say!("call-overloaded", remote = self.name, status = status.as_u16());
+        let reason = msg!("call-overloaded", remote = self.name, status = status.as_u16());
         if status == StatusCode::TOO_MANY_REQUESTS {
             CallError::NotSent { reason, retry_after }
         } else {
@@ -505,7 +505,7 @@ impl Remote {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
             if body.len().saturating_add(chunk.len()) > limit {
-                return Err(CallError::unknown(say!("call-too-large", remote = self.name, limit)));
+                return Err(CallError::unknown(msg!("call-too-large", remote = self.name, limit)));
             }
             body.extend_from_slice(&chunk);
         }
@@ -515,14 +515,14 @@ impl Remote {
     fn failure(&self, error: &reqwest::Error) -> CallError {
         let remote = self.name;
         if error.is_connect() || error.is_builder() {
-            let reason = say!("call-unreachable", remote).detailed(plain(error));
+            let reason = msg!("call-unreachable", remote).detailed(plain(error));
             return CallError::NotSent { reason, retry_after: None };
         }
         if error.is_timeout() {
             let seconds = self.manners.timeout.as_secs();
-            return CallError::unknown(say!("call-silent", remote, seconds));
+            return CallError::unknown(msg!("call-silent", remote, seconds));
         }
-        CallError::unknown(say!("call-broke", remote).detailed(plain(error)))
+        CallError::unknown(msg!("call-broke", remote).detailed(plain(error)))
     }
 }
 
@@ -576,11 +576,11 @@ mod tests {
     fn the_wait_is_what_the_remote_asks_within_bounds_and_grows_otherwise() {
         let remote = Remote::new("HiPay", "http://127.0.0.1:1", Manners::default()).unwrap();
         let asked =
-            |seconds| CallError::NotSent { reason: Sentence::none(), retry_after: Some(Duration::from_secs(seconds)) };
+            |seconds| CallError::NotSent { reason: Message::none(), retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(remote.wait_after(&asked(7), 1), Duration::from_secs(7));
         assert_eq!(remote.wait_after(&asked(300), 1), Duration::from_mins(5));
         assert_eq!(remote.wait_after(&asked(86_400), 1), Duration::from_mins(15));
-        let silent = CallError::unknown(Sentence::none());
+        let silent = CallError::unknown(Message::none());
         for tried in 1..70 {
             let wait = remote.wait_after(&silent, tried);
             assert!(wait >= Duration::from_millis(250) && wait <= Duration::from_mins(1), "{tried}: {wait:?}");

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::platform::fs::room_in;
 use crate::platform::release;
 use crate::store::{StoreError, View};
-use crate::update::channel::{Said, Told};
+use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::reserve;
 use crate::update::worker::Voice;
 use crate::web::{Web, router};
@@ -67,12 +67,12 @@ struct Health {
 
 impl Duty {
     /// Answers the guard until it wants the worker to stop. Where it says nothing more, waits for ever.
-    pub async fn until_told_to_stop(&self, told: &mut mpsc::UnboundedReceiver<Told>) {
+    pub async fn until_told_to_stop(&self, told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
         while let Some(told) = told.recv().await {
             match told {
-                Told::Stop { .. } => return,
-                Told::Known { known } => self.web.guard.learn(known),
-                Told::Probe { nth } => {
+                GuardMessage::Stop { .. } => return,
+                GuardMessage::Known { known } => self.web.guard.learn(known),
+                GuardMessage::Probe { nth } => {
                     if release::fault() == Some("never answers") {
                         continue;
                     }
@@ -81,11 +81,11 @@ impl Duty {
                         Ok(version) => (version, None),
                         Err(problem) => (release::version().to_owned(), Some(problem)),
                     };
-                    self.voice.say(&Said::Probed { nth, version, problem });
+                    self.voice.say(&WorkerMessage::Probed { nth, version, problem });
                 }
-                Told::BackUp => self.voice.say(&Said::BackedUp { problem: self.back_up().await }),
-                Told::Drain => self.voice.say(&Said::Drained { problem: self.drain().await }),
-                Told::Undrain | Told::Commit => {
+                GuardMessage::BackUp => self.voice.say(&WorkerMessage::BackedUp { problem: self.back_up().await }),
+                GuardMessage::Drain => self.voice.say(&WorkerMessage::Drained { problem: self.drain().await }),
+                GuardMessage::Undrain | GuardMessage::Commit => {
                     if !self.web.context.gate.is_open() {
                         tracing::info!(
                             action = "update",
@@ -96,7 +96,7 @@ impl Duty {
                     self.free_room();
                     self.web.scheduler.resume();
                 }
-                Told::Start { .. } | Told::Configured { .. } | Told::Unknown => {}
+                GuardMessage::Start { .. } | GuardMessage::Configured { .. } | GuardMessage::Unknown => {}
             }
         }
         std::future::pending::<()>().await;

@@ -17,7 +17,7 @@ use crate::mail;
 use crate::platform::metrics;
 use crate::remote::CallError;
 use crate::store::{StoreError, View};
-use crate::text::message::say;
+use crate::text::message::msg;
 use crate::trouble::{self, AGAIN_AFTER, Noticed};
 use crate::web::Certificate;
 
@@ -123,7 +123,7 @@ impl Monitor {
         let pace = self.context.store.pace();
         if pace.under_way >= STUCK_AFTER || pace.slow_in_a_row >= SLOW_COMMITS {
             let seconds = pace.under_way.max(pace.last).as_secs();
-            self.report(trouble::SLOW_DISK, LogLevel::Error, say!("trouble-slow-disk", seconds));
+            self.report(trouble::SLOW_DISK, LogLevel::Error, msg!("trouble-slow-disk", seconds));
         }
         self.refresh_certificate().await;
         self.look_at_certificate();
@@ -157,7 +157,7 @@ impl Monitor {
             let is_back =
                 if key == trouble::HIPAY { answers(&self.balance().await) } else { answers(&self.version().await) };
             if !is_back {
-                let message = say!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
+                let message = msg!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
                 self.context.troubles.report(key, LogLevel::Error, message, self.noticed());
             }
         }
@@ -199,9 +199,9 @@ impl Monitor {
         }
         let (file, until) = (file.display().to_string(), until.to_string());
         let message = if left.is_positive() {
-            say!("trouble-certificate", file, until)
+            msg!("trouble-certificate", file, until)
         } else {
-            say!("trouble-certificate-over", file, until)
+            msg!("trouble-certificate-over", file, until)
         };
         self.context.troubles.report(trouble::CERTIFICATE, level, message, noticed);
     }
@@ -230,14 +230,14 @@ impl Monitor {
         self.compared = Some(theirs);
         let differs = before.duration_since(theirs).max(theirs.duration_since(after));
         if differs > CLOCKS_DIFFER {
-            self.report(trouble::CLOCK, LogLevel::Error, say!("trouble-clock", seconds = differs.as_secs()));
+            self.report(trouble::CLOCK, LogLevel::Error, msg!("trouble-clock", seconds = differs.as_secs()));
         } else {
             self.context.troubles.resolve(trouble::CLOCK, self.noticed());
         }
     }
 
     /// Reports a trouble, but not more often than it is probed: it lasts, and is not noticed again and again.
-    fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Sentence) {
+    fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Message) {
         let noticed = self.noticed();
         let open = self.context.troubles.open();
         let seen = open.iter().find(|trouble| trouble.key == key).map(|trouble| trouble.seen_at);
@@ -312,7 +312,7 @@ fn answers<T>(outcome: &Result<T, CallError>) -> bool {
 
 /// A probe is not tried for as long as a call is.
 async fn within<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    let silent = || CallError::unknown(say!("call-silent", remote = "", seconds = PROBE_TIMEOUT.as_secs()));
+    let silent = || CallError::unknown(msg!("call-silent", remote = "", seconds = PROBE_TIMEOUT.as_secs()));
     tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| Err(silent()))
 }
 
@@ -326,7 +326,7 @@ async fn begin(context: &Context) -> Result<(), StoreError> {
         context.troubles.report(
             trouble::SERVICE,
             LogLevel::Error,
-            say!("trouble-service", at = at.to_string()),
+            msg!("trouble-service", at = at.to_string()),
             noticed,
         );
     }

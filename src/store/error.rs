@@ -6,7 +6,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::platform::fs::is_full;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Why the store could not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -95,16 +95,16 @@ impl StoreError {
     }
 }
 
-impl From<&StoreError> for Sentence {
+impl From<&StoreError> for Message {
     fn from(error: &StoreError) -> Self {
         match error {
             StoreError::Conflict { collection, index, key, holder } => {
-                say!("store-conflict", collection = *collection, key, index = *index, holder)
+                msg!("store-conflict", collection = *collection, key, index = *index, holder)
             }
             StoreError::Unreadable { collection, key, reason } => {
-                say!("store-unreadable", collection = *collection, key).detailed(reason)
+                msg!("store-unreadable", collection = *collection, key).detailed(reason)
             }
-            StoreError::Closed => say!("store-closed"),
+            StoreError::Closed => msg!("store-closed"),
             // What they quote is the system's and the engine's, in English.
             StoreError::Machine(_) => Self::worded(error.to_string(), "store-machine", []),
             StoreError::Damaged { .. } => Self::worded(error.to_string(), "store-damaged", []),

@@ -1,6 +1,7 @@
 //! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails and
 //! pages use them.
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
@@ -9,41 +10,8 @@ use unic_langid::LanguageIdentifier;
 
 use super::Locale;
 
-/// The files of each language.
-const ENGLISH: &[&str] = &[
-    include_str!("../../ui/locales/en/mail.ftl"),
-    include_str!("../../ui/locales/en/logs.ftl"),
-    include_str!("../../ui/locales/en/settings.ftl"),
-    include_str!("../../ui/locales/en/page.ftl"),
-    include_str!("../../ui/locales/en/status.ftl"),
-    include_str!("../../ui/locales/en/format.ftl"),
-    include_str!("../../ui/locales/en/explanation.ftl"),
-    include_str!("../../ui/locales/en/payments.ftl"),
-    include_str!("../../ui/locales/en/vouchers.ftl"),
-    include_str!("../../ui/locales/en/notifications.ftl"),
-    include_str!("../../ui/locales/en/vendor.ftl"),
-    include_str!("../../ui/locales/en/problem.ftl"),
-    include_str!("../../ui/locales/en/sentences.ftl"),
-    include_str!("../../ui/locales/en/update.ftl"),
-    include_str!("../../ui/locales/en/setup.ftl"),
-];
-const FRENCH: &[&str] = &[
-    include_str!("../../ui/locales/fr/mail.ftl"),
-    include_str!("../../ui/locales/fr/logs.ftl"),
-    include_str!("../../ui/locales/fr/settings.ftl"),
-    include_str!("../../ui/locales/fr/page.ftl"),
-    include_str!("../../ui/locales/fr/status.ftl"),
-    include_str!("../../ui/locales/fr/format.ftl"),
-    include_str!("../../ui/locales/fr/explanation.ftl"),
-    include_str!("../../ui/locales/fr/payments.ftl"),
-    include_str!("../../ui/locales/fr/vouchers.ftl"),
-    include_str!("../../ui/locales/fr/notifications.ftl"),
-    include_str!("../../ui/locales/fr/vendor.ftl"),
-    include_str!("../../ui/locales/fr/problem.ftl"),
-    include_str!("../../ui/locales/fr/sentences.ftl"),
-    include_str!("../../ui/locales/fr/update.ftl"),
-    include_str!("../../ui/locales/fr/setup.ftl"),
-];
+// The files of each language as `ENGLISH` and `FRENCH`, and as `MESSAGES` each message with the names of its arguments.
+include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));
 static FRENCH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::French));
@@ -108,6 +76,66 @@ impl Texts {
     }
 }
 
+/// Fails to compile where no message has this key, or it has other arguments than these: what [`msg!`](super::msg) checks.
+pub(crate) const fn assert_message(key: &str, names: &[&str]) {
+    let arguments = arguments_of(key);
+    assert!(arguments.is_some(), "there is no message of this key in ui/locales/en");
+    if let Some(arguments) = arguments {
+        assert!(names.len() == arguments.len(), "the message has other arguments: see ui/locales/en");
+        let mut left = names;
+        while let Some((name, others)) = left.split_first() {
+            assert!(contains(arguments, name), "the message has no argument of this name: see ui/locales/en");
+            left = others;
+        }
+    }
+}
+
+/// Returns the names of a message's arguments.
+const fn arguments_of(key: &str) -> Option<&'static [&'static str]> {
+    let mut left = MESSAGES;
+    loop {
+        let (before, after) = left.split_at(left.len() / 2);
+        let Some(((known, arguments), after)) = after.split_first() else { return None };
+        match compare(key.as_bytes(), known.as_bytes()) {
+            Ordering::Less => left = before,
+            Ordering::Greater => left = after,
+            Ordering::Equal => return Some(arguments),
+        }
+    }
+}
+
+const fn contains(names: &[&str], name: &str) -> bool {
+    let mut left = names;
+    while let Some((first, others)) = left.split_first() {
+        if matches!(compare(first.as_bytes(), name.as_bytes()), Ordering::Equal) {
+            return true;
+        }
+        left = others;
+    }
+    false
+}
+
+/// Compares as [`Ord`] does, which is not for constants yet.
+const fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    let (mut one, mut other) = (one, other);
+    loop {
+        match (one.split_first(), other.split_first()) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some((first, ones)), Some((second, others))) => {
+                if *first < *second {
+                    return Ordering::Less;
+                }
+                if *first > *second {
+                    return Ordering::Greater;
+                }
+                (one, other) = (ones, others);
+            }
+        }
+    }
+}
+
 /// All code below a folder of the repository, for tests that look for what is said in it.
 #[cfg(test)]
 pub(crate) fn source(folder: &str) -> String {
@@ -127,53 +155,13 @@ pub(crate) fn source(folder: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
 
-    /// The messages of a file with the variables that each names.
-    fn messages(file: &str) -> BTreeMap<String, BTreeSet<String>> {
-        let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut current = String::new();
-        for line in file.lines().filter(|line| !line.starts_with('#')) {
-            if let Some((id, _)) = line.split_once(" = ").filter(|_| !line.starts_with(' ')) {
-                id.clone_into(&mut current);
-            }
-            let variables = messages.entry(current.clone()).or_default();
-            for part in line.split('$').skip(1) {
-                variables
-                    .insert(part.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect());
-            }
-        }
-        messages.remove("");
-        messages
-    }
-
-    #[test]
-    fn every_language_has_the_same_messages_with_the_same_variables() {
-        for (english, french) in ENGLISH.iter().zip(FRENCH) {
-            assert_eq!(messages(english), messages(french));
-            for file in [english, french] {
-                let read = FluentResource::try_new((*file).to_owned());
-                assert!(read.is_ok(), "{:?}", read.err().map(|(_, errors)| errors));
-            }
-        }
-        assert_eq!(ENGLISH.len(), FRENCH.len());
-    }
-
-    #[test]
-    fn no_message_is_in_two_files() {
-        for files in [ENGLISH, FRENCH] {
-            let mut known = BTreeSet::new();
-            for id in files.iter().flat_map(|file| messages(file).into_keys()) {
-                assert!(known.insert(id.clone()), "{id} is there twice: the later one would win");
-            }
-        }
-    }
-
     #[test]
     fn french_keeps_its_marks_with_their_words() {
-        let mail = FRENCH[0];
+        let mail = include_str!("../../ui/locales/fr/mail.ftl");
         for line in FRENCH.iter().filter(|file| **file != mail).flat_map(|file| file.lines()) {
             let text = line.trim_start_matches('#');
             for torn in [" :", " ;", " ?", " !", "« ", " »", "'"] {
@@ -184,17 +172,57 @@ mod tests {
 
     #[test]
     fn every_message_can_be_written_with_its_variables() {
-        for (locale, files) in [(Locale::English, ENGLISH), (Locale::French, FRENCH)] {
+        for locale in [Locale::English, Locale::French] {
             let texts = Texts::of(Some(locale));
-            for (id, variables) in files.iter().flat_map(|file| messages(file)) {
+            for (id, variables) in MESSAGES {
                 for number in [0, 1, 2, 1_000] {
                     let values: Vec<Value<'_>> =
-                        variables.iter().map(|name| (name.as_str(), FluentValue::from(number))).collect();
-                    let text = texts.text(&id, &values);
+                        variables.iter().map(|name| (*name, FluentValue::from(number))).collect();
+                    let text = texts.text(id, &values);
                     assert!(!text.is_empty() && !text.contains('{') && !text.contains('$'), "{id}: {text}");
                 }
             }
         }
+    }
+
+    /// The names in code: of messages, and what the names of a family of messages begin with.
+    struct Named(BTreeSet<String>);
+
+    impl Named {
+        fn read(code: &str) -> Self {
+            let mut before = "";
+            let mut named = BTreeSet::new();
+            for text in code.split('"') {
+                let name: String =
+                    text.chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '-').collect();
+                let is_family = name.ends_with('-') && text[name.len()..].starts_with('{');
+                if is_family || name.len() == text.len() {
+                    if ["=> ", "word("].iter().any(|call| before.ends_with(call)) {
+                        named.insert(format!("{name}-"));
+                    }
+                    named.insert(name);
+                }
+                before = text;
+            }
+            Self(named)
+        }
+
+        fn uses(&self, key: &str) -> bool {
+            let key = key.strip_suffix("-mend").unwrap_or(key);
+            let mut beginnings = key.match_indices('-').filter_map(|(dash, _)| key.get(..=dash));
+            self.0.contains(key) || beginnings.any(|beginning| self.0.contains(beginning))
+        }
+    }
+
+    #[test]
+    fn every_message_is_used() {
+        let named = Named::read(&format!("{}\"{}", source("src"), source("ui/templates")));
+        let texts: String = ENGLISH.concat();
+        let unused = MESSAGES.iter().map(|(key, _)| *key);
+        let unused: Vec<&str> =
+            unused.filter(|key| !named.uses(key) && !texts.contains(&format!("{{ {key} }}"))).collect();
+        assert!(unused.is_empty(), "{unused:?}");
+        assert!(!named.uses(concat!("unheard", "-of")));
     }
 
     /// The names in `text` that stand as the first argument of one of these calls.
@@ -206,7 +234,7 @@ mod tests {
 
     #[test]
     fn every_text_that_a_page_names_is_there() {
-        let known: BTreeSet<String> = ENGLISH.iter().flat_map(|file| messages(file).into_keys()).collect();
+        let known: BTreeSet<&str> = MESSAGES.iter().map(|(key, _)| *key).collect();
         let mut seen = 0;
         for folder in ["ui/templates", "src/web/pages", "src/web/pages/settings"] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -214,7 +242,7 @@ mod tests {
                 std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file())
             {
                 for name in named(&std::fs::read_to_string(&file).unwrap()) {
-                    assert!(known.contains(&name), "{}: no text is called {name}", file.display());
+                    assert!(known.contains(name.as_str()), "{}: no text is called {name}", file.display());
                     seen += 1;
                 }
             }
@@ -230,7 +258,7 @@ mod tests {
             .skip(1)
             .map(|rest| format!("problem-{}", rest.split('"').next().unwrap_or_default()))
             .collect();
-        let known = ENGLISH.iter().flat_map(|file| messages(file).into_keys()).filter(|id| id.starts_with("problem-"));
+        let known = MESSAGES.iter().map(|(key, _)| (*key).to_owned()).filter(|key| key.starts_with("problem-"));
         assert_eq!(told, known.collect::<BTreeSet<String>>());
     }
 

@@ -6,6 +6,7 @@ mod locale;
 pub mod message;
 mod word;
 
+pub(crate) use catalog::assert_message;
 pub use catalog::{Texts, Value};
 pub use format::{WrittenAmount, plain_decimal};
 pub use locale::Locale;

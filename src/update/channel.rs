@@ -38,11 +38,11 @@ const MAX_FILES_OF_SYSTEM: usize = 253;
 /// What the guard tells the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
-pub enum Told {
+pub enum GuardMessage {
     /// The first message. The listening socket comes with it.
     Start {
         /// The worker is on trial: it serves and stores, and changes nothing outside until
-        /// [`Told::Commit`].
+        /// [`GuardMessage::Commit`].
         #[serde(default)]
         trial: bool,
         /// What is known of updates.
@@ -51,11 +51,11 @@ pub enum Told {
         /// The settings whose files come after the listening socket, in their order.
         #[serde(default)]
         credentials: Vec<String>,
-        /// The settings' file is the guard's to write; see [`Said::Configure`].
+        /// The settings' file is the guard's to write; see [`WorkerMessage::Configure`].
         #[serde(default)]
         keeps_settings: bool,
     },
-    /// What came of [`Said::Configure`].
+    /// What came of [`WorkerMessage::Configure`].
     Configured {
         /// What kept the file from being written, as the system says it: an error number.
         problem: Option<i32>,
@@ -68,13 +68,13 @@ pub enum Told {
         /// All of it.
         known: Known,
     },
-    /// Copy the store; answered by [`Said::BackedUp`].
+    /// Copy the store; answered by [`WorkerMessage::BackedUp`].
     BackUp,
-    /// Begin nothing, and bring what runs to a safe point; answered by [`Said::Drained`].
+    /// Begin nothing, and bring what runs to a safe point; answered by [`WorkerMessage::Drained`].
     Drain,
-    /// Go on as before [`Told::Drain`].
+    /// Go on as before [`GuardMessage::Drain`].
     Undrain,
-    /// Say how you are; answered by [`Said::Probed`].
+    /// Say how you are; answered by [`WorkerMessage::Probed`].
     Probe {
         /// Which probe.
         nth: u32,
@@ -94,7 +94,7 @@ pub enum Told {
 /// What the worker says to the guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "said", rename_all = "snake_case")]
-pub enum Said {
+pub enum WorkerMessage {
     /// Requests are answered from now on.
     Ready {
         /// The worker's version.
@@ -322,18 +322,22 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"the archive").unwrap();
         file.rewind().unwrap();
-        let start =
-            Told::Start { trial: true, known: Known::default(), credentials: Vec::new(), keeps_settings: false };
+        let start = GuardMessage::Start {
+            trial: true,
+            known: Known::default(),
+            credentials: Vec::new(),
+            keeps_settings: false,
+        };
         guard.send(&start, &[file.as_fd()]).unwrap();
-        guard.send(&Told::Stop { at_once: true }, &[]).unwrap();
-        let (told, mut files) = worker.receive::<Told>().unwrap().unwrap();
+        guard.send(&GuardMessage::Stop { at_once: true }, &[]).unwrap();
+        let (told, mut files) = worker.receive::<GuardMessage>().unwrap().unwrap();
         let mut text = String::new();
         File::from(files.pop_front().unwrap()).read_to_string(&mut text).unwrap();
         assert_eq!((told, text.as_str(), files.len()), (start, "the archive", 0));
-        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: true });
+        assert_eq!(worker.receive::<GuardMessage>().unwrap().unwrap().0, GuardMessage::Stop { at_once: true });
         drop(guard);
-        assert!(worker.receive::<Told>().unwrap().is_none());
-        assert!(worker.send(&Said::Alive, &[]).is_err());
+        assert!(worker.receive::<GuardMessage>().unwrap().is_none());
+        assert!(worker.send(&WorkerMessage::Alive, &[]).is_err());
     }
 
     #[test]
@@ -342,9 +346,9 @@ mod tests {
         guard.send(&serde_json::json!({ "told": "sing", "song": 1 }), &[]).unwrap();
         guard.send(&serde_json::json!({ "told": "stop", "at_once": false, "why": "new" }), &[]).unwrap();
         guard.send(&"rubbish", &[]).unwrap();
-        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Unknown);
-        assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Stop { at_once: false });
-        assert_eq!(worker.receive::<Told>().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(worker.receive::<GuardMessage>().unwrap().unwrap().0, GuardMessage::Unknown);
+        assert_eq!(worker.receive::<GuardMessage>().unwrap().unwrap().0, GuardMessage::Stop { at_once: false });
+        assert_eq!(worker.receive::<GuardMessage>().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
@@ -352,14 +356,14 @@ mod tests {
         let (guard, worker) = Channel::pair().unwrap();
         let mut told = 0_u32;
         let error = loop {
-            match guard.send_at_once(&Told::Probe { nth: told }, &[]) {
+            match guard.send_at_once(&GuardMessage::Probe { nth: told }, &[]) {
                 Ok(()) => told += 1,
                 Err(error) => break error,
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         for nth in 0..told {
-            assert_eq!(worker.receive::<Told>().unwrap().unwrap().0, Told::Probe { nth });
+            assert_eq!(worker.receive::<GuardMessage>().unwrap().unwrap().0, GuardMessage::Probe { nth });
         }
     }
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-use super::channel::{Channel, Said, Told, seal};
+use super::channel::{Channel, GuardMessage, WorkerMessage, seal};
 use super::story::{Known, Reason};
 use crate::config;
 use crate::platform::release;
@@ -84,12 +84,13 @@ impl Guarded {
         // The channel is the standard input: the one descriptor that needs no number told.
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let channel = Channel::of(socket);
-        let (told, mut files) = match channel.receive::<Told>() {
+        let (told, mut files) = match channel.receive::<GuardMessage>() {
             Ok(Some(first)) => first,
             Ok(None) => return Err(AttachError::Gone),
             Err(_) => return Err(AttachError::NoGuard),
         };
-        let (Told::Start { trial, known, credentials, keeps_settings }, Some(listener)) = (told, files.pop_front())
+        let (GuardMessage::Start { trial, known, credentials, keeps_settings }, Some(listener)) =
+            (told, files.pop_front())
         else {
             return Err(AttachError::NoGuard);
         };
@@ -142,14 +143,14 @@ impl GuardLink {
     /// Tells the guard that requests are answered from now on.
     pub fn ready(&self) {
         if let Some(voice) = &self.voice {
-            voice.say(&Said::Ready { version: release::version().to_owned() });
+            voice.say(&WorkerMessage::Ready { version: release::version().to_owned() });
         }
     }
 
     /// Asks the guard to install a package of this version; what comes of it is seen in
     /// [`GuardLink::known`]. Blocks.
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
-        let said = Said::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
+        let said = WorkerMessage::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
         let Some(voice) = &self.voice else { return Ok(()) };
         let mut package = package;
         package.rewind()?;
@@ -159,7 +160,7 @@ impl GuardLink {
 
     /// Asks the guard to put the release before this one back.
     pub fn go_back(&self, asked_by: &str) -> io::Result<()> {
-        let said = Said::Return { asked_by: asked_by.to_owned() };
+        let said = WorkerMessage::Return { asked_by: asked_by.to_owned() };
         self.voice.as_ref().map_or(Ok(()), |voice| voice.channel.send(&said, &[]))
     }
 }
@@ -178,23 +179,23 @@ impl Voice {
         let answers = self.configured.awaited.lock().unwrap_or_else(PoisonError::into_inner);
         // What came too late the last time.
         while answers.try_recv().is_ok() {}
-        self.channel.send(&Said::Configure, &[file.as_fd()])?;
+        self.channel.send(&WorkerMessage::Configure, &[file.as_fd()])?;
         answers.recv_timeout(CONFIGURED_WITHIN).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Says something. Where the guard is gone, so are we in a moment.
-    pub fn say(&self, said: &Said) {
+    pub fn say(&self, said: &WorkerMessage) {
         let _ = self.channel.send(said, &[]);
     }
 
     /// What the guard tells from now on, in its order.
-    pub fn listen(&self) -> io::Result<UnboundedReceiver<Told>> {
+    pub fn listen(&self) -> io::Result<UnboundedReceiver<GuardMessage>> {
         let (sender, receiver) = unbounded_channel();
         let (channel, configured) = (Arc::clone(&self.channel), self.configured.heard.clone());
         std::thread::Builder::new().name("guard".to_owned()).spawn(move || {
             loop {
-                match channel.receive::<Told>() {
-                    Ok(Some((Told::Configured { problem, refused }, _))) => {
+                match channel.receive::<GuardMessage>() {
+                    Ok(Some((GuardMessage::Configured { problem, refused }, _))) => {
                         let outcome = match (refused, problem) {
                             (Some(sentence), _) => Err(io::Error::new(io::ErrorKind::InvalidData, sentence)),
                             (None, Some(number)) => Err(io::Error::from_raw_os_error(number)),

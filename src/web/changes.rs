@@ -12,7 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
 use crate::config::{CHANGEABLE, Config, Mend, Source, WriteBackError};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// A setting that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +26,7 @@ pub(super) struct SettingItem {
     pub(super) is_set: bool,
     /// Where the value comes from, in words.
     #[schema(value_type = String)]
-    pub(super) source: Sentence,
+    pub(super) source: Message,
     /// Whether it can be changed here; where it comes from the environment, it can only be changed there.
     pub(super) changeable: bool,
 }
@@ -46,7 +46,7 @@ pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
         };
         let source = config.source_of(key);
         let changeable = !matches!(source, Some(Source::Environment { .. } | Source::Credential { .. }));
-        SettingItem { key, value, is_set, source: source.map(Sentence::from).unwrap_or_default(), changeable }
+        SettingItem { key, value, is_set, source: source.map(Message::from).unwrap_or_default(), changeable }
     };
     CHANGEABLE.into_iter().map(item).collect()
 }
@@ -84,11 +84,11 @@ fn problem(error: &WriteBackError) -> Problem {
     match error {
         WriteBackError::UnknownKey(_) => Problem::new(StatusCode::BAD_REQUEST, error.to_string()),
         WriteBackError::Invalid(mistakes) => {
-            let mistakes = ("mistakes", Sentence::from(mistakes).into());
-            Problem::saying(StatusCode::BAD_REQUEST, Sentence::worded(error.to_string(), "problem-invalid", [mistakes]))
+            let mistakes = ("mistakes", Message::from(mistakes).into());
+            Problem::saying(StatusCode::BAD_REQUEST, Message::worded(error.to_string(), "problem-invalid", [mistakes]))
         }
         WriteBackError::SetElsewhere { key, source_of_value } => {
-            let sentence = say!("problem-set-elsewhere", key, source = source_of_value);
+            let sentence = msg!("problem-set-elsewhere", key, source = source_of_value);
             Problem::saying(StatusCode::CONFLICT, sentence)
         }
         WriteBackError::Layout { path, key } => {
@@ -103,13 +103,13 @@ fn problem(error: &WriteBackError) -> Problem {
             };
             let folder = shown(path.parent().unwrap_or(path));
             let values = [("path", shown(path).into()), ("cause", told(cause).into()), ("folder", folder.into())];
-            Problem::saying(StatusCode::SERVICE_UNAVAILABLE, Sentence::new(id, values)).again_after(60)
+            Problem::saying(StatusCode::SERVICE_UNAVAILABLE, Message::new(id, values)).again_after(60)
         }
     }
 }
 
 /// What the system said.
-fn told(cause: &io::Error) -> Sentence {
+fn told(cause: &io::Error) -> Message {
     let known = [
         (io::ErrorKind::NotFound, "system-not-found"),
         (io::ErrorKind::PermissionDenied, "system-not-allowed"),
@@ -119,5 +119,5 @@ fn told(cause: &io::Error) -> Sentence {
     ];
     let known = known.into_iter().find(|(kind, _)| *kind == cause.kind());
     let words = cause.to_string();
-    known.map_or_else(|| Sentence::quoting(&words), |(_, id)| Sentence::worded(&words, id, []))
+    known.map_or_else(|| Message::quoting(&words), |(_, id)| Message::worded(&words, id, []))
 }

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, post};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Problem, Web};
-use crate::domain::enterprise::{self, Message, Unreadable};
+use crate::domain::enterprise::{self, EnterpriseNotification, Unreadable};
 use crate::domain::inbox::{NewNotification, NotificationKind};
 use crate::domain::payment::transaction_reference;
 use crate::domain::settlement::settlement_reference;
@@ -68,11 +68,11 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
     }
     let text = enterprise::masked_text(&body);
     let (kind, read) = match enterprise::read(&text) {
-        Ok(Message::Payment(fields)) => {
+        Ok(EnterpriseNotification::Payment(fields)) => {
             let status = fields.get("status").unwrap_or_default().chars().take(20).collect();
             (NotificationKind::Payment, transaction_reference(&fields).map(|subject| (status, subject)))
         }
-        Ok(Message::Settlement(fields)) => {
+        Ok(EnterpriseNotification::Settlement(fields)) => {
             let said = "settlement".to_owned();
             (NotificationKind::Settlement, settlement_reference(&fields).map(|subject| (said, subject)))
         }
@@ -98,10 +98,10 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
 
 /// What is told about refused notifications: not each, but each in number.
 #[derive(Default)]
-struct Refusals(Mutex<Told>);
+struct Refusals(Mutex<RefusalThrottle>);
 
 #[derive(Default)]
-struct Told {
+struct RefusalThrottle {
     no_passphrase: bool,
     last: Option<Timestamp>,
     untold: u64,

@@ -9,24 +9,24 @@ use utoipa::ToSchema;
 use crate::jobs::JobError;
 use crate::store::StoreError;
 use crate::text::Texts;
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 
 /// An answer that says what is wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    sentence: Sentence,
+    sentence: Message,
     retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
     /// An answer of this status whose title says, to a person, what is wrong and how to mend it.
     pub fn new(status: StatusCode, title: impl Into<String>) -> Self {
-        Self::saying(status, Sentence::quoting(title))
+        Self::saying(status, Message::quoting(title))
     }
 
     /// The same in a sentence that pages say in their reader's language; in English everywhere else.
-    pub fn saying(status: StatusCode, sentence: Sentence) -> Self {
+    pub fn saying(status: StatusCode, sentence: Message) -> Self {
         Self { status, sentence, retry_after_seconds: None }
     }
 
@@ -36,7 +36,7 @@ impl Problem {
         id: &'static str,
         values: [(&'static str, String); N],
     ) -> Self {
-        Self::saying(status, Sentence::new(id, values.map(|(name, value)| (name, value.into()))))
+        Self::saying(status, Message::new(id, values.map(|(name, value)| (name, value.into()))))
     }
 
     /// 503: the sender is to try again after so many seconds.

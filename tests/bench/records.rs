@@ -3,7 +3,7 @@
 use cashout::domain::attempt::{Attempt, AttemptState, Payment, reference};
 use cashout::domain::money::{Amount, Currency};
 use cashout::domain::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
-use cashout::text::message::Sentence;
+use cashout::text::message::Message;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
@@ -64,7 +64,7 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
         history: Vec::new(),
         unknown: Map::new(),
     };
-    operation.note(&Sentence::new("operation-made", []), at);
+    operation.note(&Message::new("operation-made", []), at);
     operation
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -
             if operation.status == end {
                 break;
             }
-            operation.happen(event, &Sentence::none(), sent).unwrap();
+            operation.happen(event, &Message::none(), sent).unwrap();
         }
     }
     assert_eq!(operation.status, end);

@@ -12,7 +12,7 @@ use cashout::jobs::{BatchRecord, Failure, Subject};
 use cashout::logs::LogLine;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::store::{Query, StoreError, View, Writer};
-use cashout::text::message::Sentence;
+use cashout::text::message::Message;
 use cashout::update::story::{Known, Outcome, Past, Reason};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -162,7 +162,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     vendor.warn(
         Warning::new(Trouble::DocumentNotSent, long())
             .about(long())
-            .because(&Sentence::quoting(long()), Some(Refusal::in_words(&long()))),
+            .because(&Message::quoting(long()), Some(Refusal::in_words(&long()))),
     );
     writer.put(&vendor)?;
     writer.put(&SentDocument {
@@ -184,7 +184,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     operation.voucher = long();
     operation.invoice_id = Some(long());
     operation.message = long();
-    operation.hold(Hold::Unknown, &Sentence::quoting(long()), at);
+    operation.hold(Hold::Unknown, &Message::quoting(long()), at);
     let amount = operation.amount;
     operation.payment_mut(PaymentKind::Transfer).attempts.push(Attempt {
         number: 1,
@@ -225,7 +225,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
 
     let mut record = writer.get::<BatchRecord>(&batch)?.expect(found);
     (record.arguments, record.asked_by, record.error) = (long(), long(), Some(long()));
-    record.failures = vec![Failure::new(Subject::shop(SHOP), Sentence::quoting(long()))];
+    record.failures = vec![Failure::new(Subject::shop(SHOP), Message::quoting(long()))];
     writer.put(&record)
 }
 

@@ -48,14 +48,14 @@ enum Shown {
 use Shown::{Choices, ChoicesAmong, Column, EveryVendor, Fields, Has, LedFrom, Link, Opens, Says, Words};
 
 /// One promise, restated.
-struct Sentence {
+struct Message {
     promise: &'static str,
     page: &'static str,
     shown: Shown,
 }
 
-const fn on(page: &'static str, promise: &'static str, shown: Shown) -> Sentence {
-    Sentence { promise, page, shown }
+const fn on(page: &'static str, promise: &'static str, shown: Shown) -> Message {
+    Message { promise, page, shown }
 }
 
 const LOGIN: &str = "/dashboard/login";
@@ -68,7 +68,7 @@ const SETTINGS: &str = "/dashboard/settings";
 
 const LEVELS: [&str; 8] = ["DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"];
 
-const SENTENCES: &[Sentence] = &[
+const SENTENCES: &[Message] = &[
     on(
         LOGIN,
         "informs of the statuses of vendors, transfers and withdrawals",
@@ -272,7 +272,7 @@ const SENTENCES: &[Sentence] = &[
 ];
 
 /// What is wrong with the screen, if anything: the promise is not kept on the page that is open.
-async fn missing(site: &Site, browser: &Browser, sentence: &Sentence) -> Option<String> {
+async fn missing(site: &Site, browser: &Browser, sentence: &Message) -> Option<String> {
     match sentence.shown {
         Says(texts) => {
             let text = browser.text().await;

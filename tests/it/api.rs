@@ -5,7 +5,7 @@ use cashout::logs::LogLine;
 use cashout::sandbox::SandboxOptions;
 use cashout::serve::Appliance;
 use cashout::store::{StoreError, View};
-use cashout::text::message::Sentence;
+use cashout::text::message::Message;
 use serde_json::{Value, json};
 
 use crate::payments::{ACCEPTED, FORM, enterprise};
@@ -322,7 +322,7 @@ async fn an_operation_that_waits_for_a_person_is_taken_up_again() {
     let now = world.clock.now();
     let held = world.context.store.write(move |writer| {
         let mut operation = writer.get::<Operation>(&id)?.unwrap();
-        operation.hold(Hold::OtherPayment, &Sentence::quoting("somebody has to look"), now);
+        operation.hold(Hold::OtherPayment, &Message::quoting("somebody has to look"), now);
         writer.put(&operation)
     });
     held.await.map_err(|error: StoreError| error).unwrap();

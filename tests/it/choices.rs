@@ -6,7 +6,7 @@ use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{Command, GenerateArguments, JobError};
 use cashout::sandbox::{Ending, Endpoint, Kind, Life, OtherPayment, Refusal, SandboxOptions, Until};
 use cashout::store::View;
-use cashout::text::message::Sentence;
+use cashout::text::message::Message;
 use serde_json::json;
 
 use crate::api::TOKEN;
@@ -302,7 +302,7 @@ async fn what_is_found_under_a_decision_comes_up_after_it() {
     let operation = world.operation(1);
     world.choose(operation.id, OperationChoice::Hold, "look first", "Otto").await.unwrap();
     let mut held = world.operation(1);
-    held.hold(Hold::Revoked, &Sentence::quoting("HiPay took it back"), world.clock.now());
+    held.hold(Hold::Revoked, &Message::quoting("HiPay took it back"), world.clock.now());
     world.context.store.write(move |writer| writer.put(&held)).await.unwrap();
     let released = world.choose(operation.id, OperationChoice::Release, "", "Otto").await.unwrap();
     assert_eq!((released.held_for, released.held.as_deref()), (Some(Hold::Revoked), Some("HiPay took it back")));

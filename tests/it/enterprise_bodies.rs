@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cashout::domain::enterprise::{Fields, Message, masked_text, read};
+use cashout::domain::enterprise::{EnterpriseNotification, Fields, masked_text, read};
 use cashout::domain::payment::{Arrival, PaymentNotice};
 use cashout::domain::settlement::Settlement;
 use fastrand::Rng;
@@ -30,14 +30,14 @@ fn received(body: &[u8]) -> Option<Fields> {
     assert!(text.len() <= body.len() * 2);
     let arrival = Arrival { notification: 1, received_at: Timestamp::UNIX_EPOCH };
     match read(&text) {
-        Ok(Message::Payment(fields)) => {
+        Ok(EnterpriseNotification::Payment(fields)) => {
             if let Ok(notice) = PaymentNotice::read(fields.clone()) {
                 let stored = serde_json::to_vec(&notice).unwrap();
                 assert_eq!(serde_json::from_slice::<PaymentNotice>(&stored).unwrap(), notice);
             }
             Some(fields)
         }
-        Ok(Message::Settlement(fields)) => {
+        Ok(EnterpriseNotification::Settlement(fields)) => {
             let _ = Settlement::read(fields.clone(), arrival);
             Some(fields)
         }

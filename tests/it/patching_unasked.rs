@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cashout::config::Settings;
 use cashout::platform::clock::Clock;
 use cashout::sandbox::Endpoint;
-use cashout::update::channel::{Channel, Said};
+use cashout::update::channel::{Channel, WorkerMessage};
 use cashout::update::story::{Known, Outcome, Past};
 use cashout::update::worker::{GuardLink, Voice};
 use cashout::update::{Answer, ErrandState, Installer};
@@ -53,7 +53,7 @@ impl Unattended {
         }
         assert_eq!(errand.unwrap().state, ErrandState::HandedOver);
         match self.guard.receive().unwrap().unwrap() {
-            (Said::Update { version, asked_by, insists: false }, files) if files.len() == 1 => {
+            (WorkerMessage::Update { version, asked_by, insists: false }, files) if files.len() == 1 => {
                 Some((version, asked_by))
             }
             other => panic!("{other:?}"),

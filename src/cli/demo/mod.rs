@@ -8,8 +8,8 @@ mod living;
 mod market;
 mod once;
 mod past;
+mod report;
 mod service;
-mod told;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

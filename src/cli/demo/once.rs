@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use super::told::{Told, look, tell};
+use super::report::{DemoReport, look, tell};
 use super::{Folder, connect, last_cycle, sandbox, time_zone, witness};
 use crate::cli::batch::listen;
 use crate::cli::output::notice;
@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed>
     })
 }
 
-async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>) -> Result<Told, Failed> {
+async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>) -> Result<DemoReport, Failed> {
     let cycle = last_cycle(&[1, 11, 21])?;
     // The demo's time is turned by hand: it begins two days before the cycle.
     let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
@@ -67,7 +67,7 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>
     tokio::task::spawn_blocking(move || context.store.close())
         .await
         .map_err(|error| Failed::new(Exit::Machine, format!("the demo's store did not close: {error}")))??;
-    Ok(Told { cycle, batches, statuses, vendors, witness, calls, stopped })
+    Ok(DemoReport { cycle, batches, statuses, vendors, witness, calls, stopped })
 }
 
 /// The batches of one cycle, as an operator's cron jobs would run them.

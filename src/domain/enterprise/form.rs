@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// Reads a form. A name that ends in `[]` gets the next number of its list, as in PHP.
 ///
@@ -35,7 +35,7 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
             fields.insert(name, &value);
         }
     }
-    if is_form { Ok(fields) } else { Err(Unreadable(say!("unreadable-form"))) }
+    if is_form { Ok(fields) } else { Err(Unreadable(msg!("unreadable-form"))) }
 }
 
 /// The text that `text` stands for; `is_space` tells of each `+` whether it is one, by the decoded

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, too_deep};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// Reads an object: its fields, and the name of the one object that it consists of, where it does
 /// (`{"settlement": {…}}`).
@@ -61,7 +61,7 @@ fn add(fields: &mut Fields, name: &str, value: &RawValue, depth: usize) -> Resul
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable(say!("unreadable-json").detailed(error)))
+    serde_json::from_str(text).map_err(|error| Unreadable(msg!("unreadable-json").detailed(error)))
 }
 
 /// The members of an object in their order.

@@ -9,7 +9,7 @@ const PAN: &str = "4111111111111111";
 
 fn fields(body: &str) -> Fields {
     match read(&masked_text(body.as_bytes())) {
-        Ok(Message::Payment(fields) | Message::Settlement(fields)) => fields,
+        Ok(EnterpriseNotification::Payment(fields) | EnterpriseNotification::Settlement(fields)) => fields,
         Err(error) => panic!("{body}: {error}"),
     }
 }
@@ -82,10 +82,13 @@ fn a_settlement_is_told_in_all_three() {
         "<settlement><reference>1</reference></settlement>",
         "{\"settlement\": {\"reference\": 1}}",
     ] {
-        let Ok(Message::Settlement(fields)) = read(body) else { panic!("{body}") };
+        let Ok(EnterpriseNotification::Settlement(fields)) = read(body) else { panic!("{body}") };
         assert_eq!(fields.get("reference"), Some("1"));
     }
-    assert!(matches!(read("<notification><status>118</status></notification>"), Ok(Message::Payment(_))));
+    assert!(matches!(
+        read("<notification><status>118</status></notification>"),
+        Ok(EnterpriseNotification::Payment(_))
+    ));
 }
 
 #[test]
@@ -126,7 +129,9 @@ fn what_cannot_be_read_is_said() {
 #[test]
 fn other_encodings_lose_nothing() {
     let latin = masked_text(b"<notification><a>caf\xe9 \x80</a></notification>");
-    assert!(matches!(read(&latin), Ok(Message::Payment(fields)) if fields.get("a") == Some("café \u{80}")));
+    assert!(
+        matches!(read(&latin), Ok(EnterpriseNotification::Payment(fields)) if fields.get("a") == Some("café \u{80}"))
+    );
     assert_eq!(fields("a=caf%E9&b=%C3%A9&c=%zz%&d=%00").get("a"), Some("café"));
     assert_eq!(fields("\u{feff}a=1").get("a"), Some("1"));
 }
@@ -167,7 +172,7 @@ fn a_card_number_is_masked_however_it_is_written() {
         assert!(in_parts || !known.contains(PAN), "{body}: {text}");
         assert!(in_parts || text.contains('*'), "{body}: {text}");
         assert_eq!(masked_text(text.as_bytes()), text, "{body}");
-        let Ok(Message::Payment(fields)) = read(&text) else {
+        let Ok(EnterpriseNotification::Payment(fields)) = read(&text) else {
             assert!(body.starts_with("unreadable"), "{body}: {text}");
             continue;
         };

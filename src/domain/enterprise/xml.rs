@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// An element that is open.
 struct Open {
@@ -25,7 +25,7 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     loop {
         let read = reader.read_event();
         // The place, not the words: what somebody sent is not repeated in messages.
-        let event = read.map_err(|_| Unreadable(say!("unreadable-xml", byte = reader.error_position())))?;
+        let event = read.map_err(|_| Unreadable(msg!("unreadable-xml", byte = reader.error_position())))?;
         match event {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
             Event::Empty(tag) => {
@@ -36,15 +36,15 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
             Event::Text(text) => add(&mut open, &text.xml10_content())?,
             Event::CData(text) => add(&mut open, &text.xml10_content())?,
             Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
-            Event::DocType(_) => return Err(Unreadable(say!("unreadable-document-type"))),
+            Event::DocType(_) => return Err(Unreadable(msg!("unreadable-document-type"))),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
     match root {
         Some(root) if open.is_empty() => Ok((root, fields)),
-        Some(_) => Err(Unreadable(say!("unreadable-cut-off"))),
-        None => Err(Unreadable(say!("unreadable-no-element"))),
+        Some(_) => Err(Unreadable(msg!("unreadable-cut-off"))),
+        None => Err(Unreadable(msg!("unreadable-no-element"))),
     }
 }
 
@@ -57,7 +57,7 @@ fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(
             outer.has_elements = true;
             nested(&outer.name, tag)
         }
-        None if root.is_some() => return Err(Unreadable(say!("unreadable-two-roots"))),
+        None if root.is_some() => return Err(Unreadable(msg!("unreadable-two-roots"))),
         None => {
             *root = Some(tag.to_owned());
             String::new()
@@ -79,14 +79,14 @@ fn add(open: &mut [Open], text: &str) -> Result<(), Unreadable> {
     match open.last_mut() {
         Some(element) => element.text.push_str(text),
         None if text.trim().is_empty() => {}
-        None => return Err(Unreadable(say!("unreadable-text-outside"))),
+        None => return Err(Unreadable(msg!("unreadable-text-outside"))),
     }
     Ok(())
 }
 
 fn resolved(entity: &BytesRef<'_>) -> Result<char, Unreadable> {
     let name: &str = entity;
-    let unknown = || Unreadable(say!("unreadable-entity", name = quoted(name)));
+    let unknown = || Unreadable(msg!("unreadable-entity", name = quoted(name)));
     match name {
         "amp" => Ok('&'),
         "lt" => Ok('<'),

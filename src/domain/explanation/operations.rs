@@ -4,7 +4,7 @@ use super::{Actor, Explanation, Next, refusals};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::operation::{Hold, Operation, PaymentKind, Status, Unready};
 use crate::domain::voucher::HeldBecause;
-use crate::text::message::Said;
+use crate::text::message::StoredMessage;
 
 /// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.
 pub fn explain(operation: &Operation) -> Vec<Explanation> {
@@ -75,7 +75,7 @@ fn held(operation: &Operation, why: &str) -> Explanation {
 }
 
 /// Finds the translatable form of a sentence in the operation's story.
-fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a Said> {
+fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a StoredMessage> {
     operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
 }
 

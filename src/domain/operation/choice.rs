@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Hold, Operation, Status};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// A person's choice on an operation (rules, number 12 of "Money never moves twice").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Operation {
     }
 
     /// Why `choice` would change nothing; `None` where it does what it says.
-    pub fn refuses(&self, choice: &OperationChoice) -> Option<Sentence> {
+    pub fn refuses(&self, choice: &OperationChoice) -> Option<Message> {
         let (operation, status) = (self.id, &self.status);
         let is_over = matches!(status, Status::WithdrawSuccess | Status::AdjustedOperations);
         let is_sent = Status::TRANSFER_SENT.contains(status) || Status::WITHDRAW_SENT.contains(status);
@@ -62,26 +62,26 @@ impl Operation {
         let in_doubt = held_in_doubt || self.unknown_word().is_some();
         let has_nothing = *status == Status::InvalidAmount;
         match choice {
-            OperationChoice::Unknown => Some(say!("choice-unknown", operation)),
+            OperationChoice::Unknown => Some(msg!("choice-unknown", operation)),
             OperationChoice::Retry if self.waits_for_person() => None,
-            OperationChoice::Retry if self.is_settled() => Some(say!("choice-settled", operation)),
-            OperationChoice::Retry => Some(say!("retry-not-needed", operation, status)),
-            OperationChoice::Release => self.held.is_none().then(|| say!("choice-not-held", operation, status)),
-            _ if self.is_settled() => Some(say!("choice-settled", operation)),
+            OperationChoice::Retry if self.is_settled() => Some(msg!("choice-settled", operation)),
+            OperationChoice::Retry => Some(msg!("retry-not-needed", operation, status)),
+            OperationChoice::Release => self.held.is_none().then(|| msg!("choice-not-held", operation, status)),
+            _ if self.is_settled() => Some(msg!("choice-settled", operation)),
             OperationChoice::Hold => match &self.held {
                 Some(reason) if self.held_for.is_some_and(Hold::is_decided) => {
-                    Some(say!("choice-held-already", operation, reason))
+                    Some(msg!("choice-held-already", operation, reason))
                 }
-                _ => (is_over || has_nothing).then(|| say!("choice-over", operation, status)),
+                _ => (is_over || has_nothing).then(|| msg!("choice-over", operation, status)),
             },
-            OperationChoice::Settle if is_over && self.held.is_none() => Some(say!("choice-over", operation, status)),
+            OperationChoice::Settle if is_over && self.held.is_none() => Some(msg!("choice-over", operation, status)),
             OperationChoice::Settle if has_nothing && self.amount.minor() >= 0 => {
-                Some(say!("choice-over", operation, status))
+                Some(msg!("choice-over", operation, status))
             }
-            OperationChoice::Accept { .. } if is_over || has_nothing => Some(say!("choice-over", operation, status)),
+            OperationChoice::Accept { .. } if is_over || has_nothing => Some(msg!("choice-over", operation, status)),
             // Only its outcome tells whether it is paid, unless that is what is in doubt.
             OperationChoice::Settle | OperationChoice::Accept { .. } if is_sent && !in_doubt => {
-                Some(say!("choice-under-way", operation, status))
+                Some(msg!("choice-under-way", operation, status))
             }
             OperationChoice::Settle | OperationChoice::Accept { .. } => None,
         }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::domain::attempt::TransactionState;
 use crate::domain::payment_kind::PaymentKind;
 use crate::text::Word;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Where an operation stands. The numbers are those of the product's documentation; stores and
 /// exports keep them.
@@ -389,13 +389,13 @@ pub struct IllegalTransition {
     pub event: Event,
 }
 
-impl From<IllegalTransition> for Sentence {
+impl From<IllegalTransition> for Message {
     fn from(error: IllegalTransition) -> Self {
-        say!("operation-does-not-fit", event = format!("{:?}", error.event), status = &error.status)
+        msg!("operation-does-not-fit", event = format!("{:?}", error.event), status = &error.status)
     }
 }
 
-impl From<&Status> for Sentence {
+impl From<&Status> for Message {
     fn from(status: &Status) -> Self {
         let id = format!("operation-{}", status.name().to_ascii_lowercase());
         Self::worded(status.to_string(), &id, [])

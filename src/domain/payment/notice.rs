@@ -8,7 +8,7 @@ use super::status::PaymentStatus;
 use crate::domain::enterprise::{Fields, Unreadable, quoted};
 use crate::domain::money::{Amount, Currency};
 use crate::text::Texts;
-use crate::text::message::{Said, Sentence, in_words, say};
+use crate::text::message::{Message, StoredMessage, in_words, msg};
 
 /// How long a transaction reference may be, in characters; HiPay's have twelve.
 const REFERENCE_AT_MOST: usize = 100;
@@ -88,10 +88,10 @@ pub struct PaymentNotice {
     pub fields: Fields,
     /// What could not be read, a sentence each.
     #[serde(default)]
-    pub unreadable: Vec<Sentence>,
+    pub unreadable: Vec<Message>,
     /// What says the same in other languages, one of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unreadable_said: Vec<Said>,
+    pub unreadable_said: Vec<StoredMessage>,
     /// What a later release wrote beside this; kept as it is.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -105,7 +105,7 @@ impl PaymentNotice {
         let transaction_reference = reading.reference()?;
         let status = reading.number("status").and_then(|number| u32::try_from(number).ok()).map(PaymentStatus);
         if status.is_none() {
-            reading.unreadable.push(say!("field-no-status"));
+            reading.unreadable.push(msg!("field-no-status"));
         }
         let currency = reading.currency(&["currency"]);
         let decimals = reading.number("decimals");
@@ -147,7 +147,7 @@ impl PaymentNotice {
             order_amount,
             operation_amount,
             payment_product: text(&["payment_product"]),
-            unreadable_said: reading.unreadable.iter().filter_map(Sentence::said).cloned().collect(),
+            unreadable_said: reading.unreadable.iter().filter_map(Message::said).cloned().collect(),
             unreadable: reading.unreadable,
             fields,
             unknown: Map::new(),
@@ -174,9 +174,9 @@ impl PaymentNotice {
 /// The number of the payment that `fields` are about.
 pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.get("transaction_reference");
-    let reference = reference.ok_or_else(|| Unreadable(say!("unreadable-no-reference")))?;
+    let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-reference")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(say!("unreadable-reference", text = quoted(reference))));
+        return Err(Unreadable(msg!("unreadable-reference", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
@@ -184,7 +184,7 @@ pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
 /// Fields, and what could not be read in them so far.
 pub(crate) struct Reading<'a> {
     pub(crate) fields: &'a Fields,
-    pub(crate) unreadable: Vec<Sentence>,
+    pub(crate) unreadable: Vec<Message>,
 }
 
 impl Reading<'_> {
@@ -196,7 +196,7 @@ impl Reading<'_> {
         let text = self.fields.get(name)?;
         let number = text.parse().ok();
         if number.is_none() {
-            self.unreadable.push(say!("field-no-number", name, text = quoted(text)));
+            self.unreadable.push(msg!("field-no-number", name, text = quoted(text)));
         }
         number
     }
@@ -207,7 +207,7 @@ impl Reading<'_> {
             "true" | "1" | "yes" => Some(true),
             "false" | "0" | "no" => Some(false),
             _ => {
-                self.unreadable.push(say!("field-no-truth", name, text = quoted(text)));
+                self.unreadable.push(msg!("field-no-truth", name, text = quoted(text)));
                 None
             }
         }
@@ -218,7 +218,7 @@ impl Reading<'_> {
         let text = self.fields.get(name)?;
         let date = text.parse().ok();
         if date.is_none() {
-            self.unreadable.push(say!("field-no-date", name, text = quoted(text)));
+            self.unreadable.push(msg!("field-no-date", name, text = quoted(text)));
         }
         date
     }
@@ -226,7 +226,7 @@ impl Reading<'_> {
     pub(crate) fn currency(&mut self, names: &[&str]) -> Option<Currency> {
         let code = self.fields.first(names)?;
         let currency = Currency::from_code(code).ok();
-        let note = say!("field-no-currency", text = quoted(code));
+        let note = msg!("field-no-currency", text = quoted(code));
         if currency.is_none() && !self.unreadable.contains(&note) {
             self.unreadable.push(note);
         }
@@ -237,18 +237,18 @@ impl Reading<'_> {
     pub(crate) fn amount(&mut self, name: &str, currency: Option<Currency>, decimals: Option<u64>) -> Option<Amount> {
         let text = self.fields.get(name)?;
         let Some(currency) = currency else {
-            self.unreadable.push(say!("field-without-currency", name));
+            self.unreadable.push(msg!("field-without-currency", name));
             return None;
         };
         let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
         let told = decimals.and_then(|decimals| usize::try_from(decimals).ok());
         if told.is_some_and(|told| fraction.len() > told) {
-            self.unreadable.push(say!("field-too-precise", name, text = quoted(text)));
+            self.unreadable.push(msg!("field-too-precise", name, text = quoted(text)));
             return None;
         }
         let amount = Amount::parse(text, currency).ok();
         if amount.is_none() {
-            self.unreadable.push(say!("field-no-amount", name, text = quoted(text), currency = currency.code()));
+            self.unreadable.push(msg!("field-no-amount", name, text = quoted(text), currency = currency.code()));
         }
         amount
     }

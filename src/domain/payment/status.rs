@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::text::Word;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 use std::borrow::Cow;
 
@@ -153,11 +153,11 @@ impl fmt::Display for PaymentStatus {
     }
 }
 
-impl From<&PaymentStatus> for Sentence {
+impl From<&PaymentStatus> for Message {
     fn from(status: &PaymentStatus) -> Self {
         let Some(name) = status.name() else { return Self::quoting(status.to_string()) };
         let word = Self::worded(name, &format!("payment-{}", status.0), []);
-        say!("notice-payment-status", number = status.0, word)
+        msg!("notice-payment-status", number = status.0, word)
     }
 }
 

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::enterprise::{self, Message};
+use crate::domain::enterprise::{self, EnterpriseNotification};
 use crate::domain::money::Currency;
 
 const EXAMPLE: &str = include_str!("../../../tests/fuzz/corpus/enterprise/documented.form");
 
 fn notice(body: &str) -> PaymentNotice {
-    let Ok(Message::Payment(fields)) = enterprise::read(body) else { panic!("{body}") };
+    let Ok(EnterpriseNotification::Payment(fields)) = enterprise::read(body) else { panic!("{body}") };
     PaymentNotice::read(fields).unwrap()
 }
 
@@ -74,7 +74,7 @@ fn odd_values_are_kept_and_said() {
 #[test]
 fn without_a_reference_there_is_no_payment() {
     for body in ["status=118", "transaction_reference=+&status=118", "transaction_reference=a%0Ab"] {
-        let Ok(Message::Payment(fields)) = enterprise::read(body) else { panic!("{body}") };
+        let Ok(EnterpriseNotification::Payment(fields)) = enterprise::read(body) else { panic!("{body}") };
         assert!(PaymentNotice::read(fields).is_err(), "{body}");
     }
 }

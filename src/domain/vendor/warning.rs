@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::refusal::Refusal;
-use crate::text::message::{Said, Sentence};
+use crate::text::message::{Message, StoredMessage};
 
 /// What is wrong, by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,7 +196,7 @@ pub struct Warning {
     pub said: Option<Refusal>,
     /// What was met instead of an answer, where it is more than what the remote said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<Said>,
+    pub because: Option<StoredMessage>,
 }
 
 impl Warning {
@@ -214,14 +214,14 @@ impl Warning {
 
     /// What a remote said, if it was one, and how that is told.
     #[must_use]
-    pub fn because(mut self, why: &Sentence, said: Option<Refusal>) -> Self {
+    pub fn because(mut self, why: &Message, said: Option<Refusal>) -> Self {
         (self.because, self.said) = (why.said().cloned(), said);
         self
     }
 }
 
 /// As a page says it that does not tell what to do.
-impl From<&Warning> for Sentence {
+impl From<&Warning> for Message {
     fn from(warning: &Warning) -> Self {
         let Warning { trouble, message, about, because, .. } = warning;
         let id = format!("trouble-{}", trouble.name());

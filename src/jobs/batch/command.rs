@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::GenerateArguments;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// A batch and what it is asked for. As JSON: `{"command": "vendor:process", "since": null}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,14 +53,14 @@ impl Command {
     }
 
     /// What it was asked for beside its name, in words; empty where nothing was.
-    pub fn arguments(&self) -> Sentence {
+    pub fn arguments(&self) -> Message {
         match self {
-            Self::VendorProcess { since: Some(since) } => say!("asked-since", since = since.to_string()),
+            Self::VendorProcess { since: Some(since) } => msg!("asked-since", since = since.to_string()),
             Self::CashoutGenerate(arguments) => arguments.into(),
             Self::VendorProcess { since: None }
             | Self::CashoutTransfer
             | Self::CashoutWithdraw
-            | Self::TransactionStatusSync => Sentence::none(),
+            | Self::TransactionStatusSync => Message::none(),
         }
     }
 }

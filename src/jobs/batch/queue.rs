@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::jobs::batch::record::NewBatch;
 use crate::jobs::{BatchRecord, BatchState, Command, JobError};
 use crate::store::{Query, Store, StoreError, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// How many batches may wait. More of them are no use to anybody.
 const WAITING_AT_MOST: usize = 50;
@@ -52,7 +52,7 @@ pub async fn ask(
             return Ok(Asked::Joined(known));
         }
         if waiting.len() >= WAITING_AT_MOST {
-            return Err(JobError::Refused(say!("batch-too-many", most = WAITING_AT_MOST)));
+            return Err(JobError::Refused(msg!("batch-too-many", most = WAITING_AT_MOST)));
         }
         let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
         Ok::<_, JobError>(Asked::Queued { record: BatchRecord::make(writer, new, now)?, behind })
@@ -69,7 +69,7 @@ pub async fn ask_for_the_rest(
 ) -> Result<(), JobError> {
     let (Asked::Queued { record: rest, .. } | Asked::Joined(rest) | Asked::Busy(rest)) =
         ask(store, command, &record.asked_by, true, now).await?;
-    record.say(Some(say!("batch-rest", batch = rest.id)));
+    record.say(Some(msg!("batch-rest", batch = rest.id)));
     let told = record.clone();
     Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
 }
@@ -141,7 +141,7 @@ pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<B
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
         record.stored_state = BatchState::Interrupted;
         record.ended_at = Some(now);
-        record.say(Some(say!("batch-taken-out")));
+        record.say(Some(msg!("batch-taken-out")));
         writer.put(&record)?;
         Ok::<_, StoreError>(Some(record))
     });

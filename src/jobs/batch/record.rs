@@ -13,7 +13,7 @@ use crate::jobs::batch::run::Run;
 use crate::jobs::{Command, Context, JobError};
 use crate::platform::metrics;
 use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
-use crate::text::message::{Said, Sentence, say};
+use crate::text::message::{Message, StoredMessage, msg};
 use crate::text::word_by_name;
 
 /// How a batch stands.
@@ -106,12 +106,12 @@ pub struct Failure {
     pub message: String,
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Said>,
+    pub said: Option<StoredMessage>,
 }
 
 impl Failure {
     /// What happened to `subject`, and what to do.
-    pub fn new(subject: Subject, message: Sentence) -> Self {
+    pub fn new(subject: Subject, message: Message) -> Self {
         let (message, said) = message.into_parts();
         Self { subject, message, said }
     }
@@ -170,7 +170,7 @@ pub struct BatchRecord {
     pub error: Option<String>,
     /// What says the same in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_said: Option<Said>,
+    pub error_said: Option<StoredMessage>,
     /// What it was asked for, to be read again by [`BatchRecord::request`].
     #[serde(default)]
     pub request: Option<Value>,
@@ -252,8 +252,8 @@ impl BatchRecord {
     }
 
     /// Says why it ended early, if it did.
-    pub(crate) fn say(&mut self, why: Option<Sentence>) {
-        let (error, said) = why.map(Sentence::into_parts).unzip();
+    pub(crate) fn say(&mut self, why: Option<Message>) {
+        let (error, said) = why.map(Message::into_parts).unzip();
         (self.error, self.error_said) = (error, said.flatten());
     }
 
@@ -310,7 +310,7 @@ impl BatchRecord {
             for mut batch in page.items {
                 batch.stored_state = BatchState::Interrupted;
                 batch.ended_at = Some(now);
-                batch.say(Some(say!("batch-cut-off")));
+                batch.say(Some(msg!("batch-cut-off")));
                 writer.put(&batch)?;
             }
             Ok::<_, StoreError>(())

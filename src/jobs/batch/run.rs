@@ -12,7 +12,7 @@ use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
 use crate::logs::{masked, without_numbers};
 use crate::platform::telemetry;
 use crate::store::StoreError;
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 
 /// Where a batch shows how far it is.
 pub trait Progress: Send + Sync {
@@ -133,7 +133,7 @@ impl Run {
     }
 
     /// One item failed; the others go on. Of those that say the same, the log has the first ones and the number.
-    pub fn fail(&self, subject: Subject, message: Sentence) {
+    pub fn fail(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
         let alike = {
@@ -151,28 +151,28 @@ impl Run {
     }
 
     /// One item failed because a remote did not answer about it.
-    pub fn unanswered(&self, subject: Subject, message: Sentence) {
+    pub fn unanswered(&self, subject: Subject, message: Message) {
         self.fail(subject, message);
         let mut tally = self.tally();
         tally.unanswered = tally.unanswered.saturating_add(1);
     }
 
     /// One item was not due yet: somebody else has to act first. It is listed as a failure, and the item counts as done.
-    pub fn hold_back(&self, subject: Subject, message: Sentence) {
+    pub fn hold_back(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         telemetry::note(&masked(&message), false);
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.list_failure(subject, message);
     }
 
-    fn keep_failure(&self, subject: Subject, message: Sentence) {
+    fn keep_failure(&self, subject: Subject, message: Message) {
         // A failure of the batch itself is outside of every item.
         let _ = ITEM_FAILED.try_with(|failed| failed.set(true));
         telemetry::note(&masked(&message), true);
         self.list_failure(subject, message);
     }
 
-    fn list_failure(&self, subject: Subject, message: Sentence) {
+    fn list_failure(&self, subject: Subject, message: Message) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
         if tally.failures.len() < FAILURES_KEPT {
@@ -181,7 +181,7 @@ impl Run {
     }
 
     /// Something to know about an item that is no failure of the batch.
-    pub fn warn(&self, subject: &Subject, message: Sentence) {
+    pub fn warn(&self, subject: &Subject, message: Message) {
         let Subject { mirakl_id, voucher } = subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
         self.count("warnings");
@@ -193,7 +193,7 @@ impl Run {
     }
 
     /// Something that a person must look at now; a failure of the batch too.
-    pub fn critical(&self, subject: Subject, message: Sentence) {
+    pub fn critical(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
         tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, "{message}");
@@ -223,7 +223,7 @@ impl Run {
         record.unanswered = tally.unanswered;
         record.items_failed = tally.items_failed;
         record.warnings.clone_from(&tally.warnings);
-        record.say(outcome.map(Sentence::from));
+        record.say(outcome.map(Message::from));
         record.stored_state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,

@@ -7,7 +7,7 @@ use crate::domain::money::Amount;
 use crate::jobs::batch::record::NOT_DUE;
 use crate::jobs::{BatchRecord, BatchState, Command, Context, Ended, JobError};
 use crate::store::StoreError;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 use crate::trouble::{self, Noticed};
 
 /// A call that was not answered so long ago is what ended a run.
@@ -63,10 +63,10 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
     if !is_about_money(record) {
         if record.failed > 0 {
             let first = record.failures.first();
-            let first = first.map(|failure| Sentence::of_parts(failure.message.clone(), failure.said.clone()));
+            let first = first.map(|failure| Message::of_parts(failure.message.clone(), failure.said.clone()));
             let first = first.unwrap_or_default();
             let message =
-                say!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
+                msg!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
             // A vendor's own mistake waits for the vendor; a voucher that becomes no operation is money.
             let vendors = record.command == Command::VendorProcess { since: None }.name();
             let level =
@@ -77,12 +77,12 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
     }
     let counted: u64 = reasons.iter().map(|(_, count)| count).sum();
     let others = record.failed.saturating_sub(counted);
-    let mut parts: Vec<Sentence> =
+    let mut parts: Vec<Message> =
         reasons.iter().map(|(word, count)| reason(word, *count, &sums(record, word))).collect();
     if others > 0 {
         parts.push(reason("other failures", others, ""));
     }
-    let message = say!(
+    let message = msg!(
         "batch-not-moved",
         number = counted.max(record.failed),
         total = record.total,
@@ -123,13 +123,13 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
 }
 
 /// One cause with the number of payments that it kept from moving.
-fn reason(word: &str, number: u64, sums: &str) -> Sentence {
+fn reason(word: &str, number: u64, sums: &str) -> Message {
     let id = format!("unmoved-{}", word.replace(' ', "-"));
-    Sentence::new(&id, [("number", number.into()), ("sums", Sentence::quoting(sums).into())])
+    Message::new(&id, [("number", number.into()), ("sums", Message::quoting(sums).into())])
 }
 
-fn joined(parts: Vec<Sentence>) -> Sentence {
-    let both = |first: Sentence, second: Sentence| say!("reasons-joined", first, second);
+fn joined(parts: Vec<Message>) -> Message {
+    let both = |first: Message, second: Message| msg!("reasons-joined", first, second);
     parts.into_iter().reduce(both).unwrap_or_default()
 }
 
@@ -147,11 +147,11 @@ fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, notice
         JobError::Store(StoreError::Machine(_) | StoreError::Damaged { .. }) => trouble::STORE,
         JobError::Store(_) | JobError::Refused(_) => own.as_str(),
     };
-    let (command, error) = (record.command.as_str(), Sentence::from(error));
+    let (command, error) = (record.command.as_str(), Message::from(error));
     let message = if record.scheduled_for.is_some() {
-        say!("batch-ended-early-scheduled", command, error = &error)
+        msg!("batch-ended-early-scheduled", command, error = &error)
     } else {
-        say!("batch-ended-early", command, error = &error)
+        msg!("batch-ended-early", command, error = &error)
     };
     context.troubles.report(key, LogLevel::Error, message, noticed);
 }

@@ -16,7 +16,7 @@ use crate::platform::secret::Secret;
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// How often, at most, an account's salt is read again because a notice did not fit.
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
@@ -173,7 +173,7 @@ pub async fn callback_salt_other_than(
     }
     *last = Some(LastRead { at: now, answered: false });
     let asked = tokio::time::timeout(PATIENCE, ask(context, hipay_id)).await;
-    let asked = asked.unwrap_or_else(|_| Err(CallError::unknown(say!("call-late", remote = "HiPay"))));
+    let asked = asked.unwrap_or_else(|_| Err(CallError::unknown(msg!("call-late", remote = "HiPay"))));
     *last = Some(LastRead { at: now, answered: asked.is_ok() });
     match asked {
         Ok(salt) if salt != *tried => {
@@ -235,7 +235,7 @@ async fn ask(context: &Context, hipay_id: u64) -> Result<Secret, CallError> {
     let on = if technical { ActingOn::Technical } else { ActingOn::Wallet(hipay_id) };
     let account = context.hipay.account(on).await?.filter(|account| account.hipay_id == hipay_id);
     let salt = account.map(|account| account.callback_salt).filter(|salt| !salt.is_empty());
-    salt.ok_or_else(|| CallError::unknown(say!("hipay-no-salt")))
+    salt.ok_or_else(|| CallError::unknown(msg!("hipay-no-salt")))
 }
 
 async fn keep(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use crate::jobs::{Context, JobError};
 use crate::logs::masked;
 use crate::platform::telemetry;
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How much longer than it has worked it gives way, while more comes than it can deal with at once.
 const GIVING_WAY: u32 = 9;
@@ -62,7 +62,7 @@ fn deal(
         NotificationKind::Payment | NotificationKind::Settlement => {
             Ok(Dealt::silently(payments::apply(writer, notification)?))
         }
-        NotificationKind::Unknown => Ok(Dealt::silently(Outcome::Ignored(say!("notice-of-unknown-kind")))),
+        NotificationKind::Unknown => Ok(Dealt::silently(Outcome::Ignored(msg!("notice-of-unknown-kind")))),
     }
 }
 
@@ -131,7 +131,7 @@ async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
 }
 
 /// Tries a notification again later whose own effect cannot be stored.
-async fn put_off(context: &Context, id: u64, reason: Sentence) {
+async fn put_off(context: &Context, id: u64, reason: Message) {
     let now = context.clock.now();
     let put_off = context.store.write(move |writer: &mut Writer<'_>| {
         if let Some(mut notification) = writer.get::<Notification>(&id)? {

@@ -1,33 +1,33 @@
 //! Notifications about customers' payments and settlements, applied to what we know of them. No
 //! money of ours is moved by any.
 
-use crate::domain::enterprise::{self, Message, Unreadable};
+use crate::domain::enterprise::{self, EnterpriseNotification, Unreadable};
 use crate::domain::inbox::{Notification, Outcome};
 use crate::domain::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
 use crate::domain::settlement::Settlement;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Applies a notification to the payment or settlement that it is about.
 pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<Outcome, StoreError> {
     let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
     let applied = match enterprise::read(&notification.body) {
-        Ok(Message::Payment(fields)) => match PaymentNotice::read(fields) {
+        Ok(EnterpriseNotification::Payment(fields)) => match PaymentNotice::read(fields) {
             Ok(notice) => Ok(take(writer, notice, arrival)?),
             Err(error) => Err(error),
         },
-        Ok(Message::Settlement(fields)) => match Settlement::read(fields, arrival) {
+        Ok(EnterpriseNotification::Settlement(fields)) => match Settlement::read(fields, arrival) {
             Ok(settlement) => Ok(settle(writer, settlement)?),
             Err(error) => Err(error),
         },
         Err(error) => Err(error),
     };
-    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(say!("notice-unreadable", reason))))
+    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(msg!("notice-unreadable", reason))))
 }
 
 fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<Outcome, StoreError> {
     let reference = notice.transaction_reference.clone();
-    let status = notice.status.as_ref().map_or_else(|| say!("notice-payment-no-status"), Sentence::from);
+    let status = notice.status.as_ref().map_or_else(|| msg!("notice-payment-no-status"), Message::from);
     let unreadable = notice.unreadable.clone();
     let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
         None => (CustomerPayment::new(notice, arrival), Taken::Latest),
@@ -38,11 +38,11 @@ fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Res
     };
     writer.put(&payment)?;
     let message = match taken {
-        Taken::Latest => say!("notice-payment-told", reference, status),
-        Taken::Late => say!("notice-payment-late", reference, status),
-        Taken::Repeated => return Ok(Outcome::Ignored(say!("notice-payment-repeated", reference, status))),
+        Taken::Latest => msg!("notice-payment-told", reference, status),
+        Taken::Late => msg!("notice-payment-late", reference, status),
+        Taken::Repeated => return Ok(Outcome::Ignored(msg!("notice-payment-repeated", reference, status))),
     };
-    let both = |one: Sentence, other: Sentence| say!("both", one, other);
+    let both = |one: Message, other: Message| msg!("both", one, other);
     let message = unreadable.into_iter().fold(message, both);
     Ok(Outcome::Applied(message))
 }
@@ -51,8 +51,8 @@ fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, St
     let key = (settlement.account.clone(), settlement.reference.clone());
     let reference = &settlement.reference;
     let message = match settlement.amount {
-        Some(amount) => say!("notice-settlement-told", reference, amount),
-        None => say!("notice-settlement-no-amount", reference),
+        Some(amount) => msg!("notice-settlement-told", reference, amount),
+        None => msg!("notice-settlement-no-amount", reference),
     };
     let settlement = match writer.get::<Settlement>(&key)? {
         None => settlement,

@@ -23,7 +23,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::BankStatus;
 use crate::remote::mirakl::{Shop, ShopUpdate};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How many vendors are dealt with at once: each may wait for Mirakl.
 const AT_ONCE: usize = 8;
@@ -78,7 +78,7 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
     let notice = match WalletNotice::read(&notification.body) {
         Ok(notice) => notice.received(notification.received_at),
         Err(error) => {
-            let reason = Sentence::quoting(error.to_string());
+            let reason = Message::quoting(error.to_string());
             return settle(context, id, move |_, _, _| Ok(unreadable(reason))).await;
         }
     };
@@ -119,9 +119,9 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
 
 fn nobodys(account: u64, own: OwnAccounts) -> Dealt {
     if [own.technical, own.operator].contains(&account) {
-        return Dealt::silently(Outcome::Ignored(say!("notice-own-account", account)));
+        return Dealt::silently(Outcome::Ignored(msg!("notice-own-account", account)));
     }
-    Dealt::silently(Outcome::Waiting(say!("notice-no-vendor", account)))
+    Dealt::silently(Outcome::Waiting(msg!("notice-no-vendor", account)))
 }
 
 /// Reads, changes and stores the vendor of a notice.
@@ -134,7 +134,7 @@ fn change(
 ) -> Result<Dealt, StoreError> {
     notification.mirakl_id = Some(mirakl_id);
     let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
-        return Ok(Dealt::silently(Outcome::Waiting(say!("notice-vendor-unknown", shop = mirakl_id))));
+        return Ok(Dealt::silently(Outcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
     };
     let mut vendor = known.clone();
     let dealt = change(&mut vendor);
@@ -146,7 +146,7 @@ fn change(
 }
 
 fn late() -> Dealt {
-    Dealt::silently(Outcome::Ignored(say!("notice-late")))
+    Dealt::silently(Outcome::Ignored(msg!("notice-late")))
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
@@ -156,10 +156,10 @@ fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, 
     let known = vendor.identified;
     vendor.identification_read(identified, notice.at.unwrap_or(now));
     if identified {
-        let message = if known { say!("notice-identified-known") } else { say!("notice-identified") };
+        let message = if known { msg!("notice-identified-known") } else { msg!("notice-identified") };
         return Dealt::silently(Outcome::Applied(message));
     }
-    let message = say!("notice-not-identified", reason = words(notice.text("message")));
+    let message = msg!("notice-not-identified", reason = words(notice.text("message")));
     vendor.identification_refusal = Some(message.to_string());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
     Dealt::told(Outcome::Applied(message), line)
@@ -188,21 +188,21 @@ fn document(
         one.validation_message.clone_from(&said);
         one.validation_as_of = Some(notice.at.unwrap_or(now));
         // Not its name: that is often a person's.
-        names.push(say!("document-in-mirakl", document = one.document_id));
+        names.push(msg!("document-in-mirakl", document = one.document_id));
         writer.put(&one)?;
     }
     let kind = match (notice.text("document_type_label"), hipay_type) {
         (Some(label), _) => words(Some(label)),
-        (None, Some(number)) => say!("document-of-type", number),
-        (None, None) => say!("document-of-no-type"),
+        (None, Some(number)) => msg!("document-of-type", number),
+        (None, None) => msg!("document-of-no-type"),
     };
-    let both = |one: Sentence, other: Sentence| say!("document-and", one, other);
-    let which = names.into_iter().reduce(both).unwrap_or_else(|| say!("document-none"));
+    let both = |one: Message, other: Message| msg!("document-and", one, other);
+    let which = names.into_iter().reduce(both).unwrap_or_else(|| msg!("document-none"));
     if valid {
-        return Ok(Dealt::silently(Outcome::Applied(say!("notice-document-valid", kind, which))));
+        return Ok(Dealt::silently(Outcome::Applied(msg!("notice-document-valid", kind, which))));
     }
     let reason = words(notice.text("message"));
-    let message = say!("notice-document-refused", kind, which, reason);
+    let message = msg!("notice-document-refused", kind, which, reason);
     let line = Line::about_shop(Severity::Error, mirakl_id, &message);
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
@@ -226,15 +226,15 @@ async fn bank_details(
     };
     let reason = words(notice.text("message"));
     let told = tokio::time::timeout(PATIENCE, tell_mirakl(context, &vendor, validated, &reason)).await;
-    let told = told.unwrap_or_else(|_| Err(CallError::unknown(say!("call-late", remote = "Mirakl"))));
+    let told = told.unwrap_or_else(|_| Err(CallError::unknown(msg!("call-late", remote = "Mirakl"))));
     settle(context, id, move |writer, one, now| {
         let told = match told {
             Ok(told) => told,
             Err(error) => return Ok(postponed(one, mirakl_id, &error)),
         };
-        if told == Told::NotShown {
+        if told == MiraklChange::NotShown {
             one.mirakl_id = Some(mirakl_id);
-            return Ok(Dealt::silently(Outcome::Waiting(say!("notice-bank-not-shown"))));
+            return Ok(Dealt::silently(Outcome::Waiting(msg!("notice-bank-not-shown"))));
         }
         change(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
@@ -246,7 +246,7 @@ async fn bank_details(
 
 fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError) -> Dealt {
     notification.mirakl_id = Some(mirakl_id);
-    let message = say!("notice-mirakl-not-told", error);
+    let message = msg!("notice-mirakl-not-told", error);
     // Told once, not at each try.
     let line =
         (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
@@ -258,7 +258,7 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
 
 /// What Mirakl was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum MiraklChange {
     /// It knows no such shop (any more).
     NoShop,
     /// Nothing: HiPay itself does not show what its notice says.
@@ -269,16 +269,21 @@ enum Told {
 
 /// Mirakl's side of bank details: the shop's KYC status, its suspension, and whether payments are
 /// blocked. A validation ends every block but one that a person has made since this store knows the shop.
-async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason: &str) -> Result<Told, CallError> {
+async fn tell_mirakl(
+    context: &Context,
+    vendor: &Vendor,
+    validated: bool,
+    reason: &str,
+) -> Result<MiraklChange, CallError> {
     let shops = context.mirakl.shops_with(&[vendor.mirakl_id]).await?;
     if let Some(unreadable) = shops.unreadable.first() {
         return Err(CallError::unknown(unreadable));
     }
     let Some(shop) = shops.rows.into_iter().find(|shop| shop.shop_id == vendor.mirakl_id) else {
-        return Ok(Told::NoShop);
+        return Ok(MiraklChange::NoShop);
     };
     if validated && !is_validated(context, vendor, &shop).await? {
-        return Ok(Told::NotShown);
+        return Ok(MiraklChange::NotShown);
     }
     let blocked = if validated { vendor.is_block_of_person(shop.payment_blocked) } else { shop.payment_blocked };
     let kyc_reason = format!("HiPay has refused the bank details: {reason}");
@@ -290,7 +295,7 @@ async fn tell_mirakl(context: &Context, vendor: &Vendor, validated: bool, reason
         suspend: !validated,
     };
     context.mirakl.update_shop(update).await?;
-    Ok(Told::Changed { blocked })
+    Ok(MiraklChange::Changed { blocked })
 }
 
 /// Whether HiPay shows the bank details that are in Mirakl now as validated. A notice may be about
@@ -302,28 +307,28 @@ async fn is_validated(context: &Context, vendor: &Vendor, shop: &Shop) -> Result
     Ok(info.status == BankStatus::Validated && same)
 }
 
-fn approved(vendor: &mut Vendor, told: Told) -> Dealt {
+fn approved(vendor: &mut Vendor, told: MiraklChange) -> Dealt {
     vendor.bank_status = BankStatus::Validated.code();
     vendor.bank_refusal = None;
-    let Told::Changed { blocked } = told else {
-        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid-no-shop")));
+    let MiraklChange::Changed { blocked } = told else {
+        return Dealt::silently(Outcome::Applied(msg!("notice-bank-valid-no-shop")));
     };
     vendor.bank_details_approved(blocked);
     vendor.clear_warnings(VendorPart::BankDetails);
     if !blocked {
-        return Dealt::silently(Outcome::Applied(say!("notice-bank-valid")));
+        return Dealt::silently(Outcome::Applied(msg!("notice-bank-valid")));
     }
-    let message = say!("notice-bank-valid-blocked");
+    let message = msg!("notice-bank-valid-blocked");
     vendor.warn(blocked_by_others());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
     Dealt::told(Outcome::Applied(message), line)
 }
 
-fn refused(vendor: &mut Vendor, told: Told, reason: &Sentence) -> Dealt {
+fn refused(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
     vendor.bank_status = BankStatus::None.code();
-    let message = say!("notice-bank-refused", reason);
+    let message = msg!("notice-bank-refused", reason);
     vendor.bank_refusal = Some(message.to_string());
-    if let Told::Changed { blocked } = told {
+    if let MiraklChange::Changed { blocked } = told {
         vendor.payment_blocked = blocked;
         vendor.suspended_for_bank_details = true;
     }

@@ -16,7 +16,7 @@ use crate::domain::operation::{Hold, Operation, PaymentKind};
 use crate::jobs::payout::outcome::{Found, take_after_all, take_back, take_over};
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How much of HiPay's words stands in a sentence of ours, in characters.
 const WORDS: usize = 300;
@@ -101,8 +101,8 @@ impl Dealt {
 }
 
 /// HiPay's words on one line and of bounded length; what is said where there are none.
-pub(crate) fn words(text: Option<&str>) -> Sentence {
-    text.map_or_else(|| say!("no-reason"), |text| Sentence::quoting(line(text)))
+pub(crate) fn words(text: Option<&str>) -> Message {
+    text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(line(text)))
 }
 
 /// HiPay's words on one line and of bounded length.
@@ -120,7 +120,7 @@ pub(crate) fn deal(
 ) -> Result<Dealt, StoreError> {
     let notice = match WalletNotice::read(&notification.body) {
         Ok(notice) => notice.received(notification.received_at),
-        Err(error) => return Ok(unreadable(Sentence::quoting(error.to_string()))),
+        Err(error) => return Ok(unreadable(Message::quoting(error.to_string()))),
     };
     match notice.meaning() {
         Meaning::Payment { kind, state } => payment(writer, notification, &notice, kind, state, own, now),
@@ -129,22 +129,22 @@ pub(crate) fn deal(
             writer.put(&movement)?;
             let (account, status) = (movement.account_id, line(&movement.status));
             let message = match movement.amount {
-                Some(amount) => say!("notice-moved", amount, account, status),
-                None => say!("notice-moved-unknown", account, status),
+                Some(amount) => msg!("notice-moved", amount, account, status),
+                None => msg!("notice-moved-unknown", account, status),
             };
             Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
         }
         // Dealt with elsewhere where it can be read; here it cannot.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
             let (operation, status) = (line(&notice.operation), line(&notice.status));
-            let message = say!("notice-meaningless", operation, status);
+            let message = msg!("notice-meaningless", operation, status);
             Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
         }
     }
 }
 
-pub(crate) fn unreadable(reason: Sentence) -> Dealt {
-    let message = say!("notice-unreadable", reason);
+pub(crate) fn unreadable(reason: Message) -> Dealt {
+    let message = msg!("notice-unreadable", reason);
     Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
 }
 
@@ -158,7 +158,7 @@ fn payment(
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     let Some(transaction_id) = &notice.transaction_id else {
-        let message = say!("notice-no-transaction", kind);
+        let message = msg!("notice-no-transaction", kind);
         return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
     };
     let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
@@ -168,8 +168,8 @@ fn payment(
     }
     let Some(operation) = page.items.into_iter().next() else {
         return Ok(Dealt::silently(match state {
-            None => Outcome::Ignored(say!("notice-authorised")),
-            Some(_) => Outcome::Waiting(say!("notice-no-operation")),
+            None => Outcome::Ignored(msg!("notice-authorised")),
+            Some(_) => Outcome::Waiting(msg!("notice-no-operation")),
         }));
     };
     notification.mirakl_id = Some(operation.mirakl_id);
@@ -190,26 +190,26 @@ fn of_operation(
 ) -> Result<Dealt, StoreError> {
     let attempts = &operation.payment(kind).attempts;
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
-        let message = say!("notice-other-kind", kind);
+        let message = msg!("notice-other-kind", kind);
         let line = Line::about(Severity::Warning, &operation, &message);
         return Ok(Dealt::told(Outcome::Ignored(message), line));
     };
     // A signature says who speaks, not that it is true of others.
     if ![attempt.account, own.technical].contains(&notice.account_id) {
         let (account, meant) = (notice.account_id, attempt.account);
-        let message = say!("notice-foreign-account", transaction = transaction_id, account, meant);
+        let message = msg!("notice-foreign-account", transaction = transaction_id, account, meant);
         let line = Line::about(Severity::Warning, &operation, &message);
         return Ok(Dealt::told(Outcome::Ignored(message), line));
     }
     let Some(state) = state else {
-        return Ok(Dealt::silently(Outcome::Ignored(say!("notice-authorised"))));
+        return Ok(Dealt::silently(Outcome::Ignored(msg!("notice-authorised"))));
     };
     if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
         // A person has looked at it: it is no payment of this operation.
-        return Ok(ignored(say!("notice-known")));
+        return Ok(ignored(msg!("notice-known")));
     }
     if let Some(difference) = mismatch(notice, &attempt) {
-        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        let message = msg!("notice-other-payment", transaction = transaction_id, difference);
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
@@ -218,12 +218,12 @@ fn of_operation(
         notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
     match news {
-        News::Known => return Ok(ignored(say!("notice-known"))),
-        News::Late => return Ok(ignored(say!("notice-late"))),
-        News::NotOurs => return Ok(ignored(say!("notice-of-newer-release"))),
+        News::Known => return Ok(ignored(msg!("notice-known"))),
+        News::Late => return Ok(ignored(msg!("notice-late"))),
+        News::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
         News::Revoked => {
             let reason = words(notice.text("message"));
-            let message = say!("notice-revoked", kind, transaction = transaction_id, reason);
+            let message = msg!("notice-revoked", kind, transaction = transaction_id, reason);
             take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
             writer.put(&operation)?;
             let line = Line::about(Severity::Critical, &operation, &message);
@@ -234,8 +234,8 @@ fn of_operation(
     // A person has accepted another amount of Mirakl's after this attempt was sent.
     let changed = is_last && kind == PaymentKind::Transfer && attempt.amount != operation.amount;
     if changed && !state.is_ended() {
-        let difference = say!("differs-told-amount", told = attempt.amount, meant = operation.amount);
-        let message = say!("notice-other-payment", transaction = transaction_id, difference);
+        let difference = msg!("differs-told-amount", told = attempt.amount, meant = operation.amount);
+        let message = msg!("notice-other-payment", transaction = transaction_id, difference);
         if !operation.candidates.contains(transaction_id) {
             operation.candidates.push(transaction_id.clone());
         }
@@ -255,14 +255,14 @@ fn of_operation(
         writer.put(&operation)?;
     }
     if state == TransactionState::Captured {
-        return Ok(Dealt::silently(Outcome::Applied(say!("notice-executed", kind))));
+        return Ok(Dealt::silently(Outcome::Applied(msg!("notice-executed", kind))));
     }
-    let message = say!("notice-not-executed", kind, reason = words(notice.text("message")));
+    let message = msg!("notice-not-executed", kind, reason = words(notice.text("message")));
     let line = Line::about(Severity::Warning, &operation, &message);
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
-fn ignored(reason: Sentence) -> Dealt {
+fn ignored(reason: Message) -> Dealt {
     Dealt::silently(Outcome::Ignored(reason))
 }
 
@@ -270,7 +270,7 @@ fn hold(
     writer: &mut Writer<'_>,
     mut operation: Operation,
     why: Hold,
-    message: Sentence,
+    message: Message,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     operation.hold(why, &message, now);
@@ -281,11 +281,11 @@ fn hold(
 
 /// What differs between the payment that HiPay tells of and the one that we meant, as far as the
 /// notice says.
-fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Sentence> {
+fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
     match notice.amount(attempt.amount.currency())? {
         Ok(told) if told == attempt.amount => None,
-        Ok(told) => Some(say!("differs-told-amount", told, meant = attempt.amount)),
-        Err(error) => Some(say!("differs-unreadable-amount", error = &error, meant = attempt.amount)),
+        Ok(told) => Some(msg!("differs-told-amount", told, meant = attempt.amount)),
+        Err(error) => Some(msg!("differs-unreadable-amount", error = &error, meant = attempt.amount)),
     }
 }
 

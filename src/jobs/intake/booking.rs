@@ -11,7 +11,7 @@ use crate::domain::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operati
 use crate::jobs::JobError;
 use crate::schema::OPERATOR_DEBTS;
 use crate::store::{Query, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// A voucher with everything that is needed to write it down in one transaction.
 pub(crate) struct Booking {
@@ -82,7 +82,7 @@ impl Booking {
     fn net(&self, writer: &mut Writer<'_>, id: u64, into: &Operation) -> Result<(), JobError> {
         if let Some(mut debt) = writer.get::<Operation>(&id)? {
             debt.adjusted_by = Some(into.id);
-            let message = say!("operation-netted", voucher = &into.voucher);
+            let message = msg!("operation-netted", voucher = &into.voucher);
             debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.into()))?;
             writer.put(&debt)?;
         }
@@ -130,7 +130,7 @@ impl Booking {
             history: Vec::new(),
             unknown: Map::new(),
         };
-        operation.note(&say!("operation-made"), self.now);
+        operation.note(&msg!("operation-made"), self.now);
         operation
     }
 }

@@ -12,7 +12,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::CallError;
 use crate::remote::mirakl::Shop;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// Operations read from the store at once.
 const SLICE: usize = 100;
@@ -42,7 +42,7 @@ pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
         // Without the field in Mirakl no shop could say that it wants to be paid.
         if !read.shown.is_empty() && !read.shown.values().any(|shop| shop.wants_hipay) {
             match read_setup(context, true).await {
-                Ok(setup) if setup.lacks_process_field() => return Err(JobError::Remote(say!("vendors-no-field"))),
+                Ok(setup) if setup.lacks_process_field() => return Err(JobError::Remote(msg!("vendors-no-field"))),
                 Ok(_) => {}
                 Err(JobError::Remote(_)) => {
                     unread.extend(ahead);
@@ -55,7 +55,7 @@ pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
         let kept = context.store.write(move |writer: &mut Writer<'_>| write(writer, &read, now));
         let (gone, changed) = kept.await?;
         for mirakl_id in gone {
-            run.warn(&Subject::shop(mirakl_id), say!("shop-gone"));
+            run.warn(&Subject::shop(mirakl_id), msg!("shop-gone"));
         }
         ahead = changed;
     }
@@ -101,7 +101,7 @@ async fn fetch(context: &Context, run: &Run, asked: &[u64]) -> Result<Fetched, J
 }
 
 fn not_asked(error: CallError) -> JobError {
-    if error.is_credentials() { error.into() } else { JobError::Remote(say!("shops-not-asked", error = &error)) }
+    if error.is_credentials() { error.into() } else { JobError::Remote(msg!("shops-not-asked", error = &error)) }
 }
 
 /// Gives the shops that are gone since they were last read, and those whose vendor changed while they were read.

@@ -27,7 +27,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::hipay::ActingOn;
 use crate::schema::day_number;
 use crate::store::{Index, Query, Record, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// What `cashout:generate` can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,15 +43,15 @@ pub struct GenerateArguments {
     pub after: Option<SignedDuration>,
 }
 
-impl From<&GenerateArguments> for Sentence {
+impl From<&GenerateArguments> for Message {
     fn from(arguments: &GenerateArguments) -> Self {
         let parts = [
-            arguments.cycle_date.map(|date| say!("asked-cycle", date)),
-            arguments.execution_date.map(|date| say!("asked-day", date)),
-            arguments.before.map(|before| say!("asked-before", before = format!("{before:#}"))),
-            arguments.after.map(|after| say!("asked-after", after = format!("{after:#}"))),
+            arguments.cycle_date.map(|date| msg!("asked-cycle", date)),
+            arguments.execution_date.map(|date| msg!("asked-day", date)),
+            arguments.before.map(|before| msg!("asked-before", before = format!("{before:#}"))),
+            arguments.after.map(|after| msg!("asked-after", after = format!("{after:#}"))),
         ];
-        parts.into_iter().flatten().reduce(|one, other| say!("asked-both", one, other)).unwrap_or_default()
+        parts.into_iter().flatten().reduce(|one, other| msg!("asked-both", one, other)).unwrap_or_default()
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
     };
     if let Some(date) = arguments.cycle_date.filter(|date| !generation.configured.days.contains(&date.day())) {
         let days = generation.configured.days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        run.warn(&Subject::default(), say!("generate-no-cycle-day", date, days));
+        run.warn(&Subject::default(), msg!("generate-no-cycle-day", date, days));
     }
     match generation.asked {
         Some(cycle) => generation.read_cycles(&[cycle], (cycle.start, cycle.end)).await?,
@@ -148,7 +148,7 @@ pub(crate) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
 }
 
 fn out_of_calendar(error: OutOfCalendar) -> JobError {
-    JobError::Refused(say!("generate-out-of-calendar", date = error.0))
+    JobError::Refused(msg!("generate-out-of-calendar", date = error.0))
 }
 
 /// The first cycle that this installation is responsible for.
@@ -168,11 +168,11 @@ fn asked(
 ) -> Result<Option<Cycle>, JobError> {
     let Some(date) = arguments.cycle_date else { return Ok(None) };
     if date < first {
-        return Err(JobError::Refused(say!("generate-before-first", date, first)));
+        return Err(JobError::Refused(msg!("generate-before-first", date, first)));
     }
     let cycle = calendar.cycle(date).map_err(out_of_calendar)?;
     if cycle.start > context.clock.now() {
-        return Err(JobError::Refused(say!("generate-not-begun", date, start = cycle.start.to_string())));
+        return Err(JobError::Refused(msg!("generate-not-begun", date, start = cycle.start.to_string())));
     }
     Ok(Some(cycle))
 }
@@ -349,7 +349,7 @@ impl Generation<'_> {
             read_at = self.their_time(read_at);
             for unreadable in &listing.unreadable {
                 let voucher = unreadable.id.clone();
-                let message = say!("generate-unreadable", row = unreadable);
+                let message = msg!("generate-unreadable", row = unreadable);
                 self.run.fail(Subject { mirakl_id: None, voucher }, message);
             }
             // By cycle, the oldest first: what a shop owes comes before what makes up for it.
@@ -471,7 +471,7 @@ impl Generation<'_> {
                     }
                 }
                 Err(error) if error.is_credentials() => return Err(error.into()),
-                Err(error) => self.run.warn(&Subject::default(), say!("generate-other-unread", error = &error)),
+                Err(error) => self.run.warn(&Subject::default(), msg!("generate-other-unread", error = &error)),
             }
         }
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
@@ -596,7 +596,7 @@ impl Generation<'_> {
             Some(reason) => {
                 self.run.count_amount("held", booking.voucher.vendor_amount);
                 if !is_told_once(*reason) || held_before != Some(*reason) {
-                    self.run.warn(&subject, say!("voucher-held", reason));
+                    self.run.warn(&subject, msg!("voucher-held", reason));
                 }
             }
             None => {}
@@ -622,7 +622,7 @@ impl Generation<'_> {
         let shown = (voucher.vendor_amount, voucher.operator_amount);
         let changed_to = (shown != first).then_some(shown);
         if changed_to.is_some() {
-            let message = say!(
+            let message = msg!(
                 "generate-changed",
                 vendor = first.0,
                 operator = first.1,

@@ -10,7 +10,7 @@ use crate::jobs::intake::generate::Generation;
 use crate::jobs::intake::shown_vouchers::{Shown, ShownVouchers};
 use crate::jobs::{JobError, Subject};
 use crate::store::{Query, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 impl Generation<'_> {
     /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
@@ -26,7 +26,7 @@ impl Generation<'_> {
                 Ok(shown) => self.again(records, &shown).await?,
                 Err(error) if error.is_credentials() => return Err(error.into()),
                 Err(error) => {
-                    let message = say!("held-not-read", date = cycle_date, error = &error);
+                    let message = msg!("held-not-read", date = cycle_date, error = &error);
                     self.run.fail(Subject::default(), message);
                 }
             }
@@ -74,13 +74,13 @@ impl Generation<'_> {
                 Shown::Gone => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
                     let warned =
-                        async { self.run.warn(&subject, say!("voucher-held", reason = &HeldBecause::NotShown)) };
+                        async { self.run.warn(&subject, msg!("voucher-held", reason = &HeldBecause::NotShown)) };
                     self.run.item(warned).await;
                     self.note_gone(record.voucher.key()).await?;
                 }
                 Shown::Row(_) | Shown::Unsaid => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
-                    self.run.item(async { self.run.fail(subject, say!("held-unsaid")) }).await;
+                    self.run.item(async { self.run.fail(subject, msg!("held-unsaid")) }).await;
                 }
             }
         }

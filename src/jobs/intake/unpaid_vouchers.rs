@@ -13,7 +13,7 @@ use crate::jobs::payout::pay::subject;
 use crate::jobs::{Context, JobError, Run};
 use crate::remote::CallError;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Operations that are read from the store at once.
 const SLICE: usize = 500;
@@ -57,7 +57,7 @@ pub(crate) async fn read_again(context: &Context, run: &Run) -> Result<(), JobEr
 }
 
 fn not_asked(error: CallError) -> JobError {
-    if error.is_credentials() { error.into() } else { JobError::Remote(say!("transfers-not-asked", error = &error)) }
+    if error.is_credentials() { error.into() } else { JobError::Remote(msg!("transfers-not-asked", error = &error)) }
 }
 
 /// The record of an operation's voucher.
@@ -78,7 +78,7 @@ pub(crate) async fn hold_what_differs(
     record: &VoucherRecord,
     shown: Shown<'_>,
 ) -> Result<(), JobError> {
-    let objections: Vec<(Beneficiary, Hold, Sentence)> = Beneficiary::ALL
+    let objections: Vec<(Beneficiary, Hold, Message)> = Beneficiary::ALL
         .into_iter()
         .flat_map(|beneficiary| {
             let objections = objections(record, shown, beneficiary);
@@ -137,7 +137,7 @@ pub(crate) async fn hold_what_differs(
     });
     for (operation, sentence) in held.await? {
         run.count_amount("held", operation.amount);
-        run.warn(&subject(&operation), say!("generate-held", amount = operation.amount, reason = sentence));
+        run.warn(&subject(&operation), msg!("generate-held", amount = operation.amount, reason = sentence));
     }
     Ok(())
 }
@@ -169,26 +169,26 @@ fn has_transferred(operation: &Operation) -> bool {
 }
 
 /// Lists what Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
-fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Sentence)> {
+fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Message)> {
     let ListedVoucher { voucher, unusable } = match shown {
         Shown::Row(row) => row,
-        Shown::Gone => return vec![(Hold::VoucherGone, say!("generate-gone"))],
+        Shown::Gone => return vec![(Hold::VoucherGone, msg!("generate-gone"))],
         Shown::Unsaid => return Vec::new(),
     };
     let mut objections = Vec::new();
     if voucher.is_paid_already() {
-        objections.push((Hold::PaidInMirakl, say!("generate-paid")));
+        objections.push((Hold::PaidInMirakl, msg!("generate-paid")));
     }
     if voucher.is_of_other_provider() {
         let provider = voucher.pay_out_provider.clone().unwrap_or_default();
-        objections.push((Hold::OtherProvider, say!("generate-other-provider", provider)));
+        objections.push((Hold::OtherProvider, msg!("generate-other-provider", provider)));
     }
     let (first, now) = match beneficiary {
         Beneficiary::Vendor => (record.voucher.vendor_amount, voucher.vendor_amount),
         Beneficiary::Operator => (record.voucher.operator_amount, voucher.operator_amount),
     };
     if unusable.is_none() && first != now {
-        objections.push((Hold::AmountChanged, say!("generate-amount-changed", first, now)));
+        objections.push((Hold::AmountChanged, msg!("generate-amount-changed", first, now)));
     }
     objections
 }

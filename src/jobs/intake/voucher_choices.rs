@@ -3,7 +3,7 @@
 use crate::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use crate::jobs::{Context, JobError};
 use crate::store::{View, Writer};
-use crate::text::message::{Sentence, asker, say};
+use crate::text::message::{Message, asker, msg};
 
 /// Does what a person has chosen about the voucher `id`, and keeps who, when and why. A release has the next run
 /// of `cashout:generate` make its operations, whatever holds it; settled, it is never paid from here. Refused
@@ -17,14 +17,14 @@ pub async fn choose_for_voucher(
 ) -> Result<VoucherRecord, JobError> {
     let (now, reason, who, id) = (context.clock.now(), reason.trim().to_owned(), asked_by.to_owned(), id.to_owned());
     if choice == VoucherChoice::Settle && reason.is_empty() {
-        return Err(JobError::Refused(say!("voucher-no-reason")));
+        return Err(JobError::Refused(msg!("voucher-no-reason")));
     }
     let chosen = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(key) = VoucherRecord::key_of(&id) else {
-            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+            return Err(JobError::Refused(msg!("voucher-none", voucher = id)));
         };
         let Some(mut record) = writer.get::<VoucherRecord>(&key)? else {
-            return Err(JobError::Refused(say!("voucher-none", voucher = id)));
+            return Err(JobError::Refused(msg!("voucher-none", voucher = id)));
         };
         apply(&mut record, choice)?;
         record.story.push(VoucherNote { at: now, choice, who, reason });
@@ -32,25 +32,25 @@ pub async fn choose_for_voucher(
         Ok(record)
     });
     let record = chosen.await?;
-    let note = say!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
+    let note = msg!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
     let (mirakl_id, voucher) = (record.voucher.shop_id, record.voucher.number.as_str());
     tracing::warn!(action = "voucher", mirakl_id, voucher, "{note}");
     Ok(record)
 }
 
 /// Why a choice would change nothing about a voucher; `None` where it does what it says.
-pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Sentence> {
+pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Message> {
     let voucher = record.id();
-    let Some(held) = record.held else { return Some(say!("voucher-has-operations", voucher)) };
+    let Some(held) = record.held else { return Some(msg!("voucher-has-operations", voucher)) };
     match (choice, held) {
-        (VoucherChoice::Settle, HeldBecause::Settled) => Some(say!("voucher-settled-already", voucher)),
+        (VoucherChoice::Settle, HeldBecause::Settled) => Some(msg!("voucher-settled-already", voucher)),
         // A run makes them by itself once that is so; before, nobody can be paid.
         (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
-            Some(say!("voucher-release-useless", voucher, reason = &held))
+            Some(msg!("voucher-release-useless", voucher, reason = &held))
         }
-        (VoucherChoice::Release, _) if record.released => Some(say!("voucher-released-already", voucher)),
+        (VoucherChoice::Release, _) if record.released => Some(msg!("voucher-released-already", voucher)),
         (VoucherChoice::Settle | VoucherChoice::Release, _) => None,
-        (VoucherChoice::Unknown, _) => Some(say!("voucher-unknown-choice", voucher)),
+        (VoucherChoice::Unknown, _) => Some(msg!("voucher-unknown-choice", voucher)),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
@@ -299,11 +299,11 @@ impl<'a> Ledger<'a> {
                 return Ok(Some(merged.into_values().collect()));
             }
             if previous.as_ref() == Some(&seen) {
-                return Err(CallError::unknown(say!("ledger-incomplete", counted, shown = seen.len())));
+                return Err(CallError::unknown(msg!("ledger-incomplete", counted, shown = seen.len())));
             }
             previous = Some(seen);
         }
-        Err(CallError::unknown(say!("ledger-changing")))
+        Err(CallError::unknown(msg!("ledger-changing")))
     }
 
     /// Reads what is missing of the listed transactions, and keeps them all.
@@ -351,7 +351,7 @@ impl<'a> Ledger<'a> {
         }
         match self.context.hipay.transaction(kind, self.account, &id).await? {
             Some(transaction) => Ok(Some(transaction)),
-            None => Err(CallError::unknown(say!("ledger-listed-not-shown", transaction = id))),
+            None => Err(CallError::unknown(msg!("ledger-listed-not-shown", transaction = id))),
         }
     }
 
@@ -389,7 +389,7 @@ impl<'a> Ledger<'a> {
             Err(error) => unread = Some(error),
         }
         if let Some(error) = unread {
-            run.warn(&Subject::default(), say!("ledger-unread", error = &error));
+            run.warn(&Subject::default(), msg!("ledger-unread", error = &error));
         }
         // What was found before the reading failed is found.
         self.tell(run, remembers_since(self.context).await?).await
@@ -426,21 +426,21 @@ impl<'a> Ledger<'a> {
             return Ok(());
         }
         for entry in &mismatches {
-            run.critical(Subject::default(), say!("ledger-mismatch", entry = describe(self.context, entry)));
+            run.critical(Subject::default(), msg!("ledger-mismatch", entry = describe(self.context, entry)));
         }
         let more = mismatched.saturating_sub(mismatches.len());
         if more > 0 {
-            run.critical(Subject::default(), say!("ledger-mismatches", number = more));
+            run.critical(Subject::default(), msg!("ledger-mismatches", number = more));
         }
         let lacking = self.lacking_since(memory).await?;
         if let Some(first) = &lacking.first {
             forget_before_now(self.context).await?;
             let (number, first) = (lacking.number, describe(self.context, first));
-            run.critical(Subject::default(), say!("ledger-lacking", number, first));
+            run.critical(Subject::default(), msg!("ledger-lacking", number, first));
         }
         let others = orphans.saturating_sub(lacking.new);
         if others > 0 {
-            run.warn(&Subject::default(), say!("ledger-orphans", number = others));
+            run.warn(&Subject::default(), msg!("ledger-orphans", number = others));
         }
         Ok(())
     }
@@ -800,10 +800,10 @@ pub(crate) fn transaction_of(entry: &LedgerEntry) -> Transaction {
 }
 
 /// Describes an entry for people: its amount, its day, its transaction.
-pub(crate) fn describe(context: &Context, entry: &LedgerEntry) -> Sentence {
+pub(crate) fn describe(context: &Context, entry: &LedgerEntry) -> Message {
     let (transaction, day) = (&entry.transaction_id, context.calendar().day_of(entry.created_at));
     match entry.amount {
-        Some(amount) => say!("ledger-entry", amount, day, transaction),
-        None => say!("ledger-entry-without-amount", day, transaction),
+        Some(amount) => msg!("ledger-entry", amount, day, transaction),
+        None => msg!("ledger-entry-without-amount", day, transaction),
     }
 }

@@ -19,7 +19,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, View};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// The age up to which executed and given-up payments are looked at again.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -106,7 +106,7 @@ pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
         .await;
     let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = unread.first() {
-        run.warn(&Subject::default(), say!("reversals-unread", number = unread.len(), error));
+        run.warn(&Subject::default(), msg!("reversals-unread", number = unread.len(), error));
         return Ok(());
     }
     if some && !run.is_stopping() {
@@ -198,13 +198,13 @@ async fn take_one_after_all(
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(shown)) if shown.state == TransactionState::Captured => shown,
         Ok(shown) => {
-            let why = shown.map_or_else(|| say!("sync-not-shown"), |shown| say!("sync-shown-as", state = shown.word));
+            let why = shown.map_or_else(|| msg!("sync-not-shown"), |shown| msg!("sync-shown-as", state = shown.word));
             execution_not_confirmed(run, entry, &why);
             return Ok(());
         }
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
-            execution_not_confirmed(run, entry, &Sentence::from(&error));
+            execution_not_confirmed(run, entry, &Message::from(&error));
             return Ok(());
         }
     };
@@ -256,19 +256,19 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
         Ok(None) => {
-            not_confirmed(run, entry, &say!("sync-not-shown"));
+            not_confirmed(run, entry, &msg!("sync-not-shown"));
             return Ok(());
         }
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
-            not_confirmed(run, entry, &Sentence::from(&error));
+            not_confirmed(run, entry, &Message::from(&error));
             return Ok(());
         }
     };
     match transaction.state {
         TransactionState::Captured => return Ok(()),
         TransactionState::Pending | TransactionState::Standby => {
-            not_confirmed(run, entry, &say!("sync-shown-as", state = &transaction.word));
+            not_confirmed(run, entry, &msg!("sync-shown-as", state = &transaction.word));
             return Ok(());
         }
         TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
@@ -276,7 +276,7 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     let as_of = context.hipay.as_of(asked_at);
     let reason = outcome::reason(&transaction);
     let (transaction_id, word) = (transaction.transaction_id.clone(), transaction.word.clone());
-    let message = say!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);
+    let message = msg!("sync-reversed", kind, transaction = &transaction_id, state = word, reason);
     let said = message.clone();
     let (taken, is_taken) = tokio::sync::oneshot::channel();
     let changed = outcome::update(context, id, move |operation, now| {
@@ -319,14 +319,14 @@ async fn confirmation(
 }
 
 /// The list shows that a payment was executed after all, and HiPay does not confirm it: the next look asks again.
-fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
+fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
     run.fail(
         Subject::default(),
-        say!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
+        msg!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
     );
 }
 
 /// The list shows that a payment was taken back, and HiPay does not confirm it: the next look asks again.
-fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Sentence) {
-    run.fail(Subject::default(), say!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
+fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
+    run.fail(Subject::default(), msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }

@@ -18,7 +18,7 @@ use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, asker, say};
+use crate::text::message::{Message, asker, msg};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 1_000;
@@ -34,13 +34,13 @@ pub async fn choose_for_operation(
 ) -> Result<Operation, JobError> {
     let reason = reason.trim().to_owned();
     if choice.needs_reason() && reason.is_empty() {
-        return Err(JobError::Refused(say!("choice-no-reason")));
+        return Err(JobError::Refused(msg!("choice-no-reason")));
     }
     if reason.chars().count() > LONGEST_REASON {
-        return Err(JobError::Refused(say!("choice-long-reason", most = LONGEST_REASON.to_string())));
+        return Err(JobError::Refused(msg!("choice-long-reason", most = LONGEST_REASON.to_string())));
     }
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let Some(known) = known else { return Err(JobError::Refused(say!("retry-none", operation = id))) };
+    let Some(known) = known else { return Err(JobError::Refused(msg!("retry-none", operation = id))) };
     if let Some(why) = known.refuses(&choice) {
         return Err(JobError::Refused(why));
     }
@@ -53,7 +53,7 @@ pub async fn choose_for_operation(
     let (now, working, said) = (context.clock.now(), context.clone(), note.clone());
     let chosen = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(before) = writer.get::<Operation>(&id)? else {
-            return Err(JobError::Refused(say!("retry-none", operation = id)));
+            return Err(JobError::Refused(msg!("retry-none", operation = id)));
         };
         if let Some(why) = before.refuses(&choice) {
             return Err(JobError::Refused(why));
@@ -72,7 +72,7 @@ pub async fn choose_for_operation(
                 }
             }
             OperationChoice::Accept { .. } => {
-                let Some(shown) = shown else { return Err(JobError::Refused(say!("choice-unknown", operation = id))) };
+                let Some(shown) = shown else { return Err(JobError::Refused(msg!("choice-unknown", operation = id))) };
                 accept(&working, writer, &mut operation, shown, &said, now)?;
             }
             OperationChoice::Unknown => {}
@@ -90,19 +90,19 @@ pub async fn choose_for_operation(
 }
 
 /// What the story keeps of a choice.
-fn note(choice: &OperationChoice, reason: &str, asked_by: &str) -> Sentence {
-    let (person, why) = (asker(asked_by), Sentence::quoting(reason));
+fn note(choice: &OperationChoice, reason: &str, asked_by: &str) -> Message {
+    let (person, why) = (asker(asked_by), Message::quoting(reason));
     match choice {
-        OperationChoice::Retry if reason.is_empty() => say!("retry-asked", person),
-        OperationChoice::Retry => say!("retry-asked-why", person, why),
-        OperationChoice::Release if reason.is_empty() => say!("choice-released", person),
-        OperationChoice::Release => say!("choice-released-why", person, why),
-        OperationChoice::Hold => say!("choice-held", person, why),
-        OperationChoice::Settle => say!("choice-settle", person, why),
+        OperationChoice::Retry if reason.is_empty() => msg!("retry-asked", person),
+        OperationChoice::Retry => msg!("retry-asked-why", person, why),
+        OperationChoice::Release if reason.is_empty() => msg!("choice-released", person),
+        OperationChoice::Release => msg!("choice-released-why", person, why),
+        OperationChoice::Hold => msg!("choice-held", person, why),
+        OperationChoice::Settle => msg!("choice-settle", person, why),
         OperationChoice::Accept { transaction_id } => {
-            say!("choice-accepted", person, transaction = transaction_id, why)
+            msg!("choice-accepted", person, transaction = transaction_id, why)
         }
-        OperationChoice::Unknown => Sentence::none(),
+        OperationChoice::Unknown => Message::none(),
     }
 }
 
@@ -111,7 +111,7 @@ fn go_on(
     context: &Context,
     writer: &mut Writer<'_>,
     operation: &mut Operation,
-    (choice, note): (&OperationChoice, &Sentence),
+    (choice, note): (&OperationChoice, &Message),
     now: Timestamp,
 ) -> Result<(), JobError> {
     let (vanished, settled) = (operation.held_for == Some(Hold::OutcomeUnknown), operation.is_settled());
@@ -120,7 +120,7 @@ fn go_on(
             // HiPay may have it with the amount that it was sent with.
             Some(Hold::AmountChanged) if operation.sent_kind().is_some() => {
                 let status = &operation.status;
-                return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
+                return Err(JobError::Refused(msg!("choice-under-way", operation = operation.id, status)));
             }
             Some(Hold::AmountChanged) if Status::TRANSFER_PAYABLE.contains(&operation.status) => {
                 take_shown_amount(context, writer, operation, now)?;
@@ -148,7 +148,7 @@ fn go_on(
 }
 
 /// What was settled while its payment was under way is under way again: its outcome is looked for.
-fn take_up_sent(operation: &mut Operation, note: &Sentence, now: Timestamp) {
+fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
     let kind = due_kind(operation);
     if !matches!(operation.status, Status::TransferFailed | Status::WithdrawFailed) {
         return;
@@ -166,7 +166,7 @@ fn take_up_sent(operation: &mut Operation, note: &Sentence, now: Timestamp) {
 
 /// Ends a payment under way of which a person says that it was not executed: HiPay calls it by a word that is not
 /// known, and then its reference is used up; or HiPay does not show it any more, and then it is not.
-fn end_unknown(operation: &mut Operation, vanished: bool, note: &Sentence, now: Timestamp) -> Result<(), JobError> {
+fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: Timestamp) -> Result<(), JobError> {
     let Some(kind) = operation.sent_kind() else { return Ok(()) };
     let Some(last) = operation.payment_mut(kind).attempts.last_mut() else { return Ok(()) };
     let unknown = last.has_unknown_word();
@@ -195,7 +195,7 @@ fn take_shown_amount(
     }
     let rests: Vec<Operation> = remainders(writer, operation)?.into_iter().filter(|rest| !rest.is_settled()).collect();
     if let Some(rest) = rests.iter().find(|rest| Status::TRANSFER_PAYABLE.contains(&rest.status)) {
-        return Err(JobError::Refused(say!("choice-has-rest", operation = operation.id, rest = rest.id)));
+        return Err(JobError::Refused(msg!("choice-has-rest", operation = operation.id, rest = rest.id)));
     }
     let Some(mut record) = record_of(writer, operation)? else { return Ok(()) };
     let Some((vendor, operator)) = record.changed_to else { return Ok(()) };
@@ -209,7 +209,7 @@ fn take_shown_amount(
     let left = taken.and_then(|taken| shown.checked_sub(taken)).unwrap_or(shown);
     let amount = netted.and_then(|netted| left.checked_sub(netted));
     let Some(amount) = amount.ok().filter(|amount| amount.is_positive()) else {
-        return Err(JobError::Refused(say!("retry-nothing-left", operation = operation.id, shown)));
+        return Err(JobError::Refused(msg!("retry-nothing-left", operation = operation.id, shown)));
     };
     *kept = shown;
     let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
@@ -223,7 +223,7 @@ fn take_shown_amount(
         refused.amount = amount;
         (refused.public_label, refused.private_label) = labels;
     }
-    operation.note(&say!("retry-amount", former, amount), now);
+    operation.note(&msg!("retry-amount", former, amount), now);
     Ok(())
 }
 
@@ -246,22 +246,22 @@ fn due_kind(operation: &Operation) -> PaymentKind {
 /// Reads the transaction at HiPay, which has to show a payment.
 async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Result<ShownPayment, JobError> {
     let (kind, wallet, id) = (due_kind(operation), operation.recipient_hipay_id, id.trim().to_owned());
-    let refused = |why: Sentence| JobError::Refused(why);
-    let unreachable = |error: CallError| JobError::Remote(say!("choice-not-asked", transaction = &id, error = &error));
+    let refused = |why: Message| JobError::Refused(why);
+    let unreachable = |error: CallError| JobError::Remote(msg!("choice-not-asked", transaction = &id, error = &error));
     let asked_at = context.clock.now();
     let found = context.hipay.transaction(kind, wallet, &id).await.map_err(unreachable)?;
     let as_of = context.hipay.as_of(asked_at);
     let transaction = found.filter(|transaction| transaction.transaction_id == id);
     let Some(transaction) = transaction else {
-        return Err(refused(say!("choice-no-transaction", kind, transaction = id)));
+        return Err(refused(msg!("choice-no-transaction", kind, transaction = id)));
     };
     if transaction.state.is_ended() {
-        return Err(refused(say!("choice-not-executed", transaction = id, state = &transaction.word)));
+        return Err(refused(msg!("choice-not-executed", transaction = id, state = &transaction.word)));
     }
     let same_currency = |shown: &Amount| shown.currency() == operation.amount.currency();
     if !transaction.amount.as_ref().is_some_and(|shown| shown.is_positive() && same_currency(shown)) {
         let currency = operation.amount.currency().code();
-        return Err(refused(say!("choice-no-amount", transaction = id, currency)));
+        return Err(refused(msg!("choice-no-amount", transaction = id, currency)));
     }
     let owner = async |login: &str| -> Result<Option<u64>, JobError> {
         if login.is_empty() {
@@ -278,7 +278,7 @@ async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Re
     let recipient = owner(&transaction.recipient_email).await?;
     let account = if kind == PaymentKind::Transfer { recipient.unwrap_or(wallet) } else { wallet };
     if issuer.is_some_and(|issuer| issuer != payer) || (kind == PaymentKind::Transfer && account == payer) {
-        return Err(refused(say!("choice-other-account", kind, transaction = id)));
+        return Err(refused(msg!("choice-other-account", kind, transaction = id)));
     }
     Ok(ShownPayment { kind, account, transaction, as_of })
 }
@@ -289,7 +289,7 @@ fn belongs_elsewhere(
     view: &impl View,
     operation: &Operation,
     shown: &ShownPayment,
-) -> Result<Option<Sentence>, JobError> {
+) -> Result<Option<Message>, JobError> {
     let ShownPayment { kind, account, transaction, .. } = shown;
     let (kind, account) = (*kind, *account);
     let id = &transaction.transaction_id;
@@ -299,7 +299,7 @@ fn belongs_elsewhere(
         other.id != operation.id || !here
     };
     if let Some(other) = known.iter().find(of_other) {
-        return Ok(Some(say!("choice-others", transaction = id, operation = other.id)));
+        return Ok(Some(msg!("choice-others", transaction = id, operation = other.id)));
     }
     if let Some(parts) = ReferenceParts::of(&transaction.reference) {
         let named = operation.voucher_numbers().iter().any(|number| parts.is_of(number));
@@ -313,13 +313,13 @@ fn belongs_elsewhere(
         let own = record_of(view, operation)?.map(|record| record.voucher);
         let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, None)?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
-            return Ok(Some(say!("choice-other-reference", transaction = id, reference = &transaction.reference)));
+            return Ok(Some(msg!("choice-other-reference", transaction = id, reference = &transaction.reference)));
         }
     }
     if kind == PaymentKind::Withdrawal || account == operation.recipient_hipay_id {
         return Ok(None);
     }
-    let elsewhere = say!("choice-other-account", kind, transaction = id);
+    let elsewhere = msg!("choice-other-account", kind, transaction = id);
     Ok(match operation.beneficiary {
         Beneficiary::Operator => Some(elsewhere),
         Beneficiary::Vendor => {
@@ -336,7 +336,7 @@ fn accept(
     writer: &mut Writer<'_>,
     operation: &mut Operation,
     shown: ShownPayment,
-    note: &Sentence,
+    note: &Message,
     now: Timestamp,
 ) -> Result<(), JobError> {
     if let Some(why) = belongs_elsewhere(context, writer, operation, &shown)? {
@@ -351,7 +351,7 @@ fn accept(
     // The payment that is due may have become another one while HiPay was asked.
     let amount = transaction.amount.filter(|_| due_kind(operation) == kind);
     let Some(amount) = amount else {
-        return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
+        return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));
     };
     let reference = transaction.reference.clone();
     let same = |attempt: &Attempt| {
@@ -361,15 +361,15 @@ fn accept(
     let status = &operation.status;
     let is_open = |attempt: &&Attempt| matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
     if operation.payment(kind).attempts.iter().filter(is_open).any(|attempt| !same(attempt)) {
-        return Err(JobError::Refused(say!("choice-under-way", operation = operation.id, status)));
+        return Err(JobError::Refused(msg!("choice-under-way", operation = operation.id, status)));
     }
     let before = operation.held_before.as_ref().and_then(|before| before.why);
     if operation.held_for == Some(Hold::AmountChanged) || before == Some(Hold::AmountChanged) {
-        return Err(JobError::Refused(say!("choice-amount-first", operation = operation.id)));
+        return Err(JobError::Refused(msg!("choice-amount-first", operation = operation.id)));
     }
     let larger = operation.amount.checked_sub(amount).is_ok_and(|rest| rest.minor() < 0);
     if larger && (!operation.adjusts.is_empty() || transaction.state != TransactionState::Captured) {
-        return Err(JobError::Refused(say!("choice-too-large", operation = operation.id, amount)));
+        return Err(JobError::Refused(msg!("choice-too-large", operation = operation.id, amount)));
     }
     operation.dismissed.retain(|dismissed| *dismissed != id);
     if operation.held.is_some() {
@@ -385,7 +385,7 @@ fn accept(
     }
     let rest = operation.amount.checked_sub(amount).ok();
     if amount != operation.amount {
-        operation.note(&say!("choice-amount", amount, former = operation.amount), now);
+        operation.note(&msg!("choice-amount", amount, former = operation.amount), now);
     }
     let attempts = &mut operation.payment_mut(kind).attempts;
     let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
@@ -407,13 +407,13 @@ fn accept(
     outcome::take_over(operation, kind, Found { number, reference, account, transaction, as_of }, now);
     let column = operation.status.column(kind);
     if !matches!(column, Column::Requested | Column::Ok) {
-        return Err(JobError::Refused(say!("choice-no-transaction", kind, transaction = id)));
+        return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));
     }
     operation.shortfall = None;
     if let Some(rest) = rest.filter(|rest| rest.is_positive()) {
         let netted_by = nettings_of(writer, operation, rest)?;
         let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), &netted_by, now);
-        operation.note(&say!("choice-rest", rest, operation = remainder.id), now);
+        operation.note(&msg!("choice-rest", rest, operation = remainder.id), now);
         operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
         writer.put(&remainder)?;
     }
@@ -451,12 +451,12 @@ fn remainder(
         history: Vec::new(),
         ..of.clone()
     };
-    remainder.note(&say!("operation-made"), now);
+    remainder.note(&msg!("operation-made"), now);
     let why = if netted_by.is_empty() {
-        say!("choice-remainder", rest, operation = of.id)
+        msg!("choice-remainder", rest, operation = of.id)
     } else {
         let others = netted_by.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
-        say!("choice-remainder-netted", rest, operation = of.id, others)
+        msg!("choice-remainder-netted", rest, operation = of.id, others)
     };
     remainder.hold(Hold::Remainder, &why, now);
     remainder

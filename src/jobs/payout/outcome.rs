@@ -14,7 +14,7 @@ use crate::jobs::ledger;
 use crate::remote::Rejection;
 use crate::remote::hipay::Transaction;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
 /// anything to store. `None` where there is no such operation.
@@ -56,12 +56,12 @@ pub(crate) fn keep(
 }
 
 /// An event without a payment: disabled, blocked, short of funds, nothing to pay.
-pub(crate) async fn happen(context: &Context, id: u64, event: Event, message: Sentence) -> Result<(), StoreError> {
+pub(crate) async fn happen(context: &Context, id: u64, event: Event, message: Message) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
 /// A payment is not sent because an account is not ready for it, and why.
-pub(crate) async fn unready(context: &Context, id: u64, why: Unready, message: Sentence) -> Result<(), StoreError> {
+pub(crate) async fn unready(context: &Context, id: u64, why: Unready, message: Message) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn begin(
         if operation.held.is_some()
             || taken
             || !meant
-            || operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err()
+            || operation.happen(Event::Sending(kind), &Message::none(), now).is_err()
         {
             return false;
         }
@@ -132,7 +132,7 @@ pub(crate) async fn reopen(
             return false;
         }
         let open = operation.status == sending(kind);
-        if !open && operation.happen(Event::Sending(kind), &Sentence::none(), now).is_err() {
+        if !open && operation.happen(Event::Sending(kind), &Message::none(), now).is_err() {
             return false;
         }
         if let Some(AmendedRequest { amount, balance, .. }) = &amended
@@ -180,11 +180,11 @@ pub(crate) async fn accepted(
         }
         attempt.state = AttemptState::Requested;
         attempt.transaction_id = Some(transaction_id);
-        attempt.say(Sentence::none());
+        attempt.say(Message::none());
         attempt.refusal = None;
         attempt.updated_at = now;
         // Whoever was faster (a look-up beside us) has brought the status further already.
-        let _ = operation.happen(Event::Requested(kind), &Sentence::none(), now);
+        let _ = operation.happen(Event::Requested(kind), &Message::none(), now);
         true
     })
     .await
@@ -224,7 +224,7 @@ pub(crate) async fn never_arrived(
     id: u64,
     kind: PaymentKind,
     sent_at: Timestamp,
-    message: Sentence,
+    message: Message,
 ) -> Result<bool, StoreError> {
     let text = message.text().to_owned();
     let updated = update(context, id, move |operation, now| {
@@ -247,7 +247,7 @@ pub(crate) async fn open(
     context: &Context,
     id: u64,
     kind: PaymentKind,
-    message: Sentence,
+    message: Message,
     refusal: Option<Refusal>,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
@@ -273,7 +273,7 @@ pub(crate) async fn hold(
     context: &Context,
     id: u64,
     why: Hold,
-    reason: Sentence,
+    reason: Message,
     candidates: Vec<String>,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
@@ -305,7 +305,7 @@ pub(crate) async fn hold_for_word(
     id: u64,
     kind: PaymentKind,
     (reference, word): (String, String),
-    reason: Sentence,
+    reason: Message,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(Hold::OutcomeUnknown, &reason, now);
@@ -323,7 +323,7 @@ pub(crate) async fn hold_vanished(
     context: &Context,
     id: u64,
     kind: PaymentKind,
-    reason: Sentence,
+    reason: Message,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(Hold::OutcomeUnknown, &reason, now);
@@ -342,7 +342,7 @@ pub(crate) async fn release(
     context: &Context,
     id: u64,
     why: Hold,
-    note: Sentence,
+    note: Message,
 ) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         let held_for_that = operation.held.is_some() && operation.held_for == Some(why);
@@ -395,12 +395,12 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             updated_at: now,
             unknown: Map::new(),
         };
-        attempt.say(say!("pay-found-of-before"));
+        attempt.say(msg!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
         // The money lies in the wallet that was paid, whatever wallet the shop has now.
         if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
             let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
-            operation.note(&say!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
+            operation.note(&msg!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
             operation.recipient_hipay_id = account;
             if operation.beneficiary == Beneficiary::Vendor {
                 operation.vendor_hipay_id = account;
@@ -422,7 +422,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.transaction_status = Some(transaction.word.clone());
     attempt.as_of = Some(as_of);
     attempt.updated_at = now;
-    let message = if dismissed { say!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
+    let message = if dismissed { msg!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
     attempt.say(message.clone());
     let refused = transaction.state.is_ended() && !dismissed;
     attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));
@@ -431,12 +431,12 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         return true;
     }
     // From a status that is only payable the payment has to be seen as sent first.
-    let _ = operation.happen(Event::Sending(kind), &say!("pay-found"), now);
+    let _ = operation.happen(Event::Sending(kind), &msg!("pay-found"), now);
     let _ = operation.happen(Event::of_transaction(transaction.state, kind), &message, now);
     let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
     if of_voucher && operation.status == Status::TransferSuccess {
         // The money had moved before Mirakl showed the difference.
-        operation.release(false, &say!("pay-found"), now);
+        operation.release(false, &msg!("pay-found"), now);
     }
     true
 }
@@ -449,7 +449,7 @@ pub(crate) fn take_after_all(
     kind: PaymentKind,
     found: Found,
     now: Timestamp,
-) -> Option<Sentence> {
+) -> Option<Message> {
     let transaction = found.transaction.transaction_id.clone();
     let is_it = |attempt: &Attempt| {
         let by_id = attempt.transaction_id.as_ref() == Some(&transaction);
@@ -466,7 +466,7 @@ pub(crate) fn take_after_all(
         if operation.candidates.contains(&transaction) {
             return None;
         }
-        let message = say!("notice-other-payment", transaction = &transaction, difference);
+        let message = msg!("notice-other-payment", transaction = &transaction, difference);
         operation.candidates.push(transaction);
         operation.hold(if settled { Hold::ExecutedAfterAll } else { Hold::OtherPayment }, &message, now);
         return Some(message);
@@ -477,19 +477,19 @@ pub(crate) fn take_after_all(
         let attempt = attempts.remove(place);
         attempts.push(attempt);
         if kind == PaymentKind::Withdrawal && operation.status == Status::WithdrawCanceled {
-            let _ = operation.happen(Event::RetryAsked, &say!("pay-found"), now);
+            let _ = operation.happen(Event::RetryAsked, &msg!("pay-found"), now);
         }
     }
     take_over(operation, kind, found, now);
     let column = operation.status.column(kind);
     let message = if settled {
-        say!("notice-executed-settled", kind, transaction)
+        msg!("notice-executed-settled", kind, transaction)
     } else if others_live || column != Column::Ok {
-        say!("notice-revived", kind, transaction)
+        msg!("notice-revived", kind, transaction)
     } else {
         let answered = [Hold::Revoked, Hold::TooManyAttempts, Hold::OutcomeUnknown];
         if operation.held.is_some() && operation.held_for.is_some_and(|why| answered.contains(&why)) {
-            operation.release(false, &say!("notice-executed", kind), now);
+            operation.release(false, &msg!("notice-executed", kind), now);
         }
         return None;
     };
@@ -498,23 +498,17 @@ pub(crate) fn take_after_all(
 }
 
 /// Describes what an earlier attempt does not have in common with the payment that is due now.
-fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Sentence> {
+fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Message> {
     if attempt.amount != operation.amount && !operation.may_pay_a_part(kind) {
-        return Some(say!("differs-told-amount", told = attempt.amount, meant = operation.amount));
+        return Some(msg!("differs-told-amount", told = attempt.amount, meant = operation.amount));
     }
     let (account, meant) = (attempt.account, operation.recipient_hipay_id);
-    (account != meant).then(|| say!("differs-account", login = account.to_string(), meant = meant.to_string()))
+    (account != meant).then(|| msg!("differs-account", login = account.to_string(), meant = meant.to_string()))
 }
 
 /// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes
 /// the next one. Where the operation is further on already, it is only held.
-pub(crate) fn take_back(
-    operation: &mut Operation,
-    kind: PaymentKind,
-    found: Found,
-    message: &Sentence,
-    now: Timestamp,
-) {
+pub(crate) fn take_back(operation: &mut Operation, kind: PaymentKind, found: Found, message: &Message, now: Timestamp) {
     let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
     let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
     take_over(operation, kind, found, now);
@@ -544,7 +538,7 @@ pub(crate) fn is_back(operation: &Operation) -> bool {
 
 /// Has an operation begin with its transfer again where that came back as well: a withdrawal by itself would take
 /// what lies in the wallet for other vouchers.
-pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Sentence, now: Timestamp) {
+pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Message, now: Timestamp) {
     if is_back(operation) && operation.happen(Event::Reversed(PaymentKind::Transfer), message, now).is_ok() {
         operation.hold(Hold::Revoked, message, now);
     }
@@ -562,18 +556,18 @@ pub(crate) struct Found {
 }
 
 /// Why a transaction stands where it stands, for people; empty where all is well.
-fn transaction_message(transaction: &Transaction) -> Sentence {
+fn transaction_message(transaction: &Transaction) -> Message {
     if !transaction.state.is_ended() {
-        return Sentence::none();
+        return Message::none();
     }
     let Transaction { transaction_id, word, .. } = transaction;
-    say!("pay-ended", transaction = transaction_id, state = word, reason = reason(transaction))
+    msg!("pay-ended", transaction = transaction_id, state = word, reason = reason(transaction))
 }
 
 /// Why HiPay has not executed it, in its words.
-pub(crate) fn reason(transaction: &Transaction) -> Sentence {
+pub(crate) fn reason(transaction: &Transaction) -> Message {
     let words = &transaction.refusal_reason;
-    if words.is_empty() { say!("no-reason") } else { Sentence::quoting(words) }
+    if words.is_empty() { msg!("no-reason") } else { Message::quoting(words) }
 }
 
 fn attempt_mut<'a>(operation: &'a mut Operation, kind: PaymentKind, reference: &str) -> Option<&'a mut Attempt> {

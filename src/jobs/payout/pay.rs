@@ -17,7 +17,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::remote::{CallError, Rejection};
 use crate::store::StoreError;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How often, at most, a request is sent in one run while nobody knows what became of it.
 const SENDS: u32 = 3;
@@ -156,7 +156,7 @@ impl Paying<'_> {
                 Plan::Begin(number)
                     if may_send && number > MOST_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
                 {
-                    let message = say!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
+                    let message = msg!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
                     return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
                 }
                 Plan::Begin(number) if may_send => {
@@ -168,11 +168,11 @@ impl Paying<'_> {
                     return self.resend(&operation).await;
                 }
                 Plan::Wait(reason) => {
-                    self.run.fail(subject(&operation), say!("pay-not-sent", kind, reason));
+                    self.run.fail(subject(&operation), msg!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
                 Plan::Resend if self.never_arrived(&operation) => {
-                    let message = say!("pay-never-arrived", kind);
+                    let message = msg!("pay-never-arrived", kind);
                     let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
                     let context = self.context;
                     if outcome::never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
@@ -182,12 +182,12 @@ impl Paying<'_> {
                 }
                 Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
                     self.run.count_amount("outcome open", operation.amount);
-                    self.run.warn(&subject(&operation), say!("pay-not-shown", kind));
+                    self.run.warn(&subject(&operation), msg!("pay-not-shown", kind));
                     return Ok(());
                 }
             }
         }
-        self.run.fail(subject(&operation), say!("pay-too-many", kind));
+        self.run.fail(subject(&operation), msg!("pay-too-many", kind));
         Ok(())
     }
 
@@ -238,7 +238,7 @@ impl Paying<'_> {
             if operation.waived.contains(&Hold::LedgerUnread) {
                 return Ok(ByLedger::ToBePaid(operation));
             }
-            let message = say!("pay-ledger-unread", kind, error = &error);
+            let message = msg!("pay-ledger-unread", kind, error = &error);
             outcome::hold(context, id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
             self.run.unanswered(subject(&operation), message);
             return Ok(ByLedger::Done);
@@ -274,14 +274,14 @@ impl Paying<'_> {
                 Ok(ByLedger::ToBeLookedUp(operation))
             }
             LedgerVerdict::NotPaid => {
-                let note = say!("pay-ledger-read-again");
+                let note = msg!("pay-ledger-read-again");
                 let released = outcome::release(context, id, Hold::LedgerUnread, note).await?;
                 let released = released.filter(|operation| operation.held.is_none());
                 Ok(released.map_or(ByLedger::Done, ByLedger::ToBePaid))
             }
             LedgerVerdict::Paid(entry) => {
                 let Some(account) = self.account_paid(&operation, entry).await? else { return Ok(ByLedger::Done) };
-                outcome::release(context, id, Hold::LedgerUnread, say!("pay-ledger-read-again")).await?;
+                outcome::release(context, id, Hold::LedgerUnread, msg!("pay-ledger-read-again")).await?;
                 let attempts = &operation.payment(kind).attempts;
                 let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
                 let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
@@ -290,11 +290,11 @@ impl Paying<'_> {
                 self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Several(found) => {
-                let message = say!("pay-ledger-several", kind, payments = self.described(&found));
+                let message = msg!("pay-ledger-several", kind, payments = self.described(&found));
                 self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Possible(found) => {
-                let message = say!("pay-ledger-possible", kind, payments = self.described(&found));
+                let message = msg!("pay-ledger-possible", kind, payments = self.described(&found));
                 self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| ByLedger::Done)
             }
         }
@@ -308,17 +308,17 @@ impl Paying<'_> {
     }
 
     /// Describes the payments that a person has to look at.
-    fn described(&self, found: &[&LedgerEntry]) -> Sentence {
+    fn described(&self, found: &[&LedgerEntry]) -> Message {
         const MAX_DESCRIBED: usize = 5;
         let described = found.iter().take(MAX_DESCRIBED).map(|entry| ledger::describe(self.context, entry));
-        described.reduce(|one, other| say!("asked-both", one, other)).unwrap_or_default()
+        described.reduce(|one, other| msg!("asked-both", one, other)).unwrap_or_default()
     }
 
     async fn hold_for(
         &self,
         operation: &Operation,
         why: Hold,
-        message: Sentence,
+        message: Message,
         found: &[&LedgerEntry],
     ) -> Result<(), JobError> {
         let candidates = found.iter().map(|entry| entry.transaction_id.clone()).collect();
@@ -419,7 +419,7 @@ impl Paying<'_> {
         let over = |attempt: &Attempt| matches!(attempt.state, AttemptState::Ended | AttemptState::Refused);
         let nothing_live = self.kind == PaymentKind::Transfer && operation.transfer.attempts.iter().all(over);
         let Some(present) = present.filter(|present| nothing_live && *present != former) else { return Ok(operation) };
-        let note = say!("pay-present-account", account = present.to_string(), former = former.to_string());
+        let note = msg!("pay-present-account", account = present.to_string(), former = former.to_string());
         let moved = outcome::update(self.context, operation.id, move |operation, now| {
             if operation.recipient_hipay_id != former || !operation.transfer.attempts.iter().all(over) {
                 return false;
@@ -473,7 +473,7 @@ impl Paying<'_> {
         let Some(attempt) = operation.payment(self.kind).last() else { return Ok(()) };
         if attempt.reference.is_empty() {
             // Not ours, and HiPay would execute each repetition.
-            self.run.fail(subject(operation), say!("pay-not-shown", kind = self.kind));
+            self.run.fail(subject(operation), msg!("pay-not-shown", kind = self.kind));
             return Ok(());
         }
         let open = attempt.state == AttemptState::Sending;
@@ -492,7 +492,7 @@ impl Paying<'_> {
         }
         let Some(operation) = outcome::reopen(self.context, operation.id, self.kind, amended).await? else {
             self.funds.back(amount).await;
-            self.run.warn(&subject(operation), say!("pay-not-shown", kind = self.kind));
+            self.run.warn(&subject(operation), msg!("pay-not-shown", kind = self.kind));
             return Ok(());
         };
         self.send(&operation, uncertain).await
@@ -509,7 +509,7 @@ impl Paying<'_> {
         };
         let reserved = self.reserve_exactly(operation, amount).await?;
         if reserved.is_some() && amount != operation.amount {
-            self.run.warn(&subject(operation), say!("pay-part", amount, whole = operation.amount));
+            self.run.warn(&subject(operation), msg!("pay-part", amount, whole = operation.amount));
         }
         Ok(reserved)
     }
@@ -520,12 +520,12 @@ impl Paying<'_> {
         let (balance, message) = match self.funds.reserve(operation.id, amount).await {
             Ok(Reserved::Yes { balance }) => return Ok(Some(Reservation { amount, balance })),
             Ok(Reserved::Short { balance, free }) if free == balance => {
-                (balance, say!("pay-short", kind, balance, amount))
+                (balance, msg!("pay-short", kind, balance, amount))
             }
-            Ok(Reserved::Short { balance, free }) => (balance, say!("pay-short-promised", kind, balance, free, amount)),
+            Ok(Reserved::Short { balance, free }) => (balance, msg!("pay-short-promised", kind, balance, free, amount)),
             Ok(Reserved::Kept { balance, needed }) => {
                 unready = Some(Unready::MoneyKept);
-                (balance, say!("pay-short-kept", kind, balance, needed))
+                (balance, msg!("pay-short-kept", kind, balance, needed))
             }
             Ok(Reserved::OtherCurrency { balance }) => {
                 return self.no_account(operation, amount, balance).await.map(|()| None);
@@ -548,7 +548,7 @@ impl Paying<'_> {
 
     /// The paying account is in another currency than the payment.
     async fn no_account(&self, operation: &Operation, amount: Amount, balance: Amount) -> Result<(), JobError> {
-        let message = say!("pay-other-currency", kind = self.kind, balance, amount);
+        let message = msg!("pay-other-currency", kind = self.kind, balance, amount);
         outcome::unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
         self.run.count_amount("no account in the currency", amount);
         self.run.fail(subject(operation), message);
@@ -559,7 +559,7 @@ impl Paying<'_> {
         if error.is_credentials() {
             return Err(JobError::Credentials(error.into()));
         }
-        self.run.unanswered(subject(operation), say!("pay-no-balance", kind = self.kind, error));
+        self.run.unanswered(subject(operation), msg!("pay-no-balance", kind = self.kind, error));
         Ok(())
     }
 
@@ -621,7 +621,7 @@ impl Paying<'_> {
         let reason = rejection.sentence.clone();
         outcome::refused(self.context, id, self.kind, reference, rejection, for_funds).await?;
         self.run.count_amount(if for_funds { "insufficient funds" } else { "refused" }, attempt.amount);
-        self.run.fail(subject(operation), say!("pay-refused", kind = self.kind, reason));
+        self.run.fail(subject(operation), msg!("pay-refused", kind = self.kind, reason));
         Ok(())
     }
 
@@ -633,7 +633,7 @@ impl Paying<'_> {
         if error.is_credentials() {
             self.run.abort(JobError::Credentials(error.into()));
         }
-        self.run.unanswered(subject(operation), say!("pay-not-asked", kind = self.kind, error));
+        self.run.unanswered(subject(operation), msg!("pay-not-asked", kind = self.kind, error));
         Ok(())
     }
 
@@ -643,7 +643,7 @@ impl Paying<'_> {
         if error.is_credentials() {
             self.run.abort(JobError::Credentials(error.into()));
         }
-        let message = Sentence::new(how, [("kind", self.kind.into()), ("error", error.into())]);
+        let message = Message::new(how, [("kind", self.kind.into()), ("error", error.into())]);
         outcome::open(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
         self.run.unanswered(subject(operation), message);
         Ok(())
@@ -673,7 +673,7 @@ impl Paying<'_> {
         let dismissed = operation.dismissed.contains(&transaction.transaction_id);
         let ended = transaction.state.is_ended().then(|| {
             let (state, transaction) = (&transaction.word, &transaction.transaction_id);
-            if dismissed { say!("pay-dismissed", transaction) } else { say!("pay-shown-as", kind, state) }
+            if dismissed { msg!("pay-dismissed", transaction) } else { msg!("pay-shown-as", kind, state) }
         });
         let amount = transaction.amount.unwrap_or(operation.amount);
         let Claim { asked_at, number, reference, account } = claim;
@@ -730,7 +730,7 @@ impl Paying<'_> {
     /// Holds the operation, since HiPay calls what had ended by a word that is not known.
     async fn hold_for_word(&self, operation: &Operation, reference: String, word: &str) -> Result<(), JobError> {
         let (id, kind) = (operation.id, self.kind);
-        let message = say!("sync-unknown-word", kind, state = word);
+        let message = msg!("sync-unknown-word", kind, state = word);
         let shown = (reference, word.to_owned());
         outcome::hold_for_word(self.context, id, kind, shown, message.clone()).await?;
         self.run.fail(subject(operation), message);
@@ -743,11 +743,11 @@ impl Paying<'_> {
         operation: &Operation,
         claim: &Claim,
         transaction: &Transaction,
-        difference: Sentence,
+        difference: Message,
     ) -> Result<(), JobError> {
         let transaction = &transaction.transaction_id;
         let candidates = vec![transaction.clone()];
-        let message = say!("pay-other", reference = &claim.reference, transaction, difference);
+        let message = msg!("pay-other", reference = &claim.reference, transaction, difference);
         outcome::hold(self.context, operation.id, Hold::OtherPayment, message.clone(), candidates).await?;
         self.run.critical(subject(operation), message);
         Ok(())
@@ -759,10 +759,10 @@ impl Paying<'_> {
         operation: &Operation,
         claim: &Claim,
         transaction: &Transaction,
-    ) -> Result<Option<Sentence>, CallError> {
+    ) -> Result<Option<Message>, CallError> {
         let reference = &claim.reference;
         if !transaction.reference.is_empty() && transaction.reference != *reference {
-            return Ok(Some(say!("differs-reference", reference = &transaction.reference)));
+            return Ok(Some(msg!("differs-reference", reference = &transaction.reference)));
         }
         let attempts = &operation.payment(self.kind).attempts;
         let meant = attempts.iter().find(|attempt| attempt.reference == *reference).map(|attempt| attempt.amount);
@@ -777,8 +777,8 @@ impl Paying<'_> {
         if !right {
             let meant = meant.filter(|meant| transaction.amount != Some(*meant)).unwrap_or(operation.amount);
             return Ok(Some(match transaction.amount {
-                Some(shown) => say!("differs-amount", shown, meant),
-                None => say!("differs-no-amount", meant),
+                Some(shown) => msg!("differs-amount", shown, meant),
+                None => msg!("differs-no-amount", meant),
             }));
         }
         let login = match self.kind {
@@ -794,7 +794,7 @@ impl Paying<'_> {
         if owner == Some(claim.account) {
             return Ok(None);
         }
-        Ok(Some(say!("differs-account", login, meant = claim.account)))
+        Ok(Some(msg!("differs-account", login, meant = claim.account)))
     }
 
     /// True where `login` is one that we know the operation's wallet by.

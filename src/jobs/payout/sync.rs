@@ -15,7 +15,7 @@ use crate::jobs::payout::pay::{Claim, Paying, subject};
 use crate::jobs::{Context, JobError, Run};
 use crate::remote::hipay::ActingOn;
 use crate::store::{Reader, View};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
 /// because it may still go through.
@@ -128,8 +128,8 @@ async fn sync(
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        if waits(context, run, &operation, &attempt, say!("sync-not-shown")) && may_be_held(&operation) {
-            outcome::hold_vanished(context, operation.id, kind, say!("sync-vanished", kind)).await?;
+        if waits(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
+            outcome::hold_vanished(context, operation.id, kind, msg!("sync-vanished", kind)).await?;
         }
         return Ok(());
     };
@@ -145,12 +145,12 @@ async fn sync(
         TransactionState::Captured => run.count_amount("done", attempt.amount),
         TransactionState::Failed | TransactionState::Canceled => {
             let reason = outcome::reason(&transaction);
-            run.fail(subject(&operation), say!("sync-ended", kind, state = &word, reason));
+            run.fail(subject(&operation), msg!("sync-ended", kind, state = &word, reason));
         }
         TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
         TransactionState::Unknown => {
             run.count_amount("in an unknown state", attempt.amount);
-            run.fail(subject(&operation), say!("sync-unknown-word", kind, state = &word));
+            run.fail(subject(&operation), msg!("sync-unknown-word", kind, state = &word));
         }
     }
     let unknown = transaction.state == TransactionState::Unknown;
@@ -159,16 +159,16 @@ async fn sync(
     let found = Found { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        let too_long = waits(context, run, &operation, &attempt, say!("sync-shown-as", state = &word));
+        let too_long = waits(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
         if too_long && unknown && may_be_held(&operation) {
-            let message = say!("sync-unknown-word", kind, state = word);
+            let message = msg!("sync-unknown-word", kind, state = word);
             let candidates = attempt.transaction_id.iter().cloned().collect();
             outcome::hold(context, operation.id, Hold::OutcomeUnknown, message, candidates).await?;
         }
         return Ok(());
     }
     if operation.held_for == Some(Hold::OutcomeUnknown) {
-        outcome::release(context, operation.id, Hold::OutcomeUnknown, say!("sync-known-again")).await?;
+        outcome::release(context, operation.id, Hold::OutcomeUnknown, msg!("sync-known-again")).await?;
     }
     Ok(())
 }
@@ -180,11 +180,11 @@ fn may_be_held(operation: &Operation) -> bool {
 }
 
 /// Tells a person about a payment that waits for too long. True where it does.
-fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Sentence) -> bool {
+fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
     let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
     if too_long {
         let since = context.calendar().day_of(attempt.intended_at);
-        run.fail(subject(operation), say!("sync-waits", amount = attempt.amount, since, what));
+        run.fail(subject(operation), msg!("sync-waits", amount = attempt.amount, since, what));
     }
     too_long
 }

@@ -19,7 +19,7 @@ use crate::jobs::payout::pay::{Paying, subject};
 use crate::jobs::{Context, JobError, Run};
 use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// What has waited for longer since its cycle is paid before anything newer (rules, section 3).
 const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
         .for_each_concurrent(context.in_hand(), |id| async move {
             let work = |operation: Operation| async move {
                 if unread.contains(&operation.mirakl_id) {
-                    return Err(JobError::Remote(say!("shop-unread")));
+                    return Err(JobError::Remote(msg!("shop-unread")));
                 }
                 transfer(context, run, (funds, ledger, memory), operation).await
             };
@@ -97,11 +97,11 @@ async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Res
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
         outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
         run.count_amount("vendor disabled", operation.amount);
-        run.warn(&subject(operation), say!("not-transferred", reason = message));
+        run.warn(&subject(operation), msg!("not-transferred", reason = message));
         return Ok(false);
     }
     if !operation.amount.is_positive() {
-        outcome::happen(context, operation.id, Event::AmountInvalid, say!("nothing-to-pay")).await?;
+        outcome::happen(context, operation.id, Event::AmountInvalid, msg!("nothing-to-pay")).await?;
         run.count("nothing to pay");
         return Ok(false);
     }
@@ -109,11 +109,11 @@ async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Res
 }
 
 /// Why the voucher's vendor is not to be paid; `None` where it is known and wants to be.
-async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Sentence>, JobError> {
+async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Message>, JobError> {
     let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
     Ok(match vendor {
-        Some(vendor) if vendor.gone => Some(say!("obstacle-gone")),
+        Some(vendor) if vendor.gone => Some(msg!("obstacle-gone")),
         Some(vendor) if vendor.enabled => None,
-        Some(_) | None => Some(say!("obstacle-unknown-or-disabled")),
+        Some(_) | None => Some(msg!("obstacle-unknown-or-disabled")),
     })
 }

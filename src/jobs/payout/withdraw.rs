@@ -20,7 +20,7 @@ use crate::jobs::payout::pay::{Paying, subject};
 use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::hipay::{Account, ActingOn};
 use crate::store::View;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// Withdraws what is payable. One wallet's operations follow each other, so that its balance is
 /// never promised twice; many wallets go on beside each other.
@@ -47,7 +47,7 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
                 let wallet = &wallet;
                 let work = |operation: Operation| async move {
                     if unread.contains(&operation.mirakl_id) {
-                        return Err(JobError::Remote(say!("shop-unread")));
+                        return Err(JobError::Remote(msg!("shop-unread")));
                     }
                     wallet.withdraw(operation).await
                 };
@@ -157,11 +157,11 @@ impl Wallet<'_> {
         let may_send = obstacle.is_none();
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
-            let message = Sentence::new(obstacle.message, []);
+            let message = Message::new(obstacle.message, []);
             if obstacle.event == Event::AccountNotReady {
                 self.run.hold_back(subject(&operation), message.clone());
             } else {
-                self.run.warn(&subject(&operation), say!("not-withdrawn", reason = &message));
+                self.run.warn(&subject(&operation), msg!("not-withdrawn", reason = &message));
             }
             match obstacle.unready {
                 Some(why) => outcome::unready(self.context, operation.id, why, message).await?,

@@ -11,7 +11,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::{BankStatus, NewBankInfo};
 use crate::remote::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
 use crate::store::View;
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// HiPay's number for a proof of bank account.
 const BANK_DOCUMENT: u32 = 6;
@@ -127,7 +127,7 @@ async fn follow(
 
 /// HiPay has validated the bank details, and payments are blocked in Mirakl for another reason.
 pub(crate) fn blocked_by_others() -> Warning {
-    Warning::new(Trouble::BlockedByOthers, say!("notice-bank-valid-blocked").text())
+    Warning::new(Trouble::BlockedByOthers, msg!("notice-bank-valid-blocked").text())
 }
 
 async fn register(

@@ -15,7 +15,7 @@ use crate::jobs::vendor::wallet_search::WalletSearch;
 use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// Shops dealt with together: Mirakl gives the documents of this many in one call.
 const CHUNK: usize = 50;
@@ -28,15 +28,15 @@ pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
     }
     if setup.lacks_process_field() {
         // No shop could say that it wants to be paid: all would be taken for disabled.
-        return Err(JobError::Remote(say!("vendors-no-field")));
+        return Err(JobError::Remote(msg!("vendors-no-field")));
     }
     let listed_at = context.clock.now();
     let shops = shops(context, run, since).await?;
     if context.mirakl.refuses_domains() {
-        run.warn(&Subject::default(), say!("vendors-no-domains"));
+        run.warn(&Subject::default(), msg!("vendors-no-domains"));
     }
     if !shops.iter().any(|shop| shop.wants_hipay) && read_setup(context, true).await?.lacks_process_field() {
-        return Err(JobError::Remote(say!("vendors-no-field")));
+        return Err(JobError::Remote(msg!("vendors-no-field")));
     }
     run.stage("shops", shops.len());
     let search = WalletSearch::new(context, run);
@@ -95,7 +95,7 @@ async fn process(
         }
         Err(error) if error.is_credentials() => return Err(error.into()),
         Err(error) => {
-            run.fail(Subject::default(), say!("vendors-no-documents", error = &error));
+            run.fail(Subject::default(), msg!("vendors-no-documents", error = &error));
             None
         }
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::jobs::{Context, JobError};
 use crate::remote::mirakl::PROCESS_FIELD;
 use crate::store::View;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 const DOCUMENT: &str = "mirakl_setup";
 
@@ -36,12 +36,12 @@ impl Setup {
     }
 
     /// What is missing, each with the mend.
-    pub fn missing(&self, needed_types: &[String]) -> Vec<Sentence> {
+    pub fn missing(&self, needed_types: &[String]) -> Vec<Message> {
         let mut missing = Vec::new();
         match self.process_field.as_deref() {
-            None => missing.push(say!("setup-no-field", field = PROCESS_FIELD)),
+            None => missing.push(msg!("setup-no-field", field = PROCESS_FIELD)),
             Some(kind) if !kind.is_empty() && kind != "BOOLEAN" => {
-                missing.push(say!("setup-wrong-field", field = PROCESS_FIELD, kind));
+                missing.push(msg!("setup-wrong-field", field = PROCESS_FIELD, kind));
             }
             Some(_) => {}
         }
@@ -53,7 +53,7 @@ impl Setup {
             // A family that is absent as a whole is not missed where the other is there.
             let excused = family.is_some_and(|family| some_family && !family_present(family));
             if !present(code) && !excused {
-                missing.push(say!("setup-no-document-type", code));
+                missing.push(msg!("setup-no-document-type", code));
             }
         }
         missing

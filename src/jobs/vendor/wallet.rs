@@ -9,7 +9,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn, NewAccount};
 use crate::remote::mirakl::Shop;
 use crate::store::{StoreError, View};
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 
 /// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`
 /// with the reason among the warnings.
@@ -296,7 +296,7 @@ async fn keep(
     }
 }
 
-fn not_settled(reason: &Sentence, said: Option<Refusal>) -> Warning {
+fn not_settled(reason: &Message, said: Option<Refusal>) -> Warning {
     let message = format!("the wallet could not be settled: {reason}");
     Warning::new(Trouble::WalletNotSettled, message).because(reason, said)
 }

@@ -9,7 +9,7 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn, GroupMember};
 use crate::remote::mirakl::Shop;
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// The search of one run: the merchant group's list is read once, when the first wallet is looked for.
 pub(crate) struct WalletSearch<'a> {
@@ -56,10 +56,10 @@ impl<'a> WalletSearch<'a> {
             Err(error) if error.is_credentials() => return Err(error.into()),
             // HiPay does not give it to us: what else is known has to do.
             Err(error @ CallError::Rejected(_)) => {
-                self.run.warn(&Subject::default(), say!("wallets-no-group", error = &error));
+                self.run.warn(&Subject::default(), msg!("wallets-no-group", error = &error));
                 Vec::new()
             }
-            Err(error) => return Err(JobError::Remote(say!("wallets-group-unread", error = &error))),
+            Err(error) => return Err(JobError::Remote(msg!("wallets-group-unread", error = &error))),
         };
         let mut by_shop: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         for member in members {

@@ -11,7 +11,7 @@ use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Sentence, asker, say};
+use crate::text::message::{Message, asker, msg};
 
 /// A number of operations and their sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -54,9 +54,9 @@ pub struct WalletChange {
     pub from_former: Moved,
 }
 
-impl From<&WalletChange> for Sentence {
+impl From<&WalletChange> for Message {
     fn from(change: &WalletChange) -> Self {
-        say!(
+        msg!(
             "wallet-set",
             shop = change.mirakl_id,
             wallet = change.hipay_id.to_string(),
@@ -79,29 +79,29 @@ pub async fn set_wallet(
 ) -> Result<WalletChange, JobError> {
     let reason = reason.trim().to_owned();
     if reason.is_empty() {
-        return Err(JobError::Refused(say!("wallet-set-no-reason")));
+        return Err(JobError::Refused(msg!("wallet-set-no-reason")));
     }
     if context.config.is_own_account(hipay_id) {
-        return Err(JobError::Refused(say!("wallet-set-own", wallet = hipay_id.to_string())));
+        return Err(JobError::Refused(msg!("wallet-set-own", wallet = hipay_id.to_string())));
     }
     let _turn = context.vendor_turns.take(mirakl_id, &context.inbox).await;
     let Some(known) = read_vendor(context, mirakl_id).await? else {
-        return Err(JobError::Refused(say!("wallet-set-no-vendor", shop = mirakl_id)));
+        return Err(JobError::Refused(msg!("wallet-set-no-vendor", shop = mirakl_id)));
     };
     if known.hipay_id == Some(hipay_id) {
-        return Err(JobError::Refused(say!("wallet-set-same", shop = mirakl_id, wallet = hipay_id.to_string())));
+        return Err(JobError::Refused(msg!("wallet-set-same", shop = mirakl_id, wallet = hipay_id.to_string())));
     }
     let account = match context.hipay.account(ActingOn::Wallet(hipay_id)).await {
         Err(CallError::Rejected(_)) => None,
         other => other?,
     };
     let Some(account) = account.filter(|account| account.hipay_id == hipay_id) else {
-        return Err(JobError::Refused(say!("wallet-set-unknown", wallet = hipay_id.to_string())));
+        return Err(JobError::Refused(msg!("wallet-set-unknown", wallet = hipay_id.to_string())));
     };
     let now = context.clock.now();
     let former = known.hipay_id;
     let note =
-        say!("wallet-set-note", person = asker(asked_by), wallet = hipay_id.to_string(), reason = reason.clone());
+        msg!("wallet-set-note", person = asker(asked_by), wallet = hipay_id.to_string(), reason = reason.clone());
     let story = note.clone();
     let changed = context.store.write(move |writer: &mut Writer<'_>| {
         let mut vendor = writer.get::<Vendor>(&mirakl_id)?.unwrap_or(known);
@@ -144,7 +144,7 @@ pub async fn set_wallet(
     });
     let change = match changed.await {
         Err(StoreError::Conflict { holder, .. }) => {
-            return Err(JobError::Refused(say!("wallet-set-taken", wallet = hipay_id.to_string(), holder)));
+            return Err(JobError::Refused(msg!("wallet-set-taken", wallet = hipay_id.to_string(), holder)));
         }
         other => other?,
     };

@@ -20,7 +20,7 @@ use crate::domain::refusal::Refusal;
 use crate::platform::secret::Secret;
 use crate::remote::multipart::Multipart;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 pub use identification::{Identification, KnownDocument};
 pub use types::*;
@@ -107,7 +107,7 @@ impl HiPay {
         form.field("entity", &self.entity);
         let request = || self.post("/user-account/is-available", ActingOn::Technical, &form);
         let answer = self.remote.read(JSON_LIMIT, request, decode::<wire::AvailableAnswer>).await?;
-        answer.is_available.flag().ok_or_else(|| CallError::unknown(say!("hipay-email-unsaid")))
+        answer.is_available.flag().ok_or_else(|| CallError::unknown(msg!("hipay-email-unsaid")))
     }
 
     /// Creates a wallet.
@@ -124,7 +124,7 @@ impl HiPay {
         let request = || self.post("/user-account", ActingOn::Technical, &form);
         let judge = |answer| {
             let created = decode::<wire::CreatedAnswer>(answer)?.created();
-            created.ok_or_else(|| CallError::unknown(say!("hipay-account-without-id")))
+            created.ok_or_else(|| CallError::unknown(msg!("hipay-account-without-id")))
         };
         self.remote.change(JSON_LIMIT, request, judge).await
     }
@@ -134,7 +134,7 @@ impl HiPay {
         let request = || self.request(Method::GET, "/user-account", on);
         let judge = |answer| {
             let account = decode::<wire::AccountAnswer>(answer)?.account();
-            account.ok_or_else(|| CallError::unknown(say!("hipay-no-account-id")))
+            account.ok_or_else(|| CallError::unknown(msg!("hipay-no-account-id")))
         };
         match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(account) => Ok(Some(account)),
@@ -167,7 +167,7 @@ impl HiPay {
         let request = || self.request(Method::GET, "/user-account/balance", on);
         let judge = |answer| {
             let wallet = decode::<wire::BalanceAnswer>(answer)?.wallet();
-            wallet.ok_or_else(|| CallError::unknown(say!("hipay-no-balance")))
+            wallet.ok_or_else(|| CallError::unknown(msg!("hipay-no-balance")))
         };
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
@@ -178,7 +178,7 @@ impl HiPay {
         let request = || self.request(Method::GET, &path, ActingOn::Wallet(hipay_id));
         let judge = |answer| {
             let bank = decode::<wire::BankAnswer>(answer)?.bank_info();
-            bank.ok_or_else(|| CallError::unknown(say!("hipay-no-bank-status")))
+            bank.ok_or_else(|| CallError::unknown(msg!("hipay-no-bank-status")))
         };
         let on = ActingOn::Wallet(hipay_id);
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
@@ -242,7 +242,7 @@ impl HiPay {
                 PaymentKind::Withdrawal => decode::<wire::WithdrawalAnswer>(answer)?.transaction_public_id,
             };
             let id = id.text().map(str::to_owned);
-            id.ok_or_else(|| CallError::unknown(say!("hipay-no-transaction")))
+            id.ok_or_else(|| CallError::unknown(msg!("hipay-no-transaction")))
         };
         self.confirmed(on, self.remote.change(JSON_LIMIT, request, judge).await).await
     }
@@ -263,7 +263,7 @@ impl HiPay {
         let request = || self.request(Method::GET, &path, on);
         let judge = |answer| {
             let transaction = decode::<wire::TransactionAnswer>(answer)?.transaction();
-            transaction.map_err(|reason| CallError::unknown(say!("hipay-transaction-unusable", reason)))
+            transaction.map_err(|reason| CallError::unknown(msg!("hipay-transaction-unusable", reason)))
         };
         match self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await {
             Ok(transaction) => Ok(Some(transaction)),
@@ -290,7 +290,7 @@ impl HiPay {
         let request = || self.request(Method::GET, "/transaction", on).query(&query);
         let judge = |answer| {
             let page = decode::<wire::TransactionsAnswer>(answer)?.page();
-            page.map_err(|reason| CallError::unknown(say!("hipay-transactions-unusable", reason)))
+            page.map_err(|reason| CallError::unknown(msg!("hipay-transactions-unusable", reason)))
         };
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
@@ -330,7 +330,7 @@ impl HiPay {
                 http_status: NO_ACCESS,
                 code: Some(i64::from(NO_ACCESS)),
                 detail: None,
-                sentence: say!("hipay-no-access", error = &error),
+                sentence: msg!("hipay-no-access", error = &error),
                 words: error.refusal().unwrap_or_default().words,
             })),
             Err(own) if own.is_credentials() => Err(error),
@@ -383,7 +383,7 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
         return Err(match answer.status {
             401 => refused(401, None, &wire::Envelope::default()),
             // A gateway's own page: whatever it says, it does not speak for the payment behind it.
-            _ => CallError::unknown(say!("hipay-no-answer", answer = answer.describe())),
+            _ => CallError::unknown(msg!("hipay-no-answer", answer = answer.describe())),
         });
     };
     match envelope.code.integer() {
@@ -404,7 +404,7 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
         }
         // Not HiPay's own word, whoever it is that answered.
         None | Some(0) if answer.status != 401 => {
-            Err(CallError::unknown(say!("hipay-no-code", answer = answer.describe())))
+            Err(CallError::unknown(msg!("hipay-no-code", answer = answer.describe())))
         }
         code => Err(refused(answer.status, code.filter(|code| *code != 0), &envelope)),
     }
@@ -433,23 +433,23 @@ fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallErr
 }
 
 /// What happened, in our words and in HiPay's.
-fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Sentence {
+fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Message {
     let detail = envelope.error_code_detail.integer();
     let numbers = match (code, detail) {
-        (Some(code), Some(detail)) => say!("hipay-numbers-detail", code, detail),
-        (Some(code), None) => say!("hipay-numbers", code),
-        (None, Some(detail)) => say!("hipay-numbers-http-detail", status, detail),
-        (None, None) => say!("hipay-numbers-http", status),
+        (Some(code), Some(detail)) => msg!("hipay-numbers-detail", code, detail),
+        (Some(code), None) => msg!("hipay-numbers", code),
+        (None, Some(detail)) => msg!("hipay-numbers-http-detail", status, detail),
+        (None, None) => msg!("hipay-numbers-http", status),
     };
     let ours = detail
         .and_then(refusal::detail_sentence)
         .or_else(|| refusal::code_sentence(code.unwrap_or_else(|| i64::from(status))))
-        .unwrap_or_else(|| say!("hipay-refused"));
+        .unwrap_or_else(|| msg!("hipay-refused"));
     let theirs = words(envelope);
     if theirs.is_empty() {
-        say!("hipay-said", what = ours, numbers)
+        msg!("hipay-said", what = ours, numbers)
     } else {
-        say!("hipay-said-words", what = ours, numbers, words = theirs)
+        msg!("hipay-said-words", what = ours, numbers, words = theirs)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The codes are those of HiPay's description and of its guides.
 
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 
 /// Every documented `code` of an answer (and HTTP status, where an answer has no code) with the one that
 /// it means.
@@ -27,14 +27,14 @@ const CODES: [(i64, i64); 14] = [
 const DETAILS: [i64; 13] = [4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009, 4010, 4012, 4013, 4014, 4015];
 
 /// What an answer's `code` (or its HTTP status where there is none) means.
-pub(super) fn code_sentence(code: i64) -> Option<Sentence> {
+pub(super) fn code_sentence(code: i64) -> Option<Message> {
     let (_, meant) = CODES.into_iter().find(|(known, _)| *known == code)?;
-    Some(Sentence::new(&format!("hipay-code-{meant}"), []))
+    Some(Message::new(&format!("hipay-code-{meant}"), []))
 }
 
 /// What an `error_code_detail` of a refused withdrawal means, and the mend.
-pub(super) fn detail_sentence(detail: i64) -> Option<Sentence> {
-    DETAILS.contains(&detail).then(|| Sentence::new(&format!("hipay-detail-{detail}"), []))
+pub(super) fn detail_sentence(detail: i64) -> Option<Message> {
+    DETAILS.contains(&detail).then(|| Message::new(&format!("hipay-detail-{detail}"), []))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::domain::ledger::is_feeding;
 use crate::domain::money::{Amount, Currency};
 use crate::platform::secret::Secret;
 use crate::remote::lenient::Scalar;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 /// What every answer has.
 #[derive(Deserialize, Default)]
@@ -211,11 +211,11 @@ pub(super) struct TransactionAnswer {
 }
 
 impl TransactionAnswer {
-    pub(super) fn transaction(self) -> Result<Transaction, Sentence> {
-        let missing = |field: &str| say!("row-lacks", field);
+    pub(super) fn transaction(self) -> Result<Transaction, Message> {
+        let missing = |field: &str| msg!("row-lacks", field);
         let word = self.transaction_status.text().ok_or_else(|| missing("transaction_status"))?.to_owned();
         let amount = match self.currency.text().map(Currency::from_code) {
-            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| Sentence::from(&error))?,
+            Some(Ok(currency)) => self.amount.computed_amount(currency).map_err(|error| Message::from(&error))?,
             Some(Err(error)) => return Err((&error).into()),
             None => None,
         };
@@ -261,7 +261,7 @@ pub(super) struct TransactionsAnswer {
 
 impl TransactionsAnswer {
     /// The items: objects with the names of a single transaction, or ids.
-    pub(super) fn page(self) -> Result<TransactionsPage, Sentence> {
+    pub(super) fn page(self) -> Result<TransactionsPage, Message> {
         let items = self.transactions_list.iter().map(|raw| listed(raw)).collect::<Result<_, _>>()?;
         Ok(TransactionsPage { items, total: self.nb_result.count().and_then(|total| usize::try_from(total).ok()) })
     }
@@ -269,17 +269,17 @@ impl TransactionsAnswer {
 
 /// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id. What only
 /// brings money has no reference of ours.
-fn listed(raw: &RawValue) -> Result<ListedTransaction, Sentence> {
+fn listed(raw: &RawValue) -> Result<ListedTransaction, Message> {
     let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()) else {
         let id = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
-        return id.text().map(|id| ListedTransaction::Id(id.to_owned())).ok_or_else(|| say!("row-lacks", field = "id"));
+        return id.text().map(|id| ListedTransaction::Id(id.to_owned())).ok_or_else(|| msg!("row-lacks", field = "id"));
     };
     let has = |key: &str| object.contains_key(key);
     let has_all = ["transaction_status", "amount", "currency"].into_iter().all(has);
     let row: TransactionAnswer =
-        serde_json::from_str(raw.get()).map_err(|_| say!("row-lacks", field = "transaction_id"))?;
+        serde_json::from_str(raw.get()).map_err(|_| msg!("row-lacks", field = "transaction_id"))?;
     let Some(id) = row.transaction_id.text().map(str::to_owned) else {
-        return Err(say!("row-lacks", field = "transaction_id"));
+        return Err(msg!("row-lacks", field = "transaction_id"));
     };
     Ok(match row.transaction() {
         Ok(whole) if has_all && (has("merchant_reference") || is_feeding(&whole.kind)) => {

@@ -22,40 +22,40 @@ use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
 use crate::platform::secret::Secret;
 use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 pub use types::*;
 pub(crate) use wire::PROCESS_FIELD;
 
 /// A row of a page that cannot be used; the other rows can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Sentence::from(self))]
+#[error("{}", Message::from(self))]
 pub struct Unreadable {
     /// What it was to be: shop, document, voucher.
     pub what: &'static str,
     /// Its id, where that could be read.
     pub id: Option<String>,
     /// What is wrong with it.
-    pub reason: Sentence,
+    pub reason: Message,
 }
 
 impl Unreadable {
-    fn new(what: &'static str, id: Option<String>, reason: Sentence) -> Self {
+    fn new(what: &'static str, id: Option<String>, reason: Message) -> Self {
         Self { what, id, reason }
     }
 
     fn row(what: &'static str, row: &RawValue, error: &serde_json::Error) -> Self {
-        let reason = say!("row-unreadable", bytes = row.get().len()).detailed(error);
+        let reason = msg!("row-unreadable", bytes = row.get().len()).detailed(error);
         Self { what, id: None, reason }
     }
 }
 
-impl From<&Unreadable> for Sentence {
+impl From<&Unreadable> for Message {
     fn from(Unreadable { what, id, reason }: &Unreadable) -> Self {
         let what = Self::new(&format!("row-{what}"), []);
         match id {
-            Some(id) => say!("row", what, id, reason),
-            None => say!("row-without-number", what, reason),
+            Some(id) => msg!("row", what, id, reason),
+            None => msg!("row-without-number", what, reason),
         }
     }
 }
@@ -219,7 +219,7 @@ impl Mirakl {
         let query = [("document_ids", document_id.to_string())];
         let answer = self.fetch(DOCUMENT_LIMIT, "/api/shops/documents/download", &query, judge).await?;
         if answer.content_type == "text/html" || answer.body.is_empty() {
-            return Err(CallError::unknown(say!("mirakl-no-file", answer = answer.describe())));
+            return Err(CallError::unknown(msg!("mirakl-no-file", answer = answer.describe())));
         }
         Ok(answer.body)
     }
@@ -299,14 +299,14 @@ impl Mirakl {
         let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
         match returns.shop_returns.into_iter().find_map(|shop| shop.shop_error) {
             None if updated => Ok(()),
-            None => Err(CallError::unknown(say!("mirakl-change-unsaid"))),
+            None => Err(CallError::unknown(msg!("mirakl-change-unsaid"))),
             Some(error) => {
                 let words = wire::sentence(&error.errors);
                 Err(CallError::Rejected(Rejection {
                     http_status: answer.status,
                     code: None,
                     detail: None,
-                    sentence: say!("mirakl-change-refused", words = &words),
+                    sentence: msg!("mirakl-change-refused", words = &words),
                     words,
                 }))
             }
@@ -368,7 +368,7 @@ impl Mirakl {
         let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret.expose())];
         let request = || self.remote.client().post(auth_url).form(&form);
         let answer: wire::TokenAnswer = self.remote.read(JSON_LIMIT, request, |answer| decode(&judge(answer)?)).await?;
-        let access = answer.access_token.text().ok_or_else(|| CallError::unknown(say!("mirakl-no-token")))?;
+        let access = answer.access_token.text().ok_or_else(|| CallError::unknown(msg!("mirakl-no-token")))?;
         let lifetime = Duration::from_secs(answer.expires_in.count().unwrap_or(3_600).min(86_400));
         let until = Instant::now() + lifetime.saturating_sub(TOKEN_MARGIN);
         let header = format!("Bearer {access}");
@@ -388,10 +388,10 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     }
     let said = serde_json::from_slice::<wire::ErrorAnswer>(&answer.body).unwrap_or_default().sentence();
     let words = said.clone();
-    let said = if said.is_empty() { answer.describe() } else { Sentence::quoting(said) };
+    let said = if said.is_empty() { answer.describe() } else { Message::quoting(said) };
     let sentence = match answer.status {
-        401 => say!("mirakl-credentials", said),
-        status => say!("mirakl-refused", status, said),
+        401 => msg!("mirakl-credentials", said),
+        status => msg!("mirakl-refused", status, said),
     };
     Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence, words }))
 }

@@ -10,7 +10,7 @@ use super::{Listing, Mirakl, Unreadable, wire};
 use crate::domain::voucher::ListedVoucher;
 use crate::remote::CallError;
 use crate::remote::lenient::Scalar;
-use crate::text::message::say;
+use crate::text::message::msg;
 
 /// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
 /// that contradict each other are both seen.
@@ -29,7 +29,7 @@ pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing
             Entry::Vacant(place) => drop(place.insert(row)),
             Entry::Occupied(mut place) => {
                 let (one, other) = (place.get().voucher.vendor_amount, row.voucher.vendor_amount);
-                let reason = say!("row-twice", shop = row.voucher.shop_id, other = one, one = other);
+                let reason = msg!("row-twice", shop = row.voucher.shop_id, other = one, one = other);
                 place.get_mut().unusable = Some(reason);
             }
         }
@@ -96,7 +96,7 @@ impl Mirakl {
             let settled = previous.as_ref() == Some(&seen);
             if settled && offset < counted {
                 // The list stands still and is shorter than Mirakl says: somebody has to know.
-                let reason = say!("rows-missing", counted, path, shown = offset);
+                let reason = msg!("rows-missing", counted, path, shown = offset);
                 unreadable.push(Unreadable::new("list", None, reason));
             }
             if whole || settled {
@@ -104,7 +104,7 @@ impl Mirakl {
             }
             previous = Some(seen);
         }
-        Err(CallError::unknown(say!("mirakl-list-changing", path)))
+        Err(CallError::unknown(msg!("mirakl-list-changing", path)))
     }
 
     /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
@@ -127,6 +127,6 @@ impl Mirakl {
             };
             query = vec![limit.clone(), ("page_token", token.to_owned())];
         }
-        Err(CallError::unknown(say!("mirakl-list-endless")))
+        Err(CallError::unknown(msg!("mirakl-list-endless")))
     }
 }

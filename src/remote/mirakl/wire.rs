@@ -9,7 +9,7 @@ use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
 use crate::remote::lenient::Scalar;
-use crate::text::message::{Sentence, say};
+use crate::text::message::{Message, msg};
 
 #[derive(Deserialize)]
 pub(super) struct ShopsPage {
@@ -240,7 +240,7 @@ pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
     let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("shop", row, &error))?;
     let shop_id =
-        read.shop_id.id().ok_or_else(|| Unreadable::new("shop", None, say!("row-lacks", field = "shop_id")))?;
+        read.shop_id.id().ok_or_else(|| Unreadable::new("shop", None, msg!("row-lacks", field = "shop_id")))?;
     let contact = read.contact_informations.unwrap_or_default();
     let pro = read.pro_details.unwrap_or_default();
     let fields = read.shop_additional_fields.unwrap_or_default();
@@ -303,7 +303,7 @@ pub(super) fn document(row: &RawValue) -> Result<ShopDocument, Unreadable> {
             document_type: read.kind.text().or(read.type_code.text()).unwrap_or_default().to_owned(),
             file_name: read.file_name.text_or_empty(),
         }),
-        (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), say!("row-no-ids"))),
+        (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), msg!("row-no-ids"))),
     }
 }
 
@@ -442,7 +442,7 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, Unreadable>
 /// A row without a number or a shop is unreadable; one whose amounts make no sense can still be recognised.
 fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
-    let missing = |field: &str| Unreadable::new("voucher", id.clone(), say!("row-lacks", field));
+    let missing = |field: &str| Unreadable::new("voucher", id.clone(), msg!("row-lacks", field));
     let number = parts.number.clone().ok_or_else(|| missing("number"))?;
     let shop_id = parts.shop_id.ok_or_else(|| missing("shop_id"))?;
     let (amounts, unusable) = match amounts(&parts) {
@@ -467,15 +467,15 @@ fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
 }
 
 /// The vendor's amount and the operator's.
-fn amounts(parts: &VoucherParts) -> Result<(Amount, Amount), Sentence> {
-    let missing = |field: &str| say!("row-lacks", field);
+fn amounts(parts: &VoucherParts) -> Result<(Amount, Amount), Message> {
+    let missing = |field: &str| msg!("row-lacks", field);
     if parts.lacks_amounts {
-        return Err(say!("row-no-amount"));
+        return Err(msg!("row-no-amount"));
     }
     let code = parts.currency.text().ok_or_else(|| missing("currency_iso_code"))?;
-    let currency = Currency::from_code(code).map_err(|error| Sentence::from(&error))?;
+    let currency = Currency::from_code(code).map_err(|error| Message::from(&error))?;
     let amount = |scalar: &Scalar, field: &str| {
-        scalar.amount(currency).map_err(|error| say!("row-wrong", field, error = &error))
+        scalar.amount(currency).map_err(|error| msg!("row-wrong", field, error = &error))
     };
     let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
     let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;

@@ -22,7 +22,7 @@ use crate::domain::operation::OperationChoice;
 use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
 use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
 use crate::store::View;
-use crate::text::message::say;
+use crate::text::message::msg;
 use crate::update::Installer;
 
 /// How long a request may be, in bytes.
@@ -197,7 +197,7 @@ impl Conversation {
                 let looked = tokio::select! {
                     looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
                     // The remotes may be slow to answer.
-                    () = self.stop.cancelled() => Err(JobError::Remote(say!("service-stops"))),
+                    () = self.stop.cancelled() => Err(JobError::Remote(msg!("service-stops"))),
                 };
                 let event = match looked {
                     Ok(findings) => Event::Findings { findings: findings.0 },
@@ -236,7 +236,7 @@ impl Conversation {
         self.say(&Event::Queued { batch: id, behind, joined }).await?;
 
         let mut live = scheduler.live();
-        let mut told = Told::default();
+        let mut told = ProgressCursor::default();
         let mut asker = pin!(wants_a_stop(reader));
         let (mut listening, mut next_look) = (true, Instant::now());
         loop {
@@ -286,13 +286,13 @@ impl Conversation {
         }
     }
 
-    async fn ended(&mut self, told: &mut Told, ending: &Ending) -> io::Result<()> {
+    async fn ended(&mut self, told: &mut ProgressCursor, ending: &Ending) -> io::Result<()> {
         self.progress(told, &ending.stages).await?;
         let error = ending.error.as_ref().map(Trouble::from);
         self.say(&Event::Ended { record: Box::new(ending.record.clone()), error }).await
     }
 
-    async fn progress(&mut self, told: &mut Told, stages: &[Stage]) -> io::Result<()> {
+    async fn progress(&mut self, told: &mut ProgressCursor, stages: &[Stage]) -> io::Result<()> {
         for event in told.news(stages) {
             self.say(&event).await?;
         }
@@ -338,12 +338,12 @@ fn understand(line: &[u8]) -> Result<Ask, Trouble> {
 
 /// What an asker has been told of a batch's progress.
 #[derive(Default)]
-struct Told {
+struct ProgressCursor {
     stages: usize,
     done: u64,
 }
 
-impl Told {
+impl ProgressCursor {
     /// What is new in `stages`.
     fn news(&mut self, stages: &[Stage]) -> Vec<Event> {
         let mut news = Vec::new();

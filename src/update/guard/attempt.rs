@@ -13,7 +13,7 @@ use super::place::digest_at;
 use super::verify::refused_in;
 use super::{Event, Guard};
 use crate::platform::release;
-use crate::update::channel::{Said, Told};
+use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::insistence::Insistence;
 use crate::update::running;
 use crate::update::story::{Outcome, Reason, Step, name_of};
@@ -103,8 +103,8 @@ impl Guard {
                 (self.plan.say)(&format!("what is left of the update cannot be removed: {error}"));
             }
         }
-        self.tell(&Told::Undrain);
-        self.tell(&Told::Known { known: self.known() });
+        self.tell(&GuardMessage::Undrain);
+        self.tell(&GuardMessage::Known { known: self.known() });
     }
 
     /// The steps that change nothing.
@@ -145,20 +145,20 @@ impl Guard {
 
         self.step(journal, Step::BackUp)?;
         self.place.hold_room().map_err(|error| refused_in(&self.plan.state, &error))?;
-        self.tell(&Told::BackUp);
+        self.tell(&GuardMessage::BackUp);
         let late = Reason::new("backup_late", "the copy of the store took longer than 15 minutes");
         self.answer(BACKED_UP_WITHIN, late, |said| {
-            let Said::BackedUp { problem } = said else { return None };
+            let WorkerMessage::BackedUp { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("no copy of the store could be made: {problem}");
             Some(Err(Reason::new("backup", sentence).with("problem", problem)))
         })?;
 
         self.step(journal, Step::Drain)?;
-        self.tell(&Told::Drain);
+        self.tell(&GuardMessage::Drain);
         let late = Reason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
         self.answer(DRAINED_WITHIN, late, |said| {
-            let Said::Drained { problem } = said else { return None };
+            let WorkerMessage::Drained { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("what is in hand does not come to a safe point: {problem}; update again later");
             Some(Err(Reason::new("drain", sentence).with("problem", problem)))
@@ -187,7 +187,7 @@ impl Guard {
 
     /// Ends the worker, in good order where it can.
     pub(super) fn end_worker(&mut self) -> io::Result<()> {
-        self.tell(&Told::Stop { at_once: false });
+        self.tell(&GuardMessage::Stop { at_once: false });
         let mut deadline = Instant::now().checked_add(ENDED_WITHIN);
         let mut is_to_stop = false;
         while self.worker.is_some() {
@@ -199,9 +199,9 @@ impl Guard {
                 }
                 Event::Stop => {
                     is_to_stop = true;
-                    self.tell(&Told::Stop { at_once: true });
+                    self.tell(&GuardMessage::Stop { at_once: true });
                 }
-                Event::Hangup | Event::Said(..) => {}
+                Event::Hangup | Event::WorkerMessage(..) => {}
             }
         }
         if is_to_stop {
@@ -216,7 +216,7 @@ impl Guard {
         journal.takes(step);
         let state = journal.state;
         self.place.write(journal, state).map_err(|error| refused_in(&self.plan.state, &error))?;
-        self.tell(&Told::Known { known: self.known() });
+        self.tell(&GuardMessage::Known { known: self.known() });
         Ok(())
     }
 
@@ -225,12 +225,12 @@ impl Guard {
         &mut self,
         within: Duration,
         late: Reason,
-        mut pick: impl FnMut(&Said) -> Option<Result<T, Reason>>,
+        mut pick: impl FnMut(&WorkerMessage) -> Option<Result<T, Reason>>,
     ) -> Result<T, Halt> {
         let deadline = Instant::now().checked_add(within);
         loop {
             match self.next(deadline)? {
-                Event::Said(said, _) => {
+                Event::WorkerMessage(said, _) => {
                     if let Some(picked) = pick(&said) {
                         return picked.map_err(Halt::Failed);
                     }

@@ -17,7 +17,7 @@ use super::Plan;
 use super::closing::close_apart;
 use super::signalling::send_signal;
 use crate::platform::os::User;
-use crate::update::channel::{Channel, Said, Told, is_sealed};
+use crate::update::channel::{Channel, GuardMessage, WorkerMessage, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
 /// Keeps what the service manager says to the guard from a process of the guard's, and has that run as
@@ -44,16 +44,16 @@ pub enum Ended {
 }
 
 /// What a message costs us, where one that only says something costs 1.
-fn effort_of(said: &Said) -> u32 {
+fn effort_of(said: &WorkerMessage) -> u32 {
     match said {
-        Said::Update { .. } | Said::Return { .. } => 40,
-        Said::Configure => 10,
-        Said::Ready { .. }
-        | Said::Alive
-        | Said::BackedUp { .. }
-        | Said::Drained { .. }
-        | Said::Probed { .. }
-        | Said::Unknown => 1,
+        WorkerMessage::Update { .. } | WorkerMessage::Return { .. } => 40,
+        WorkerMessage::Configure => 10,
+        WorkerMessage::Ready { .. }
+        | WorkerMessage::Alive
+        | WorkerMessage::BackedUp { .. }
+        | WorkerMessage::Drained { .. }
+        | WorkerMessage::Probed { .. }
+        | WorkerMessage::Unknown => 1,
     }
 }
 
@@ -200,7 +200,7 @@ impl Child {
     }
 
     /// Tells it something, with files, without waiting. Whether it can still hear is seen by its end.
-    pub(super) fn send(&self, told: &Told, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn send(&self, told: &GuardMessage, files: &[BorrowedFd<'_>]) -> io::Result<()> {
         match self.channel.as_ref().map(|channel| channel.send_at_once(told, files)) {
             Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
@@ -209,15 +209,15 @@ impl Child {
 
     /// Tells it something that it will also see in another way if it does not hear it. One that does not read is not
     /// waited for: it is ended where it is to stop.
-    pub(super) fn tell(&self, told: &Told) {
-        if self.send(told, &[]).is_err() && matches!(told, Told::Stop { .. }) {
+    pub(super) fn tell(&self, told: &GuardMessage) {
+        if self.send(told, &[]).is_err() && matches!(told, GuardMessage::Stop { .. }) {
             let _ = send_signal(self.process, Signal::KILL, self.user);
         }
     }
 
     /// What it has said, if anything; does not wait. One that says more than it has a reason to is heard no more: what
     /// else there is to do must not wait for its end.
-    pub(super) fn hear(&mut self) -> io::Result<Option<(Said, Option<OwnedFd>)>> {
+    pub(super) fn hear(&mut self) -> io::Result<Option<(WorkerMessage, Option<OwnedFd>)>> {
         loop {
             let Some(channel) = self.channel.as_ref().filter(|_| !self.says_too_much()) else { return Ok(None) };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
@@ -227,14 +227,14 @@ impl Child {
                 Ok(0) => return Ok(None),
                 other => other?,
             };
-            match channel.receive_anything::<Said>() {
+            match channel.receive_anything::<WorkerMessage>() {
                 Ok(Some((said, files))) => {
                     self.count(said.as_ref().map_or(1, effort_of));
                     let file = self.sealed_of(files);
                     // Rubbish from the process that talks to the network is passed over.
                     let Ok(said) = said else { continue };
                     self.heard_at = Instant::now();
-                    if matches!(said, Said::Ready { .. }) {
+                    if matches!(said, WorkerMessage::Ready { .. }) {
                         self.ready_at = Some(self.heard_at);
                     }
                     return Ok(Some((said, file)));

@@ -15,7 +15,7 @@ use crate::update::channel::Channel;
 
 /// What is said to the guard that takes over; the files come with it, in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Said {
+struct WorkerMessage {
     /// The worker's process, where there is one. Its channel and its output come with it.
     #[serde(default)]
     worker: Option<i32>,
@@ -24,7 +24,7 @@ struct Said {
 /// What the guard before this one has left: the lock, the listening socket, and the worker.
 #[derive(Debug)]
 pub struct Handover {
-    said: Said,
+    said: WorkerMessage,
     files: VecDeque<OwnedFd>,
 }
 
@@ -33,7 +33,7 @@ impl Handover {
     /// there was one.
     pub fn take() -> io::Result<Self> {
         let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
-        let received = channel.receive::<Said>()?;
+        let received = channel.receive::<WorkerMessage>()?;
         let (said, files) = received.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         Ok(Self { said, files })
     }
@@ -56,7 +56,7 @@ impl Guard {
     pub(super) fn exec(&mut self) -> io::Error {
         let handed = Channel::pair().and_then(|(ours, theirs)| {
             let mut files: Vec<BorrowedFd<'_>> = vec![self.plan.lock.as_fd(), self.plan.listener.as_fd()];
-            let mut said = Said::default();
+            let mut said = WorkerMessage::default();
             if let Some((process, of_worker)) = self.worker.as_ref().and_then(Child::handed_over) {
                 said.worker = Some(process);
                 files.extend(of_worker);

@@ -39,7 +39,7 @@ use rustix::net::listen;
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::Pid;
 
-use super::channel::{MAX_KNOWN, Said, Told, is_sealed};
+use super::channel::{GuardMessage, MAX_KNOWN, WorkerMessage, is_sealed};
 use super::story::{Known, Past, Reason};
 use crate::config;
 use crate::platform::os::User;
@@ -124,7 +124,7 @@ enum Event {
     /// Log files have been moved away.
     Hangup,
     /// The worker has said something; a file may have come with it.
-    Said(Said, Option<OwnedFd>),
+    WorkerMessage(WorkerMessage, Option<OwnedFd>),
     /// The worker has ended.
     Ended(Ended),
     /// The time has come that was waited for.
@@ -182,26 +182,28 @@ impl Guard {
                     self.manager.stopping();
                     match &mut self.worker {
                         Some(worker) if stops > 2 => worker.kill(),
-                        Some(worker) => worker.tell(&Told::Stop { at_once: stops > 1 }),
+                        Some(worker) => worker.tell(&GuardMessage::Stop { at_once: stops > 1 }),
                         None => return Ok(Ended::Code(0)),
                     }
                     // Longer than a worker gives itself.
                     start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOPPED_WITHIN));
                 }
                 Event::Hangup => self.hang_up(),
-                Event::Said(Said::Ready { .. }, _) => {
+                Event::WorkerMessage(WorkerMessage::Ready { .. }, _) => {
                     was_ready = true;
                     self.manager.ready();
                 }
-                Event::Said(Said::Update { version, asked_by, insists }, Some(file)) if stops == 0 => {
+                Event::WorkerMessage(WorkerMessage::Update { version, asked_by, insists }, Some(file))
+                    if stops == 0 =>
+                {
                     let package = Package::Release { version, file: File::from(file) };
                     self.update(Wish { package, asked_by, insists })?;
                 }
-                Event::Said(Said::Configure, Some(file)) => self.configure(&File::from(file)),
-                Event::Said(Said::Return { asked_by }, _) if stops == 0 => {
+                Event::WorkerMessage(WorkerMessage::Configure, Some(file)) => self.configure(&File::from(file)),
+                Event::WorkerMessage(WorkerMessage::Return { asked_by }, _) if stops == 0 => {
                     self.update(Wish { package: Package::Previous, asked_by, insists: true })?;
                 }
-                Event::Said(..) => {}
+                Event::WorkerMessage(..) => {}
                 Event::Ended(ended) => {
                     let served = self.worker.take().and_then(|worker| worker.served());
                     if stops == 0 && self.plan.setting_up && ended == Ended::Code(0) {
@@ -286,7 +288,7 @@ impl Guard {
         let credentials = handed_over.iter().map(|(key, _)| key.clone()).collect();
         let (known, keeps_settings) =
             (self.known(), self.plan.settings_file.as_ref().is_some_and(SettingsFile::is_ours));
-        if let Err(error) = worker.send(&Told::Start { trial, known, credentials, keeps_settings }, &files) {
+        if let Err(error) = worker.send(&GuardMessage::Start { trial, known, credentials, keeps_settings }, &files) {
             // Its end is seen like any other.
             (self.plan.say)(&format!("the worker cannot be told to start: {error}"));
             worker.kill();
@@ -322,10 +324,10 @@ impl Guard {
                 (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
             }
         };
-        self.tell(&Told::Configured { problem, refused });
+        self.tell(&GuardMessage::Configured { problem, refused });
     }
 
-    fn tell(&self, told: &Told) {
+    fn tell(&self, told: &GuardMessage) {
         if let Some(worker) = &self.worker {
             worker.tell(told);
         }
@@ -359,7 +361,7 @@ impl Guard {
                 // something between the two looks.
                 let ended = worker.ended()?;
                 if let Some((said, file)) = worker.hear()? {
-                    return Ok(Event::Said(said, file));
+                    return Ok(Event::WorkerMessage(said, file));
                 }
                 if let Some(ended) = ended {
                     worker.pass_on();

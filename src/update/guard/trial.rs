@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::attempt::Halt;
 use super::journal::{Journal, State};
 use super::{Event, Guard};
-use crate::update::channel::{Said, Told};
+use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::story::{Outcome, Reason, Step};
 
 /// How long the answer to a probe may take.
@@ -29,7 +29,7 @@ impl Guard {
         }
         journal.takes(Step::GuardTrial);
         self.place.write(&mut journal, State::GuardTrial)?;
-        self.tell(&Told::Known { known: self.known() });
+        self.tell(&GuardMessage::Known { known: self.known() });
         let error = self.exec();
         let sentence = format!("the new guard cannot be started: {error}");
         self.roll_back(journal, Reason::new("guard", sentence).with("error", error))
@@ -47,11 +47,11 @@ impl Guard {
         match tried {
             Ok(()) => {
                 self.place.write(&mut journal, State::Committed)?;
-                self.tell(&Told::Commit);
+                self.tell(&GuardMessage::Commit);
                 self.manager.ready();
                 self.place.close(&journal, Outcome::Committed)?;
                 (self.plan.say)(&format!("updated from {} to {}", journal.old.version, journal.new.version));
-                self.tell(&Told::Known { known: self.known() });
+                self.tell(&GuardMessage::Known { known: self.known() });
                 Ok(())
             }
             Err(Halt::Failed(reason)) => {
@@ -70,7 +70,7 @@ impl Guard {
         let seconds = self.plan.ready.as_secs();
         let late = Reason::new("not_ready", format!("the new release was not ready within {seconds} seconds"));
         self.answer(self.plan.ready, late.with("seconds", seconds), |said| {
-            let Said::Ready { version } = said else { return None };
+            let WorkerMessage::Ready { version } = said else { return None };
             Some(if *version == wanted { Ok(()) } else { Err(other_version(version, &wanted)) })
         })?;
         self.manager.ready();
@@ -86,10 +86,10 @@ impl Guard {
 
     /// Asks the worker how it is: what it says of its store, and what it answers over HTTP.
     fn probe(&mut self, nth: u32, wanted: &str) -> Result<(), Halt> {
-        self.tell(&Told::Probe { nth });
+        self.tell(&GuardMessage::Probe { nth });
         let late = Reason::new("no_answer", "the new release did not say within 10 seconds how it is");
         self.answer(PROBED_WITHIN, late, |said| {
-            let Said::Probed { nth: answered, version, problem } = said else { return None };
+            let WorkerMessage::Probed { nth: answered, version, problem } = said else { return None };
             if *answered != nth {
                 return None;
             }

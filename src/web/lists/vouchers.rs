@@ -15,7 +15,7 @@ use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
 use crate::store::{Listing, StoreError, View};
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 use crate::web::problem::Problem;
 
 /// Which vouchers.
@@ -141,7 +141,7 @@ impl Filter for VoucherFilter {
             date,
             state,
             cycle: Some(record.cycle_date).filter(|_| state != VoucherState::OutsideCycles),
-            reason: record.held.as_ref().map(|held| Sentence::from(held).text().to_owned()),
+            reason: record.held.as_ref().map(|held| Message::from(held).text().to_owned()),
             actor: record.held.as_ref().map(|held| explain_voucher(held).by().name().to_owned()),
             released: record.released,
             mirakl_id: voucher.shop_id,

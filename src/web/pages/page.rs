@@ -16,7 +16,7 @@ use crate::config::Role;
 use crate::domain::explanation::Explanation;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Column, PaymentKind};
-use crate::text::message::{self, Said};
+use crate::text::message::{self, StoredMessage};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
@@ -119,7 +119,7 @@ impl Page {
     }
 
     /// What a record says: its English text, or the same in the reader's language.
-    pub(super) fn say(&self, english: &str, said: Option<&Said>) -> String {
+    pub(super) fn say(&self, english: &str, said: Option<&StoredMessage>) -> String {
         message::in_words(english, said, self.texts)
     }
 
@@ -144,8 +144,8 @@ impl Page {
     }
 
     /// What happened and what to do, in this language.
-    pub(super) fn told(&self, explanations: Vec<Explanation>) -> Vec<Told> {
-        let told = |one: Explanation| Told {
+    pub(super) fn told(&self, explanations: Vec<Explanation>) -> Vec<ExplanationView> {
+        let told = |one: Explanation| ExplanationView {
             what: one.what(self.texts),
             mend: one.mend(self.texts),
             actor: one.actor(self.texts),
@@ -264,7 +264,7 @@ fn beginning(text: &str, characters: usize) -> Option<String> {
 }
 
 /// An explanation in words.
-pub(super) struct Told {
+pub(super) struct ExplanationView {
     /// What happened.
     pub(super) what: String,
     /// What to do about it.

@@ -19,7 +19,7 @@ use crate::admin::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id
 use crate::config::{ConfigErrors, Draft};
 use crate::domain::session::is_same;
 use crate::platform::secret::Secret;
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 use crate::web::auth::comes_from_elsewhere;
 use crate::web::cookies::cookies;
 use crate::web::peer::{came_through_a_proxy, names_this_machine};
@@ -290,7 +290,7 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
             can_forget: asked.kind == Kind::Secret && asked.optional && typed.is_some(),
             elsewhere: known
                 .and_then(|known| known.elsewhere.as_ref())
-                .map(|source| Sentence::from(source).in_words(page.texts())),
+                .map(|source| Message::from(source).in_words(page.texts())),
             problem: of_key(asked.key),
             suggestions: asked.suggestions,
         }
@@ -301,7 +301,7 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
     let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();
     let is_asked = |key: &str| all_asked().any(|asked| asked.key == key);
     let others = mistakes.iter().filter(|mistake| !mistake.key.as_deref().is_some_and(is_asked));
-    problems.extend(others.map(|mistake| Sentence::from(mistake).in_words(page.texts())));
+    problems.extend(others.map(|mistake| Message::from(mistake).in_words(page.texts())));
     let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();
     let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     show(status, &Questions { page, sections, problems, findings })

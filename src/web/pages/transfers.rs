@@ -7,7 +7,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::choices::{Offered, offered};
-use super::page::{Page, Rows, Told, show};
+use super::page::{ExplanationView, Page, Rows, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
@@ -103,7 +103,7 @@ struct OperationPage {
     transfer: (PaymentKind, Column),
     withdrawal: (PaymentKind, Column),
     vendor: Option<Vendor>,
-    told: Vec<Told>,
+    told: Vec<ExplanationView>,
     can_be_retried: bool,
     choices: Vec<Offered>,
     events: Vec<Event>,
@@ -243,7 +243,7 @@ impl Transfers {
         tone(&column) == "bad"
     }
 
-    fn told(&self, operation: &Operation) -> Vec<Told> {
+    fn told(&self, operation: &Operation) -> Vec<ExplanationView> {
         self.page.told(explain(operation))
     }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Page, Told, show};
+use super::page::{ExplanationView, Page, show};
 use super::{logs, notifications, transfers, vendors};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::inbox::Notification;
@@ -26,7 +26,7 @@ struct VendorPage {
     page: Page,
     vendor: Vendor,
     /// What stands between the vendor and its money.
-    reasons: Vec<Told>,
+    reasons: Vec<ExplanationView>,
     operations: Vec<Operation>,
     notifications: Vec<Notification>,
     lines: Vec<LogLine>,

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{Page, Rows, Told, show};
+use super::page::{ExplanationView, Page, Rows, show};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
@@ -34,7 +34,7 @@ struct Vendors {
 /// A vendor, and what is wrong with it.
 struct Row {
     item: VendorItem,
-    told: Vec<Told>,
+    told: Vec<ExplanationView>,
 }
 
 impl Row {

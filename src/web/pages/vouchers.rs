@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::page::{Page, Rows, Told, show};
+use super::page::{ExplanationView, Page, Rows, show};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::operation::Operation;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
@@ -67,7 +67,7 @@ impl Vouchers {
         tone(record.state())
     }
 
-    fn told(&self, record: &VoucherRecord) -> Vec<Told> {
+    fn told(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
         self.page.told(record.held.iter().map(explain_voucher).collect())
     }
 
@@ -94,7 +94,7 @@ struct VoucherPage {
     page: Page,
     record: VoucherRecord,
     operations: Vec<Operation>,
-    told: Vec<Told>,
+    told: Vec<ExplanationView>,
     choices: Vec<OfferedChoice>,
 }
 

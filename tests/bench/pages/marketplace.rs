@@ -7,7 +7,7 @@ use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
 use cashout::domain::vendor::{Trouble, Vendor, Warning};
 use cashout::jobs::{BatchRecord, Command};
 use cashout::logs::LogLine;
-use cashout::text::message::Sentence;
+use cashout::text::message::Message;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Map, json};
 
@@ -86,7 +86,7 @@ pub(super) fn operation(nth: u64, size: &Size) -> Operation {
     let born = moment(nth, size.operations);
     let mut operation = lived_since(nth, shop_of(nth, size), born, end);
     if let Some(event) = last {
-        let message = Sentence::quoting("HiPay refused it (3): the account has been closed by its holder");
+        let message = Message::quoting("HiPay refused it (3): the account has been closed by its holder");
         operation.happen(event, &message, operation.updated_at + SignedDuration::from_mins(5)).unwrap();
     }
     // A cycle every ten days.
@@ -204,7 +204,7 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
     let shop = shop_of(nth, size);
     let subject = if of_wallet { transaction_of(nth.div_euclid(2)) } else { reference_of(nth.div_euclid(2) + 1) };
     let kind = PaymentKind::Transfer;
-    let (message, said) = Sentence::new("notice-executed", [("kind", kind.into())]).into_parts();
+    let (message, said) = Message::new("notice-executed", [("kind", kind.into())]).into_parts();
     Notification {
         id: nth,
         kind: if of_wallet { NotificationKind::Wallet } else { NotificationKind::Payment },

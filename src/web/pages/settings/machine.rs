@@ -15,7 +15,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::scheduler::NextRun;
 use crate::store::{self, StoreError};
-use crate::text::message::Sentence;
+use crate::text::message::Message;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -107,7 +107,7 @@ pub(in crate::web::pages) async fn remotes(State(web): State<Web>, page: Page) -
     );
     let remote = |name, address: &str, trouble| Remote { name, address: address.to_owned(), trouble };
     let silent = || Some(page.t("remote-silent"));
-    let told = |error: &CallError| Some(Sentence::from(error).in_words(page.texts()));
+    let told = |error: &CallError| Some(Message::from(error).in_words(page.texts()));
     let remotes = [
         remote(
             "Mirakl",

@@ -16,7 +16,7 @@ use crate::jobs::{BatchRecord, Context};
 use crate::store::{Listing, Query, Reader, StoreError, View};
 
 /// What the demo has to show.
-pub(super) struct Told {
+pub(super) struct DemoReport {
     pub(super) cycle: Cycle,
     pub(super) batches: Vec<BatchRecord>,
     /// Status, number of operations, their amounts.
@@ -61,7 +61,7 @@ pub(super) async fn look(context: &Context) -> Result<Looked, StoreError> {
     context.store.reading(look).await
 }
 
-pub(super) fn tell(told: &Told, arguments: &DemoArgs, took: Duration, json: bool) -> Result<(), Failed> {
+pub(super) fn tell(told: &DemoReport, arguments: &DemoArgs, took: Duration, json: bool) -> Result<(), Failed> {
     if json {
         return print_json(&as_json(told));
     }
@@ -114,7 +114,7 @@ pub(super) fn tell(told: &Told, arguments: &DemoArgs, took: Duration, json: bool
     )
 }
 
-fn as_json(told: &Told) -> serde_json::Value {
+fn as_json(told: &DemoReport) -> serde_json::Value {
     let statuses: Vec<_> = told
         .statuses
         .iter()

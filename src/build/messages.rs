@@ -1,0 +1,129 @@
+//! Reads the texts of every language and writes down which messages there are, each with the names of its arguments.
+//! The build fails where the languages differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
+use fluent_syntax::parser;
+
+/// Each message with the names of its arguments.
+type Messages = BTreeMap<String, BTreeSet<String>>;
+
+/// The languages, as their folders and constants are named.
+const LANGUAGES: [(&str, &str); 2] = [("en", "ENGLISH"), ("fr", "FRENCH")];
+
+/// Writes `messages.rs` into the folder of the build. An error says which message to mend.
+pub(crate) fn compile() -> Result<(), String> {
+    let mut code = String::new();
+    let mut all: Vec<Messages> = Vec::new();
+    for (folder, constant) in LANGUAGES {
+        let files = files(&Path::new("ui/locales").join(folder));
+        all.push(read(&files)?);
+        let paths = files
+            .iter()
+            .map(|file| format!("include_str!(\"{}\"),", std::path::absolute(file).unwrap_or_default().display()));
+        let _ = writeln!(code, "const {constant}: &[&str] = &[{}];", paths.collect::<String>());
+    }
+    if let [english, french] = all.as_slice() {
+        for (key, names) in english {
+            if french.get(key) != Some(names) {
+                return Err(format!("the message {key} is not in French with the arguments {names:?}"));
+            }
+        }
+        if let Some(key) = french.keys().find(|key| !english.contains_key(*key)) {
+            return Err(format!("the message {key} is in French alone"));
+        }
+        let entries =
+            english.iter().map(|(key, names)| format!("({key:?}, &{names:?}),").replace('{', "[").replace('}', "]"));
+        let _ = writeln!(code, "const MESSAGES: &[(&str, &[&str])] = &[{}];", entries.collect::<String>());
+    }
+    let place = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("messages.rs");
+    std::fs::write(&place, code).map_err(|error| format!("{}: {error}", place.display()))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+    let mut files: Vec<PathBuf> = entries.unwrap_or_default();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "ftl"));
+    files.sort();
+    files
+}
+
+/// Reads all messages of a language. An error names a file that is not valid Fluent, or a name that is there twice.
+fn read(files: &[PathBuf]) -> Result<Messages, String> {
+    let mut messages = Messages::new();
+    let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let resource = parser::parse(text.as_str());
+        let resource = resource.map_err(|(_, errors)| format!("{}: {errors:?}", file.display()))?;
+        for entry in resource.body {
+            let Entry::Message(message) = entry else { continue };
+            let mut found = Found::default();
+            if let Some(value) = &message.value {
+                found.pattern(value);
+            }
+            let name = message.id.name.to_owned();
+            references.insert(name.clone(), found.references);
+            if messages.insert(name, found.arguments).is_some() {
+                return Err(format!("{}: {} is there twice", file.display(), message.id.name));
+            }
+        }
+    }
+    // A message that stands in another brings its arguments along.
+    for (name, references) in references {
+        for reference in references {
+            let arguments = messages.get(&reference).cloned();
+            let arguments = arguments.ok_or_else(|| format!("{name} names {reference}, which is no message"))?;
+            messages.entry(name.clone()).or_default().extend(arguments);
+        }
+    }
+    Ok(messages)
+}
+
+/// The names in a text: of arguments, and of other messages.
+#[derive(Default)]
+struct Found {
+    arguments: BTreeSet<String>,
+    references: BTreeSet<String>,
+}
+
+impl Found {
+    fn pattern(&mut self, pattern: &Pattern<&str>) {
+        for element in &pattern.elements {
+            if let PatternElement::Placeable { expression } = element {
+                self.expression(expression);
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression<&str>) {
+        match expression {
+            Expression::Inline(inline) => self.inline(inline),
+            Expression::Select { selector, variants } => {
+                self.inline(selector);
+                for variant in variants {
+                    self.pattern(&variant.value);
+                }
+            }
+        }
+    }
+
+    fn inline(&mut self, inline: &InlineExpression<&str>) {
+        match inline {
+            InlineExpression::VariableReference { id } => drop(self.arguments.insert(id.name.to_owned())),
+            InlineExpression::MessageReference { id, .. } => drop(self.references.insert(id.name.to_owned())),
+            InlineExpression::Placeable { expression } => self.expression(expression),
+            InlineExpression::FunctionReference { arguments, .. } => {
+                for argument in &arguments.positional {
+                    self.inline(argument);
+                }
+            }
+            InlineExpression::StringLiteral { .. }
+            | InlineExpression::NumberLiteral { .. }
+            | InlineExpression::TermReference { .. } => {}
+        }
+    }
+}
