@@ -27,6 +27,7 @@ use crate::platform::metrics;
 use crate::remote::Manners;
 use crate::scheduler::Scheduler;
 use crate::store::StoreError;
+use crate::text::message::msg;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Readiness, TlsError, Web};
@@ -116,7 +117,7 @@ impl Appliance {
             .behind(context.gate.clone());
         tasks.spawn(mailer.run(stop.clone()));
         tasks.spawn(jobs::make_digests(context.clone(), settings.clone(), stop.clone()));
-        let readiness = Readiness::waiting_for("starting");
+        let readiness = Readiness::waiting_for(msg!("problem-starting"));
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
@@ -191,7 +192,7 @@ impl Appliance {
     /// The orderly stop: nothing new is begun, requests finish, batches come to a safe point, and
     /// the store is closed. Returns when that is done.
     pub async fn stop(self) -> Result<(), StoreError> {
-        self.web.readiness.unready("stopping");
+        self.web.readiness.unready(msg!("problem-ending"));
         if let Err(error) = monitor::end(&self.web.context).await {
             tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
         }

@@ -195,7 +195,7 @@ mod tests {
             for text in code.split('"') {
                 let name: String =
                     text.chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '-').collect();
-                let is_family = name.ends_with('-') && text[name.len()..].starts_with('{');
+                let is_family = name.ends_with('-') && text.get(name.len()..).is_some_and(|rest| rest.starts_with('{'));
                 if is_family || name.len() == text.len() {
                     if ["=> ", "word("].iter().any(|call| before.ends_with(call)) {
                         named.insert(format!("{name}-"));

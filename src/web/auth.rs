@@ -18,6 +18,7 @@ use super::{Peer, Web};
 use crate::config::Role;
 use crate::domain::session::Session;
 use crate::platform::secret::Secret;
+use crate::text::message::msg;
 
 /// The header in which a page's script shows the page's token.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
@@ -58,7 +59,7 @@ impl Caller {
         let Some(session) = self.session() else { return Ok(String::new()) };
         session::csrf_token(session).map_err(|error| {
             tracing::error!(action = "web", "{error}");
-            Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-sign-in-store", []).again_after(30)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-sign-in-store")).again_after(30)
         })
     }
 
@@ -74,10 +75,7 @@ impl Caller {
     fn must_be_operator(&self) -> Result<(), Problem> {
         match self.role {
             Role::Operator => Ok(()),
-            Role::Viewer => {
-                let person = [("person", self.name.clone())];
-                Err(Problem::told(StatusCode::FORBIDDEN, "problem-viewer", person))
-            }
+            Role::Viewer => Err(Problem::new(StatusCode::FORBIDDEN, msg!("problem-viewer", person = &self.name))),
         }
     }
 }
@@ -122,19 +120,13 @@ fn may_ask(caller: &Caller, method: &Method, headers: &HeaderMap) -> Result<(), 
     }
     let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).unwrap_or_default();
     if !caller.is_from_own_page(token) {
-        let title = "nothing was changed: this takes the header X-CSRF-Token with the token of a page; load the page \
-                     again and repeat it";
-        return Err(Problem::new(StatusCode::FORBIDDEN, title));
+        return Err(Problem::new(StatusCode::FORBIDDEN, msg!("problem-no-page-token")));
     }
     caller.must_be_operator()
 }
 
 fn nobody() -> Response {
-    let mut refused = Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "sign in with the header 'Authorization: Bearer' and the token of dashboard.apiToken, or to the dashboard",
-    )
-    .into_response();
+    let mut refused = Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-sign-in")).into_response();
     refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     refused
 }
@@ -195,7 +187,7 @@ pub fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
 
 /// What somebody's browser asks for, but not the person in front of it.
 pub(super) fn forged() -> Problem {
-    Problem::told(StatusCode::FORBIDDEN, "problem-not-of-page", [])
+    Problem::new(StatusCode::FORBIDDEN, msg!("problem-not-of-page"))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -203,7 +195,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         // Whoever gets here without having been let in is behind no door: a defect, and no entry.
-        let missing = || Problem::new(StatusCode::UNAUTHORIZED, "nobody has signed in");
+        let missing = || Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-not-signed-in"));
         parts.extensions.get::<Self>().cloned().ok_or_else(missing)
     }
 }

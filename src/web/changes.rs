@@ -70,7 +70,7 @@ pub(super) async fn apply(
     });
     let changed = changing
         .await
-        .map_err(|_| Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-stopping", []).again_after(30))?
+        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-stopping")).again_after(30))?
         .map_err(|error| problem(&error))?;
     tracing::info!(severity = "NOTICE", action = "settings", "{caller} changed {names}");
     if names.contains("github.token") {
@@ -82,18 +82,17 @@ pub(super) async fn apply(
 fn problem(error: &WriteBackError) -> Problem {
     let shown = |path: &Path| path.display().to_string();
     match error {
-        WriteBackError::UnknownKey(_) => Problem::new(StatusCode::BAD_REQUEST, error.to_string()),
+        WriteBackError::UnknownKey(key) => Problem::new(StatusCode::BAD_REQUEST, msg!("problem-no-setting", key)),
         WriteBackError::Invalid(mistakes) => {
             let mistakes = ("mistakes", Message::from(mistakes).into());
-            Problem::saying(StatusCode::BAD_REQUEST, Message::worded(error.to_string(), "problem-invalid", [mistakes]))
+            Problem::new(StatusCode::BAD_REQUEST, Message::worded(error.to_string(), "problem-invalid", [mistakes]))
         }
         WriteBackError::SetElsewhere { key, source_of_value } => {
             let sentence = msg!("problem-set-elsewhere", key, source = source_of_value);
-            Problem::saying(StatusCode::CONFLICT, sentence)
+            Problem::new(StatusCode::CONFLICT, sentence)
         }
         WriteBackError::Layout { path, key } => {
-            let values = [("path", shown(path)), ("key", key.clone())];
-            Problem::told(StatusCode::CONFLICT, "problem-layout", values)
+            Problem::new(StatusCode::CONFLICT, msg!("problem-layout", path = shown(path), key))
         }
         WriteBackError::NotWritable { path, cause, mend } => {
             let id = match mend {
@@ -103,7 +102,7 @@ fn problem(error: &WriteBackError) -> Problem {
             };
             let folder = shown(path.parent().unwrap_or(path));
             let values = [("path", shown(path).into()), ("cause", told(cause).into()), ("folder", folder.into())];
-            Problem::saying(StatusCode::SERVICE_UNAVAILABLE, Message::new(id, values)).again_after(60)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, Message::new(id, values)).again_after(60)
         }
     }
 }

@@ -36,6 +36,7 @@ use super::problem::Problem;
 use super::tls::Certificate;
 use crate::platform::gate::Gate;
 use crate::platform::os;
+use crate::text::message::msg;
 
 /// How long a connection that was just accepted may take to ask for something while we stop.
 const ASKED_WITHIN: Duration = Duration::from_millis(500);
@@ -335,7 +336,7 @@ async fn is_late(connection: &Connection, within: Duration) {
 }
 
 fn late() -> Response {
-    let mut answer = Problem::told(StatusCode::REQUEST_TIMEOUT, "problem-slow", []).into_response();
+    let mut answer = Problem::new(StatusCode::REQUEST_TIMEOUT, msg!("problem-slow")).into_response();
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }

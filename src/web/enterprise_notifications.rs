@@ -18,6 +18,7 @@ use crate::domain::payment::transaction_reference;
 use crate::domain::settlement::settlement_reference;
 use crate::jobs;
 use crate::remote::hipay::payment_signature::{PaymentSignature, SignatureError};
+use crate::text::message::msg;
 
 /// The header that a notification is signed in.
 pub(super) const SIGNATURE: &str = "x-allopass-signature";
@@ -51,9 +52,9 @@ impl FromRequest<Web> for Signed {
                 .map_err(refused)?;
         let body = Bytes::from_request(request, web).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a notification has at most 64 KiB")
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, msg!("problem-notification-size"))
             }
-            status => Problem::new(status, "the body could not be received"),
+            status => Problem::new(status, msg!("problem-broken-body")),
         })?;
         signature.check(&body).map_err(refused)?;
         Ok(Self(body))
@@ -64,7 +65,7 @@ impl FromRequest<Web> for Signed {
 /// and we cannot read is kept too, and told in the log: answered with an error it would be lost.
 async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusCode, Problem> {
     if body.trim_ascii().is_empty() {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is empty"));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-empty-body")));
     }
     let text = enterprise::masked_text(&body);
     let (kind, read) = match enterprise::read(&text) {
@@ -126,6 +127,6 @@ impl Refusals {
         } else {
             told.untold = told.untold.saturating_add(1);
         }
-        Problem::new(StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
+        Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-signature"))
     }
 }

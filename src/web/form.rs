@@ -1,5 +1,6 @@
 //! Forms of the pages: read only where the page that they stand on was the person's own.
 
+use crate::text::message::msg;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{StatusCode, header};
@@ -27,12 +28,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let title = "a form comes as application/x-www-form-urlencoded";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, title));
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, msg!("problem-form")));
         }
         let header = parts.headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).map(ToOwned::to_owned);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+        let body = body.map_err(|rejection| {
+            Problem::new(rejection.status(), msg!("problem-body", reason = rejection.body_text()))
+        })?;
 
         let mut token = header;
         let mut fields = form_urlencoded::Serializer::new(String::new());
@@ -50,6 +52,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
         let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(fields.as_bytes()));
         serde_path_to_error::deserialize(fields)
             .map(Self)
-            .map_err(|error| Problem::saying(StatusCode::UNPROCESSABLE_ENTITY, misread(&error.to_string(), &[])))
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, misread(&error.to_string(), &[])))
     }
 }

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 use crate::domain::session::network_of;
+use crate::text::message::msg;
 
 /// Number of wrong tokens from one address within [`WITHIN`] that are answered 401.
 const MAX_WRONG: u64 = 100;
@@ -76,7 +77,7 @@ impl Guesses {
             return Ok(false);
         }
         let left = WITHIN.saturating_sub(now.saturating_duration_since(one.since)).as_secs().saturating_add(1);
-        let problem = Problem::told(StatusCode::TOO_MANY_REQUESTS, "problem-wrong-tokens", []);
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, msg!("problem-wrong-tokens"));
         Err(problem.again_after(u32::try_from(left).unwrap_or(60)))
     }
 }

@@ -1,5 +1,6 @@
 //! Is the process alive, and can it do its work?
 
+use crate::text::message::{Message, msg};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
@@ -12,12 +13,12 @@ use super::problem::Problem;
 
 /// Whether work is taken on, and why not. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<Mutex<Option<String>>>);
+pub struct Readiness(Arc<Mutex<Option<Message>>>);
 
 impl Readiness {
     /// Not ready yet, because of `reason`.
-    pub fn waiting_for(reason: &str) -> Self {
-        Self(Arc::new(Mutex::new(Some(reason.to_owned()))))
+    pub fn waiting_for(reason: Message) -> Self {
+        Self(Arc::new(Mutex::new(Some(reason))))
     }
 
     /// From now on work is taken on.
@@ -26,16 +27,16 @@ impl Readiness {
     }
 
     /// From now on it is not, because of `reason`.
-    pub fn unready(&self, reason: &str) {
-        self.set(Some(reason.to_owned()));
+    pub fn unready(&self, reason: Message) {
+        self.set(Some(reason));
     }
 
     /// Why no work is taken on; `None` where it is.
-    pub fn reason(&self) -> Option<String> {
+    pub fn reason(&self) -> Option<Message> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, reason: Option<String>) {
+    fn set(&self, reason: Option<Message>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
@@ -51,7 +52,7 @@ pub(super) async fn ready(State(web): State<Web>) -> Result<Response, Problem> {
         return Err(Problem::unavailable(reason, 5));
     }
     if !web.scheduler.is_at_work() {
-        return Err(Problem::unavailable("the scheduler does not run, so no batch does: restart the service", 30));
+        return Err(Problem::unavailable(msg!("problem-scheduler"), 30));
     }
     if let Some(trouble) = web.context.store.trouble() {
         return Err(trouble.into());

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::problem::Problem;
 use super::{Peer, Web};
 use crate::platform::metrics;
+use crate::text::message::msg;
 
 /// How large a body may be where its route does not say otherwise, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -59,7 +60,7 @@ async fn named(request: Request, next: Next) -> Response {
 async fn within_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::told(StatusCode::REQUEST_TIMEOUT, "problem-slow", []).into_response(),
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, msg!("problem-slow")).into_response(),
     }
 }
 
@@ -68,5 +69,5 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
     tracing::error!(action = "web", "a request stopped in the middle ({text}): this is a defect of the program");
-    Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", []).into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")).into_response()
 }

@@ -31,6 +31,7 @@ use crate::mail::Mail;
 use crate::platform::metrics as names;
 use crate::schema::day_of_number;
 use crate::store::{Reader, StoreError, View};
+use crate::text::message::msg;
 use crate::trouble;
 
 /// Says once in a process that nobody may see the metrics.
@@ -48,15 +49,14 @@ pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap)
                  an address of their own such as 127.0.0.1:9464"
             );
         });
-        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []));
+        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-address")));
     }
     let allowed = match bearer(&headers) {
         Some(shown) => web.guesses.judged(peer.address, "the metrics", is_token(token, shown))?,
         None => false,
     };
     if !allowed {
-        let title = "the metrics are for whoever shows the token of server.metricsToken";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, title));
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-metrics-token")));
     }
     everything(&web).await
 }
@@ -65,7 +65,7 @@ pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap)
 pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
     let own = async move |State(web): State<Web>, headers: HeaderMap| {
         if address.ip().is_loopback() && !names_this_machine(&headers) {
-            return Err(Problem::told(StatusCode::MISDIRECTED_REQUEST, "problem-other-host", []));
+            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, msg!("problem-other-host")));
         }
         everything(&web).await
     };

@@ -58,6 +58,7 @@ use crate::config::Settings;
 use crate::jobs::Context;
 pub use crate::platform::random::NoRandom;
 use crate::scheduler::Scheduler;
+use crate::text::message::msg;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 
@@ -142,5 +143,5 @@ pub fn setup_router(setup: &Setup) -> Router {
 }
 
 async fn not_allowed() -> Problem {
-    Problem::told(StatusCode::METHOD_NOT_ALLOWED, "problem-method", [])
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, msg!("problem-method"))
 }

@@ -1,5 +1,6 @@
 //! What stands in the path of an address; what is wrong with it is answered as a problem.
 
+use crate::text::message::msg;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -15,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         // What is no number is the name of nothing.
         let number = Path::<u64>::from_request_parts(parts, state).await;
-        let missing = |_| Problem::told(StatusCode::NOT_FOUND, "problem-no-number", []);
+        let missing = |_| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-number"));
         number.map(|Path(number)| Self(number)).map_err(missing)
     }
 }
@@ -28,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let name = Path::<String>::from_request_parts(parts, state).await;
-        let missing = |_| Problem::told(StatusCode::NOT_FOUND, "problem-no-name", []);
+        let missing = |_| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
         name.map(|Path(name)| Self(name)).map_err(missing)
     }
 }

@@ -9,39 +9,26 @@ use utoipa::ToSchema;
 use crate::jobs::JobError;
 use crate::store::StoreError;
 use crate::text::Texts;
-use crate::text::message::Message;
+use crate::text::message::{Message, msg};
 
 /// An answer that says what is wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    sentence: Message,
+    message: Message,
     retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
-    /// An answer of this status whose title says, to a person, what is wrong and how to mend it.
-    pub fn new(status: StatusCode, title: impl Into<String>) -> Self {
-        Self::saying(status, Message::quoting(title))
-    }
-
-    /// The same in a sentence that pages say in their reader's language; in English everywhere else.
-    pub fn saying(status: StatusCode, sentence: Message) -> Self {
-        Self { status, sentence, retry_after_seconds: None }
-    }
-
-    /// The same, as the text of this name in `ui/locales/*/problem.ftl`.
-    pub(super) fn told<const N: usize>(
-        status: StatusCode,
-        id: &'static str,
-        values: [(&'static str, String); N],
-    ) -> Self {
-        Self::saying(status, Message::new(id, values.map(|(name, value)| (name, value.into()))))
+    /// Returns an answer of this status whose message says what is wrong and how to mend it: in English in the answer
+    /// itself, in the reader's language on a page.
+    pub fn new(status: StatusCode, message: Message) -> Self {
+        Self { status, message, retry_after_seconds: None }
     }
 
     /// 503: the sender is to try again after so many seconds.
-    pub fn unavailable(title: impl Into<String>, retry_after_seconds: u32) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, title).again_after(retry_after_seconds)
+    pub fn unavailable(message: Message, retry_after_seconds: u32) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message).again_after(retry_after_seconds)
     }
 
     /// The sender is to try again after so many seconds.
@@ -59,7 +46,7 @@ impl Problem {
 
     /// What is wrong, in the language of a page where it can be told in it.
     pub(super) fn in_words(&self, texts: &Texts) -> String {
-        self.sentence.in_words(texts)
+        self.message.in_words(texts)
     }
 }
 
@@ -79,13 +66,13 @@ pub(super) struct ProblemBody {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::BadCursor) {
-            return Self::told(StatusCode::CONFLICT, "problem-marker", []);
+            return Self::new(StatusCode::CONFLICT, msg!("problem-marker"));
         }
         if matches!(error, StoreError::NotBuilt { .. }) {
-            return Self::told(StatusCode::SERVICE_UNAVAILABLE, "problem-not-built", []).again_after(60);
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-not-built")).again_after(60);
         }
         tracing::error!(action = "web", "{error}");
-        Self::told(StatusCode::SERVICE_UNAVAILABLE, "problem-store", []).again_after(30)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-store")).again_after(30)
     }
 }
 
@@ -94,7 +81,7 @@ impl From<JobError> for Problem {
         match error {
             JobError::Store(error) => error.into(),
             JobError::Credentials(why) | JobError::Refused(why) | JobError::Remote(why) => {
-                Self::saying(StatusCode::CONFLICT, why)
+                Self::new(StatusCode::CONFLICT, why)
             }
         }
     }
@@ -103,8 +90,7 @@ impl From<JobError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let problem = self.clone();
-        let body =
-            ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.sentence.to_string() };
+        let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.message.to_string() };
         let mut response = (self.status, Json(body)).into_response();
         // For pages, which say it in their own way.
         response.extensions_mut().insert(problem);

@@ -1,6 +1,7 @@
 //! What comes to an address that there is not. HiPay's notifications that do are told: somebody has registered
 //! a wrong address.
 
+use crate::text::message::msg;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
@@ -28,7 +29,7 @@ pub(super) async fn unknown(
     Extension(strays): Extension<Arc<Strays>>,
     request: Request,
 ) -> Problem {
-    let nothing = Problem::told(StatusCode::NOT_FOUND, "problem-no-address", []);
+    let nothing = Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-address"));
     if request.method() != Method::POST {
         return nothing;
     }

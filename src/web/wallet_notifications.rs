@@ -21,6 +21,7 @@ use crate::domain::inbox::{NewNotification, NotificationKind};
 use crate::domain::notification::{Document, form_field, form_value};
 use crate::jobs::{self, SaltError};
 use crate::remote::hipay::signature::{VerifiedNotice, verify_wallet_notice};
+use crate::text::message::{Message, msg};
 
 /// How many notices may wait for the disk at once.
 const STORING_AT_ONCE: usize = 512;
@@ -50,11 +51,11 @@ impl FromRequest<Web> for Verified {
             Form::UrlEncoded => {
                 let body =
                     Bytes::from_request(request, web).await.map_err(|rejection| not_received(rejection.status()))?;
-                form_field(&body).map_err(|error| unreadable(error.to_string()))?
+                form_field(&body).map_err(|error| unreadable(Message::quoting(error.to_string())))?
             }
             Form::Multipart => multipart_field(request, web).await?,
         };
-        let document = Document::read(&xml).map_err(|error| unreadable(error.to_string()))?;
+        let document = Document::read(&xml).map_err(|error| unreadable(Message::quoting(error.to_string())))?;
         // Nothing that leaves this machine before here. An account that we do not know costs a look
         // into the store, and is answered like any other notice that does not fit.
         let account = document.account_id();
@@ -78,7 +79,7 @@ async fn receive(
 ) -> Result<StatusCode, Problem> {
     let turn = tokio::time::timeout(PATIENCE, turns.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
-        return Err(Problem::unavailable("more notices come than can be stored; try again", 1));
+        return Err(Problem::unavailable(msg!("problem-many-notices"), 1));
     };
     let notice = verified.notice();
     let new = NewNotification {
@@ -94,7 +95,7 @@ async fn receive(
     // A repetition takes no room.
     if !quotas.take(&web, account, bytes).await? && !jobs::inbox::is_known(&web.context.store, &new).await? {
         let status = StatusCode::TOO_MANY_REQUESTS;
-        return Err(Problem::new(status, "the account has sent more notices today than are kept"));
+        return Err(Problem::new(status, msg!("problem-notices-today")));
     }
     let received = jobs::inbox::receive(&web.context.store, new, web.context.clock.now()).await;
     if !matches!(received, Ok((_, false))) {
@@ -118,9 +119,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         "application/x-www-form-urlencoded" => Form::UrlEncoded,
         "multipart/form-data" => Form::Multipart,
         _ => {
-            let forms =
-                "a notice comes as application/x-www-form-urlencoded or multipart/form-data, with the field xml";
-            return Err(unreadable(forms));
+            return Err(unreadable(msg!("problem-notice-form")));
         }
     };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -134,18 +133,14 @@ async fn multipart_field(request: Request, web: &Web) -> Result<Vec<u8>, Problem
         let named = field.name() == Some("xml");
         let value = field.bytes().await.map_err(|error| not_received(error.status()))?;
         if named && found.replace(form_value(value.to_vec())).is_some() {
-            return Err(unreadable("the form field xml is there twice"));
+            return Err(unreadable(msg!("problem-xml-twice")));
         }
     }
-    found.ok_or_else(|| unreadable("the form field xml is missing"))
+    found.ok_or_else(|| unreadable(msg!("problem-xml-missing")))
 }
 
 fn not_received(status: StatusCode) -> Problem {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large()
-    } else {
-        unreadable("the body could not be received as a whole")
-    }
+    if status == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { unreadable(msg!("problem-broken-body")) }
 }
 
 /// Notices that one account may have stored in a day (UTC), and their bytes: whoever knows a salt is to fill nobody
@@ -209,23 +204,23 @@ fn day_of(at: Timestamp) -> Timestamp {
     Timestamp::from_second(second.saturating_sub(second.rem_euclid(86_400))).unwrap_or(at)
 }
 
-fn unreadable(reason: impl Into<String>) -> Problem {
+fn unreadable(reason: Message) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, reason)
 }
 
 fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a notice has at most 64 KiB")
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, msg!("problem-notice-size"))
 }
 
 /// Whether it is HiPay's cannot be said now: HiPay is to send it again.
 fn cannot_tell(error: SaltError) -> Problem {
     match error {
         SaltError::Store(error) => error.into(),
-        SaltError::NotAnswered => Problem::unavailable("the checksum cannot be checked at the moment; try again", 600),
+        SaltError::NotAnswered => Problem::unavailable(msg!("problem-checksum-unchecked"), 600),
     }
 }
 
 /// The same answer whoever is named in it and whatever is wrong.
 fn does_not_fit() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "the checksum does not fit")
+    Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-checksum"))
 }

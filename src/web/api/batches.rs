@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use crate::jobs::{Asked as Answer, Command};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, Turning, moment};
@@ -71,6 +72,6 @@ pub(super) async fn ask(
 fn command(web: &Web, new: NewBatch) -> Result<Command, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
-    let no_use = |what| Problem::new(StatusCode::CONFLICT, format!("{what} is of no use to this batch"));
+    let no_use = |argument| Problem::new(StatusCode::CONFLICT, msg!("problem-no-use", argument));
     new.command.with(since, new.cycle_date).map_err(no_use)
 }

@@ -10,6 +10,7 @@ use super::extract::{Body, OptionalBody};
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
 use crate::store::View;
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::lists::OperationDetail;
@@ -126,7 +127,7 @@ async fn choose(
 ) -> Result<Json<OperationDetail>, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     if known.is_none() {
-        return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []));
+        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")));
     }
     let reason = reason.unwrap_or_default();
     let operation = jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::text::message::msg;
 use crate::web::problem::Problem;
 
 /// A body in JSON.
@@ -18,14 +19,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         // An object by its names: a list would be taken for one, value by value.
         match axum::Json::<Map<String, Value>>::from_request(request, state).await {
-            Ok(axum::Json(body)) => serde_json::from_value(Value::Object(body))
-                .map(Self)
-                .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must be JSON, with the header 'Content-Type: application/json'",
-            )),
-            Err(error) => Err(Problem::new(error.status(), error.body_text())),
+            Ok(axum::Json(body)) => serde_json::from_value(Value::Object(body)).map(Self).map_err(|error| {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("problem-body", reason = error.to_string()))
+            }),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, msg!("problem-json")))
+            }
+            Err(error) => Err(Problem::new(error.status(), msg!("problem-body", reason = error.body_text()))),
         }
     }
 }
@@ -39,7 +39,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
-        let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        let body =
+            body.map_err(|error| Problem::new(error.status(), msg!("problem-body", reason = error.body_text())))?;
         if body.is_empty() || body.trim_ascii() == b"null" {
             return Ok(Self(T::default()));
         }

@@ -14,6 +14,7 @@ use crate::domain::operation::Operation;
 use crate::domain::payment::CustomerPayment;
 use crate::domain::vendor::Vendor;
 use crate::store::{Record, View};
+use crate::text::message::{Message, msg};
 use crate::web::Web;
 use crate::web::path::{Id, Name};
 use crate::web::problem::{Problem, ProblemBody};
@@ -21,9 +22,9 @@ use crate::web::problem::{Problem, ProblemBody};
 type Listed<T> = Result<Json<List<T>>, Problem>;
 
 /// The record under `key`, or 404.
-async fn one<R: Record>(web: &Web, key: R::Key, what: &str) -> Result<R, Problem> {
+async fn one<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
     let found = web.context.store.reading(move |reader| reader.get::<R>(&key)).await?;
-    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no such {what}")))
+    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
 }
 
 /// Vendors, those that changed last first.
@@ -41,7 +42,7 @@ pub(super) async fn vendors(State(web): State<Web>, Asked(paging, filter): Asked
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<Json<VendorDetail>, Problem> {
-    Ok(Json(one::<Vendor>(&web, mirakl_id, "vendor").await?.into()))
+    Ok(Json(one::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
 }
 
 /// Transfers and withdrawals, those that changed last first.
@@ -74,7 +75,7 @@ pub(super) async fn operations_csv(
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
-    Ok(Json(one::<Operation>(&web, id, "operation").await?.into()))
+    Ok(Json(one::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
 }
 
 /// HiPay's ledger as it was read, the latest transaction first.
@@ -110,7 +111,7 @@ pub(super) async fn payment(
     State(web): State<Web>,
     Name(transaction_reference): Name,
 ) -> Result<Json<PaymentDetail>, Problem> {
-    Ok(Json(one::<CustomerPayment>(&web, transaction_reference, "payment").await?.into()))
+    Ok(Json(one::<CustomerPayment>(&web, transaction_reference, msg!("problem-no-payment")).await?.into()))
 }
 
 /// Notifications of HiPay's that have been dealt with or wait, the latest first.

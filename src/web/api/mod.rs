@@ -11,6 +11,7 @@ mod troubles;
 mod update;
 mod vouchers;
 
+use crate::text::message::msg;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -71,7 +72,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .method_not_allowed_fallback(not_allowed)
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "the API has nothing at this address"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-api")))
         .layer(middleware::from_fn_with_state(web.clone(), auth::let_in))
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use crate::config::{CHANGEABLE, Config};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::changes::{self, SettingItem};
@@ -60,8 +61,7 @@ impl Changes {
                 Change::Set(None) => named.push((key, String::new())),
                 Change::Set(Some(value)) if changes::is_plain(&value) => named.push((key, value)),
                 Change::Set(Some(_)) => {
-                    let allowed = "allowed: 1 to 255 letters, digits and signs without spaces, or null for 'not set'";
-                    return Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key}: {allowed}")));
+                    return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-not-plain", key)));
                 }
             }
         }

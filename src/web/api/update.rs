@@ -11,6 +11,7 @@ use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
 use crate::text::Texts;
+use crate::text::message::Message;
 use crate::update::story::{Attempt, Past, Reason};
 use crate::update::{Answer, ErrandState, Kind, Release, running};
 use crate::web::Web;
@@ -123,7 +124,7 @@ pub(super) async fn install(
 ) -> Result<(StatusCode, Json<Update>), Problem> {
     if let Err(hindrance) = web.installer.begin(&new.version, &caller.name).await {
         let zone = web.settings.get().hipay.time_zone.clone();
-        return Err(Problem::new(StatusCode::CONFLICT, hindrance.sentence(Texts::of(None), &zone)));
+        return Err(Problem::new(StatusCode::CONFLICT, Message::quoting(hindrance.sentence(Texts::of(None), &zone))));
     }
     known(&web).await.map(|update| (StatusCode::ACCEPTED, Json(update)))
 }

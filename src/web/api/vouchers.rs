@@ -11,6 +11,7 @@ use super::lists::{self, Asked, List, Paging, VoucherDetail, VoucherFilter};
 use crate::domain::voucher::{VoucherChoice, VoucherRecord};
 use crate::jobs;
 use crate::store::View;
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::path::Name;
@@ -80,7 +81,7 @@ pub(super) async fn settle(
 
 /// 404 where there is no such voucher.
 async fn known(web: &Web, id: &str) -> Result<(), Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such voucher");
+    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-voucher"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| reader.get::<VoucherRecord>(&key)).await?;
     found.map(drop).ok_or_else(missing)

@@ -14,6 +14,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFo
 use utoipa::{IntoParams, ToSchema};
 
 use crate::store::Listing;
+use crate::text::message::{Message, msg};
 use crate::web::misread::misread;
 use crate::web::problem::Problem;
 
@@ -167,18 +168,18 @@ impl Parameters for Paging {
 
     fn check(&self) -> Result<(), Problem> {
         if !(1..=500).contains(&self.page()) {
-            return Err(wrong("problem-page", []));
+            return Err(wrong(msg!("problem-page")));
         }
         let too_long = |text: &Option<String>, limit| text.as_ref().is_some_and(|text| text.chars().count() > limit);
         if too_long(&self.q, 200) {
-            return Err(wrong("problem-search", []));
+            return Err(wrong(msg!("problem-search")));
         }
         if !(1..=200).contains(&self.per_page()) {
-            return Err(wrong("problem-rows", []));
+            return Err(wrong(msg!("problem-rows")));
         }
         let is_cursor = |text: &String| text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !self.cursor.as_ref().is_none_or(is_cursor) {
-            return Err(wrong("problem-cursor", []));
+            return Err(wrong(msg!("problem-cursor")));
         }
         Ok(())
     }
@@ -203,7 +204,7 @@ impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
     }
 
     fn of(query: &str, counts: impl Fn(&str) -> bool) -> Result<Self, Problem> {
-        let unknown = |said: String| Problem::saying(StatusCode::BAD_REQUEST, misread(&said, P::KEYS));
+        let unknown = |said: String| Problem::new(StatusCode::BAD_REQUEST, misread(&said, P::KEYS));
         let mut pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(query).map_err(|error| unknown(error.to_string()))?;
         pairs.retain(|(_, value)| counts(value));
@@ -243,7 +244,7 @@ impl Moment {
     /// The time that it stands for: the whole day, or the instant alone.
     fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
         let text = self.0.trim();
-        let wrong = || wrong("problem-moment", [("name", key.to_owned())]);
+        let wrong = || wrong(msg!("problem-moment", name = key));
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(instant..instant);
         }
@@ -255,8 +256,8 @@ impl Moment {
 }
 
 /// What is wrong with what was asked for.
-fn wrong<const N: usize>(id: &'static str, values: [(&'static str, String); N]) -> Problem {
-    Problem::told(StatusCode::BAD_REQUEST, id, values)
+fn wrong(message: Message) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, message)
 }
 
 /// Refuses a number that nothing can have.
@@ -264,7 +265,7 @@ pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), P
     if number.is_none_or(|number| number <= most) {
         return Ok(());
     }
-    Err(wrong("problem-number", [("name", key.to_owned()), ("most", most.to_string())]))
+    Err(wrong(msg!("problem-number", name = key, most)))
 }
 
 /// From when to when a list is wanted.

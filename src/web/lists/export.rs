@@ -7,6 +7,7 @@ use futures_util::stream;
 
 use super::{Exported, FOUND_AT_MOST, Filter, Ordering, search};
 use crate::store::{Cursor, Listing, StoreError, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -64,8 +65,7 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
     let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
     let found = search(web, filter, &zone, text, (0, FOUND_AT_MOST), (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
-        let most = [("most", FOUND_AT_MOST.to_string())];
-        return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-export", most));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = FOUND_AT_MOST)));
     }
     let rows = found.items.into_iter().map(|record| line(F::cells(record)));
     let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();

@@ -12,6 +12,7 @@ use super::{Filter, Moment, Period, at_most, moment};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::store::{Listing, Query, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -191,8 +192,7 @@ pub(in crate::web) async fn failed(
     failed.sort_by_key(|operation| operation.id);
     failed.dedup_by_key(|operation| operation.id);
     if failed.len() > MOST_RETRIED {
-        let most = [("most", MOST_RETRIED.to_string())];
-        return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-too-many", most));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MOST_RETRIED)));
     }
     Ok(failed)
 }

@@ -10,6 +10,7 @@ use super::export::Export;
 use super::{Filter, Moment, Period, moment};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::store::Listing;
+use crate::text::message::msg;
 use crate::web::problem::Problem;
 
 /// Which vendors.
@@ -109,7 +110,7 @@ impl VendorFilter {
     fn country(&self) -> Result<Option<String>, Problem> {
         let Some(asked) = self.country.as_deref() else { return Ok(None) };
         if !(2..=3).contains(&asked.len()) || !asked.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return Err(Problem::told(StatusCode::BAD_REQUEST, "problem-country", []));
+            return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-country")));
         }
         // What is no country is nobody's.
         Ok(Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned())))

@@ -11,6 +11,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use crate::platform::hex::hex;
+use crate::text::message::msg;
 use crate::web::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -34,7 +35,7 @@ pub(super) fn address(path: &str) -> String {
 
 /// An asset.
 pub(super) async fn asset(Path((asked, path)): Path<(String, String)>) -> Result<Response, Problem> {
-    let file = Files::get(&path).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such asset"))?;
+    let file = Files::get(&path).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-asset")))?;
     let kind = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",

@@ -9,6 +9,7 @@ use super::page::Page;
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
 use crate::store::View;
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
@@ -61,9 +62,9 @@ pub(super) async fn choose(
     Checked(chosen): Checked<Chosen>,
 ) -> Result<Response, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let operation = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []))?;
+    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
     if operation.updated_at.to_string() != chosen.seen {
-        return Err(Problem::told(StatusCode::CONFLICT, "retry-changed", []));
+        return Err(Problem::new(StatusCode::CONFLICT, msg!("retry-changed")));
     }
     let Chosen { choice, reason, transaction_id, .. } = chosen;
     let choice = match choice.as_str() {

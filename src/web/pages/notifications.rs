@@ -14,6 +14,7 @@ use crate::domain::payment::{CustomerPayment, PaymentStatus};
 use crate::domain::vendor::Vendor;
 use crate::jobs::inbox::{self, Replay};
 use crate::store::{Query, Reader, StoreError, View, Writer};
+use crate::text::message::msg;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};
@@ -144,7 +145,7 @@ pub(super) async fn notification(State(web): State<Web>, page: Page, Id(id): Id)
         let concerned = concerned(reader, &notification)?;
         Ok(Some((notification, concerned)))
     });
-    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-notification", []);
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-notification"));
     let (notification, concerned) = found.await?.ok_or_else(no_such)?;
     let (body, whole) = match notification.body.char_indices().nth(BODY_SHOWN) {
         None => (notification.body.clone(), None),
@@ -224,7 +225,7 @@ pub(super) async fn replay(
         Replay::HadItsEffect => "had-its-effect",
         Replay::Emptied => "emptied",
         Replay::Unknown => "unknown",
-        Replay::Missing => return Err(Problem::told(StatusCode::NOT_FOUND, "problem-no-notification", [])),
+        Replay::Missing => return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-notification"))),
     };
     if replayed == Replay::Again {
         let address = peer.address;

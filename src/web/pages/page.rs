@@ -16,7 +16,7 @@ use crate::config::Role;
 use crate::domain::explanation::Explanation;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Column, PaymentKind};
-use crate::text::message::{self, StoredMessage};
+use crate::text::message::{self, StoredMessage, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
@@ -346,7 +346,7 @@ const LAST_NUMBERED: u32 = 500;
 pub(super) fn show(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let text = template.render().map_err(|error| {
         tracing::error!(action = "web", "a page could not be written: {error}");
-        Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", [])
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect"))
     })?;
     Ok((status, [(header::VARY, "Cookie, Accept-Language")], Html(text)).into_response())
 }

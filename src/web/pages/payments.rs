@@ -12,6 +12,7 @@ use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::domain::settlement::Settlement;
 use crate::store::{Query, Reader, StoreError, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};
 use crate::web::path::Name;
@@ -147,7 +148,7 @@ pub(super) async fn payment(
         let settlements = settlements(reader, &payment)?;
         Ok(Some((payment, settlements)))
     });
-    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-payment", []);
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-payment"));
     let (payment, settlements) = found.await?.ok_or_else(no_such)?;
     let groups = groups(&page, &payment.latest.fields);
     let kept_for = u64::from(web.settings.get().retention.personal_data_days);

@@ -14,6 +14,7 @@ use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::jobs::{self, Command, JobError};
 use crate::store::View;
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
@@ -95,7 +96,7 @@ impl Confirm {
     fn of(page: Page, plan: Plan, back: String, changed: bool) -> Result<Self, Problem> {
         let totals = Plan::totals(plan.all()).map_err(|error| {
             tracing::error!(action = "web", "a total cannot be told: {error}");
-            Problem::told(StatusCode::CONFLICT, "problem-total", [])
+            Problem::new(StatusCode::CONFLICT, msg!("problem-total"))
         })?;
         let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
         let action = page.address.here();
@@ -151,7 +152,7 @@ async fn matching(web: &Web, query: &str) -> Result<(Plan, String), Problem> {
 
 async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let operation = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []))?;
+    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
     Ok(Plan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 

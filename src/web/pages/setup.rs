@@ -19,7 +19,7 @@ use crate::admin::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id
 use crate::config::{ConfigErrors, Draft};
 use crate::domain::session::is_same;
 use crate::platform::secret::Secret;
-use crate::text::message::Message;
+use crate::text::message::{Message, msg};
 use crate::web::auth::comes_from_elsewhere;
 use crate::web::cookies::cookies;
 use crate::web::peer::{came_through_a_proxy, names_this_machine};
@@ -54,7 +54,7 @@ pub(in crate::web) fn router(setup: &Setup) -> Router {
 
 /// What only works once there are settings.
 async fn not_yet() -> Problem {
-    Problem::told(StatusCode::SERVICE_UNAVAILABLE, "problem-setup-first", []).again_after(60)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-setup-first")).again_after(60)
 }
 
 /// Every other address leads to the page.
@@ -71,7 +71,7 @@ async fn only_here(request: Request, next: Next) -> Response {
     if is_local && !came_through_a_proxy(headers) && names_this_machine(headers) {
         return next.run(request).await;
     }
-    Problem::told(StatusCode::FORBIDDEN, "problem-setup-here", []).into_response()
+    Problem::new(StatusCode::FORBIDDEN, msg!("problem-setup-here")).into_response()
 }
 
 #[derive(Template)]
@@ -147,7 +147,7 @@ async fn enter(
     if comes_from_elsewhere(&headers) {
         return Ok(Redirect::to(HERE).into_response());
     }
-    let entered = setup.enter(typed.code.expose()).map_err(|error| Problem::unavailable(error.to_string(), 30))?;
+    let entered = setup.enter(typed.code.expose()).map_err(|_| Problem::unavailable(msg!("problem-no-random"), 30))?;
     let Some(token) = entered else {
         let page = Page::before_settings(&headers, &uri, String::new()).at(super::Address::new(HERE, None));
         let refusal = Some(page.t("setup-code-wrong"));
@@ -188,7 +188,7 @@ async fn save(
     let Some(mut visit) = visit(&setup, &headers) else { return Ok(Redirect::to(HERE).into_response()) };
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if comes_from_elsewhere(&headers) || !is_same(field(CSRF_FIELD).unwrap_or_default(), visit.csrf.expose()) {
-        return Err(Problem::told(StatusCode::FORBIDDEN, "problem-not-of-page", []));
+        return Err(Problem::new(StatusCode::FORBIDDEN, msg!("problem-not-of-page")));
     }
     take(&mut visit.typed, field);
     setup.keep(&visit);
@@ -246,7 +246,7 @@ fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
 async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Problem> {
     let (setup, typed) = (setup.clone(), typed.clone());
     let made = tokio::task::spawn_blocking(move || setup.draft(&typed)).await;
-    let made = made.map_err(|_| Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "problem-defect", []))?;
+    let made = made.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
     Ok(match made {
         Ok(Ok(draft)) => Ok(draft),
         Ok(Err(key)) => Err(Wrong { unchangeable: Some(key), ..Wrong::default() }),

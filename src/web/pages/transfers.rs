@@ -14,6 +14,7 @@ use crate::domain::inbox::Notification;
 use crate::domain::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
 use crate::web::path::Id;
@@ -122,7 +123,7 @@ pub(super) async fn operation(State(web): State<Web>, page: Page, Id(id): Id) ->
         Ok(Some((operation, vendor, notifications)))
     });
     let found = found.await?;
-    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-operation", []);
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation"));
     let (operation, vendor, notifications) = found.ok_or_else(no_such)?;
     let events = story(&page, &operation, &notifications);
     let (transfer, withdrawal) = operation.status.columns();

@@ -13,6 +13,7 @@ use crate::domain::operation::{Column, Operation, PaymentKind};
 use crate::domain::vendor::Vendor;
 use crate::logs::LogLine;
 use crate::store::{Query, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::path::Id;
 use crate::web::problem::Problem;
@@ -48,7 +49,7 @@ pub(super) async fn vendor(State(web): State<Web>, page: Page, Id(mirakl_id): Id
         };
         Ok(Some((vendor, operations, notifications, lines)))
     });
-    let no_such = || Problem::told(StatusCode::NOT_FOUND, "problem-no-vendor", []);
+    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor"));
     let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
     let reasons = page.told(explain_vendor(&vendor));
     show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })

@@ -13,6 +13,7 @@ use crate::domain::explanation::explain_vendor;
 use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
 use crate::store::{Query, View};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, VendorItem};
 use crate::web::path::Id;
@@ -122,7 +123,7 @@ pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id):
         Ok(Some((vendor, reader.page::<SentDocument>(&query)?.items)))
     });
     let known = known.await?;
-    let (vendor, sent) = known.ok_or_else(|| Problem::told(StatusCode::NOT_FOUND, "problem-no-vendor", []))?;
+    let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor")))?;
     let live = match vendor.hipay_id {
         Some(hipay_id) => Some(tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await),
         None => None,

@@ -13,6 +13,7 @@ use crate::domain::operation::Operation;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::store::View;
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
@@ -116,7 +117,7 @@ pub(super) async fn voucher(State(web): State<Web>, page: Page, Name(id): Name) 
 
 /// The voucher and the operations that it has made.
 async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
-    let missing = || Problem::told(StatusCode::NOT_FOUND, "problem-no-name", []);
+    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| {
         let Some(record) = reader.get::<VoucherRecord>(&key)? else { return Ok(None) };
@@ -187,7 +188,7 @@ pub(super) async fn choose(
 ) -> Result<Response, Problem> {
     let (record, _) = known(&web, &id).await?;
     if seen(&record) != chosen.seen {
-        return Err(Problem::told(StatusCode::CONFLICT, "vouchers-changed-since", []));
+        return Err(Problem::new(StatusCode::CONFLICT, msg!("vouchers-changed-since")));
     }
     let choice = match chosen.choice.as_str() {
         "release" => VoucherChoice::Release,

@@ -21,6 +21,7 @@ use crate::config::{Config, LogLevel};
 use crate::jobs::{Asked, BatchRecord, BatchState, Command};
 use crate::platform::secret::Secret;
 use crate::store::View;
+use crate::text::message::{Message, msg};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::changes::{self, SettingItem};
@@ -125,7 +126,7 @@ async fn whole(
 ) -> Result<Response, Problem> {
     let machine = Machine::look(web).await?;
     let settings = Values::of(&web.settings.get());
-    let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a setting is missing"))?;
+    let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
     let update = Update::look(web, &page).await?;
     let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
     show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
@@ -181,7 +182,7 @@ pub(super) async fn run(
     Operator(caller): Operator,
     Checked(wanted): Checked<Wanted>,
 ) -> Result<Response, Problem> {
-    let command = match command(&web, &page, &wanted) {
+    let command = match command(&web, &wanted) {
         Ok(command) => command,
         Err(problem) => return refuse(&web, page, "fix-errors", &problem).await,
     };
@@ -200,11 +201,10 @@ pub(super) async fn run(
 }
 
 /// A date is the day since which shops were updated, or that of a cycle.
-fn command(web: &Web, page: &Page, wanted: &Wanted) -> Result<Command, Problem> {
-    let wrong = |sentence| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, sentence);
+fn command(web: &Web, wanted: &Wanted) -> Result<Command, Problem> {
+    let wrong = |message| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
     let text = wanted.date.trim();
-    let date =
-        if text.is_empty() { None } else { Some(text.parse::<Date>().map_err(|_| wrong(page.t("run-no-date")))?) };
+    let date = if text.is_empty() { None } else { Some(text.parse::<Date>().map_err(|_| wrong(msg!("run-no-date")))?) };
     let (since, cycle_date) = match wanted.command {
         BatchCommand::CashoutGenerate => (None, date),
         BatchCommand::VendorProcess
@@ -212,7 +212,7 @@ fn command(web: &Web, page: &Page, wanted: &Wanted) -> Result<Command, Problem> 
         | BatchCommand::CashoutWithdraw
         | BatchCommand::TransactionStatusSync => {
             let zone = web.settings.get().hipay.time_zone.clone();
-            let begins = date.map(|date| date.to_zoned(zone)).transpose().map_err(|_| wrong(page.t("run-no-date")))?;
+            let begins = date.map(|date| date.to_zoned(zone)).transpose().map_err(|_| wrong(msg!("run-no-date")))?;
             (begins.map(|begins| begins.timestamp()), None)
         }
     };
@@ -220,7 +220,7 @@ fn command(web: &Web, page: &Page, wanted: &Wanted) -> Result<Command, Problem> 
     wanted
         .command
         .with(since, cycle_date)
-        .map_err(|_| wrong(page.t1("run-date-of-no-use", "command", page.command(name))))
+        .map_err(|_| wrong(msg!("run-date-of-no-use", command = Message::new(&format!("command-{name}"), []))))
 }
 
 /// What is to be set.
@@ -249,7 +249,7 @@ pub(super) async fn change(
         wanted.push(("github.token", String::new()));
     } else if !token.is_empty() {
         if !changes::is_plain(token) {
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, page.t("settings-token-wrong"));
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("settings-token-wrong"));
             return refuse(&web, page, "settings-form", &problem).await;
         }
         wanted.push(("github.token", token.to_owned()));
@@ -258,7 +258,7 @@ pub(super) async fn change(
     if let Some(level) = new.level.filter(|level| *level != now) {
         let known = level == NO_LEVEL || LogLevel::ALL.iter().any(|known| known.number().to_string() == level);
         if !known {
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, page.t("settings-level-wrong"));
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("settings-level-wrong"));
             return refuse(&web, page, "settings-form", &problem).await;
         }
         wanted.push(("email.logger.alert.level", level));

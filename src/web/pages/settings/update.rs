@@ -12,6 +12,7 @@ use super::super::page::Page;
 use super::updating::Story;
 use super::{HERE, refuse};
 use crate::platform::release::TARGET;
+use crate::text::message::Message;
 use crate::update::story::{Outcome, Past};
 use crate::update::{Answer, Kind, Obstacle, Release, notes_html, running};
 use crate::web::Web;
@@ -173,7 +174,8 @@ pub(in crate::web::pages) async fn install(
     Checked(wanted): Checked<Wanted>,
 ) -> Result<Response, Problem> {
     if let Err(hindrance) = web.installer.begin(&wanted.version, &caller.name).await {
-        let problem = Problem::new(StatusCode::CONFLICT, hindrance.sentence(page.texts(), page.zone()));
+        let problem =
+            Problem::new(StatusCode::CONFLICT, Message::quoting(hindrance.sentence(page.texts(), page.zone())));
         return refuse(&web, page, "update", &problem).await;
     }
     Ok(Redirect::to("/dashboard/update").into_response())
