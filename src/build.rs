@@ -1,5 +1,4 @@
-//! Compiles in the binary's target and commit, the public keys of those who may sign a release, and the catalogue of
-//! texts.
+//! Compiles in the binary's target and commit, the public keys that may sign a release, and the catalogue of texts.
 
 #[path = "build/messages.rs"]
 mod messages;
@@ -15,13 +14,13 @@ fn main() {
     let commit = git.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
     println!("cargo:rustc-env=CASHOUT_COMMIT={}", String::from_utf8_lossy(&commit).trim());
     println!("cargo:rerun-if-changed=src/build");
-    // Where the working tree is one of several, it lies elsewhere than usual.
+    // In a linked working tree, `HEAD` is not in the usual place.
     let head = Command::new("git").args(["rev-parse", "--git-path", "HEAD"]).output();
     if let Some(head) = head.ok().filter(|output| output.status.success()) {
         println!("cargo:rerun-if-changed={}", String::from_utf8_lossy(&head.stdout).trim());
     }
 
-    // A debug build trusts the key of the tests, and is told which others only while it is built.
+    // A debug build trusts the key of the tests; other keys can be given only at build time.
     println!("cargo:rerun-if-env-changed=CASHOUT_KEYS");
     let usual = if variable("PROFILE") == "debug" { "tests/keys" } else { "packaging/keys" };
     let folder = std::env::var_os("CASHOUT_KEYS").map_or_else(|| PathBuf::from(usual), PathBuf::from);

@@ -1,5 +1,5 @@
-//! The domain's records as they are stored: under which key, and the lists that are kept over them. Adding one is a line
-//! in [`with_domain`] and an implementation of [`Record`].
+//! Storage of the domain's records: their keys, and the indexes over them. A new record needs a line in [`with_domain`]
+//! and an implementation of [`Record`].
 
 use std::collections::BTreeSet;
 
@@ -35,12 +35,12 @@ pub fn with_domain(schema: Schema) -> Schema {
         .with::<KnownAddress>()
 }
 
-/// A day as a number that sorts like it: 20261121.
+/// Converts a day to a number with the same order: 20261121.
 pub fn day_number(date: Date) -> i64 {
     i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
 }
 
-/// The day of such a number.
+/// Converts such a number back to a day.
 pub fn day_of_number(number: i64) -> Option<Date> {
     let part = |divisor: i64, modulus: i64| number.div_euclid(divisor).checked_rem(modulus);
     let (year, month, day) = (part(10_000, 10_000)?, part(100, 100)?, part(1, 100)?);
@@ -67,7 +67,7 @@ impl Record for Operation {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // One operation for each beneficiary of a shop's voucher, ever, beside what was left of one.
+            // At most one operation per beneficiary of a shop's voucher, ever, not counting remainders.
             Index::new("voucher", 1, |operation: &Self| {
                 if operation.remainder_of.is_some() {
                     return Vec::new();
@@ -75,10 +75,10 @@ impl Record for Operation {
                 vec![Entry::of((operation.mirakl_id, operation.voucher.clone(), operation.beneficiary))]
             })
             .unique(),
-            // For pages: by status, the latest change last.
+            // For pages: by status, latest change last.
             Index::new("status", 1, |operation: &Self| vec![Entry::new(operation.status.code(), operation.updated_at)])
                 .numbered(QUARTER_OF_A_DAY),
-            // For runs: what is due or open in each status, the oldest cycle first.
+            // For runs: operations due or open in each status, oldest cycle first.
             Index::new("due", 1, |operation: &Self| {
                 if operation.held.is_some() || !operation.status.is_open() {
                     return Vec::new();
@@ -86,7 +86,7 @@ impl Record for Operation {
                 vec![Entry::new(operation.status.code(), operation.cycle_at)]
             })
             .counted(),
-            // What a vendor still owes, and the operator whatever the shop, the oldest first.
+            // Debts of a vendor, or of the operator for any shop, oldest first.
             Index::new("debt", 2, |operation: &Self| {
                 let negative = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
                 let owed = negative && !operation.is_settled();
@@ -94,39 +94,39 @@ impl Record for Operation {
                 let of = of_vendor.unwrap_or(OPERATOR_DEBTS);
                 if owed { vec![Entry::new(of, operation.cycle_at)] } else { Vec::new() }
             }),
-            // For pages: all of them, the latest change last.
+            // For pages: all of them, latest change last.
             Index::new("date", 1, |operation: &Self| vec![Entry::new((), operation.updated_at)])
                 .numbered(QUARTER_OF_A_DAY),
-            // For pages: one vendor's, all or by status, the latest change last.
+            // For pages: one vendor's, all or by status, latest change last.
             Index::new("vendor", 2, |operation: &Self| {
                 vec![Entry::new((operation.mirakl_id, operation.status.code()), operation.updated_at)]
             })
             .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
-            // For totals: how many in each status, and how much of each currency.
+            // For totals: number in each status, and amount in each currency.
             Index::new("amount", 1, |operation: &Self| {
                 let group = (operation.status.code(), operation.amount.currency().code().to_owned());
                 vec![Entry::of(group).weighing(operation.amount.minor())]
             })
             .counted(),
-            // For totals of a cycle: the same for each of its days.
+            // For totals of a cycle: number and amount for each of its days.
             Index::new("cycle", 1, |operation: &Self| {
                 let currency = operation.amount.currency().code().to_owned();
                 let group = (day_number(operation.cycle_date), operation.status.code(), currency);
                 vec![Entry::of(group).weighing(operation.amount.minor())]
             })
             .counted(),
-            // What people look for: shop, wallet, payment order.
+            // For search: shop, wallet, payment order.
             Index::new("search", 1, |operation: &Self| {
                 let ids = [operation.mirakl_id, operation.vendor_hipay_id, operation.recipient_hipay_id];
                 let texts = ids.iter().map(ToString::to_string).chain([operation.voucher.to_lowercase()]);
                 texts.map(|text| Entry::new((), text)).collect()
             }),
-            // Which one a transaction of HiPay's belongs to.
+            // For finding the operation that one of HiPay's transactions belongs to.
             Index::new("transaction", 1, |operation: &Self| {
                 operation.transaction_ids().map(|id| Entry::of(id.to_owned())).collect()
             }),
-            // What waits for a person, the latest last.
+            // Operations that wait for a person, latest last.
             Index::new("held", 1, |operation: &Self| {
                 let waits = operation.held.is_some() && !operation.is_settled();
                 if waits { vec![Entry::new((), operation.updated_at)] } else { Vec::new() }
@@ -136,7 +136,7 @@ impl Record for Operation {
     }
 }
 
-/// What the debts of the operator are kept under, in place of a shop: no shop has this number.
+/// Group of the operator's debts, used instead of a shop: no shop has this number.
 pub(crate) const OPERATOR_DEBTS: u64 = u64::MAX;
 
 impl Record for VoucherRecord {
@@ -150,12 +150,12 @@ impl Record for VoucherRecord {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // What has made no operation yet, the oldest cycle first.
+            // Vouchers without operations, oldest cycle first.
             Index::new("held", 1, |record: &Self| {
                 if record.held.is_some() { vec![Entry::new((), record.cycle_at)] } else { Vec::new() }
             })
             .counted(),
-            // For pages, the latest last: all; by how they stand; by shop; by cycle.
+            // For pages, latest last: all; by state; by shop; by cycle.
             Index::new("date", 1, |record: &Self| vec![Entry::new((), record.made_at())]).numbered(DAY),
             Index::new("state", 1, |record: &Self| vec![Entry::new(record.state().name(), record.made_at())])
                 .numbered(DAY),
@@ -169,20 +169,20 @@ impl Record for VoucherRecord {
             })
             .numbered(DAY)
             .for_pages(),
-            // What people look for: shop, and every number.
+            // For search: shop, and every number.
             Index::new("search", 1, |record: &Self| {
                 let shop_id = record.voucher.shop_id.to_string();
                 let numbers = record.voucher.identities().into_iter().map(|(_, number)| number.to_lowercase());
                 let texts: BTreeSet<String> = numbers.chain([shop_id]).collect();
                 texts.into_iter().map(|text| Entry::new((), text)).collect()
             }),
-            // By every number that a shop's voucher is known by, in whatever source.
+            // By every number that identifies a shop's voucher, in any source.
             Index::new("identity", 1, |record: &Self| {
                 let shop_id = record.voucher.shop_id;
                 let identities = record.voucher.identities().into_iter();
                 identities.map(|(kind, number)| Entry::of((shop_id, kind, number))).collect()
             }),
-            // When the vouchers of a source were made.
+            // Creation times of the vouchers of a source.
             Index::new("source", 1, |record: &Self| {
                 let made = record.voucher.created_at.unwrap_or(record.cycle_at);
                 vec![Entry::new(record.voucher.source.name().to_owned(), made)]
@@ -203,7 +203,7 @@ impl Record for Vendor {
         vec![
             // A wallet belongs to one vendor.
             Index::new("hipay_id", 1, |vendor: &Self| vendor.hipay_id.map(Entry::of).into_iter().collect()).unique(),
-            // For pages: by both of its statuses, the latest change last.
+            // For pages: by both statuses, latest change last.
             Index::new("status", 2, |vendor: &Self| {
                 vec![Entry::new(
                     (vendor.status().to_owned(), vendor.wallet_status().name().to_owned()),
@@ -218,12 +218,12 @@ impl Record for Vendor {
             })
             .numbered(DAY)
             .for_pages(),
-            // What people look for: shop, wallet, login.
+            // For search: shop, wallet, login.
             Index::new("search", 1, |vendor: &Self| {
                 let ids = [Some(vendor.mirakl_id), vendor.hipay_id].into_iter().flatten().map(|id| id.to_string());
                 ids.chain([vendor.login.to_lowercase()]).map(|text| Entry::new((), text)).collect()
             }),
-            // What a run takes up although the shop has not changed.
+            // Vendors that a run processes although the shop has not changed.
             Index::new(
                 "attention",
                 1,
@@ -252,7 +252,7 @@ impl Record for SentDocument {
 
 impl Record for Movement {
     const COLLECTION: &'static str = "movements";
-    /// The account and the transaction: a movement between two of ours is told for each.
+    /// The account and the transaction: a movement between two of our accounts is reported for each.
     type Key = (u64, String);
 
     fn key(&self) -> Self::Key {
@@ -260,14 +260,14 @@ impl Record for Movement {
     }
 
     fn indexes() -> Vec<Index<Self>> {
-        // The latest last.
+        // Latest last.
         vec![Index::new("account", 1, |movement: &Self| vec![Entry::new(movement.account_id, movement.at)]).counted()]
     }
 }
 
 impl Record for LedgerEntry {
     const COLLECTION: &'static str = "transactions";
-    /// The account and the transaction: one between two accounts of ours is listed for each.
+    /// The account and the transaction: a transaction between two of our accounts is listed for each.
     type Key = (u64, String);
 
     fn key(&self) -> Self::Key {
@@ -276,18 +276,18 @@ impl Record for LedgerEntry {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // For pages, the latest last: all, and by what they are to our operations.
+            // For pages, latest last: all, and by their relation to our operations.
             Index::new("date", 1, |entry: &Self| vec![Entry::new((), entry.created_at)]).numbered(QUARTER_OF_A_DAY),
             Index::new("match", 1, |entry: &Self| vec![Entry::new(entry.matched.name(), entry.created_at)])
                 .numbered(QUARTER_OF_A_DAY),
-            // What was paid for a voucher: by what follows the prefix of its reference.
+            // Payments for a voucher: by the part of the reference after its prefix.
             Index::new("reference", 1, |entry: &Self| match entry.reference_parts() {
                 Some(parts) => {
                     vec![Entry::new((entry.account, prefix(parts.kind, parts.beneficiary)), parts.rest.to_owned())]
                 }
                 None => Vec::new(),
             }),
-            // What carries no reference: by amount, and by each word of the label.
+            // Transactions without a reference: by amount, and by each word of the label.
             Index::new("unreferenced", 1, |entry: &Self| {
                 if !entry.reference.is_empty() {
                     return Vec::new();
@@ -297,7 +297,7 @@ impl Record for LedgerEntry {
                 let groups = words.into_iter().map(|word| ("label", word)).chain([("amount", amount)]);
                 groups.map(|(what, text)| Entry::new((entry.account, what, text), entry.created_at)).collect()
             }),
-            // What people look for: transaction and reference.
+            // For search: transaction and reference.
             Index::new("search", 1, |entry: &Self| {
                 let reference = Some(entry.reference.to_lowercase()).filter(|reference| !reference.is_empty());
                 let texts = std::iter::once(entry.transaction_id.to_lowercase()).chain(reference);
@@ -309,7 +309,7 @@ impl Record for LedgerEntry {
 
 impl Record for LedgerAccount {
     const COLLECTION: &'static str = "ledger_accounts";
-    /// The HiPay ID.
+    /// The account's HiPay ID.
     type Key = u64;
 
     fn key(&self) -> u64 {
@@ -332,7 +332,7 @@ impl Record for CustomerPayment {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // For pages, the latest change last: all; by outcome, of tests or of real ones, and by status.
+            // For pages, latest change last: all; by outcome, test or real, and status.
             Index::new("date", 1, |payment: &Self| vec![Entry::new((), payment.date)]).numbered(QUARTER_OF_A_DAY),
             Index::new("outcome", 3, |payment: &Self| {
                 let status = payment.latest.status.map(|status| status.0);
@@ -340,7 +340,7 @@ impl Record for CustomerPayment {
             })
             .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
-            // An order may have several payments, the latest last.
+            // An order may have several payments, latest last.
             Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {
                 order if order.is_empty() => Vec::new(),
                 order => vec![Entry::new(order, payment.date)],
@@ -351,7 +351,7 @@ impl Record for CustomerPayment {
                 let texts = std::iter::once(payment.transaction_reference.to_lowercase()).chain(order);
                 texts.map(|text| Entry::new((), text)).collect()
             }),
-            // What still holds something about a person, the oldest first.
+            // Payments that still contain personal data, oldest first.
             Index::new("personal", 1, |payment: &Self| {
                 if payment.is_personal() { vec![Entry::new((), payment.date)] } else { Vec::new() }
             }),
@@ -375,7 +375,7 @@ impl Record for Settlement {
 
 impl Record for Session {
     const COLLECTION: &'static str = "sessions";
-    /// The hash of its token.
+    /// The hash of the session's token.
     type Key = String;
 
     fn key(&self) -> String {
@@ -384,9 +384,9 @@ impl Record for Session {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // All of a person's, to be ended together.
+            // All sessions of a person, so that they can be ended together.
             Index::new("person", 1, |session: &Self| vec![Entry::new(session.person.clone(), session.created_at)]),
-            // The one that was used longest ago first.
+            // Least recently used first.
             Index::new("seen", 1, |session: &Self| vec![Entry::new((), session.seen_at)]),
         ]
     }
@@ -402,7 +402,7 @@ impl Record for KnownAddress {
     }
 
     fn indexes() -> Vec<Index<Self>> {
-        // The oldest first.
+        // Oldest first.
         vec![Index::new("last", 1, |known: &Self| vec![Entry::new((), known.last_at)])]
     }
 }
@@ -417,13 +417,13 @@ impl Record for SignInAttempts {
     }
 
     fn indexes() -> Vec<Index<Self>> {
-        // The oldest first.
+        // Oldest first.
         vec![Index::new("last", 1, |attempts: &Self| vec![Entry::new((), attempts.last_at)])]
     }
 }
 
-/// Entries of a notification for pages. What has just come has none yet: it is there for a moment only, and whoever waits
-/// for an answer is not to wait for lists.
+/// Returns the entries of a notification for pages. A notification that was just received has none yet: it remains in
+/// that state for a moment only, and a sender that waits for an answer must not wait for indexes.
 fn listed(one: &Notification, entries: impl FnOnce() -> Vec<Entry>) -> Vec<Entry> {
     if one.state == NotificationState::Received { Vec::new() } else { entries() }
 }
@@ -440,13 +440,13 @@ impl Record for Notification {
         vec![
             // A notification counts once, however often it is sent.
             Index::new("digest", 1, |one: &Self| vec![Entry::of(one.digest.clone())]).unique(),
-            // What is to be dealt with, apart for what concerns vendors: what has just come in the order
-            // of arrival, then what is to be tried again.
+            // Notifications to be processed, with those about vendors separate: new ones in the order of arrival, then
+            // those to be retried.
             Index::new("open", 2, |one: &Self| {
                 if one.state.is_open() { vec![Entry::new(one.is_about_vendor(), one.try_at)] } else { Vec::new() }
             })
             .counted(),
-            // What waits for something to become known, or did so in vain.
+            // Notifications that wait for their subject to become known, or did so in vain.
             Index::new("awaited", 1, |one: &Self| match one.state {
                 NotificationState::Waiting | NotificationState::Unmatched if !one.subject.is_empty() => {
                     vec![Entry::of((one.kind.name().to_owned(), one.subject.clone()))]
@@ -458,7 +458,7 @@ impl Record for Notification {
                 | NotificationState::Unmatched
                 | NotificationState::Unknown => Vec::new(),
             }),
-            // For pages, the latest last: by kind and state.
+            // For pages, latest last: by kind and state.
             Index::new("list", 1, |one: &Self| {
                 let group = (one.kind.name().to_owned(), one.state.name().to_owned());
                 listed(one, || vec![Entry::new(group, one.received_at)])
@@ -469,11 +469,11 @@ impl Record for Notification {
                 let subject = Some(&one.subject).filter(|subject| !subject.is_empty());
                 listed(one, || subject.map(|subject| Entry::new((), subject)).into_iter().collect())
             }),
-            // By account, the latest last.
+            // By account, latest last.
             Index::new("account", 1, |one: &Self| {
                 listed(one, || one.account_id.map(|id| Entry::new(id, one.received_at)).into_iter().collect())
             }),
-            // What never found what it is about, by when that was given up.
+            // Notifications whose subject never became known, by the time at which they were given up.
             Index::new("unmatched", 1, |one: &Self| {
                 let ended = one.ended_at.filter(|_| one.state == NotificationState::Unmatched);
                 ended.map(|at| Entry::new((), at)).into_iter().collect()

@@ -1,9 +1,9 @@
-//! Troubles: what is wrong until it is found to be gone. Each is told once when it begins, at most once a day while
-//! it is noticed again, and once when it is over, whatever the number of times that it is noticed.
+//! Troubles: problems that stay open until they are found to be gone. Each is notified once when it begins, at most
+//! once a day while it is noticed again, and once when it is over, however often it is noticed.
 //!
-//! Whoever notices one reports it under its key; whoever finds it gone resolves it. This registry remembers what is
-//! open and what is to be told of it; [`crate::mail`] keeps both in the store and tells people. Where the store itself
-//! is the trouble, the registry is all there is until the store works again.
+//! The part that notices a trouble reports it under its key; the part that finds it gone resolves it. This registry
+//! remembers the open troubles and the pending notices; [`crate::mail`] keeps both in the store and notifies people. If
+//! the store itself is the trouble, only this registry holds it until the store works again.
 
 mod aside;
 
@@ -21,72 +21,72 @@ use crate::config::LogLevel;
 use crate::store::{StoreError, View};
 use crate::text::message::{Message, StoredMessage, msg};
 
-/// HiPay does not answer.
+/// Trouble key: HiPay does not answer.
 pub const HIPAY: &str = "hipay";
-/// Mirakl does not answer.
+/// Trouble key: Mirakl does not answer.
 pub const MIRAKL: &str = "mirakl";
-/// Mirakl or HiPay refuses the credentials of the configuration.
+/// Trouble key: Mirakl or HiPay refuses the credentials of the configuration.
 pub const CREDENTIALS: &str = "credentials";
-/// The marketplace's account does not cover what is due.
+/// Trouble key: the marketplace's account does not cover what is due.
 pub const ESCROW: &str = "escrow";
-/// The store cannot be written: a full or failing disk.
+/// Trouble key: the store cannot be written, because of a full or failing disk.
 pub const STORE: &str = "store";
-/// The disk takes seconds for what takes milliseconds.
+/// Trouble key: the disk takes seconds for what takes milliseconds.
 pub const SLOW_DISK: &str = "slow_disk";
-/// This machine's clock differs from HiPay's.
+/// Trouble key: this machine's clock differs from HiPay's.
 pub const CLOCK: &str = "clock";
-/// The certificate of `server.tls.certificate` ends soon.
+/// Trouble key: the certificate of `server.tls.certificate` expires soon.
 pub const CERTIFICATE: &str = "certificate";
-/// The service ended without having been stopped.
+/// Trouble key: the service ended without having been stopped.
 pub const SERVICE: &str = "service";
-/// The mail server takes no mail.
+/// Trouble key: the mail server accepts no mail.
 pub const MAIL: &str = "mail";
 
-/// Those that are not of one batch or one channel.
+/// Keys of all troubles that do not belong to one batch or one channel.
 pub const ALL: [&str; 10] = [HIPAY, MIRAKL, CREDENTIALS, ESCROW, STORE, SLOW_DISK, CLOCK, CERTIFICATE, SERVICE, MAIL];
 
-/// The field of a log line that names the trouble that it reports or resolves.
+/// Field of a log line that names the trouble that the line reports or resolves.
 pub const FIELD: &str = "trouble";
 
-/// The document of the troubles that are open.
+/// Store document of the open troubles.
 const DOCUMENT: &str = "troubles";
 
-/// An open trouble is told again after this long: less than a day, so that a daily batch tells it daily.
+/// Time after which an open trouble is notified again: less than a day, so that a daily batch does so daily.
 pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(20);
-/// A trouble that comes back this soon is over only once it has not been noticed for as long: what comes and goes is
-/// told twice a quarter of an hour, not twice a minute.
+/// Time within which a trouble counts as coming back; it is then over only once it has not been noticed for as long. A
+/// trouble that comes and goes is notified twice a quarter of an hour, not twice a minute.
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// An open trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// What is wrong, as a stable word, such as `hipay` or `batch:cashout:transfer`.
+    /// Stable key, such as `hipay` or `batch:cashout:transfer`.
     pub key: String,
-    /// The level of its first line: 100 DEBUG to 600 EMERGENCY.
+    /// Level of its first line, raised if it becomes worse: 100 DEBUG to 600 EMERGENCY.
     pub level: u16,
-    /// What happened, and what to do.
+    /// Description of the problem and of the remedy, as English text.
     pub message: String,
-    /// The message's key and arguments, for other languages.
+    /// The message of `message`, stored so that it can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<StoredMessage>,
-    /// When it was noticed first (UTC).
+    /// Time of the first notice (UTC).
     pub opened_at: Timestamp,
-    /// When it was noticed last (UTC).
+    /// Time of the last notice (UTC).
     pub seen_at: Timestamp,
-    /// When it was told last (UTC).
+    /// Time at which people were last notified (UTC).
     pub told_at: Timestamp,
-    /// How often it was noticed.
+    /// Number of times that it was noticed.
     pub times: u64,
-    /// Why, where one trouble can have several causes; a new one is told at once.
+    /// Causes, if one trouble can have several; a new one is notified at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// It had been gone for some minutes only.
+    /// True if it had been gone for some minutes only.
     #[serde(default)]
     pub came_back: bool,
-    /// When it was found to be gone (UTC); `None` while it is open.
+    /// Time at which it was found to be gone (UTC); `None` while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -109,25 +109,25 @@ impl Trouble {
         }
     }
 
-    /// The store cannot be written or opened, since `at`.
+    /// Makes the trouble that the store cannot be written or opened, since `at`.
     pub fn of_store(reason: &str, at: Timestamp) -> Self {
         let message = msg!("trouble-store", error = reason);
         Self::new(STORE, LogLevel::Critical, message.into_parts(), at)
     }
 }
 
-/// Where a trouble was noticed, for the log.
+/// Place and time at which a trouble was noticed, for the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Noticed<'a> {
     /// The command of a batch, or a part of the appliance.
     pub action: &'a str,
-    /// The batch.
+    /// The batch, if any.
     pub batch: Option<u64>,
-    /// When (UTC).
+    /// Time of the observation (UTC).
     pub at: Timestamp,
 }
 
-/// All troubles of this process. Cloning shares them.
+/// All troubles of this process. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Troubles(Arc<Shared>);
 
@@ -140,18 +140,18 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<String, Trouble>,
-    /// Those that were resolved within the last minutes.
+    /// Troubles that were resolved within the last minutes.
     over: BTreeMap<String, Trouble>,
-    /// What is to be told, in its order; those with `resolved_at` are over.
+    /// Troubles to notify, in order; those with `resolved_at` are over.
     to_tell: Vec<Trouble>,
-    /// What is open differs from what is stored.
+    /// True if the open troubles differ from the stored ones.
     unsaved: bool,
-    /// Where it is noted that people know of the store's trouble.
+    /// Note of the store's trouble outside the store.
     aside: Option<Aside>,
 }
 
 impl Troubles {
-    /// Takes over what the process before this one left open, from its store.
+    /// Loads the troubles that the previous process left open, from its store.
     pub fn load(&self, view: &impl View) -> Result<(), StoreError> {
         let known = view.get_document::<BTreeMap<String, Trouble>>(DOCUMENT)?.unwrap_or_default();
         let mut state = self.lock();
@@ -162,8 +162,8 @@ impl Troubles {
         Ok(())
     }
 
-    /// Takes over what was told while the store could not be written, now that it is open again, and notes there from
-    /// now on.
+    /// Loads the trouble that was notified while the store could not be written, now that it is open again, and uses
+    /// the note from now on.
     pub fn note_aside(&self, aside: Aside) {
         if let Some(trouble) = aside.read() {
             let (at, message) = (trouble.opened_at, &trouble.message);
@@ -179,18 +179,19 @@ impl Troubles {
         self.lock().aside = Some(aside);
     }
 
-    /// Returns where it is noted that people know of the store's trouble.
+    /// Returns the note of the store's trouble outside the store.
     pub fn aside(&self) -> Option<Aside> {
         self.lock().aside.clone()
     }
 
-    /// Reports trouble `key`, with `message` at `level`: logged at that level and told where it is new, has become
-    /// worse, or was told more than a day ago; logged as a warning otherwise. Returns true where it is told.
+    /// Reports trouble `key`, with `message` at `level`: logged at that level and notified if it is new, has become
+    /// worse, or was last notified more than [`AGAIN_AFTER`] ago; logged as a warning otherwise. Returns true if it is
+    /// notified.
     pub fn report(&self, key: &str, level: LogLevel, message: Message, noticed: Noticed<'_>) -> bool {
         self.report_causes(key, level, message, &[], noticed)
     }
 
-    /// Reports as [`Troubles::report`] does, with the `causes` of it: it is told again where one is new.
+    /// Reports as [`Troubles::report`] does, with the trouble's `causes`: it is notified again if one is new.
     pub fn report_causes(
         &self,
         key: &str,
@@ -225,7 +226,7 @@ impl Troubles {
             if at.duration_since(known.told_at).abs() < AGAIN_AFTER && !is_worse {
                 return false;
             }
-            // Its end is told to everybody who was told of it.
+            // Everyone who was notified of it is notified of its end.
             known.level = known.level.max(level.number());
             known.causes.extend(new);
             (known.message, known.said, known.told_at) = (message, said, at);
@@ -244,7 +245,7 @@ impl Troubles {
         true
     }
 
-    /// Notes that trouble `key` is gone, if it is open; returns true where it was.
+    /// Resolves trouble `key` if it is open; returns true if it did.
     pub fn resolve(&self, key: &str, noticed: Noticed<'_>) -> bool {
         let Noticed { action, batch, at } = noticed;
         let trouble = {
@@ -269,34 +270,34 @@ impl Troubles {
         true
     }
 
-    /// Returns true where trouble `key` is open.
+    /// Returns true if trouble `key` is open.
     pub fn is_open(&self, key: &str) -> bool {
         self.lock().open.contains_key(key)
     }
 
-    /// Returns what is open, the oldest first.
+    /// Returns the open troubles, oldest first.
     pub fn open(&self) -> Vec<Trouble> {
         let mut open: Vec<Trouble> = self.lock().open.values().cloned().collect();
         open.sort_by_key(|trouble| trouble.opened_at);
         open
     }
 
-    /// Takes what is to be told.
+    /// Takes the troubles to notify.
     pub fn take(&self) -> Vec<Trouble> {
         std::mem::take(&mut self.lock().to_tell)
     }
 
-    /// Gives back what could not be told yet.
+    /// Gives back the troubles that could not be notified yet.
     pub fn give_back(&self, untold: Vec<Trouble>) {
         self.lock().to_tell.splice(0..0, untold);
     }
 
-    /// Waits until something is to be told.
+    /// Waits until there is a trouble to notify.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
 
-    /// Returns what is to be stored, open and just over, and notes that it is; `None` where nothing has changed.
+    /// Returns the troubles to store, open and just over, and marks them as stored; `None` if nothing has changed.
     pub fn unsaved(&self) -> Option<BTreeMap<String, Trouble>> {
         let mut state = self.lock();
         let all =
@@ -304,7 +305,7 @@ impl Troubles {
         std::mem::take(&mut state.unsaved).then(|| all(&state))
     }
 
-    /// Notes that it could not be stored.
+    /// Records that they could not be stored.
     pub fn not_saved(&self) {
         self.lock().unsaved = true;
     }
@@ -314,7 +315,7 @@ impl Troubles {
     }
 }
 
-/// Stores what is open or just over.
+/// Stores the troubles that are open or just over.
 pub fn save(writer: &mut crate::store::Writer<'_>, open: &BTreeMap<String, Trouble>) -> Result<(), StoreError> {
     writer.put_document(DOCUMENT, open)
 }
@@ -332,7 +333,7 @@ mod tests {
         Message::quoting("something is wrong")
     }
 
-    /// Whether each message is of an end.
+    /// Returns, for each notice, true if it is of an end.
     fn told(troubles: &Troubles) -> Vec<bool> {
         troubles.take().into_iter().map(|trouble| trouble.resolved_at.is_some()).collect()
     }
@@ -361,7 +362,7 @@ mod tests {
         assert!(!report(LogLevel::Error, &["refused"], 1));
         assert!(report(LogLevel::Error, &["refused", "insufficient funds"], 2));
         assert!(report(LogLevel::Critical, &["refused"], 3));
-        // A day later it is less bad.
+        // A day later it is less severe.
         assert!(report(LogLevel::Warning, &["refused"], 1_500));
         troubles.resolve("batch", at(1_600));
         let last = troubles.take().pop().unwrap();
@@ -376,7 +377,7 @@ mod tests {
             troubles.report("service", LogLevel::Error, message(), at(minute));
             troubles.resolve("service", at(minute));
             messages += told(&troubles).len();
-            // A new process knows what was stored.
+            // A new process knows only what was stored.
             let stored = troubles.unsaved().unwrap_or_default();
             troubles = Troubles::default();
             for (key, trouble) in stored {

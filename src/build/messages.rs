@@ -1,5 +1,5 @@
-//! Reads the texts of every language and writes down which messages there are, each with the names of its arguments.
-//! The build fails where the languages differ.
+//! Reads the texts of every language and generates the list of messages with the names of their arguments. The build
+//! fails if the languages differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
 use fluent_syntax::parser;
 
-/// Each message with the names of its arguments.
+/// Messages with the names of their arguments.
 type Messages = BTreeMap<String, BTreeSet<String>>;
 
-/// The languages, as their folders and constants are named.
+/// The languages, by the names of their folders and constants.
 const LANGUAGES: [(&str, &str); 2] = [("en", "ENGLISH"), ("fr", "FRENCH")];
 
-/// Writes `messages.rs` into the folder of the build. An error says which message to mend.
+/// Writes `messages.rs` into the build's output folder. An error names the message to correct.
 pub(crate) fn compile() -> Result<(), String> {
     let mut code = String::new();
     let mut all: Vec<Messages> = Vec::new();
@@ -51,7 +51,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Reads all messages of a language. An error names a file that is not valid Fluent, or a name that is there twice.
+/// Reads all messages of a language. Fails with the name of a file that is not valid Fluent, or of a duplicate message.
 fn read(files: &[PathBuf]) -> Result<Messages, String> {
     let mut messages = Messages::new();
     let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -72,7 +72,7 @@ fn read(files: &[PathBuf]) -> Result<Messages, String> {
             }
         }
     }
-    // A message that stands in another brings its arguments along.
+    // A message that is referenced by another one adds its arguments to it.
     for (name, references) in references {
         for reference in references {
             let arguments = messages.get(&reference).cloned();
@@ -83,7 +83,7 @@ fn read(files: &[PathBuf]) -> Result<Messages, String> {
     Ok(messages)
 }
 
-/// The names in a text: of arguments, and of other messages.
+/// Names in a text: of arguments, and of other messages.
 #[derive(Default)]
 struct Found {
     arguments: BTreeSet<String>,

@@ -1,9 +1,9 @@
-//! An attempt at a payment: one reference, one request, one outcome. Here is decided, before
-//! anything is sent, whether HiPay has to be asked first, and what its answer means.
+//! An attempt at a payment: one reference, one request, one outcome. This module decides, before anything is sent,
+//! whether HiPay has to be queried first, and what its answer means.
 //!
-//! HiPay executes at most one payment per reference. So an attempt whose outcome is not certain is
-//! only ever repeated with the same reference and the same bytes, and a new reference is made only
-//! when HiPay itself shows the former one as failed for good.
+//! HiPay executes at most one payment per reference. An attempt with an uncertain outcome is therefore repeated only
+//! with the same reference and the same bytes, and a new reference is made only once HiPay itself shows that the former
+//! one failed for good.
 
 mod news;
 mod reference;
@@ -20,31 +20,31 @@ use crate::text::word_by_name;
 pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
-/// What is known of an attempt.
+/// State of an attempt, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
-    /// Committed, perhaps sent, outcome unknown.
+    /// Committed and perhaps sent; the outcome is unknown.
     Sending,
-    /// HiPay has it.
+    /// Accepted by HiPay and not executed yet.
     Requested,
-    /// HiPay executed it.
+    /// Executed by HiPay.
     Captured,
-    /// HiPay refused it and does not know its reference: the reference is still unused.
+    /// Refused by HiPay, which does not know its reference: the reference is still unused.
     Refused,
-    /// HiPay shows it as failed or canceled for good: the reference is used up.
+    /// Failed or canceled for good at HiPay: the reference is used up.
     Ended,
-    /// Written by a release that we do not know: nothing is sent.
+    /// A state that this release does not know; nothing is sent.
     #[serde(other)]
     Unknown,
 }
 
 impl AttemptState {
-    /// Every one.
+    /// All states.
     pub const ALL: [Self; 6] =
         [Self::Sending, Self::Requested, Self::Captured, Self::Refused, Self::Ended, Self::Unknown];
 
-    /// The name in JSON.
+    /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sending => "sending",
@@ -57,66 +57,65 @@ impl AttemptState {
     }
 }
 
-/// One attempt with everything that its request carries, so that a repetition is the same to the
-/// byte.
+/// One attempt with everything that its request carries, so that a repetition is identical to the byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// 1 for the first, with the plain reference; `_R2`, `_R3`, … after it.
+    /// Number of the attempt: 1 for the first, with the plain reference; `_R2`, `_R3`, … after it.
     pub number: u32,
     /// HiPay's `merchant_unique_id`.
     pub reference: String,
     /// The amount of the request.
     pub amount: Amount,
-    /// The wallet that receives a transfer, or that a withdrawal leaves from.
+    /// The wallet that receives a transfer or that a withdrawal debits.
     pub account: u64,
     /// `public_label` of a transfer, `label` of a withdrawal, rendered.
     pub public_label: String,
     /// `private_label` of a transfer, rendered; empty for a withdrawal.
     #[serde(default)]
     pub private_label: String,
-    /// When the request was committed (UTC).
+    /// Time at which the request was committed (UTC).
     pub intended_at: Timestamp,
-    /// What is known of it.
+    /// Known state of the attempt.
     pub state: AttemptState,
     /// HiPay's transaction id, once known.
     #[serde(default)]
     pub transaction_id: Option<String>,
-    /// HiPay's own word for the transaction's status, as last read.
+    /// HiPay's own word for the transaction's status, as last read; after a notice, its operation and status.
     #[serde(default)]
     pub transaction_status: Option<String>,
-    /// As of when HiPay said so (UTC), by its own clock where it told in a notice.
+    /// Time from which HiPay's status dates (UTC); by HiPay's clock if it came in a notice.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
-    /// Why it is in that state, in HiPay's words where there are some.
+    /// Reason for the state, in HiPay's words if it gave any.
     #[serde(default)]
     pub message: String,
-    /// What says the same in other languages.
+    /// The message of `message`, stored so that it can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<StoredMessage>,
-    /// What HiPay said where it refused it or has not executed it.
+    /// HiPay's answer if it refused the attempt or has not executed it.
     #[serde(default)]
     pub refusal: Option<Refusal>,
-    /// When the state last changed, or the request was last sent (UTC).
+    /// Time of the last change of the state or of the last sending (UTC).
     pub updated_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl Attempt {
-    /// Returns true where HiPay's transaction `id` with `reference` is of this attempt: by the id, or by the reference
-    /// where no id is known yet.
+    /// Returns true if HiPay's transaction `id` with `reference` belongs to this attempt: by the id, or by the
+    /// reference if no id is known yet.
     pub fn is_of(&self, id: &str, reference: &str) -> bool {
         self.transaction_id.as_deref().map_or_else(|| self.reference == reference, |known| known == id)
     }
 
-    /// Returns true where HiPay has it and calls its state by a word that is not known.
+    /// Returns true if HiPay has the attempt but reports its status with an unknown word.
     pub fn has_unknown_word(&self) -> bool {
         let word = self.transaction_status.as_deref().map(TransactionState::from_word);
         self.state == AttemptState::Requested && word == Some(TransactionState::Unknown)
     }
 
-    /// Says why it is in its state.
+    /// Sets the message that explains the state.
     pub fn say(&mut self, why: Message) {
         (self.message, self.said) = why.into_parts();
     }
@@ -130,33 +129,32 @@ pub struct Payment {
     pub attempts: Vec<Attempt>,
 }
 
-/// What to do next about a payment that is due.
+/// Next step for a payment that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Look the reference of attempt `number` up before anything else.
+    /// A look-up of the reference of attempt `number`, before anything else.
     LookUp {
-        /// The attempt's number.
+        /// Number of the attempt.
         number: u32,
-        /// Its reference.
+        /// Reference of the attempt.
         reference: String,
     },
-    /// Commit a new attempt with this number and send it.
+    /// A new attempt with this number, to be committed and sent.
     Begin(u32),
-    /// Send the last attempt once more, the same to the byte.
+    /// Another sending of the last attempt, identical to the byte.
     Resend,
-    /// HiPay has it: take over what it says.
+    /// Adoption of the state that HiPay reports, because HiPay has the attempt.
     Adopt,
-    /// Send nothing: why.
+    /// Waiting without sending, for this reason.
     Wait(Message),
 }
 
-/// What HiPay's word for a transaction's status means
-/// (reference: `transaction_status` of `GET /transaction/{id}`).
+/// Meaning of HiPay's word for a transaction's status (source: `transaction_status` of `GET /transaction/{id}`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionState {
-    /// On its way.
+    /// In progress.
     Pending,
-    /// Waits at HiPay; may still go through.
+    /// On hold at HiPay; may still be executed.
     Standby,
     /// Executed.
     Captured,
@@ -164,13 +162,13 @@ pub enum TransactionState {
     Failed,
     /// Canceled for good: `CANCELLED_END`.
     Canceled,
-    /// A word that is not known, such as `REFUNDED`: it may still go through, or be final.
+    /// An unknown word, such as `REFUNDED`: the transaction may still be executed, or be final.
     Unknown,
 }
 
 impl TransactionState {
-    /// Reads HiPay's word. One that is new is left to a person, because paying again what may still go
-    /// through is the one mistake that cannot be mended.
+    /// Parses HiPay's word. A new word is left to a person, because paying again what may still be executed is the one
+    /// mistake that cannot be corrected.
     pub fn from_word(word: &str) -> Self {
         match word.trim().to_ascii_uppercase().as_str() {
             "CAPTURED" => Self::Captured,
@@ -182,12 +180,12 @@ impl TransactionState {
         }
     }
 
-    /// True where HiPay will never execute the transaction.
+    /// Returns true if HiPay will never execute the transaction.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Failed | Self::Canceled)
     }
 
-    /// What it means to the attempt.
+    /// Returns the state of the transaction's attempt.
     pub fn attempt_state(self) -> AttemptState {
         match self {
             Self::Pending | Self::Standby | Self::Unknown => AttemptState::Requested,
@@ -198,19 +196,19 @@ impl TransactionState {
 }
 
 impl Payment {
-    /// The latest attempt.
+    /// Returns the latest attempt.
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.last()
     }
 
-    /// The reference that later attempts are numbered by: that of the last attempt that has one, else
-    /// `computed`. A reference stays what it was when it was first made, whatever ids are configured later.
+    /// Returns the reference that later attempts are numbered from: that of the last attempt that has one, else
+    /// `computed`. A reference never changes once it is made, whatever ids are configured later.
     pub fn base<'a>(&'a self, computed: &'a str) -> &'a str {
         let mut references = self.attempts.iter().rev().map(|attempt| attempt.reference.as_str());
         references.find(|reference| !reference.is_empty()).map_or(computed, |last| split_number(last).0)
     }
 
-    /// The attempt that a transaction is of: by its reference, or by HiPay's id where it carries none.
+    /// Returns the attempt that a transaction belongs to: by its reference, or by HiPay's id if it carries none.
     pub fn attempt_of(&mut self, reference: &str, transaction_id: &str) -> Option<&mut Attempt> {
         self.attempts.iter_mut().find(|attempt| {
             let by_id = reference.is_empty() && attempt.transaction_id.as_deref() == Some(transaction_id);
@@ -218,10 +216,10 @@ impl Payment {
         })
     }
 
-    /// The first thing to do. `remembered` is false where the voucher is older than the store's
-    /// memory, so that someone may have paid before it began.
+    /// Returns the first step. `remembered` is false if the voucher is older than the store's memory, so that it may
+    /// have been paid before the memory began.
     pub fn plan(&self, base: &str, remembered: bool) -> Plan {
-        // An earlier attempt that was executed after all: a person decides.
+        // An earlier attempt was executed after all: a person decides.
         if self.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured) {
             return Plan::Wait(msg!("pay-known"));
         }
@@ -239,13 +237,13 @@ impl Payment {
     }
 
     /// Returns the next step after HiPay's answer to [`Plan::LookUp`] for attempt `number`; `found` is the state of
-    /// the transaction with that reference, `None` where HiPay does not know the reference.
+    /// the transaction with that reference, `None` if HiPay does not know the reference.
     pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
         let known = self.attempts.iter().find(|attempt| attempt.number == number);
-        // A person may have taken an earlier one for the payment: later ones were made all the same.
+        // A person may have assigned an earlier attempt to the payment; later attempts exist all the same.
         let highest = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(number).max(number);
         match (found, known.map(|attempt| attempt.state)) {
-            // Read again right before the next attempt: it is used up for good.
+            // The state was read again directly before the next attempt: the reference is used up for good.
             (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match highest.checked_add(1) {
                 Some(next) if remembered => Plan::Begin(next),
                 Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
@@ -254,7 +252,7 @@ impl Payment {
             (Some(_), _) => Plan::Adopt,
             (None, None) => Plan::Begin(number),
             (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
-            // Somebody else's payment that a person has ended: no reference of ours is used up by it.
+            // Someone else's payment that a person has ended: it uses up none of our references.
             (None, Some(AttemptState::Ended)) if known.is_some_and(|known| known.reference.is_empty()) => {
                 highest.checked_add(1).map_or_else(|| Plan::Wait(msg!("pay-end-not-shown")), Plan::Begin)
             }
@@ -274,7 +272,7 @@ mod tests {
     use super::*;
     use crate::domain::money::Currency;
 
-    /// HiPay, as far as it matters here: one execution per reference, ever.
+    /// A model of HiPay with the one relevant rule: one execution per reference, ever.
     #[derive(Default)]
     struct Remote {
         transactions: BTreeMap<String, TransactionState>,
@@ -290,7 +288,7 @@ mod tests {
             }
         }
 
-        /// The open transaction, if any, ends as `state`.
+        /// Ends the open transaction, if any, as `state`.
         fn settle(&mut self, state: TransactionState) {
             for transaction in self.transactions.values_mut() {
                 if *transaction == TransactionState::Pending {
@@ -360,7 +358,7 @@ mod tests {
         }
     }
 
-    /// One run over one payment with what chance brings, as a batch does it.
+    /// Performs one run over one payment, with the given chance, as a batch does.
     fn run(payment: &mut Payment, remote: &mut Remote, chance: Chance, remembered: bool) {
         let mut plan = payment.plan("T", remembered);
         for _ in 0..20 {
@@ -393,7 +391,7 @@ mod tests {
                         Chance::AnswerLost => remote.post(&last.reference),
                         Chance::Refused => last.state = AttemptState::Refused,
                         _ if remote.transactions.contains_key(&last.reference) => {
-                            // A repeated reference, refused in words that mean nothing to us.
+                            // A repeated reference, refused in words that this release does not understand.
                             last.state = AttemptState::Refused;
                         }
                         _ => {
@@ -409,8 +407,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever fails, repeats, lags, crashes or is forgotten: what was executed and not
-        /// given back is at most one payment, and once nothing fails any more exactly one.
+        /// Holds whatever fails, repeats, lags, crashes or is forgotten: at most one executed payment is not reversed,
+        /// and exactly one once nothing fails any more.
         #[test]
         fn never_twice_and_never_lost(sequence in prop::collection::vec(chances(), 0..40)) {
             let mut payment = Payment::default();
@@ -490,7 +488,7 @@ mod tests {
         assert_eq!(payment.base("computed"), "T");
         payment.attempts[1].reference = "OLD_R3".to_owned();
         assert_eq!(payment.base("computed"), "OLD");
-        // A payment that somebody else made without a reference.
+        // A payment that someone else made without a reference.
         payment.attempts.push(attempt(3));
         payment.attempts[2].reference = String::new();
         assert_eq!(payment.base("computed"), "OLD");

@@ -16,9 +16,9 @@ pub struct Calendar {
     pub hour: i8,
     /// Minute of that hour.
     pub minute: i8,
-    /// How long before the cut the window begins.
+    /// Time from the start of the window to the cut.
     pub before: SignedDuration,
-    /// How long after the cut the window ends.
+    /// Time from the cut to the end of the window.
     pub after: SignedDuration,
     /// The zone of the calendar (`hipay.timezone`).
     pub time_zone: TimeZone,
@@ -43,7 +43,7 @@ pub struct Cycle {
 }
 
 impl Calendar {
-    /// The cycle of `date`. A cut that daylight saving skips happens as much later.
+    /// Returns the cycle of `date`. A cut in the hour that daylight saving skips is moved forward by the skipped time.
     pub fn cycle(&self, date: Date) -> Result<Cycle, OutOfCalendar> {
         let out = || OutOfCalendar(date);
         let at = date.at(self.hour, self.minute, 0, 0).to_zoned(self.time_zone.clone()).map_err(|_| out())?.timestamp();
@@ -52,15 +52,15 @@ impl Calendar {
         Ok(Cycle { date, at, start, end })
     }
 
-    /// The day of `instant` in the calendar's zone.
+    /// Returns the day of `instant` in the calendar's zone.
     pub fn day_of(&self, instant: Timestamp) -> Date {
         instant.to_zoned(self.time_zone.clone()).date()
     }
 
-    /// Every cycle day from `first` on and strictly before `execution`, oldest first. On the 11th
-    /// the last of them is the 1st.
+    /// Returns every cycle day from `first` on and strictly before `execution`, oldest first. On the 11th the last of
+    /// them is the 1st.
     pub fn days_between(&self, first: Date, execution: Date) -> Vec<Date> {
-        // `series` counts from `first`, so an end before it simply yields nothing.
+        // `series` counts from `first`, so an end before it yields nothing.
         first
             .series(jiff::Span::new().days(1))
             .take_while(|day| *day < execution)
@@ -68,10 +68,10 @@ impl Calendar {
             .collect()
     }
 
-    /// The first cycle from `earliest` on whose window contains `instant`; `None` where it lies outside every
+    /// Returns the first cycle from `earliest` on whose window contains `instant`, or `None` if it is outside every
     /// window.
     pub fn cycle_of(&self, instant: Timestamp, earliest: Date) -> Option<Cycle> {
-        // A day more on both sides: the cut is at some hour of the day.
+        // One more day on both sides: the cut is at some hour of the day.
         let day = jiff::Span::new().days(1);
         let first = self.day_of(instant.checked_sub(self.after).ok()?).checked_sub(day).ok()?;
         let last = self.day_of(instant.checked_add(self.before).ok()?).checked_add(day).ok()?;
@@ -80,7 +80,7 @@ impl Calendar {
         cycles.into_iter().find(|cycle| cycle.start <= instant && instant <= cycle.end)
     }
 
-    /// The first cycle whose cut is after `instant`.
+    /// Returns the first cycle whose cut is after `instant`.
     pub fn next_after(&self, instant: Timestamp) -> Option<Cycle> {
         let first = self.day_of(instant);
         let beyond = first.checked_add(jiff::Span::new().days(32)).ok()?;
@@ -88,7 +88,7 @@ impl Calendar {
         cycles.into_iter().find(|cycle| cycle.at > instant)
     }
 
-    /// The last cycle day strictly before `execution`.
+    /// Returns the last cycle day strictly before `execution`.
     pub fn last_before(&self, execution: Date) -> Option<Date> {
         let earliest = execution.checked_sub(jiff::Span::new().days(31)).ok()?;
         self.days_between(earliest, execution).pop()
@@ -165,8 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// The cycle that an instant belongs to is the first whose window contains it, as looking through
-        /// all of them says.
+        /// Compares the cycle of an instant with the first in an exhaustive search whose window contains it.
         #[test]
         fn the_cycle_of_an_instant_is_the_first_that_contains_it(
             seconds in 0..60_000_000_i64,

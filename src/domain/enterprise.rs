@@ -1,9 +1,8 @@
-//! A notification of HiPay Enterprise as it is sent: a form with brackets in its names, XML or
-//! JSON, read into fields by name.
+//! A notification of HiPay Enterprise as received: a form with brackets in its names, XML or JSON, parsed into fields
+//! by name.
 //!
-//! All three become the names of the form: `<order><id>` and `{"order": {"id": …}}` are
-//! `order[id]`. Which of the three a body is, its first character tells; what the header says about
-//! it is not asked.
+//! All three use the names of the form: `<order><id>` and `{"order": {"id": …}}` become `order[id]`. The first
+//! character of a body determines its format; the content type header is ignored.
 //!
 //! Pure.
 
@@ -20,11 +19,11 @@ use thiserror::Error;
 
 use crate::text::message::{Message, msg};
 
-/// How many fields of a notification are kept; HiPay's have about sixty, and a dozen for each line of a basket.
+/// Maximum number of fields kept; HiPay's notifications have about sixty, and a dozen for each line of a basket.
 const FIELDS_AT_MOST: usize = 500;
-/// How many more are kept of those that HiPay documents.
+/// Additional number of fields kept if HiPay documents them.
 const DOCUMENTED_AT_MOST: usize = 200;
-/// What the names of documented fields begin with, beside amounts, dates, references and what else is spelt out.
+/// Names of documented fields, up to the first `[`. A field with exactly such a name is kept beyond both limits.
 const DOCUMENTED: [&str; 45] = [
     "account",
     "acquirer_transaction_reference",
@@ -72,19 +71,19 @@ const DOCUMENTED: [&str; 45] = [
     "token",
     "transaction_reference",
 ];
-/// How deep they may be nested; HiPay's are two deep.
+/// Maximum depth of nesting; HiPay's fields are two deep.
 const DEPTH_AT_MOST: usize = 16;
-/// How long a field's name may be, in bytes.
+/// Maximum length of a field's name, in bytes.
 const NAME_AT_MOST: usize = 200;
-/// How much of what HiPay sent a sentence quotes, in characters.
+/// Maximum number of characters of HiPay's input that a message quotes.
 const QUOTED_AT_MOST: usize = 60;
 
-/// Why a notification cannot be read, in a sentence that goes on from "cannot be read:".
+/// Reason why a notification cannot be read; its message continues "cannot be read:".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Unreadable(pub(crate) Message);
 
-/// What a notification is about.
+/// A parsed notification, by its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnterpriseNotification {
     /// A customer's payment.
@@ -93,51 +92,51 @@ pub enum EnterpriseNotification {
     Settlement(Fields),
 }
 
-/// The fields of a notification by name, such as `order[id]`. They may be about a person, so that
-/// they are stored and shown, but `Debug` prints their names only.
+/// Fields of a notification by name, such as `order[id]`. They may contain personal data: they are stored and shown,
+/// but `Debug` prints their names only.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fields(BTreeMap<String, String>);
 
-/// True where HiPay documents a field of this name.
+/// Returns true if HiPay documents a field of this name.
 fn is_documented(name: &str) -> bool {
     let beginning = name.split('[').next().unwrap_or_default();
     DOCUMENTED.contains(&beginning)
 }
 
 impl Fields {
-    /// The value of the first of `names` that has one, without blanks around it.
+    /// Returns the value of the first of `names` that has one, trimmed.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// The value under `name` without blanks around it; nothing where it is missing or blank.
+    /// Returns the value under `name`, trimmed; `None` if it is missing or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// Every field, by name.
+    /// Returns all fields, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// How many there are.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True where there is none.
+    /// Returns true if there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Removes the fields that `keep` does not want.
+    /// Removes the fields whose name `keep` rejects.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.0.retain(|name, _| keep(name));
     }
 
-    /// Adds a field. Of two with one name the later counts, as in PHP. What is too much is left out, such as the
-    /// later lines of a long basket: it never costs the payment.
+    /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
+    /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
         let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };
         let decides = DOCUMENTED.contains(&name);
@@ -154,13 +153,13 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// The text of a body, with card numbers and security codes masked: all that may be kept of it.
-/// What is no UTF-8 is read as Latin-1, in which every byte is a character, so that none is lost.
+/// Returns the text of a body with card numbers and security codes masked; only this text may be kept. A body that is
+/// not UTF-8 is read as Latin-1, in which every byte is a character, so that no byte is lost.
 pub fn masked_text(body: &[u8]) -> String {
     card_data::mask(&text_of(body.to_vec()))
 }
 
-/// Reads a text that [`masked_text`] made.
+/// Parses a text that [`masked_text`] returned.
 pub fn read(text: &str) -> Result<EnterpriseNotification, Unreadable> {
     let body = text.trim_start_matches('\u{feff}').trim();
     let (root, fields) = match body.chars().next() {
@@ -181,7 +180,7 @@ fn text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect())
 }
 
-/// The name of `inner` inside of `outer`: `order` and `id` are `order[id]`.
+/// Returns the name of `inner` inside of `outer`: `order` and `id` become `order[id]`.
 fn nested(outer: &str, inner: &str) -> String {
     if outer.is_empty() { inner.to_owned() } else { format!("{outer}[{inner}]") }
 }
@@ -190,7 +189,7 @@ fn too_deep() -> Unreadable {
     Unreadable(msg!("unreadable-deep", most = DEPTH_AT_MOST))
 }
 
-/// The beginning of what HiPay sent, for a sentence.
+/// Returns the beginning of HiPay's input, quoted for a message.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(QUOTED_AT_MOST).collect();
     if shown.len() < text.len() {

@@ -1,5 +1,5 @@
-//! Why something stands where it stands, in plain words: what happened, what to do about it, and who
-//! has to. Each text is a message of `ui/locales`, so that it can be read in any language.
+//! Explanations of the current state of things, in plain words: what happened, what to do about it, and who has to act.
+//! Each text is a message of `ui/locales`, so that it can be read in any language.
 //!
 //! Pure.
 
@@ -17,26 +17,26 @@ use crate::text::{self, Texts};
 pub use operations::{explain, explain_voucher};
 pub use vendors::{explain_document, explain_vendor};
 
-/// Who has to do something.
+/// Party that has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
-    /// Nobody: it goes on by itself.
+    /// No party: progress is automatic.
     Nobody,
-    /// Who runs the marketplace.
+    /// The operator of the marketplace.
     Marketplace,
     /// The seller.
     Vendor,
-    /// HiPay's support, asked by the marketplace.
+    /// HiPay's support, contacted by the marketplace.
     HiPay,
-    /// Who administers this installation.
+    /// The administrator of this installation.
     Administrator,
 }
 
 impl Actor {
-    /// Every one.
+    /// All parties.
     pub const ALL: [Self; 5] = [Self::Nobody, Self::Marketplace, Self::Vendor, Self::HiPay, Self::Administrator];
 
-    /// The name in ids of messages.
+    /// Returns the name used in message ids.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
@@ -48,33 +48,33 @@ impl Actor {
     }
 }
 
-/// How it goes on once that is done.
+/// Continuation after the action is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Next {
-    /// Nothing has to be run.
+    /// No run: none is necessary.
     Nothing,
-    /// The next run of `vendor:process` takes it up.
+    /// The next run of `vendor:process`.
     VendorRun,
-    /// The next run of `cashout:generate` takes it up.
+    /// The next run of `cashout:generate`.
     GenerateRun,
-    /// The next run of `cashout:transfer` takes it up.
+    /// The next run of `cashout:transfer`.
     TransferRun,
-    /// The next run of `cashout:withdraw` takes it up.
+    /// The next run of `cashout:withdraw`.
     WithdrawRun,
-    /// A person has to have it taken up again.
+    /// A retry that a person has to start.
     Retry,
 }
 
-/// A value in the place of a variable, written as the reader's language writes it.
+/// An argument of a message, written by the conventions of the reader's language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
     Text(String),
     Amount(Amount),
-    /// An English sentence, with what says the same in other languages.
+    /// English text, with the message for other languages.
     StoredMessage(String, Option<StoredMessage>),
 }
 
-/// One thing that happened, and what to do about it.
+/// One event, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     id: String,
@@ -114,27 +114,27 @@ impl Explanation {
         self
     }
 
-    /// The id of the message that tells what happened. Stable: pages and tests may rely on it.
+    /// Returns the id of the message that describes the event. Ids are stable: pages and tests may rely on them.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Who has to do something.
+    /// Returns the party that has to act.
     pub fn by(&self) -> Actor {
         self.by
     }
 
-    /// How it goes on once that is done.
+    /// Returns the continuation after the action is done.
     pub fn next(&self) -> Next {
         self.next
     }
 
-    /// What happened.
+    /// Returns the description of the event.
     pub fn what(&self, texts: &Texts) -> String {
         texts.text(&self.id, &self.shown(texts))
     }
 
-    /// What to do about it, where, and how it goes on then.
+    /// Returns the instructions: what to do about it, where, and how it continues.
     pub fn mend(&self, texts: &Texts) -> String {
         let mend = texts.text(&format!("{}-mend", self.id), &self.shown(texts));
         let next = match self.next {
@@ -148,12 +148,12 @@ impl Explanation {
         format!("{mend} {}", texts.text(next, &[]))
     }
 
-    /// Who has to do something, in words.
+    /// Returns the party that has to act, in words.
     pub fn actor(&self, texts: &Texts) -> String {
         texts.text(&format!("actor-{}", self.by.name()), &[])
     }
 
-    /// The remote's own words and numbers, to be quoted; `None` where it has said nothing.
+    /// Returns the remote's own words and numbers for quoting; `None` if it gave neither.
     pub fn said(&self, texts: &Texts) -> Option<String> {
         let said = self.said.as_ref()?;
         let number = |id: &str, number: i64| texts.text(id, &[("number", number.to_string().into())]);

@@ -1,8 +1,8 @@
-//! The durable inbox: every notification of HiPay's that passed its check, from before it is
-//! answered to what came of it.
+//! The durable inbox: every verified notification of HiPay's, from before it is answered to the result of its
+//! processing.
 //!
-//! A notification is stored once, however often it is sent, and is dealt with after it has been
-//! answered: in the order of arrival, until it has come to an end.
+//! A notification is stored once, however often it is sent, and is processed after it has been answered: in the order
+//! of arrival, until it reaches a final state.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::text::message::{Message, StoredMessage};
 use crate::text::word_by_name;
 
-/// Which of HiPay's platforms sent it, and about what.
+/// HiPay platform and subject of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
@@ -22,16 +22,16 @@ pub enum NotificationKind {
     Payment,
     /// Enterprise: a settlement.
     Settlement,
-    /// A kind of a release that we do not know: kept, not dealt with.
+    /// A kind that this release does not know; kept, not processed.
     #[serde(other)]
     Unknown,
 }
 
 impl NotificationKind {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Wallet, Self::Payment, Self::Settlement, Self::Unknown];
 
-    /// The name in filters and in JSON.
+    /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wallet => "wallet",
@@ -42,32 +42,31 @@ impl NotificationKind {
     }
 }
 
-/// How far a notification has come.
+/// Processing state of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
-    /// Stored and answered; not dealt with yet.
+    /// Stored and answered; not processed yet.
     Received,
-    /// What it is about is not known (yet), or a remote has to be told and cannot be reached: tried
-    /// again.
+    /// Waiting for another try: its subject is not known (yet), or a remote that has to be notified cannot be reached.
     Waiting,
-    /// It had its effect.
+    /// Processed, with an effect.
     Applied,
-    /// It changes nothing: late, or of no meaning to us.
+    /// Without an effect: late, or irrelevant here.
     Ignored,
-    /// What it is about never became known.
+    /// Given up because its subject never became known.
     Unmatched,
-    /// A state of a release that we do not know: kept as it is.
+    /// A state that this release does not know; kept unchanged.
     #[serde(other)]
     Unknown,
 }
 
 impl NotificationState {
-    /// Every one.
+    /// All states.
     pub const ALL: [Self; 6] =
         [Self::Received, Self::Waiting, Self::Applied, Self::Ignored, Self::Unmatched, Self::Unknown];
 
-    /// The name in filters and in JSON.
+    /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
@@ -79,40 +78,39 @@ impl NotificationState {
         }
     }
 
-    /// True while there is something to do about it.
+    /// Returns true while the notification still has to be processed.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Received | Self::Waiting)
     }
 }
 
-/// What a handler has verified and wants to be stored.
+/// A verified notification that a handler passes on for storing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotification {
-    /// Which platform, and about what.
+    /// Platform and subject.
     pub kind: NotificationKind,
-    /// What it says, in the sender's word: `capture`, `118`.
+    /// Action in the sender's word: `capture`, `118`.
     pub action: String,
-    /// What it is about, in HiPay's words: a transaction id, a transaction reference; empty where
-    /// it is about an account only.
+    /// Subject in HiPay's words: a transaction id, a transaction reference; empty if it concerns an account only.
     pub subject: String,
-    /// The HiPay account that it is about.
+    /// HiPay account of the notification.
     pub account_id: Option<u64>,
-    /// What was sent, as it was verified, with what must not be kept masked.
+    /// Content as verified, with everything masked that must not be kept.
     pub body: String,
-    /// What makes it the same one when it comes again; the body, where it is nothing else.
+    /// Identity for recognising a repetition; the body if `None`.
     pub identity: Option<String>,
 }
 
-/// What came of dealing with a notification, each with a sentence for people.
+/// Result of processing a notification, with a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It had its effect.
+    /// Processed, with an effect.
     Applied(Message),
-    /// It changes nothing.
+    /// Without an effect.
     Ignored(Message),
-    /// What it is about is not known (yet): given up after a week.
+    /// Not processed because the subject is not known (yet); given up after a week.
     Waiting(Message),
-    /// It cannot be dealt with now, because of a remote or of a record: tried again until it can.
+    /// Not processed now because of a remote or of a record; retried until it succeeds.
     Postponed(Message),
 }
 
@@ -121,74 +119,74 @@ pub enum Outcome {
 pub struct Notification {
     /// Our own number, from 1, in the order of arrival.
     pub id: u64,
-    /// Which platform, and about what.
+    /// Platform and subject.
     pub kind: NotificationKind,
-    /// How far it has come.
+    /// Processing state.
     pub state: NotificationState,
-    /// Tells repetitions: what it is about and, hashed, what was sent.
+    /// Key for recognising repetitions: the subject and a hash of the content.
     pub digest: String,
-    /// What it says, in the sender's word.
+    /// Action in the sender's word.
     #[serde(default)]
     pub action: String,
-    /// What it is about, in HiPay's words; empty where it is about an account only.
+    /// Subject in HiPay's words; empty if it concerns an account only.
     #[serde(default)]
     pub subject: String,
-    /// The HiPay account that it is about.
+    /// HiPay account of the notification.
     #[serde(default)]
     pub account_id: Option<u64>,
-    /// The shop that it turned out to be about.
+    /// Shop that the notification turned out to concern.
     #[serde(default)]
     pub mirakl_id: Option<u64>,
-    /// What was sent, masked where it must be; empty once its time to be kept is over.
+    /// Content as sent, masked where required; empty after its retention period.
     #[serde(default)]
     pub body: String,
-    /// What came of it, in a sentence.
+    /// Result of the processing, as English text.
     #[serde(default)]
     pub message: String,
-    /// What says the same in other languages.
+    /// The message of `message`, stored so that it can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<StoredMessage>,
-    /// When it came first (UTC).
+    /// Time of the first arrival (UTC).
     pub received_at: Timestamp,
-    /// How often it came again.
+    /// Number of repeated arrivals.
     #[serde(default)]
     pub repeats: u64,
-    /// When it came last (UTC), where it was repeated.
+    /// Time of the last arrival (UTC), if it was repeated.
     #[serde(default)]
     pub repeated_at: Option<Timestamp>,
-    /// How often it was tried without coming to an end.
+    /// Number of tries that did not reach a final state.
     #[serde(default)]
     pub tries: u32,
-    /// Not before then is it tried again (UTC).
+    /// Earliest time of the next try (UTC).
     #[serde(default)]
     pub try_at: Option<Timestamp>,
-    /// When it came to an end (UTC).
+    /// Time at which a final state was reached (UTC).
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// How long a notification waits before it is tried again: longer each time, up to this.
+/// Upper bound on the wait before another try; each wait is longer than the one before.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// For how long what a notification is about may remain unknown.
+/// Time after which a notification with an unknown subject is given up.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Notification {
-    /// True where it is to be dealt with now.
+    /// Returns true if the notification is due for processing.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.state.is_open() && self.try_at.is_none_or(|at| at <= now)
     }
 
-    /// True where it concerns the vendor as such: dealt with one after the other for each vendor, with
-    /// calls to Mirakl.
+    /// Returns true if the notification concerns the vendor as such. Such notifications are processed one after the
+    /// other for each vendor, with calls to Mirakl.
     pub fn is_about_vendor(&self) -> bool {
         const ACTIONS: [&str; 3] = ["identification", "bank_info_validation", "document_validation"];
         self.kind == NotificationKind::Wallet && ACTIONS.contains(&self.action.as_str())
     }
 
-    /// Writes down what came of dealing with it.
+    /// Records the result of the processing.
     pub fn settle(&mut self, outcome: Outcome, now: Timestamp) {
         let (state, message) = match outcome {
             Outcome::Applied(message) => (NotificationState::Applied, message),
@@ -210,14 +208,14 @@ impl Notification {
         }
     }
 
-    /// Makes it due now, as if it had just come.
+    /// Makes the notification due now, as if it had just arrived.
     pub(crate) fn reopen(&mut self) {
         self.state = NotificationState::Received;
         self.try_at = None;
         self.ended_at = None;
     }
 
-    /// True where dealing with it again can come to something: see [`replay`].
+    /// Returns true if processing the notification again may have an effect.
     pub fn can_be_replayed(&self) -> bool {
         let ended = matches!(self.state, NotificationState::Ignored | NotificationState::Unmatched);
         (ended || self.state.is_open()) && !self.body.is_empty()

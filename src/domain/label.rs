@@ -1,10 +1,10 @@
-//! The labels of transfers and withdrawals: templates with `{{placeholders}}`.
+//! Labels of transfers and withdrawals: templates with `{{placeholders}}`.
 
 use jiff::civil::DateTime;
 
 use crate::domain::money::Amount;
 
-/// The placeholders that the templates may name. `datetime` is an old spelling of `dateTime`.
+/// Placeholders allowed in the templates. `datetime` is an old spelling of `dateTime`.
 pub const PLACEHOLDERS: [&str; 11] = [
     "miraklId",
     "amount",
@@ -19,10 +19,10 @@ pub const PLACEHOLDERS: [&str; 11] = [
     "paymentVoucher",
 ];
 
-/// What the placeholders stand for.
+/// Values of the placeholders.
 #[derive(Debug, Clone)]
 pub struct LabelFacts<'a> {
-    /// The shop.
+    /// Store ID of the shop in Mirakl.
     pub mirakl_id: u64,
     /// The operation's amount.
     pub amount: Amount,
@@ -30,14 +30,14 @@ pub struct LabelFacts<'a> {
     pub hipay_id: u64,
     /// The cycle's cut, in the configured zone.
     pub cycle: DateTime,
-    /// The present, in the configured zone.
+    /// The current time, in the configured zone.
     pub now: DateTime,
     /// The voucher's number.
     pub payment_voucher: &'a str,
 }
 
-/// Renders `template`. An unknown placeholder renders empty, as it always did; an opening without
-/// an end stands as it is.
+/// Renders `template`. An unknown placeholder renders empty, as it always has; an opening without an end is kept as
+/// written.
 pub fn render(template: &str, facts: &LabelFacts<'_>) -> String {
     let mut rendered = String::with_capacity(template.len());
     let mut rest = template;
@@ -51,7 +51,7 @@ pub fn render(template: &str, facts: &LabelFacts<'_>) -> String {
     rendered
 }
 
-/// The placeholders in `template` that nothing stands for.
+/// Returns the unknown placeholders in `template`.
 pub fn unknown_placeholders(template: &str) -> Vec<String> {
     template
         .split("{{")

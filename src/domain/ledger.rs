@@ -1,5 +1,5 @@
-//! HiPay's ledger as it was read: one entry for each transaction of each account, and what an entry
-//! says about a payment of ours.
+//! HiPay's ledger as read: one entry for each transaction of each account, and the relation of an entry to our
+//! payments.
 //!
 //! Pure.
 
@@ -18,28 +18,28 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, PaymentKind};
 use crate::text::word_by_name;
 
-/// What an entry of HiPay's ledger is to the operations of this store.
+/// Relation of an entry of HiPay's ledger to the operations of this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerMatch {
-    /// It is the transaction of an attempt of ours, with its amount.
+    /// Transaction of an attempt of ours, with its amount.
     Matched,
-    /// It carries no reference of our form: a settlement, a payment by hand, another system's payment.
+    /// Transaction without a reference of our form: a settlement, a payment by hand, another system's payment.
     Foreign,
-    /// It carries a reference of our form, and no attempt of ours has it.
+    /// Transaction with a reference of our form that no attempt of ours has.
     Orphan,
-    /// It is the transaction of an attempt of ours, with another amount.
+    /// Transaction of an attempt of ours, with another amount.
     Mismatch,
-    /// Written by a later release.
+    /// A value that a later release wrote.
     #[serde(other)]
     Unknown,
 }
 
 impl LedgerMatch {
-    /// Every one.
+    /// All values.
     pub const ALL: [Self; 5] = [Self::Matched, Self::Foreign, Self::Orphan, Self::Mismatch, Self::Unknown];
 
-    /// The name in JSON and in filters.
+    /// Returns the name used in JSON and in filters.
     pub fn name(self) -> &'static str {
         match self {
             Self::Matched => "matched",
@@ -63,57 +63,57 @@ pub struct LedgerEntry {
     pub kind: String,
     /// HiPay's word for its status.
     pub status: String,
-    /// The amount, without a sign; `None` where HiPay does not say.
+    /// The amount, without a sign; `None` if HiPay does not state it.
     #[serde(default)]
     pub amount: Option<Amount>,
-    /// HiPay's fees, where it says.
+    /// HiPay's fees; `None` if HiPay does not state them.
     #[serde(default)]
     pub fees: Option<Amount>,
-    /// `merchant_reference`; empty where there is none.
+    /// `merchant_reference`; empty if there is none.
     #[serde(default)]
     pub reference: String,
     /// The label that both sides see.
     #[serde(default)]
     pub label: String,
-    /// The login of the account that it left.
+    /// The login of the account that is debited.
     #[serde(default)]
     pub issuer_email: String,
-    /// The login of the account that it goes to; empty for a withdrawal.
+    /// The login of the account that is credited; empty for a withdrawal.
     #[serde(default)]
     pub recipient_email: String,
-    /// Why HiPay has not executed it, in its words.
+    /// HiPay's reason for not executing it, in its words.
     #[serde(default)]
     pub refusal_reason: String,
-    /// When HiPay made it, read as UTC: HiPay's zone is not documented.
+    /// Time at which HiPay created it, read as UTC: HiPay's zone is not documented.
     pub created_at: Timestamp,
-    /// When it was first read (UTC).
+    /// Time at which it was first read (UTC).
     pub first_read_at: Timestamp,
-    /// When it was last read (UTC).
+    /// Time at which it was last read (UTC).
     pub read_at: Timestamp,
-    /// What it is to the operations of this store.
+    /// Relation to the operations of this store.
     #[serde(rename = "match")]
     pub matched: LedgerMatch,
-    /// The operation that it belongs to.
+    /// The operation that it belongs to, if any.
     #[serde(default)]
     pub operation: Option<u64>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl LedgerEntry {
-    /// Returns the meaning of its status.
+    /// Returns the meaning of the entry's status.
     pub fn state(&self) -> TransactionState {
         TransactionState::from_word(&self.status)
     }
 
-    /// Its reference taken apart, where that has our form.
+    /// Returns the parts of the reference, if it has our form.
     pub fn reference_parts(&self) -> Option<ReferenceParts<'_>> {
         ReferenceParts::of(&self.reference)
     }
 
-    /// The words of its label, in small letters: a voucher that a label names is one of them, whether signs
-    /// join it with what stands beside it or belong to its number.
+    /// Returns the words of the label, in lower case. A voucher that a label names is one of them, whether signs join
+    /// it with its neighbours or belong to its number.
     pub fn label_words(&self) -> impl Iterator<Item = String> {
         let spaced =
             self.label.split_whitespace().map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric()));
@@ -122,14 +122,14 @@ impl LedgerEntry {
         spaced.chain(dashed).chain(plain).filter(|word| !word.is_empty()).map(str::to_lowercase)
     }
 
-    /// Returns true where money arrives on the account that lists it: a settlement of sales, a feeding, or a
+    /// Returns true if money arrives on the account that lists the entry: a settlement of sales, a feeding, or a
     /// transfer whose recipient has the login `own_login`.
     pub fn is_incoming(&self, own_login: &str) -> bool {
         is_feeding(&self.kind) || (!own_login.is_empty() && self.recipient_email.eq_ignore_ascii_case(own_login))
     }
 }
 
-/// Returns true where HiPay's word for a transaction's type says that money arrives from outside: a settlement of sales,
+/// Returns true if HiPay's word for a transaction's type means that money arrives from outside: a settlement of sales,
 /// or a feeding. No payment of ours is one.
 pub fn is_feeding(kind: &str) -> bool {
     const FEEDING: &str = "1";
@@ -143,29 +143,29 @@ pub fn is_feeding(kind: &str) -> bool {
 pub struct LedgerAccount {
     /// The account (HiPay ID).
     pub account: u64,
-    /// Everything since then was read (UTC).
+    /// Start of the interval that was read completely (UTC).
     pub from: Timestamp,
-    /// Everything until then was read (UTC).
+    /// End of the interval that was read completely (UTC).
     pub until: Timestamp,
-    /// When what HiPay had executed was last looked at again (UTC).
+    /// Time of the last repeated check of what HiPay had executed (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_again_at: Option<Timestamp>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// A payment whose trace is looked for in the ledger.
+/// A payment whose trace is searched for in the ledger.
 #[derive(Debug, Clone)]
 pub struct SoughtPayment<'a> {
-    /// The transfer or the withdrawal.
+    /// Kind of the payment: transfer or withdrawal.
     pub kind: PaymentKind,
-    /// Who is paid.
+    /// The payee.
     pub beneficiary: Beneficiary,
-    /// Every number that the voucher is known by.
+    /// All numbers that identify the voucher.
     pub vouchers: &'a [String],
-    /// The only wallet that a reference may name for certain: shops may share the voucher's number. `None`
-    /// where the number is this voucher's alone.
+    /// The only wallet that makes a reference certain, because shops may share the voucher's number; `None` if the
+    /// number is this voucher's alone.
     pub only_wallet: Option<u64>,
     /// The amount that would be paid.
     pub amount: Amount,
@@ -175,27 +175,26 @@ pub struct SoughtPayment<'a> {
     pub operator_logins: &'a [String],
     /// The login of the account whose ledger is read.
     pub own_login: &'a str,
-    /// The earliest moment at which it may have been paid (UTC).
+    /// The earliest time at which it may have been paid (UTC).
     pub since: Timestamp,
 }
 
 /// The ledger's verdict on a payment of which this store has no memory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LedgerVerdict<'a> {
-    /// Nothing shows that it was paid.
+    /// No trace of a payment.
     NotPaid,
-    /// It was paid, or is being paid, by this entry.
+    /// Paid, or being paid, by this entry.
     Paid(&'a LedgerEntry),
-    /// Several live entries claim to be this payment: a person has to look.
+    /// Several live entries that claim to be this payment; a person has to look.
     Several(Vec<&'a LedgerEntry>),
-    /// Nothing tells for certain of which payment these entries are, and they may be of this one: a person has to
-    /// look.
+    /// Entries that may be this payment, without certainty about which payment they belong to; a person has to look.
     Possible(Vec<&'a LedgerEntry>),
 }
 
 impl SoughtPayment<'_> {
-    /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another
-    /// operation, or that HiPay shows as failed for good, is none of it.
+    /// Judges the entries of the ledger that may concern this payment. An entry that belongs to another operation, or
+    /// that HiPay shows as failed for good, does not count.
     ///
     /// `unsure` are entries whose reference has our form and may name this voucher by its number in Mirakl's other
     /// source.
@@ -250,7 +249,7 @@ impl SoughtPayment<'_> {
         let recipient_fits = !recipient_known || self.kind == PaymentKind::Withdrawal || is(self.recipient_logins);
         match (named, amount_fits, recipient_fits) {
             (true, true, true) if recipient_known && entry.amount.is_some() => Claim::Certain,
-            // The other operation of the same voucher: its label may be the same.
+            // The other operation of the same voucher may carry the same label.
             (true, _, false) if self.beneficiary == Beneficiary::Vendor && is(self.operator_logins) => Claim::None,
             (true, false, false) if self.beneficiary == Beneficiary::Operator => Claim::None,
             (false, false, _) | (false, _, false) => Claim::None,
@@ -259,7 +258,7 @@ impl SoughtPayment<'_> {
     }
 }
 
-/// The claim of one entry to be the payment that is looked for.
+/// Claim of one entry to be the payment that is searched for.
 enum Claim {
     None,
     Certain,

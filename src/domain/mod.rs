@@ -1,4 +1,4 @@
-//! The nouns and rules of paying sellers, all pure: no store, no network, no clock of their own.
+//! Types and rules for paying sellers; all pure: no store, no network, no clock.
 
 pub mod attempt;
 pub mod cycle;

@@ -1,5 +1,5 @@
-//! Amounts of money: integer minor units with a currency. Nothing else in the crate computes
-//! amounts, and nothing here uses floating point.
+//! Amounts of money: integer minor units with a currency. Nothing else in the crate computes amounts, and nothing here
+//! uses floating point.
 
 use std::fmt;
 
@@ -17,8 +17,8 @@ impl Currency {
     /// The euro.
     pub const EUR: Self = Self(iso_currency::Currency::EUR);
 
-    /// Reads a three-letter code, in capitals or not. Codes without a number of decimals (gold,
-    /// test codes) are no currency that a seller can be paid in.
+    /// Parses a three-letter code, in any case. Codes without a number of decimals (gold, test codes) are refused: no
+    /// seller can be paid in them.
     pub fn from_code(code: &str) -> Result<Self, MoneyError> {
         iso_currency::Currency::from_code(&code.trim().to_ascii_uppercase())
             .filter(|currency| currency.exponent().is_some())
@@ -26,12 +26,12 @@ impl Currency {
             .ok_or_else(|| MoneyError::UnknownCurrency(code.to_owned()))
     }
 
-    /// The three-letter code, in capitals.
+    /// Returns the three-letter code, in capitals.
     pub fn code(self) -> &'static str {
         self.0.code()
     }
 
-    /// How many decimals an amount has: 2 for most, 0 for the yen, 3 for the dinars.
+    /// Returns the number of decimals of an amount: 2 for most, 0 for the yen, 3 for the dinars.
     pub fn decimals(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
     }
@@ -71,30 +71,30 @@ pub struct Amount {
     currency: Currency,
 }
 
-/// How many digits behind the currency's decimals must all be 0 or all be 9 to be a float's noise.
+/// Number of digits after the currency's decimals that must all be 0 or all be 9 to count as a float's noise.
 const FLOAT_NOISE: usize = 8;
 
-/// Why a text is no amount, or two amounts cannot be added.
+/// Reason why a text is no amount, or why two amounts cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoneyError {
-    /// Not an ISO 4217 code with a number of decimals.
+    /// A code that is not in ISO 4217 or has no number of decimals.
     #[error("'{0}' is not a currency code of ISO 4217 (such as EUR)")]
     UnknownCurrency(String),
-    /// Not a decimal number.
+    /// A text that is not a decimal number.
     #[error("'{0}' is not a decimal amount (such as 83.00)")]
     NotDecimal(String),
-    /// More decimals than the currency has; rounding money is not ours to decide.
+    /// A text with more decimals than the currency has; rounding money is not ours to decide.
     #[error("{text} has more decimals than {currency} has ({})", currency.decimals())]
     TooPrecise {
-        /// The text as it came.
+        /// The text as received.
         text: String,
-        /// The currency it was to be read in.
+        /// The currency of the amount.
         currency: Currency,
     },
-    /// Beyond what 64 bits of minor units hold.
+    /// An amount beyond 64 bits of minor units.
     #[error("the amount is too large")]
     TooLarge,
-    /// Two currencies in one sum.
+    /// Two different currencies in one sum.
     #[error("{0} and {1} cannot be added")]
     CurrencyMismatch(Currency, Currency),
 }
@@ -116,28 +116,28 @@ impl From<&MoneyError> for Message {
 }
 
 impl Amount {
-    /// An amount from minor units (cents).
+    /// Makes an amount from minor units (cents).
     pub fn from_minor(minor: i64, currency: Currency) -> Self {
         Self { minor, currency }
     }
 
-    /// Nothing, in `currency`.
+    /// Returns zero in `currency`.
     pub fn zero(currency: Currency) -> Self {
         Self { minor: 0, currency }
     }
 
-    /// The minor units (cents).
+    /// Returns the minor units (cents).
     pub fn minor(self) -> i64 {
         self.minor
     }
 
-    /// The currency.
+    /// Returns the currency.
     pub fn currency(self) -> Currency {
         self.currency
     }
 
-    /// Reads decimal text such as `83`, `83.00`, `-0.5`, `.5` or `8.3E+1` (the form in which some
-    /// JSON writers put decimals). Exact: what does not fit the currency's decimals is refused.
+    /// Parses decimal text such as `83`, `83.00`, `-0.5`, `.5` or `8.3E+1` (the form in which some JSON writers put
+    /// decimals). Exact: text that does not fit the currency's decimals is refused.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         match Self::read(text, currency)? {
             (_, true) => Err(MoneyError::TooPrecise { text: text.trim().to_owned(), currency }),
@@ -145,7 +145,8 @@ impl Amount {
         }
     }
 
-    /// What decimal text says, cut off behind the currency's decimals, and whether that took anything away.
+    /// Parses decimal text, truncated after the currency's decimals; the flag is true if digits other than 0 were cut
+    /// off.
     fn read(text: &str, currency: Currency) -> Result<(Self, bool), MoneyError> {
         let not_decimal = || MoneyError::NotDecimal(text.to_owned());
         let trimmed = text.trim();
@@ -179,7 +180,7 @@ impl Amount {
             .and_then(|power| power.checked_add(decimals))
             .ok_or(MoneyError::TooLarge)?;
         let (digits, cut) = if let Ok(zeros) = usize::try_from(shift) {
-            // 64 bits hold 19 digits: more than that many zeros can only be too large.
+            // 64 bits hold 19 digits: with more zeros than that the amount is too large in any case.
             if zeros > 19 {
                 return Err(MoneyError::TooLarge);
             }
@@ -187,7 +188,7 @@ impl Amount {
         } else {
             let dropped = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
             let (kept, rest) = significant.split_at(significant.len().saturating_sub(dropped));
-            // Its first digit is not zero: where all of it goes, something does.
+            // The first digit is not zero: if all digits are dropped, a nonzero one is.
             let cut = kept.is_empty() || rest.bytes().any(|byte| byte != b'0');
             (if kept.is_empty() { "0" } else { kept }.to_owned(), cut)
         };
@@ -196,17 +197,17 @@ impl Amount {
         Ok((Self { minor, currency }, cut))
     }
 
-    /// Reads decimal text and rounds it down to the currency's decimals, however many it has: what an
-    /// account holds is never taken for more than it is.
+    /// Parses decimal text and rounds it down to the currency's decimals, however many it has, so that an account's
+    /// balance is never overestimated.
     pub fn parse_down(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let (amount, cut) = Self::read(text, currency)?;
         let below = if cut && text.trim().starts_with('-') { -1 } else { 0 };
         amount.checked_add(Self { minor: below, currency })
     }
 
-    /// Reads decimal text that its writer may have computed with floats: `19.899999999999999` is
-    /// 19.90, because what is off is far below anything that can be meant. Anything else that does
-    /// not fit the currency's decimals is refused, as by [`Amount::parse`].
+    /// Parses decimal text that its writer may have computed with floats: `19.899999999999999` is 19.90, because the
+    /// error is far below any amount that can be meant. Anything else that does not fit the currency's decimals is
+    /// refused, as by [`Amount::parse`].
     pub fn parse_computed(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let exact = Self::parse(text, currency);
         let Err(MoneyError::TooPrecise { .. }) = &exact else { return exact };
@@ -225,43 +226,43 @@ impl Amount {
         below.checked_add(one)
     }
 
-    /// The decimal text with exactly the currency's decimals: `83.00`, `-0.05`, `83` for yen.
+    /// Returns the decimal text with exactly the currency's decimals: `83.00`, `-0.05`, `83` for yen.
     pub fn decimal(self) -> String {
         plain_decimal(self.minor, self.currency.decimals())
     }
 
-    /// The sum; both must be of one currency.
+    /// Returns the sum; both must be of one currency.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, currency: self.currency })
     }
 
-    /// The difference; both must be of one currency.
+    /// Returns the difference; both must be of one currency.
     pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         let minor = self.minor.checked_sub(other.minor).ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, currency: self.currency })
     }
 
-    /// True where `self`, as a balance, is enough to pay `other`. Never across currencies.
+    /// Returns true if `self`, as a balance, is enough to pay `other`. Always false across currencies.
     pub fn covers(self, other: Self) -> bool {
         self.currency == other.currency && self.minor >= other.minor
     }
 
-    /// The amount without its sign.
+    /// Returns the amount without its sign.
     #[must_use]
     pub fn magnitude(self) -> Self {
         Self { minor: self.minor.saturating_abs(), currency: self.currency }
     }
 
-    /// The smaller of two amounts of one currency.
+    /// Returns the smaller of two amounts of one currency.
     pub fn checked_min(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         Ok(Self { minor: self.minor.min(other.minor), currency: self.currency })
     }
 
-    /// More than nothing.
+    /// Returns true for an amount above zero.
     pub fn is_positive(self) -> bool {
         self.minor > 0
     }

@@ -1,5 +1,5 @@
-//! Money that moved on one of our accounts for another reason than a payment of ours: mostly sales that
-//! arrive on the technical account. It is how the escrow is funded.
+//! Money that moved on one of our accounts for a reason other than a payment of ours: mostly sales that arrive on the
+//! technical account. They fund the escrow.
 //!
 //! Pure.
 
@@ -10,23 +10,23 @@ use serde_json::{Map, Value};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::notification::WalletNotice;
 
-/// A movement that HiPay has told of (`other_transaction`).
+/// A movement that HiPay reported (`other_transaction`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Movement {
-    /// The account that it was told for.
+    /// The account that the report concerns.
     pub account_id: u64,
-    /// HiPay's transaction id; the number of the notification where it named none.
+    /// HiPay's transaction id; the number of the notification if HiPay gave none.
     pub transaction_id: String,
-    /// HiPay's word for how it went: `ok`.
+    /// HiPay's word for the result: `ok`.
     #[serde(default)]
     pub status: String,
-    /// How much, without a sign; `None` where it cannot be read.
+    /// Amount without a sign; `None` if it cannot be read.
     #[serde(default)]
     pub amount: Option<Amount>,
     /// HiPay's label.
     #[serde(default)]
     pub label: String,
-    /// The kind of settlement behind it, where there is one.
+    /// Type of the underlying settlement, if there is one.
     #[serde(default)]
     pub settlement_type: Option<String>,
     /// The settlement's number.
@@ -35,17 +35,17 @@ pub struct Movement {
     /// The settlement's date, in HiPay's spelling.
     #[serde(default)]
     pub settlement_date: Option<String>,
-    /// When it happened, by HiPay's clock (UTC); when it was told, where that cannot be read.
+    /// Time of the movement by HiPay's clock (UTC); the time of receipt if HiPay's cannot be read.
     pub at: Timestamp,
-    /// The notification that told it.
+    /// The notification that reported it.
     pub notification: u64,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl Movement {
-    /// What `notice` tells, which came as `notification`.
+    /// Makes the movement that `notice` reports; the notice was received as `notification`.
     pub fn told(notice: &WalletNotice, notification: u64, received_at: Timestamp) -> Self {
         let text = |name: &str| notice.text(name).map(str::to_owned);
         Self {

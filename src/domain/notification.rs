@@ -1,8 +1,7 @@
-//! A wallet notice: what HiPay tells about an account, a document, a transfer or a withdrawal, and
-//! what that means.
+//! A wallet notice: HiPay's news of an account, a document, a transfer or a withdrawal, and its meaning.
 //!
-//! Pure. Whether a notice is HiPay's is decided by [`signature`](crate::remote::hipay::signature); what is
-//! read here as a [`WalletNotice`] is the very text that was signed.
+//! Pure. [`signature`](crate::remote::hipay::signature) decides whether a notice is HiPay's; the text read here as a
+//! [`WalletNotice`] is the very text that was signed.
 
 mod document;
 #[cfg(test)]
@@ -19,58 +18,58 @@ use crate::domain::attempt::TransactionState;
 use crate::domain::money::{Amount, Currency, MoneyError};
 use crate::domain::payment_kind::PaymentKind;
 
-/// A notice as the signed element says it.
+/// A notice with the contents of its signed element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletNotice {
-    /// What it is about, in HiPay's word and lower case: `capture`.
+    /// Operation in HiPay's word and lower case, such as `capture`.
     pub operation: String,
-    /// HiPay's word for how it went, in lower case: `ok`, `nok`.
+    /// HiPay's word for the result, in lower case: `ok`, `nok`.
     pub status: String,
-    /// When it happened by HiPay's clock (UTC, to the second); `None` where that cannot be read.
+    /// Time of the event by HiPay's clock (UTC, to the second); `None` if it cannot be read.
     pub at: Option<Timestamp>,
-    /// The transaction, where it is about one.
+    /// Transaction id, if the notice concerns a transaction.
     pub transaction_id: Option<String>,
-    /// The account that it is about, or one of the two where money moved between accounts.
+    /// Account of the notice, or one of the two if money moved between accounts.
     pub account_id: u64,
-    /// All its elements, in their order, with the blanks around their text gone.
+    /// All elements in their order, with their texts trimmed.
     elements: Vec<(String, String)>,
 }
 
-/// What a notice means.
+/// Meaning of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// The account's owner is identified, or is not.
+    /// Result of the identification of the account's owner.
     Identification {
-        /// Whether.
+        /// True if identified.
         identified: bool,
     },
-    /// The bank details are validated, or are not.
+    /// Result of the validation of the bank details.
     BankDetails {
-        /// Whether.
+        /// True if validated.
         validated: bool,
     },
-    /// One document is valid, or is not.
+    /// Result of the validation of one document.
     Document {
-        /// Whether.
+        /// True if valid.
         valid: bool,
-        /// HiPay's type number, where it can be read.
+        /// HiPay's type number; `None` if it cannot be read.
         hipay_type: Option<u32>,
     },
-    /// A payment has gone on.
+    /// Progress of a payment.
     Payment {
-        /// Which of the two.
+        /// Kind of the payment.
         kind: PaymentKind,
-        /// What it has come to; `None` where it is only authorised, which changes nothing yet.
+        /// The new state; `None` if the payment is only authorised, which changes nothing yet.
         state: Option<TransactionState>,
     },
-    /// Money moved on the account for another reason, such as sales that arrive.
+    /// Another movement of money on the account, such as incoming sales.
     OtherTransaction,
-    /// Nothing that is known here.
+    /// A meaning that is not known here.
     Unknown,
 }
 
 impl WalletNotice {
-    /// Reads the signed element, `<result>`.
+    /// Parses the signed element, `<result>`.
     pub fn read(signed: &str) -> Result<Self, Unreadable> {
         const ONCE: [&str; 8] = ["operation", "status", "date", "time", "transid", "account_id", "amount", "currency"];
         let pieces = document::pieces(signed)?;
@@ -100,33 +99,33 @@ impl WalletNotice {
         Ok(notice)
     }
 
-    /// The same, which came at `received_at` at the latest: it speaks of no later time.
+    /// Limits the notice's time to `received_at`: a notice cannot describe a later time.
     #[must_use]
     pub fn received(mut self, received_at: Timestamp) -> Self {
         self.at = self.at.map(|at| at.min(received_at));
         self
     }
 
-    /// The text of an element; `None` where it is missing or empty.
+    /// Returns the text of an element; `None` if it is missing or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let found = self.elements.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
         found.filter(|text| !text.is_empty())
     }
 
-    /// All elements with their texts, in their order.
+    /// Returns all elements with their texts, in their order.
     pub fn elements(&self) -> &[(String, String)] {
         &self.elements
     }
 
-    /// The amount without a sign, in the currency that is named, else in `usual`. `None` where there
-    /// is none.
+    /// Returns the amount without its sign, in the currency that the notice names, else in `usual`; `None` if there is
+    /// no amount.
     pub fn amount(&self, usual: Currency) -> Option<Result<Amount, MoneyError>> {
         let text = self.text("amount")?;
         let currency = self.text("currency").map_or(Ok(usual), Currency::from_code);
         Some(currency.and_then(|currency| Amount::parse_computed(text, currency)).map(Amount::magnitude))
     }
 
-    /// What it means. An operation or a status that is not known means nothing.
+    /// Returns the meaning of the notice; an unknown operation or status means [`Meaning::Unknown`].
     pub fn meaning(&self) -> Meaning {
         let good = match self.status.as_str() {
             "ok" => true,
@@ -159,7 +158,7 @@ impl WalletNotice {
     }
 }
 
-/// The form field `xml` of a body, decoded. Some senders encode it once more.
+/// Returns the form field `xml` of a body, decoded; some senders encode it twice.
 pub fn form_field(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
     let mut values = body.split(|byte| *byte == b'&').filter_map(|pair| pair.strip_prefix(b"xml="));
     let value = values.next().ok_or_else(|| Unreadable::because("the form field xml is missing"))?;
@@ -169,10 +168,10 @@ pub fn form_field(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
     Ok(form_value(decoded(value)))
 }
 
-/// The document in a form's field, whose form was decoded: some senders encode the document once more by itself,
-/// and a `+` in that is one.
+/// Returns the document in a form field that was decoded with its form. Some senders also encode the document itself; a
+/// `+` in such a document is a plus sign.
 pub fn form_value(value: Vec<u8>) -> Vec<u8> {
-    // XML begins with `<`, perhaps behind a byte order mark; encoded, neither is left.
+    // XML begins with `<`, perhaps after a byte order mark; the encoded form contains neither.
     let encoded = value.trim_ascii_start().first() == Some(&b'%');
     if encoded { percent_encoding::percent_decode(&value).collect() } else { value }
 }
@@ -182,7 +181,7 @@ fn decoded(value: &[u8]) -> Vec<u8> {
     percent_decode(&spaced).collect()
 }
 
-/// `2019-10-01` and `13:41:28 UTC+0000` or `16:39:42 Europe/Paris+0200`: the offset counts.
+/// Parses `2019-10-01` with `13:41:28 UTC+0000` or `16:39:42 Europe/Paris+0200`; only the numeric offset counts.
 fn instant(date: &str, time: &str) -> Option<Timestamp> {
     let date: Date = date.parse().ok()?;
     let (time, zone) = time.split_once(char::is_whitespace)?;

@@ -1,5 +1,5 @@
-//! An operation: one amount for one beneficiary out of one voucher. It lives through a transfer
-//! (escrow to wallet) and then a withdrawal (wallet to bank).
+//! An operation: one amount for one beneficiary out of one voucher. It is paid by a transfer (escrow to wallet) and
+//! then a withdrawal (wallet to bank).
 //!
 //! Pure: a status changes only by [`apply`], and an event that does not fit is a typed error.
 
@@ -21,27 +21,27 @@ pub use cause::{Hold, Unready};
 pub use choice::OperationChoice;
 pub use status::{Column, Event, IllegalTransition, Status, apply};
 
-/// One line of an operation's story.
+/// One entry of an operation's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// When (UTC).
+    /// Time of the change (UTC).
     pub at: Timestamp,
     /// The status from then on.
     pub status: Status,
-    /// Why, in a sentence.
+    /// Reason, as English text.
     #[serde(default)]
     pub message: String,
-    /// What says the same in other languages.
+    /// The message of `message`, stored so that it can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<StoredMessage>,
 }
 
-/// A reason that a person's decision was laid over.
+/// A hold that a person's decision covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBefore {
-    /// What kind of reason.
+    /// Kind of the reason.
     pub why: Option<Hold>,
-    /// The reason, in a sentence.
+    /// The reason, as English text.
     pub reason: String,
 }
 
@@ -52,16 +52,16 @@ pub struct Operation {
     pub id: u64,
     /// The voucher's number: `Payment order Id`, part of the payment reference.
     pub voucher: String,
-    /// The invoice's number in Mirakl, where known.
+    /// The invoice's number in Mirakl, if known.
     #[serde(default)]
     pub invoice_id: Option<String>,
-    /// The billing cycle's id in Mirakl, where known.
+    /// The billing cycle's id in Mirakl, if known.
     #[serde(default)]
     pub billing_cycle_id: Option<String>,
-    /// The payment voucher's number in Mirakl, where known.
+    /// The payment voucher's number in Mirakl, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voucher_number: Option<String>,
-    /// Who is paid.
+    /// The payee.
     pub beneficiary: Beneficiary,
     /// The voucher's shop.
     pub mirakl_id: u64,
@@ -69,7 +69,7 @@ pub struct Operation {
     pub vendor_hipay_id: u64,
     /// The wallet that is paid: the vendor's, or the operator's account.
     pub recipient_hipay_id: u64,
-    /// What is paid: the voucher's amount less what was netted.
+    /// Amount to pay: the voucher's amount less what was netted.
     pub amount: Amount,
     /// The voucher's amount.
     pub origin_amount: Amount,
@@ -83,42 +83,42 @@ pub struct Operation {
     pub cycle_date: Date,
     /// The cycle's instant (UTC).
     pub cycle_at: Timestamp,
-    /// When Mirakl made the voucher (UTC).
+    /// Time at which Mirakl created the voucher (UTC).
     #[serde(default)]
     pub voucher_created_at: Option<Timestamp>,
-    /// Where it stands.
+    /// Current status.
     pub status: Status,
-    /// Why it stands there, in a sentence; empty where the status says it all.
+    /// Reason for the status, as English text; empty if the status is self-explanatory.
     #[serde(default)]
     pub message: String,
-    /// Set when a person has to look first: why. A held operation is never paid.
+    /// Reason for the hold, if a person has to look first. A held operation is never paid.
     #[serde(default)]
     pub held: Option<String>,
-    /// What kind of reason that is.
+    /// Kind of the hold.
     #[serde(default)]
     pub held_for: Option<Hold>,
-    /// What it was held for before a person decided about it.
+    /// The hold that a person's decision covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_before: Option<HeldBefore>,
-    /// The transactions at HiPay that a person has to look at while it is held.
+    /// The transactions at HiPay that a person has to check while the operation is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
-    /// Transactions at HiPay that a person has found to be no payment of it.
+    /// Transactions at HiPay that a person has found not to be payments of this operation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dismissed: Vec<String>,
-    /// Reasons that a person has released it from: none of them holds it again.
+    /// Holds that a person has released it from; none of them applies again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<Hold>,
-    /// The operation that a smaller payment was taken for, where this one is what was left of it.
+    /// The operation that a smaller payment was accepted for, if this one is the remainder of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder_of: Option<u64>,
-    /// Why a payment was not even sent, where an account was not ready for it.
+    /// Reason why a payment was not even sent, if an account was not ready for it.
     #[serde(default)]
     pub unready: Option<Unready>,
     /// The wallet's balance as last read for this operation.
     #[serde(default)]
     pub balance: Option<Amount>,
-    /// What a withdrawal of the operator's could not take because the balance was smaller.
+    /// Amount that a withdrawal of the operator's could not cover because the balance was smaller.
     #[serde(default)]
     pub shortfall: Option<Amount>,
     /// All attempts at the transfer.
@@ -127,33 +127,33 @@ pub struct Operation {
     /// All attempts at the withdrawal.
     #[serde(default)]
     pub withdrawal: Payment,
-    /// When it was made (UTC).
+    /// Time of creation (UTC).
     pub created_at: Timestamp,
-    /// When its status or message last changed (UTC).
+    /// Time of the last change of the status or the message (UTC).
     pub updated_at: Timestamp,
-    /// Every change, oldest first.
+    /// All changes, oldest first; limited to the first and the latest.
     #[serde(default)]
     pub history: Vec<Change>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// How many lines an operation's story keeps; the first and the latest matter.
+/// Maximum number of entries in an operation's history; the first and the latest are kept.
 const HISTORY_LIMIT: usize = 200;
 
 impl Operation {
-    /// The earliest moment at which somebody may have paid the voucher.
+    /// Returns the earliest time at which the voucher may have been paid.
     pub fn owed_since(&self) -> Timestamp {
         self.voucher_created_at.map_or(self.cycle_at, |created| created.min(self.cycle_at))
     }
 
-    /// Returns true for a withdrawal of the operator's, which takes what the account holds.
+    /// Returns true for a withdrawal of the operator's, which is limited to the balance of the account.
     pub fn may_pay_a_part(&self, kind: PaymentKind) -> bool {
         self.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal
     }
 
-    /// The attempts at `kind`.
+    /// Returns the attempts at `kind`.
     pub fn payment(&self, kind: PaymentKind) -> &Payment {
         match kind {
             PaymentKind::Transfer => &self.transfer,
@@ -161,7 +161,7 @@ impl Operation {
         }
     }
 
-    /// The attempts at `kind`, to change them.
+    /// Returns the attempts at `kind`, mutably.
     pub fn payment_mut(&mut self, kind: PaymentKind) -> &mut Payment {
         match kind {
             PaymentKind::Transfer => &mut self.transfer,
@@ -169,31 +169,32 @@ impl Operation {
         }
     }
 
-    /// The payment that is under way and that HiPay calls by a word which is not known, with that attempt.
+    /// Returns the payment in progress whose status HiPay reports with an unknown word, with its attempt.
     pub fn unknown_word(&self) -> Option<(PaymentKind, &Attempt)> {
         let kind = self.sent_kind()?;
         self.payment(kind).last().filter(|last| last.has_unknown_word()).map(|last| (kind, last))
     }
 
-    /// The payment that is under way.
+    /// Returns the payment in progress.
     pub fn sent_kind(&self) -> Option<PaymentKind> {
         let withdrawal = Status::WITHDRAW_SENT.contains(&self.status).then_some(PaymentKind::Withdrawal);
         Status::TRANSFER_SENT.contains(&self.status).then_some(PaymentKind::Transfer).or(withdrawal)
     }
 
-    /// True where no run pays it before a person has said so.
+    /// Returns true if no run pays the operation until a person decides.
     pub fn waits_for_person(&self) -> bool {
         let waits = self.status == Status::WithdrawCanceled || self.unknown_word().is_some();
         !self.is_settled() && (self.held.is_some() || waits)
     }
 
-    /// True where it was not paid for a reason that somebody may want to look into.
+    /// Returns true if the operation was not paid for a reason that someone may want to look into.
     pub fn is_unpaid(&self) -> bool {
         !self.is_settled() && (self.waits_for_person() || self.status.is_failure())
     }
 
-    /// Returns true where it is released by itself alone, not with others: somebody has decided that it waits, or
-    /// a release says that a payment was not executed, is another one's, or is the only one.
+    /// Returns true if the operation is released only individually, not together with others: a person has decided that
+    /// it waits, or its release states that a payment was not executed, belongs to another operation, or is the only
+    /// one.
     pub fn waits_on_purpose(&self) -> bool {
         matches!(
             self.held_for,
@@ -209,14 +210,14 @@ impl Operation {
         )
     }
 
-    /// HiPay's ids of all its transactions, as far as they are known.
+    /// Returns HiPay's ids of all transactions of the operation, if known.
     pub fn transaction_ids(&self) -> impl Iterator<Item = &str> {
         let attempts = self.transfer.attempts.iter().chain(&self.withdrawal.attempts);
         attempts.filter_map(|attempt| attempt.transaction_id.as_deref())
     }
 
-    /// Lets `event` happen: the status by [`apply`], `message` as the reason. A run that finds
-    /// what the one before it found leaves no second line in the story.
+    /// Applies `event`: the status follows from [`apply`], `message` is the reason. A run that finds the same as the
+    /// previous one adds no entry to the history.
     pub fn happen(&mut self, event: Event, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
         let status = apply(self.status, event)?;
         if status == self.status && message.text() == self.message && !self.history.is_empty() {
@@ -230,14 +231,15 @@ impl Operation {
         Ok(())
     }
 
-    /// The next payment cannot be sent because an account is not ready for it: why, and that as a sentence.
+    /// Records that the next payment cannot be sent because an account is not ready: the kind of the reason, and its
+    /// message.
     pub fn not_ready(&mut self, why: Unready, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
         self.happen(Event::AccountNotReady, message, at)?;
         self.unready = Some(why);
         Ok(())
     }
 
-    /// Adds a line to the story without a change of status.
+    /// Adds an entry to the history without a change of status.
     pub fn note(&mut self, message: &Message, at: Timestamp) {
         if self.history.len() >= HISTORY_LIMIT {
             self.history.remove(1);
@@ -246,16 +248,17 @@ impl Operation {
         self.history.push(Change { at, status: self.status, message, said });
     }
 
-    /// Keeps it from being paid until a person has looked: why, and that as a sentence. What a person has decided
-    /// is not replaced by what a run or a notice finds, which comes up once the decision is ended; and a person's
-    /// decision keeps the reason that it is laid over. Whoever settled it did not know that HiPay would execute it.
+    /// Holds the operation until a person has looked at it, with the kind and the message of the reason. A finding of a
+    /// run or a notice does not replace a person's decision; it is shown once the decision is ended. A person's
+    /// decision in turn keeps the hold that it covers. [`Hold::ExecutedAfterAll`] on a settled operation is the
+    /// exception: the person who settled it did not know that HiPay would execute it.
     pub fn hold(&mut self, why: Hold, reason: &Message, at: Timestamp) {
         let refuted = why == Hold::ExecutedAfterAll && self.is_settled();
         let decided = self.held.is_some() && self.held_for.is_some_and(Hold::is_decided) && !refuted;
         if decided && !why.is_decided() {
             let before = HeldBefore { why: Some(why), reason: reason.text().to_owned() };
             if self.held_before.as_ref() != Some(&before) {
-                // Whoever ends the decision is to see it.
+                // The person who ends the decision must see the finding.
                 self.held_before = Some(before);
                 self.updated_at = at;
                 self.note(reason, at);
@@ -263,7 +266,7 @@ impl Operation {
             return;
         }
         if refuted {
-            // Whatever was in doubt before: it was executed.
+            // The payment was executed, whatever was in doubt before.
             self.held_before = None;
         }
         if why.is_decided() && !decided {
@@ -277,8 +280,8 @@ impl Operation {
         }
     }
 
-    /// Ends the hold, or the decision that was laid over one. Where a person ends it, what was looked at is no payment
-    /// of it unless an attempt of its own is, and the same reason does not hold it again.
+    /// Ends the hold, or the decision that covers one. If a person ends it, the candidates are dismissed as payments of
+    /// this operation, except those of its own attempts, and a reason that is waived for good does not hold it again.
     pub fn release(&mut self, by_person: bool, note: &Message, at: Timestamp) {
         if let Some(before) = self.held_before.take() {
             (self.held, self.held_for) = (Some(before.reason), before.why);
@@ -298,7 +301,7 @@ impl Operation {
         self.note(note, at);
     }
 
-    /// Every number that Mirakl knows its voucher by.
+    /// Returns every number that Mirakl uses for the voucher.
     pub fn voucher_numbers(&self) -> Vec<String> {
         let others = [&self.invoice_id, &self.voucher_number, &self.billing_cycle_id].into_iter().flatten();
         let mut numbers = vec![self.voucher.clone()];
@@ -310,12 +313,12 @@ impl Operation {
         numbers
     }
 
-    /// The reference of the first attempt, in the product's own form, so that an installation
-    /// that moves over stays idempotent with what it sent before.
+    /// Returns the reference of the first attempt in the product's own form, so that an installation that migrates
+    /// stays idempotent with what it sent before.
     pub fn base_reference(&self, kind: PaymentKind, technical_marketplace_id: &str) -> String {
         let (voucher, vendor) = (&self.voucher, self.vendor_hipay_id);
         let prefix = crate::domain::attempt::prefix(kind, self.beneficiary);
-        // Whoever takes it apart reads what stands between the voucher and the wallet as the marketplace.
+        // A parser of the reference takes the part between the voucher and the wallet as the marketplace.
         let part = self.remainder_of.map(|_| format!("P{}_", self.id)).unwrap_or_default();
         format!("{prefix}{voucher}_{part}{technical_marketplace_id}_{vendor}")
     }

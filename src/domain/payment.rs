@@ -1,7 +1,7 @@
-//! A customer's payment: what HiPay Enterprise's notifications say of it, in order.
+//! A customer's payment, as HiPay Enterprise's notifications describe it, in order.
 //!
-//! Notifications come repeated, late and in any order; the payment and its history are the same in
-//! whatever order they came.
+//! Notifications are repeated, late and in any order; the payment and its history do not depend on the order of
+//! arrival.
 //!
 //! Pure.
 
@@ -19,88 +19,88 @@ pub(crate) use notice::Reading;
 
 use crate::domain::money::Amount;
 
-/// What we know of a customer's payment.
+/// A customer's payment with its history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomerPayment {
     /// HiPay's number of the payment. Never changes.
     pub transaction_reference: String,
-    /// What the last notification of the history says: how the payment stands.
+    /// The last notification of the history: the payment's current state.
     pub latest: PaymentNotice,
-    /// When the payment last changed (UTC): `date_updated` of that notification, or its arrival.
+    /// Time of the payment's last change (UTC): `date_updated` of that notification, or its arrival.
     pub date: Timestamp,
-    /// Every notification, in order.
+    /// All notifications, in order.
     #[serde(default)]
     pub history: Vec<PaymentStep>,
-    /// When what is about a person was removed (UTC).
+    /// Time at which the personal data was removed (UTC).
     #[serde(default)]
     pub erased_at: Option<Timestamp>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// One notification in the history of a payment. Says nothing about a person.
+/// One notification in the history of a payment. Contains no personal data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentStep {
-    /// Its number in the inbox, where all of it is kept.
+    /// Number of the notification in the inbox, where all of it is kept.
     pub notification: u64,
-    /// When it came first (UTC).
+    /// Time of the first arrival (UTC).
     pub received_at: Timestamp,
-    /// When the payment changed (UTC), by the notification.
+    /// Time of the payment's change (UTC), according to the notification.
     #[serde(default)]
     pub date_updated: Option<Timestamp>,
-    /// Which attempt to pay it is about.
+    /// Number of the attempt to pay.
     #[serde(default)]
     pub attempt_id: Option<u64>,
-    /// The status then.
+    /// Status at that time.
     #[serde(default)]
     pub status: Option<PaymentStatus>,
-    /// HiPay's word for it.
+    /// HiPay's word for the status.
     #[serde(default)]
     pub message: String,
-    /// Why it was declined: HiPay's number of the reason.
+    /// HiPay's number of the reason for a decline.
     #[serde(default)]
     pub reason_code: String,
-    /// Why it was declined, in words.
+    /// Reason for a decline, in words.
     #[serde(default)]
     pub reason_message: String,
-    /// What the customer had agreed to.
+    /// Amount that the customer had agreed to.
     #[serde(default)]
     pub authorized_amount: Option<Amount>,
-    /// What was asked to be captured by then.
+    /// Amount for which a capture was requested by then.
     #[serde(default)]
     pub captured_amount: Option<Amount>,
-    /// What was asked to be refunded by then.
+    /// Amount for which a refund was requested by then.
     #[serde(default)]
     pub refunded_amount: Option<Amount>,
-    /// What was done (capture, refund, cancel), where HiPay tells.
+    /// Type of the operation (capture, refund, cancel), if HiPay states it.
     #[serde(default)]
     pub operation_type: String,
-    /// The merchant's id of that.
+    /// The merchant's id of that operation.
     #[serde(default)]
     pub operation_id: String,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// When and as what a notification came.
+/// Number and time of a notification's arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its number in the inbox: the order of arrival.
+    /// Number in the inbox: the order of arrival.
     pub notification: u64,
-    /// When it came first (UTC).
+    /// Time of the first arrival (UTC).
     pub received_at: Timestamp,
 }
 
-/// What a notification did to a payment.
+/// Effect of a notification on a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// The payment stands as it says.
+    /// Now the payment's current state.
     Latest,
-    /// It came late: it is in the history, and the payment has gone on since.
+    /// Late: added to the history, but the payment has changed since.
     Late,
-    /// It was there already.
+    /// In the history already.
     Repeated,
 }
 
@@ -125,30 +125,30 @@ impl PaymentStep {
         }
     }
 
-    /// When the payment changed; where HiPay does not say, when we heard of it.
+    /// Returns the time of the payment's change; the time of arrival if HiPay does not state it.
     pub fn date(&self) -> Timestamp {
         self.date_updated.unwrap_or(self.received_at)
     }
 
-    /// What the order of the history goes by: HiPay's dates have whole seconds, and several statuses share one.
+    /// Returns the sort key of the history: HiPay's dates have whole seconds, and several statuses may share one.
     fn rank(&self) -> (Timestamp, u64, u8, [i64; 2], u64) {
         let step = self.status.map_or(0, PaymentStatus::step);
-        // Of two captures in one second, the later one tells the larger sum.
+        // Of two captures in one second, the later one has the larger sum.
         let money = [self.captured_amount, self.refunded_amount].map(|amount| amount.map_or(0, Amount::minor));
         (self.date(), self.attempt_id.unwrap_or(0), step, money, self.notification)
     }
 }
 
-/// How much of a merchant's order number is searched by, in characters.
+/// Maximum number of characters of a merchant's order number used for search.
 const ORDER_ID_SEARCHED: usize = 100;
 
 impl CustomerPayment {
-    /// What a merchant's order number is found by: its beginning, whatever its capitals.
+    /// Returns the search key of a merchant's order number: its beginning, in lower case.
     pub fn searched(order_id: &str) -> String {
         order_id.chars().take(ORDER_ID_SEARCHED).collect::<String>().to_lowercase()
     }
 
-    /// A payment of which the first notification has come.
+    /// Makes a payment from its first notification.
     pub fn new(notice: PaymentNotice, arrival: Arrival) -> Self {
         let step = PaymentStep::of(&notice, arrival);
         Self {
@@ -161,8 +161,8 @@ impl CustomerPayment {
         }
     }
 
-    /// Takes another notification into the history. The last of the history says how the payment
-    /// stands, whichever came last.
+    /// Adds a notification to the history. The last entry of the history determines the payment's state, whichever
+    /// arrived last.
     pub fn take(&mut self, notice: PaymentNotice, arrival: Arrival) -> Taken {
         if self.history.iter().any(|step| step.notification == arrival.notification) {
             return Taken::Repeated;
@@ -171,7 +171,7 @@ impl CustomerPayment {
         let is_last = self.history.iter().all(|other| other.rank() < step.rank());
         let date = step.date();
         self.history.push(step);
-        // An earlier release may have kept it in another order.
+        // An earlier release may have stored it in another order.
         self.history.sort_by_key(PaymentStep::rank);
         if !is_last {
             return Taken::Late;
@@ -182,7 +182,8 @@ impl CustomerPayment {
         Taken::Latest
     }
 
-    /// What became of it. The money counts: where something was captured, a later refusal is about the rest.
+    /// Returns the outcome of the payment. Captured money takes precedence: after a capture, a later refusal concerns
+    /// the rest.
     pub fn outcome(&self) -> PaymentOutcome {
         let told = self.latest.status.map_or(PaymentOutcome::Unknown, PaymentStatus::outcome);
         let captured = self.captured_amount().is_some_and(Amount::is_positive) && self.has_captured();
@@ -193,12 +194,13 @@ impl CustomerPayment {
         self.history.iter().any(|step| step.status.is_some_and(PaymentStatus::tells_captured))
     }
 
-    /// What was captured, by the last notification of a status that says so; before that, what the last one says.
+    /// Returns the captured amount, by the last notification whose status states it; before that, by the last
+    /// notification.
     pub fn captured_amount(&self) -> Option<Amount> {
         self.told(PaymentStatus::tells_captured, |step| step.captured_amount).or(self.latest.captured_amount)
     }
 
-    /// What was refunded, likewise.
+    /// Returns the refunded amount, by the last notification whose status states it; else by the last notification.
     pub fn refunded_amount(&self) -> Option<Amount> {
         self.told(PaymentStatus::tells_refunded, |step| step.refunded_amount).or(self.latest.refunded_amount)
     }
@@ -213,19 +215,19 @@ impl CustomerPayment {
         steps.into_iter().rev().filter(|step| step.status.is_some_and(&tells)).find_map(amount)
     }
 
-    /// True while it may hold something about a person.
+    /// Returns true while the payment may contain personal data.
     pub fn is_personal(&self) -> bool {
         self.erased_at.is_none()
     }
 
-    /// Removes what is about a person, or may be: every field but those known to be about none.
+    /// Removes personal data, certain or possible: every field except those known to contain none.
     pub fn erase_personal(&mut self, now: Timestamp) {
         self.latest.fields.retain(|name| IMPERSONAL.contains(&name));
         self.erased_at = Some(now);
     }
 }
 
-/// The fields that are about no person.
+/// Fields that contain no personal data.
 const IMPERSONAL: [&str; 41] = [
     "state",
     "reason[code]",

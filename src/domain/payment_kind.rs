@@ -1,4 +1,4 @@
-//! The two payments of an operation, and the two who are paid.
+//! The two payments of an operation, and its two possible payees.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::text::message::{Argument, Message};
 use crate::text::{Word, word_by_name};
 
-/// The two payments in an operation's life.
+/// One of the two payments in an operation's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentKind {
@@ -19,10 +19,10 @@ pub enum PaymentKind {
 }
 
 impl PaymentKind {
-    /// Both.
+    /// Both kinds.
     pub const ALL: [Self; 2] = [Self::Transfer, Self::Withdrawal];
 
-    /// The word for messages.
+    /// Returns the word used in messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
@@ -31,7 +31,7 @@ impl PaymentKind {
     }
 }
 
-/// Who is paid by an operation.
+/// Payee of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Beneficiary {
@@ -42,10 +42,10 @@ pub enum Beneficiary {
 }
 
 impl Beneficiary {
-    /// Both.
+    /// Both payees.
     pub const ALL: [Self; 2] = [Self::Vendor, Self::Operator];
 
-    /// The name in JSON.
+    /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vendor => "vendor",

@@ -1,13 +1,13 @@
-//! A remote's no, kept so that it can be explained to people in their language later.
+//! A remote's refusal, kept so that it can be explained to people in their language later.
 //!
 //! Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// What a remote answered in place of a yes: its numbers, and its own words.
+/// A remote's negative answer: its numbers, and its own words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// The HTTP status of the answer; `None` where it was told in another way, such as by a notice.
+    /// The HTTP status of the answer; `None` if the refusal came in another way, such as a notice.
     #[serde(default)]
     pub http_status: Option<u16>,
     /// HiPay's `code`.
@@ -16,13 +16,13 @@ pub struct Refusal {
     /// HiPay's `error_code_detail`.
     #[serde(default)]
     pub detail: Option<i64>,
-    /// What the remote said, in its own words, on one line and of bounded length; may be empty.
+    /// The remote's own words, on one line and of bounded length; may be empty.
     #[serde(default)]
     pub words: String,
 }
 
 impl Refusal {
-    /// A no without numbers.
+    /// Makes a refusal without numbers.
     pub fn in_words(words: &str) -> Self {
         Self { words: words.to_owned(), ..Self::default() }
     }

@@ -1,8 +1,7 @@
-//! Who is signed in to the dashboard: sessions, their limits, and the tokens that a page carries
-//! against forged requests.
+//! Sessions of the dashboard, their limits, and the tokens that a page carries against forged requests.
 //!
-//! The store never holds what a browser shows: a session is found by the hash of its token, and a
-//! password leaves nothing but what only the token can compare.
+//! The store never holds what a browser presents: a session is found by the hash of its token, and of a password only a
+//! value remains that can be compared with the help of the token alone.
 
 mod attempts;
 
@@ -17,57 +16,57 @@ pub use attempts::{FORGOTTEN_AFTER, KNOWN_FOR, KnownAddress, SignInAttempts, net
 use crate::platform::hex::hex;
 use crate::platform::secret::Secret;
 
-/// How long a session lasts without a request.
+/// Maximum time between two requests of a session.
 pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
-/// How long a session lasts at most.
+/// Maximum duration of a session.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
-/// How often it is written down that a session is in use.
+/// Minimum interval between two records of a session's use.
 pub const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// A session as it is kept.
+/// A session as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// SHA-256 of the token, in hexadecimal digits: see [`key_of`].
     pub key: String,
     /// The name that the person has signed in with.
     pub person: String,
-    /// When it began (UTC).
+    /// Time at which the session began (UTC).
     pub created_at: Timestamp,
-    /// When it was used last (UTC), to the minute.
+    /// Time of the last use (UTC), to the minute.
     pub seen_at: Timestamp,
     /// The address that the person has signed in from.
     #[serde(default)]
     pub address: String,
-    /// Ties the session to the password that it was begun with: see [`bound_to`].
+    /// Value that ties the session to the password that it began with: see [`bound_to`].
     pub bound_to: String,
-    /// What the tokens of its pages are made with.
+    /// Secret from which the tokens of the session's pages are made.
     pub csrf_secret: Secret,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl Session {
-    /// True until it has been idle, or has lasted, for too long. A clock that was set back by as much
+    /// Returns true until the session has been idle, or has lasted, for too long. A clock that was set back by as much
     /// ends it too.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         now.duration_since(self.seen_at).abs() < IDLE && now.duration_since(self.created_at).abs() < LONGEST
     }
 
-    /// True where it is time to write down that it is in use.
+    /// Returns true if the session's use is due to be recorded.
     pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
         now.duration_since(self.seen_at) >= SEEN_EVERY
     }
 
-    /// A token for one page, from 16 fresh random bytes. It is another for every page, so that a
-    /// compressed answer gives nothing away.
+    /// Makes a token for one page from 16 fresh random bytes. Every page gets another one, so that a compressed answer
+    /// reveals nothing.
     pub fn csrf_token(&self, salt: [u8; 16]) -> String {
         let salt = hex(salt);
         let mac = self.csrf_mac(&salt);
         salt + &mac
     }
 
-    /// Whether `token` was made for this session. Takes the same time whatever is wrong with it.
+    /// Returns true if `token` was made for this session. Takes the same time however the token is wrong.
     pub fn is_csrf_token(&self, token: &str) -> bool {
         let Some((salt, mac)) = token.split_at_checked(32) else { return false };
         self.csrf_mac(salt).as_bytes().ct_eq(mac.as_bytes()).into()
@@ -78,13 +77,13 @@ impl Session {
     }
 }
 
-/// The key of the session with this token.
+/// Returns the key of the session with this token.
 pub fn key_of(token: &Secret) -> String {
     hex(Sha256::digest(token.expose()))
 }
 
-/// What ties a session to a password: it is worth nothing without the token, which is not kept, and is
-/// another as soon as the person's name or password (or its hash) is another.
+/// Returns the value that ties a session to a password. It is worthless without the token, which is not stored, and
+/// changes with the person's name and password (or its hash).
 pub fn bound_to(token: &Secret, person: &str, password: &Secret) -> String {
     let length = u64::try_from(person.len()).unwrap_or(u64::MAX).to_be_bytes();
     let hash = Sha256::new()
@@ -97,25 +96,24 @@ pub fn bound_to(token: &Secret, person: &str, password: &Secret) -> String {
     hex(hash)
 }
 
-/// Whether two texts are the same, in a time that tells neither where they differ nor how long they
-/// are.
+/// Returns true if two texts are equal, in a time that reveals neither where they differ nor how long they are.
 pub fn is_same(one: &str, other: &str) -> bool {
     Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
 }
 
-/// What is wrong with a password that lets somebody in.
+/// Weakness of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordWeakness {
-    /// It is among the first that anybody would try.
+    /// Among the first passwords that an attacker would try.
     WellKnown,
-    /// It has fewer than [`SHORTEST`] characters.
+    /// Shorter than [`SHORTEST`] characters.
     Short,
 }
 
-/// How many characters a password should have.
+/// Recommended minimum number of characters of a password.
 pub const SHORTEST: usize = 12;
 
-/// What is wrong with a password, if anything.
+/// Returns the weakness of a password, if any.
 pub fn weakness(login: &str, password: &str) -> Option<PasswordWeakness> {
     const WELL_KNOWN: [&str; 12] = [
         "password",
@@ -132,7 +130,7 @@ pub fn weakness(login: &str, password: &str) -> Option<PasswordWeakness> {
         "letmein",
     ];
     let plain = password.to_lowercase();
-    // What is left of a word that somebody has put numbers and signs behind.
+    // The word that remains without trailing numbers and signs.
     let word = plain.trim_end_matches(|sign: char| !sign.is_alphabetic());
     let is_well_known = WELL_KNOWN.contains(&word) || plain == login.to_lowercase() || word.is_empty();
     if is_well_known {

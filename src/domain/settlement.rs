@@ -1,4 +1,4 @@
-//! A settlement: what HiPay Enterprise has summed up of the payments of a period, and pays out.
+//! A settlement: HiPay Enterprise's summary of the payments of a period, with the amount that it pays out.
 //!
 //! Pure.
 
@@ -11,10 +11,10 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::{Arrival, Reading};
 use crate::text::message::{Message, msg};
 
-/// How long a reference may be, in characters.
+/// Maximum length of a reference, in characters.
 const REFERENCE_AT_MOST: usize = 100;
 
-/// A settlement as HiPay told it last. Its signs are HiPay's.
+/// A settlement as HiPay last reported it. The signs are HiPay's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settlement {
     /// HiPay's number of the settlement. Never changes.
@@ -22,47 +22,47 @@ pub struct Settlement {
     /// The account that is settled. Never changes.
     #[serde(default)]
     pub account: String,
-    /// What customers paid.
+    /// Total that customers paid.
     #[serde(default)]
     pub sales: Option<Amount>,
-    /// What was given back to them.
+    /// Total that was refunded to customers.
     #[serde(default)]
     pub refunds: Option<Amount>,
-    /// What HiPay keeps.
+    /// HiPay's fees.
     #[serde(default)]
     pub fees: Option<Amount>,
-    /// What customers had taken back by their banks.
+    /// Total of charge-backs: money that customers had returned by their banks.
     #[serde(default)]
     pub chargeback: Option<Amount>,
-    /// What is held back as a reserve, or released from it.
+    /// Amount held back as a reserve, or released from it.
     #[serde(default)]
     pub rolling: Option<Amount>,
-    /// Everything else.
+    /// All other amounts.
     #[serde(default)]
     pub other: Option<Amount>,
-    /// What is paid out.
+    /// Amount that is paid out.
     #[serde(default)]
     pub amount: Option<Amount>,
     /// The currency of these amounts.
     #[serde(default)]
     pub currency: Option<Currency>,
-    /// The notifications that told it, by their numbers in the inbox, in order.
+    /// The notifications that reported it, by their numbers in the inbox, in order.
     #[serde(default)]
     pub notifications: Vec<u64>,
-    /// When the last of them came (UTC).
+    /// Time of arrival of the last of them (UTC).
     pub received_at: Timestamp,
-    /// Every field by name, as HiPay wrote it.
+    /// All fields by name, as HiPay wrote it.
     #[serde(default)]
     pub fields: Fields,
-    /// What could not be read, a sentence each.
+    /// Messages about the values that could not be read.
     #[serde(default)]
     pub unreadable: Vec<Message>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// The number of the settlement that `fields` are about.
+/// Returns the reference of the settlement that `fields` describe.
 pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.first(&["reference", "settlement[reference]"]);
     let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-settlement")))?;
@@ -73,8 +73,7 @@ pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
 }
 
 impl Settlement {
-    /// Reads the fields of a notification. Only one that does not tell which settlement it is about
-    /// cannot be read at all.
+    /// Parses the fields of a notification. Only a notification that does not identify its settlement is refused.
     pub fn read(fields: Fields, arrival: Arrival) -> Result<Self, Unreadable> {
         let reference = settlement_reference(&fields)?;
         let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
@@ -109,7 +108,7 @@ impl Settlement {
         })
     }
 
-    /// Takes what a later notification says about the same settlement.
+    /// Applies a later notification about the same settlement.
     #[must_use]
     pub fn corrected_by(self, later: Self) -> Self {
         let mut notifications = self.notifications;

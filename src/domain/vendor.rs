@@ -17,7 +17,7 @@ pub use warning::{Trouble, VendorPart, Warning};
 /// HiPay's status of validated bank details.
 const VALIDATED: u8 = 3;
 
-/// What we remember of a vendor.
+/// A vendor's record in the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "six independent facts of Mirakl's and HiPay's")]
 pub struct Vendor {
@@ -32,108 +32,109 @@ pub struct Vendor {
     /// The e-mail of the wallet.
     #[serde(default)]
     pub email: String,
-    /// E-mails that the wallet had before: HiPay may still show a payment under one of them.
+    /// E-mails that the wallet had before; HiPay may still show a payment under one of them.
     #[serde(default)]
     pub former_emails: Vec<String>,
     /// ID of the wallet; `None` until it is created. Never changes once known.
     #[serde(default)]
     pub hipay_id: Option<u64>,
-    /// Since when this store knows the wallet (UTC): vouchers that are older may have been paid to another
-    /// one. `None` where a release before this one has written the vendor.
+    /// Time since which this store knows the wallet (UTC); older vouchers may have been paid to another one. `None` if
+    /// an earlier release wrote the vendor.
     #[serde(default)]
     pub wallet_since: Option<Timestamp>,
-    /// Wallets that it had before, by HiPay ID.
+    /// HiPay IDs of the vendor's former wallets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_wallets: Vec<u64>,
     /// HiPay's owner of the wallet; the identification belongs to it.
     #[serde(default)]
     pub user_space_id: Option<u64>,
-    /// HiPay has identified the vendor.
+    /// True once HiPay has identified the vendor.
     #[serde(default)]
     pub identified: bool,
-    /// What HiPay's notices for this wallet are checked with.
+    /// Salt for checking HiPay's notices for this wallet.
     #[serde(default)]
     pub callback_salt: Secret,
-    /// Where HiPay sends the notices for this wallet, as it last showed or was told; `None` where neither is
-    /// known.
+    /// Address to which HiPay sends the notices for this wallet, as it last showed it or was last given it; `None` if
+    /// neither is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
     /// VAT number from Mirakl.
     #[serde(default)]
     pub vat_number: Option<String>,
-    /// ISO 3166 alpha-2.
+    /// Country as ISO 3166 alpha-2.
     #[serde(default)]
     pub country: Option<String>,
-    /// Payments to the shop are blocked in Mirakl.
+    /// True while payments to the shop are blocked in Mirakl.
     #[serde(default)]
     pub payment_blocked: bool,
-    /// They are blocked until HiPay has validated the bank details: by us, or since before this store knew the
-    /// shop.
+    /// True while payments are blocked until HiPay has validated the bank details: by cashout, or since before this
+    /// store knew the shop.
     #[serde(default)]
     pub blocked_for_bank_details: bool,
-    /// A person has blocked them in Mirakl since this store knows the shop: a validation leaves that alone.
+    /// True if a person has blocked payments in Mirakl since this store knows the shop; a validation does not lift that
+    /// block.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blocked_by_person: bool,
-    /// It was us who suspended the shop in Mirakl, because HiPay refused the bank details.
+    /// True if cashout suspended the shop in Mirakl because HiPay refused the bank details.
     #[serde(default)]
     pub suspended_for_bank_details: bool,
-    /// Why HiPay has not identified the vendor, in a sentence, where it told so in a notice.
+    /// Text of HiPay's reason for not identifying the vendor; `None` unless a notice gave one.
     #[serde(default)]
     pub identification_refusal: Option<String>,
-    /// As of when it is known whether HiPay has identified the vendor (UTC, by HiPay's clock).
+    /// Time of the known identification status (UTC, by HiPay's clock).
     #[serde(default)]
     pub identified_as_of: Option<Timestamp>,
-    /// What is wrong with the bank details, in a sentence, where HiPay told so in a notice.
+    /// Text of the problem with the bank details; `None` unless a notice reported one.
     #[serde(default)]
     pub bank_refusal: Option<String>,
-    /// As of when the status of the bank details is known (UTC, by HiPay's clock).
+    /// Time of the known status of the bank details (UTC, by HiPay's clock).
     #[serde(default)]
     pub bank_as_of: Option<Timestamp>,
     /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
     #[serde(default)]
     pub bank_status: u8,
-    /// The shop wants to be paid through HiPay (`hipay-process` in Mirakl).
+    /// True if the shop wants to be paid through HiPay (`hipay-process` in Mirakl).
     pub enabled: bool,
-    /// Mirakl does not show its shop any more.
+    /// True once Mirakl does not show the shop any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
-    /// Documents sent to HiPay so far.
+    /// Number of documents sent to HiPay so far.
     #[serde(default)]
     pub documents_sent: u32,
-    /// What the last run found wrong, a sentence each. See [`Vendor::reasons`] for all that is wrong.
+    /// Texts of the warnings from the last run. See [`Vendor::reasons`] for all problems.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// The same by their kinds, as far as they are known: each belongs to the warning with its message.
+    /// The warnings with their kinds, if known; each belongs to the entry of `warnings` with its message.
     #[serde(default)]
     pub troubles: Vec<Warning>,
-    /// When it was first seen (UTC).
+    /// Time at which the vendor was first seen (UTC).
     pub created_at: Timestamp,
-    /// When it last changed (UTC).
+    /// Time of the last change (UTC).
     pub updated_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// The wallet account status of the dashboard.
+/// Status of the wallet account on the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WalletStatus {
-    /// There is a wallet and nothing is known of its identification yet.
+    /// A wallet whose identification is not known yet.
     Created,
-    /// There is none.
+    /// No wallet.
     NotCreated,
-    /// HiPay has identified the vendor.
+    /// A wallet whose owner HiPay has identified.
     Identified,
-    /// Documents were sent, and HiPay has not identified the vendor (yet).
+    /// A wallet with documents sent, whose owner HiPay has not identified (yet).
     NotIdentified,
 }
 
 impl WalletStatus {
-    /// Every one.
+    /// All statuses.
     pub const ALL: [Self; 4] = [Self::Created, Self::NotCreated, Self::Identified, Self::NotIdentified];
 
-    /// The name in filters and in JSON.
+    /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -145,7 +146,7 @@ impl WalletStatus {
 }
 
 impl Vendor {
-    /// A shop that has just been seen for the first time.
+    /// Makes a vendor for a shop that is seen for the first time.
     pub fn new(mirakl_id: u64, at: Timestamp) -> Self {
         Self {
             mirakl_id,
@@ -182,32 +183,32 @@ impl Vendor {
         }
     }
 
-    /// Every login that HiPay may show its wallet by: the e-mail first.
+    /// Returns every login under which HiPay may show the wallet, the e-mail first.
     pub fn logins(&self) -> Vec<String> {
         let logins = [&self.email, &self.login].into_iter().chain(&self.former_emails);
         logins.filter(|login| !login.is_empty()).cloned().collect()
     }
 
-    /// True where the next run has something to do for it although its shop has not changed.
+    /// Returns true if the next run has work for the vendor although its shop has not changed.
     pub fn needs_attention(&self) -> bool {
         let ready = self.identified && self.bank_status == VALIDATED && !self.blocked_for_bank_details;
         self.enabled && (!ready || !self.warnings.is_empty())
     }
 
-    /// What is wrong, a sentence each: what HiPay's notices said, then what the last run found.
+    /// Returns the texts of all problems: those from HiPay's notices, then those that the last run found.
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
         let told = self.identification_refusal.iter().chain(&self.bank_refusal);
         told.chain(&self.warnings).map(String::as_str)
     }
 
-    /// What the last run found wrong, in place of what the one before it found.
+    /// Replaces the warnings of the previous run with those of the last one.
     pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
         self.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
         self.troubles = warnings;
     }
 
-    /// Takes over what a run has found wrong with the parts of the vendor that it has looked at. The warnings
-    /// about its other parts stay.
+    /// Replaces the warnings about the parts of the vendor that a run has looked at. The warnings about its other parts
+    /// stay.
     pub fn replace_warnings(&mut self, found: Vec<Warning>, looked_at: &[VendorPart]) {
         let is_found = |known: &Warning| {
             found
@@ -219,7 +220,7 @@ impl Vendor {
         self.set_warnings(found.into_iter().chain(lasting).collect());
     }
 
-    /// Drops the warnings about a part of the vendor that has been found in order.
+    /// Removes the warnings about a part of the vendor that is in order.
     pub fn clear_warnings(&mut self, part: VendorPart) {
         let (gone, kept): (Vec<Warning>, Vec<Warning>) =
             std::mem::take(&mut self.troubles).into_iter().partition(|known| known.trouble.part() == Some(part));
@@ -227,12 +228,12 @@ impl Vendor {
         self.troubles = kept;
     }
 
-    /// True where a warning of this kind is known.
+    /// Returns true if a warning of this kind is known.
     pub fn is_warned(&self, trouble: Trouble) -> bool {
         self.troubles.iter().any(|known| known.trouble == trouble)
     }
 
-    /// Adds a warning, unless it is there already.
+    /// Adds a warning; one with the same message is replaced.
     pub fn warn(&mut self, warning: Warning) {
         self.warnings.retain(|known| *known != warning.message);
         self.troubles.retain(|known| known.message != warning.message);
@@ -240,12 +241,12 @@ impl Vendor {
         self.troubles.push(warning);
     }
 
-    /// `success`, or `warning` with the reasons in [`Vendor::reasons`].
+    /// Returns `success`, or `warning` with the reasons in [`Vendor::reasons`].
     pub fn status(&self) -> &'static str {
         if self.reasons().next().is_none() { "success" } else { "warning" }
     }
 
-    /// HiPay shows whether the owner is identified, as of then.
+    /// Records the owner's identification as HiPay shows it, at the time `as_of`.
     pub fn identification_read(&mut self, identified: bool, as_of: Timestamp) {
         self.identified = identified;
         self.identified_as_of = Some(as_of);
@@ -254,15 +255,15 @@ impl Vendor {
         }
     }
 
-    /// True where the block that Mirakl shows now is a person's, made since this store knows the shop: neither
-    /// cashout's own, nor one that was there before and waits for the bank details.
+    /// Returns true if the block that Mirakl shows now was made by a person since this store knows the shop: it is
+    /// neither cashout's own nor an earlier one that waits for the bank details.
     pub fn is_block_of_person(&self, blocked_in_mirakl: bool) -> bool {
         let appeared = !self.payment_blocked || self.bank_status == VALIDATED;
         blocked_in_mirakl && !self.blocked_for_bank_details && (self.blocked_by_person || appeared)
     }
 
-    /// Mirakl has been told that the bank details are in order; payments remain blocked there only
-    /// where somebody else has blocked them.
+    /// Records that Mirakl was notified that the bank details are in order. Payments remain blocked there only if
+    /// someone else has blocked them.
     pub fn bank_details_approved(&mut self, still_blocked: bool) {
         self.payment_blocked = still_blocked;
         self.blocked_by_person = still_blocked;
@@ -270,7 +271,7 @@ impl Vendor {
         self.suspended_for_bank_details = false;
     }
 
-    /// The wallet account status.
+    /// Returns the status of the wallet account.
     pub fn wallet_status(&self) -> WalletStatus {
         match (self.hipay_id, self.identified) {
             (None, _) => WalletStatus::NotCreated,
@@ -281,50 +282,50 @@ impl Vendor {
     }
 }
 
-/// Characters of a shop's name that go into a login: HiPay takes 255 in all.
+/// Maximum number of characters of a shop's name in a login: HiPay accepts 255 in all.
 const MAX_LOGIN_NAME: usize = 200;
 
-/// What HiPay thinks of a document.
+/// Result of HiPay's check of a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentValidation {
-    /// It has not told yet.
+    /// No result yet.
     #[default]
     Waiting,
-    /// It is valid.
+    /// A valid document.
     Valid,
-    /// It is not.
+    /// An invalid document.
     Invalid,
-    /// Written by a release that we do not know.
+    /// A result that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// HiPay's status of an identification document, and of one that a notice told about.
+/// HiPay's status of an identification document, from its list of documents or from a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DocumentStatus {
-    /// -1: HiPay needs one of this type and has none.
+    /// -1: a type that HiPay needs and has no document of.
     Missing,
-    /// 0: HiPay has just received it.
+    /// 0: just received by HiPay.
     New,
-    /// 1, 5, 9: HiPay is looking at it.
+    /// 1, 5, 9: under review at HiPay.
     Waiting,
-    /// 2: it is valid.
+    /// 2: valid.
     Validated,
-    /// 3, 8: it is not.
+    /// 3, 8: invalid.
     Refused,
-    /// 4: it was taken away.
+    /// 4: deleted.
     Deleted,
-    /// A number of which HiPay says nothing.
+    /// A number that HiPay does not document.
     Unknown,
 }
 
 impl DocumentStatus {
-    /// Every one.
+    /// All statuses.
     pub const ALL: [Self; 7] =
         [Self::Missing, Self::New, Self::Waiting, Self::Validated, Self::Refused, Self::Deleted, Self::Unknown];
 
-    /// The status of HiPay's number (`status_code` of `GET /identification`).
+    /// Converts HiPay's number (`status_code` of `GET /identification`).
     pub fn from_code(code: i64) -> Self {
         match code {
             -1 => Self::Missing,
@@ -337,7 +338,7 @@ impl DocumentStatus {
         }
     }
 
-    /// The name in JSON.
+    /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -362,51 +363,51 @@ impl From<DocumentValidation> for DocumentStatus {
     }
 }
 
-/// A document of Mirakl's that HiPay has been given (or had already), by Mirakl's document id.
+/// A document of Mirakl's that HiPay has received (or had already), by Mirakl's document id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SentDocument {
     /// Mirakl's document id.
     pub document_id: u64,
-    /// The shop.
+    /// Store ID of the shop in Mirakl.
     pub mirakl_id: u64,
     /// Mirakl's type code.
     pub document_type: String,
     /// HiPay's type number.
     pub hipay_type: u32,
-    /// The file's name.
+    /// Name of the file.
     pub file_name: String,
     /// HiPay's answer in words.
     #[serde(default)]
     pub message: String,
-    /// What HiPay told of it later.
+    /// Result of HiPay's later check.
     #[serde(default)]
     pub validation: DocumentValidation,
-    /// Why it is not valid, in HiPay's words.
+    /// HiPay's reason for an invalid document, in its words.
     #[serde(default)]
     pub validation_message: String,
-    /// As of when HiPay said so (UTC, by its clock).
+    /// Time of the check's result (UTC, by HiPay's clock).
     #[serde(default)]
     pub validation_as_of: Option<Timestamp>,
     /// The IBAN that a proof of bank account was sent for.
     #[serde(default)]
     pub iban: Option<String>,
-    /// When (UTC).
+    /// Time of sending (UTC).
     pub sent_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// Login of a new wallet: `mirakl_`, the shop's name in plain letters and digits, and its id.
+/// Returns the login of a new wallet: `mirakl_`, the shop's name in plain letters and digits, and its id.
 pub fn login(shop_name: &str, shop_id: u64) -> String {
     let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).take(MAX_LOGIN_NAME).collect();
     format!("mirakl_{name}_{shop_id}")
 }
 
-/// Text for HiPay's bank details: letters of other alphabets and with diacritics as plain ones (`é` as `e`),
-/// then reduced to `[A-Za-z0-9 ]` and at most `limit` characters.
+/// Converts text for HiPay's bank details: transliterates letters with diacritics and of other alphabets (`é` to `e`),
+/// then reduces the text to `[A-Za-z0-9 ]` and at most `limit` characters.
 pub fn bank_text(text: &str, limit: usize) -> String {
-    // What has no plain letters becomes a blank.
+    // A character without a transliteration becomes a blank.
     let plain = deunicode::deunicode_with_tofu(text, " ");
     let reduced: String =
         plain.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { ' ' }).collect();
@@ -414,7 +415,7 @@ pub fn bank_text(text: &str, limit: usize) -> String {
     words.join(" ").chars().take(limit).collect::<String>().trim_end().to_owned()
 }
 
-/// Mirakl's alpha-3 country (or an alpha-2 one) as HiPay's alpha-2.
+/// Converts Mirakl's alpha-3 country (or an alpha-2 one) to HiPay's alpha-2; returns `None` for an unknown one.
 pub fn country_alpha2(country: &str) -> Option<String> {
     let code = country.trim().to_ascii_uppercase();
     isocountry::CountryCode::for_alpha3(&code)
@@ -423,7 +424,7 @@ pub fn country_alpha2(country: &str) -> Option<String> {
         .map(|country| country.alpha2().to_owned())
 }
 
-/// HiPay's number for Mirakl's civility: Mr 1, Mrs 2, Miss 3; 1 where it is not given.
+/// Returns HiPay's number for Mirakl's civility: Mr 1, Mrs 2, Miss 3; 1 if it is missing or unknown.
 pub fn civility(word: &str) -> u8 {
     match word.trim().trim_end_matches('.').to_ascii_lowercase().as_str() {
         "mrs" | "mme" | "madame" => 2,
@@ -432,19 +433,19 @@ pub fn civility(word: &str) -> u8 {
     }
 }
 
-/// An IBAN without spaces in capitals, if its structure and its check digits (mod 97) are right.
+/// Returns an IBAN without spaces and in capitals if its structure and its check digits (mod 97) are correct.
 pub fn valid_iban(text: &str) -> Option<String> {
     use iban::IbanLike;
     plain_iban(text).parse::<iban::Iban>().ok().map(|iban| iban.electronic_str().to_owned())
 }
 
-/// True where two IBANs are one, whatever their spaces and capitals.
+/// Returns true if two IBANs are equal, regardless of spaces and case.
 pub fn same_iban(left: &str, right: &str) -> bool {
     plain_iban(left) == plain_iban(right)
 }
 
-/// A BIC without separators in capitals, if it has a BIC's form: 8 or 11 letters and digits, with the country
-/// after the first four.
+/// Returns a BIC without separators and in capitals if it has a BIC's form: 8 or 11 letters and digits, with the
+/// country after the first four.
 pub fn valid_bic(text: &str) -> Option<String> {
     let bic = without_separators(text);
     let country = |letter: char| letter.is_ascii_alphabetic();
@@ -458,23 +459,23 @@ fn plain_iban(text: &str) -> String {
     without_separators(text)
 }
 
-/// Letters and digits alone, in capitals.
+/// Returns only the letters and digits, in capitals.
 fn without_separators(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
-/// True for the extensions that HiPay takes.
+/// Returns true for a file name with an extension that HiPay accepts.
 pub fn is_sendable_file(file_name: &str) -> bool {
     file_name.rsplit_once('.').is_some_and(|(_, extension)| {
         ["jpg", "jpeg", "png", "gif", "pdf"].contains(&extension.to_ascii_lowercase().as_str())
     })
 }
 
-/// True for bytes that begin as a file of a kind that HiPay takes: JPEG, PNG, GIF or PDF.
+/// Returns true for bytes that begin like a file type that HiPay accepts: JPEG, PNG, GIF or PDF.
 pub fn is_sendable_content(bytes: &[u8]) -> bool {
     const HEADS: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"];
     const PDF: &[u8] = b"%PDF-";
-    // Readers of PDF accept something before its header, and some programs write it.
+    // PDF readers accept some bytes before the header, and some programs write them.
     const PDF_HEADER_WITHIN: usize = 1_024;
     let is_pdf = || bytes.windows(PDF.len()).take(PDF_HEADER_WITHIN).any(|window| window == PDF);
     HEADS.iter().any(|head| bytes.starts_with(head)) || is_pdf()

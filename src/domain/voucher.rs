@@ -1,7 +1,7 @@
-//! A voucher, Mirakl's statement for one shop and one cycle, and the operations it makes.
+//! A voucher, Mirakl's statement for one shop and one cycle, and the operations that it produces.
 //!
-//! Pure. Negative amounts are netted here, and nothing is lost by it: what the vouchers owed is
-//! what the operations pay plus what is still owed by the vendor.
+//! Pure. Negative amounts are netted here without loss: the total that the vouchers owed equals what the operations pay
+//! plus what the vendor still owes.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 
-/// Where vouchers are read from (`mirakl.voucherSource`).
+/// Source of the vouchers (`mirakl.voucherSource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum VoucherSource {
     /// Mirakl's invoices (IV01).
@@ -29,7 +29,7 @@ pub enum VoucherSource {
 }
 
 impl VoucherSource {
-    /// The value in the configuration.
+    /// Returns the value used in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Invoices => "invoices",
@@ -47,33 +47,33 @@ impl fmt::Display for VoucherSource {
 /// The maximum difference between the dates of one voucher in the two sources.
 pub const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
 
-/// One voucher as Mirakl tells it.
+/// One voucher as Mirakl shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voucher {
-    /// The number that goes into the payment reference: the invoice's id, or the billing cycle's
-    /// payment voucher number.
+    /// The number that is part of the payment reference: the invoice's id, or the billing cycle's payment voucher
+    /// number.
     pub number: String,
-    /// Where it was read.
+    /// The source that it was read from.
     pub source: VoucherSource,
-    /// The invoice's id, where known.
+    /// The invoice's id, if known.
     #[serde(default)]
     pub invoice_id: Option<String>,
-    /// The billing cycle's id, where known.
+    /// The billing cycle's id, if known.
     #[serde(default)]
     pub billing_cycle_id: Option<String>,
-    /// The shop.
+    /// Store ID of the shop in Mirakl.
     pub shop_id: u64,
-    /// What the shop is owed; zero or less where it owes.
+    /// Amount owed to the shop; zero or less if the shop owes.
     pub vendor_amount: Amount,
-    /// What the operator is owed.
+    /// Amount owed to the operator.
     pub operator_amount: Amount,
-    /// When Mirakl made it (UTC).
+    /// Time at which Mirakl created it (UTC).
     #[serde(default)]
     pub created_at: Option<Timestamp>,
-    /// Mirakl's word for whether it was paid.
+    /// Mirakl's word for the state of its payment.
     #[serde(default)]
     pub payment_state: Option<String>,
-    /// The payment voucher's number, which both sources name it by, where known.
+    /// The payment voucher's number, which both sources use, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voucher_number: Option<String>,
     /// Mirakl's code of the provider that pays it out (`pay_out_psp_code`).
@@ -84,24 +84,24 @@ pub struct Voucher {
     pub row_type: Option<String>,
 }
 
-/// A voucher as a list of Mirakl's shows it now; its amounts may make no sense, or not be there.
+/// A voucher as a list of Mirakl's shows it now; its amounts may be invalid or missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedVoucher {
-    /// The voucher; without amounts where `unusable` says so.
+    /// The voucher; without amounts if `unusable` is set.
     pub voucher: Voucher,
     /// The reason why its amounts cannot be used.
     pub unusable: Option<Message>,
 }
 
 impl Voucher {
-    /// What names it: the source, the shop and the number.
+    /// Returns the voucher's key: the source, the shop and the number.
     pub fn key(&self) -> (String, u64, String) {
         (self.source.name().to_owned(), self.shop_id, self.number.clone())
     }
 
-    /// The numbers by which it is known in either source: two vouchers of a shop that share one are the same.
+    /// Returns the numbers that identify it in either source: two vouchers of a shop that share one are the same.
     pub fn identities(&self) -> Vec<(&'static str, String)> {
-        // A release before this one has kept the source's own number alone.
+        // An earlier release stored the source's own number alone.
         let own = |source| (self.source == source).then_some(&self.number);
         let named = [
             ("invoice", self.invoice_id.as_ref().or(own(VoucherSource::Invoices))),
@@ -111,8 +111,7 @@ impl Voucher {
         named.into_iter().filter_map(|(kind, number)| Some((kind, number?.clone()))).collect()
     }
 
-    /// Returns true where both are known by another number of one kind: they are two vouchers, whatever else they
-    /// share.
+    /// Returns true if the two have different numbers of one kind: they are two vouchers, whatever else they share.
     pub fn contradicts(&self, other: &Self) -> bool {
         let others = other.identities();
         self.identities()
@@ -120,7 +119,7 @@ impl Voucher {
             .any(|(kind, number)| others.iter().any(|(other, told)| other == kind && told != number))
     }
 
-    /// Returns true where `other` is a voucher of the other source for the same time that shares no kind of number with
+    /// Returns true if `other` is a voucher of the other source for the same time that shares no kind of number with
     /// this one: it may be the same.
     pub fn may_be(&self, other: &Self) -> bool {
         let near = match (self.created_at, other.created_at) {
@@ -132,8 +131,8 @@ impl Voucher {
         other.shop_id == self.shop_id && other.source != self.source && near && !shares_kind
     }
 
-    /// Takes over the numbers that `other`, the same voucher in the other source, is known by. True where
-    /// there was one that was not known.
+    /// Adds the numbers that identify `other`, the same voucher in the other source. Returns true if one of them was
+    /// new.
     pub fn learn_identities(&mut self, other: &Self) -> bool {
         let mut learnt = false;
         for (known, told) in [
@@ -149,58 +148,58 @@ impl Voucher {
         learnt
     }
 
-    /// Returns true where another provider pays it out. Only what is the operator's own, or nobody's, is paid here.
+    /// Returns true if another provider pays it out. Only vouchers of the operator itself, or of no provider, are paid
+    /// here.
     pub fn is_of_other_provider(&self) -> bool {
         let code = self.pay_out_provider.as_deref().map(str::trim).unwrap_or_default();
         !["", "NOT_SPECIFIED", "OPERATOR"].iter().any(|ours| code.eq_ignore_ascii_case(ours))
     }
 
-    /// Returns true where its row is no automatic invoice: those are not paid here.
+    /// Returns true if its row is not an automatic invoice: other rows are not paid here.
     pub fn is_of_other_type(&self) -> bool {
         let kind = self.row_type.as_deref().map(str::trim).unwrap_or_default();
         !["", "AUTO_INVOICE"].iter().any(|ours| kind.eq_ignore_ascii_case(ours))
     }
 
-    /// True where Mirakl says that it has been paid already.
+    /// Returns true if Mirakl shows that it has been paid already.
     pub fn is_paid_already(&self) -> bool {
         self.payment_state.as_deref().is_some_and(|state| state.trim().eq_ignore_ascii_case("PAID"))
     }
 }
 
-/// Why a voucher has made no operation yet.
+/// Reason why a voucher has not produced operations yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeldBecause {
-    /// Its shop is no vendor of ours, or has no wallet yet.
+    /// A shop that is no vendor of ours, or has no wallet yet.
     VendorUnknown,
-    /// Its vendor is disabled.
+    /// A disabled vendor.
     VendorDisabled,
-    /// Mirakl says that it was paid.
+    /// A payment that Mirakl shows.
     PaidInMirakl,
-    /// It was made before the first cycle that this installation is responsible for.
+    /// A date before the first cycle that this installation is responsible for.
     BeforeFirstCycle,
-    /// Mirakl does not show it any more.
+    /// A voucher that Mirakl does not show any more.
     NotShown,
-    /// Another provider pays it out.
+    /// A payout by another provider.
     OtherProvider,
-    /// It is no automatic invoice.
+    /// A row that is not an automatic invoice.
     OtherType,
-    /// Its cycle is not over.
+    /// A cycle that is not over.
     CycleOpen,
-    /// No cycle's window contains it.
+    /// A date outside every cycle's window.
     OutsideCycles,
-    /// The other source has shown a voucher of the shop for the same time, and nothing tells whether it is this
-    /// one.
+    /// A voucher of the shop for the same time in the other source, without a sign whether it is this one.
     MayBeKnown,
-    /// A person has said that it was paid otherwise.
+    /// A person's statement that it was paid otherwise.
     Settled,
-    /// A reason of a release that we do not know.
+    /// A reason that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl HeldBecause {
-    /// Every one.
+    /// All reasons.
     pub const ALL: [Self; 12] = [
         Self::VendorUnknown,
         Self::VendorDisabled,
@@ -216,8 +215,8 @@ impl HeldBecause {
         Self::Unknown,
     ];
 
-    /// Returns the reason that the releases before this one take it for. They know five reasons, and try each
-    /// again; what they would pay although it is not to be paid from here is written as if it had its operations.
+    /// Returns the reason under which earlier releases handle it. They know five reasons, and retry each of them; a
+    /// voucher that they would pay although it must not be paid from here is stored as if it had its operations.
     fn known_before(self) -> Option<Self> {
         match self {
             Self::VendorUnknown
@@ -236,7 +235,7 @@ impl HeldBecause {
     }
 }
 
-/// A reason in two fields: `held` for releases that know five of them, `held_for` for all others.
+/// Storage of a reason in two fields: `held` for releases that know five of them, `held_for` for all others.
 mod held_reason {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -261,7 +260,7 @@ mod held_reason {
         let Stored { held, held_for } = Stored::deserialize(deserializer)?;
         Ok(match held {
             Some(held) => held_for.or(Some(held)),
-            // Without `held`, a release before this one has made the operations of what it could see.
+            // Without `held`, an earlier release has created the operations of every reason it could see.
             None => held_for.filter(|held| held.known_before().is_none()),
         })
     }
@@ -286,49 +285,49 @@ impl From<&HeldBecause> for Message {
     }
 }
 
-/// What we remember of a voucher.
+/// A voucher's record in the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VoucherRecord {
-    /// As Mirakl told it when it made its operations, or as last read while it is held.
+    /// The voucher as Mirakl showed it when its operations were created, or as last read while it is held.
     pub voucher: Voucher,
     /// The cycle's day.
     pub cycle_date: Date,
     /// The cycle's cut (UTC).
     pub cycle_at: Timestamp,
-    /// Why it has made no operation yet; `None` once it has.
+    /// Reason why it has not produced operations yet; `None` once it has.
     #[serde(flatten, with = "held_reason")]
     pub held: Option<HeldBecause>,
-    /// The latest amounts that Mirakl showed, where they differ from the first ones.
+    /// The latest amounts that Mirakl showed, if they differ from the first ones.
     #[serde(default)]
     pub changed_to: Option<(Amount, Amount)>,
-    /// When it was first seen (UTC).
+    /// Time at which it was first seen (UTC).
     pub first_seen_at: Timestamp,
-    /// A person has released it: the next run makes its operations, whatever held it.
+    /// True if a person has released it: the next run creates its operations, whatever held it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
-    /// The choices of people about it, the oldest first.
+    /// The choices of people about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub story: Vec<VoucherNote>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// A person's choice on a voucher that has made no operation.
+/// A person's choice on a voucher that has not produced operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherChoice {
-    /// Its operations are made by the next run.
+    /// Creation of its operations by the next run.
     Release,
-    /// It was paid otherwise.
+    /// The statement that it was paid otherwise.
     Settle,
-    /// A choice of a release that we do not know.
+    /// A choice that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl VoucherChoice {
-    /// The word for it.
+    /// Returns the choice's word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -338,44 +337,44 @@ impl VoucherChoice {
     }
 }
 
-/// One choice of a person's, with who, when and why.
+/// A person's choice, with its author, time and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoucherNote {
-    /// When (UTC).
+    /// Time of the choice (UTC).
     pub at: Timestamp,
-    /// What.
+    /// The choice.
     pub choice: VoucherChoice,
-    /// Who.
+    /// Name of the person.
     pub who: String,
-    /// Why; may be empty for a release.
+    /// Reason; may be empty for a release.
     #[serde(default)]
     pub reason: String,
 }
 
-/// How a voucher stands, as lists filter it.
+/// State of a voucher, used by the filters of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherState {
-    /// It has made its operations.
+    /// Operations created.
     Operations,
-    /// It has made none yet.
+    /// No operations yet.
     Held,
-    /// Somebody else pays it or has paid it.
+    /// Paid, or to be paid, by someone else.
     PaidElsewhere,
-    /// No cycle's window contains it.
+    /// Outside every cycle's window.
     OutsideCycles,
-    /// It has made its operations, and none of them is above zero.
+    /// Operations created, none of them above zero.
     NothingToPay,
-    /// Mirakl does not show it any more.
+    /// Removed from what Mirakl shows.
     Gone,
 }
 
 impl VoucherState {
-    /// Every one.
+    /// All states.
     pub const ALL: [Self; 6] =
         [Self::Operations, Self::Held, Self::PaidElsewhere, Self::OutsideCycles, Self::NothingToPay, Self::Gone];
 
-    /// The name in JSON and in filters.
+    /// Returns the name used in JSON and in filters.
     pub fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
@@ -389,25 +388,25 @@ impl VoucherState {
 }
 
 impl VoucherRecord {
-    /// Returns the name that people and scripts use: source, shop and number.
+    /// Returns the id that people and scripts use: source, shop and number.
     pub fn id(&self) -> String {
         let (source, shop_id, number) = self.voucher.key();
         format!("{source}-{shop_id}-{number}")
     }
 
-    /// The key of such a name; `None` where it has another form.
+    /// Parses such an id into a key; returns `None` if it has another form.
     pub fn key_of(id: &str) -> Option<(String, u64, String)> {
         let (source, rest) = id.split_once('-')?;
         let (shop_id, number) = rest.split_once('-')?;
         Some((source.to_owned(), shop_id.parse().ok()?, number.to_owned()))
     }
 
-    /// When Mirakl made it, or its cycle where it does not say (UTC).
+    /// Returns the time at which Mirakl created it, or that of its cycle if Mirakl does not state it (UTC).
     pub fn made_at(&self) -> Timestamp {
         self.voucher.created_at.unwrap_or(self.cycle_at)
     }
 
-    /// Returns its state.
+    /// Returns the voucher's state.
     pub fn state(&self) -> VoucherState {
         match self.held {
             None if self.voucher.vendor_amount.is_positive() || self.voucher.operator_amount.is_positive() => {
@@ -432,28 +431,28 @@ impl VoucherRecord {
     }
 }
 
-/// An operation still to be numbered and stored.
+/// An operation that still has to be numbered and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Who is paid.
+    /// The payee.
     pub beneficiary: Beneficiary,
-    /// What is paid.
+    /// Amount to pay.
     pub amount: Amount,
     /// The voucher's amount.
     pub origin_amount: Amount,
-    /// `CREATED`, or `INVALID_AMOUNT` where there is nothing to pay.
+    /// `CREATED`, or `INVALID_AMOUNT` if there is nothing to pay.
     pub status: Status,
     /// The negative operations netted into it.
     pub adjusts: Vec<u64>,
 }
 
-/// Two currencies or more than 64 bits in one voucher.
+/// Two currencies, or an amount beyond 64 bits, in one voucher.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("voucher {number}: {cause}")]
 pub struct Unbookable {
     /// The voucher's number.
     pub number: String,
-    /// What is wrong with its amounts.
+    /// The error in its amounts.
     pub cause: MoneyError,
 }
 
@@ -463,12 +462,11 @@ impl From<Unbookable> for Message {
     }
 }
 
-/// The operations that `voucher` makes: the vendor's, and the operator's where there is a
-/// commission. `outstanding` are the vendor's negative operations that nothing has made up for
-/// yet, oldest first; empty where netting is switched off.
+/// Returns the operations that `voucher` produces: the vendor's, and the operator's if there is a commission.
+/// `outstanding` are the vendor's negative operations that are not compensated yet, oldest first; empty if netting is
+/// switched off.
 ///
-/// Each is netted only as long as the rest stays above zero; one that is too large is passed over
-/// for a smaller one behind it.
+/// Each is netted only if the rest stays above zero; one that is too large is skipped for a smaller one after it.
 pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Draft>, Unbookable> {
     let unbookable = |cause| Unbookable { number: voucher.number.clone(), cause };
     let (owed, commission) = (voucher.vendor_amount, voucher.operator_amount);
@@ -482,7 +480,7 @@ pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Dr
     Ok(drafts)
 }
 
-/// What one beneficiary is owed, less what is outstanding of it.
+/// Makes the operation of one beneficiary: the amount owed, less its outstanding debts.
 fn draft(beneficiary: Beneficiary, origin_amount: Amount, outstanding: &[Operation]) -> Result<Draft, MoneyError> {
     let (mut amount, mut adjusts) = (origin_amount, Vec::new());
     if origin_amount.is_positive() {
@@ -532,7 +530,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// An operation for tests: what matters to netting and sending, plain values elsewhere.
+    /// Returns an operation for tests, with the values that matter to netting and sending, and plain values elsewhere.
     pub(crate) fn operation(id: u64, draft: &Draft) -> Operation {
         Operation {
             id,
@@ -590,7 +588,7 @@ pub(crate) mod tests {
             let json = serde_json::to_value(&record).unwrap();
             assert!(json["held"].as_str().is_none_or(|word| known.contains(&word)), "{json}");
             assert_eq!(serde_json::from_value::<VoucherRecord>(json.clone()).unwrap(), record, "{json}");
-            // The release before has made its operations meanwhile, where it saw that there are none.
+            // If the earlier release saw no reason, it has created the operations meanwhile.
             let seen = !json["held"].is_null();
             let mut made = json;
             made["held"] = Value::Null;
@@ -625,7 +623,7 @@ pub(crate) mod tests {
         );
         assert_eq!((drafts[1].beneficiary, drafts[1].amount), (Beneficiary::Operator, euro(1_500)));
         assert_eq!(operations(&voucher(1, 10_000, 0), &[]).unwrap().len(), 1);
-        // What the operator owes is accounted for as well.
+        // The operator's debts are recorded as well.
         let drafts = operations(&voucher(1, 10_000, -5), &[]).unwrap();
         let owed = drafts.iter().find(|draft| draft.beneficiary == Beneficiary::Operator).unwrap();
         assert_eq!((owed.amount, owed.status), (euro(-5), Status::InvalidAmount));
@@ -656,7 +654,8 @@ pub(crate) mod tests {
     }
 
     proptest! {
-        /// What the vouchers owed is what will be paid plus what the vendor still owes, to the cent.
+        /// Checks that the total owed by the vouchers equals what will be paid plus what the vendor still owes, to the
+        /// cent.
         #[test]
         fn netting_conserves_money(amounts in prop::collection::vec(-50_000_i64..50_000, 1..40)) {
             let mut stored: Vec<Operation> = Vec::new();

@@ -1,5 +1,5 @@
-//! The only "now". Everything that needs the time is handed a [`Clock`], so that tests, the
-//! sandbox and the demo can turn it by hand.
+//! The only source of the current time. Code that needs the time receives a [`Clock`], so that tests, the sandbox and
+//! the demo can set it by hand.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-/// A source of the present instant (UTC). Cloning shares it.
+/// A source of the current instant (UTC). Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     turned: Option<Arc<Hand>>,
@@ -17,31 +17,30 @@ pub struct Clock {
 struct Hand {
     at: Mutex<Timestamp>,
     turned: Notify,
-    /// How many times as fast as the machine's clock it runs, where it runs.
+    /// Speed as a multiple of the machine's clock; `None` for a clock that does not run.
     speed: Option<u32>,
 }
 
-/// How often a clock that runs fast is turned on, in real time: seldom enough that whoever waits for it
-/// does not spin.
+/// Real time between two steps of a clock that runs fast: long enough that waiting for it does not spin.
 const TURNED_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a wait goes on before it looks at the machine's clock again, which may have jumped or
-/// stood still while the machine slept.
+/// Time after which a wait checks the machine's clock again, which may have jumped, or stood still while the machine
+/// slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     pub fn system() -> Self {
         Self { turned: None }
     }
 
-    /// A clock that stands still at `at` until it is turned by [`Clock::set`] or [`Clock::advance`].
+    /// Makes a clock that stands still at `at` until [`Clock::set`] or [`Clock::advance`] moves it.
     pub fn turned_by_hand(at: Timestamp) -> Self {
         Self::hand(at, None)
     }
 
-    /// A clock that is turned by hand too, and runs `speed` times as fast as the machine's while
-    /// [`Clock::run`] is awaited. It begins now.
+    /// Makes a clock that can be set by hand too, and runs `speed` times as fast as the machine's while [`Clock::run`]
+    /// is awaited. It begins now.
     pub fn fast(speed: u32) -> Self {
         Self::hand(Self::system().now(), Some(speed))
     }
@@ -50,19 +49,19 @@ impl Clock {
         Self { turned: Some(Arc::new(Hand { at: Mutex::new(at), turned: Notify::new(), speed })) }
     }
 
-    /// How many times as fast as the machine's clock it runs, where it is one that runs fast.
+    /// Returns the speed of a clock that runs fast, as a multiple of the machine's clock.
     pub fn speed(&self) -> Option<u32> {
         self.turned.as_ref().and_then(|hand| hand.speed)
     }
 
-    /// The instant for what is measured by the patience of people: how long a session lasts, how long
-    /// to wait after a wrong password. It is [`Clock::now`], but where time runs fast the machine's:
-    /// people do not run with it.
+    /// Returns the instant for limits that concern people: the duration of a session, the wait after a wrong password.
+    /// It is [`Clock::now`], except for a clock that runs fast: then it is the machine's, because people do not run
+    /// fast.
     pub fn for_people(&self) -> Timestamp {
         if self.speed().is_some() { Self::system().now() } else { self.now() }
     }
 
-    /// Turns a clock that runs fast on and on, steadily, for ever. Any other stays as it is.
+    /// Advances a clock that runs fast, steadily and forever. Any other clock stays as it is.
     pub async fn run(&self) {
         let Some(speed) = self.speed() else { return std::future::pending().await };
         let step = SignedDuration::try_from(TURNED_EVERY.saturating_mul(speed)).unwrap_or(SignedDuration::MAX);
@@ -74,7 +73,7 @@ impl Clock {
         }
     }
 
-    /// The present instant.
+    /// Returns the current instant.
     pub fn now(&self) -> Timestamp {
         match &self.turned {
             Some(hand) => *hand.at.lock().unwrap_or_else(PoisonError::into_inner),
@@ -83,7 +82,7 @@ impl Clock {
         }
     }
 
-    /// Turns the clock to `at`. The machine's clock cannot be turned and stays as it is.
+    /// Sets the clock to `at`. The machine's clock cannot be set and stays as it is.
     pub fn set(&self, at: Timestamp) {
         if let Some(hand) = &self.turned {
             *hand.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
@@ -91,19 +90,19 @@ impl Clock {
         }
     }
 
-    /// Turns the clock on by `by`, at most to the end of representable time.
+    /// Advances the clock by `by`, at most to the end of representable time.
     pub fn advance(&self, by: SignedDuration) {
         self.set(self.now().checked_add(by).unwrap_or(Timestamp::MAX));
     }
 
-    /// Waits until the clock says `at` or later. A clock that is turned or jumps past it ends the
-    /// wait at once, or within some seconds where the machine's clock does.
+    /// Waits until the clock reaches `at`. A clock that is set to or past it ends the wait at once; a jump of the
+    /// machine's clock ends it within some seconds.
     pub async fn until(&self, at: Timestamp) {
         self.until_or_set_back(at, Timestamp::MIN).await;
     }
 
-    /// Waits until the clock says `at` or later, or is set back before `seen`, the moment at which the
-    /// waiter looked last: what it is waiting for may then be further off, or nearer, than it thought.
+    /// Waits until the clock reaches `at`, or is set back before `seen`, the time of the waiter's last look: the
+    /// awaited event may then be further off, or nearer, than expected.
     pub async fn until_or_set_back(&self, at: Timestamp, seen: Timestamp) {
         let over = || {
             let now = self.now();
@@ -113,7 +112,7 @@ impl Clock {
             if let Some(hand) = &self.turned {
                 let turned = hand.turned.notified();
                 tokio::pin!(turned);
-                // Registered before the look, so that a turn in between is not missed.
+                // Registered before the check, so that a change in between is not missed.
                 turned.as_mut().enable();
                 if over() {
                     return;
@@ -177,7 +176,7 @@ mod tests {
             () = clock.run() => {}
             () = clock.pass(SignedDuration::from_hours(2)) => {}
         }
-        // What has really passed is some seconds, however busy the machine is.
+        // The real duration is some seconds, however busy the machine is.
         let passed = clock.now().duration_since(begun);
         assert!(passed >= SignedDuration::from_hours(2) && passed < SignedDuration::from_hours(3), "{passed:?}");
         assert!(clock.for_people().duration_since(people) < SignedDuration::from_mins(30));

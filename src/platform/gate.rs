@@ -1,5 +1,5 @@
-//! Whether anything may be changed outside: payments, writes to Mirakl, mails. Closed while a release is
-//! on trial, and while it makes way for another; what is asked for meanwhile waits in the store.
+//! A gate for changes outside this process: payments, writes to Mirakl, mails. It is closed while a release is on
+//! trial, and while it makes way for another one; requests wait in the store meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ pub struct Gate(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     open: watch::Sender<bool>,
-    /// This process is about to make way for another one.
+    /// True once this process is about to make way for another one.
     leaving: AtomicBool,
 }
 
@@ -24,37 +24,37 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Whether something may begin.
+    /// Returns true if changes may begin.
     pub fn is_open(&self) -> bool {
         *self.0.open.borrow()
     }
 
-    /// Something may begin from now on.
+    /// Lets changes begin from now on.
     pub fn open(&self) {
         self.0.leaving.store(false, Ordering::Relaxed);
         self.0.open.send_replace(true);
     }
 
-    /// Nothing may begin from now on.
+    /// Lets no change begin from now on.
     pub fn close(&self) {
         self.0.open.send_replace(false);
     }
 
-    /// Nothing may begin, and whoever is connected is asked to connect anew: another process answers
-    /// soon.
+    /// Closes the gate and marks this process as leaving: connected clients are asked to reconnect, because another
+    /// process answers soon.
     pub fn leave(&self) {
         self.close();
         self.0.leaving.store(true, Ordering::Relaxed);
     }
 
-    /// Whether another process answers soon.
+    /// Returns true if another process answers soon.
     pub fn is_leaving(&self) -> bool {
         self.0.leaving.load(Ordering::Relaxed)
     }
 
-    /// Waits until something may begin.
+    /// Waits until changes may begin.
     pub async fn opened(&self) {
-        // The sender is ours: it does not end while somebody waits.
+        // The sender is ours: it exists while this waits.
         let _ = self.0.open.subscribe().wait_for(|open| *open).await;
     }
 }

@@ -1,7 +1,7 @@
-//! What is counted for those who watch: names, what they mean, and the text that Prometheus reads.
+//! Metrics of this process: names, meanings, and the text that Prometheus reads.
 //!
-//! Any part raises its counters by the macros of the `metrics` crate, under a name that stands here.
-//! They live as long as the process; what is in the store is read when it is asked for.
+//! Any part raises its counters by the macros of the `metrics` crate, under a name defined here. Counters live as long
+//! as the process; values from the store are read on request.
 
 use std::sync::OnceLock;
 
@@ -10,21 +10,21 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Batches by command and state, as they end.
 pub const BATCHES: &str = "cashout_batches_total";
-/// When a batch went through last without any failure, by command (seconds since 1970); 0 where none has.
+/// Time of the last batch without any failure, by command (seconds since 1970); 0 if there is none.
 pub const BATCH_LAST_SUCCESS: &str = "cashout_batch_last_success_timestamp_seconds";
 /// Items of batches by command and outcome: done or failed.
 pub const BATCH_ITEMS: &str = "cashout_batch_items_total";
-/// The balance of the marketplace's account as HiPay told it last, in units of its currency.
+/// Balance of the marketplace's account as last reported by HiPay, in units of its currency.
 pub const ESCROW_BALANCE: &str = "cashout_escrow_balance";
-/// When HiPay told it (seconds since 1970).
+/// Time of HiPay's report of that balance (seconds since 1970).
 pub const ESCROW_BALANCE_AT: &str = "cashout_escrow_balance_timestamp_seconds";
-/// What the next transfers need from that account, in units of its currency, now.
+/// Amount that the next transfers need from that account, in units of its currency, now.
 pub const ESCROW_DUE: &str = "cashout_escrow_due";
 /// Amounts that are not at the bank yet, by status and age of their cycle, in units of the currency, now.
 pub const OPEN_AMOUNT: &str = "cashout_open_amount";
 /// Troubles of level ERROR and worse that are open: 1 or 0 for each, now.
 pub const TROUBLE_OPEN: &str = "cashout_trouble_open";
-/// The last moment of the certificate that is served (seconds since 1970).
+/// End of validity of the served certificate (seconds since 1970).
 pub const CERTIFICATE_EXPIRY: &str = "cashout_certificate_expiry_timestamp_seconds";
 /// Messages that wait to be sent, now.
 pub const MAIL_OUTBOX: &str = "cashout_mail_outbox";
@@ -36,17 +36,17 @@ pub const OPERATIONS_AMOUNT: &str = "cashout_operations_amount_minor_units";
 pub const OPERATIONS_HELD: &str = "cashout_operations_held";
 /// Vendors by status and wallet status, now.
 pub const VENDORS: &str = "cashout_vendors";
-/// Notifications by kind and outcome: stored, repeated, refused and why.
+/// Notifications by kind and outcome: stored, repeated, or refused with the reason.
 pub const NOTIFICATIONS: &str = "cashout_notifications_total";
-/// Notifications that are not dealt with yet, now.
+/// Notifications that are not processed yet, now.
 pub const NOTIFICATIONS_OPEN: &str = "cashout_notifications_open";
 /// Calls to a remote by outcome.
 pub const REMOTE_CALLS: &str = "cashout_remote_calls_total";
-/// How long a remote took to answer, in seconds.
+/// Response time of a remote, in seconds.
 pub const REMOTE_CALL_SECONDS: &str = "cashout_remote_call_seconds";
 /// Commits of the store by outcome.
 pub const STORE_COMMITS: &str = "cashout_store_commits_total";
-/// How long a commit of the store took, in seconds.
+/// Duration of a commit of the store, in seconds.
 pub const STORE_COMMIT_SECONDS: &str = "cashout_store_commit_seconds";
 /// Writes that were committed together.
 pub const STORE_WRITES: &str = "cashout_store_writes_total";
@@ -54,19 +54,19 @@ pub const STORE_WRITES: &str = "cashout_store_writes_total";
 pub const MAILS: &str = "cashout_mails_total";
 /// Lines of the log by level.
 pub const LOG_LINES: &str = "cashout_log_lines_total";
-/// Lines that the store could not keep up with, by level.
+/// Log lines lost because the store could not keep up, by level.
 pub const LOG_LINES_LOST: &str = "cashout_log_lines_lost_total";
 /// Requests by status of the answer.
 pub const REQUESTS: &str = "cashout_http_requests_total";
-/// Connections for which there was no room.
+/// Connections that were turned away for lack of room.
 pub const TURNED_AWAY: &str = "cashout_http_connections_turned_away_total";
-/// How long a request took to the head of its answer, in seconds.
+/// Time from a request to the head of its answer, in seconds.
 pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
 
-/// What this binary is.
+/// Version, target and commit of this binary.
 pub const BUILD: &str = "cashout_build_info";
 
-/// Name and meaning of everything that is counted.
+/// Name and meaning of every metric.
 const MEANINGS: [(&str, &str); 28] = [
     (BATCHES, "Batches that ended, by command and state"),
     (BATCH_LAST_SUCCESS, "When a batch went through last without any failure, by command; 0 where none has"),
@@ -98,18 +98,18 @@ const MEANINGS: [(&str, &str); 28] = [
     (BUILD, "Version, target and commit of this binary; always 1"),
 ];
 
-/// Times, in seconds: from a flush of the disk to a remote's patience.
+/// Bounds of the buckets of times, in seconds: from a flush of the disk to the time-out of a remote.
 const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
-/// Begins to count in this process. Further calls change nothing.
+/// Starts counting in this process. Further calls change nothing.
 pub fn start() {
     HANDLE.get_or_init(|| {
         let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
         let recorder = builder.ok()?.build_recorder();
         let handle = recorder.handle();
-        // Refused where another part of this process counts already: then there is nothing to show.
+        // Fails if another part of this process counts already: then there is nothing to show.
         metrics::set_global_recorder(recorder).ok()?;
         for (name, meaning) in MEANINGS {
             if name.ends_with("_total") {
@@ -125,7 +125,8 @@ pub fn start() {
     });
 }
 
-/// Has counter `name` begin at 0 for every combination of these labels: what is born at 1 has no increase.
+/// Starts counter `name` at 0 for every combination of these labels: a counter that first appears as 1 shows no
+/// increase.
 pub fn begin(name: &'static str, labels: &[(&'static str, &[&'static str])]) {
     let mut combinations: Vec<Vec<Label>> = vec![Vec::new()];
     for (label, values) in labels {
@@ -140,22 +141,21 @@ pub fn begin(name: &'static str, labels: &[(&'static str, &[&'static str])]) {
     }
 }
 
-/// Everything counted so far, in Prometheus's text form; `None` where nothing is counted here.
+/// Returns everything counted so far, in Prometheus's text format; `None` if nothing is counted here.
 pub fn text() -> Option<String> {
     let handle = HANDLE.get()?.as_ref()?;
     metrics_process::Collector::default().collect();
     Some(handle.render())
 }
 
-/// Empties the buffers in which times gather. To be called every few seconds, whether somebody asks
-/// for the text or not.
+/// Empties the buffers in which times accumulate. To be called every few seconds, even if the text is never requested.
 pub fn tidy() {
     if let Some(Some(handle)) = HANDLE.get() {
         handle.run_upkeep();
     }
 }
 
-/// What `name` means.
+/// Returns the meaning of `name`.
 pub fn meaning(name: &str) -> &'static str {
     MEANINGS.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning)
 }

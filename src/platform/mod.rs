@@ -1,5 +1,5 @@
-//! The machine below the program: time, randomness, files, the operating system, what is measured. Nothing here knows
-//! of sellers or payments.
+//! The machine that the program runs on: time, randomness, files, the operating system, measurements. Nothing here
+//! knows of sellers or payments.
 
 pub mod clock;
 pub(crate) mod fs;

@@ -1,12 +1,11 @@
-//! Which release this is. Every version that is told or compared comes from here.
+//! Identity of this release. Every version that is reported or compared comes from here.
 
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// What stands behind the end of a binary that is another release than it was built as: one that a demo
-/// offers, so that its update can be tried, or one that a test makes of the same build. It belongs to what
-/// a release's signature covers.
+/// Trailer of a binary that presents itself as another release than it was built as: one that a demo offers, so that
+/// its update can be tried, or one that a test makes of the same build. A release's signature covers the trailer.
 #[derive(Debug, Default, Deserialize)]
 struct Disguise {
     version: Option<String>,
@@ -14,7 +13,7 @@ struct Disguise {
     fault: Option<String>,
 }
 
-/// What stands before it, on a line of its own at the end of the file.
+/// Marker before the trailer, on a line of its own at the end of the file.
 pub const DISGUISE: &str = "\n#cashout-release ";
 
 fn disguise() -> &'static Disguise {
@@ -32,35 +31,34 @@ fn read() -> Option<Disguise> {
     serde_json::from_str(end.rsplit_once(DISGUISE)?.1.trim()).ok()
 }
 
-/// The version: `0.1.0`.
+/// Returns the version: `0.1.0`.
 pub fn version() -> &'static str {
     disguise().version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
 }
 
-/// The kind of machine that it was compiled for: `x86_64-unknown-linux-gnu`.
+/// Target that it was compiled for: `x86_64-unknown-linux-gnu`.
 pub const TARGET: &str = env!("CASHOUT_TARGET");
 
-/// The commit that it was built from; empty where that was not known.
+/// Commit that it was built from; empty if unknown.
 pub const COMMIT: &str = env!("CASHOUT_COMMIT");
 
-/// The public keys that packages are signed with, compiled in from `packaging/keys`; those of the tests
-/// in a debug build.
+/// Public keys that packages are signed with, compiled in from `packaging/keys`; those of the tests in a debug build.
 const KEYS: &[[u8; 32]] = include!(concat!(env!("OUT_DIR"), "/keys.rs"));
 
-/// The one key of a demo, which signs its own packages.
+/// Key of a demo, which signs its own packages; it replaces all others.
 static OF_DEMO: OnceLock<[u8; 32]> = OnceLock::new();
 
-/// The public keys that packages are signed with. None: this build installs no package.
+/// Returns the public keys that packages are signed with. Without keys this build installs no package.
 pub fn keys() -> &'static [[u8; 32]] {
     OF_DEMO.get().map_or(KEYS, std::slice::from_ref)
 }
 
-/// Has this process trust the key of a demo, and no other any more.
+/// Replaces the compiled-in release keys with the demo's key.
 pub(crate) fn trust_only(key: [u8; 32]) {
     let _ = OF_DEMO.set(key);
 }
 
-/// What a test wants to go wrong; nothing in a release build.
+/// Returns the fault that a test provokes; `None` in a release build.
 pub fn fault() -> Option<&'static str> {
     disguise().fault.as_deref().filter(|_| cfg!(debug_assertions))
 }

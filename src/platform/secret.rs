@@ -1,4 +1,4 @@
-//! Text that must never be seen: passwords, keys, tokens, salts.
+//! Text that must never be shown: passwords, keys, tokens, salts.
 
 use std::fmt;
 
@@ -16,12 +16,12 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that has to send it.
+    /// Returns the text itself, for the one place that has to send it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// True where no secret was given.
+    /// Returns true if the secret is empty, that is, was not given.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

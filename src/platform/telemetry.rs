@@ -1,10 +1,10 @@
-//! Traces over OTLP (`telemetry.otlp`): the way of a voucher is one trace, from its operations to the bank.
+//! Traces over OTLP (`telemetry.otlp`): one trace per voucher, from its operations to the bank.
 //!
-//! A voucher takes days and several processes, so its trace is not carried along: its identifier is computed from the
-//! shop and the voucher. Each step (operations made, a transfer, a notification, a withdrawal) is a span of its own,
-//! and every call to HiPay in it is a span below.
+//! A voucher takes days and several processes, so its trace is not propagated: its identifier is computed from the shop
+//! and the voucher. Each step (operations created, a transfer, a notification, a withdrawal) is a span of its own, and
+//! every call to HiPay in it is a child span.
 //!
-//! A payment never waits for the collector: spans go into a bounded queue, and what does not fit is dropped.
+//! A payment never waits for the collector: spans go into a bounded queue, and spans that do not fit are dropped.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -27,12 +27,12 @@ use crate::platform::clock::Clock;
 
 /// Time-out of one request to the collector.
 pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a process that ends gives the spans which are still queued.
+/// Time limit for sending the spans that are still queued when a process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Path of traces below the collector's address (OTLP over HTTP).
 const TRACES_PATH: &str = "/v1/traces";
 
-/// The traces of this process; off unless `telemetry.otlp` is set. Cloning shares them.
+/// The traces of this process; off unless `telemetry.otlp` is set. Clones share them.
 #[derive(Clone, Default)]
 pub struct Telemetry {
     traces: Option<Arc<Traces>>,
@@ -48,9 +48,9 @@ struct Traces {
 /// The voucher that a step belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct VoucherTrace<'a> {
-    /// Shop number in Mirakl.
+    /// Store ID of the shop in Mirakl.
     pub mirakl_id: u64,
-    /// The voucher's number.
+    /// Number of the voucher.
     pub voucher: &'a str,
 }
 
@@ -116,12 +116,12 @@ impl Telemetry {
         Ok(Self { traces: Some(Arc::new(Traces { provider, tracer, clock, marketplace: marketplace.to_owned() })) })
     }
 
-    /// Returns true where traces are sent.
+    /// Returns true if traces are sent.
     pub fn is_on(&self) -> bool {
         self.traces.is_some()
     }
 
-    /// Records the first span of a voucher's trace: its operations were made. `since` is the voucher's date.
+    /// Records the first span of a voucher's trace, for the creation of its operations. `since` is the voucher's date.
     pub fn begin(&self, voucher: VoucherTrace<'_>, since: SystemTime, attributes: Vec<KeyValue>) {
         let Some(traces) = &self.traces else { return };
         let ids = voucher.ids(&traces.marketplace);
@@ -137,7 +137,7 @@ impl Telemetry {
         span.end_with_timestamp(now);
     }
 
-    /// Does `work` as a step of a voucher's trace.
+    /// Runs `work` as a step of a voucher's trace.
     pub async fn step<T>(
         &self,
         name: &'static str,
@@ -160,7 +160,7 @@ impl Telemetry {
         outcome
     }
 
-    /// Sends what is queued, within some seconds, and ends. Blocks.
+    /// Sends the queued spans, within some seconds, and shuts down. Blocks.
     pub fn end(&self) {
         let Some(traces) = &self.traces else { return };
         if let Err(error) = traces.provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
@@ -175,12 +175,12 @@ impl Traces {
     }
 }
 
-/// Sets an attribute of the step that is being done, if any.
+/// Sets an attribute of the current step, if any.
 pub fn describe(key: &'static str, value: &'static str) {
     Context::map_current(|context| context.span().set_attribute(KeyValue::new(key, value)));
 }
 
-/// Adds `text` to the step that is being done, if any; as a failure of it where `failed`.
+/// Adds `text` to the current step, if any; if `failed`, as its failure.
 pub fn note(text: &str, failed: bool) {
     Context::map_current(|context| {
         let Some(traces) = context.get::<Arc<Traces>>() else { return };
@@ -192,8 +192,8 @@ pub fn note(text: &str, failed: bool) {
     });
 }
 
-/// Makes a call to a remote as a span of the step that is being done, if any. `outcome` gives the HTTP status, if there
-/// is one, and what failed.
+/// Makes a call to a remote as a span of the current step, if any. `outcome` returns the HTTP status, if there is one,
+/// and the failure.
 pub(crate) async fn call<T>(
     remote: &'static str,
     request: (&Method, &Url),
@@ -226,11 +226,11 @@ pub(crate) async fn call<T>(
 }
 
 thread_local! {
-    /// The identifiers of the span that this thread is about to begin, where they are given.
+    /// Identifiers for the span that this thread is about to begin, if they are predetermined.
     static NEXT_IDS: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
-/// Random identifiers but for the first span of a voucher.
+/// Generator of random identifiers, except for the first span of a voucher.
 #[derive(Debug)]
 struct Identifiers;
 

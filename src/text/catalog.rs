@@ -1,5 +1,4 @@
-//! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails and
-//! pages use them.
+//! Texts for people in their language: Fluent messages from `ui/locales`, compiled in. Mails and pages use them.
 
 use std::cmp::Ordering;
 use std::sync::LazyLock;
@@ -10,13 +9,14 @@ use unic_langid::LanguageIdentifier;
 
 use super::Locale;
 
-// The files of each language as `ENGLISH` and `FRENCH`, and as `MESSAGES` each message with the names of its arguments.
+// Defines the files of each language as `ENGLISH` and `FRENCH`, and each message with its arguments' names as
+// `MESSAGES`.
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::English));
 static FRENCH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::French));
 
-/// A value that a message has a place for: `("count", 3.into())`.
+/// An argument of a message: `("count", 3.into())`.
 pub type Value<'a> = (&'a str, FluentValue<'a>);
 
 /// The messages of one language.
@@ -26,7 +26,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The messages in this language; English where none is asked for.
+    /// Returns the messages in this language, in English if none is given.
     pub fn of(locale: Option<Locale>) -> &'static Self {
         match locale {
             None | Some(Locale::English) => &ENGLISH_TEXTS,
@@ -40,33 +40,33 @@ impl Texts {
             Locale::French => ("fr", FRENCH),
         };
         let mut bundle = FluentBundle::new_concurrent(vec![language.parse::<LanguageIdentifier>().unwrap_or_default()]);
-        // The signs that keep directions apart are of no use in plain text of these languages.
+        // The isolation marks for mixed text directions are useless in plain text of these languages.
         bundle.set_use_isolating(false);
         for file in files {
-            // What can be read counts; a test sees to it that this is all of it.
+            // The valid part of a file is used; a test ensures that every file is valid as a whole.
             let resource = FluentResource::try_new((*file).to_owned()).unwrap_or_else(|(resource, _)| resource);
             bundle.add_resource_overriding(resource);
         }
         Self { locale, bundle }
     }
 
-    /// The language.
+    /// Returns the language.
     pub fn locale(&self) -> Locale {
         self.locale
     }
 
-    /// The message `id` with these values. Ids are written with hyphens; where a name in JSON is part
-    /// of one, its `_` and `:` count as such. A message that is not there is shown by its name.
+    /// Returns the message `id` with these arguments. Ids are written with hyphens; `_` and `:` of a JSON name in an id
+    /// count as hyphens. A missing message is shown by its id.
     pub fn text(&self, id: &str, values: &[Value<'_>]) -> String {
         self.format(id, values).map_or_else(|| id.to_owned(), |(text, _)| text)
     }
 
-    /// The same; nothing where the message is not there, or has a place for a value that is not.
+    /// Returns the message `id`; `None` if it does not exist or an argument is missing.
     pub fn find(&self, id: &str, values: &[Value<'_>]) -> Option<String> {
         self.format(id, values).filter(|(_, whole)| *whole).map(|(text, _)| text)
     }
 
-    /// The message, and whether all its places are filled.
+    /// Returns the message, and true if it has all its arguments.
     fn format(&self, id: &str, values: &[Value<'_>]) -> Option<(String, bool)> {
         let pattern = self.bundle.get_message(&id.replace(['_', ':'], "-"))?.value()?;
         let arguments: FluentArgs<'_> = values.iter().cloned().collect();
@@ -76,7 +76,8 @@ impl Texts {
     }
 }
 
-/// Fails to compile where no message has this key, or it has other arguments than these: what [`msg!`](super::msg) checks.
+/// Fails to compile if no message has this key, or if its arguments are not these: the check behind
+/// [`msg!`](super::msg).
 pub(crate) const fn assert_message(key: &str, names: &[&str]) {
     let arguments = arguments_of(key);
     assert!(arguments.is_some(), "there is no message of this key in ui/locales/en");
@@ -90,7 +91,7 @@ pub(crate) const fn assert_message(key: &str, names: &[&str]) {
     }
 }
 
-/// Returns the names of a message's arguments.
+/// Returns the names of a message's arguments; `None` for an unknown key.
 const fn arguments_of(key: &str) -> Option<&'static [&'static str]> {
     let mut left = MESSAGES;
     loop {
@@ -115,7 +116,7 @@ const fn contains(names: &[&str], name: &str) -> bool {
     false
 }
 
-/// Compares as [`Ord`] does, which is not for constants yet.
+/// Compares like [`Ord`], which is not available in constants yet.
 const fn compare(one: &[u8], other: &[u8]) -> Ordering {
     let (mut one, mut other) = (one, other);
     loop {
@@ -136,7 +137,7 @@ const fn compare(one: &[u8], other: &[u8]) -> Ordering {
     }
 }
 
-/// All code below a folder of the repository, for tests that look for what is said in it.
+/// Returns all code in a folder of the repository, for tests that search it.
 #[cfg(test)]
 pub(crate) fn source(folder: &str) -> String {
     fn read(folder: &std::path::Path, code: &mut String) {
@@ -185,7 +186,7 @@ mod tests {
         }
     }
 
-    /// The names in code: of messages, and what the names of a family of messages begin with.
+    /// Names in code: of messages, and prefixes of families of messages.
     struct Named(BTreeSet<String>);
 
     impl Named {
@@ -225,7 +226,7 @@ mod tests {
         assert!(!named.uses(concat!("unheard", "-of")));
     }
 
-    /// The names in `text` that stand as the first argument of one of these calls.
+    /// Returns the names in `text` that are the first argument of one of these calls.
     fn named(text: &str) -> Vec<String> {
         let calls = ["page.t(\"", "page.t1(\"", "page.t2(\"", "page.tn(\""];
         let parts = calls.iter().flat_map(|call| text.split(*call).skip(1));

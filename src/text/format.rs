@@ -1,6 +1,6 @@
-//! Amounts, numbers, dates and spans of time as people of a language write them.
+//! Amounts, numbers, dates and spans of time, written by the conventions of a language.
 //!
-//! Pure: who asks gives the zone and the present. No number here is ever a float.
+//! Pure: the caller provides the zone and the current time. No number here is ever a float.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Locale, Texts};
 
-/// Keeps a group of digits, or a number and its unit, on one line.
+/// Space that keeps a group of digits, or a number and its unit, on one line.
 const NARROW_SPACE: char = '\u{202f}';
-/// Keeps a number and what follows it on one line.
+/// Space that keeps a number and what follows it on one line.
 const NO_BREAK_SPACE: char = '\u{a0}';
 /// The sign of a negative number, as wide as a digit.
 const MINUS: char = '\u{2212}';
@@ -19,21 +19,21 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// An amount of money in digits, to be written in a language.
+/// An amount of money in digits, to be formatted for a language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenAmount {
-    /// The plain decimal: `-1234.50`.
+    /// Plain decimal: `-1234.50`.
     pub decimal: String,
-    /// The code of its currency.
+    /// Code of the currency.
     pub currency: String,
 }
 
-/// Returns the number of decimals of a currency by its code (ISO 4217); `None` for one without.
+/// Returns the number of decimals of a currency by its code (ISO 4217); `None` if the code is unknown or has none.
 pub(super) fn decimals_of(currency: &str) -> Option<u32> {
     iso_currency::Currency::from_code(currency)?.exponent().map(u32::from)
 }
 
-/// Writes a number of minor units with so many decimals: `-1234.50`.
+/// Writes a number of minor units with this many decimals: `-1234.50`.
 pub fn plain_decimal(minor: i64, decimals: u32) -> String {
     let places = usize::try_from(decimals).unwrap_or(0);
     let sign = if minor < 0 { "-" } else { "" };
@@ -43,7 +43,7 @@ pub fn plain_decimal(minor: i64, decimals: u32) -> String {
 }
 
 impl Texts {
-    /// Writes an amount with its currency: `1,234.50 EUR`, `1 234,50 EUR`. It never breaks over two lines in French; in
+    /// Writes an amount with its currency: `1,234.50 EUR`, `1 234,50 EUR`. In French it never breaks over two lines; in
     /// English the space before the currency is a plain one.
     pub fn amount(&self, amount: impl Into<WrittenAmount>) -> String {
         let amount = amount.into();
@@ -78,7 +78,7 @@ impl Texts {
         text
     }
 
-    /// A whole number in groups of three: `1,234,567`, `1 234 567`.
+    /// Writes a whole number in groups of three: `1,234,567`, `1 234 567`.
     pub fn number(&self, number: u64) -> String {
         self.grouped(&number.to_string())
     }
@@ -99,7 +99,7 @@ impl Texts {
         grouped
     }
 
-    /// A day: `21 Nov 2026`, `21 nov. 2026`.
+    /// Writes a day: `21 Nov 2026`, `21 nov. 2026`.
     pub fn day(&self, day: Date) -> String {
         let month = self.text(&format!("month-{}", day.month()), &[]);
         let day_of_month = match (self.locale(), day.day()) {
@@ -110,15 +110,15 @@ impl Texts {
         self.text("date-day", &values)
     }
 
-    /// A moment in `zone`, to the minute: `21 Nov 2026, 14:05`, `21 nov. 2026, 14:05`.
+    /// Writes a moment in `zone`, to the minute: `21 Nov 2026, 14:05`, `21 nov. 2026, 14:05`.
     pub fn moment(&self, at: Timestamp, zone: &TimeZone) -> String {
         let local = zone.to_datetime(at);
         let time = format!("{:02}:{:02}", local.hour(), local.minute());
         self.text("date-moment", &[("date", self.day(local.date()).into()), ("time", time.into())])
     }
 
-    /// How far `at` is from `now`: `in 5 minutes`, `2 hours ago`, `just now`. In whole minutes,
-    /// hours (from one hour on) or days (from two days on).
+    /// Writes the distance of `at` from `now`: `in 5 minutes`, `2 hours ago`, `just now`. In whole minutes, hours (from
+    /// one hour on) or days (from two days on).
     pub fn relative(&self, at: Timestamp, now: Timestamp) -> String {
         let away = at.duration_since(now);
         let future = away > SignedDuration::ZERO;
@@ -134,8 +134,8 @@ impl Texts {
         self.text(&format!("relative-{direction}-{unit}"), &values)
     }
 
-    /// How long something took, in its two largest units: `850 ms`, `12 s`, `3 min 20 s`, `2 d 3 h`. A
-    /// span that goes backwards took no time.
+    /// Writes a span of time in its two largest units: `850 ms`, `12 s`, `3 min 20 s`, `2 d 3 h`. A negative span
+    /// counts as zero.
     pub fn duration(&self, span: SignedDuration) -> String {
         if span < SignedDuration::from_secs(1) {
             return self.unit("milliseconds", u64::try_from(span.as_millis()).unwrap_or(0));

@@ -1,4 +1,4 @@
-//! The languages.
+//! Supported languages.
 
 /// A language of the pages, mails and labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-//! What the core says to people. A sentence is made once, in English, as logs, the API and the command line
-//! show it; beside that stands what it was made of, so that pages can say it in their reader's language,
-//! also long after. Its texts are those of `ui/locales/*/messages.ftl`.
+//! Messages of the core for people. A message is made once, in English, as logs, the API and the command line show it;
+//! its key and arguments are kept with it, so that pages can render it in their reader's language, even long
+//! afterwards. The texts are those of `ui/locales/*/messages.ftl`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,32 +12,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::format::{decimals_of, plain_decimal};
 use super::{Locale, Texts, WrittenAmount};
 
-/// What was made a sentence of: kept in records beside the English text.
+/// A message key with its arguments, stored so that it can be rendered in another language later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
-    /// The name of its text.
+    /// Key of the message.
     id: String,
-    /// What stands in the places of that.
+    /// Arguments of the message, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     values: BTreeMap<String, Value>,
 }
 
-/// What stands in a place of a text.
+/// An argument of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Value {
-    /// As it is: a number, an id, somebody else's words.
+    /// Plain text: a number, an id, a third party's words.
     Text(String),
     Amount(MinorUnits),
     Day {
         day: Date,
     },
     StoredMessage(StoredMessage),
-    /// What a later release wrote.
+    /// A value that a later release wrote.
     Unknown(serde_json::Value),
 }
 
-/// An amount as records keep it.
+/// An amount as stored in records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct MinorUnits {
     minor: i64,
@@ -46,29 +46,29 @@ struct MinorUnits {
 }
 
 impl MinorUnits {
-    /// Returns its digits; `None` for a currency that this release does not know.
+    /// Returns the amount in digits; `None` for a currency that this release does not know.
     fn written(&self) -> Option<WrittenAmount> {
         let decimal = plain_decimal(self.minor, decimals_of(&self.currency)?);
         Some(WrittenAmount { decimal, currency: self.currency.clone() })
     }
 }
 
-/// A value for a place of a text, and how it reads in English.
+/// An argument of a message, with its English text.
 #[derive(Debug, Clone)]
 pub struct Argument {
     english: String,
     value: Value,
 }
 
-/// A sentence in English that can be said in other languages. In JSON it is its English text alone.
+/// A localisable message with its English text. In JSON it is the English text alone.
 #[derive(Debug, Clone, Default)]
 pub struct Message {
     text: String,
-    // Errors carry sentences: they stay small.
+    // Boxed, because errors carry messages and must stay small.
     said: Option<Box<StoredMessage>>,
 }
 
-/// One that was read again says the same.
+/// Compares the English texts, so that a message that was read back equals the original.
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -77,8 +77,8 @@ impl PartialEq for Message {
 
 impl Eq for Message {}
 
-/// A sentence by the name of its text, with the values that this has places for:
-/// `msg!("pay-refused", kind, reason = &rejection)`.
+/// Makes a message from its key and the arguments that its text requires: `msg!("pay-refused", kind, reason =
+/// &rejection)`.
 macro_rules! msg {
     (@value $name:ident) => { $crate::text::message::Argument::from($name) };
     (@value $name:ident = $value:expr) => { $crate::text::message::Argument::from($value) };
@@ -95,64 +95,64 @@ macro_rules! msg {
 pub(crate) use msg;
 
 impl Message {
-    /// The text `id` with these values.
+    /// Makes the message `id` with these arguments.
     pub fn new<const N: usize>(id: &str, values: [(&'static str, Argument); N]) -> Self {
         let english: Vec<super::Value<'_>> =
             values.iter().map(|(name, argument)| (*name, argument.english.as_str().into())).collect();
         Self::worded(Texts::of(None).text(id, &english), id, values)
     }
 
-    /// The same, with an English text of its own.
+    /// Makes a message whose English text differs from the catalogue's.
     pub fn worded<const N: usize>(english: impl Into<String>, id: &str, values: [(&'static str, Argument); N]) -> Self {
         let values = values.into_iter().map(|(name, argument)| (name.to_owned(), argument.value)).collect();
         Self { text: english.into(), said: Some(Box::new(StoredMessage { id: id.to_owned(), values })) }
     }
 
-    /// Somebody else's words, which are the same in every language.
+    /// Makes a message of a third party's words, which are the same in every language.
     pub fn quoting(words: impl Into<String>) -> Self {
         Self { text: words.into(), said: None }
     }
 
-    /// With the words of a library behind it. They are English in any language, and stay out of others: they
-    /// are in the log.
+    /// Appends the words of a library to the English text. They are English in any language and are left out of the
+    /// others; the log contains them.
     #[must_use]
     pub fn detailed(mut self, words: impl fmt::Display) -> Self {
         self.text = format!("{}: {words}", self.text);
         self
     }
 
-    /// Nothing: where all has been said.
+    /// Makes an empty message, for a case that needs no further explanation.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The English text.
+    /// Returns the English text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What it was made of, to be kept; nothing where it is quoted.
+    /// Returns the key and arguments for storing; `None` for a quotation.
     pub fn said(&self) -> Option<&StoredMessage> {
         self.said.as_deref()
     }
 
-    /// Both, for a record.
+    /// Splits the message into its English text and its stored form, for a record.
     pub fn into_parts(self) -> (String, Option<StoredMessage>) {
         (self.text, self.said.map(|said| *said))
     }
 
-    /// The sentence of which a record keeps these parts.
+    /// Makes the message from the parts that a record keeps.
     pub fn of_parts(text: String, said: Option<StoredMessage>) -> Self {
         Self { text, said: said.map(Box::new) }
     }
 
-    /// In the language of `texts`.
+    /// Returns the message in the language of `texts`.
     pub fn in_words(&self, texts: &Texts) -> String {
         in_words(&self.text, self.said(), texts)
     }
 }
 
-/// Who asked for something: a person by name, or what asks in the place of one.
+/// Makes the message for the author of a request: a person by name, or an automatic source.
 pub fn asker(name: &str) -> Message {
     const NOBODY: [&str; 4] = ["schedule", "auto", "command line", "a person on the command line"];
     if NOBODY.contains(&name) {
@@ -161,15 +161,15 @@ pub fn asker(name: &str) -> Message {
     Message::quoting(name)
 }
 
-/// What a record keeps of a sentence, in the language of `texts`; the English text where there is nothing
-/// else, as in the records of an earlier release.
+/// Renders a message from a record in the language of `texts`; returns the English text if nothing else is stored, as
+/// in the records of an earlier release.
 pub fn in_words(english: &str, said: Option<&StoredMessage>, texts: &Texts) -> String {
     let foreign = said.filter(|_| texts.locale() != Locale::English);
     foreign.and_then(|said| said.in_words(texts)).unwrap_or_else(|| english.to_owned())
 }
 
 impl StoredMessage {
-    /// Nothing where a later release has said what this one has no words for.
+    /// Renders the message; returns `None` for a message or an argument of a later release.
     fn in_words(&self, texts: &Texts) -> Option<String> {
         let shown = |(name, value): (&String, &Value)| {
             let shown = match value {
@@ -232,7 +232,7 @@ impl From<&str> for Argument {
     }
 }
 
-/// Numbers that name something: without separators.
+/// Implements the conversion of numbers that identify something: they are written without separators.
 macro_rules! numbers {
     ($($number:ty),+) => {$(
         impl From<$number> for Argument {
@@ -245,7 +245,7 @@ macro_rules! numbers {
 numbers!(u16, u32, u64, usize, i64);
 
 impl Argument {
-    /// Returns an amount in minor units of the currency with this code.
+    /// Makes the argument for an amount in minor units of the currency with this code.
     pub fn amount(minor: i64, currency: &str) -> Self {
         let amount = MinorUnits { minor, currency: currency.to_owned() };
         let english = amount.written().map_or_else(
@@ -277,7 +277,7 @@ impl From<StoredMessage> for Argument {
     }
 }
 
-/// Whatever can be said as a sentence can stand in one.
+/// Converts any value that has a message, so that one message can be an argument of another.
 impl<T> From<&T> for Argument
 where
     for<'a> Message: From<&'a T>,
@@ -306,7 +306,7 @@ mod tests {
         Texts::of(Some(Locale::French))
     }
 
-    /// The sentence out of a record.
+    /// Returns the message as read back from a record.
     fn kept(sentence: &Message) -> (String, Option<StoredMessage>) {
         let (text, said) = sentence.clone().into_parts();
         let said = said.map(|said| serde_json::from_value(serde_json::to_value(said).unwrap()).unwrap());
@@ -323,7 +323,7 @@ mod tests {
         let shown = in_words(&text, said.as_ref(), french());
         assert_eq!(shown, "le compte contient 1\u{202f}234,50\u{a0}EUR, le virement demande 2\u{202f}000,00\u{a0}EUR");
         assert_eq!(in_words(&text, said.as_ref(), Texts::of(Some(Locale::English))), text);
-        // An earlier release has kept no more than this.
+        // An earlier release stored only the English text.
         assert_eq!(in_words(&text, None, french()), text);
     }
 
@@ -337,7 +337,7 @@ mod tests {
             in_words(&text, said.as_ref(), french()),
             "les bons de paiement retenus du 1er nov. 2026 n’ont pas pu être relus\u{202f}: la base est fermée"
         );
-        // What somebody else said stands there as it was said.
+        // A third party's words are inserted unchanged.
         let quoting = msg!("mirakl-credentials", said = Message::quoting("<b>no</b> { $said }"));
         assert_eq!(quoting.in_words(french()), "Mirakl a refusé nos identifiants\u{202f}: <b>no</b> { $said }");
     }

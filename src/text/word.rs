@@ -1,21 +1,21 @@
-//! The word for each status, kind and command. Each type says beside itself which message is its word.
+//! The word for each status, kind and command. Each type defines which message is its word.
 
 use std::borrow::Cow;
 
 use super::Texts;
 
-/// A thing that people read as one word: a status, a kind.
+/// A value that people read as one word: a status, a kind.
 pub trait Word {
-    /// Returns the message's id: the kind of thing, and its name in JSON. `None` for a thing without a word.
+    /// Returns the message's id: the kind of value, and its name in JSON; `None` for a value without a word.
     fn id(&self) -> Option<Cow<'static, str>>;
 
-    /// Returns the text that is shown in place of a missing word.
+    /// Returns the text that is shown if there is no word.
     fn plain(&self) -> String {
         String::new()
     }
 }
 
-/// The words of types whose name in JSON follows a prefix.
+/// Implements [`Word`](crate::text::Word) for types whose message ids consist of a prefix and the name in JSON.
 macro_rules! word_by_name {
     ($($type:ty => $prefix:literal),+ $(,)?) => {$(
         impl $crate::text::Word for $type {
@@ -28,7 +28,7 @@ macro_rules! word_by_name {
 pub(crate) use word_by_name;
 
 impl Texts {
-    /// Returns the word for a thing.
+    /// Returns the word for a value.
     pub fn word(&self, thing: &impl Word) -> String {
         thing.id().map_or_else(|| thing.plain(), |id| self.text(&id, &[]))
     }
@@ -38,7 +38,7 @@ impl Texts {
         self.text(&format!("vendor-{status}"), &[])
     }
 
-    /// Returns the word for HiPay's number of the status of bank details; 0 is not read yet.
+    /// Returns the word for HiPay's status number of bank details; 0 means not read yet.
     pub fn bank_status(&self, code: u8) -> String {
         let id = match code {
             1 => "bank-none",
@@ -49,7 +49,8 @@ impl Texts {
         self.text(id, &[])
     }
 
-    /// Returns the name of a batch by that of its command (`cashout:transfer`). One of a later release is shown as it is.
+    /// Returns the name of a batch by that of its command (`cashout:transfer`). A command of a later release is shown
+    /// unchanged.
     pub fn command(&self, name: &str) -> String {
         self.find(&format!("command-{name}"), &[]).unwrap_or_else(|| name.to_owned())
     }

@@ -1,7 +1,7 @@
-//! A note beside the store that people have been told that it cannot be written.
+//! A note outside the store that people were notified of the store's failure.
 //!
-//! Where the disk is full, nothing can be stored, and each new start would tell again. The note is a file of a fixed
-//! size, made while there is room, and overwritten in its place.
+//! On a full disk nothing can be stored, and each new start would notify again. The note is a file of a fixed size,
+//! created while there is room, and overwritten in place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 use super::Trouble;
 use crate::platform::hex::hex;
 
-/// The file in the data folder.
+/// Name of the file in the data folder.
 const FILE: &str = "store-trouble";
-/// Its size, in bytes: one block of a file system.
+/// Size of the file, in bytes: one block of a file system.
 const SIZE: usize = 4_096;
 const LENGTH: u64 = 4_096;
 
-/// The note about one data folder: in it, or, where that cannot be written, in the folder for temporary files.
+/// The note about one data folder: in it, or, if that cannot be written, in the folder for temporary files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     beside: PathBuf,
@@ -28,13 +28,13 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// The note about the data folder `data`.
+    /// Returns the note about the data folder `data`.
     pub fn of(data: &Path) -> Self {
         let digest: String = hex(Sha256::digest(data.as_os_str().as_encoded_bytes()).into_iter().take(8));
         Self { beside: data.join(FILE), elsewhere: std::env::temp_dir().join(format!("cashout-{FILE}-{digest}")) }
     }
 
-    /// Makes the file where it is missing, and takes its room.
+    /// Creates the file if it is missing, and reserves its room.
     pub fn prepare(&self) {
         if std::fs::metadata(&self.beside).map_or(0, |about| about.len()) < LENGTH {
             let written = write(&self.beside, Vec::new());
@@ -44,7 +44,7 @@ impl Aside {
         }
     }
 
-    /// Reads what people were told; `None` where they were told nothing.
+    /// Reads the trouble that people were notified of; `None` if there is none.
     pub fn read(&self) -> Option<Trouble> {
         [&self.beside, &self.elsewhere].into_iter().find_map(|place| {
             let mut text = Vec::new();
@@ -53,9 +53,9 @@ impl Aside {
         })
     }
 
-    /// Notes that people were told of `trouble`; where that cannot be noted, they are told again.
+    /// Records that people were notified of `trouble`; if that fails, they are notified again.
     pub fn note(&self, trouble: &Trouble) {
-        // The text for other languages is left out where there is no room for it.
+        // The stored message for other languages is left out if there is no room for it.
         let short = Trouble { said: None, message: trouble.message.chars().take(500).collect(), ..trouble.clone() };
         let texts = [trouble, &short].map(|trouble| serde_json::to_vec(trouble).unwrap_or_default());
         let Some(text) = texts.into_iter().find(|text| text.len() <= SIZE) else { return };
@@ -65,17 +65,17 @@ impl Aside {
         }
     }
 
-    /// Notes that it has been kept in the store.
+    /// Clears the note, once its trouble is in the store.
     pub fn clear(&self) {
         if self.read().is_some() {
-            // Where the first cannot be written, the store could not have been either.
+            // If the first cannot be written, the store could not have been written either.
             let _ = write(&self.beside, Vec::new());
             let _ = std::fs::remove_file(&self.elsewhere);
         }
     }
 }
 
-/// Overwrites the file in its place, so that it takes no more room than it has.
+/// Overwrites the file in place, so that it takes no additional room.
 fn write(place: &Path, mut text: Vec<u8>) -> io::Result<()> {
     text.resize(SIZE, b' ');
     let mut file = open(place, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))?;
@@ -83,7 +83,7 @@ fn write(place: &Path, mut text: Vec<u8>) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Opens a file of ours: no link of somebody else's is followed, and nobody else's file is believed.
+/// Opens a file of ours: symbolic links are not followed, and another user's file is not trusted.
 fn open(place: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(place)?;
     let about = file.metadata()?;

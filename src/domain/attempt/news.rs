@@ -1,48 +1,47 @@
-//! What HiPay's news of a transaction means to the attempt that it belongs to: new, known, late, or
-//! against what was known.
+//! Effect of HiPay's news of a transaction on the attempt that it belongs to: new, known, late, or contrary to what was
+//! known.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Attempt, AttemptState, TransactionState};
 
-/// How far HiPay's clock and ours may differ.
+/// Tolerated difference between HiPay's clock and ours.
 pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
 
-/// True where a notice of `at` speaks of a time before `known`. A time that lies ahead is nobody's knowledge: an
-/// earlier release believed notices that were dated into the future.
+/// Returns true if a notice of `at` describes a time before `known`. A `known` time in the future counts as unknown: an
+/// earlier release accepted notices with future dates.
 pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
     let (Some(at), Some(until)) = (at, known) else { return false };
     is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
 }
 
-/// False for a time that lies ahead.
+/// Returns true if there is a time and it is not in the future.
 pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
     known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
 }
 
-/// What a notice about an attempt is to what is known of it.
+/// Relation of a notice about an attempt to what is known of the attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It brings the attempt further.
+    /// A change that advances the attempt.
     New,
-    /// It was known.
+    /// A state that was known already.
     Known,
-    /// Something that HiPay said later is known already.
+    /// An older state than the one that is known.
     Late,
-    /// HiPay says that what it had executed is not executed. Nothing is turned back by that: a person
-    /// has to ask.
+    /// A report that what HiPay had executed is not executed. It changes nothing by itself: a person has to inquire.
     Revoked,
-    /// HiPay says that what had failed for good was executed after all.
+    /// A report that what had failed for good was executed after all.
     Revived,
-    /// A newer release wrote the attempt: it is left alone.
+    /// News of an attempt that a newer release wrote; the attempt is left alone.
     NotOurs,
 }
 
 impl Attempt {
-    /// What it means that HiPay says `state` as of `at` (by its clock; `None` where it does not tell
-    /// when: then it is the latest word). Only this attempt is spoken of, never the operation.
+    /// Judges HiPay's report of `state` as of `at` (by its clock; `None` means that HiPay gives no time and that this
+    /// is its latest state). The judgement concerns this attempt only, never the operation.
     pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> News {
-        // What a notice told, another one is compared with by the same clock.
+        // A time that came with a notice is compared with another notice's exactly: both are by HiPay's clock.
         let by_notice = self.transaction_status.as_deref().is_some_and(|word| word.contains(' '));
         let exact = matches!((at, self.as_of), (Some(at), Some(known)) if at.as_second() < known.as_second());
         let late = if by_notice { exact && is_known(self.as_of, now) } else { is_late(at, self.as_of, now) };
@@ -50,7 +49,7 @@ impl Attempt {
         match (self.state, state.attempt_state()) {
             (AttemptState::Unknown, _) => News::NotOurs,
             (known, told) if known == told => News::Known,
-            // On its way: that is before everything else that can be said of it.
+            // Pending precedes every other state.
             (AttemptState::Captured | AttemptState::Ended, AttemptState::Requested) => News::Late,
             (AttemptState::Captured, _) => against(News::Revoked),
             (AttemptState::Ended, _) => against(News::Revived),
@@ -105,7 +104,7 @@ mod tests {
             (A::Captured, Some(500), Failed, Some(379), News::Late),
             // Clocks may differ by two minutes.
             (A::Captured, Some(500), Failed, Some(380), News::Revoked),
-            // What an earlier release believed of the future is no knowledge.
+            // A future time that an earlier release stored counts as unknown.
             (A::Captured, Some(9_999_999), Failed, Some(5), News::Revoked),
             (A::Captured, Some(5), Canceled, Some(9), News::Revoked),
             (A::Captured, Some(5), Canceled, None, News::Revoked),

@@ -1,22 +1,22 @@
-//! Payment references: how they are made, and how one that HiPay shows is taken apart.
+//! Payment references: composing them, and parsing those that HiPay shows.
 //!
-//! The form is that of the product that installations move over from:
-//! `TRANSFER_SALES_<voucher>_<marketplace>_<wallet>`, with `_R2`, `_R3`, … for later attempts.
+//! The form is that of the product that installations migrate from: `TRANSFER_SALES_<voucher>_<marketplace>_<wallet>`,
+//! with `_R2`, `_R3`, … for later attempts.
 
 use crate::domain::payment_kind::{Beneficiary, PaymentKind};
 
-/// The reference of attempt `number`.
+/// Returns the reference of attempt `number`.
 pub fn reference(base: &str, number: u32) -> String {
     if number <= 1 { base.to_owned() } else { format!("{base}_R{number}") }
 }
 
-/// Splits a reference into that of the first attempt and the number of this one.
+/// Splits a reference into that of the first attempt and the attempt's number.
 pub fn split_number(reference: &str) -> (&str, u32) {
     let suffix = reference.rsplit_once("_R").and_then(|(base, number)| Some((base, number.parse().ok()?)));
     suffix.filter(|(_, number)| *number > 1).unwrap_or((reference, 1))
 }
 
-/// The beginning of a payment's reference.
+/// Returns the prefix of a payment's reference.
 pub fn prefix(kind: PaymentKind, beneficiary: Beneficiary) -> &'static str {
     match (kind, beneficiary) {
         (PaymentKind::Transfer, Beneficiary::Vendor) => "TRANSFER_SALES_",
@@ -26,24 +26,24 @@ pub fn prefix(kind: PaymentKind, beneficiary: Beneficiary) -> &'static str {
     }
 }
 
-/// A reference of the product's form, taken apart.
+/// A reference of the product's form, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReferenceParts<'a> {
-    /// The transfer or the withdrawal.
+    /// Kind of the payment: transfer or withdrawal.
     pub kind: PaymentKind,
-    /// Who is paid.
+    /// The payee.
     pub beneficiary: Beneficiary,
-    /// `<voucher>_<marketplace>_<wallet>`. A voucher's number and a marketplace's id may contain
-    /// underscores themselves, so only [`ReferenceParts::is_of`] tells which voucher it is of.
+    /// `<voucher>_<marketplace>_<wallet>`. A voucher's number and a marketplace's id may contain underscores
+    /// themselves, so only [`ReferenceParts::is_of`] determines which voucher it belongs to.
     pub rest: &'a str,
     /// The HiPay ID of the voucher's vendor at the end.
     pub wallet: u64,
-    /// 1 for the first attempt.
+    /// Number of the attempt: 1 for the first.
     pub number: u32,
 }
 
 impl<'a> ReferenceParts<'a> {
-    /// Takes a reference apart; `None` where it has another form.
+    /// Parses a reference; returns `None` if it has another form.
     pub fn of(reference: &'a str) -> Option<Self> {
         let (base, number) = split_number(reference.trim());
         for kind in PaymentKind::ALL {
@@ -59,14 +59,14 @@ impl<'a> ReferenceParts<'a> {
         None
     }
 
-    /// Every text that may be the voucher's number: each beginning of what follows the prefix.
+    /// Returns every text that may be the voucher's number: each beginning of the part after the prefix.
     pub fn voucher_numbers(&self) -> impl Iterator<Item = &'a str> {
         let (parts, rest) = (*self, self.rest);
         let beginnings = rest.match_indices('_').filter_map(move |(end, _)| rest.get(..end));
         beginnings.filter(move |voucher| parts.is_of(voucher))
     }
 
-    /// Returns true where it is of the voucher with this number, whatever marketplace and wallet follow.
+    /// Returns true if the reference belongs to the voucher with this number, whatever marketplace and wallet follow.
     pub fn is_of(&self, voucher: &str) -> bool {
         let marketplace = self
             .rest
@@ -98,7 +98,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever marketplace, wallet and attempt follow, the voucher is found, and no other one.
+        /// Finds the voucher, and no other one, whatever marketplace, wallet and attempt follow.
         #[test]
         fn the_voucher_is_found_whatever_follows(
             voucher in "[A-Za-z0-9-]{1,12}",

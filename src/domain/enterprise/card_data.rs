@@ -1,29 +1,28 @@
-//! Card numbers and security codes, found and masked wherever they stand.
+//! Detection and masking of card numbers and security codes, wherever they occur.
 //!
-//! A body is searched as the text that it stands for: percent-encoding, XML's character references
-//! and JSON's escapes are seen through, and what is masked is masked in the text as it was sent. So
-//! one search does for all three forms, and for what is none of them.
+//! The search sees through percent-encoding, XML's character references and JSON's escapes, and masks the digits in the
+//! text as received. One search therefore covers all three formats, and input in none of them.
 
 use std::cmp::Reverse;
 
-/// What looks like a card number has so many digits.
+/// Bounds on the number of digits of a possible card number.
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
-/// So many of a card number's digits are left at its beginning and at its end.
+/// Numbers of digits that stay readable at the beginning and at the end of a card number.
 const SHOWN_BEFORE: usize = 6;
 const SHOWN_AFTER: usize = 4;
-/// How many characters (blanks, dashes) may stand between two groups of digits.
+/// Maximum number of separators (blanks, dashes) between two groups of digits.
 const GAP: usize = 6;
-/// Encodings inside of encodings are seen through so many times.
+/// Maximum number of nested encodings that are decoded.
 const LAYERS: usize = 3;
-/// How far behind its name a security code may begin, in characters.
+/// Maximum distance between the name of a security code and the code, in characters.
 const NAME_TO_CODE: usize = 12;
-/// HiPay's own number of a payment. It tells payments from each other, and masked it would not.
+/// HiPay's own number of a payment. It distinguishes payments, which it could not do if masked.
 const EXEMPT: &str = "transaction_reference";
 
 const MASK: char = '*';
 
-/// A character as it is meant, and the bytes of the text that it was written as.
+/// A decoded character and the bytes of the text that it was written as.
 #[derive(Clone, Copy)]
 struct Seen {
     char: char,
@@ -31,18 +30,18 @@ struct Seen {
     end: usize,
 }
 
-/// Digits of one number: the places of its characters, and which of them are masked.
+/// A number to mask: its range in the text, and the ranges of the digits to mask.
 struct Found {
     start: usize,
     end: usize,
     masked: Vec<(usize, usize)>,
 }
 
-/// `text` with every card number and every security code masked.
+/// Masks every card number and every security code in `text`.
 pub(super) fn mask(text: &str) -> String {
     let mut masked = text.to_owned();
     loop {
-        // What is left of one number may begin another, and one layer may hide in the next.
+        // The rest of one number may begin another, and one layer may be nested in the next.
         let found = search_layers(&masked);
         if found.is_empty() {
             return masked;
@@ -51,7 +50,7 @@ pub(super) fn mask(text: &str) -> String {
     }
 }
 
-/// What is to be masked, in the order of the text.
+/// Returns the numbers to mask, in the order of the text.
 fn search_layers(text: &str) -> Vec<Found> {
     let as_written = |(start, char): (usize, char)| Seen { char, start, end: start + char.len_utf8() };
     let mut seen: Vec<Seen> = text.char_indices().map(as_written).collect();
@@ -72,21 +71,21 @@ fn search_layers(text: &str) -> Vec<Found> {
     found
 }
 
-/// The value of a field without what must not be kept: once more after a body was taken apart, since
-/// what was apart in it may have come together.
+/// Masks the value of a field. This second pass is necessary because parts that were separate in the body may be joined
+/// in the field.
 pub(super) fn mask_field(name: &str, value: &str) -> String {
     let inner = name.rsplit('[').next().unwrap_or(name);
     if !value.is_empty() && is_security_code(inner.chars()) {
         return MASK.to_string().repeat(3);
     }
-    // No encoding has fewer digits than what it stands for.
+    // No encoding has fewer digits than the digits it encodes.
     let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(SHORTEST - 1).is_some();
     if may_be_number && name != EXEMPT { mask(value) } else { value.to_owned() }
 }
 
-/// A name such as `cvc`, `cvv2` or `card_security_code`, but not `cvc_result`.
+/// Returns true for a name such as `cvc`, `cvv2` or `card_security_code`, but not for `cvc_result`.
 fn is_security_code(name: impl Iterator<Item = char> + Clone) -> bool {
-    // Each of them has one of these letters: most names are ruled out without a copy.
+    // Each of the names contains one of these letters: most other names are ruled out without a copy.
     if !name.clone().any(|char| matches!(char, 'v' | 'V' | 's' | 'S')) {
         return false;
     }
@@ -96,7 +95,7 @@ fn is_security_code(name: impl Iterator<Item = char> + Clone) -> bool {
     !name.contains("result") && (name == "csc" || name == "cvn" || parts.iter().any(|part| name.contains(part)))
 }
 
-/// Where an encoded character may begin.
+/// Returns true if the two characters may begin an encoded character.
 fn begins_encoded(first: char, second: char) -> bool {
     match first {
         '%' => second.is_ascii_hexdigit(),
@@ -106,7 +105,7 @@ fn begins_encoded(first: char, second: char) -> bool {
     }
 }
 
-/// Takes one layer of encoding away.
+/// Removes one layer of encoding.
 fn decode(seen: &[Seen]) -> Vec<Seen> {
     let mut decoded = Vec::with_capacity(seen.len());
     let mut rest = seen;
@@ -124,13 +123,13 @@ fn decode(seen: &[Seen]) -> Vec<Seen> {
     decoded
 }
 
-/// JSON's `u0034`, behind the backslash.
+/// Parses JSON's `u0034`, after the backslash.
 fn escape(seen: &[Seen]) -> Option<(char, usize)> {
     let (first, digits) = seen.split_first()?;
     (first.char == 'u').then(|| number(digits, 16, 4, 4)).flatten().map(|(char, taken)| (char, taken + 1))
 }
 
-/// XML's `#52;` and `#x34;`, behind the ampersand.
+/// Parses XML's `#52;` and `#x34;`, after the ampersand.
 fn reference(seen: &[Seen]) -> Option<(char, usize)> {
     let digits = seen.split_first().filter(|(first, _)| first.char == '#')?.1;
     let (digits, radix, before) = match digits.split_first() {
@@ -141,23 +140,23 @@ fn reference(seen: &[Seen]) -> Option<(char, usize)> {
     (digits.get(taken)?.char == ';').then_some((char, before + taken + 1))
 }
 
-/// The character whose number stands at the beginning, and how many digits that has.
+/// Returns the character whose code is at the beginning, and the number of digits of the code.
 fn number(seen: &[Seen], radix: u32, least: usize, most: usize) -> Option<(char, usize)> {
     let digits = seen.iter().take(most).map_while(|one| one.char.to_digit(radix));
     let (value, taken) = digits.fold((0_u32, 0), |(value, taken), digit| (value * radix + digit, taken + 1));
     (taken >= least).then(|| char::from_u32(value)).flatten().map(|char| (char, taken))
 }
 
-/// What may stand between the groups of a card number.
+/// Returns true for a character that may separate the groups of a card number.
 fn separates(char: char) -> bool {
     matches!(char, '-' | '+') || char.is_whitespace() || char.is_control() || !char.is_ascii()
 }
 
-/// Every run of 13 to 19 digits that has a card number's check digit. Blanks and dashes may divide
-/// it into groups; it begins and ends with a group.
+/// Finds every run of 13 to 19 digits with the check digit of a card number. Blanks and dashes may divide it into
+/// groups; it begins and ends with a group.
 fn card_numbers(seen: &[Seen]) -> Vec<Found> {
     let mut found = Vec::new();
-    // Where the groups of digits are that only blanks and dashes divide.
+    // Ranges of groups of digits that are separated only by blanks and dashes.
     let mut groups: Vec<(usize, usize)> = Vec::new();
     let mut at = 0;
     while let Some(one) = seen.get(at) {
@@ -211,7 +210,7 @@ fn number_of(digits: &[Seen]) -> Found {
     Found { start: place(digits.first()).0, end: place(digits.last()).1, masked }
 }
 
-/// Luhn's: from the right every second digit doubled, the sum of all a multiple of ten.
+/// Returns true if the Luhn check holds: with every second digit from the right doubled, the sum is a multiple of ten.
 fn has_check_digit(digits: &[Seen]) -> bool {
     let digits = digits.iter().rev().filter_map(|one| one.char.to_digit(10));
     let sum: u32 = digits
@@ -225,7 +224,7 @@ fn has_check_digit(digits: &[Seen]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// True where the field that begins at `start` is the payment's own number.
+/// Returns true if the field that begins at `start` is the payment's own number.
 fn is_exempt(seen: &[Seen], start: usize) -> bool {
     let before = seen.get(..start).unwrap_or_default().iter().rev().map(|one| one.char);
     let mut name = before.skip_while(|char| matches!(char, '=' | '>' | '"' | ':' | ' '));
@@ -236,7 +235,7 @@ fn is_of_a_name(char: char) -> bool {
     char.is_ascii_alphanumeric() || char == '_'
 }
 
-/// Every three or four digits that stand behind the name of a security code.
+/// Finds every three or four digits that follow the name of a security code.
 fn security_codes(seen: &[Seen]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -253,7 +252,7 @@ fn security_codes(seen: &[Seen]) -> Vec<Found> {
         }
         let behind = seen.get(at..).unwrap_or_default();
         let gap = behind.iter().take(NAME_TO_CODE).take_while(|one| !is_of_a_name(one.char) && one.char != '/');
-        // Another field may follow at once, where this one is empty.
+        // Another field may follow directly if this one is empty.
         let gap: String = gap.map(|one| one.char).take_while(|char| !matches!(char, '&' | ',')).collect();
         let mut code = behind.get(gap.chars().count()..).unwrap_or_default();
         if gap.ends_with("<![") {
@@ -268,14 +267,14 @@ fn security_codes(seen: &[Seen]) -> Vec<Found> {
     found
 }
 
-/// `text` with what was found masked. A number that stands by itself in JSON is put into quotes,
-/// since it is a number no longer.
+/// Returns `text` with the numbers in `found` masked. A bare JSON number is put into quotes, because it is no longer a
+/// valid number.
 fn rewrite(text: &str, found: &[Found]) -> String {
     let is_json = text.trim_start().starts_with(['{', '[']);
     let mut masked = String::with_capacity(text.len() + found.len() * 2);
     let (mut done, mut in_quotes, mut escaped) = (0, false, false);
     for one in found {
-        // Found in one layer already, or a part of what was.
+        // Found in an earlier layer, or a part of a number that was found.
         let Some(before) = text.get(done..one.start) else { continue };
         for char in before.chars() {
             in_quotes ^= char == '"' && !escaped;

@@ -1,4 +1,4 @@
-//! The form: names and values, percent-encoded, with a `+` for a space; mostly.
+//! The form format: names and values, percent-encoded, usually with a `+` for a space.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
 use crate::text::message::msg;
 
-/// Reads a form. A name that ends in `[]` gets the next number of its list, as in PHP.
+/// Parses a form. A name that ends in `[]` gets the next number of its list, as in PHP.
 ///
-/// A `+` stands for a space where spaces were encoded, and for itself where they were not. HiPay
-/// sends dates with their offset unescaped (`13:57:43+0000`), so that it is a plus there, whatever
-/// it is elsewhere; in an e-mail too, which has no space.
+/// A `+` stands for a space if spaces were encoded, and for itself otherwise. HiPay sends dates with an unescaped
+/// offset (`13:57:43+0000`), so there it is always a plus; likewise in an e-mail, which contains no spaces.
 pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
     let mut fields = Fields::default();
     let mut lists: BTreeMap<String, u64> = BTreeMap::new();
-    // Whoever encodes spaces leaves none; where one stands, nothing was put in the place of any.
+    // A sender that encodes spaces leaves none; if there is a space, no `+` stands for one.
     let spaces_encoded = !body.contains(' ');
     let mut is_form = false;
     for pair in body.split('&').filter(|pair| !pair.is_empty()) {
@@ -38,8 +37,8 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
     if is_form { Ok(fields) } else { Err(Unreadable(msg!("unreadable-form"))) }
 }
 
-/// The text that `text` stands for; `is_space` tells of each `+` whether it is one, by the decoded
-/// bytes and its place in them. A `%` without two hexadecimal digits behind it stands for itself.
+/// Decodes `text`; `is_space` decides for each `+` whether it stands for a space, by the decoded bytes and its position
+/// in them. A `%` without two hexadecimal digits after it stands for itself.
 fn decoded(text: &str, is_space: impl Fn(&[u8], usize) -> bool) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
@@ -71,7 +70,7 @@ fn decoded(text: &str, is_space: impl Fn(&[u8], usize) -> bool) -> Cow<'_, str> 
     Cow::Owned(text_of(bytes))
 }
 
-/// True where what begins at `at` is the offset at the end of a time: `:43+0000`, `:43.25+00:00`.
+/// Returns true if the offset of a time begins at `at` and ends the value: `:43+0000`, `:43.25+00:00`.
 fn is_before_offset(bytes: &[u8], at: usize) -> bool {
     let (Some(before), Some(offset)) = (bytes.get(..at), bytes.get(at..)) else { return false };
     let offset = match offset {

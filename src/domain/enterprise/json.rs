@@ -1,4 +1,4 @@
-//! The JSON: objects in an object. Numbers are taken as they are written and never become floats.
+//! The JSON format: nested objects. Numbers are kept as written and never become floats.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, too_deep};
 use crate::text::message::msg;
 
-/// Reads an object: its fields, and the name of the one object that it consists of, where it does
-/// (`{"settlement": {…}}`).
+/// Parses an object: its fields, and the name of the single object that it consists of, if it does (`{"settlement":
+/// {…}}`).
 pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     let mut object: Object<'_> = parse(body)?;
     let mut root = String::new();
@@ -64,7 +64,7 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
     serde_json::from_str(text).map_err(|error| Unreadable(msg!("unreadable-json").detailed(error)))
 }
 
-/// The members of an object in their order.
+/// Members of an object in their order.
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {

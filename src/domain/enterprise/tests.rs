@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The example of HiPay's documentation, byte for byte as it stands there.
+/// The example of HiPay's documentation, byte for byte.
 const EXAMPLE: &str = include_str!("../../../tests/fuzz/corpus/enterprise/documented.form");
-/// A card number that test systems use.
+/// A common test card number.
 const PAN: &str = "4111111111111111";
 
 fn fields(body: &str) -> Fields {
@@ -53,7 +53,7 @@ fn a_plus_is_what_it_was_meant_to_be() {
     ] {
         assert_eq!(fields_of.get(name), Some(value));
     }
-    // Where spaces were not encoded, a plus was not put in the place of any.
+    // If spaces were not encoded, no plus stands for a space.
     assert_eq!(fields("a=not encoded&b=1+1").get("b"), Some("1+1"));
 }
 
@@ -70,7 +70,7 @@ fn the_three_forms_say_the_same() {
     }
     assert_eq!((form.get("list[0]"), form.get("list[1]")), (json.get("list[0]"), json.get("list[1]")));
     assert_eq!((form.get("custom_data[1]"), xml.get("custom_data[v]")), (Some("é"), Some("é")));
-    // Of two with one name the later counts, and a number stays as it was written.
+    // The later of two fields with one name wins, and a number stays as written.
     assert_eq!(fields("a=1&a=2").get("a"), Some("2"));
     assert_eq!(fields("{\"a\":9007199254740993.10}").get("a"), Some("9007199254740993.10"));
 }
@@ -117,7 +117,7 @@ fn what_cannot_be_read_is_said() {
         assert!(said.contains(says), "{body:.40}: {said}");
     }
     assert_eq!(fields(&brackets(10)).len(), 1);
-    // Too many fields, and names that are too long, are left out; what decides is kept wherever it stands.
+    // Excess fields and too long names are dropped; the deciding fields are kept wherever they are.
     let many = (0..2_000).map(|n| format!("basket[{n}]=1&")).collect::<Vec<_>>().concat();
     let kept = fields(&format!("{many}{}=1&status=118&order[id]=7", "a".repeat(201)));
     assert_eq!((kept.get("status"), kept.get("order[id]"), kept.len()), (Some("118"), Some("7"), 502));
@@ -226,7 +226,7 @@ fn values_are_not_printed() {
     assert_eq!(format!("{:?}", fields("order[email]=a@b.example")), "{\"order[email]\"}");
 }
 
-/// A number of so many digits with the right check digit.
+/// Appends the correct check digit.
 fn with_check_digit(digits: &str) -> String {
     let right = |last: &char| {
         let digits = format!("{digits}{last}");

@@ -1,4 +1,4 @@
-//! The XML: elements in a root that says what it is about.
+//! The XML format: elements in a root whose name identifies the notification.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
@@ -6,17 +6,16 @@ use quick_xml::events::{BytesRef, Event};
 use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
 use crate::text::message::msg;
 
-/// An element that is open.
+/// An open element.
 struct Open {
-    /// Its name as a field; empty for the root.
+    /// Field name of the element; empty for the root.
     name: String,
     text: String,
     has_elements: bool,
 }
 
-/// Reads a document: the root's name, and the elements in it as fields. Attributes and comments are
-/// not read. A document type is refused, so that no entity can be declared; only those that XML has
-/// of its own are known.
+/// Parses a document: the root's name, and the elements in it as fields. Attributes and comments are ignored. A
+/// document type is refused, so that no entity can be declared; only XML's predefined ones are known.
 pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     let mut reader = Reader::from_str(body);
     let mut fields = Fields::default();
@@ -24,7 +23,7 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
     let mut open: Vec<Open> = Vec::new();
     loop {
         let read = reader.read_event();
-        // The place, not the words: what somebody sent is not repeated in messages.
+        // Report the position, not the parser's text: the input is not repeated in the message.
         let event = read.map_err(|_| Unreadable(msg!("unreadable-xml", byte = reader.error_position())))?;
         match event {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,

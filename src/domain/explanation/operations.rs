@@ -1,4 +1,4 @@
-//! Why an operation stands where it stands.
+//! Explanations of an operation's current state.
 
 use super::{Actor, Explanation, Next, refusals};
 use crate::domain::attempt::{Attempt, AttemptState};
@@ -6,17 +6,17 @@ use crate::domain::operation::{Hold, Operation, PaymentKind, Status, Unready};
 use crate::domain::voucher::HeldBecause;
 use crate::text::message::StoredMessage;
 
-/// What stands in the operation's way, or what it waits for; nothing once its money is at the bank.
+/// Explains what prevents the operation from being paid, or what it waits for; empty once its money is at the bank.
 pub fn explain(operation: &Operation) -> Vec<Explanation> {
     let mut explanations: Vec<Explanation> =
         operation.held.as_deref().map(|why| held(operation, why)).into_iter().collect();
-    // A held operation does not go on by itself, whatever its status says.
+    // A held operation does not progress by itself, whatever its status.
     let goes_on = matches!(operation.status, Status::Created | Status::TransferSuccess);
     if operation.held.is_none() || !goes_on {
         explanations.extend(by_status(operation));
     }
     explanations.extend(netted(operation).filter(|_| !explanations.is_empty()));
-    // While it is held, no run takes it up, whatever its status says.
+    // No run processes a held operation, whatever its status.
     if operation.held.is_some() {
         for explanation in explanations.iter_mut().skip(1) {
             explanation.next = Next::Nothing;
@@ -25,7 +25,7 @@ pub fn explain(operation: &Operation) -> Vec<Explanation> {
     explanations
 }
 
-/// Why a voucher has made no operation yet.
+/// Explains why a voucher has not produced operations yet.
 pub fn explain_voucher(why: &HeldBecause) -> Explanation {
     let (id, by, next) = match why {
         HeldBecause::VendorUnknown => ("voucher-vendor-unknown", Actor::Marketplace, Next::GenerateRun),
@@ -66,15 +66,15 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         }
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
-    // A retry of another payment only looks again; release or accept decides whose payment it is. An executed payment
-    // is not retried.
+    // A retry of a hold for another payment only looks again; release or accept decides whose payment it is. An
+    // executed payment is not retried.
     let decided_alone = matches!(operation.held_for, Some(Hold::OtherPayment | Hold::ExecutedAfterAll));
     let retried = !decided_alone && operation.status != Status::WithdrawSuccess;
     let next = if retried { Next::Retry } else { Next::Nothing };
     Explanation::new(id, by).says("message", why, said(operation, why)).then(next)
 }
 
-/// Finds the translatable form of a sentence in the operation's story.
+/// Finds the localisable form of an English text in the operation's history.
 fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a StoredMessage> {
     operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
 }
@@ -119,7 +119,7 @@ fn by_status(operation: &Operation) -> Vec<Explanation> {
     vec![one]
 }
 
-/// The debts that were taken off an operation which is not paid yet.
+/// Explains the debts that were deducted from an operation that is not paid yet.
 fn netted(operation: &Operation) -> Option<Explanation> {
     let debts = operation.origin_amount.checked_sub(operation.amount).ok()?;
     if operation.adjusts.is_empty() || operation.is_settled() || operation.status == Status::WithdrawSuccess {
@@ -132,14 +132,14 @@ fn netted(operation: &Operation) -> Option<Explanation> {
     Some(explanation.text("operations", operations))
 }
 
-/// What the operator's withdrawal could not take.
+/// Explains the amount that the operator's withdrawal could not cover.
 fn shortfall(operation: &Operation) -> Option<Explanation> {
     let shortfall = operation.shortfall?;
     let explanation = Explanation::new("why-shortfall", Actor::Marketplace);
     Some(explanation.amount("shortfall", shortfall).amount("amount", operation.amount))
 }
 
-/// The word in ids of messages.
+/// Returns the word used in message ids.
 fn column(kind: PaymentKind) -> &'static str {
     match kind {
         PaymentKind::Transfer => "transfer",
@@ -165,7 +165,7 @@ fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     Explanation::new(id, by).amount("amount", amount).text("transaction", last.map(transaction).unwrap_or_default())
 }
 
-/// The outcome is not known: first why, where HiPay has said something.
+/// Explains an unknown outcome, preceded by HiPay's refusal if there is one.
 fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
     let last = operation.payment(kind).last();
     let said = last.and_then(|last| last.refusal.as_ref()).map(refusals::explain);
@@ -178,14 +178,14 @@ fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
     said.into_iter().chain([open]).collect()
 }
 
-/// It has failed, in the words of its story.
+/// Explains a failure in the words of the operation's message.
 fn failed_as_told(operation: &Operation, kind: PaymentKind) -> Explanation {
     let (message, amount) = (operation.message.as_str(), operation.amount);
     let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).amount("amount", amount);
     explanation.says("message", message, said(operation, message))
 }
 
-/// HiPay refused the last attempt, or shows it as failed.
+/// Explains a payment whose last attempt HiPay refused or shows as failed.
 fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
     let last = operation.payment(kind).last();
     let general = || failed_as_told(operation, kind);
@@ -196,7 +196,7 @@ fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
     }
 }
 
-/// HiPay shows the attempt as failed for good: its own word for that, in a look-up or in a notice.
+/// Explains an attempt that HiPay shows as failed for good, by HiPay's word in a look-up or in a notice.
 fn ended(operation: &Operation, attempt: &Attempt) -> Explanation {
     if attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id)) {
         let of_another = Explanation::new("why-ended-of-another", Actor::Nobody).amount("amount", attempt.amount);
@@ -218,7 +218,7 @@ fn transaction(attempt: &Attempt) -> String {
     attempt.transaction_id.clone().unwrap_or_default()
 }
 
-/// Why the payment of `kind` was not even sent, or what HiPay said of it.
+/// Explains why the payment of `kind` was not even sent, or else why it failed.
 fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
     let Some(unready) = operation.unready else { return failed(operation, kind) };
     let (id, by) = match unready {

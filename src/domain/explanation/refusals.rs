@@ -1,10 +1,10 @@
-//! HiPay's refusals by their documented numbers.
+//! Explanations of HiPay's refusals, by their documented numbers.
 
 use super::{Actor, Explanation};
 use crate::domain::refusal::Refusal;
 
-/// Every documented `code` of an answer (and HTTP status, where an answer has no code) with the one
-/// that it is explained as, and who has to do something about it.
+/// Documented values of an answer's `code` (or of the HTTP status, for an answer without a code), each with the code
+/// whose explanation it uses and the party that has to act.
 pub(super) const CODES: [(i64, u16, Actor); 14] = [
     (1, 1, Actor::Administrator),
     (401, 1, Actor::Administrator),
@@ -22,7 +22,7 @@ pub(super) const CODES: [(i64, u16, Actor); 14] = [
     (415, 415, Actor::Nobody),
 ];
 
-/// Every documented `error_code_detail` of a refused withdrawal.
+/// Documented values of `error_code_detail` of a refused withdrawal.
 pub(super) const DETAILS: [(i64, Actor); 13] = [
     (4002, Actor::Vendor),
     (4003, Actor::Vendor),
@@ -39,13 +39,13 @@ pub(super) const DETAILS: [(i64, Actor); 13] = [
     (4015, Actor::Vendor),
 ];
 
-/// What a refusal means: by its detail, else by its code, else by its HTTP status. One that is not
-/// documented gets a general sentence. HiPay's own words are quoted with each.
+/// Explains a refusal by its detail, else by its code, else by its HTTP status. An undocumented one gets a general
+/// message. HiPay's own words are always quoted.
 pub(super) fn explain(refusal: &Refusal) -> Explanation {
     documented(refusal).unwrap_or_else(|| Explanation::new("refusal-other", Actor::HiPay)).quoting(Some(refusal))
 }
 
-/// The same, where the refusal is documented.
+/// Explains a refusal if it is documented.
 pub(super) fn documented(refusal: &Refusal) -> Option<Explanation> {
     let by_detail = |detail| {
         let known = DETAILS.iter().find(|(known, _)| *known == detail)?;
@@ -56,7 +56,7 @@ pub(super) fn documented(refusal: &Refusal) -> Option<Explanation> {
         Some(Explanation::new(format!("refusal-{shown}"), *by))
     };
     let detail = refusal.detail.and_then(by_detail);
-    // A detail or a code that is not documented says more than the general one behind it.
+    // An undocumented detail or code is more specific than the general code that comes with it.
     if detail.is_some() || refusal.detail.is_some_and(|detail| detail != 0) {
         return detail;
     }

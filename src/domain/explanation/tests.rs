@@ -1,4 +1,4 @@
-//! Everything that can stand in the way has its explanation, in both languages.
+//! Tests that every obstacle has its explanation, in both languages.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::domain::vendor::{DocumentStatus, Trouble, Vendor, Warning};
 use crate::domain::voucher::HeldBecause;
 use crate::text::Locale;
 
-/// What makes a vendor one that lacks something.
+/// A change that makes a vendor incomplete.
 type Change = fn(&mut Vendor);
 
 const NOON: &str = "2026-11-21T12:00:00Z";
@@ -35,7 +35,7 @@ fn operation(status: Status, change: impl FnOnce(&mut Value)) -> Operation {
     serde_json::from_value(record).unwrap()
 }
 
-/// An attempt as stored, in this state, with what HiPay showed and said.
+/// Returns stored attempts with one in this state, with what HiPay showed and answered.
 fn attempt(state: &str, word: &str, refusal: &Value) -> Value {
     json!([{
         "number": 1, "reference": "TRANSFER_SALES_7_1_502001", "amount": { "minor": 123_450, "currency": "EUR" },
@@ -53,7 +53,7 @@ fn vendor(change: impl FnOnce(&mut Vendor)) -> Vendor {
     vendor
 }
 
-/// Every text of it is there, in both languages, and not the same in both.
+/// Asserts that every text of an explanation exists in both languages and differs between them.
 fn is_told(explanation: &Explanation) {
     let id = explanation.id();
     let mut told = BTreeSet::new();
@@ -151,7 +151,7 @@ fn every_documented_refusal_has_its_own_explanation() {
         assert_eq!(explanation.said(english()).unwrap(), format!("HiPay’s own words: “No way” (code {code})"));
         assert_eq!(explanation.next(), Next::TransferRun);
         texts.insert(explanation.what(english()));
-        // The HTTP status alone will do, where it is one.
+        // The HTTP status alone is enough if the code is one.
         if (400..410).contains(&code) {
             let plain = json!({ "http_status": code });
             let refused =
@@ -171,7 +171,7 @@ fn every_documented_refusal_has_its_own_explanation() {
         assert_eq!(explanation.next(), Next::WithdrawRun);
         texts.insert(explanation.what(english()));
     }
-    // Two codes have a second number: 401 and 404.
+    // Two explanations have a second number: 401 and 404.
     assert_eq!(texts.len(), CODES.len() + DETAILS.len() - 2);
 }
 
@@ -193,7 +193,7 @@ fn what_is_not_documented_is_quoted() {
         operation(Status::WithdrawFailed, |record| record["withdrawal"] = attempt("refused", "", &Value::Null));
     assert_eq!(ids(&explain(&earlier)), ["why-withdraw-failed"]);
     assert!(explain(&earlier)[0].what(english()).ends_with("why it stands there"));
-    // HiPay's words are text and nothing else.
+    // HiPay's words are treated as plain text.
     let hostile = json!({ "code": 3, "words": "<b>{ $amount }</b>" });
     let refused = operation(Status::TransferFailed, |record| record["transfer"] = attempt("refused", "", &hostile));
     assert!(explain(&refused)[0].said(english()).unwrap().contains("“<b>{ $amount }</b>”"));
@@ -246,7 +246,7 @@ fn what_is_held_or_not_ready_says_why() {
         });
         let explanations = explain(&held);
         assert!(explanations[0].id().starts_with("held-"));
-        // A retry of what is held for another payment only looks again.
+        // A retry of a hold for another payment only looks again.
         let over = matches!(why, Hold::Settled | Hold::OtherPayment | Hold::ExecutedAfterAll);
         let next = if over { Next::Nothing } else { Next::Retry };
         assert_eq!(explanations.iter().map(Explanation::next).collect::<Vec<_>>(), [next, Next::Nothing]);

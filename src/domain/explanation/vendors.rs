@@ -1,10 +1,10 @@
-//! What is wrong with a vendor or a document, and what it still lacks before it can be paid.
+//! Explanations of problems with a vendor or a document, and of what is still missing before the vendor can be paid.
 
 use super::{Actor, Explanation, Next, refusals};
 use crate::domain::vendor::{DocumentStatus, Trouble, Vendor, Warning};
 
-/// What stands between the vendor and its money: what HiPay's notices said, what the last run found,
-/// then what is simply not there yet. Nothing where all is well.
+/// Explains what prevents the vendor from being paid: the refusals in HiPay's notices, the findings of the last run,
+/// then what is simply missing. Empty if all is well.
 pub fn explain_vendor(vendor: &Vendor) -> Vec<Explanation> {
     let gone = vendor.gone.then(|| Explanation::new("vendor-gone", Actor::Marketplace));
     let mut explanations: Vec<Explanation> = gone.into_iter().collect();
@@ -26,8 +26,8 @@ pub fn explain_vendor(vendor: &Vendor) -> Vec<Explanation> {
     explanations
 }
 
-/// What a document's status asks for; nothing where it is valid or on its way. `words` are HiPay's own
-/// about it, may be empty.
+/// Explains what a document's status requires; `None` if the document is valid or its status is unknown. `words` are
+/// HiPay's own about it and may be empty.
 pub fn explain_document(status: DocumentStatus, words: &str) -> Option<Explanation> {
     let (by, next) = match status {
         DocumentStatus::Missing | DocumentStatus::Refused | DocumentStatus::Deleted => (Actor::Vendor, Next::VendorRun),
@@ -39,13 +39,13 @@ pub fn explain_document(status: DocumentStatus, words: &str) -> Option<Explanati
     Some(Explanation::new(format!("document-{name}-what"), by).quoting(Some(&said)).then(next))
 }
 
-/// HiPay's own words of a sentence that quotes them behind a colon.
+/// Extracts HiPay's own words from a text that quotes them after a colon.
 fn words_of(sentence: &str) -> crate::domain::refusal::Refusal {
     let words = sentence.split_once(": ").map_or("", |(_, words)| words);
     crate::domain::refusal::Refusal::in_words(if words == "no reason given" { "" } else { words })
 }
 
-/// One of the vendor's warnings; one of an earlier release is quoted.
+/// Explains one of the vendor's warnings; a warning of an earlier release is quoted.
 fn warning(vendor: &Vendor, sentence: &str) -> Explanation {
     let known = vendor.troubles.iter().find(|known| known.message == sentence);
     let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).text("message", sentence);
@@ -79,13 +79,13 @@ fn told(warning: &Warning) -> Explanation {
         | Trouble::BankDetailsNotTaken => Actor::Vendor,
         Trouble::CallbackNotChanged | Trouble::DocumentsNotListed | Trouble::MiraklNotChanged => Actor::Administrator,
     };
-    // Where HiPay has said why, by its number, whoever that names has to act.
+    // If HiPay gave a documented reason, the party that it names has to act.
     let by = warning.said.as_ref().and_then(refusals::documented).map_or(by, |refusal| refusal.by());
     let explanation = Explanation::new(format!("trouble-{}", warning.trouble.name()), by);
     explanation.text("about", warning.about.as_str()).quoting(warning.said.as_ref())
 }
 
-/// What is not there yet, where nothing of the above says so already.
+/// Explains what is missing, unless a previous explanation covers it already.
 fn lacking(vendor: &Vendor) -> Vec<Explanation> {
     let mut lacking = Vec::new();
     let wallet = vendor.hipay_id.is_some();

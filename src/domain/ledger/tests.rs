@@ -52,7 +52,7 @@ fn a_reference_with_the_voucher_is_its_payment_whatever_ids_follow() {
         "TRANSFER_SALES_71_another-marketplace_999",
         "TRANSFER_SALES_000000000071_470153_7_R4",
     ] {
-        // Also with another amount: what differs is found when it is adopted, and held.
+        // A different amount also matches: the difference is detected on adoption, and the operation is held.
         for minor in [8_300, 100] {
             let entries = [entry(reference, minor, "somebody@else.example", "")];
             assert_eq!(judged(PaymentKind::Transfer, &entries), LedgerVerdict::Paid(&entries[0]), "{reference}");
@@ -104,7 +104,7 @@ fn without_a_reference_account_amount_and_label_have_to_fit() {
     for label in ["2001-71", "shop 2001/71.", "(71)", "voucher_71", "No 000000000071"] {
         assert!(paid(&[entry("", 8_300, shop, label)]), "{label}");
     }
-    // Some of it fits, or is not said: that may be it.
+    // Partial matches, or missing values: possibly the payment.
     assert!(possible(&[entry("", 8_300, shop, "by hand")]));
     assert!(possible(&[entry("", 8_000, shop, "71")]));
     assert!(possible(&[entry("", 8_300, "other@sellers.example", "71")]));
@@ -118,14 +118,14 @@ fn without_a_reference_account_amount_and_label_have_to_fit() {
     let mut before = entry("", 8_300, shop, "71");
     before.created_at = "2026-11-01T00:00:00Z".parse().unwrap();
     assert!(none(&[before]));
-    // Money that arrives is no payment.
+    // Incoming money is no payment.
     let mut sales = entry("", 8_300, "", "71");
     sales.kind = "17".to_owned();
     assert!(none(&[sales, entry("", 8_300, "technical@marketplace.example", "71")]));
 }
 
 proptest! {
-    /// Whatever else the ledger shows, a payment under the voucher's reference is never overlooked.
+    /// Never overlooks a payment under the voucher's reference, whatever else the ledger shows.
     #[test]
     fn a_live_reference_is_never_overlooked(
         others in prop::collection::vec((0_i64..20_000, "[a-z0-9 ]{0,12}", any::<bool>()), 0..12),

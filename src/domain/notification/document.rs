@@ -1,5 +1,4 @@
-//! The XML around a wallet notice: read within bounds, and the texts that its checksum may have been
-//! computed over.
+//! The XML document of a wallet notice: bounded parsing, and the texts that its checksum may have been computed over.
 
 use std::borrow::Cow;
 
@@ -8,12 +7,12 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
 
-/// How deep elements may lie in one another. Real notices have three levels.
+/// Maximum depth of nested elements. Real notices have three levels.
 const DEEPEST: usize = 32;
-/// How many elements, texts and the like there may be. Real notices have some forty.
+/// Maximum number of pieces (elements, texts and the like). Real notices have some forty.
 const MOST_PIECES: usize = 4_096;
 
-/// Why a document cannot be read, for whoever sent it: what is wrong and what is allowed.
+/// Reason why a document cannot be read, for its sender: the error and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Unreadable(Cow<'static, str>);
@@ -24,7 +23,7 @@ impl Unreadable {
     }
 }
 
-/// A notice as it came, well-formed and not verified: nobody may act on it.
+/// A notice as received: well-formed but not verified, so nothing may act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     checksum: [u8; 16],
@@ -34,7 +33,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a document: `<notification>` with `<md5content>` and `<result>`.
+    /// Parses a document: `<notification>` with `<md5content>` and `<result>`.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         let (text, is_latin) = decode(bytes)?;
         let pieces = pieces(&text)?;
@@ -52,30 +51,31 @@ impl Document {
         Ok(Self { checksum: checksum(&parts.checksum)?, forms, is_latin, account_id })
     }
 
-    /// The checksum that it claims.
+    /// Returns the checksum that the document claims.
     pub fn checksum(&self) -> &[u8; 16] {
         &self.checksum
     }
 
-    /// The account that it claims to be about.
+    /// Returns the account that the document claims to concern.
     pub fn account_id(&self) -> u64 {
         self.account_id
     }
 
-    /// The texts that the checksum may have been computed over: the element as it stands, as an XML
-    /// library writes it back, and the same from a document that names no encoding. Each without
+    /// Returns the texts that the checksum may have been computed over: the element as received, the element as an XML
+    /// library writes it back, and the latter as written for a document that declares no encoding. All are without
     /// newlines and tabs, and without the spaces between elements.
     pub fn forms(&self) -> &[String] {
         &self.forms
     }
 
-    /// The bytes of one of the forms in the document's own encoding, where that is not UTF-8.
+    /// Returns the bytes of one of the forms in the document's own encoding; `None` if that is UTF-8 or cannot encode
+    /// the form.
     pub fn original_bytes(&self, form: &str) -> Option<Vec<u8>> {
         self.is_latin.then(|| form.chars().map(|letter| u8::try_from(letter).ok()).collect())?
     }
 }
 
-/// The text of a document in one of the two encodings that are read; true where it is not UTF-8.
+/// Decodes a document from one of the two supported encodings; the flag is true for ISO-8859-1.
 fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
     if bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]) || bytes.contains(&0) {
         return Err(Unreadable::because("the document is not in UTF-8; allowed: UTF-8 and ISO-8859-1"));
@@ -88,8 +88,8 @@ fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
                 .map_err(|_| Unreadable::because("the document is not in the encoding that it declares, UTF-8"))?;
             (Cow::Borrowed(text), false)
         }
-        // Whoever forwards a notice may have changed what it declares, which is not signed. Text in
-        // ISO-8859-1 that is by chance also UTF-8 does not occur.
+        // A forwarder may have changed the declared encoding, which is not signed. Text in ISO-8859-1 that happens to
+        // be valid UTF-8 does not occur.
         "iso-8859-1" | "latin1" | "latin-1" if !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok() => {
             (String::from_utf8_lossy(bytes), false)
         }
@@ -101,8 +101,8 @@ fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
 
 const NO_CHARACTER: &str = "the document holds a character that XML does not allow";
 
-/// The encoding that the first line names, in lower case. The line is ASCII in every encoding that
-/// is read.
+/// Returns the encoding that the XML declaration names, in lower case. The declaration is ASCII in every supported
+/// encoding.
 fn declared_encoding(bytes: &[u8]) -> Option<String> {
     let line = bytes.strip_prefix(b"<?xml")?;
     let end = line.windows(2).take(200).position(|pair| pair == b"?>")?;
@@ -114,28 +114,28 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
     Some(name.trim().to_ascii_lowercase())
 }
 
-/// The characters of XML 1.0.
+/// Returns true for a character that XML 1.0 allows.
 fn is_xml(letter: char) -> bool {
     matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// A piece of a document, entities resolved.
+/// A piece of a document, with entities resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// An element begins, at this byte of the text.
+    /// Start of an element, at this byte of the text.
     Open { name: String, attributes: Vec<(String, String)>, at: usize },
-    /// Text. One text may come in several pieces.
+    /// Text. One text may be split into several pieces.
     Text(String),
-    /// A section that is text as it stands.
+    /// A CDATA section.
     Literal(String),
     /// A comment.
     Comment(Cow<'a, str>),
-    /// The element that was opened last ends, before this byte of the text.
+    /// End of the element that was opened last, before this byte of the text.
     Close { end: usize },
 }
 
-/// The pieces of a whole, well-formed document. Nothing is expanded but the five entities that every
-/// document has and character references, nothing is fetched, and nothing recurses.
+/// Splits a whole, well-formed document into pieces. Only XML's five entities and character references are expanded,
+/// nothing is fetched, and nothing recurses.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unreadable> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
@@ -220,7 +220,7 @@ fn open<'a>(start: &BytesStart<'_>, at: usize) -> Result<Piece<'a>, Unreadable> 
 /// The parts of a notice's document.
 struct Parts<'a> {
     checksum: String,
-    /// The signed element as it stands.
+    /// The signed element as received.
     result: &'a str,
     /// The signed element as an XML library writes it back.
     written: String,
@@ -257,12 +257,12 @@ pub(super) struct Child<'p> {
     pub(super) name: &'p str,
     at: usize,
     end: usize,
-    /// All of it, from its opening to its end.
+    /// All pieces of the element, from its start to its end.
     pieces: &'p [Piece<'p>],
 }
 
 impl Child<'_> {
-    /// All text in it, without the blanks around.
+    /// Returns all text in the element, trimmed.
     pub(super) fn text(&self) -> String {
         let mut whole = String::new();
         for piece in self.pieces {
@@ -275,7 +275,7 @@ impl Child<'_> {
     }
 }
 
-/// The elements directly below the root, in their order.
+/// Returns the elements directly below the root, in their order.
 pub(super) fn children<'p>(pieces: &'p [Piece<'p>]) -> Vec<Child<'p>> {
     let (mut children, mut depth, mut opened) = (Vec::new(), 0_usize, None);
     for (index, piece) in pieces.iter().enumerate() {
@@ -301,8 +301,7 @@ pub(super) fn children<'p>(pieces: &'p [Piece<'p>]) -> Vec<Child<'p>> {
     children
 }
 
-/// An element as an XML library writes it: short empty elements, double quotes, no entity that is
-/// not needed.
+/// Writes an element as an XML library does: short empty elements, double quotes, no unnecessary entities.
 fn written_back(pieces: &[Piece<'_>]) -> String {
     let mut written = String::new();
     let mut open: Vec<&str> = Vec::new();
@@ -352,10 +351,10 @@ fn write_escaped(written: &mut String, text: &str, in_attribute: bool) {
     }
 }
 
-/// Without newlines and tabs, and without the spaces between `>` and `<`.
+/// Removes newlines and tabs, and the spaces between `>` and `<`.
 fn compact(text: &str) -> String {
     let mut compact = String::with_capacity(text.len());
-    // Spaces right behind a `>`: what comes next decides about them.
+    // Spaces directly after a `>`: the next character decides whether they are kept.
     let mut spaces = None;
     for letter in text.chars().filter(|letter| !matches!(letter, '\n' | '\r' | '\t')) {
         match (letter, spaces) {
@@ -372,7 +371,7 @@ fn compact(text: &str) -> String {
     compact
 }
 
-/// With every other letter as a reference by number, as it is written where no encoding is named.
+/// Writes every non-ASCII character as a numeric reference, as libraries do if no encoding is declared.
 fn ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for letter in text.chars() {

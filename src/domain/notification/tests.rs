@@ -1,4 +1,4 @@
-//! Reading and checking, over documents that are written and signed here by other means.
+//! Tests of parsing and verification, over documents that are written and signed here independently.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ fn md5_hex(text: &[u8]) -> String {
     digits.concat()
 }
 
-/// A document around `result`, signed as if HiPay had hashed `hashed`.
+/// Returns a document around `result`, signed as if HiPay had hashed `hashed`.
 fn signed(result: &str, hashed: &str, salt: &str) -> String {
     let checksum = md5_hex(format!("{hashed}{salt}").as_bytes());
     format!(
@@ -67,7 +67,7 @@ fn the_field_is_decoded_once_or_twice_as_it_needs() {
         "xml=%3Ca%3E1%2B1%3D2+%26%3C%2Fa%3E",
         "first=1&xml=%3Ca%3E1%2B1%3D2%20%26%3C%2Fa%3E&last",
         "xml=%253Ca%253E1%252B1%253D2%2520%2526%253C%252Fa%253E",
-        // Who encodes the document by itself may leave a plus as it is.
+        // A sender that encodes the document itself may leave a plus as it is.
         "xml=%253Ca%253E1%2B1%253D2%2520%2526%253C%252Fa%253E",
     ] {
         assert_eq!(form_field(body.as_bytes()).unwrap(), b"<a>1+1=2 &</a>", "{body}");
@@ -166,7 +166,7 @@ fn a_byte_order_mark_and_iso_8859_1_are_read() {
     assert_eq!(verified(with_mark.as_bytes(), "pepper").unwrap().notice().text("label"), Some("Règlement"));
 
     let latin = |text: &str| -> Vec<u8> { text.chars().map(|letter| u8::try_from(letter).unwrap()).collect() };
-    // Hashed in its own encoding, or as an XML library holds it.
+    // Hashed in its own encoding, or in UTF-8, as an XML library holds it.
     for hashed in [latin(&format!("{result}pepper")), format!("{result}pepper").into_bytes()] {
         let xml = signed(&result, "", "").replace("UTF-8", "ISO-8859-1").replace(&md5_hex(b""), &md5_hex(&hashed));
         assert_eq!(verified(&latin(&xml), "pepper").unwrap().notice().text("label"), Some("Règlement"));
@@ -175,15 +175,15 @@ fn a_byte_order_mark_and_iso_8859_1_are_read() {
 
 #[test]
 fn what_was_signed_is_what_is_read() {
-    // Newlines and tabs do not count to the checksum, so they must not count to the meaning.
+    // Newlines and tabs do not affect the checksum, so they must not affect the meaning.
     let xml = signed(CAPTURE, CAPTURE, "pepper").replace("<amount>5</amount>", "<amount>\n\t5\n</amount>");
     let notice = verified(xml.as_bytes(), "pepper").unwrap();
     assert_eq!(notice.signed(), CAPTURE);
     assert_eq!(notice.notice().text("amount"), Some("5"));
-    // What stands around the signed element is not kept.
+    // Elements around the signed element are dropped.
     let xml = signed(CAPTURE, CAPTURE, "pepper").replace("<result>", "<amount>7</amount><result>");
     assert_eq!(verified(xml.as_bytes(), "pepper").unwrap().signed(), CAPTURE);
-    // A comment splits no text.
+    // A comment does not split a text.
     let split = CAPTURE.replace("470153", "470<!-- x -->153");
     assert_eq!(verified(signed(&split, &split, "pepper").as_bytes(), "pepper").unwrap().notice().account_id, 470_153);
 }
@@ -194,7 +194,7 @@ fn an_account_without_a_salt_hears_nothing() {
     assert_eq!(verified(xml.as_bytes(), ""), None);
 }
 
-/// How one text is written, and how an XML library writes it back.
+/// Generates parts of a text, each as sent and as an XML library writes it back.
 fn letters() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     prop::collection::vec(
         prop::sample::select(vec![
@@ -222,20 +222,20 @@ fn letters() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     )
 }
 
-/// What lies between two elements, of no meaning.
+/// Generates insignificant white space between two elements.
 fn gap() -> impl Strategy<Value = String> {
     "[ \t\n]{0,4}|\r\n  "
 }
 
 #[derive(Debug, Clone)]
 struct Written {
-    /// As it is sent.
+    /// The document's element as sent.
     sent: String,
-    /// As it is hashed.
+    /// The document's element as hashed.
     hashed: String,
 }
 
-/// A signed element in any layout, with texts and attributes in any spelling.
+/// Generates a signed element in any layout, with texts and attributes in any spelling.
 fn written() -> impl Strategy<Value = Written> {
     let names = prop::sample::select(vec!["label", "message", "settlement_id", "x"]);
     let details = prop::collection::vec((names, letters(), gap(), any::<bool>(), any::<bool>()), 0..6);
@@ -258,7 +258,7 @@ fn written() -> impl Strategy<Value = Written> {
             if sent.is_empty() {
                 write!(written.hashed, "<{name}{hashed_attribute}/>").unwrap();
             } else if hashed.bytes().all(|byte| byte == b' ') {
-                // Nothing but blanks: what is left of them lies between `>` and `<`.
+                // Blanks only: those that remain are between `>` and `<`.
                 write!(written.hashed, "<{name}{hashed_attribute}></{name}>").unwrap();
             } else {
                 write!(written.hashed, "<{name}{hashed_attribute}>{hashed}</{name}>").unwrap();

@@ -1,50 +1,50 @@
-//! Why an operation is held or its withdrawal not sent, in a form that can be told in any language.
+//! Reasons why an operation is held or its payment not sent, in a form that can be rendered in any language.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a person has to look before an operation is paid.
+/// Reason for which a person has to look before an operation is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
-    /// HiPay shows or tells of a payment under our reference or id that is not the one we meant.
+    /// A payment under our reference or id at HiPay that is not the one we meant.
     OtherPayment,
-    /// HiPay had executed the payment, and then told that it is not executed.
+    /// A payment that HiPay had executed and then reported as not executed.
     Revoked,
-    /// HiPay executed a payment after it had shown it as failed: the money may have moved twice.
+    /// A payment that HiPay executed after it had shown it as failed: the money may have moved twice.
     ExecutedAfterAll,
-    /// Mirakl shows the voucher as paid, and not by us.
+    /// A voucher that Mirakl shows as paid, and not by us.
     PaidInMirakl,
-    /// It may have been paid before this store's memory begins, and HiPay's ledger cannot be read. Runs
-    /// read it again, and end the hold themselves once they can.
+    /// A possible payment before this store's memory began, while HiPay's ledger cannot be read. Runs read it again and
+    /// end the hold themselves once they can.
     LedgerUnread,
-    /// HiPay's ledger shows several payments of it that are not given back.
+    /// Several payments in HiPay's ledger that have not been returned.
     SeveralPayments,
-    /// HiPay's ledger shows a payment without a reference that may be this one.
+    /// A payment without a reference in HiPay's ledger that may be this one.
     PossiblePayment,
-    /// Mirakl shows that another provider pays the voucher out.
+    /// A voucher that another provider pays out, as Mirakl shows.
     OtherProvider,
-    /// Mirakl shows another amount than the one that it was made with.
+    /// An amount in Mirakl that differs from the one that the operation was created with.
     AmountChanged,
-    /// Mirakl does not show the voucher any more.
+    /// A voucher that Mirakl does not show any more.
     VoucherGone,
-    /// HiPay calls its payment by a word that is not known, or does not show it any more, for days.
+    /// A payment that HiPay reports with an unknown word, or does not show any more, for days.
     OutcomeUnknown,
-    /// HiPay shows as many failed attempts at its payment as are made by themselves.
+    /// The maximum number of automatic attempts, all of them shown as failed by HiPay.
     TooManyAttempts,
-    /// A person holds it.
+    /// A person's decision to hold it.
     ByPerson,
-    /// It was paid otherwise, as a person has found: it is never paid from here.
+    /// A person's finding that it was paid otherwise: it is never paid from here.
     Settled,
-    /// It is what was left of an operation that a smaller payment was taken for.
+    /// The remainder of an operation that a smaller payment was accepted for.
     Remainder,
-    /// A reason of a release that we do not know.
+    /// A reason that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl Hold {
-    /// Every one.
+    /// All reasons.
     pub const ALL: [Self; 16] = [
         Self::OtherPayment,
         Self::Revoked,
@@ -64,18 +64,18 @@ impl Hold {
         Self::Unknown,
     ];
 
-    /// Returns true where a person has decided so: no run and no notice ends it or puts another in its place.
+    /// Returns true for a person's decision: no run and no notice ends or replaces it.
     pub fn is_decided(self) -> bool {
         matches!(self, Self::ByPerson | Self::Settled | Self::Remainder)
     }
 
-    /// Returns true where it is what Mirakl shows of the voucher.
+    /// Returns true for a reason that follows from Mirakl's view of the voucher.
     pub fn is_about_voucher(self) -> bool {
         matches!(self, Self::PaidInMirakl | Self::OtherProvider | Self::AmountChanged | Self::VoucherGone)
     }
 
-    /// Returns true where a person who releases the operation answers the reason for good. The others go by what was
-    /// looked at: other transactions, or another amount, hold it again.
+    /// Returns true if a person's release answers the reason for good. The other reasons depend on what was looked at:
+    /// other transactions, or another amount, hold the operation again.
     pub fn is_waived_for_good(self) -> bool {
         matches!(
             self,
@@ -84,29 +84,29 @@ impl Hold {
     }
 }
 
-/// Why a payment was not even sent: what is missing at an account.
+/// Reason why a payment was not even sent: a requirement that an account does not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unready {
-    /// HiPay does not know the wallet.
+    /// A wallet that HiPay does not know.
     WalletUnknown,
-    /// HiPay shows another account in its place.
+    /// A different account that HiPay shows for the wallet.
     OtherWallet,
-    /// Its owner is not identified.
+    /// A wallet whose owner is not identified.
     NotIdentified,
-    /// Its bank details are not validated.
+    /// A wallet whose bank details are not validated.
     BankDetailsNotValidated,
-    /// The paying account is in another currency.
+    /// A paying account in another currency.
     NoAccountInCurrency,
-    /// The paying account's money is kept for a payment that has waited for longer.
+    /// Money on the paying account that is reserved for a payment that has waited longer.
     MoneyKept,
-    /// A reason of a release that we do not know.
+    /// A reason that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl Unready {
-    /// Every one.
+    /// All reasons.
     pub const ALL: [Self; 7] = [
         Self::WalletUnknown,
         Self::OtherWallet,

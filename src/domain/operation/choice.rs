@@ -1,4 +1,4 @@
-//! What a person can decide about an operation, and where a decision would change nothing.
+//! A person's decisions about an operation, and the cases in which a decision would change nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,26 +9,26 @@ use crate::text::message::{Message, msg};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "choice", rename_all = "snake_case")]
 pub enum OperationChoice {
-    /// The next run takes it up again.
+    /// Another try by the next run.
     Retry,
-    /// Nothing is paid until somebody releases it.
+    /// A hold: nothing is paid until a person releases it.
     Hold,
-    /// The hold is over.
+    /// The end of the hold.
     Release,
-    /// It was paid otherwise, and is never paid from here.
+    /// The statement that it was paid otherwise; it is never paid from here.
     Settle,
-    /// A payment that HiPay shows is the one of this operation, with its amount.
+    /// The statement that a payment that HiPay shows is this operation's, with its amount.
     Accept {
-        /// HiPay's id of its transaction.
+        /// HiPay's id of the payment's transaction.
         transaction_id: String,
     },
-    /// A choice of a release that we do not know.
+    /// A choice that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl OperationChoice {
-    /// The word for it.
+    /// Returns the choice's word.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -40,19 +40,19 @@ impl OperationChoice {
         }
     }
 
-    /// Returns true where nobody may decide so without saying why.
+    /// Returns true if the choice requires a reason.
     pub fn needs_reason(&self) -> bool {
         matches!(self, Self::Hold | Self::Settle | Self::Accept { .. })
     }
 }
 
 impl Operation {
-    /// Returns true where a person has found that it was paid otherwise.
+    /// Returns true if a person has found that the operation was paid otherwise.
     pub fn is_settled(&self) -> bool {
         self.held.is_some() && self.held_for == Some(Hold::Settled)
     }
 
-    /// Why `choice` would change nothing; `None` where it does what it says.
+    /// Returns the reason why `choice` would change nothing; `None` if it takes effect.
     pub fn refuses(&self, choice: &OperationChoice) -> Option<Message> {
         let (operation, status) = (self.id, &self.status);
         let is_over = matches!(status, Status::WithdrawSuccess | Status::AdjustedOperations);
@@ -79,7 +79,7 @@ impl Operation {
                 Some(msg!("choice-over", operation, status))
             }
             OperationChoice::Accept { .. } if is_over || has_nothing => Some(msg!("choice-over", operation, status)),
-            // Only its outcome tells whether it is paid, unless that is what is in doubt.
+            // Only the outcome of the payment shows whether it is paid, unless that outcome is in doubt.
             OperationChoice::Settle | OperationChoice::Accept { .. } if is_sent && !in_doubt => {
                 Some(msg!("choice-under-way", operation, status))
             }

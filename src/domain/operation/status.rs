@@ -1,4 +1,4 @@
-//! The status machine of an operation: what it can be, what can happen to it, and what follows.
+//! The status machine of an operation: its statuses, the events, and the transitions.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +12,12 @@ use crate::domain::payment_kind::PaymentKind;
 use crate::text::Word;
 use crate::text::message::{Message, msg};
 
-/// Where an operation stands. The numbers are those of the product's documentation; stores and
-/// exports keep them.
+/// Status of an operation. The numbers are those of the product's documentation; stores and exports use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// 1: made from a voucher, nothing sent.
+    /// 1: created from a voucher, nothing sent.
     Created,
-    /// 2: a negative operation that a later one of the vendor made up for.
+    /// 2: a negative operation that a later one of the vendor compensated for.
     AdjustedOperations,
     /// 3: the money is in the wallet.
     TransferSuccess,
@@ -26,11 +25,11 @@ pub enum Status {
     TransferRequested,
     /// 5: HiPay has accepted the withdrawal and not yet executed it.
     WithdrawRequested,
-    /// 6: the money has left for the bank. The end of a good life.
+    /// 6: the money has left for the bank. The final status of a successful operation.
     WithdrawSuccess,
-    /// 7 (ours): the transfer's request is committed and may have left; its outcome is not known.
+    /// 7 (cashout's own): the transfer's request is committed and may have left; its outcome is unknown.
     TransferSending,
-    /// 8 (ours): the withdrawal's request is committed and may have left; its outcome is not known.
+    /// 8 (cashout's own): the withdrawal's request is committed and may have left; its outcome is unknown.
     WithdrawSending,
     /// -1: nothing to pay; the amount is zero or negative.
     InvalidAmount,
@@ -50,12 +49,12 @@ pub enum Status {
     WithdrawNegative,
     /// -12: payments to the vendor are blocked.
     WithdrawPaymentBlocked,
-    /// A status of a release that we do not know: shown and held, never payable.
+    /// A status that this release does not know: shown and held, never payable.
     Unknown(i64),
 }
 
 impl Status {
-    /// Every status that has a documented number.
+    /// All statuses with a documented number.
     pub const ALL: [Self; 17] = [
         Self::Created,
         Self::AdjustedOperations,
@@ -76,11 +75,11 @@ impl Status {
         Self::WithdrawPaymentBlocked,
     ];
 
-    /// What a transfer run takes up, in this order.
+    /// Statuses that a transfer run processes, in this order.
     pub const TRANSFER_PAYABLE: [Self; 4] =
         [Self::TransferNegative, Self::TransferFailed, Self::Created, Self::TransferVendorDisabled];
 
-    /// What a withdrawal run takes up, in this order.
+    /// Statuses that a withdrawal run processes, in this order.
     pub const WITHDRAW_PAYABLE: [Self; 5] = [
         Self::WithdrawPaymentBlocked,
         Self::WithdrawNegative,
@@ -89,13 +88,13 @@ impl Status {
         Self::WithdrawVendorDisabled,
     ];
 
-    /// A transfer that has been sent or may have been.
+    /// Statuses of a transfer that has been sent or may have been.
     pub const TRANSFER_SENT: [Self; 2] = [Self::TransferSending, Self::TransferRequested];
 
-    /// A withdrawal that has been sent or may have been.
+    /// Statuses of a withdrawal that has been sent or may have been.
     pub const WITHDRAW_SENT: [Self; 2] = [Self::WithdrawSending, Self::WithdrawRequested];
 
-    /// The documented number.
+    /// Returns the documented number.
     pub fn code(self) -> i64 {
         match self {
             Self::Created => 1,
@@ -119,12 +118,12 @@ impl Status {
         }
     }
 
-    /// The status of a documented number, [`Status::Unknown`] for any other.
+    /// Returns the status of a documented number, [`Status::Unknown`] for any other.
     pub fn from_code(code: i64) -> Self {
         Self::ALL.into_iter().find(|status| status.code() == code).unwrap_or(Self::Unknown(code))
     }
 
-    /// Returns true where money is still on its way to the bank, or waits to be.
+    /// Returns true while money is on its way to the bank, or waits to be sent.
     pub fn is_open(self) -> bool {
         Self::TRANSFER_PAYABLE.contains(&self)
             || Self::WITHDRAW_PAYABLE.contains(&self)
@@ -132,7 +131,7 @@ impl Status {
             || Self::WITHDRAW_SENT.contains(&self)
     }
 
-    /// The name in the product's documentation.
+    /// Returns the name in the product's documentation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
@@ -156,14 +155,13 @@ impl Status {
         }
     }
 
-    /// True where the operation was not paid for a reason that somebody may want to look into: KO in
-    /// the dashboard.
+    /// Returns true if the operation was not paid for a reason that someone may want to look into: KO in the dashboard.
     pub fn is_failure(self) -> bool {
         let (transfer, withdraw) = self.columns();
         transfer.is_failure() || withdraw.is_failure()
     }
 
-    /// The column of one payment.
+    /// Returns the column of one payment.
     pub fn column(self, kind: PaymentKind) -> Column {
         let (transfer, withdrawal) = self.columns();
         match kind {
@@ -172,7 +170,7 @@ impl Status {
         }
     }
 
-    /// What the dashboard shows for the transfer and for the withdrawal.
+    /// Returns the dashboard's columns for the transfer and for the withdrawal.
     pub fn columns(self) -> (Column, Column) {
         use Column as C;
         match self {
@@ -222,32 +220,32 @@ impl<'de> Deserialize<'de> for Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
-    /// Nothing has happened yet.
+    /// Not started.
     None,
     /// Done.
     Ok,
     /// Accepted by HiPay, not yet executed.
     Requested,
-    /// On its way, outcome not known.
+    /// In progress, outcome unknown.
     Sending,
     /// Refused or failed.
     Failed,
-    /// The account does not cover it.
+    /// Not covered by the balance of the account.
     InsufficientFunds,
     /// Canceled at HiPay.
     Canceled,
-    /// The vendor is disabled.
+    /// Not paid because the vendor is disabled.
     VendorDisabled,
-    /// Payments to the vendor are blocked.
+    /// Not paid because payments to the vendor are blocked.
     PaymentBlocked,
     /// Netted into a later operation.
     Adjusted,
-    /// Nothing to pay.
+    /// An amount of zero or less: nothing to pay.
     InvalidAmount,
 }
 
 impl Column {
-    /// Every one.
+    /// All values.
     pub const ALL: [Self; 11] = [
         Self::None,
         Self::Ok,
@@ -262,7 +260,7 @@ impl Column {
         Self::InvalidAmount,
     ];
 
-    /// True for each KO.
+    /// Returns true for each KO.
     pub fn is_failure(self) -> bool {
         match self {
             Self::Failed | Self::InsufficientFunds | Self::Canceled | Self::VendorDisabled | Self::PaymentBlocked => {
@@ -272,7 +270,7 @@ impl Column {
         }
     }
 
-    /// What people read in the column of `kind`, in the product's own words.
+    /// Returns the text of the column of `kind`, in the product's own words.
     pub fn text(self, kind: PaymentKind) -> &'static str {
         match self {
             Self::None => "",
@@ -290,7 +288,7 @@ impl Column {
         }
     }
 
-    /// The name in filters and in JSON.
+    /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -308,40 +306,40 @@ impl Column {
     }
 }
 
-/// What can happen to an operation.
+/// An event in an operation's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Its negative amount went into a later operation of the vendor.
+    /// Netting of its negative amount into a later operation of the vendor.
     Netted,
-    /// About to be paid, and the vendor is unknown or disabled.
+    /// A payment that is due while the vendor is unknown or disabled.
     VendorDisabled,
-    /// About to be paid, and there is nothing to pay.
+    /// A payment that is due with nothing to pay.
     AmountInvalid,
-    /// The paying account does not cover it.
+    /// A balance of the paying account that does not cover the payment.
     FundsShort,
-    /// About to be withdrawn, and payments to the vendor are blocked.
+    /// A withdrawal that is due while payments to the vendor are blocked.
     PaymentBlocked,
-    /// About to be paid, and an account is not ready for it: in another currency, not identified, its bank
-    /// details not validated.
+    /// A payment that is due while an account is not ready for it: in another currency, not identified, or without
+    /// validated bank details.
     AccountNotReady,
-    /// The whole request has been committed; from here on it may leave.
+    /// Commit of the whole request; from here on it may leave.
     Sending(PaymentKind),
-    /// HiPay accepted it.
+    /// Acceptance by HiPay.
     Requested(PaymentKind),
-    /// HiPay executed it.
+    /// Execution by HiPay.
     Captured(PaymentKind),
-    /// HiPay refused it, or shows it as failed for good.
+    /// Refusal by HiPay, or a state that HiPay shows as failed for good.
     Failed(PaymentKind),
-    /// HiPay canceled the withdrawal.
+    /// Cancellation of the withdrawal by HiPay.
     Canceled,
-    /// HiPay has taken back what it had executed.
+    /// Reversal by HiPay of a payment that it had executed.
     Reversed(PaymentKind),
-    /// A person wants a canceled withdrawal to be tried again.
+    /// A person's decision to retry a canceled withdrawal.
     RetryAsked,
 }
 
 impl Event {
-    /// Returns what a transaction in this state means to the operation whose payment of `kind` it is.
+    /// Returns the event that a transaction in this state means for the operation whose payment of `kind` it is.
     pub fn of_transaction(state: TransactionState, kind: PaymentKind) -> Self {
         match (state, kind) {
             (TransactionState::Pending | TransactionState::Standby | TransactionState::Unknown, _) => {
@@ -355,7 +353,7 @@ impl Event {
 }
 
 impl Event {
-    /// Every event, for tables and properties.
+    /// All events, for tables and properties.
     pub const ALL: [Self; 18] = [
         Self::Netted,
         Self::VendorDisabled,
@@ -378,14 +376,14 @@ impl Event {
     ];
 }
 
-/// An event that does not fit the status. For a repeated or late notice that is no error: the
-/// caller leaves the operation as it is.
+/// An event that does not fit the status. For a repeated or late notice this is no error: the caller leaves the
+/// operation unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{event:?} does not apply to an operation in status {status}")]
 pub struct IllegalTransition {
-    /// The status that was met.
+    /// The current status.
     pub status: Status,
-    /// The event that came.
+    /// The event that does not fit.
     pub event: Event,
 }
 
@@ -402,7 +400,7 @@ impl From<&Status> for Message {
     }
 }
 
-/// The whole status machine: the status that follows, or a typed refusal.
+/// Returns the next status for an event, or a typed refusal: the whole status machine.
 pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> {
     use PaymentKind::{Transfer, Withdrawal};
     let transfer_payable = Status::TRANSFER_PAYABLE.contains(&status);
@@ -417,7 +415,7 @@ pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> 
         Event::PaymentBlocked => withdraw_payable.then_some(Status::WithdrawPaymentBlocked),
         Event::AccountNotReady if transfer_payable => Some(Status::TransferFailed),
         Event::AccountNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
-        // Before the request, by the balance; after it, because HiPay refused it for funds.
+        // Before the request because of the balance; after it because HiPay refused it for lack of funds.
         Event::FundsShort if transfer_payable || status == Status::TransferSending => Some(Status::TransferNegative),
         Event::FundsShort => {
             (withdraw_payable || status == Status::WithdrawSending).then_some(Status::WithdrawNegative)
@@ -431,7 +429,7 @@ pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> 
         Event::Failed(Transfer) => transfer_sent.then_some(Status::TransferFailed),
         Event::Failed(Withdrawal) => withdraw_sent.then_some(Status::WithdrawFailed),
         Event::Canceled => withdraw_sent.then_some(Status::WithdrawCanceled),
-        // With the withdrawal sent, the money is on its way to the bank: only a person can say what follows.
+        // Once the withdrawal is sent, the money is on its way to the bank: only a person can decide what follows.
         Event::Reversed(Transfer) => {
             (withdraw_payable || status == Status::WithdrawCanceled).then_some(Status::TransferFailed)
         }
@@ -447,7 +445,7 @@ impl Word for Status {
     }
 }
 
-/// The entry in the column of a payment.
+/// The entry in a payment's column.
 impl Word for (PaymentKind, Column) {
     fn id(&self) -> Option<Cow<'static, str>> {
         let column = match self.0 {
@@ -465,7 +463,7 @@ mod tests {
 
     use super::*;
 
-    /// The rules' table of statuses, once more and by hand.
+    /// The rules' table of statuses, repeated by hand.
     const TABLE: [(i64, &str, &str, &str); 17] = [
         (1, "CREATED", "none", "none"),
         (2, "ADJUSTED_OPERATIONS", "adjusted", "adjusted"),
@@ -506,7 +504,7 @@ mod tests {
         }
     }
 
-    /// Every pair is enumerated: what leads to money leaving, and from where.
+    /// Enumerates every pair: the transitions that make money leave, and their origins.
     #[test]
     fn money_leaves_only_from_payable_statuses_and_only_forwards() {
         for status in Status::ALL {
@@ -523,7 +521,7 @@ mod tests {
                     assert_eq!(transfer_after, Column::Ok, "{status} {event:?} takes the transfer back");
                 }
             }
-            // What is done or waits for a person is never sent again by a run.
+            // A status that is final or waits for a person is never sent again by a run.
             if matches!(
                 status,
                 Status::WithdrawSuccess
@@ -541,8 +539,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the events come, a transfer is executed at most once unless it is taken back, and a
-        /// withdrawal only after it and at most once unless it is.
+        /// Executes a transfer at most once unless it is reversed, and a withdrawal only after it and at most once
+        /// unless that is reversed, whatever the order of the events.
         #[test]
         fn no_sequence_of_events_pays_twice(events in prop::collection::vec(prop::sample::select(Event::ALL.to_vec()), 0..60)) {
             let mut status = Status::Created;

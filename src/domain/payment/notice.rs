@@ -1,4 +1,4 @@
-//! What one notification says about a payment: its fields, typed where it matters.
+//! The content of one notification about a payment: its fields, typed where it matters.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use crate::domain::money::{Amount, Currency};
 use crate::text::Texts;
 use crate::text::message::{Message, StoredMessage, in_words, msg};
 
-/// How long a transaction reference may be, in characters; HiPay's have twelve.
+/// Maximum length of a transaction reference, in characters; HiPay's have twelve.
 const REFERENCE_AT_MOST: usize = 100;
 
-/// What one notification says about a payment. What is missing, or cannot be read, is `None` or
-/// empty; in [`PaymentNotice::fields`] everything is as HiPay wrote it.
+/// The content of one notification about a payment. A missing or unreadable value is `None` or empty;
+/// [`PaymentNotice::fields`] contains everything as HiPay wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentNotice {
     /// HiPay's number of the payment.
@@ -22,52 +22,52 @@ pub struct PaymentNotice {
     /// The merchant's number of the order.
     #[serde(default)]
     pub order_id: String,
-    /// What became of it.
+    /// Status of the payment.
     #[serde(default)]
     pub status: Option<PaymentStatus>,
     /// HiPay's word for the status.
     #[serde(default)]
     pub message: String,
-    /// completed, pending, declined or error. Decides nothing.
+    /// `completed`, `pending`, `declined` or `error`. Decides nothing.
     #[serde(default)]
     pub state: String,
-    /// Why it was declined: HiPay's number of the reason.
+    /// HiPay's number of the reason for a decline.
     #[serde(default)]
     pub reason_code: String,
-    /// Why it was declined, in words.
+    /// Reason for a decline, in words.
     #[serde(default)]
     pub reason_message: String,
-    /// No money moves.
+    /// True for a test payment, in which no money moves.
     #[serde(default)]
     pub test: bool,
     /// The merchant account at HiPay Enterprise.
     #[serde(default)]
     pub mid: String,
-    /// Which attempt to pay it is about, from 1.
+    /// Number of the attempt to pay, from 1.
     #[serde(default)]
     pub attempt_id: Option<u64>,
-    /// When the payment was created (UTC).
+    /// Time of the payment's creation (UTC).
     #[serde(default)]
     pub date_created: Option<Timestamp>,
-    /// When it last changed (UTC).
+    /// Time of the payment's last change (UTC).
     #[serde(default)]
     pub date_updated: Option<Timestamp>,
-    /// When it was authorised (UTC).
+    /// Time of the authorisation (UTC).
     #[serde(default)]
     pub date_authorized: Option<Timestamp>,
-    /// What the customer has agreed to.
+    /// Amount that the customer has agreed to.
     #[serde(default)]
     pub authorized_amount: Option<Amount>,
-    /// What was asked to be captured.
+    /// Amount for which a capture was requested.
     #[serde(default)]
     pub captured_amount: Option<Amount>,
-    /// What was captured, where an operation was asked for by its id.
+    /// Amount that was captured, if an operation was requested by its id.
     #[serde(default)]
     pub real_captured_amount: Option<Amount>,
-    /// What was asked to be refunded.
+    /// Amount for which a refund was requested.
     #[serde(default)]
     pub refunded_amount: Option<Amount>,
-    /// What was refunded, where an operation was asked for by its id.
+    /// Amount that was refunded, if an operation was requested by its id.
     #[serde(default)]
     pub real_refunded_amount: Option<Amount>,
     /// The currency of these amounts.
@@ -76,30 +76,29 @@ pub struct PaymentNotice {
     /// The order's total.
     #[serde(default)]
     pub order_amount: Option<Amount>,
-    /// The amount of the capture, refund or cancellation that it is about.
+    /// The amount of the notification's capture, refund or cancellation.
     #[serde(default)]
     pub operation_amount: Option<Amount>,
-    /// How the customer pays, such as `visa`.
+    /// Payment product that the customer uses, such as `visa`.
     #[serde(default)]
     pub payment_product: String,
-    /// Every field by name, such as `payment_method[brand]`; those not about a person only, once
-    /// the others' time to be kept is over.
+    /// All fields by name, such as `payment_method[brand]`; after the retention period of personal data only the
+    /// fields without any.
     #[serde(default)]
     pub fields: Fields,
-    /// What could not be read, a sentence each.
+    /// Messages about the values that could not be read.
     #[serde(default)]
     pub unreadable: Vec<Message>,
-    /// What says the same in other languages, one of each.
+    /// The messages of `unreadable`, one for each, stored so that they can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable_said: Vec<StoredMessage>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl PaymentNotice {
-    /// Reads the fields of a notification. Only one that does not tell which payment it is about
-    /// cannot be read at all.
+    /// Parses the fields of a notification. Only a notification that does not identify its payment is refused.
     pub fn read(fields: Fields) -> Result<Self, Unreadable> {
         let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
         let transaction_reference = reading.reference()?;
@@ -154,24 +153,24 @@ impl PaymentNotice {
         })
     }
 
-    /// The field under the first of these names that has a value.
+    /// Returns the value of the first of these names that has one.
     pub fn field(&self, names: &[&str]) -> Option<&str> {
         self.fields.first(names)
     }
 
-    /// What could not be read, in the language of `texts`.
+    /// Returns the messages about unreadable values, in the language of `texts`.
     pub fn unreadable(&self, texts: &Texts) -> Vec<String> {
         let said = self.unreadable_said.iter().map(Some).chain(std::iter::repeat(None));
         self.unreadable.iter().zip(said).map(|(sentence, said)| in_words(sentence, said, texts)).collect()
     }
 
-    /// The token that stands for the card at HiPay.
+    /// Returns the token that represents the card at HiPay.
     pub fn token(&self) -> Option<&str> {
         self.field(&["payment_method[token]", "token"])
     }
 }
 
-/// The number of the payment that `fields` are about.
+/// Returns the number of the payment that `fields` describe.
 pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
     let reference = fields.get("transaction_reference");
     let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-reference")))?;
@@ -181,7 +180,7 @@ pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
     Ok(reference.to_owned())
 }
 
-/// Fields, and what could not be read in them so far.
+/// Fields, and the messages about those that could not be read so far.
 pub(crate) struct Reading<'a> {
     pub(crate) fields: &'a Fields,
     pub(crate) unreadable: Vec<Message>,
@@ -213,7 +212,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A date with its offset; without one it is no instant.
+    /// Parses a date with its offset; without one it is not an instant and is refused.
     fn date(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.fields.get(name)?;
         let date = text.parse().ok();
@@ -233,7 +232,7 @@ impl Reading<'_> {
         currency
     }
 
-    /// An amount in `currency` that has at most so many `decimals`, where those are told.
+    /// Parses an amount in `currency` with at most `decimals` decimals, if that is given.
     pub(crate) fn amount(&mut self, name: &str, currency: Option<Currency>, decimals: Option<u64>) -> Option<Amount> {
         let text = self.fields.get(name)?;
         let Some(currency) = currency else {

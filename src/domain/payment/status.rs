@@ -1,4 +1,4 @@
-//! The statuses of a payment at HiPay Enterprise, and what each means to a merchant.
+//! The statuses of a payment at HiPay Enterprise, and the meaning of each for a merchant.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 use std::borrow::Cow;
 
-/// A status by its number. It decides what became of a payment; the field `state` does not.
-/// A number that is not known is kept and shown as it is.
+/// A status by its number. It determines the outcome of a payment; the field `state` does not. An unknown number is
+/// kept and shown as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PaymentStatus(pub u32);
 
-/// What a status means to a merchant.
+/// Meaning of a status for a merchant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
-    /// The customer pays, or has paid; it may have been refunded since.
+    /// Paid or to be paid by the customer; it may have been refunded since.
     Accepted,
-    /// Not decided yet.
+    /// Undecided.
     Pending,
-    /// The customer does not pay.
+    /// Not paid by the customer.
     Declined,
-    /// The customer had the money taken back by the bank.
+    /// Charged back: the customer had the money returned by the bank.
     Disputed,
-    /// The number says nothing to this release, or there was none.
+    /// Unknown to this release, or without a number.
     Unknown,
 }
 
 impl PaymentOutcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 5] = [Self::Accepted, Self::Pending, Self::Declined, Self::Disputed, Self::Unknown];
 
-    /// The name in filters and in JSON.
+    /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -49,7 +49,7 @@ impl PaymentOutcome {
 }
 
 impl PaymentStatus {
-    /// HiPay's name for it; nothing where the number is not known.
+    /// Returns HiPay's name for the status; `None` for an unknown number.
     pub fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             101 => "Created",
@@ -99,8 +99,8 @@ impl PaymentStatus {
         })
     }
 
-    /// How far it is along a payment's life, for what HiPay dates alike. A declined operation on a payment is not
-    /// further on than the operation that succeeded.
+    /// Returns the position in a payment's life, to order statuses of the same date. A declined operation on a payment
+    /// never ranks above the operation that succeeded.
     pub(super) fn step(self) -> u8 {
         match self.0 {
             108..=111 | 113 | 151 | 163 => 1,
@@ -120,20 +120,20 @@ impl PaymentStatus {
         }
     }
 
-    /// True where it is about a payment of which something was captured.
+    /// Returns true for a status of a payment of which something was captured.
     pub(super) fn tells_captured(self) -> bool {
         matches!(self.0, 118..=126 | 129 | 131 | 132 | 165 | 166)
     }
 
-    /// True where it is about a payment of which something was refunded.
+    /// Returns true for a status of a payment of which something was refunded.
     pub(super) fn tells_refunded(self) -> bool {
         matches!(self.0, 125 | 126 | 166)
     }
 
-    /// What it means to a merchant.
+    /// Returns the meaning for a merchant.
     pub fn outcome(self) -> PaymentOutcome {
         match self.0 {
-            // Refunds, refused ones too, are of a payment that was captured.
+            // Refunds, even refused ones, belong to a payment that was captured.
             116..=126 | 131 | 132 | 165 | 166 => PaymentOutcome::Accepted,
             101 | 103..=107 | 112 | 140..=142 | 150 | 160 | 161 | 174 | 175 | 200 => PaymentOutcome::Pending,
             108..=111 | 113..=115 | 143 | 151 | 163 | 173 => PaymentOutcome::Declined,
@@ -143,7 +143,7 @@ impl PaymentStatus {
     }
 }
 
-/// The number with its name: `118 Captured`.
+/// Formats the number with its name: `118 Captured`.
 impl fmt::Display for PaymentStatus {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
@@ -163,7 +163,7 @@ impl From<&PaymentStatus> for Message {
 
 word_by_name!(PaymentOutcome => "outcome");
 
-/// Beside it stands its number, so that one without a word is shown by that alone.
+/// The word is shown beside the number; a status without a word is shown by its number alone.
 impl Word for PaymentStatus {
     fn id(&self) -> Option<Cow<'static, str>> {
         self.name().map(|_| format!("payment-{}", self.0).into())

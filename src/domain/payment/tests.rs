@@ -40,7 +40,7 @@ fn the_documented_example_is_typed() {
 fn both_spellings_are_accepted() {
     let read = notice("transaction_reference=1&orderid=A-1&token=abc&status=116&reason=because");
     assert_eq!((read.order_id.as_str(), read.token(), read.reason_message.as_str()), ("A-1", Some("abc"), "because"));
-    // HiPay's word for the status is used where the notification has none.
+    // HiPay's name for the status is used if the notification has none.
     assert_eq!(read.message, "Authorized");
 }
 
@@ -118,7 +118,7 @@ fn a_record_of_a_later_release_keeps_its_fields() {
     assert_eq!(serde_json::to_value(read).unwrap(), stored);
 }
 
-/// A notification about the payment `1`, and when it came.
+/// Returns a notification about the payment `1`, dated in that second.
 fn told(status: u32, second: i64, attempt: u64, amount: i64) -> PaymentNotice {
     let date = at("2026-11-21T10:00:00Z") + jiff::SignedDuration::from_secs(second);
     notice(&format!(
@@ -131,7 +131,7 @@ fn told(status: u32, second: i64, attempt: u64, amount: i64) -> PaymentNotice {
 fn payment_of(order: &[usize], notices: &[PaymentNotice]) -> CustomerPayment {
     let mut payment: Option<CustomerPayment> = None;
     for &one in order {
-        // A repetition has the number that it had at first.
+        // A repetition has the number of the first arrival.
         let arrived = arrival(u64::try_from(one).unwrap());
         match &mut payment {
             None => payment = Some(CustomerPayment::new(notices[one].clone(), arrived)),
@@ -163,7 +163,7 @@ proptest! {
     }
 }
 
-/// Notifications of one payment, all of one second.
+/// Returns notifications of one payment, all of one second.
 fn in_one_second(told: &[(u32, &str, &str)]) -> Vec<PaymentNotice> {
     let of = |(status, captured, refunded): &(u32, &str, &str)| {
         notice(&format!(
@@ -220,11 +220,11 @@ fn what_was_captured_stays_accepted_whatever_is_declined_later() {
             assert_eq!(payment.latest.status, Some(PaymentStatus(declined)), "the rest is told");
         }
     }
-    // Nothing was captured: it was only asked for.
+    // Nothing was captured: a capture was only requested.
     let mut payment = CustomerPayment::new(of(117, 10, "50.00"), arrival(1));
     payment.take(of(173, 20, "0.00"), arrival(2));
     assert_eq!(payment.outcome(), PaymentOutcome::Declined);
-    // A charge-back is disputed, and a later figure of the same kind corrects.
+    // A charge-back is disputed, and a later figure of the same kind corrects an earlier one.
     let mut payment = CustomerPayment::new(of(118, 10, "83.00"), arrival(1));
     payment.take(of(118, 20, "80.00"), arrival(2));
     assert_eq!(payment.captured_amount(), euro(8_000));

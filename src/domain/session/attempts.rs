@@ -1,4 +1,4 @@
-//! How often somebody has tried in vain to sign in, and how long the next attempt has to wait.
+//! Failed attempts to sign in, and the wait before the next attempt.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,18 +9,18 @@ use sha2::{Digest, Sha256};
 
 use crate::platform::hex::hex;
 
-/// How many failures cost nothing.
+/// Number of failures from which on the next attempt has to wait.
 const FREE: u32 = 5;
 /// The longest wait.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// Number of failures at one account, from all addresses, that is an alert.
+/// Number of failures at one account, from all addresses, that raises an alert.
 const TOLD_AT: u32 = 50;
 /// Time for which an address is known after a sign-in.
 pub const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// When failures are forgotten.
+/// Time after which failures are forgotten.
 pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// Whom an address stands for: of IPv6 a customer has a whole /64.
+/// Returns the network that an address stands for: one customer has a whole /64 of IPv6.
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
@@ -28,23 +28,22 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The failed attempts from one address, or at one account, since the last one that succeeded.
+/// The failed attempts from one address, or at one account, since the last successful one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignInAttempts {
-    /// Which: see [`SignInAttempts::of_address`] and [`SignInAttempts::of_account`].
+    /// Key of the address or the account: see [`SignInAttempts::of_address`] and [`SignInAttempts::of_account`].
     pub key: String,
-    /// How many failed.
+    /// Number of failures.
     pub failures: u32,
-    /// When the last one was (UTC).
+    /// Time of the last failure (UTC).
     pub last_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl SignInAttempts {
-    /// The key of an address. Whoever has one address of IPv6 has the 2^64 around it too: they count
-    /// as one.
+    /// Returns the key of an address. The owner of one IPv6 address also has the 2^64 around it, so they count as one.
     pub fn of_address(address: IpAddr) -> String {
         match network_of(address) {
             IpAddr::V4(address) => format!("address:{address}"),
@@ -52,45 +51,45 @@ impl SignInAttempts {
         }
     }
 
-    /// The key of an account, whether it exists or not. What was typed is hashed: it may be a password.
+    /// Returns the key of an account, whether it exists or not. The login is hashed: it may be a mistyped password.
     pub fn of_account(login: &str) -> String {
         format!("account:{}", hex(Sha256::digest(login.to_lowercase())))
     }
 
-    /// The key of what one address has done at one account.
+    /// Returns the key of the combination of an account and an address.
     pub fn of_both(login: &str, address: IpAddr) -> String {
         format!("{} {}", Self::of_account(login), Self::of_address(address))
     }
 
-    /// As many failures fewer.
+    /// Reduces the number of failures.
     pub fn forgive(&mut self, failures: u32) {
         self.failures = self.failures.saturating_sub(failures);
     }
 
-    /// No failure yet.
+    /// Makes a record without failures.
     pub fn none(key: String, now: Timestamp) -> Self {
         Self { key, failures: 0, last_at: now, unknown: Map::new() }
     }
 
-    /// One more failure.
+    /// Counts one more failure.
     pub fn count(&mut self, now: Timestamp) {
         let before = if self.is_forgotten(now) { 0 } else { self.failures };
         self.failures = before.saturating_add(1);
         self.last_at = now;
     }
 
-    /// True each time that so many failures have come together that somebody is to be told.
+    /// Returns true each time the number of failures reaches a multiple of the alert threshold.
     pub fn is_to_be_told(&self) -> bool {
         self.failures > 0 && self.failures.is_multiple_of(TOLD_AT)
     }
 
-    /// How long the next attempt has to wait from now on; zero where it has not.
+    /// Returns the remaining wait before the next attempt; zero if there is none.
     pub fn wait(&self, now: Timestamp) -> SignedDuration {
         if self.is_forgotten(now) {
             return SignedDuration::ZERO;
         }
         let wait = self.whole_wait();
-        // Never longer than the whole of it, also where the clock was set back.
+        // Never longer than the whole wait, even if the clock was set back.
         (wait - now.duration_since(self.last_at)).clamp(SignedDuration::ZERO, wait)
     }
 
@@ -106,25 +105,25 @@ impl SignInAttempts {
     }
 }
 
-/// That somebody has signed in to an account from an address.
+/// An account and an address from which someone has signed in to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownAddress {
-    /// Both: see [`SignInAttempts::of_both`].
+    /// Key of the combination: see [`SignInAttempts::of_both`].
     pub key: String,
-    /// When it was so last (UTC).
+    /// Time of the last sign-in (UTC).
     pub last_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl KnownAddress {
-    /// Somebody has signed in now.
+    /// Makes a record of a sign-in now.
     pub fn new(key: String, now: Timestamp) -> Self {
         Self { key, last_at: now, unknown: Map::new() }
     }
 
-    /// True until that was too long ago.
+    /// Returns true until the sign-in is too long ago.
     pub fn is_known(&self, now: Timestamp) -> bool {
         now.duration_since(self.last_at) < KNOWN_FOR
     }

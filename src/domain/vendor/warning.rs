@@ -1,75 +1,75 @@
-//! What a run finds wrong with a vendor, in a form that can be told in any language.
+//! Problems that a run finds with a vendor, in a form that can be rendered in any language.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::refusal::Refusal;
 use crate::text::message::{Message, StoredMessage};
 
-/// What is wrong, by its kind.
+/// Kind of a problem with a vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// The shop has no e-mail.
+    /// A shop without an e-mail.
     NoEmail,
-    /// The shop's country is none; about the country.
+    /// An unknown country of the shop; `about` is the country.
     UnknownCountry,
-    /// HiPay says that the e-mail is taken, and shows no account; about the e-mail.
+    /// An e-mail that HiPay reports as taken without showing an account; `about` is the e-mail.
     EmailTaken,
-    /// The e-mail is of the marketplace's own account; about the e-mail.
+    /// The e-mail of the marketplace's own account; `about` is the e-mail.
     EmailOfMarketplace,
-    /// The wallet is another shop's already; about that shop.
+    /// A wallet that belongs to another shop already; `about` is that shop.
     WalletOfOtherShop,
-    /// HiPay has several accounts that may be the shop's; about their HiPay IDs.
+    /// Several accounts at HiPay that may be the shop's; `about` lists their HiPay IDs.
     SeveralWallets,
-    /// The wallet could not be created or read.
+    /// A wallet that could not be created or read.
     WalletNotSettled,
-    /// HiPay does not know the wallet any more; about the wallet.
+    /// A wallet that HiPay does not know any more; `about` is the wallet.
     WalletGone,
-    /// HiPay shows another account in place of the wallet; about the wallet.
+    /// A wallet for which HiPay shows another account; `about` is the wallet.
     WalletReplaced,
-    /// HiPay keeps the former e-mail; about the new one.
+    /// A new e-mail that HiPay has not taken over; `about` is the new one.
     EmailNotChanged,
-    /// HiPay sends the wallet's notices elsewhere and does not take our address; about that address.
+    /// Notices that HiPay sends to another address because it does not accept ours; `about` is our address.
     CallbackNotChanged,
-    /// HiPay does not take such a file; about the document.
+    /// A file of a type that HiPay does not accept; `about` is the document.
     DocumentFile,
-    /// A document could not be sent; about the document.
+    /// A document that could not be sent; `about` is the document.
     DocumentNotSent,
-    /// What Mirakl gives for a document is no file that HiPay takes; about the document.
+    /// A document whose content from Mirakl is no file that HiPay accepts; `about` is the document.
     DocumentContent,
-    /// HiPay does not take the file of a back side, so the front side waits; about the back side's document.
+    /// A back side whose file HiPay does not accept, so that the front side waits; `about` is the back side's document.
     DocumentBack,
-    /// Mirakl could not list the documents.
+    /// Documents that Mirakl could not list.
     DocumentsNotListed,
-    /// HiPay could not be asked for the bank details.
+    /// Bank details that could not be read from HiPay.
     BankDetailsUnread,
-    /// Mirakl has no bank details.
+    /// No bank details in Mirakl.
     NoBankDetails,
-    /// The IBAN's check digits do not fit.
+    /// An IBAN with wrong structure or check digits.
     IbanWrong,
-    /// The BIC does not have a BIC's form.
+    /// A BIC without a BIC's form.
     BicWrong,
-    /// There is no proof of the bank account that HiPay takes.
+    /// No proof of the bank account that HiPay accepts.
     NoBankProof,
-    /// HiPay did not accept the bank details with this proof; about the document.
+    /// A proof with which HiPay did not accept the bank details; `about` is the document.
     BankProofUsed,
-    /// The proof could not be fetched.
+    /// A proof that could not be fetched.
     BankProofUnread,
-    /// What Mirakl gives for the proof is no file that HiPay takes; about the document.
+    /// A proof whose content from Mirakl is no file that HiPay accepts; `about` is the document.
     BankProofContent,
-    /// HiPay did not take the bank details.
+    /// Bank details that HiPay did not accept.
     BankDetailsNotTaken,
-    /// Payments could not be blocked or unblocked in Mirakl.
+    /// A block of payments in Mirakl that could not be set or lifted.
     MiraklNotChanged,
-    /// Payments stay blocked in Mirakl, because somebody else has blocked them.
+    /// Payments that stay blocked in Mirakl because someone else has blocked them.
     BlockedByOthers,
-    /// A kind of a release that we do not know.
+    /// A kind that this release does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl Trouble {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 28] = [
         Self::NoEmail,
         Self::UnknownCountry,
@@ -101,7 +101,7 @@ impl Trouble {
         Self::Unknown,
     ];
 
-    /// The part of a vendor that it is about; `None` for a kind of another release.
+    /// Returns the part of a vendor that the kind concerns; `None` for an unknown kind.
     pub fn part(self) -> Option<VendorPart> {
         Some(match self {
             Self::NoEmail
@@ -135,7 +135,7 @@ impl Trouble {
         })
     }
 
-    /// The name in ids of messages.
+    /// Returns the name used in message ids.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoEmail => "no-email",
@@ -170,7 +170,7 @@ impl Trouble {
     }
 }
 
-/// A part of a vendor that a run looks at by itself.
+/// A part of a vendor that a run checks separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VendorPart {
     /// The wallet itself.
@@ -181,38 +181,38 @@ pub enum VendorPart {
     BankDetails,
 }
 
-/// One thing that is wrong with a vendor.
+/// One problem with a vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// What is wrong.
+    /// Kind of the problem.
     pub trouble: Trouble,
-    /// That, in a sentence: the one among [`Vendor::warnings`](super::Vendor::warnings) that it belongs to.
+    /// English text of the problem, equal to its entry in [`Vendor::warnings`](super::Vendor::warnings).
     pub message: String,
-    /// What it is about, as its kind says: an e-mail, a document's id; may be empty.
+    /// Subject of the problem, depending on the kind: an e-mail, a document's id; may be empty.
     #[serde(default)]
     pub about: String,
-    /// What a remote said, where one has said something.
+    /// The refusal of a remote, if there was one.
     #[serde(default)]
     pub said: Option<Refusal>,
-    /// What was met instead of an answer, where it is more than what the remote said.
+    /// The message of the error that occurred instead of an answer, if it is more than the remote's refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<StoredMessage>,
 }
 
 impl Warning {
-    /// Something wrong, in a sentence.
+    /// Makes a warning with its English text.
     pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
         Self { trouble, message: message.into(), about: String::new(), said: None, because: None }
     }
 
-    /// What it is about.
+    /// Sets the subject.
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
         self
     }
 
-    /// What a remote said, if it was one, and how that is told.
+    /// Sets the remote's refusal, if any, and the message of the cause.
     #[must_use]
     pub fn because(mut self, why: &Message, said: Option<Refusal>) -> Self {
         (self.because, self.said) = (why.said().cloned(), said);
@@ -220,7 +220,7 @@ impl Warning {
     }
 }
 
-/// As a page says it that does not tell what to do.
+/// Makes the message for pages that do not state what to do.
 impl From<&Warning> for Message {
     fn from(warning: &Warning) -> Self {
         let Warning { trouble, message, about, because, .. } = warning;
