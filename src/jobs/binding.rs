@@ -1,5 +1,5 @@
-//! The store belongs to one Mirakl, one HiPay host and one technical account. A configuration that
-//! names others would send one marketplace's money by another's memory.
+//! Binding of a store to one Mirakl, one HiPay host and one technical account. With a configuration
+//! that names others, one marketplace's money would be sent based on another's records.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ use crate::text::message::{Message, msg};
 
 const DOCUMENT: &str = "binding";
 
-/// Batches whose times are compared with the clock.
+/// Number of batches whose times are compared with the clock.
 const BATCHES: usize = 20;
 
-/// Whom a store belongs to.
+/// The marketplace and accounts that a store is bound to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Mirakl's address.
@@ -31,7 +31,7 @@ pub struct Binding {
     /// The marketplace's id in payment references (`hipay.mkp.technical.id`).
     #[serde(default)]
     pub marketplace: String,
-    /// HiPay ID of the operator's account; 0 where a release before this one has bound the store.
+    /// HiPay ID of the operator's account; 0 if an earlier release bound the store.
     #[serde(default)]
     pub operator_account: u64,
 }
@@ -41,35 +41,36 @@ pub struct Binding {
 struct Stored {
     #[serde(flatten)]
     binding: Binding,
-    /// When the store was first bound (UTC): from then on this installation is responsible.
+    /// Time of the first binding (UTC): from then on this installation is responsible.
     first_bound_at: Timestamp,
-    /// When it was last bound (UTC): of what went before under another binding it knows nothing.
+    /// Time of the last binding (UTC): the store knows nothing of what happened before under
+    /// another one.
     bound_at: Timestamp,
-    /// When HiPay last showed payments of ours that this store lacks (UTC): of what went before it knows
-    /// nothing.
+    /// Time at which HiPay last showed payments of ours that this store lacks (UTC): it knows
+    /// nothing of what happened before.
     #[serde(default)]
     rewound_at: Option<Timestamp>,
-    /// Whom it belonged to before, the oldest first.
+    /// Earlier bindings, the oldest first.
     #[serde(default)]
     former: Vec<Binding>,
-    /// The memory that was compared with HiPay's time: when it began, and which one it is.
+    /// The memory that was compared with HiPay's time: its start and its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checked: Option<(Timestamp, u64)>,
 }
 
-/// How a store and a configuration go together.
+/// Relation of a store to a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bound {
-    /// The store belongs to nobody yet.
+    /// A store without a binding.
     Free,
-    /// They belong together.
+    /// A store that is bound to what the configuration names.
     Ours,
-    /// The store belongs to somebody else.
+    /// A store that is bound to something else.
     Foreign(Binding),
 }
 
 impl Binding {
-    /// What the configuration names.
+    /// Returns the binding that the configuration names.
     pub fn of(config: &Config) -> Self {
         Self {
             mirakl: config.mirakl.base_url.clone(),
@@ -80,12 +81,13 @@ impl Binding {
         }
     }
 
-    /// Returns true where both name the same, as far as both are known.
+    /// Returns true if both name the same, as far as both are known.
     fn is_same(&self, other: &Self) -> bool {
         self.differences(other).is_empty()
     }
 
-    /// Returns true where payments under way go on unchanged: only the operator's account differs.
+    /// Returns true if payments under way continue unchanged: only the operator's account may
+    /// differ.
     fn pays_alike(&self, other: &Self) -> bool {
         Self { operator_account: 0, ..self.clone() }.is_same(other)
     }
@@ -99,7 +101,8 @@ impl Binding {
         })
     }
 
-    /// What differs, one line each: `hipay: https://a (store), https://b (configuration)`.
+    /// Returns the differences, one line each, such as
+    /// `hipay: https://a (store), https://b (configuration)`.
     pub fn differences(&self, configured: &Self) -> Vec<String> {
         let technical = (self.technical_account.to_string(), configured.technical_account.to_string());
         let operator = (self.operator_account.to_string(), configured.operator_account.to_string());
@@ -120,7 +123,7 @@ impl Binding {
     }
 }
 
-/// Makes sure that the store belongs to what the configuration names; a new store is bound to it.
+/// Checks that the store is bound to what the configuration names, and binds a new store to it.
 pub async fn bind(context: &Context) -> Result<(), JobError> {
     let configured = Binding::of(&context.config);
     match Binding::compare(context).await? {
@@ -133,7 +136,7 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
     }
 }
 
-/// A release before this one has not kept the operator's account.
+/// Stores the operator's account in a binding of an earlier release, which did not keep it.
 async fn note_operator_account(context: &Context, operator_account: u64) -> Result<(), JobError> {
     let lacks = |stored: &Stored| stored.binding.operator_account == 0;
     if !stored(context).await?.is_some_and(|stored| lacks(&stored)) {
@@ -147,17 +150,17 @@ async fn note_operator_account(context: &Context, operator_account: u64) -> Resu
     Ok(noted.await?)
 }
 
-/// The consequences for its operations of binding the store to what the configuration names.
+/// The consequences for a store's operations of binding it to what the configuration names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RebindEffect {
-    /// Not transferred yet: each is looked for in HiPay's ledger before it is paid.
+    /// Operations not transferred yet: each is looked up in HiPay's ledger before it is paid.
     pub to_be_looked_for: Moved,
     /// Commissions among them that will be paid to another operator's account.
     pub commissions: Moved,
 }
 
 impl RebindEffect {
-    /// Reads what a change of the binding would mean now.
+    /// Computes the effect of a change of the binding now.
     pub async fn of(context: &Context) -> Result<Self, StoreError> {
         let operator = context.config.operator_account.hipay_id;
         context.store.reading(move |reader| Ok(unsent(reader, operator)?.0)).await
@@ -177,8 +180,8 @@ impl From<&RebindEffect> for Message {
     }
 }
 
-/// The operations without a transfer that HiPay has accepted, and the commissions among them whose account
-/// is not `operator`.
+/// Returns the operations without a transfer that HiPay has accepted, and the commissions among
+/// them whose account is not `operator`.
 fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operation>), StoreError> {
     let (mut effect, mut elsewhere) = (RebindEffect::default(), Vec::new());
     for status in Status::TRANSFER_PAYABLE {
@@ -206,16 +209,16 @@ fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operatio
     Ok((effect, elsewhere))
 }
 
-/// Binds the store to what the configuration names. A person has confirmed it. Refused while a
-/// payment is under way whose outcome could not be asked any more. Commissions that are not transferred yet go
-/// to the operator's account of the configuration.
+/// Binds the store to what the configuration names, as confirmed by a person. Refused while a
+/// payment is under way whose outcome could no longer be looked up. Commissions that are not
+/// transferred yet go to the operator's account of the configuration.
 pub async fn rebind(context: &Context) -> Result<(), JobError> {
     let known = stored(context).await?;
     rebind_from(context, known).await
 }
 
-/// Binds the store, unless somebody else has bound it since it was looked at: of two batches that
-/// find a new store, one binds it.
+/// Binds the store, unless its binding changed since it was read: of two batches that find a new
+/// store, one binds it.
 async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), JobError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let binding = Binding::of(&context.config);
@@ -259,7 +262,7 @@ fn under_way(view: &impl View) -> Result<u64, StoreError> {
     Ok(payments)
 }
 
-/// Since when this store knows everything that was paid under its binding.
+/// Returns the time since which this store knows everything that was paid under its binding.
 pub(crate) async fn remembers_since(context: &Context) -> Result<Timestamp, StoreError> {
     let (began, stored) = (context.store.memory_since(), stored(context).await?);
     let is_checked = stored.as_ref().is_some_and(|known| known.checked == Some((began, context.store.memories())));
@@ -267,7 +270,7 @@ pub(crate) async fn remembers_since(context: &Context) -> Result<Timestamp, Stor
     if stored.is_none() || is_checked { Ok(since) } else { Ok(since.max(check_clock(context, began).await?)) }
 }
 
-/// Since when the store remembers by its own word, whatever clock it was written by.
+/// Returns the recorded start of the store's memory, regardless of the clock it was written by.
 pub(crate) async fn recorded_memory(context: &Context) -> Result<Timestamp, StoreError> {
     Ok(recorded(stored(context).await?.as_ref(), context.store.memory_since()))
 }
@@ -277,11 +280,12 @@ fn recorded(stored: Option<&Stored>, began: Timestamp) -> Timestamp {
     known.fold(began, Timestamp::max)
 }
 
-/// When a memory that began at `began` by this machine's clock began by HiPay's, and by what the store has seen: a
-/// clock that is slow would have it remember what others have paid meanwhile. Kept once HiPay has told its time.
+/// Corrects the start of a memory that began at `began` by this machine's clock, using HiPay's
+/// clock and the times in the store: with a slow clock the store would claim to know what others
+/// have paid meanwhile. The result is persisted once HiPay's time is known.
 async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, StoreError> {
     if context.hipay.their_time_now().is_none() {
-        // Whatever it answers, it tells its time.
+        // Any answer of HiPay carries its time.
         let _ = context.hipay.balance(ActingOn::Technical).await;
     }
     let (now, theirs, memories) = (context.clock.now(), context.hipay.their_time_now(), context.store.memories());
@@ -291,7 +295,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
         let newest = seen.chain(theirs).fold(now, Timestamp::max);
         let mut corrected = began;
         if newest.duration_since(now) > CLOCKS_DIFFER {
-            // By how much is only known now: it began no later than that.
+            // The difference is only known now: the memory began no later than this.
             corrected = newest;
         }
         let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(corrected) };
@@ -304,12 +308,12 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
         }
         Ok::<_, StoreError>(corrected)
     });
-    // Before HiPay has told its time, nobody knows.
+    // Until HiPay's time is known, the start is unknown.
     let corrected = checked.await?;
     Ok(if theirs.is_some() { corrected } else { corrected.max(now) })
 }
 
-/// HiPay shows payments of ours that this store lacks: its memory begins now.
+/// Restarts the store's memory now, because HiPay shows payments of ours that it lacks.
 pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
@@ -320,25 +324,25 @@ pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreErro
     noted.await
 }
 
-/// Every marketplace id that payments of this store carry or carried.
+/// Returns every marketplace id that payments of this store carry or carried.
 pub(crate) async fn marketplaces(context: &Context) -> Result<Vec<String>, StoreError> {
     let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
     Ok(former.into_iter().map(|binding| binding.marketplace).chain([marketplace(&context.config)]).collect())
 }
 
-/// Since when this installation is responsible for paying.
+/// Returns the time since which this installation is responsible for paying.
 pub(crate) async fn responsible_since(context: &Context) -> Result<Timestamp, StoreError> {
     Ok(stored(context).await?.map_or(context.clock.now(), |known| known.first_bound_at))
 }
 
-/// Every account that was the operator's under this store, the present one last.
+/// Returns every account that was the operator's under this store, the present one last.
 pub(crate) async fn operator_accounts(context: &Context) -> Result<Vec<u64>, StoreError> {
     let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
     let accounts = former.into_iter().map(|binding| binding.operator_account).filter(|account| *account != 0);
     Ok(accounts.chain([context.config.operator_account.hipay_id]).collect())
 }
 
-/// The marketplace's id in payment references.
+/// Returns the marketplace's id in payment references.
 pub(crate) fn marketplace(config: &Config) -> String {
     let technical = || config.technical_account.hipay_id.to_string();
     config.hipay.technical_marketplace_id.clone().unwrap_or_else(technical)

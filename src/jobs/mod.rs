@@ -1,8 +1,8 @@
 //! The batches: the only code that changes anything at HiPay or Mirakl.
 //!
-//! Each reads the store, decides by the pure core, commits what it is about to do, calls, and
-//! commits the outcome. None takes any input but the store and the remotes, so the everyday path
-//! is also the path after a crash.
+//! Each batch reads the store, decides in the pure core, commits its intent, makes the call, and
+//! commits the outcome. Its only inputs are the store and the remotes, so the everyday path is also
+//! the path after a crash.
 
 mod batch;
 mod binding;
@@ -68,31 +68,31 @@ pub fn with_batches(schema: Schema) -> Schema {
     schema.with::<BatchRecord>().with::<CycleRecord>()
 }
 
-/// What a batch works with.
+/// Everything that a batch works with.
 #[derive(Clone)]
 pub struct Context {
-    /// The memory.
+    /// The persistent store.
     pub store: Store,
-    /// The marketplace.
+    /// The client for Mirakl.
     pub mirakl: Mirakl,
-    /// The bank's side.
+    /// The client for HiPay.
     pub hipay: HiPay,
     /// The settings.
     pub config: Arc<Config>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Told when there is something to do in the inbox: a notification has been stored, or what one
-    /// waits for has become known.
+    /// Wake-up of the inbox: a notification has been stored, or the information that one waits for
+    /// has become known.
     pub inbox: Arc<Notify>,
-    /// Whether anything may be changed outside now.
+    /// Gate that controls whether anything may be changed at HiPay and Mirakl now.
     pub gate: Gate,
-    /// The balance of the marketplace's account, as it was told last.
+    /// The last reported balance of the marketplace's account.
     pub escrow: EscrowBalance,
-    /// Troubles, for whoever notices one.
+    /// Registry of troubles, for any code that notices one.
     pub troubles: Troubles,
     /// Traces of the vouchers.
     pub telemetry: Telemetry,
-    /// Two batches of one name never run at once.
+    /// Locks that keep two batches of one name from running at once.
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
     known_salts: Arc<callback_salts::KnownSalts>,
@@ -100,7 +100,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context of these parts.
+    /// Creates a context from these parts.
     pub fn new(store: Store, mirakl: Mirakl, hipay: HiPay, config: Arc<Config>, clock: Clock) -> Self {
         Self {
             store,
@@ -120,7 +120,7 @@ impl Context {
         }
     }
 
-    /// The settlement calendar of the configuration.
+    /// Returns the settlement calendar of the configuration.
     pub fn calendar(&self) -> Calendar {
         let cycle = &self.config.cycle;
         Calendar {
@@ -133,33 +133,34 @@ impl Context {
         }
     }
 
-    /// Asks HiPay for the balance of the marketplace's account, and keeps it as the one told last.
+    /// Reads the balance of the marketplace's account from HiPay, and stores it as the last
+    /// reported one.
     pub async fn read_escrow_balance(&self) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(ActingOn::Technical).await?;
         self.escrow.tell(wallet.balance, self.clock.now());
         Ok(wallet.balance)
     }
 
-    /// How many items a batch has in hand at once: more than may be in flight, so that a call is
-    /// always ready while others wait for the disk.
+    /// Returns the number of items that a batch processes at once: more than the calls in flight,
+    /// so that a call is always ready while others wait for the disk.
     fn in_hand(&self) -> usize {
         self.config.hipay.max_concurrency.saturating_mul(2)
     }
 }
 
-/// Why a whole batch ended early, by what its caller must do.
+/// Error that ended a whole batch early, classified by what its caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JobError {
-    /// A remote refuses our credentials: nothing else will work. Correct the configuration.
+    /// Credentials that a remote refuses: nothing else will work. Correct the configuration.
     #[error("{0}")]
     Credentials(Message),
-    /// The store or the machine failed. Mend it.
+    /// A failure of the store or the machine. Repair it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What was asked for is not allowed. Ask for something else.
+    /// A request that is not allowed. Request something else.
     #[error("{0}")]
     Refused(Message),
-    /// A remote cannot be used now. Run the batch again later.
+    /// A remote that cannot be used now. Run the batch again later.
     #[error("{0}")]
     Remote(Message),
 }
@@ -180,8 +181,8 @@ impl From<&JobError> for Message {
     }
 }
 
-/// Runs a batch to its end, or to a safe point once `stop` is cancelled, and keeps a record of it.
-/// Two of the same never run at once: it waits for its turn.
+/// Runs a batch to its end, or to a safe point once `stop` is cancelled, and stores a record of it.
+/// Waits for its turn, so that two batches of one kind never run at once.
 pub async fn run(
     context: &Context,
     command: &Command,
@@ -192,7 +193,7 @@ pub async fn run(
     run_at_once(context, command, asked_by, progress, stop).await?.into_result()
 }
 
-/// The same, and gives the record of a batch that ended early too.
+/// Runs a batch like [`run`], but returns the record of a batch that ended early too.
 pub async fn run_at_once(
     context: &Context,
     command: &Command,
@@ -210,7 +211,7 @@ pub async fn run_at_once(
     Ok(carry_out(context, command, record.await?, progress, stop).await)
 }
 
-/// Runs the queued batch `record` as [`run`] does; `None` where it does not wait any more.
+/// Runs the queued batch `record` as [`run`] does; returns `None` if it is no longer queued.
 pub async fn run_queued(
     context: &Context,
     record: &BatchRecord,
@@ -253,7 +254,7 @@ async fn carry_out(
         }
         run.aborted()
     };
-    // A defect ends this batch, not the process and what else it has in hand.
+    // A defect ends this batch, not the process and its other work.
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -267,15 +268,15 @@ async fn carry_out(
     ended
 }
 
-/// The right to run a batch.
+/// The lock for running a batch.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// The rights to run a batch, one for each name.
+/// The locks for running batches, one per name.
 #[derive(Clone, Default)]
 struct Turns(Arc<Mutex<BTreeMap<&'static str, Turn>>>);
 
 impl Turns {
-    /// Waits until no batch of this name runs. The right is given back when it is dropped.
+    /// Waits until no batch of this name runs. The lock is released on drop.
     async fn take(&self, name: &'static str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
         turn.lock_owned().await

@@ -1,5 +1,4 @@
-//! Lines that a person is to be told about, gathered: a storm of ten thousand lines is a handful
-//! of sentences with counts.
+//! Lines gathered for alerts: ten thousand lines become a handful of messages with counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,18 +10,18 @@ use tokio::sync::Notify;
 
 use super::LogLine;
 
-/// So many different sentences are told apart; the lines of others are counted by their level.
+/// Maximum number of distinct messages; lines beyond it are counted by their level.
 const MOST_SENTENCES: usize = 100;
-/// So many shops and vouchers are named with a sentence.
+/// Maximum number of shops and of vouchers named per message.
 const MOST_EXAMPLES: usize = 5;
 
-/// Lines gathered by what they say. No more than some hundred sentences, however many lines.
+/// Lines grouped by message. Their number is bounded, however many lines there are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertBatch {
-    /// What was said.
+    /// Groups of similar lines.
     #[serde(default)]
     pub groups: Vec<AlertGroup>,
-    /// Lines of sentences that were too many to be told apart, by level.
+    /// Number of lines outside the groups once there are too many groups, by level.
     #[serde(default)]
     pub others: BTreeMap<u16, u64>,
     /// The time of the first line (UTC).
@@ -33,30 +32,30 @@ pub struct AlertBatch {
     pub last_at: Option<Timestamp>,
 }
 
-/// Lines that say the same but for the numbers in it.
+/// Lines whose messages differ only in their numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertGroup {
-    /// 100 DEBUG to 600 EMERGENCY.
+    /// Level from 100 (DEBUG) to 600 (EMERGENCY).
     pub level: u16,
-    /// What was being done.
+    /// Action of the lines.
     #[serde(default)]
     pub action: String,
-    /// The first of the lines.
+    /// Message of the first line.
     #[serde(default)]
     pub message: String,
-    /// How many lines.
+    /// Number of lines.
     pub count: u64,
-    /// The time of the first (UTC).
+    /// Time of the first line (UTC).
     pub first_at: Timestamp,
-    /// The time of the last (UTC).
+    /// Time of the last line (UTC).
     pub last_at: Timestamp,
-    /// Some of the shops that they are about.
+    /// Some of the shops concerned.
     #[serde(default)]
     pub mirakl_ids: Vec<u64>,
-    /// Some of the vouchers that they are about.
+    /// Some of the vouchers concerned.
     #[serde(default)]
     pub vouchers: Vec<String>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -76,7 +75,7 @@ impl AlertGroup {
         }
     }
 
-    /// True where the other says the same of something else.
+    /// Returns true if both have the same level, action and message apart from numbers.
     fn is_like(&self, other: &Self) -> bool {
         (self.level, self.action.as_str()) == (other.level, other.action.as_str())
             && without_numbers(&self.message).eq(without_numbers(&other.message))
@@ -99,7 +98,7 @@ fn add_examples<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>) {
     }
 }
 
-/// The letters of a text, each run of digits as one sign.
+/// Returns the characters of a text, with each run of digits replaced by one `#`.
 pub fn without_numbers(text: &str) -> impl Iterator<Item = char> {
     let mut in_number = false;
     text.chars().filter_map(move |letter| {
@@ -110,18 +109,18 @@ pub fn without_numbers(text: &str) -> impl Iterator<Item = char> {
 }
 
 impl AlertBatch {
-    /// True where no line was gathered.
+    /// Returns true if no line was gathered.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.others.is_empty()
     }
 
-    /// How many lines were gathered.
+    /// Returns the number of lines gathered.
     pub fn lines(&self) -> u64 {
         let told = self.groups.iter().map(|sentence| sentence.count);
         told.chain(self.others.values().copied()).fold(0, u64::saturating_add)
     }
 
-    /// How many lines there are of each level, the most severe first.
+    /// Returns the number of lines per level, the most severe first.
     pub fn by_level(&self) -> Vec<(u16, u64)> {
         let mut levels = self.others.clone();
         for sentence in &self.groups {
@@ -131,7 +130,7 @@ impl AlertBatch {
         levels.into_iter().rev().collect()
     }
 
-    /// The sentences that are told apart, without the numbers in them.
+    /// Returns the kinds of gathered messages, without their numbers.
     pub fn kinds(&self) -> impl Iterator<Item = String> {
         self.groups.iter().map(|sentence| {
             let words: String = without_numbers(&sentence.message).collect();
@@ -144,7 +143,7 @@ impl AlertBatch {
         self.add_sentence(AlertGroup::of(line));
     }
 
-    /// Adds everything that was gathered elsewhere.
+    /// Adds everything that another batch gathered.
     pub fn absorb(&mut self, other: Self) {
         for sentence in other.groups {
             self.add_sentence(sentence);
@@ -163,7 +162,7 @@ impl AlertBatch {
         if self.groups.len() < MOST_SENTENCES {
             return self.groups.push(sentence);
         }
-        // The least severe gives way.
+        // The least severe group gives way.
         match self.groups.iter_mut().min_by_key(|known| known.level) {
             Some(least) if least.level < sentence.level => {
                 let gone = std::mem::replace(least, sentence);
@@ -184,7 +183,7 @@ impl AlertBatch {
     }
 }
 
-/// Where lines are gathered until somebody mails them.
+/// Buffer of lines until they are mailed.
 #[derive(Debug, Default)]
 pub struct Alerts {
     gathered: Mutex<AlertBatch>,
@@ -197,29 +196,29 @@ impl Alerts {
         self.came.notify_one();
     }
 
-    /// Returns true where something is gathered that `told` knows nothing like.
+    /// Returns true if it holds a kind of message that is not in `told`.
     pub fn holds_news(&self, told: &BTreeSet<String>) -> bool {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner).kinds().any(|kind| !told.contains(&kind))
     }
 
-    /// Adds what was gathered elsewhere, or could not be mailed.
+    /// Puts back lines that were gathered elsewhere or could not be mailed.
     pub fn give_back(&self, summary: AlertBatch) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let since = std::mem::replace(&mut *gathered, summary);
         gathered.absorb(since);
     }
 
-    /// Everything gathered so far.
+    /// Takes everything gathered so far.
     pub fn take(&self) -> AlertBatch {
         std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// True where nothing is gathered.
+    /// Returns true if nothing is gathered.
     pub fn is_empty(&self) -> bool {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Waits until something has been gathered since it was waited for last.
+    /// Waits until something has been gathered since the last call.
     pub async fn came(&self) {
         self.came.notified().await;
     }

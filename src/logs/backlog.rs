@@ -1,4 +1,4 @@
-//! Lines on their way to somewhere slow: bounded, and full for the least important ones first.
+//! Bounded queue of lines for a slow target; the least important ones are rejected first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,16 @@ use super::LogLine;
 use crate::config::LogLevel;
 use crate::platform::metrics::LOG_LINES_LOST;
 
-/// How many lines may wait in all.
+/// Maximum number of waiting lines.
 const MOST_LINES: usize = 20_000;
-/// How much memory they may take in all, in bytes.
+/// Maximum memory of the waiting lines, in bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
-/// How long a pause is at most while somebody waits.
+/// Maximum pause while a caller waits for the backlog to drain.
 const IN_A_HURRY: Duration = Duration::from_millis(50);
 
-/// How full, in hundredths, the backlog may be for a line of this level to be taken. What is beyond
-/// belongs to more important ones; the last half is kept for warnings and worse.
+/// Returns the fill level, in hundredths, up to which lines of this level are accepted. The rest is
+/// reserved for more important ones; the last half for warnings and worse.
 fn room_for(level: LogLevel) -> usize {
     match level {
         LogLevel::Debug => 25,
@@ -26,10 +26,10 @@ fn room_for(level: LogLevel) -> usize {
     }
 }
 
-/// How many lines of each level found no room.
+/// Number of rejected lines per level.
 pub(super) type Lost = BTreeMap<LogLevel, u64>;
 
-/// Lines that wait for one thread to take them.
+/// Lines that wait for one consuming thread.
 pub(super) struct Backlog {
     state: Mutex<State>,
     changed: Condvar,
@@ -40,9 +40,9 @@ struct State {
     lines: VecDeque<Arc<LogLine>>,
     bytes: usize,
     lost: Lost,
-    /// Lines that were taken and are not dealt with yet.
+    /// Number of lines that were taken and are not handled yet.
     in_hand: usize,
-    /// Somebody waits for the backlog to be empty: nothing is gathered any more.
+    /// Set while a caller waits for the backlog to drain: lines are not gathered any more.
     hurry: bool,
     closed: bool,
 }
@@ -67,7 +67,7 @@ impl Backlog {
         self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Takes a line in where there is room for it; counts it where there is none. Does not wait.
+    /// Adds a line if there is room for it; counts it as lost if not. Does not wait.
     pub(super) fn push(&self, line: Arc<LogLine>) {
         let level = line.severity();
         let mut state = self.lock();
@@ -83,8 +83,8 @@ impl Backlog {
         self.changed.notify_all();
     }
 
-    /// Waits for lines, lets more come for `gather`, and gives at most `most` of them. `None` once the
-    /// backlog is closed and empty.
+    /// Waits for lines, gathers more for `gather`, and returns at most `most` of them. Returns
+    /// `None` once the backlog is closed and empty.
     pub(super) fn take(&self, most: usize, gather: Duration) -> Option<Vec<Arc<LogLine>>> {
         let mut state = self.lock();
         let mut since: Option<Instant> = None;
@@ -110,14 +110,14 @@ impl Backlog {
         Some(group)
     }
 
-    /// The lines taken last are dealt with.
+    /// Marks the lines taken last as handled.
     pub(super) fn done(&self) {
         self.lock().in_hand = 0;
         self.changed.notify_all();
     }
 
-    /// The lines taken last could not be dealt with: they are the next ones again. They had found room
-    /// before, so they have it still.
+    /// Returns lines that could not be handled to the front of the queue. They are not checked for
+    /// room, since they were accepted before.
     pub(super) fn give_back(&self, group: Vec<Arc<LogLine>>) {
         let mut state = self.lock();
         state.in_hand = 0;
@@ -127,13 +127,14 @@ impl Backlog {
         }
     }
 
-    /// What found no room since it was asked last, once there is plenty of room again; empty before.
+    /// Returns the lost lines since the last call once there is plenty of room again; empty before
+    /// that.
     pub(super) fn lost(&self) -> Lost {
         let mut state = self.lock();
         if state.fullness() * 2 > room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
     }
 
-    /// Waits until nothing is left, at most for `limit`. True where nothing is.
+    /// Waits until nothing is left, for at most `limit`. Returns true if nothing is.
     pub(super) fn drained(&self, limit: Duration) -> bool {
         let begun = Instant::now();
         let mut state = self.lock();
@@ -150,7 +151,8 @@ impl Backlog {
         state.lines.is_empty() && state.in_hand == 0
     }
 
-    /// Waits for `span`; less where somebody is in a hurry, and not at all once the backlog is closed.
+    /// Waits for `span`; less while a caller waits for the backlog to drain, and not at all once it
+    /// is closed.
     pub(super) fn pause(&self, span: Duration) {
         let begun = Instant::now();
         let mut state = self.lock();
@@ -164,18 +166,18 @@ impl Backlog {
         }
     }
 
-    /// Whoever takes the lines ends once they are dealt with.
+    /// Closes the backlog: its consumer ends after the remaining lines.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// True once it was closed and not opened again.
+    /// Returns true if it was closed and not opened again.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Lines are taken again.
+    /// Opens the backlog again.
     pub(super) fn open(&self) {
         self.lock().closed = false;
     }
@@ -211,7 +213,7 @@ mod tests {
         let kept =
             [(LogLevel::Debug, 5_000), (LogLevel::Info, 5_000), (LogLevel::Warning, 9_000), (LogLevel::Error, 1_000)];
         assert_eq!(levels(&backlog), kept.into());
-        // Nothing is said while there is no room to say it.
+        // Losses are not reported while there is no room for the report.
         assert_eq!(backlog.lost(), Lost::new());
         while backlog.take(1_000, Duration::ZERO).is_some_and(|group| group.len() == 1_000) {
             if backlog.lock().lines.is_empty() {

@@ -1,4 +1,4 @@
-//! From an event of `tracing` to a line.
+//! Conversion of events of `tracing` to lines.
 
 use serde_json::{Map, Value};
 use tracing::span::{Attributes, Id, Record as Values};
@@ -14,10 +14,10 @@ use super::{LogLine, Logs, masked};
 use crate::config::{Config, LogLevel};
 use crate::platform::secret::Secret;
 
-/// Shorter secrets are part of too many words.
+/// Minimum length of a secret to be replaced; shorter ones are part of too many words.
 const SHORTEST_SECRET: usize = 6;
 
-/// Makes lines of events and of the spans around them.
+/// Layer that makes lines from events and their enclosing spans.
 pub(super) struct Collector {
     logs: Logs,
 }
@@ -34,7 +34,7 @@ impl Collector {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // What is wanted changes with the settings, but never beyond this.
+        // The wanted levels change with the settings, but never beyond this.
         if *metadata.level() > Level::DEBUG { Interest::never() } else { Interest::sometimes() }
     }
 
@@ -80,7 +80,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
         event.record(&mut said);
         let mut fields: Map<String, Value> =
             said.fields.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
-        // From the innermost outwards: what is nearer to the event counts.
+        // From the innermost span outwards: the value nearest to the event counts.
         for span in context.event_scope(event).into_iter().flatten() {
             let extensions = span.extensions();
             let Some(around) = extensions.get::<Said>() else { continue };
@@ -109,7 +109,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
     }
 }
 
-/// Takes out of every text what must not be seen.
+/// Masks personal data and secrets in every text of a line.
 pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
     let cleaned = |text: &str| {
         let mut text = masked(text);
@@ -142,7 +142,7 @@ fn level_of(level: Level) -> LogLevel {
     }
 }
 
-/// The level that `severity` may raise an event of this level to.
+/// Returns the highest level that `severity` may raise an event of this level to.
 fn most_severe(level: Level) -> LogLevel {
     match level {
         Level::ERROR => LogLevel::Emergency,

@@ -1,4 +1,4 @@
-//! The one who stores lines: takes what waits, and puts it into the store in groups.
+//! Thread that stores lines: takes the waiting ones and writes them to the store in groups.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,15 +8,15 @@ use super::{LogLine, Logs};
 use crate::config::LogLevel;
 use crate::store::{Store, StoreError};
 
-/// How many lines are stored together, at most: a group must not hold up other writes for long.
+/// Maximum number of lines per write: a group must not hold up other writes for long.
 const GROUP: usize = 250;
-/// How long more lines may come before a group is stored.
+/// Time to gather more lines before a group is stored.
 const GATHER: Duration = Duration::from_millis(100);
-/// How long to wait after a failed write; it doubles each time.
+/// Delay after a failed write; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Starts the thread that stores lines, until the log lets go of it or the store is closed.
+/// Starts the thread that stores lines until the log releases the store or the store is closed.
 pub(super) fn start(logs: Logs, store: Store) -> Result<JoinHandle<()>, StoreError> {
     std::thread::Builder::new()
         .name("log-keeper".to_owned())
@@ -35,14 +35,15 @@ fn keep(logs: &Logs, store: &Store) {
                 }
                 wait = FIRST_WAIT;
                 say_what_was_lost(logs);
-                // Now, so that whoever waits for the log to be stored waits for these lines too.
+                // After the report, so that a caller that waits for the log to be stored waits for
+                // it too.
                 backlog.done();
             }
-            // Another opening will store them.
+            // They are stored once a store is open again.
             Err(StoreError::Closed) => return backlog.give_back(group),
             Err(error) => {
                 backlog.give_back(group);
-                // Said once: it waits for the store like any other line.
+                // Reported once: the report waits for the store like any other line.
                 if wait == FIRST_WAIT {
                     logs.say(LogLevel::Error, format!("log lines cannot be stored and wait in memory: {error}"));
                 }

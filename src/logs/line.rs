@@ -1,4 +1,4 @@
-//! A log line: what is made of an event of `tracing`, and how it is found again.
+//! A log line: its conversion from an event of `tracing`, and its indexes.
 
 use std::fmt;
 
@@ -10,46 +10,47 @@ use tracing::field::{Field, Visit};
 use crate::config::LogLevel;
 use crate::store::{Entry, Index, QUARTER_OF_A_DAY, Record};
 
-/// Longer texts are cut, in characters: a line is no dump.
+/// Maximum length of a message, in characters; longer ones are cut.
 const LONGEST_MESSAGE: usize = 4_000;
 const LONGEST_FIELD: usize = 1_000;
-/// More fields than this are left out.
+/// Maximum number of fields; further ones are dropped.
 const MOST_FIELDS: usize = 40;
 
-/// A line of the log as it is kept. The latest has the highest key.
+/// A stored line of the log. The latest has the highest key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {
     /// Our own number; 0 until the line is stored.
     pub id: u64,
-    /// When it was logged (UTC).
+    /// Time of the event (UTC).
     pub at: Timestamp,
-    /// 100 DEBUG to 600 EMERGENCY, as in the configuration; see [`LogLine::severity`].
+    /// Level from 100 (DEBUG) to 600 (EMERGENCY), as in the configuration; see
+    /// [`LogLine::severity`].
     pub level: u16,
-    /// What was being done: a batch's command, or a part of the appliance such as `mail`.
+    /// Action: a batch's command, or a part of the appliance such as `mail`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
-    /// The shop that it is about.
+    /// The shop concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirakl_id: Option<u64>,
     /// The batch that was running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
-    /// The sentence.
+    /// The message.
     #[serde(default)]
     pub message: String,
-    /// Where it comes from; empty for our own lines.
+    /// Target of the event, that is, the library; empty for our own lines.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
-    /// Everything else that was said with it, such as `voucher` or `request_id`.
+    /// All other fields, such as `voucher` or `request_id`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl LogLine {
-    /// A line that says `message`, not stored yet.
+    /// Creates a line with `message` that is not stored yet.
     pub fn said(at: Timestamp, level: LogLevel, action: &str, message: String) -> Self {
         Self {
             id: 0,
@@ -65,17 +66,17 @@ impl LogLine {
         }
     }
 
-    /// The level by its name.
+    /// Returns the level as an enum.
     pub fn severity(&self) -> LogLevel {
         LogLevel::of_number(self.level)
     }
 
-    /// True where our own code says it, and not a library.
+    /// Returns true if the line comes from our own code and not from a library.
     pub fn is_own(&self) -> bool {
         self.target.is_empty()
     }
 
-    /// About how much memory it takes, in bytes.
+    /// Returns the approximate memory that it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         let fields: usize = self.fields.iter().map(|(name, value)| name.len() + size_of_value(value) + 64).sum();
         size_of::<Self>() + self.action.len() + self.message.len() + self.target.len() + fields
@@ -86,9 +87,9 @@ fn size_of_value(value: &Value) -> usize {
     value.as_str().map_or(16, str::len)
 }
 
-/// The key is the time and then the number, so that every list is in the order of time without an
-/// index for it. The level and the action have few groups, shops and batches many small ones. Whatever
-/// is asked for, its lines of one level are listed by themselves.
+/// The key is the time and then the number, so that every list is in chronological order without an
+/// index for it. The level and the action have few groups, shops and batches many small ones.
+/// Within each of these, the lines of one level are indexed separately.
 impl Record for LogLine {
     const COLLECTION: &'static str = "logs";
     type Key = (Timestamp, u64);
@@ -120,7 +121,7 @@ impl Record for LogLine {
     }
 }
 
-/// What an event or a span says about itself.
+/// Fields of an event or a span.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
     pub(super) message: String,

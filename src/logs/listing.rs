@@ -1,29 +1,29 @@
-//! The list of lines with its filters.
+//! The list of lines and its filters.
 
 use jiff::Timestamp;
 
 use crate::config::LogLevel;
 use crate::store::{Listing, Ordered};
 
-/// Which lines.
+/// Filters of a list of log lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Of this level.
+    /// Level of the lines.
     pub level: Option<LogLevel>,
-    /// Of this action.
+    /// Action of the lines.
     pub action: Option<String>,
-    /// About this shop.
+    /// Shop that the lines are about.
     pub mirakl_id: Option<u64>,
-    /// Of this batch.
+    /// Batch of the lines.
     pub batch: Option<u64>,
-    /// Not before then (UTC).
+    /// Earliest time, inclusive (UTC).
     pub from: Option<Timestamp>,
-    /// Before then (UTC).
+    /// Latest time, exclusive (UTC).
     pub to: Option<Timestamp>,
 }
 
 impl LogFilter {
-    /// The lines that pass all filters, the earliest first.
+    /// Returns the lines that pass all filters, the earliest first.
     pub fn listing(&self) -> Listing {
         let level = self.level.map(|level| u64::from(level.number()));
         let mut listing = Listing::all().numbered_by("level");
@@ -49,7 +49,7 @@ impl LogFilter {
     }
 }
 
-/// Only what this index has of one thing, at this level where one is asked for.
+/// Restricts the listing to one value of the index, and to one level if given.
 fn of_level(listing: Listing, index: &'static str, thing: impl Ordered, level: Option<u64>) -> Listing {
     match level {
         Some(level) => listing.and(index, [(thing, level)]),

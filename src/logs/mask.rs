@@ -1,15 +1,15 @@
-//! The last net: what looks like a card number, an IBAN or an e-mail address is masked, whoever
-//! wrote it into a line.
+//! Last line of defence: masking of card numbers, IBANs and e-mail addresses in every line,
+//! regardless of its origin.
 
 use std::str::FromStr;
 
 use iban::Iban;
 
-/// Fewer digits than this are neither a card number nor an IBAN.
+/// Minimum number of digits of a card number or an IBAN.
 const FEWEST_DIGITS: usize = 8;
 
-/// `text` with card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
-/// (`s…@shop.example`) masked.
+/// Masks the card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
+/// (`s…@shop.example`) in `text`.
 pub fn masked(text: &str) -> String {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if digits < FEWEST_DIGITS && !text.contains('@') {
@@ -34,11 +34,11 @@ pub fn masked(text: &str) -> String {
     masked
 }
 
-/// What `rest` begins with: how many characters it takes, and what stands there instead.
+/// Match at the start of `rest`: the number of characters and their replacement.
 type Found = Option<(usize, String)>;
 
-/// A card number: 13 to 19 digits with the right check digit, in one piece or in the groups that
-/// are printed on cards.
+/// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in the groups
+/// that are printed on cards.
 fn card(rest: &[char]) -> Found {
     let mut digits = String::new();
     let mut groups = vec![0_usize];
@@ -81,7 +81,7 @@ fn passes_luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// An IBAN, in one piece or in groups: what a country's bank could have given out.
+/// Finds a valid IBAN, in one piece or in groups.
 fn iban(rest: &[char]) -> Found {
     let starts = matches!(rest, [a, b, c, d, ..]
         if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_digit() && d.is_ascii_digit());
@@ -105,7 +105,7 @@ fn iban(rest: &[char]) -> Found {
             ends.push((rest.len(), text.len()));
         }
     }
-    // The longest wins: a word that follows an IBAN does not belong to it.
+    // The longest match wins: a word that follows an IBAN is not part of it.
     ends.into_iter().rev().find_map(|(taken, length)| {
         let candidate = text.get(..length)?;
         Iban::from_str(candidate).ok()?;

@@ -1,28 +1,27 @@
-//! The log: what `tracing` is told goes to a stream of ours, to `log.file.path`, to the store, and
-//! to those who are mailed about it. Nobody who logs waits for any of them but the stream of a
-//! command.
+//! The log: events of `tracing` go to one of our streams, to `log.file.path`, to the store, and by
+//! mail to the recipients of alerts. Logging never blocks, except on the stream of a command.
 //!
-//! **How to log.** `tracing::info!(action = "serve", "answers on {address}")`: one sentence that an
-//! operator understands, where a thing is handled, once. Fields to find it by are `action` (the
-//! command of a batch, or a part of the appliance), `mirakl_id` and `batch`; any other field is kept
-//! with it. All three are also taken from the spans around it, and a span's own fields as
-//! `span_field` (`request_id`). `tracing` has five levels, the log has eight: `severity` raises a
-//! line to one that `tracing` lacks, `info!(severity = "NOTICE", …)` and `error!(severity =
+//! **How to log.** `tracing::info!(action = "serve", "answers on {address}")`: one message that an
+//! operator understands, once, where an event is handled. The fields to filter by are `action` (the
+//! command of a batch, or a part of the appliance), `mirakl_id` and `batch`; any other field is
+//! stored with the line. All three are also taken from the enclosing spans, and a span's own fields
+//! as `span_field` (`request_id`). `tracing` has five levels, the log has eight: `severity` raises
+//! a line to one that `tracing` lacks, `info!(severity = "NOTICE", …)` and `error!(severity =
 //! "CRITICAL", …)` (or `"ALERT"`, `"EMERGENCY"`).
 //!
 //! **What is logged.** Our own lines, and warnings and worse of the libraries.
 //!
-//! **What is not.** Secrets live in a type that cannot be printed; should one slip in all the same,
-//! the configured ones are found in every text and replaced. Card numbers, IBANs and e-mail
-//! addresses are masked in every text, for every reader: support finds its way by shop, wallet and
-//! voucher, whose numbers stay, and needs the four digits of an account that are left. The same
-//! lines are mailed, so a mail holds no more than the log. See [`masked`].
+//! **What is not.** Secrets have a type that cannot be printed; if one leaks into a text
+//! nevertheless, the configured secrets are found and replaced. Card numbers, IBANs and e-mail
+//! addresses are masked in every text, for every reader: support works with the numbers of shops,
+//! wallets and vouchers, which stay, and with the last four digits of an account, which are left.
+//! The same lines are mailed, so a mail holds no more than the log. See [`masked`].
 //!
 //! **When the store cannot keep up.** Lines wait in memory, 20,000 of them or 32 MiB. A quarter of
 //! that is for DEBUG, half for INFO and NOTICE, all of it for WARNING and worse, so that the less
-//! important ones are lost first. Should the disk be full for so long that even that is not enough,
-//! warnings too are missing in the store, but not on the stream. What was lost is counted, and said
-//! in a line once there is room again.
+//! important ones are lost first. If the disk is full for so long that even this is not enough,
+//! warnings too are missing in the store, but not on the stream. Lost lines are counted, and a line
+//! reports the count once there is room again.
 
 mod alerts;
 mod backlog;
@@ -64,31 +63,31 @@ use crate::platform::metrics::LOG_LINES;
 use crate::store::{Store, StoreError};
 use crate::trouble;
 
-/// Lines of this action are about the mail itself: they are never mailed.
+/// Action of lines about the mail itself, which are never mailed.
 pub const MAIL: &str = "mail";
 
-/// How long an orderly stop waits for the lines that are on their way.
+/// Time limit of an orderly stop for pending lines.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(5);
-/// How many lines are written to the stream at once.
+/// Maximum number of lines written to the stream at once.
 const WRITTEN_TOGETHER: usize = 500;
 
-/// How a process logs.
+/// Logging options of a process.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where lines are shown.
+    /// Stream that shows the lines.
     pub stream: Stream,
-    /// How they are written there.
+    /// Format of the lines on the stream.
     pub style: Style,
-    /// The least level of our own lines that is shown.
+    /// Minimum level of our own lines on the stream.
     pub level: LogLevel,
-    /// The least level of the libraries' lines that is shown.
+    /// Minimum level of the libraries' lines on the stream.
     pub foreign_level: LogLevel,
-    /// Lines are handed to a thread that shows them, so that nobody waits for the stream: for a
-    /// process that serves. Else they are there when the call returns.
+    /// True if lines are handed to a printing thread, so that logging does not wait for the stream;
+    /// for a serving process. Otherwise they are written when the call returns.
     pub hand_over: bool,
 }
 
-/// The log of this process. Cloning shares it.
+/// The log of this process. Clones share the same state.
 #[derive(Clone)]
 pub struct Logs {
     shared: Arc<Shared>,
@@ -107,7 +106,7 @@ struct Shared {
     keeping: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What is wanted of a line, by the settings as they are now.
+/// Minimum levels and targets by the current settings.
 struct Wanted {
     shown: LogLevel,
     shown_foreign: LogLevel,
@@ -115,17 +114,17 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Whether the stream shows it.
+    /// Returns true if the stream shows the line.
     fn shows(&self, line: &LogLine) -> bool {
         line.severity() >= if line.is_own() { self.shown } else { self.shown_foreign }
     }
 
-    /// The least level that is stored; before the settings are known, what is stored by default.
+    /// Returns the minimum level that is stored; before the settings are known, the default one.
     fn kept(&self) -> Option<LogLevel> {
         self.config.as_ref().map_or(Some(LogLevel::Info), |config| config.logs.store_level)
     }
 
-    /// The least level that people are told about.
+    /// Returns the minimum level that is mailed.
     fn mailed(&self) -> Option<LogLevel> {
         self.config.as_ref().and_then(|config| config.alert_level())
     }
@@ -136,7 +135,7 @@ impl Wanted {
 }
 
 impl Logs {
-    /// A log that nobody writes into yet; its times are those of `clock`.
+    /// Creates a log without any writer yet; its times are those of `clock`.
     pub fn new(options: Options, clock: Clock) -> Self {
         let shared = Shared {
             begun_at: clock.now(),
@@ -157,28 +156,28 @@ impl Logs {
         logs
     }
 
-    /// Makes it the log of the whole process. Where there is one already, that one stays.
+    /// Installs it as the log of the whole process. A log that is already installed stays.
     pub fn install(&self) {
         let _ = tracing::subscriber::set_global_default(self.subscriber());
     }
 
-    /// What feeds it from `tracing`.
+    /// Returns the subscriber that feeds it from `tracing`.
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
         tracing_subscriber::registry().with(Collector::new(self.clone()))
     }
 
-    /// The log that lines of this thread go to; `None` where there is none.
+    /// Returns the log that lines of this thread go to; `None` if there is none.
     pub fn current() -> Option<Self> {
         tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Collector>().map(Collector::logs))
     }
 
-    /// The levels and the file are those of `settings` from now on, whatever they become.
+    /// Takes the levels and the file from `settings` from now on, including later changes.
     pub fn follow(&self, settings: Settings) {
         *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = Some(settings);
     }
 
-    /// Lines are stored from now on, those that waited for it too. Where they are stored already, it
-    /// stays at that.
+    /// Stores lines in `store` from now on, including those that waited for it. Does nothing if
+    /// lines are stored already.
     pub fn keep_in(&self, store: &Store) -> Result<(), StoreError> {
         let mut keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         if keeping.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -187,12 +186,12 @@ impl Logs {
         Ok(())
     }
 
-    /// Opens the log file anew with the next line.
+    /// Reopens the log file with the next line.
     pub fn reopen(&self) {
         self.shared.printer.lock().unwrap_or_else(PoisonError::into_inner).reopen();
     }
 
-    /// Stores and shows what is on its way, at most for some seconds. True where nothing is left.
+    /// Stores and shows the pending lines, for a few seconds at most. Returns true if none is left.
     /// Blocks.
     pub fn flush(&self) -> bool {
         let keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,24 +202,24 @@ impl Logs {
         kept & (!self.shared.options.hand_over || self.shared.to_print.drained(FLUSHED_WITHIN))
     }
 
-    /// [`Logs::flush`], and then lets go of the store: what is logged from now on waits for the next one.
+    /// Flushes as [`Logs::flush`] does, then releases the store: later lines wait for the next one.
     pub fn let_go(&self) -> bool {
         let flushed = self.flush();
         if let Some(keeper) = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.shared.to_keep.close();
-            // It ends by itself; a panic in it was its own.
+            // It ends by itself; a panic in it concerns only itself.
             let _ = keeper.join();
             self.shared.to_keep.open();
         }
         flushed
     }
 
-    /// Lines that a person is to be told about.
+    /// Returns the lines gathered for alerts.
     pub fn alerts(&self) -> &Alerts {
         &self.shared.alerts
     }
 
-    /// When this log began (UTC).
+    /// Returns the time at which this log began (UTC).
     pub fn begun_at(&self) -> Timestamp {
         self.shared.begun_at
     }
@@ -231,12 +230,12 @@ impl Logs {
         Wanted { shown: level, shown_foreign: foreign_level, config: settings.as_ref().map(Settings::get) }
     }
 
-    /// Takes a line to everybody who wants it.
+    /// Passes a line to every target that wants it.
     fn emit(&self, mut line: LogLine, wanted: &Wanted) {
         collector::clean(&mut line, wanted.config.as_deref());
         let level = line.severity();
         metrics::counter!(LOG_LINES, "level" => level.name()).increment(1);
-        // The libraries' chatter is shown to whoever asked for it, and kept for nobody.
+        // The libraries' minor lines are shown if requested, but never stored.
         let of_use = line.is_own() || level >= LogLevel::Warning;
         let shown = wanted.shows(&line);
         let kept = of_use && wanted.kept().is_some_and(|kept| level >= kept);
@@ -262,7 +261,7 @@ impl Logs {
         }
     }
 
-    /// Shows lines and writes them to the file.
+    /// Writes lines to the stream and to the file.
     fn print(&self, lines: &[Arc<LogLine>]) {
         let wanted = self.wanted();
         let lines: Vec<_> = lines.iter().map(|line| (Arc::clone(line), wanted.shows(line))).collect();
@@ -270,7 +269,7 @@ impl Logs {
             let mut printer = self.shared.printer.lock().unwrap_or_else(PoisonError::into_inner);
             printer.print(&lines, wanted.file())
         };
-        // Said when the printer is free again; it says each of these once, so this ends.
+        // Reported when the printer is free again; it reports each of these once, so this ends.
         match news {
             None => {}
             Some(News::Lost(text)) => self.say(LogLevel::Error, text),
@@ -280,7 +279,7 @@ impl Logs {
         }
     }
 
-    /// Says something about the log itself.
+    /// Logs a line about the log itself.
     fn say(&self, level: LogLevel, message: String) {
         self.emit(LogLine::said(self.shared.clock.now(), level, "logs", message), &self.wanted());
     }
@@ -298,7 +297,7 @@ impl Logs {
                 }
             }
         });
-        // Without a thread there is no room for lines and nobody to tell; the store still has them.
+        // Without a thread lines find no room and cannot be reported; the store still has them.
         *self.shared.printing.lock().unwrap_or_else(PoisonError::into_inner) = printing.ok();
     }
 }

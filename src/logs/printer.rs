@@ -1,4 +1,4 @@
-//! The lines that leave the process: a stream of ours, and the log file.
+//! Lines that leave the process: through one of our streams and the log file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{LogLine, Style};
 
-/// One of the streams that a process begins with.
+/// One of the standard streams of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// The standard output.
@@ -17,27 +17,28 @@ pub enum Stream {
     Error,
 }
 
-/// What is to be said about the log file itself.
+/// A change in the state of the log file that must be logged.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// It cannot be written, and why; said once until it can be again.
+    /// The reason for which the file cannot be written; reported once until it can be written
+    /// again.
     Lost(String),
-    /// It can be written again, after so many lines that are missing in it.
+    /// The number of lines that are missing in the file, now that it can be written again.
     Back(u64),
 }
 
-/// Writes lines to the stream and the file.
+/// Writer of lines to the stream and the file.
 pub(super) struct Printer {
     stream: Stream,
     style: Style,
     file: Option<LogFile>,
 }
 
-/// A file that lines are added to.
+/// A file that lines are appended to.
 struct LogFile {
     path: PathBuf,
     open: Option<File>,
-    /// Lines that are missing in it since it failed; none while it works.
+    /// Number of missing lines since it failed; `None` while it works.
     missing: Option<u64>,
 }
 
@@ -46,19 +47,19 @@ impl Printer {
         Self { stream, style, file: None }
     }
 
-    /// Opens the file anew with the next line.
+    /// Reopens the file with the next line.
     pub(super) fn reopen(&mut self) {
         if let Some(file) = &mut self.file {
             file.open = None;
         }
     }
 
-    /// Writes lines; `path` is the log file where there is one, which gets all of them. Each line says
-    /// whether the stream shows it.
+    /// Writes lines; `path` is the log file, if any, which gets all of them. Each line carries a
+    /// flag for the stream.
     pub(super) fn print(&mut self, lines: &[(Arc<LogLine>, bool)], path: Option<&Path>) -> Option<News> {
         let shown: String = lines.iter().filter(|(_, shown)| *shown).map(|(line, _)| self.style.write(line)).collect();
         if !shown.is_empty() {
-            // Where nobody listens any more, there is nobody to tell.
+            // If the stream is closed, the error cannot be reported anywhere.
             let _ = match self.stream {
                 Stream::Output => io::stdout().lock().write_all(shown.as_bytes()).and_then(|()| io::stdout().flush()),
                 Stream::Error => io::stderr().lock().write_all(shown.as_bytes()),
@@ -94,12 +95,12 @@ impl LogFile {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        // Moved away or removed, as logrotate does: the lines belong into a new one under that name.
+        // Moved away or removed, as by logrotate: the lines belong in a new file under that name.
         if self.open.as_ref().is_some_and(|file| !is_at(file, &self.path)) {
             self.open = None;
         }
         if self.open.is_none() {
-            // Lines name shops and vouchers: not for everybody on the machine.
+            // Lines name shops and vouchers: not readable by every user of the machine.
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
             self.open = Some(file);
         }

@@ -1,4 +1,4 @@
-//! Old lines go: by their age and by their number, in small slices, so that nobody waits for it.
+//! Retention of log lines: by age and by number, in small slices that hold up no other write.
 
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
@@ -8,14 +8,14 @@ use crate::config::{RetentionConfig, Settings};
 use crate::platform::clock::Clock;
 use crate::store::{Query, Store, StoreError, View};
 
-/// How often it is looked whether lines must go.
+/// Interval between two checks.
 const EVERY: SignedDuration = SignedDuration::from_mins(30);
-/// How often the file is measured.
+/// Interval between two measurements of the store's file.
 const MEASURED_EVERY: SignedDuration = SignedDuration::from_hours(24);
-/// How many lines go in one write.
+/// Number of lines deleted per write.
 const SLICE: usize = 200;
 
-/// Deletes what is older or more than the settings say, again and again, until `stop` is cancelled.
+/// Deletes lines beyond the limits of the settings, repeatedly, until `stop` is cancelled.
 pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: CancellationToken) {
     let mut measured_at = clock.now();
     while !stop.is_cancelled() {
@@ -39,7 +39,7 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
     }
 }
 
-/// Says how large the file is and what for, and has the next start make it smaller where that is worth
+/// Logs the size of the store's file and its use, and has the next start shrink it if that is worth
 /// it.
 async fn measure(store: &Store) -> Result<(), StoreError> {
     const MEBIBYTE: u64 = 1024 * 1024;
@@ -58,7 +58,7 @@ async fn measure(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes what is older or more than `retention` says. Gives how many lines that were.
+/// Deletes lines beyond the limits of `retention`. Returns the number of deleted lines.
 pub async fn trim(
     store: &Store,
     clock: &Clock,

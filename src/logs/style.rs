@@ -1,26 +1,26 @@
-//! How a line is written: for people, for journald, as JSON.
+//! Formats of a line: for people, for journald, as JSON.
 
 use serde_json::{Map, Value, json};
 
 use super::LogLine;
 use crate::config::LogLevel;
 
-/// How lines are written.
+/// Format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Time (UTC), level, action, sentence, fields; in colours where there is a terminal.
+    /// Time (UTC), level, action, message, fields; in colours on a terminal.
     Text {
-        /// With the escape sequences of terminals.
+        /// True to use the escape sequences of terminals.
         colours: bool,
     },
-    /// As journald wants it: the priority in front, no time.
+    /// Format of journald: the priority first, no time.
     Journal,
-    /// One JSON object a line, with every field.
+    /// One JSON object per line, with every field.
     Json,
 }
 
 impl Style {
-    /// The line, with the line break.
+    /// Formats the line, with the line break.
     pub fn write(self, line: &LogLine) -> String {
         let mut text = match self {
             Self::Text { colours } => text(line, colours),
@@ -39,7 +39,8 @@ fn text(line: &LogLine, colours: bool) -> String {
     format!("{} {name} {}", line.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"), sentence(line))
 }
 
-/// Action, sentence and fields on one line: whatever stands in them cannot pass for another line.
+/// Formats action, message and fields on one line: control characters are escaped, so that no value
+/// can pass for another line.
 fn sentence(line: &LogLine) -> String {
     let mut text = String::new();
     if !line.action.is_empty() {
@@ -83,7 +84,7 @@ fn json(line: &LogLine) -> Value {
     Value::Object(all)
 }
 
-/// The priority of syslog, as sd-daemon(3) has it.
+/// Returns the priority of syslog, as defined in sd-daemon(3).
 fn priority(level: LogLevel) -> u8 {
     match level {
         LogLevel::Emergency => 0,

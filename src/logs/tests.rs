@@ -1,4 +1,4 @@
-//! What an operator finds in the log, with a store and a file behind it.
+//! Tests of the log as an operator finds it, with a store and a file.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::admin::wiring::schema;
 use crate::config::{Config, RetentionConfig};
 use crate::store::{Listing, Query, StoreOptions, View};
 
-/// A line at a fixed time.
+/// Makes a line at a fixed time.
 pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
     LogLine {
         id: 0,
@@ -26,7 +26,7 @@ pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
     }
 }
 
-/// A log that shows nothing, by the settings given as variables.
+/// Creates a log that shows nothing, with the settings given as variables.
 fn logs(variables: &[(&str, &str)]) -> Logs {
     let always = [
         ("CASHOUT_MIRAKL_BASEURL", "https://marketplace.example.com"),
@@ -62,7 +62,7 @@ fn open() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-/// Stores what was logged, and gives the lines, the latest first.
+/// Waits until all lines are stored and returns the matching ones, the latest first.
 fn stored(logs: &Logs, store: &Store, filter: &LogFilter) -> Vec<LogLine> {
     assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
     let listing = filter.listing().descending().limit(10_000);
@@ -79,7 +79,7 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
     let (_folder, store) = open();
     let logs = logs(&[]);
     tracing::subscriber::with_default(logs.subscriber(), || {
-        // Logged before there is a store.
+        // Logged before a store is available.
         tracing::info!("begins");
         tracing::debug!("not kept by default");
         logs.keep_in(&store).unwrap();
@@ -167,7 +167,7 @@ fn lines_are_found_by_every_filter_and_all_of_them_together() {
     assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
     for (filter, takes) in cases {
         assert_eq!(said(&stored(&logs, &store, &filter)), expected(takes), "{filter:?}");
-        // Page by page it is the same.
+        // Reading page by page gives the same result.
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let listing = filter.listing().descending().limit(7).after(after.take());
@@ -202,7 +202,7 @@ fn what_the_store_had_no_room_for_is_counted_and_said_once_there_is_room() {
     logs.keep_in(&store).unwrap();
     let count = |level| stored(&logs, &store, &LogFilter { level: Some(level), ..LogFilter::default() }).len();
     assert_eq!((count(LogLevel::Debug), count(LogLevel::Info)), (5_000, 5_000));
-    // The warnings, and the line about what is missing.
+    // The warnings, and the line that reports the losses.
     let warnings = stored(&logs, &store, &LogFilter { level: Some(LogLevel::Warning), ..LogFilter::default() });
     assert_eq!(warnings.len(), 5_001);
     let told = warnings.iter().find(|line| line.action == "logs").unwrap();
@@ -257,7 +257,7 @@ async fn old_lines_go_by_age_and_by_number_and_the_indexes_with_them() {
     assert_eq!((trimmed(retention(0, 0)).await, total()), (0, (1_600, 533)));
     assert_eq!((trimmed(retention(30, 0)).await, total()), (700, (900, 300)));
     assert_eq!((trimmed(retention(30, 500)).await, total().0), (400, 500));
-    // The oldest of them are gone.
+    // The oldest lines are gone.
     let first = store.read(|reader| Ok(reader.keys::<LogLine>(&Query::all().limit(1))?.keys)).unwrap();
     assert_eq!(first[0].1, 1_101);
 }

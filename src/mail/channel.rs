@@ -1,4 +1,4 @@
-//! The ways to people beside mail: a signed webhook, Slack, Microsoft Teams, `PagerDuty`.
+//! Channels for alerts: e-mail, a signed webhook, Slack, Microsoft Teams, `PagerDuty`.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::logs::masked;
 use crate::platform::secret::Secret;
 use crate::remote::{Manners, builder, plain};
 
-/// A way to people.
+/// A channel on which alerts are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -32,13 +32,13 @@ pub enum Channel {
     Teams,
     /// The service of `alert.pagerduty.routingKey`.
     PagerDuty,
-    /// A channel of a release that we do not know: kept, not sent.
+    /// A channel of a release that this one does not know: kept, not sent.
     #[serde(other)]
     Unknown,
 }
 
 impl Channel {
-    /// The name in logs and records.
+    /// Returns the name in logs and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mail => "mail",
@@ -50,7 +50,7 @@ impl Channel {
         }
     }
 
-    /// The setting to correct where it takes nothing.
+    /// Returns the setting to correct if the channel accepts no messages.
     pub fn setting(self) -> &'static str {
         match self {
             Self::Mail | Self::Unknown => "mail.host",
@@ -61,7 +61,7 @@ impl Channel {
         }
     }
 
-    /// The channels that `config` has, with the recipients of each.
+    /// Returns the channels configured in `config`, with the recipients of each.
     pub(super) fn all(config: &Config) -> Vec<(Self, Vec<String>)> {
         let mail = config.mail.as_ref().filter(|_| config.logs.alert_level.is_some());
         let alert = &config.alert;
@@ -77,16 +77,16 @@ impl Channel {
     }
 }
 
-/// The longest text that a channel is sent, in characters: all of them take less than a mail does.
+/// Maximum length of a text in characters: all channels accept less than a mail does.
 const MAX_TEXT: usize = 3_000;
-/// `PagerDuty` cuts longer summaries, in characters.
+/// Maximum length of a `PagerDuty` summary in characters; longer ones are cut by the service.
 const MAX_SUMMARY: usize = 1_000;
-/// How much of an answer is quoted, in characters.
+/// Maximum length of a quoted answer, in characters.
 const MAX_ANSWER: usize = 200;
-/// How much of an answer is read, in bytes.
+/// Maximum length of an answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4_096;
 
-/// The way to one channel.
+/// Client for one channel other than mail.
 pub(super) struct Messenger {
     channel: Channel,
     client: Client,
@@ -95,7 +95,7 @@ pub(super) struct Messenger {
 }
 
 impl Messenger {
-    /// The way to `channel` by the settings; `None` where it is not set.
+    /// Creates the client for `channel` from the settings; `None` if the channel is not configured.
     pub(super) fn new(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
         let alert = &config.alert;
         let set = match channel {
@@ -116,7 +116,7 @@ impl Messenger {
         Ok(Some(Self { channel, client, url, key }))
     }
 
-    /// Sends one message. It was taken when this returns `Ok`.
+    /// Sends one message. It was accepted if this returns `Ok`.
     pub(super) async fn send(&self, mail: &Mail, letter: &Letter, config: &Config) -> Result<(), PostError> {
         let text: String = letter.text.chars().take(MAX_TEXT).collect();
         let request = match self.channel {
@@ -143,11 +143,11 @@ impl Messenger {
         }
         let words: String = String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ");
         let words: String = words.chars().take(MAX_ANSWER).collect();
-        // What stands in the address or in the key is a secret, and some answers repeat it.
+        // The address or the key is a secret, and some answers repeat it.
         let quoted = if self.key.is_none() { String::new() } else { format!(": {}", self.without_key(&words)) };
         let reason = format!("{name}: HTTP {}{quoted}; check {}", status.as_u16(), self.channel.setting());
-        // Gone: Standard Webhooks' word for an address that wants nothing any more. Anything else may be mended
-        // there or in our settings, and what waits is still to arrive then.
+        // Gone: in Standard Webhooks, the address wants no more messages. Any other failure may be
+        // corrected there or in our settings, and the waiting messages must still arrive then.
         if status == StatusCode::GONE { Err(PostError::Refused(reason)) } else { Err(PostError::Later(reason)) }
     }
 
@@ -156,7 +156,7 @@ impl Messenger {
         if key.is_empty() { masked(words) } else { masked(words).replace(key, "[secret]") }
     }
 
-    /// A request signed by the rules of Standard Webhooks: over id, time and body.
+    /// Builds a request signed according to Standard Webhooks: over id, time and body.
     fn signed(&self, mail: &Mail, body: &Value) -> RequestBuilder {
         let body = body.to_string();
         let id = format!("msg_{}", mail.token);
@@ -178,7 +178,7 @@ impl Messenger {
     }
 }
 
-/// What has happened, by one word.
+/// Returns the type of the event.
 fn event(mail: &Mail) -> &'static str {
     match &mail.trouble {
         Some(trouble) if trouble.resolved_at.is_some() => "trouble.resolved",
@@ -213,7 +213,7 @@ fn webhook(mail: &Mail, letter: &Letter, text: &str, config: &Config) -> Value {
     })
 }
 
-/// The three signs that mean something in Slack's own markup.
+/// Builds the message for Slack, with the three characters escaped that its markup reserves.
 fn slack(letter: &Letter, text: &str) -> Value {
     let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     json!({ "text": format!("*{}*\n{}", plain(&letter.subject), plain(text)) })
@@ -249,7 +249,7 @@ fn pager_duty(key: &str, mail: &Mail, letter: &Letter, text: &str, config: &Conf
     let (action, key_of_event) = match &mail.trouble {
         Some(trouble) if trouble.resolved_at.is_some() => ("resolve", trouble.key.as_str()),
         Some(trouble) => ("trigger", trouble.key.as_str()),
-        // One incident, which a person ends.
+        // A single incident, which a person closes.
         None => ("trigger", "lines"),
     };
     let summary: String = letter.subject.chars().take(MAX_SUMMARY).collect();

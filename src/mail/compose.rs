@@ -1,4 +1,4 @@
-//! The words of a mail, in the reader's language, as plain text and as HTML.
+//! Text of a mail, in the reader's language, as plain text and as HTML.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,22 +11,22 @@ use crate::platform::os;
 use crate::text::{Locale, Texts, message};
 use crate::trouble::Trouble;
 
-/// So many sentences are told; how many more there are is said.
+/// Maximum number of messages listed; only the number of further ones is given.
 const MOST_SENTENCES: usize = 20;
-/// A longer message is cut in a subject, in characters.
+/// Maximum length of a message in a subject, in characters; longer ones are cut.
 const LONGEST_SUBJECT: usize = 160;
-/// A longer sentence is cut, in characters.
+/// Maximum length of a message, in characters; longer ones are cut.
 const LONGEST_SENTENCE: usize = 500;
 
 /// A part of a mail.
 enum Part {
     Paragraph(String),
     Heading(String),
-    /// A sentence and what is to know about it.
+    /// A message and the facts about it.
     Item(String, Vec<String>),
 }
 
-/// Writes a mail in the language and with the addresses of `config`.
+/// Composes a mail in the language and with the addresses of `config`.
 pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
     let writer = Scribe { texts: Texts::of(config.dashboard.locale), config };
     let (subject, parts) = match (&mail.trouble, &mail.digest, &mail.summary) {
@@ -101,7 +101,7 @@ impl Scribe<'_> {
         let others: u64 = summary.others.values().sum();
         let lines = untold.iter().map(|sentence| sentence.count).fold(others, u64::saturating_add);
         if lines > 0 {
-            // Those that were not told apart are one more at least.
+            // The lines without a group have at least one more message.
             let more = untold.len() + usize::from(others > 0);
             let values = [("groups", more.into()), ("lines", lines.into())];
             parts.push(Part::Paragraph(self.texts.text("alert-more", &values)));
@@ -220,7 +220,7 @@ impl Scribe<'_> {
     }
 }
 
-/// What this installation is called: by its public address, else by its machine.
+/// Returns the name of this installation: the host of its public address, else the machine's name.
 pub(super) fn host(config: &Config) -> String {
     let public = config.server.public_url.as_deref().and_then(|url| url.split_once("://"));
     if let Some((_, host)) = public {

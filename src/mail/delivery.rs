@@ -1,4 +1,4 @@
-//! From the outbox to the mail server.
+//! Delivery of mails from the outbox.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,26 +18,27 @@ use crate::store::{Query, Store, StoreError, View};
 use crate::text::message::msg;
 use crate::trouble::{self, Noticed, Troubles};
 
-/// How long mails that came to an end are kept.
+/// Time for which mails in a final state are kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// A server that cannot be reached is reported as a trouble once a message was tried this often, about a minute after
-/// the first time.
+/// Number of tries of a message after which an unreachable server is reported as a trouble, about a
+/// minute after the first try.
 const TRIES_OF_UNREACHABLE: u32 = 2;
-/// One that asks to come again later is once a message was tried this often: greylisting takes a quarter of an hour.
+/// Number of tries of a message after which a server that asks to retry later is reported:
+/// greylisting takes a quarter of an hour.
 const TRIES_OF_LATER: u32 = 5;
 
-/// How long a message waits for a channel that is not set any more.
+/// Time for which a message waits for a channel that is no longer configured.
 const LEFT_BEHIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// The way on one channel.
+/// Client for one channel.
 enum Way {
     Post(Post),
     Messenger(Messenger),
 }
 
 impl Way {
-    /// The way on `channel` by the settings; `None` where it is not set.
+    /// Creates the client for `channel` from the settings; `None` if the channel is not configured.
     async fn of(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
         match (channel, &config.mail) {
             (Channel::Mail, Some(mail)) => Ok(Some(Self::Post(Post::new(mail, patience).await?))),
@@ -54,7 +55,8 @@ impl Way {
     }
 }
 
-/// Sends a mail to all its recipients, once and without keeping what comes of it. True where one has got it.
+/// Sends a mail to all its recipients, once and without storing the result. Returns true if one has
+/// received it.
 pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
     let Ok(Some(way)) = Way::of(mail.channel, config, SENT_ONCE_WITHIN).await else { return false };
     let letter = compose::letter(mail, config);
@@ -65,21 +67,21 @@ pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
     arrived
 }
 
-/// How long a mail may take that is sent once.
+/// Time limit for a mail that is sent once.
 const SENT_ONCE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Sends mails and writes down what came of them.
+/// Sender of the outbox's mails, with the results.
 pub(super) struct Delivery {
     store: Store,
     clock: Clock,
     settings: Settings,
-    /// What came of mails that the store would not take.
+    /// Mails whose result the store did not accept.
     unsaved: BTreeMap<u64, Mail>,
-    /// The channels that did not take what was sent last.
+    /// Channels that did not accept the last message.
     in_trouble: BTreeSet<Channel>,
-    /// Channels that have just taken a message: what nobody has got yet is sent on them now.
+    /// Channels that have just accepted a message: mails without any delivery are sent on them now.
     back: BTreeSet<Channel>,
-    /// Channels that have not taken anything for some tries are reported here.
+    /// Registry for troubles of channels that have failed for several tries.
     troubles: Troubles,
     pub(super) patience: Duration,
 }
@@ -98,7 +100,8 @@ impl Delivery {
         }
     }
 
-    /// Sends what is due, and what waits for a channel that has just taken something again. Gives when the next is due.
+    /// Sends what is due, and what waits for a channel that has just recovered. Returns the time of
+    /// the next try.
     pub(super) async fn send_due(&mut self) -> Option<Timestamp> {
         let next = self.send_round().await;
         if self.back.is_empty() {
@@ -156,7 +159,8 @@ impl Delivery {
         next
     }
 
-    /// The way on `channel` by the settings; `None`, and said, where there is none that can be used.
+    /// Returns the client for `channel`; `None` if it is not configured or cannot be used, which is
+    /// reported.
     async fn way(&mut self, channel: Channel, config: &Config) -> Option<Way> {
         Way::of(channel, config, self.patience).await.unwrap_or_else(|error| {
             self.trouble(channel, true, &error.to_string());
@@ -164,7 +168,7 @@ impl Delivery {
         })
     }
 
-    /// Sends a mail to all who have not got it, and writes down what came of it.
+    /// Sends a mail to all recipients that have not received it, and records the result.
     async fn deliver(&mut self, mail: &mut Mail, config: &Config, way: &Way) {
         let letter = compose::letter(mail, config);
         let channel = mail.channel;
@@ -197,7 +201,8 @@ impl Delivery {
                 }
             }
         }
-        // Where others get theirs, it is a recipient that takes nothing, and not the channel.
+        // If other recipients receive theirs, the fault is with a recipient and not with the
+        // channel.
         if let Some((tries, reason)) = in_the_way.filter(|_| mail.delivered == 0) {
             self.trouble(channel, mail.tries.saturating_add(1) >= tries, &reason);
         }
@@ -214,7 +219,7 @@ impl Delivery {
         let (id, kept) = (mail.id, mail.clone());
         let oldest = self.clock.now().checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
         let saved = self.store.write(move |writer| {
-            // Lines that joined it in the meantime are none: whoever adds them is the one who sends.
+            // No lines can have joined it in the meantime: lines are added by the sender itself.
             writer.put(&kept)?;
             for old in writer.keys::<Mail>(&Query::group("ended", ()).to(oldest).limit(10))?.keys {
                 writer.delete::<Mail>(&old)?;
@@ -227,9 +232,9 @@ impl Delivery {
         }
     }
 
-    /// A channel takes messages.
+    /// Marks a channel as working.
     fn well(&mut self, channel: Channel) {
-        // What waits since another process, or since before a probe, is to go out too.
+        // Mails of another process, or from before a check of the channel, must go out too.
         self.back.insert(channel);
         if self.in_trouble.remove(&channel) {
             tracing::info!(severity = "NOTICE", action = MAIL, "{} takes messages again", channel.name());
@@ -237,7 +242,8 @@ impl Delivery {
         self.troubles.resolve(&key_of(channel), Noticed { action: MAIL, batch: None, at: self.clock.now() });
     }
 
-    /// The channel of a message is not set any more: that is no trouble, and after a day nobody waits for it.
+    /// Returns true if a message's channel is no longer configured and the message is a day old. A
+    /// missing channel is not a trouble, so an open one is resolved.
     fn is_left_behind(&self, mail: &Mail, config: &Config) -> bool {
         if Channel::all(config).iter().any(|(channel, _)| *channel == mail.channel) {
             return false;
@@ -247,7 +253,8 @@ impl Delivery {
         at.duration_since(mail.created_at) >= LEFT_BEHIND_AFTER
     }
 
-    /// Says that a channel takes nothing: once, until it does again; reports it as a trouble of its own where it `lasts`.
+    /// Logs once, until the channel recovers, that it accepts no messages; reports it as a trouble
+    /// of its own if it `lasts`.
     fn trouble(&mut self, channel: Channel, lasts: bool, reason: &str) {
         let (name, setting) = (channel.name(), channel.setting());
         if lasts {
@@ -266,12 +273,12 @@ impl Delivery {
     }
 }
 
-/// The trouble of a channel that takes no message.
+/// Returns the key of the trouble of a channel that accepts no message.
 pub(super) fn key_of(channel: Channel) -> String {
     if channel == Channel::Mail { trouble::MAIL.to_owned() } else { format!("alert:{}", channel.name()) }
 }
 
-/// Says that the store did not let us do `what`.
+/// Logs that the store did not allow `what`.
 pub(super) fn report(what: &str, error: Option<&StoreError>) {
     match error {
         None | Some(StoreError::Closed) => {}

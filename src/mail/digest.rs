@@ -1,4 +1,4 @@
-//! The digest: what was done on a day, in numbers.
+//! The digest: the work of one day, in numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::money::Amount;
 
-/// What was done on a day.
+/// Summary of the work of one day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// The day, in the configured zone.
     pub day: Date,
-    /// The batches by their command.
+    /// The batches, by their command.
     #[serde(default)]
     pub batches: BTreeMap<String, Runs>,
-    /// Operations that changed on that day, by their status since.
+    /// Operations that changed on that day, by their present status.
     #[serde(default)]
     pub operations: Vec<OfStatus>,
-    /// How many vendors need attention.
+    /// Number of vendors that need attention.
     #[serde(default)]
     pub vendors: u64,
-    /// Some of them.
+    /// Some of these vendors, by their Mirakl id.
     #[serde(default)]
     pub shops: Vec<u64>,
     /// Log lines of that day by level, the most severe first.
     #[serde(default)]
     pub levels: Vec<OfLevel>,
-    /// Notifications that were given up as unmatched on that day.
+    /// Number of notifications that were given up as unmatched on that day.
     #[serde(default)]
     pub unmatched: u64,
-    /// Notifications that are not dealt with yet.
+    /// Number of notifications that are still open.
     #[serde(default)]
     pub waiting: u64,
 }
@@ -38,12 +38,12 @@ pub struct Digest {
 /// Runs of one batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
-    /// How many.
+    /// Number of runs.
     pub runs: u64,
-    /// How many of them ended early.
+    /// Number of runs that ended early.
     #[serde(default)]
     pub ended_early: u64,
-    /// How many items failed in all of them.
+    /// Number of items that failed in all of the runs.
     #[serde(default)]
     pub failed: u64,
 }
@@ -51,11 +51,11 @@ pub struct Runs {
 /// Operations of one status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfStatus {
-    /// The status by its name.
+    /// Name of the status.
     pub status: String,
-    /// How many.
+    /// Number of operations.
     pub count: u64,
-    /// Their amounts, one sum a currency.
+    /// Sums of their amounts, one per currency.
     #[serde(default)]
     pub sums: Vec<Amount>,
 }
@@ -63,10 +63,10 @@ pub struct OfStatus {
 /// Log lines of one level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfLevel {
-    /// 100 DEBUG to 600 EMERGENCY.
+    /// Level from 100 (DEBUG) to 600 (EMERGENCY).
     pub level: u16,
-    /// How many, at least.
+    /// Number of lines; a lower bound if `exact` is false.
     pub count: u64,
-    /// False where there are more.
+    /// False if there are more lines than counted.
     pub exact: bool,
 }

@@ -1,17 +1,18 @@
-//! Calls for help by e-mail and on the channels of `alert.*`: troubles, log lines and the daily digest.
+//! Alerts by e-mail and on the channels of `alert.*`: troubles, log lines and the daily digest.
 //!
-//! A trouble ([`crate::trouble`]) is told at once, and once more when it is over.
+//! A trouble ([`crate::trouble`]) is reported at once, and once more when it is over.
 //!
-//! Lines at or above `email.logger.alert.level` are gathered and mailed together: the first one of a
-//! quiet time goes out after half a minute with what has come by then. After that a line that no alert
-//! has told goes out within ninety seconds, and lines like those told wait five minutes: its sentences with counts, the
-//! most severe first. Mails wait in an outbox in the store, so a restart loses none; while the mail
-//! server is away, new lines join the alert that waits, so that its return is no storm. Lines that
-//! were logged and not mailed when the process was killed are found in the store at the next start.
+//! Lines at or above `email.logger.alert.level` are gathered and mailed together, as messages with
+//! counts, the most severe first. After a quiet time the first line goes out after half a minute,
+//! together with all that have come by then. After that a line that no alert has reported goes out
+//! within ninety seconds, and lines like those already reported wait five minutes. Mails wait in an
+//! outbox in the store, so a restart loses none; while the mail server is away, new lines join the
+//! waiting alert, so that its return causes no storm. Lines that were logged but not mailed when
+//! the process was killed are found in the store at the next start.
 //!
 //! A line about the mail itself ([`crate::logs::MAIL`]) is never mailed.
 //!
-//! A mail names shops and vouchers, and what the log says: nothing personal, see [`crate::logs`].
+//! A mail names shops and vouchers and repeats log messages: no personal data, see [`crate::logs`].
 
 mod channel;
 mod compose;
@@ -43,59 +44,59 @@ use crate::platform::gate::Gate;
 use crate::store::{Query, Store, StoreError, View};
 use crate::trouble::{self, Aside, Trouble, Troubles};
 
-/// How long lines are gathered after the first one of a quiet time.
+/// Time for which lines are gathered after the first one of a quiet time.
 pub const FIRST_ALERT_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// How long there is from one alert to the next, at least.
+/// Minimum interval between two alerts.
 pub const BETWEEN_ALERTS: SignedDuration = SignedDuration::from_mins(5);
-/// How long there is to the next alert where it tells something that no alert has told.
+/// Interval until the next alert if it contains something that no alert has reported.
 const BETWEEN_NEWS: SignedDuration = SignedDuration::from_secs(60);
-/// How long the store may take to queue what is told of a trouble.
+/// Time limit for the store to queue the messages about a trouble.
 const QUEUED_WITHIN: Duration = Duration::from_secs(10);
-/// How many messages that the store does not take are tried again.
+/// Maximum number of messages kept in memory for a retry if the store does not accept them.
 const MAX_UNKEPT: usize = 50;
-/// How many sentences are remembered as told.
+/// Maximum number of messages remembered as reported.
 const MAX_TOLD: usize = 500;
-/// How often the outbox is looked at: others put digests into it.
+/// Interval between two looks at the outbox, to which others add digests.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// How many lines of before a restart are looked through for an alert.
+/// Maximum number of lines per level from before a restart that are searched for an alert.
 const MOST_LINES_OF_BEFORE: usize = 20_000;
-/// How long an orderly stop waits for a mail that is being sent.
+/// Time limit of an orderly stop for a mail that is being sent.
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The document about the last alert.
+/// Name of the document about the last alert.
 const ALERTS: &str = "mail/alerts";
-/// How far the log has been mailed.
+/// Position up to which the log has been mailed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Mark {
-    /// The time of the last line that is in an alert.
+    /// Time of the last line that is in an alert (UTC).
     mailed_until: Option<Timestamp>,
-    /// When the last alert was made.
+    /// Time of the last alert (UTC).
     made_at: Option<Timestamp>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
-/// Makes mails and sends them.
+/// Composer and sender of mails.
 pub struct Mailer {
     store: Store,
     clock: Clock,
     settings: Settings,
     logs: Option<Logs>,
     mark: Mark,
-    /// When the lines that are gathered go into an alert.
+    /// Time at which the gathered lines go into an alert.
     alert_at: Option<Timestamp>,
-    /// Sentences that alerts of this process have told.
+    /// Kinds of messages that alerts of this process have reported.
     told: BTreeSet<String>,
     delivery: Delivery,
     troubles: Troubles,
-    /// Messages that the store did not take and nobody has got.
+    /// Messages that neither the store accepted nor any recipient received.
     unkept: Vec<Mail>,
-    /// Nothing is sent while it is closed.
+    /// Gate that stops sending while it is closed.
     gate: Gate,
 }
 
 impl Mailer {
-    /// Mails by `settings`, from the outbox in `store`; alerts are those of `logs` and `troubles`.
+    /// Creates a mailer with the outbox in `store`; alerts come from `logs` and `troubles`.
     pub fn new(store: Store, clock: Clock, settings: Settings, logs: Option<Logs>, troubles: Troubles) -> Self {
         let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), troubles.clone(), SENT_WITHIN);
         Self {
@@ -113,22 +114,22 @@ impl Mailer {
         }
     }
 
-    /// The same, but nothing is sent while `gate` is closed.
+    /// Makes the mailer send nothing while `gate` is closed.
     #[must_use]
     pub fn behind(mut self, gate: Gate) -> Self {
         self.gate = gate;
         self
     }
 
-    /// The same, but no single mail takes longer than `patience`.
+    /// Limits the time for a single mail to `patience`.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.delivery.patience = patience;
         self
     }
 
-    /// Mails until `stop` is cancelled. What is gathered then goes into the outbox, and is sent by the
-    /// next one.
+    /// Sends mails until `stop` is cancelled. Lines gathered by then go into the outbox and are
+    /// sent by the next process.
     pub async fn run(mut self, stop: CancellationToken) {
         self.begin().await;
         while !stop.is_cancelled() {
@@ -141,7 +142,7 @@ impl Mailer {
                 self.make_alert(false).await;
                 self.delivery.send_due().await
             };
-            // A mail in the middle of being sent may finish, so that it is not sent twice.
+            // A mail that is being sent may finish, so that it is not sent twice.
             let stopped = async {
                 stop.cancelled().await;
                 tokio::time::sleep(STOPPED_WITHIN).await;
@@ -156,8 +157,8 @@ impl Mailer {
         self.make_alert(true).await;
     }
 
-    /// Puts what is gathered into the outbox and sends what is due there, once: for a command, behind
-    /// which nobody stays.
+    /// Puts the gathered lines into the outbox and sends what is due, once: for a command, which
+    /// does not keep running.
     pub async fn once(mut self) {
         self.begin().await;
         self.tell_troubles().await;
@@ -165,17 +166,18 @@ impl Mailer {
         self.delivery.send_due().await;
     }
 
-    /// Puts what is still to be told into the outbox, for the next process: batches report until the very end.
+    /// Puts the pending reports into the outbox for the next process: batches report until the very
+    /// end.
     pub async fn keep(mut self) {
         self.tell_troubles().await;
     }
 
-    /// Waits until there is something to do again.
+    /// Waits until there is work again.
     async fn wait(&mut self, next_try: Option<Timestamp>, stop: &CancellationToken) {
         loop {
             let now = self.clock.now();
             let alerts = self.logs.as_ref().map(Logs::alerts);
-            // An alert that is made soon takes along what comes.
+            // An alert that is made soon includes what comes until then.
             let soon_enough = now.checked_add(BETWEEN_NEWS).unwrap_or(now);
             let waits = self.alert_at.is_none_or(|at| at > soon_enough);
             let is_news = waits && alerts.is_some_and(|alerts| alerts.holds_news(&self.told));
@@ -183,7 +185,7 @@ impl Mailer {
                 let between = if is_news { BETWEEN_NEWS } else { BETWEEN_ALERTS };
                 let quiet = self.mark.made_at.and_then(|at| at.checked_add(between).ok());
                 let soon = now.checked_add(FIRST_ALERT_AFTER).unwrap_or(now);
-                // A clock that was turned back must not keep an alert back for long.
+                // A clock that was set back must not delay an alert for long.
                 let latest = now.checked_add(between).unwrap_or(now);
                 let due = quiet.map_or(soon, |quiet| quiet.max(soon)).min(latest);
                 self.alert_at = Some(self.alert_at.map_or(due, |known| known.min(due)));
@@ -205,7 +207,8 @@ impl Mailer {
         }
     }
 
-    /// Reads how far the log was mailed, and takes up what a killed process left unmailed.
+    /// Reads up to where the log was mailed, and gathers the lines that a killed process left
+    /// unmailed.
     async fn begin(&mut self) {
         let Some(logs) = self.logs.clone() else { return };
         let begun_at = logs.begun_at();
@@ -227,7 +230,7 @@ impl Mailer {
                 let lines = Query::group("level", u64::from(level.number())).from(since).to(begun_at);
                 for key in reader.keys::<LogLine>(&lines.limit(MOST_LINES_OF_BEFORE))?.keys {
                     let line = reader.get::<LogLine>(&key).ok().flatten();
-                    // A trouble is kept by itself, and noticed again where it was not.
+                    // A trouble has its own record, and is noticed again if it has none.
                     let of_lines = |line: &LogLine| line.action != MAIL && !line.fields.contains_key(trouble::FIELD);
                     if let Some(line) = line.filter(|line| line.at > since && of_lines(line)) {
                         summary.add(&line);
@@ -243,7 +246,7 @@ impl Mailer {
         }
     }
 
-    /// Makes an alert of what was gathered, once its time has come or `now` is asked for.
+    /// Makes an alert of the gathered lines, once it is due or if `now` is set.
     async fn make_alert(&mut self, now: bool) {
         let Some(logs) = self.logs.clone() else { return };
         let at = self.clock.now();
@@ -272,18 +275,19 @@ impl Mailer {
         });
         match queued.await {
             Ok(()) => self.mark = mark,
-            // The next one finds the lines in the store.
+            // The next process finds the lines in the store.
             Err(StoreError::Closed) => {}
             Err(error) => {
                 report("keep an alert", Some(&error));
                 self.mark.made_at = Some(at);
-                // Most likely that is what the alert is about.
+                // Most likely the alert is about this failure.
                 self.send_unkept(mails).await;
             }
         }
     }
 
-    /// Sends what the store does not take, on all channels at once; what does not arrive is tried again.
+    /// Sends messages that the store did not accept, on all channels at once; those that do not
+    /// arrive are retried later.
     async fn send_unkept(&mut self, mails: Vec<Mail>) {
         let config = self.settings.get();
         let sent = mails.iter().map(|mail| delivery::send_once(mail, &config));
@@ -300,7 +304,7 @@ impl Mailer {
         }
     }
 
-    /// Tells on every channel of troubles that have begun or are over, and keeps what is open.
+    /// Reports troubles that have begun or are over on every channel, and saves the open ones.
     async fn tell_troubles(&mut self) {
         let (now, config) = (self.clock.now(), self.settings.get());
         let unkept = std::mem::take(&mut self.unkept);
@@ -313,7 +317,7 @@ impl Mailer {
         for trouble in &told {
             let level = LogLevel::of_number(trouble.level);
             let channels = Channel::all(&config).into_iter().filter(|(channel, _)| {
-                // That a channel takes nothing is told on the others, and on itself once it does.
+                // A failing channel is reported on the others, and on itself once it works again.
                 trouble.resolved_at.is_some() || trouble.key != key_of(*channel)
             });
             let channels = channels.filter(|_| config.alert_level().is_some_and(|least| level >= least));
@@ -327,7 +331,7 @@ impl Mailer {
             }
             open.map_or(Ok(()), |open| trouble::save(writer, &open))
         });
-        // A disk that hangs is not waited for: it may be what is to be told.
+        // A hanging disk must not block: it may be the very trouble to report.
         let queued = tokio::time::timeout(QUEUED_WITHIN, queued).await;
         match queued {
             Ok(Ok(())) => return self.troubles.aside().iter().for_each(Aside::clear),
@@ -336,14 +340,15 @@ impl Mailer {
             Err(_) => overtaken.store(true, Ordering::Release),
         }
         self.troubles.not_saved();
-        // The process before this one could not store it either, and has told it.
+        // The previous process could not store it either, and has reported it.
         let known = self.troubles.aside().as_ref().and_then(Aside::read).map(|known| known.key);
         mails.retain(|mail| mail.trouble.as_ref().is_none_or(|trouble| Some(&trouble.key) != known.as_ref()));
         self.send_unkept(mails).await;
     }
 }
 
-/// Tells on every channel of `config` that the store cannot be opened, unless it is noted in `aside` that people know.
+/// Reports on every channel of `config` that the store cannot be opened, unless `aside` notes that
+/// this has been reported.
 pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Aside) {
     if aside.read().is_some() || config.alert_level().is_none_or(|least| LogLevel::of_number(trouble.level) < least) {
         return;
@@ -358,7 +363,7 @@ pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Asid
     }
 }
 
-/// Whether mail would go through, without sending any.
+/// Checks that the mail server accepts mail, without sending any.
 pub async fn try_out(config: &MailConfig) -> Result<(), PostError> {
     Post::new(config, Duration::from_secs(20)).await?.try_out().await
 }

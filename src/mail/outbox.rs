@@ -1,4 +1,4 @@
-//! Mails that are to be sent: kept in the store until they were taken, refused or given up.
+//! Mails to be sent: kept in the store until they are accepted, refused or given up.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,42 +10,43 @@ use crate::logs::AlertBatch;
 use crate::store::{Entry, Index, Query, Record, StoreError, View, Writer};
 use crate::trouble::Trouble;
 
-/// What a mail is about.
+/// The subject of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MailKind {
-    /// Log lines that a person is to be told about.
+    /// Log lines for an alert.
     Alert,
-    /// What was done on a day.
+    /// The work of one day.
     Digest,
     /// A trouble that has begun, lasts or is over.
     Trouble,
-    /// Log lines for a channel other than mail: a kind of its own, so that an earlier release mails it to nobody.
+    /// Log lines for a channel other than mail: a separate kind, so that an earlier release does
+    /// not mail it.
     Lines,
-    /// A kind of a release that we do not know: kept, not sent.
+    /// A kind of a release that this one does not know: kept, not sent.
     #[serde(other)]
     Unknown,
 }
 
-/// How far a mail has come.
+/// Delivery state of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MailState {
-    /// To be sent, to some or all.
+    /// Waiting for delivery to some or all recipients.
     Queued,
-    /// Taken by the mail server, for one recipient at least.
+    /// Accepted by the mail server for at least one recipient.
     Sent,
     /// Refused for every recipient.
     Refused,
-    /// Never taken, and too old by now.
+    /// Never accepted, and too old now.
     GivenUp,
-    /// A state of a release that we do not know: kept as it is.
+    /// A state of a release that this one does not know: kept unchanged.
     #[serde(other)]
     Unknown,
 }
 
 impl MailState {
-    /// The name in filters, in JSON and in metrics.
+    /// Returns the name in filters, in JSON and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -57,80 +58,81 @@ impl MailState {
     }
 }
 
-/// A mail. Its words are chosen when it is sent, in the language and with the settings of then.
+/// A mail. Its text is composed when it is sent, in the language and with the settings of that
+/// time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mail {
     /// Our own number, from 1.
     pub id: u64,
-    /// What it is about.
+    /// Subject of the mail.
     pub kind: MailKind,
-    /// How far it has come.
+    /// Delivery state.
     pub state: MailState,
-    /// When it was made (UTC).
+    /// Time of creation (UTC).
     pub created_at: Timestamp,
-    /// The way on which it is sent.
+    /// Channel on which it is sent.
     #[serde(default)]
     pub channel: Channel,
-    /// Recipients that have not got it yet.
+    /// Recipients that have not received it yet.
     #[serde(default)]
     pub to: Vec<String>,
     /// Recipients that the mail server refused for good.
     #[serde(default)]
     pub refused: Vec<String>,
-    /// How many recipients have got it.
+    /// Number of recipients that have received it.
     #[serde(default)]
     pub delivered: u64,
-    /// Stands in its Message-ID, so that a mail that was sent twice is seen to be one.
+    /// Part of its Message-ID, so that a mail that was sent twice is recognised as one.
     #[serde(default)]
     pub token: String,
-    /// The lines, of an alert.
+    /// The lines of an alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<AlertBatch>,
-    /// The facts, of a digest.
+    /// The facts of a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The trouble, as it stood when this was made.
+    /// The trouble, in its state when the mail was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
-    /// How often it was tried.
+    /// Number of tries.
     #[serde(default)]
     pub tries: u32,
-    /// Not before then is it tried again (UTC).
+    /// Earliest time of the next try (UTC).
     #[serde(default)]
     pub try_at: Option<Timestamp>,
-    /// When it came to an end (UTC).
+    /// Time at which it reached a final state (UTC).
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
-    /// What the mail server said last, or what stood in the way to it.
+    /// Last reply of the mail server, or the reason why it could not be reached.
     #[serde(default)]
     pub message: String,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// The first wait between two tries; it doubles.
+/// First delay between two tries; it doubles each time.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
-/// How long it is tried, as mail servers do.
+/// Time after which a mail is given up, as is usual for mail servers.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 
-/// For how long new lines join an alert that waits.
+/// Maximum age of a waiting alert that new lines join.
 const JOINED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl Mail {
-    /// Log lines to be told on `channel`, not stored yet.
+    /// Creates a mail with log lines for `channel`, not stored yet.
     pub fn alert(summary: AlertBatch, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
         let kind = if channel == Channel::Mail { MailKind::Alert } else { MailKind::Lines };
         Self { summary: Some(summary), channel, ..Self::new(kind, to, now) }
     }
 
-    /// A trouble to be told on `channel`, not stored yet.
+    /// Creates a mail about a trouble for `channel`, not stored yet.
     pub fn of_trouble(trouble: Trouble, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
         Self { trouble: Some(trouble), channel, ..Self::new(MailKind::Trouble, to, now) }
     }
 
-    /// A digest, not stored yet.
+    /// Creates a mail with a digest, not stored yet.
     pub fn of_digest(digest: Digest, to: Vec<String>, now: Timestamp) -> Self {
         Self { digest: Some(digest), ..Self::new(MailKind::Digest, to, now) }
     }
@@ -157,18 +159,18 @@ impl Mail {
         }
     }
 
-    /// True where it is to be sent now.
+    /// Returns true if it is to be sent now.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.state == MailState::Queued && self.try_at.is_none_or(|at| at <= now)
     }
 
-    /// The same, given up at `now`: it waits for a channel that is gone.
+    /// Returns the mail given up at `now`, because its channel is no longer configured.
     pub(super) fn given_up(mut self, now: Timestamp) -> Self {
         (self.state, self.ended_at, self.try_at) = (MailState::GivenUp, Some(now), None);
         self
     }
 
-    /// Writes down that it was tried: what is left of `to` is tried again later, or given up.
+    /// Records a try: the recipients left in `to` are tried again later, or the mail is given up.
     pub(super) fn tried(&mut self, now: Timestamp) {
         self.tries = self.tries.saturating_add(1);
         self.try_at = None;
@@ -199,7 +201,7 @@ impl Record for Mail {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            // What is to be sent, in the order in which it was made.
+            // Mails to be sent, in the order in which they were made.
             Index::new(
                 "open",
                 1,
@@ -208,15 +210,15 @@ impl Record for Mail {
                 },
             )
             .counted(),
-            // What can go once it is old.
+            // Mails that can be deleted once they are old.
             Index::new("ended", 1, |mail: &Self| mail.ended_at.map(|at| Entry::new((), at)).into_iter().collect()),
         ]
     }
 }
 
-/// Stores a new mail. Lines that wait to be mailed already are not mailed twice: an alert that was
-/// not taken yet gets the new lines as well. Nor is a trouble told that is over before anybody was: its end tells of
-/// it too.
+/// Stores a new mail. An alert that has not been delivered yet absorbs the new lines, so that there
+/// is only one. A message about a trouble replaces an undelivered one about the same trouble: the
+/// report of its end covers its beginning.
 pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
     if let Some(trouble) = &new.trouble {
         for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
@@ -230,13 +232,13 @@ pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
     if let (MailKind::Alert | MailKind::Lines, Some(summary)) = (new.kind, &new.summary) {
         for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
             let Some(mut waiting) = writer.get::<Mail>(&id)? else { continue };
-            // One that somebody has got already is not to be changed for the others, and an old one may be
-            // given up soon.
+            // One that some recipients already have must not change for the others, and an old one
+            // may be given up soon.
             let fresh = new.created_at.duration_since(waiting.created_at) < JOINED_WITHIN;
             let same = (waiting.kind, waiting.channel) == (new.kind, new.channel);
             if same && waiting.delivered == 0 && fresh {
                 waiting.summary.get_or_insert_default().absorb(summary.clone());
-                // What is new is not to wait as long as what has been tried often.
+                // New lines must not wait as long as a mail that was tried often.
                 waiting.try_at = Some(new.created_at);
                 return writer.put(&waiting);
             }

@@ -1,4 +1,4 @@
-//! The way to the mail server.
+//! Client for the mail server.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,51 +17,51 @@ use thiserror::Error;
 use crate::config::{MailConfig, MailSecurity};
 use crate::platform::os;
 
-/// How long a connection may take to come about.
+/// Time limit to establish a connection.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
-/// How long the server may take to say goodbye.
+/// Time limit for the server's reply to QUIT.
 const LEFT_WITHIN: Duration = Duration::from_secs(1);
-/// How long a mail may take from the connection to the server's word.
+/// Time limit for a mail from the connection to the server's final reply.
 pub const SENT_WITHIN: Duration = Duration::from_mins(1);
 
-/// Answer with which a server asks for more while somebody signs in, and the most of them.
+/// Reply code with which a server requests more data during sign-in.
 const CHALLENGE: u16 = 334;
 const MAX_CHALLENGES: u8 = 10;
 
-/// What the server answers where it is our credentials, not the mail, that it does not take.
+/// Reply codes with which the server refuses our credentials rather than the mail.
 const ABOUT_CREDENTIALS: [u16; 4] = [530, 534, 535, 538];
 
-/// Why a mail was not taken, by what is to be done about it.
+/// Error of a mail that was not accepted, classified by what must be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PostError {
-    /// The server will never take this mail for this recipient. Drop it, and tell a person.
+    /// A permanent refusal of this mail for this recipient. Drop it, and inform a person.
     #[error("{0}")]
     Refused(String),
-    /// Not now. Try again later.
+    /// A temporary refusal. Try again later.
     #[error("{0}")]
     Later(String),
-    /// The server cannot be reached, or not in the way that the settings ask for: no mail would be
-    /// taken now. Try again later.
+    /// A server that cannot be reached, or not in the way that the settings require: no mail would
+    /// be accepted now. Try again later.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// A mail with its words.
+/// A mail with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// The subject.
     pub subject: String,
-    /// The words as plain text.
+    /// The body as plain text.
     pub text: String,
-    /// The same as HTML.
+    /// The body as HTML.
     pub html: String,
-    /// Tells this mail from all others.
+    /// Unique token of this mail.
     pub token: String,
-    /// When it was made (UTC).
+    /// Time of creation (UTC).
     pub at: Timestamp,
 }
 
-/// A mail server and how to speak to it.
+/// A mail server and the parameters of its connection.
 pub struct Post {
     host: String,
     port: u16,
@@ -75,7 +75,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// The server of the settings. No single mail takes longer than `patience`.
+    /// Creates a client for the configured server. No single mail takes longer than `patience`.
     pub async fn new(config: &MailConfig, patience: Duration) -> Result<Self, PostError> {
         let from = address(&config.from)?;
         let credentials = config.username.as_ref().map(|user| {
@@ -95,7 +95,7 @@ impl Post {
         })
     }
 
-    /// Sends one mail to one recipient. It was taken when this returns `Ok`.
+    /// Sends one mail to one recipient. It was accepted if this returns `Ok`.
     pub async fn send(&self, letter: &Letter, to: &str) -> Result<(), PostError> {
         let to = address(to)?;
         let message = Message::builder()
@@ -108,7 +108,8 @@ impl Post {
             .map_err(|error| PostError::Refused(format!("no mail can be made of it: {error}")))?;
         let handed_over = async {
             let mut connection = self.connect().await?;
-            // Step by step: the library asks a server that refuses to quit, and some never answer that.
+            // Step by step: after a refusal the library sends QUIT, and some servers never answer
+            // that.
             let taken = hand_over(&mut connection, &self.from, to, &message.formatted()).await;
             leave(&mut connection).await;
             taken.map_err(|error| self.judge(&error))
@@ -116,7 +117,7 @@ impl Post {
         tokio::time::timeout(self.patience, handed_over).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Connects, signs in and asks for nothing: whether mail would go through.
+    /// Connects and signs in without sending anything, to check that mail would go through.
     pub async fn try_out(&self) -> Result<(), PostError> {
         let tried = async {
             let mut connection = self.connect().await?;
@@ -127,7 +128,8 @@ impl Post {
         tokio::time::timeout(self.patience, tried).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Connects in the way that the settings ask for, or not at all. Whatever is refused here is no word about a mail.
+    /// Connects in the way that the settings require, or not at all. A refusal here does not
+    /// concern a mail.
     async fn connect(&self) -> Result<AsyncSmtpConnection, PostError> {
         self.signed_in().await.map_err(|error| {
             self.refused_credentials(&error).unwrap_or_else(|| PostError::Unreachable(self.reason(&error)))
@@ -140,7 +142,7 @@ impl Post {
         let server = (self.host.as_str(), self.port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, wrapped, None).await?;
         if self.security == MailSecurity::StartTls {
-            // Required, not opportunistic: where it is not offered, nothing is sent.
+            // Required, not opportunistic: if it is not offered, nothing is sent.
             connection.starttls(self.tls.clone(), &self.hello).await?;
         }
         if let Some(credentials) = &self.credentials {
@@ -177,10 +179,10 @@ impl Post {
     }
 }
 
-/// Signs in with the first mechanism that both sides know. Step by step, as a mail is handed over.
+/// Signs in with the first mechanism that both sides know. Step by step, as for a mail.
 async fn sign_in(connection: &mut AsyncSmtpConnection, credentials: &Credentials) -> Result<(), smtp::Error> {
     let Some(mechanism) = connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS) else {
-        // The library has the words for it.
+        // The library builds the error message.
         return connection.auth(DEFAULT_MECHANISMS, credentials).await.map(|_| ());
     };
     let mut answer = connection.command(commands::Auth::new(mechanism, credentials.clone(), None)?).await?;
@@ -191,18 +193,18 @@ async fn sign_in(connection: &mut AsyncSmtpConnection, credentials: &Credentials
         let response = commands::Auth::new_from_response(mechanism, credentials.clone(), &answer)?;
         answer = connection.command(response).await?;
     }
-    // It would take what follows for another answer.
+    // The server would take what follows for another answer.
     connection.command(commands::Quit).await.map(|_| ())
 }
 
-/// One mail from its sender to the server's word.
+/// Hands over one mail, from its sender to the server's final reply.
 async fn hand_over(
     connection: &mut AsyncSmtpConnection,
     from: &Address,
     to: Address,
     message: &[u8],
 ) -> Result<(), smtp::Error> {
-    // A server that does not know these names refuses them in its own words.
+    // A server that does not support such addresses refuses them with its own error.
     let unicode = !from.user().is_ascii() || !to.user().is_ascii();
     let parameters = if unicode { vec![MailParameter::SmtpUtfEight] } else { Vec::new() };
     connection.command(commands::Mail::new(Some(from.clone()), parameters)).await?;
@@ -212,18 +214,19 @@ async fn hand_over(
     Ok(())
 }
 
-/// Takes leave, whatever the server says to that.
+/// Closes the connection and ignores the server's reply.
 async fn leave(connection: &mut AsyncSmtpConnection) {
     let _ = tokio::time::timeout(LEFT_WITHIN, connection.quit()).await;
 }
 
-/// The name by which this machine greets: as it is set, else its own full name, else the domain that mail comes from.
+/// Returns the name of this machine in the greeting: the configured one, else its own full name,
+/// else the domain of the sender.
 fn hello(config: &MailConfig, from: &Address) -> ClientId {
     let own = || Some(os::host_name()).filter(|name| name.contains('.') && !name.starts_with("localhost."));
     ClientId::Domain(config.ehlo.clone().or_else(own).unwrap_or_else(|| from.domain().to_owned()))
 }
 
-/// An address as mail servers take it: a domain in letters of its own is written in ASCII.
+/// Parses an address for mail servers: an internationalised domain is written in ASCII.
 fn address(text: &str) -> Result<Address, PostError> {
     let ascii = text.rsplit_once('@').and_then(|(local, domain)| {
         let url = Url::parse(&format!("http://{domain}/")).ok()?;

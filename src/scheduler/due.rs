@@ -1,4 +1,4 @@
-//! Which due moment of a batch has come, whatever the clock has done meanwhile. Pure.
+//! The due moments of a batch that have come, even if the clock was changed meanwhile. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -7,56 +7,56 @@ use sha2::{Digest, Sha256};
 
 use super::timetable::Timetable;
 
-/// Due moments kept as run: a clock that is set back by a day comes to all of an hourly batch's
-/// again.
+/// Number of due moments remembered as run: enough for an hourly batch after the clock is set back
+/// by a day.
 const KEPT: usize = 100;
 
-/// What is remembered of a batch's schedule.
+/// Persisted state of a batch's schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// The cron expression; empty where the batch is switched off.
+    /// The cron expression; empty if the batch is switched off.
     pub expression: String,
-    /// The time zone that it is read in.
+    /// The time zone of the expression.
     pub time_zone: String,
-    /// Up to when what was due has been dealt with (UTC). Taken back with a clock that is set back.
+    /// Time until which due moments have been handled (UTC). Moved back when the clock is set back.
     pub seen: Timestamp,
-    /// Due moments that were dealt with (UTC), the latest dealings last. A moment of several that
-    /// were missed stands for all of them.
+    /// Due moments that were handled (UTC), the most recently handled last. Of several missed
+    /// moments one stands for all.
     pub done: Vec<Timestamp>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// A batch's schedule as it is configured now.
+/// A batch's currently configured schedule.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// The cron expression as it was written; empty where the batch is switched off.
+    /// The cron expression as it was written; empty if the batch is switched off.
     pub expression: String,
     /// The time zone's name.
     pub time_zone: String,
-    /// Its due moments; none where it is switched off.
+    /// Its due moments; `None` if it is switched off.
     pub timetable: Option<Timetable>,
-    /// How long after its due moment the batch begins, see [`jitter`].
+    /// Delay of the batch after its due moment, see [`jitter`].
     pub jitter: SignedDuration,
 }
 
-/// What is to be done about a batch now.
+/// The decision on a batch at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What to remember from now on.
+    /// State to persist from now on.
     pub remembered: Remembered,
-    /// The due moment that has come; of several, the last: they are caught up together.
+    /// The due moment that has come; the last of several, since they are caught up together.
     pub due: Option<Timestamp>,
-    /// When the next one begins, with its jitter.
+    /// Start of the next run, with its jitter.
     pub next: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// Decides by what is remembered and the time. A batch that is new here, or whose expression has
-    /// changed, begins with what comes: nothing is caught up for it.
+    /// Decides from the remembered state and the current time. Nothing is caught up for a batch
+    /// that is new or whose expression has changed: it begins with the next due moment.
     pub fn decide(&self, remembered: Option<&Remembered>, now: Timestamp) -> Decision {
-        // The moments come later by the jitter: that is the same as a clock that is slow by it.
+        // The jitter delays all moments, which is equivalent to a clock that is slow by the jitter.
         let now = now.checked_sub(self.jitter).unwrap_or(now);
         let known = remembered.filter(|known| known.expression == self.expression && known.time_zone == self.time_zone);
         let mut remembered = known.cloned().unwrap_or_else(|| Remembered {
@@ -66,8 +66,8 @@ impl Schedule {
             done: Vec::new(),
             unknown: remembered.map(|known| known.unknown.clone()).unwrap_or_default(),
         });
-        // A clock that was ahead stops nothing, however far it was: only the moments themselves that
-        // were dealt with are left out when they come again.
+        // A clock that was ahead blocks nothing, by however much: only the moments that were
+        // handled are skipped when they come again.
         remembered.seen = remembered.seen.min(now);
         let Some(timetable) = &self.timetable else { return Decision { remembered, due: None, next: None } };
         let due = last_open(timetable, &remembered, now);
@@ -82,7 +82,7 @@ impl Schedule {
     }
 }
 
-/// The last due moment up to `now` that has not been dealt with.
+/// Returns the last due moment up to `now` that has not been handled.
 fn last_open(timetable: &Timetable, remembered: &Remembered, now: Timestamp) -> Option<Timestamp> {
     let mut moment = timetable.last_until(now).filter(|moment| *moment > remembered.seen)?;
     while remembered.done.contains(&moment) {
@@ -92,7 +92,7 @@ fn last_open(timetable: &Timetable, remembered: &Remembered, now: Timestamp) -> 
     Some(moment)
 }
 
-/// The first due moment after `now` that has not been dealt with.
+/// Returns the first due moment after `now` that has not been handled.
 fn next_open(timetable: &Timetable, remembered: &Remembered, now: Timestamp) -> Option<Timestamp> {
     let mut moment = timetable.next_after(now)?;
     while remembered.done.contains(&moment) {
@@ -101,9 +101,9 @@ fn next_open(timetable: &Timetable, remembered: &Remembered, now: Timestamp) -> 
     Some(moment)
 }
 
-/// How long after its due moment a batch begins: under a minute, always the same for one batch of
-/// one installation (told by when its store was created), so that not every installation calls
-/// Mirakl in the same second.
+/// Returns the delay of a batch after its due moment: under a minute, and constant for one batch of
+/// one installation (identified by the creation time of its store), so that not every installation
+/// calls Mirakl in the same second.
 pub fn jitter(created_at: Timestamp, command: &str) -> SignedDuration {
     let digest = Sha256::new().chain_update(created_at.as_nanosecond().to_be_bytes()).chain_update(command).finalize();
     let number = digest.iter().take(4).fold(0_i64, |number, byte| (number << 8) | i64::from(*byte));
@@ -135,7 +135,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A scheduler that looks at the clock whenever it says so, or when it is turned.
+    /// A scheduler that checks the clock when its last decision asks for it, or when the clock
+    /// jumps.
     struct Story {
         schedule: Schedule,
         remembered: Option<Remembered>,
@@ -160,13 +161,13 @@ mod tests {
             decision.next
         }
 
-        /// The clock jumps.
+        /// Sets the clock to `to`.
         fn turn(&mut self, to: Timestamp) {
             self.now = to;
             self.look();
         }
 
-        /// Time passes.
+        /// Lets `span` pass.
         fn pass(&mut self, span: SignedDuration) {
             let end = self.now + span;
             while let Some(next) = self.look().filter(|next| *next <= end) {
@@ -232,7 +233,7 @@ mod tests {
             story.pass(SignedDuration::from_hours(most));
             assert_eq!(story.ran().len(), 1, "{expression}");
         }
-        // By less than a day: what was passed over comes, what was run does not.
+        // By less than a day: moments that were skipped come, those that were run do not.
         let mut story = Story::new(HOURLY, "2026-11-21T12:30:00Z");
         story.turn(at("2026-11-21T20:30:00Z"));
         assert_eq!(story.ran(), ["2026-11-21T20:00:00Z"]);
@@ -268,8 +269,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the clock is turned: no moment twice, and once it goes steadily everything that
-        /// comes is run, except what had been run before.
+        /// Checks for any sequence of clock changes that no moment comes twice and that, once time
+        /// passes steadily, every moment is run, except those run before.
         #[test]
         fn no_moment_twice_and_none_forgotten(
             turns in prop::collection::vec(turns(), 0..12),
@@ -294,7 +295,7 @@ mod tests {
             let mut unique = after.clone();
             unique.sort_unstable();
             unique.dedup();
-            // What was dealt with so long ago that it is no longer kept may come again.
+            // A moment handled so long ago that it is no longer remembered may come again.
             prop_assert!(unique.len() == after.len() || after.len() > KEPT);
             let timetable = story.schedule.timetable.clone().unwrap();
             let mut moment = begin;

@@ -1,4 +1,4 @@
-//! How far the batches are that run now, for whoever watches.
+//! Progress of the running batches.
 
 use std::collections::BTreeMap;
 
@@ -9,41 +9,41 @@ use crate::jobs::Progress;
 /// A part of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
-    /// What it deals with: `transfers`.
+    /// Kind of items, such as `transfers`.
     pub name: String,
-    /// Items in it.
+    /// Number of items.
     pub total: u64,
-    /// Items dealt with.
+    /// Number of items handled.
     pub done: u64,
 }
 
-/// A batch that runs.
+/// A running batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveBatch {
-    /// Its record's number.
+    /// Number of its record.
     pub id: u64,
     /// The command's name.
     pub command: String,
-    /// Its stages so far; the last one is at work.
+    /// Its stages so far; the last one is in progress.
     pub stages: Vec<Stage>,
 }
 
 impl LiveBatch {
-    /// How many items have been dealt with, in all stages.
+    /// Returns the number of items handled in all stages.
     pub fn done(&self) -> u64 {
         self.stages.iter().map(|stage| stage.done).sum()
     }
 
-    /// How many items there are, in all stages so far.
+    /// Returns the number of items in all stages so far.
     pub fn total(&self) -> u64 {
         self.stages.iter().map(|stage| stage.total).sum()
     }
 }
 
-/// All that run, by number.
+/// All running batches, by number.
 pub type LiveBatches = BTreeMap<u64, LiveBatch>;
 
-/// The progress of one batch, seen by all who watch.
+/// Publisher of the progress of one batch.
 pub(super) struct Reporter {
     pub(super) id: u64,
     pub(super) live: watch::Sender<LiveBatches>,

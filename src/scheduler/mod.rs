@@ -1,9 +1,9 @@
-//! The scheduler: runs each batch when it is due or asked for, one of each kind at a time, and says
-//! how far they are.
+//! The scheduler: runs each batch when it is due or requested, one of each kind at a time, and
+//! reports its progress.
 //!
-//! It takes no input but the store, the settings and the clock. What is to run is queued in the store
-//! first, in the same transaction that remembers the due moment: whatever happens to the process, a
-//! moment counts once.
+//! Its only inputs are the store, the settings and the clock. A batch is queued in the store first,
+//! in the transaction that records its due moment, so that a due moment counts exactly once even if
+//! the process dies.
 
 mod due;
 mod live;
@@ -30,16 +30,16 @@ use crate::jobs::{self, Asked, BatchRecord, BatchState, Command, Context, Ended,
 use crate::store::StoreError;
 use live::Reporter;
 
-/// How long at most until the settings are looked at again.
+/// Upper bound on the time until the settings are read again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
-/// How long to wait before a store in trouble is looked at again.
+/// Delay before a store that failed is tried again.
 const TROUBLE_WAIT: Duration = Duration::from_secs(5);
-/// How long to wait before a batch that could not begin is tried again.
+/// Delay before a batch that could not begin is tried again.
 const BEGIN_AGAIN: Duration = Duration::from_mins(1);
-/// How many endings a watcher may be behind.
+/// Number of endings by which a subscriber may lag.
 const ENDINGS: usize = 64;
 
-/// Runs the batches, and answers whoever asks for one. Cloning shares it.
+/// Handle to run batches and to request them. Clones share the same state.
 #[derive(Clone)]
 pub struct Scheduler {
     shared: Arc<Shared>,
@@ -48,9 +48,9 @@ pub struct Scheduler {
 struct Shared {
     context: Context,
     settings: Settings,
-    /// Told when the queue has changed.
+    /// Wake-up of the scheduler after a change of the queue.
     wake: Notify,
-    /// The batches that run, each with what stops it.
+    /// The running batches, each with its stop token.
     running: Mutex<BTreeMap<u64, Running>>,
     live: watch::Sender<LiveBatches>,
     endings: broadcast::Sender<Arc<Ending>>,
@@ -60,34 +60,34 @@ struct Shared {
 struct Running {
     command: String,
     stop: CancellationToken,
-    /// Queued once more when it has come to a safe point: it makes room for another release.
+    /// True if it is queued again after its safe point, because it makes room for another release.
     again: bool,
 }
 
 /// A batch that has ended.
 #[derive(Debug, Clone)]
 pub struct Ending {
-    /// What stays of it.
+    /// Final record of the batch.
     pub record: BatchRecord,
-    /// Why it ended early, if it did.
+    /// Error that ended the batch early, if any.
     pub error: Option<JobError>,
-    /// How far each of its stages came.
+    /// Progress of each stage at the end.
     pub stages: Vec<Stage>,
 }
 
-/// What came of wanting to stop a batch.
+/// Outcome of a request to stop a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopping {
-    /// It ends at its next safe point.
+    /// A running batch, which ends at its next safe point.
     AtSafePoint,
-    /// It was queued, and will not begin.
+    /// A queued batch, which will not begin.
     Withdrawn,
-    /// It was over already.
+    /// A batch that had already ended.
     Over,
 }
 
 impl Scheduler {
-    /// A scheduler that runs nothing until [`Scheduler::work`] is awaited.
+    /// Creates a scheduler that runs nothing until [`Scheduler::work`] is awaited.
     pub fn new(context: Context, settings: Settings) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -102,9 +102,9 @@ impl Scheduler {
         }
     }
 
-    /// Queues `command`, or joins the same one that is queued already; it begins as soon as no other
-    /// of its kind runs. Where it would have to wait and `may_wait` is false, nothing is queued.
-    /// Whoever wants to know its end subscribes to [`Scheduler::endings`] before.
+    /// Enqueues `command`, or joins an identical one that is already queued. It begins as soon as
+    /// no other batch of its kind runs. If it would have to wait and `may_wait` is false, nothing
+    /// is queued. To learn of its end, subscribe to [`Scheduler::endings`] first.
     pub async fn ask(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Asked, JobError> {
         let context = &self.shared.context;
         let asked = jobs::ask(&context.store, command, asked_by, may_wait, context.clock.now()).await;
@@ -112,9 +112,9 @@ impl Scheduler {
         asked
     }
 
-    /// Stops batch `id`: at its next safe point where it runs, for good where it is queued.
+    /// Stops batch `id`: at its next safe point if it runs, for good if it is queued.
     pub async fn stop(&self, id: u64) -> Result<Stopping, StoreError> {
-        // A queued one may begin between the two looks; then the second round finds it running.
+        // A queued batch may begin between the two checks; the second round then finds it running.
         for _ in 0..2 {
             if let Some(running) = self.shared.running().get(&id) {
                 running.stop.cancel();
@@ -130,8 +130,8 @@ impl Scheduler {
         Ok(Stopping::Over)
     }
 
-    /// Begins nothing more and brings what runs to a safe point, from where it goes on once
-    /// [`Scheduler::resume`] is called, here or by the next start. Returns when nothing runs.
+    /// Begins no further batch and brings the running ones to a safe point, from which they
+    /// continue after [`Scheduler::resume`] or the next start. Returns when nothing runs.
     pub async fn drain(&self) {
         self.shared.context.gate.leave();
         for running in self.shared.running().values_mut() {
@@ -146,51 +146,53 @@ impl Scheduler {
         }
     }
 
-    /// The commands of the batches that run.
+    /// Returns the commands of the running batches.
     pub fn commands_running(&self) -> Vec<String> {
         self.shared.running().values().map(|running| running.command.clone()).collect()
     }
 
-    /// Begins what is queued, and whatever comes.
+    /// Begins the queued batches and all later ones.
     pub fn resume(&self) {
         self.shared.context.gate.open();
         self.shared.changed();
     }
 
-    /// True from before batch `id` begins until its end has been told.
+    /// Returns true from before batch `id` begins until its ending has been published.
     pub fn is_running(&self, id: u64) -> bool {
         self.shared.running().contains_key(&id)
     }
 
-    /// What runs now and how far it is. Changes with every item, and when the queue does.
+    /// Subscribes to the progress of the running batches. It changes with every item and with the
+    /// queue.
     pub fn live(&self) -> watch::Receiver<LiveBatches> {
         self.shared.live.subscribe()
     }
 
-    /// The batches that end from now on.
+    /// Subscribes to the batches that end from now on.
     pub fn endings(&self) -> broadcast::Receiver<Arc<Ending>> {
         self.shared.endings.subscribe()
     }
 
-    /// When each batch runs next, in the order of a day.
+    /// Returns the next run of each batch, in the order of a day.
     pub async fn next_runs(&self) -> Result<Vec<NextRun>, StoreError> {
         plan::next_runs(&self.shared.context, &self.shared.settings).await
     }
 
-    /// False where nothing is run: before [`Scheduler::work`] and after its end, whatever ended it.
+    /// Returns false while no batches are run: before [`Scheduler::work`] and after it ended for
+    /// any reason.
     pub fn is_at_work(&self) -> bool {
         self.shared.at_work.load(Ordering::Acquire)
     }
 
-    /// Queues what was missed while nothing ran. From then on every due moment counts, even one that
-    /// comes before [`Scheduler::work`] is awaited.
+    /// Enqueues what was missed while nothing ran. From then on every due moment counts, even one
+    /// before [`Scheduler::work`] is awaited.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let Shared { context, settings, .. } = &*self.shared;
         plan::queue_what_is_due(context, settings, context.clock.now()).await.map(drop)
     }
 
-    /// Runs what is due and what was asked for until `stop` is cancelled; then brings what runs to a
-    /// safe point. What is queued stays so for the next start.
+    /// Runs due and requested batches until `stop` is cancelled, then brings the running ones to a
+    /// safe point. Queued batches stay queued for the next start.
     pub fn work(self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
         let at_work = AtWork::new(Arc::clone(&self.shared));
         async move {
@@ -209,7 +211,7 @@ impl Shared {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The queue has changed: for the scheduler to act on, and for others to see.
+    /// Signals that the queue has changed, to the scheduler and to subscribers.
     fn changed(&self) {
         self.wake.notify_one();
         self.live.send_modify(|_| ());
@@ -217,12 +219,12 @@ impl Shared {
 
     fn tell(&self, ended: Ended, stages: Vec<Stage>) {
         let Ended { record, error } = ended;
-        // Nobody may be listening.
+        // An error only means that there is no subscriber.
         let _ = self.endings.send(Arc::new(Ending { record, error, stages }));
     }
 
-    /// One look at what is to be done, and the wait for the next. `trouble` is what kept the look
-    /// before from its work: told once, not again and again.
+    /// Performs one round of work and waits for the next. `trouble` is the error of the previous
+    /// round: it is logged once, not on every round.
     async fn turn(self: &Arc<Self>, trouble: &mut Option<StoreError>, stop: &CancellationToken, batches: &TaskTracker) {
         let now = self.context.clock.now();
         let latest = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
@@ -246,7 +248,7 @@ impl Shared {
         }
     }
 
-    /// Queues what is due and begins what can begin. Gives the next due moment.
+    /// Enqueues what is due and begins what can begin. Returns the next due moment.
     async fn look(
         self: &Arc<Self>,
         now: Timestamp,
@@ -258,11 +260,12 @@ impl Shared {
         Ok(next)
     }
 
-    /// Begins every queued batch of which no other of its kind runs, and for which none that it
-    /// follows is left.
+    /// Begins every queued batch that has no running batch of its kind and no unfinished
+    /// predecessor.
     fn begin_what_can(self: &Arc<Self>, queue: &[BatchRecord], stop: &CancellationToken, batches: &TaskTracker) {
         let mut running = self.running();
-        // Looked at in here: who sees the stop and finds a batch not running knows that it stays so.
+        // Checked under the lock: a caller that sees the stop and finds a batch not running can
+        // rely on that.
         if stop.is_cancelled() || !self.context.gate.is_open() {
             return;
         }
@@ -300,7 +303,7 @@ impl Shared {
                 tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
             }
         }
-        // Whoever looks for it finds it among the running ones until its end was told.
+        // A batch stays among the running ones until its ending has been published.
         if let Ok(Some(ended)) = ended {
             let stages = self.live.borrow().get(&id).map(|batch| batch.stages.clone());
             self.tell(ended, stages.unwrap_or_default());
@@ -313,7 +316,8 @@ impl Shared {
     }
 }
 
-/// Says that the scheduler works, and takes it back however it ends.
+/// Marker of a working scheduler: sets the `at_work` flag, and clears it on drop, even after a
+/// panic.
 struct AtWork(Arc<Shared>);
 
 impl AtWork {

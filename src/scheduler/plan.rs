@@ -1,4 +1,4 @@
-//! From the configured schedules and what is remembered of them to the queue.
+//! The step from the configured schedules and their persisted state to the queue.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,36 +8,36 @@ use crate::config::Settings;
 use crate::jobs::{self, BatchRecord, Command, Context, GenerateArguments};
 use crate::store::{StoreError, View, Writer};
 
-/// A batch that comes later than this was missed: those that were missed together follow each
-/// other, so that what one makes is there for the next.
+/// Delay beyond which a batch counts as missed. Batches that were missed together run one after
+/// another, so that each finds the results of the one before.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
-/// What a scheduled `vendor:process` looks back at.
+/// Minimum period that a scheduled `vendor:process` covers.
 const VENDORS_OF: SignedDuration = SignedDuration::from_hours(24);
-/// How much Mirakl's clock and ours may differ.
+/// Allowed difference between Mirakl's clock and ours.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 
-/// The batches of a day, in the order in which those that were missed are caught up: what HiPay has
-/// executed is known before it is withdrawn.
+/// The batches of a day, in the order in which missed ones are caught up: the results of HiPay's
+/// transfers are known before a withdrawal.
 const DAY: [&str; 5] =
     ["vendor:process", "cashout:generate", "cashout:transfer", "cashout:transaction:status:sync", "cashout:withdraw"];
 
-/// When a batch runs next.
+/// The next run of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextRun {
     /// The command's name.
     pub command: &'static str,
-    /// Its cron expression, in `hipay.timezone`; empty where it is switched off.
+    /// Its cron expression, in `hipay.timezone`; empty if it is switched off.
     pub expression: String,
-    /// When (UTC).
+    /// Time of the run (UTC).
     pub at: Option<Timestamp>,
 }
 
-/// The document that remembers a batch's schedule.
+/// Returns the name of the document that holds a batch's schedule state.
 fn document(command: &str) -> String {
     format!("schedule {command}")
 }
 
-/// The schedules of all batches as they are configured now, in the order of a day.
+/// Returns the currently configured schedules of all batches, in the order of a day.
 fn schedules(context: &Context, settings: &Settings) -> Vec<(&'static str, Schedule)> {
     let config = settings.get();
     let zone = &config.hipay.time_zone;
@@ -75,7 +75,7 @@ pub(super) async fn next_runs(context: &Context, settings: &Settings) -> Result<
     context.store.reading(look).await
 }
 
-/// Queues what is due. Gives the queue as it is then, and the next due moment.
+/// Enqueues what is due. Returns the resulting queue and the next due moment.
 pub(super) async fn queue_what_is_due(
     context: &Context,
     settings: &Settings,
@@ -99,16 +99,16 @@ pub(super) async fn queue_what_is_due(
     Ok((context.store.write(move |writer| remember(writer, changed, now)).await?, next))
 }
 
-/// What a look at one batch's schedule found.
+/// Result of checking one batch's schedule.
 struct Looked {
     command: &'static str,
     decision: Decision,
-    /// There is something to remember.
+    /// True if the state differs from the persisted one.
     changed: bool,
 }
 
-/// Remembers what was looked at and queues what is due, in one transaction: a due moment counts
-/// once. Gives the queue as it is then.
+/// Persists the checked states and enqueues what is due, in one transaction, so that a due moment
+/// counts once. Returns the resulting queue.
 fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Result<Vec<BatchRecord>, StoreError> {
     let mut missed_before = None;
     for Looked { command, decision, .. } in looked {
@@ -125,11 +125,11 @@ fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Res
     jobs::waiting(writer)
 }
 
-/// What the schedule asks of a batch.
+/// Returns the command that the schedule runs for a batch.
 fn scheduled(view: &impl View, command: &str, now: Timestamp) -> Result<Command, StoreError> {
     Ok(match command {
         "vendor:process" => {
-            // Since the run before, however long ago that was; all shops where there was none.
+            // Since the previous run, however old; all shops if there was none.
             let before = jobs::last_whole_vendor_process(view, now)?.map(|record| record.started_at);
             let since = before.map(|before| {
                 let day_ago = now.checked_sub(VENDORS_OF).unwrap_or(Timestamp::MIN);

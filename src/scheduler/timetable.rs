@@ -1,15 +1,16 @@
-//! When a batch is due, by its cron expression in a time zone.
+//! Due moments of a batch, from its cron expression in a time zone.
 //!
-//! What names its hours is meant by the clock on the wall: on the day on which that moment does not
-//! exist it is due at the next one that does, and where it exists twice, at the first. What runs in
-//! every hour is meant by the time that passes: it is due in both of two alike hours.
+//! An expression that names hours refers to local time: if that moment does not exist on a day, it
+//! is due at the next moment that does; if it exists twice, at the first. An expression that runs
+//! in every hour refers to elapsed time: it is due in both of two repeated hours.
 
 use croner::Cron;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// Clocks are set back by an hour or less; the largest step ever was a day, at the date line.
+/// Upper bound on a step of local clocks, which is mostly an hour; the largest ever was a day, at
+/// the date line.
 const LARGEST_STEP: SignedDuration = SignedDuration::from_hours(25);
 
 /// The due moments of one batch.
@@ -20,12 +21,13 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// By `cron`, whose fields are read in `zone`.
+    /// Creates a timetable from `cron`, whose fields are read in `zone`.
     pub fn new(cron: Cron, zone: TimeZone) -> Self {
         Self { cron, zone }
     }
 
-    /// The first due moment after `instant`; `None` where there is none within thousands of years.
+    /// Returns the first due moment after `instant`; `None` if there is none within thousands of
+    /// years.
     pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
         let instant = whole_second(instant);
         if self.is_hourly() {
@@ -35,7 +37,7 @@ impl Timetable {
         let mut reading = self.zone.to_datetime(instant);
         loop {
             reading = self.cron.find_next_occurrence(&reading, false).ok()?;
-            // In the second of two alike hours the readings ahead may be those of the first.
+            // In the second of two repeated hours the following readings may be those of the first.
             match self.instant_of(reading)? {
                 due if due > instant => return Some(due),
                 _ => {}
@@ -43,14 +45,14 @@ impl Timetable {
         }
     }
 
-    /// The last due moment that is not after `instant`.
+    /// Returns the last due moment that is not after `instant`.
     pub fn last_until(&self, instant: Timestamp) -> Option<Timestamp> {
         let instant = whole_second(instant);
         if self.is_hourly() {
             let from = instant.to_zoned(self.zone.clone());
             return self.cron.find_previous_occurrence(&from, true).ok().map(|last| last.timestamp());
         }
-        // In the second of two alike hours a reading that is ahead may have passed already.
+        // In the second of two repeated hours a reading that is ahead may have passed already.
         let ahead = self.zone.to_datetime(instant.checked_add(LARGEST_STEP).ok()?);
         let mut reading = self.cron.find_previous_occurrence(&ahead, true).ok()?;
         loop {
@@ -61,17 +63,17 @@ impl Timetable {
         }
     }
 
-    /// True for what runs in every hour of a day.
+    /// Returns true for an expression that runs in every hour of a day.
     fn is_hourly(&self) -> bool {
         self.cron.pattern.hours.values().len() == 24
     }
 
-    /// When the clock on the wall reads this: the first time, or the next moment after it was passed
-    /// over.
+    /// Returns the first moment at which the local clock reads this, or the next moment after the
+    /// gap that skips it.
     fn instant_of(&self, reading: DateTime) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(reading);
         if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
-            // By the offset that follows, the reading lies before the step.
+            // By the offset that follows, the reading is before the step.
             let before = ambiguous.earlier().ok()?;
             return self.zone.following(before).next().map(|step| step.timestamp());
         }
@@ -99,7 +101,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The due moments from `from` up to and with `to`, forwards; and the same backwards.
+    /// Returns the due moments after `from` up to and including `to`; checks both directions.
     fn due(timetable: &Timetable, from: &str, to: &str) -> Vec<String> {
         let (from, to) = (at(from), at(to));
         let mut forwards = Vec::new();
@@ -126,7 +128,7 @@ mod tests {
             let due = due(&timetable(expression, "Europe/Paris"), day.0, day.1);
             assert_eq!(due, ["2026-03-29T01:00:00Z"], "{expression}");
         }
-        // Half an hour passed over, in the other half of the year.
+        // Half an hour is skipped, in the other half of the year.
         let howe = timetable("15 2 * * *", "Australia/Lord_Howe");
         assert_eq!(due(&howe, "2026-10-03T00:00:00Z", "2026-10-04T00:00:00Z"), ["2026-10-03T15:30:00Z"]);
     }
@@ -174,7 +176,8 @@ mod tests {
     }
 
     proptest! {
-        /// From every moment the way forwards and the way back agree, and both keep to their side.
+        /// Checks that the forward and backward searches agree from every moment and stay on their
+        /// side.
         #[test]
         fn forwards_and_backwards_agree(
             second in 1_735_689_600_i64..1_830_297_600,

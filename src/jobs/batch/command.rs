@@ -1,4 +1,4 @@
-//! Which batch, and what it is asked for.
+//! The batches and their arguments.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,33 +6,34 @@ use serde::{Deserialize, Serialize};
 use crate::jobs::GenerateArguments;
 use crate::text::message::{Message, msg};
 
-/// A batch and what it is asked for. As JSON: `{"command": "vendor:process", "since": null}`.
+/// A batch and its arguments. As JSON: `{"command": "vendor:process", "since": null}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command")]
 pub enum Command {
-    /// Wallets, documents and bank details of all shops, or of those updated since.
+    /// Update of wallets, documents and bank details of all shops, or of those updated since a
+    /// time.
     #[serde(rename = "vendor:process")]
     VendorProcess {
-        /// Only shops updated since then (UTC).
+        /// Earliest update of the shops to process (UTC); all shops if absent.
         #[serde(default)]
         since: Option<Timestamp>,
     },
-    /// Operations from vouchers.
+    /// Creation of operations from vouchers.
     #[serde(rename = "cashout:generate")]
     CashoutGenerate(GenerateArguments),
-    /// Money from the escrow account to the wallets.
+    /// Transfers from the escrow account to the wallets.
     #[serde(rename = "cashout:transfer")]
     CashoutTransfer,
-    /// Money from the wallets to the banks.
+    /// Withdrawals from the wallets to the banks.
     #[serde(rename = "cashout:withdraw")]
     CashoutWithdraw,
-    /// What became of everything that is under way.
+    /// Look-up of the outcome of everything that is under way.
     #[serde(rename = "cashout:transaction:status:sync")]
     TransactionStatusSync,
 }
 
 impl Command {
-    /// The name of every one on the command line.
+    /// The names of all batches on the command line.
     pub const NAMES: [&'static str; 5] = [
         "vendor:process",
         "cashout:generate",
@@ -41,7 +42,7 @@ impl Command {
         "cashout:transaction:status:sync",
     ];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::VendorProcess { .. } => "vendor:process",
@@ -52,7 +53,7 @@ impl Command {
         }
     }
 
-    /// What it was asked for beside its name, in words; empty where nothing was.
+    /// Returns the arguments as a message; empty if there are none.
     pub fn arguments(&self) -> Message {
         match self {
             Self::VendorProcess { since: Some(since) } => msg!("asked-since", since = since.to_string()),

@@ -1,4 +1,4 @@
-//! The batches that wait for their turn. They are kept in the store, so that a restart loses none.
+//! The queue of waiting batches. It is kept in the store, so that a restart loses none.
 
 use jiff::Timestamp;
 
@@ -7,27 +7,28 @@ use crate::jobs::{BatchRecord, BatchState, Command, JobError};
 use crate::store::{Query, Store, StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// How many batches may wait. More of them are no use to anybody.
+/// Maximum number of waiting batches. More would be of no use.
 const WAITING_AT_MOST: usize = 50;
 
-/// What came of asking for a batch.
+/// Outcome of a request for a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// It is queued, and begins as soon as no other of its kind runs.
+    /// A queued batch, which begins as soon as no other of its kind runs.
     Queued {
         /// Its record.
         record: BatchRecord,
         /// The batch of its kind that it has to wait for.
         behind: Option<u64>,
     },
-    /// The same was queued already: one run serves all who asked.
+    /// An identical batch in the queue: one run serves all requests.
     Joined(BatchRecord),
-    /// It would have to wait for this one, which was not wanted. Nothing is queued.
+    /// The batch that this one would have to wait for, which the caller did not allow. Nothing is
+    /// queued.
     Busy(BatchRecord),
 }
 
-/// Queues `command`, or joins the one that is queued already. Where it would have to wait for
-/// another of its kind and `may_wait` is false, nothing is queued.
+/// Enqueues `command`, or joins an identical batch that is already queued. If it would have to wait
+/// for another of its kind and `may_wait` is false, nothing is queued.
 pub async fn ask(
     store: &Store,
     command: &Command,
@@ -60,7 +61,7 @@ pub async fn ask(
     asked.await
 }
 
-/// Queues what is left of a batch that made way for an update, and says so in its record.
+/// Enqueues the rest of a batch that was stopped for an update, and notes this in its record.
 pub async fn ask_for_the_rest(
     store: &Store,
     record: &mut BatchRecord,
@@ -74,8 +75,8 @@ pub async fn ask_for_the_rest(
     Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
 }
 
-/// Queues `command` for its due moment, behind the batch `after`; `None` where one that
-/// serves as well runs or waits already.
+/// Enqueues `command` for its due moment, to run after the batch `after`; returns `None` if an
+/// equivalent batch runs or waits already.
 pub fn schedule(
     writer: &mut Writer<'_>,
     command: Command,
@@ -84,7 +85,7 @@ pub fn schedule(
     now: Timestamp,
 ) -> Result<Option<BatchRecord>, StoreError> {
     let name = command.name();
-    // One that a person asked for with other arguments does not do what this one is for.
+    // A batch that a person requested with other arguments does not replace this one.
     let serves = |other: &BatchRecord| {
         other.command == name && (other.scheduled_for.is_some() || other.request().as_ref() == Some(&command))
     };
@@ -96,15 +97,15 @@ pub fn schedule(
     BatchRecord::make(writer, new, now).map(Some)
 }
 
-/// All that wait, in the order in which they were asked for.
+/// Returns all waiting batches, in the order in which they were requested.
 pub fn waiting(view: &impl View) -> Result<Vec<BatchRecord>, StoreError> {
     let mut waiting = in_state(view, BatchState::Queued)?;
-    // Not by time: a clock that was set back would turn the order round.
+    // Not by time: a clock that was set back would reverse the order.
     waiting.sort_unstable_by_key(|record| record.id);
     Ok(waiting)
 }
 
-/// The batch of this name that runs.
+/// Returns the running batch of this name.
 fn running(view: &impl View, name: &str) -> Result<Option<BatchRecord>, StoreError> {
     Ok(in_state(view, BatchState::Running)?.into_iter().find(|record| record.command == name))
 }
@@ -113,15 +114,15 @@ fn in_state(view: &impl View, state: BatchState) -> Result<Vec<BatchRecord>, Sto
     Ok(view.page::<BatchRecord>(&Query::group("state", state.name().to_owned()).limit(1_000))?.items)
 }
 
-/// The scheduled or unlimited `vendor:process` that went through last, as far as `now` knows: what
-/// was updated before it began has been dealt with.
+/// Returns the last scheduled or unlimited `vendor:process` that completed and had started before
+/// `now`: what was updated before its start has been handled.
 pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let mut cursor = None;
     loop {
         let query = Query::group("command", "vendor:process".to_owned()).to(now).descending().limit(50).after(cursor);
         let page = view.page::<BatchRecord>(&query)?;
         let whole = |record: &BatchRecord| {
-            // A scheduled one begins where the one before it left off.
+            // A scheduled one begins where the previous one stopped.
             let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
             matches!(record.state(), BatchState::Done | BatchState::Partly) && gapless
         };
@@ -135,7 +136,7 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
     }
 }
 
-/// Takes batch `id` out of the queue; `None` where it was not there.
+/// Removes batch `id` from the queue; returns `None` if it was not queued.
 pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let withdrawn = store.write(move |writer: &mut Writer<'_>| {
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
@@ -148,7 +149,7 @@ pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<B
     withdrawn.await
 }
 
-/// Batch `id` begins; `None` where it does not wait any more.
+/// Marks batch `id` as running; returns `None` if it is no longer queued.
 pub(crate) async fn begin(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let begun = store.write(move |writer: &mut Writer<'_>| {
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What stays of a batch: who asked for what, how it stands, and what came of it.
+//! Records of batches: the request, the state and the results.
 
 use std::collections::BTreeMap;
 
@@ -16,38 +16,38 @@ use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer}
 use crate::text::message::{Message, StoredMessage, msg};
 use crate::text::word_by_name;
 
-/// How a batch stands.
+/// State of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
-    /// Waits for its turn; survives a restart.
+    /// Waiting for its turn; survives a restart.
     Queued,
-    /// At work.
+    /// In progress.
     Running,
-    /// Went through, and nothing failed.
+    /// Completed without any failure.
     Done,
-    /// Went through; some of what was due failed.
+    /// Completed, but some of the due items failed.
     Partly,
-    /// All of what was due failed, or an error ended it early.
+    /// All due items failed, or an error ended it early.
     Failed,
     /// Stopped by a person or cut off by a crash.
     Interrupted,
-    /// A state of a release that we do not know.
+    /// A state of a release that this one does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl BatchState {
-    /// Every one.
+    /// All states.
     pub const ALL: [Self; 7] =
         [Self::Queued, Self::Running, Self::Done, Self::Partly, Self::Failed, Self::Interrupted, Self::Unknown];
 
-    /// True once nothing more comes of it.
+    /// Returns true for a final state.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Partly | Self::Failed | Self::Interrupted)
     }
 
-    /// The name in filters and in JSON.
+    /// Returns the name in filters and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -61,19 +61,19 @@ impl BatchState {
     }
 }
 
-/// The document about the last runs without failures.
+/// Name of the document about the last runs without failures.
 const LAST_SUCCESSES: &str = "batches/last_success";
 
-/// Returns when each batch went through last without any failure (UTC), by its command.
+/// Returns the time of the last run without any failure (UTC), by command.
 pub fn last_successes(view: &impl View) -> Result<BTreeMap<String, Timestamp>, StoreError> {
     Ok(view.get_document(LAST_SUCCESSES)?.unwrap_or_default())
 }
 
-/// The counts of items that nothing was asked for: the next act is the vendor's or a person's.
+/// Counts of items that were not due: the next action is the vendor's or a person's.
 pub(crate) const NOT_DUE: [&str; 5] =
     ["vendor disabled", "shop gone", "wallet not ready", "payment blocked", "nothing to pay"];
 
-/// What one item's trouble is about.
+/// The shop and voucher that a failure or warning concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// The shop.
@@ -85,129 +85,131 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// About a shop.
+    /// Creates a subject for a shop.
     pub fn shop(mirakl_id: u64) -> Self {
         Self { mirakl_id: Some(mirakl_id), voucher: None }
     }
 
-    /// About a voucher of a shop.
+    /// Creates a subject for a voucher of a shop.
     pub fn voucher(mirakl_id: u64, voucher: &str) -> Self {
         Self { mirakl_id: Some(mirakl_id), voucher: Some(voucher.to_owned()) }
     }
 }
 
-/// One item that failed; the others went on.
+/// A failed item; the others continued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What it is about.
+    /// The shop and voucher concerned.
     #[serde(flatten)]
     pub subject: Subject,
-    /// What happened, and what to do.
+    /// Text of the failure and of the action to take.
     pub message: String,
-    /// What says the same in other languages.
+    /// The message in a form that can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<StoredMessage>,
 }
 
 impl Failure {
-    /// What happened to `subject`, and what to do.
+    /// Creates a failure of `subject`; `message` states what happened and what to do.
     pub fn new(subject: Subject, message: Message) -> Self {
         let (message, said) = message.into_parts();
         Self { subject, message, said }
     }
 }
 
-/// What stays of a run.
+/// The stored record of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRecord {
     /// Our own number, from 1.
     pub id: u64,
     /// The command's name.
     pub command: String,
-    /// What it was asked for beside its name, in words.
+    /// Arguments in words.
     #[serde(default)]
     pub arguments: String,
-    /// Who asked for it.
+    /// User or component that requested it.
     #[serde(default)]
     pub asked_by: String,
-    /// The state as it is stored: a release that knows no [`BatchState::Partly`] reads [`BatchState::Done`] for it.
+    /// The state as it is stored: [`BatchState::Partly`] is stored as [`BatchState::Done`], which
+    /// earlier releases know.
     #[serde(rename = "state")]
     pub(crate) stored_state: BatchState,
-    /// When it began (UTC); of one that is queued, when it was asked for.
+    /// Start (UTC); for a queued batch, the time of the request.
     pub started_at: Timestamp,
-    /// When it ended (UTC).
+    /// End (UTC).
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
-    /// Items dealt with.
+    /// Number of items handled.
     #[serde(default)]
     pub done: u64,
-    /// Items in all.
+    /// Number of items in all.
     #[serde(default)]
     pub total: u64,
-    /// How many items came to what.
+    /// Number of items per outcome.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
-    /// How much money came to what.
+    /// Sums of money per outcome.
     #[serde(default)]
     pub amounts: BTreeMap<String, Vec<Amount>>,
-    /// The first of the items that failed.
+    /// The first failures, up to a limit.
     #[serde(default)]
     pub failures: Vec<Failure>,
-    /// How many failed in all.
+    /// Number of failures in all.
     #[serde(default)]
     pub failed: u64,
-    /// Failed items that a remote did not answer about; known while the run is told of, not stored.
+    /// Number of failed items for which a remote did not answer; available while the run is
+    /// reported, not stored.
     #[serde(skip)]
     pub(crate) unanswered: u64,
-    /// Items that were due and failed; likewise.
+    /// Number of due items that failed; not stored either.
     #[serde(skip)]
     pub(crate) items_failed: u64,
-    /// The first of the things to know that are no failures.
+    /// The first warnings, up to a limit.
     #[serde(default)]
     pub warnings: Vec<Failure>,
-    /// Why the whole batch ended early.
+    /// Error that ended the whole batch early.
     #[serde(default)]
     pub error: Option<String>,
-    /// What says the same in other languages.
+    /// The error in a form that can be rendered in other languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_said: Option<StoredMessage>,
-    /// What it was asked for, to be read again by [`BatchRecord::request`].
+    /// The request as JSON, to be parsed by [`BatchRecord::request`].
     #[serde(default)]
     pub request: Option<Value>,
-    /// When it was asked for (UTC), where it had to be queued.
+    /// Time of the request (UTC), if the batch had to be queued.
     #[serde(default)]
     pub queued_at: Option<Timestamp>,
-    /// How many asked for the same while it was queued, beside the first.
+    /// Number of further identical requests while it was queued.
     #[serde(default)]
     pub joined: u32,
-    /// The due moment of the schedule that it was made for (UTC).
+    /// Due moment of the schedule that it was made for (UTC).
     #[serde(default)]
     pub scheduled_for: Option<Timestamp>,
-    /// It begins only when this batch is over.
+    /// Batch that must be over before this one begins.
     #[serde(default)]
     pub after: Option<u64>,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// How a run ended: what stays of it, and why it ended early where it did.
+/// Result of a run: its record, and the error that ended it early, if any.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// The record as it is stored; as it should be where the error is the store's.
+    /// The record as it is stored; as it should be if the error is the store's.
     pub record: BatchRecord,
-    /// Why the whole batch ended early.
+    /// Error that ended the whole batch early.
     pub error: Option<JobError>,
 }
 
 impl Ended {
-    /// The record of a batch that went through or was stopped, the error of any other.
+    /// Returns the record of a batch that completed or was stopped, the error of any other.
     pub fn into_result(self) -> Result<BatchRecord, JobError> {
         self.error.map_or(Ok(self.record), Err)
     }
 }
 
-/// What a new record says of a batch before it runs.
+/// Fields of a new record before the batch runs.
 pub(crate) struct NewBatch {
     pub(crate) command: Command,
     pub(crate) asked_by: String,
@@ -251,29 +253,31 @@ impl BatchRecord {
         Ok(record)
     }
 
-    /// Says why it ended early, if it did.
+    /// Sets or clears the reason why the batch ended early.
     pub(crate) fn say(&mut self, why: Option<Message>) {
         let (error, said) = why.map(Message::into_parts).unzip();
         (self.error, self.error_said) = (error, said.flatten());
     }
 
-    /// The state, computed from the failures too: a run that went through is [`BatchState::Partly`] where something failed.
+    /// Returns the state, also considering the failures: a completed run is [`BatchState::Partly`]
+    /// if something failed.
     pub fn state(&self) -> BatchState {
         if self.stored_state == BatchState::Done && self.failed > 0 { BatchState::Partly } else { self.stored_state }
     }
 
-    /// Returns the number of items that were due: those dealt with, less those known beforehand not to be payable now.
+    /// Returns the number of items that were due: those handled, except those known beforehand not
+    /// to be payable now.
     pub(crate) fn due(&self) -> u64 {
         let not_due = NOT_DUE.iter().filter_map(|word| self.counts.get(*word)).sum();
         self.done.saturating_sub(not_due)
     }
 
-    /// What it was asked for; `None` where this release does not know such a batch.
+    /// Returns the requested command; `None` if this release does not know such a batch.
     pub fn request(&self) -> Option<Command> {
         self.request.as_ref().and_then(|request| Command::deserialize(request).ok())
     }
 
-    /// Ends the record by what came of `run`.
+    /// Completes the record with the result of `run`.
     pub(crate) async fn end(mut self, context: &Context, run: &Run, outcome: Result<(), JobError>) -> Ended {
         let mut error = outcome.err();
         run.write_down(&mut self, error.as_ref());
@@ -298,8 +302,8 @@ impl BatchRecord {
         Ended { record: self, error }
     }
 
-    /// Batches that were running when their process died are shown as interrupted; those that were
-    /// queued go on waiting.
+    /// Marks batches that were running when their process died as interrupted; queued batches keep
+    /// waiting.
     pub fn close_interrupted(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let query = Query::group("state", BatchState::Running.name().to_owned()).limit(1_000);
         let page = store.read(|reader| reader.page::<Self>(&query))?;

@@ -14,17 +14,17 @@ use crate::platform::telemetry;
 use crate::store::StoreError;
 use crate::text::message::Message;
 
-/// Where a batch shows how far it is.
+/// Display of the progress of a batch.
 pub trait Progress: Send + Sync {
-    /// A new stage with this many items.
+    /// Begins a stage with this many items.
     fn stage(&self, name: &str, total: u64);
-    /// One item more is dealt with.
+    /// Counts one more item as handled.
     fn step(&self);
-    /// The batch has ended.
+    /// Marks the end of the batch.
     fn end(&self);
 }
 
-/// Shows nothing.
+/// A display that shows nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -35,16 +35,16 @@ impl Progress for Silent {
 }
 
 tokio::task_local! {
-    /// Set once a failure is counted while the item is dealt with.
+    /// Flag that is set once a failure is counted while the item is processed.
     static ITEM_FAILED: Cell<bool>;
 }
 
-/// Failures that say the same and stand in the log one by one.
+/// Maximum number of similar failures that are logged individually.
 const ALIKE_LOGGED: u64 = 20;
-/// Failures kept with a batch.
+/// Maximum number of failures stored with a batch.
 const FAILURES_KEPT: usize = 200;
 
-/// A batch at work. Its trouble is logged here, once.
+/// A running batch. Its failures are logged here, once.
 pub struct Run {
     action: &'static str,
     batch: u64,
@@ -61,18 +61,18 @@ struct Tally {
     amounts: BTreeMap<String, Vec<Amount>>,
     failures: Vec<Failure>,
     failed: u64,
-    /// Items with one failure or more.
+    /// Number of items with one failure or more.
     items_failed: u64,
-    /// Items of which a remote did not say anything.
+    /// Number of items for which a remote gave no answer.
     unanswered: u64,
-    /// Number of failures by what they say, without the numbers in it.
+    /// Number of failures per message, ignoring the numbers in it.
     alike: BTreeMap<String, u64>,
     warnings: Vec<Failure>,
     abort: Option<JobError>,
 }
 
 impl Run {
-    /// A run of `action`, kept as `batch`.
+    /// Creates a run of `action` with the record `batch`.
     pub fn new(action: &'static str, batch: u64, progress: Arc<dyn Progress>, stop: CancellationToken) -> Self {
         Self { action, batch, progress, stop, tally: Mutex::default() }
     }
@@ -86,7 +86,7 @@ impl Run {
         self.action
     }
 
-    /// A stage of `total` items begins.
+    /// Begins a stage of `total` items.
     pub fn stage(&self, name: &str, total: usize) {
         let total = u64::try_from(total).unwrap_or(u64::MAX);
         {
@@ -96,7 +96,8 @@ impl Run {
         self.progress.stage(name, total);
     }
 
-    /// Deals with one item by `work`, and counts it as done, and as failed where a failure was counted meanwhile.
+    /// Processes one item with `work`, and counts it as done; also as failed if `work` counted a
+    /// failure.
     pub fn item<'a>(&'a self, work: impl Future<Output = ()> + 'a) -> impl Future<Output = ()> + 'a {
         let work = Box::pin(ITEM_FAILED.scope(Cell::new(false), async {
             work.await;
@@ -113,26 +114,27 @@ impl Run {
         }
     }
 
-    /// An item came to `what`.
+    /// Counts an item with the outcome `what`.
     pub fn count(&self, what: &str) {
         let mut tally = self.tally();
         let count = tally.counts.entry(what.to_owned()).or_default();
         *count = count.saturating_add(1);
     }
 
-    /// An item with money came to `what`.
+    /// Counts an item with money and the outcome `what`.
     pub fn count_amount(&self, what: &str, amount: Amount) {
         self.count(what);
         let mut tally = self.tally();
         let sums = tally.amounts.entry(what.to_owned()).or_default();
         match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // A sum over 64 bits is only for show; it stays where it is.
+            // A sum beyond 64 bits is for display only; it stays unchanged.
             Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
             None => sums.push(amount),
         }
     }
 
-    /// One item failed; the others go on. Of those that say the same, the log has the first ones and the number.
+    /// Records the failure of one item; the others continue. Of similar failures the log has the
+    /// first ones and the number.
     pub fn fail(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
@@ -150,14 +152,15 @@ impl Run {
         self.keep_failure(subject, message);
     }
 
-    /// One item failed because a remote did not answer about it.
+    /// Records the failure of one item because a remote did not answer about it.
     pub fn unanswered(&self, subject: Subject, message: Message) {
         self.fail(subject, message);
         let mut tally = self.tally();
         tally.unanswered = tally.unanswered.saturating_add(1);
     }
 
-    /// One item was not due yet: somebody else has to act first. It is listed as a failure, and the item counts as done.
+    /// Records an item that is not due yet, because another party has to act first. It is listed as
+    /// a failure, but the item counts as done.
     pub fn hold_back(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         telemetry::note(&masked(&message), false);
@@ -180,7 +183,7 @@ impl Run {
         }
     }
 
-    /// Something to know about an item that is no failure of the batch.
+    /// Records a warning about an item that is not a failure of the batch.
     pub fn warn(&self, subject: &Subject, message: Message) {
         let Subject { mirakl_id, voucher } = subject;
         tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
@@ -192,7 +195,7 @@ impl Run {
         }
     }
 
-    /// Something that a person must look at now; a failure of the batch too.
+    /// Records something that a person must look at now; it is a failure of the batch too.
     pub fn critical(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
@@ -200,7 +203,7 @@ impl Run {
         self.keep_failure(subject, message);
     }
 
-    /// Writes down in `record` what came of the run.
+    /// Writes the result of the run to `record`.
     pub(crate) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
         let tally = self.tally();
         for (words, more) in tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(ALIKE_LOGGED)?)))
@@ -233,18 +236,18 @@ impl Run {
         self.progress.end();
     }
 
-    /// Returns how many items had a failure and how many had none.
+    /// Returns the number of items with a failure and the number without.
     pub(crate) fn items(&self) -> (u64, u64) {
         let tally = self.tally();
         (tally.items_failed, tally.done.saturating_sub(tally.items_failed))
     }
 
-    /// How many items have failed so far.
+    /// Returns the number of failures so far.
     pub fn failed(&self) -> u64 {
         self.tally().failed
     }
 
-    /// What came of one item: its own trouble is a failure of it alone, anything else ends the
+    /// Records the result of one item: an error of the item alone is a failure, any other ends the
     /// batch.
     pub fn settle(&self, subject: Subject, outcome: Result<(), JobError>) {
         match outcome {
@@ -262,12 +265,12 @@ impl Run {
         self.tally().abort.get_or_insert(error);
     }
 
-    /// Why the batch was ended early, if it was.
+    /// Returns the error that ended the batch early, if any.
     pub fn aborted(&self) -> Result<(), JobError> {
         self.tally().abort.clone().map_or(Ok(()), Err)
     }
 
-    /// True once no new item is to be begun.
+    /// Returns true once no new item may be begun.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled() || self.tally().abort.is_some()
     }

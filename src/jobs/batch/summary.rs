@@ -10,13 +10,13 @@ use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 use crate::trouble::{self, Noticed};
 
-/// A call that was not answered so long ago is what ended a run.
+/// Maximum age of an unanswered call for it to count as the cause of a run's end.
 const JUST_NOW: Duration = Duration::from_secs(30);
 
-/// The count of payments that the paying account does not cover.
+/// Count of payments that the paying account does not cover.
 const INSUFFICIENT_FUNDS: &str = "insufficient funds";
 
-/// What a run counts where money did not move.
+/// Counts of a run that stand for money that did not move.
 const NOT_MOVED: [&str; 9] = [
     INSUFFICIENT_FUNDS,
     "refused",
@@ -34,8 +34,9 @@ fn is_about_money(record: &BatchRecord) -> bool {
     names.iter().any(|command| command.name() == record.command)
 }
 
-/// Tells what failed in a run, and resolves the troubles that it has found gone. Whatever the number of items, that is
-/// one line; while the trouble is the same, it is a warning, and nobody is told again before tomorrow.
+/// Reports the failures of a run, and resolves the troubles that it found gone. Any number of items
+/// results in one line; an unchanged trouble is a warning, and is not reported again before the
+/// next day.
 pub(crate) fn tell(context: &Context, ended: &Ended) {
     let record = &ended.record;
     let noticed = Noticed { action: &record.command, batch: Some(record.id), at: context.clock.now() };
@@ -47,7 +48,7 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
         .filter_map(|word| record.counts.get(word).map(|count| (word, *count)))
         .filter(|(_, count)| *count > 0)
         .collect();
-    // What came of it is stored.
+    // The results are stored, so the store works.
     context.troubles.resolve(trouble::STORE, noticed);
     let went_through = record.state() != BatchState::Interrupted;
     if record.failed == 0 && went_through {
@@ -67,7 +68,8 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
             let first = first.unwrap_or_default();
             let message =
                 msg!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
-            // A vendor's own mistake waits for the vendor; a voucher that becomes no operation is money.
+            // A vendor's own mistake waits for the vendor; a voucher without an operation concerns
+            // money.
             let vendors = record.command == Command::VendorProcess { since: None }.name();
             let level =
                 if vendors && record.state() != BatchState::Failed { LogLevel::Warning } else { LogLevel::Error };
@@ -100,13 +102,13 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
         let causes: Vec<&str> = failing.into_iter().chain(others).collect();
         troubles.report_causes(&of_batch(&record.command), LogLevel::Error, message, &causes, noticed);
     } else if !reasons.is_empty() {
-        // The vendor or the marketplace has to act: that is no failure of the run.
+        // The vendor or the marketplace has to act: this is not a failure of the run.
         let (action, batch) = (noticed.action, noticed.batch);
         tracing::warn!(action, batch, "{message}");
     }
 }
 
-/// Resolves the troubles of remotes that a run has shown to answer and to take our credentials.
+/// Resolves the troubles of remotes that answered a run and accepted our credentials.
 fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>) {
     if record.state() == BatchState::Interrupted || record.unanswered > 0 {
         return;
@@ -122,7 +124,7 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
     }
 }
 
-/// One cause with the number of payments that it kept from moving.
+/// Formats one cause with the number of payments that it kept from moving.
 fn reason(word: &str, number: u64, sums: &str) -> Message {
     let id = format!("unmoved-{}", word.replace(' ', "-"));
     Message::new(&id, [("number", number.into()), ("sums", Message::quoting(sums).into())])
@@ -133,12 +135,12 @@ fn joined(parts: Vec<Message>) -> Message {
     parts.into_iter().reduce(both).unwrap_or_default()
 }
 
-/// The trouble of a batch of which something fails.
+/// Returns the key of the trouble of a batch with failures.
 fn of_batch(command: &str) -> String {
     format!("batch:{command}")
 }
 
-/// Reports a run that an error has ended, under the trouble that the error shows.
+/// Reports a run that an error ended, under the trouble that the error indicates.
 fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, noticed: Noticed<'_>) {
     let own = of_batch(&record.command);
     let key = match error {
@@ -156,7 +158,7 @@ fn ended_early(context: &Context, record: &BatchRecord, error: &JobError, notice
     context.troubles.report(key, LogLevel::Error, message, noticed);
 }
 
-/// The remote that has just not answered.
+/// Returns the remote whose last call has just gone unanswered.
 fn silent_remote(context: &Context) -> Option<&'static str> {
     let remotes = [(trouble::MIRAKL, context.mirakl.silence()), (trouble::HIPAY, context.hipay.silence())];
     let silent = remotes.into_iter().filter_map(|(key, silence)| Some((silence?.last.elapsed(), key)));

@@ -19,16 +19,16 @@ use crate::logs::{LogFilter, LogLine};
 use crate::mail::{self, Digest, Mail, OfLevel, OfStatus};
 use crate::store::{Listing, Query, Record, Store, StoreError, View};
 
-/// The document about the last digest.
+/// Name of the document about the last digest.
 const DIGEST: &str = "mail/digest";
-/// Interval at which the settings are looked at, which may ask for a digest now.
+/// Interval between two looks at the settings, which may request a digest now.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
-/// How many records are read at once.
+/// Number of records read at once.
 const SLICE: usize = 500;
-/// How many shops are named.
+/// Maximum number of shops named.
 const MOST_SHOPS: usize = 20;
 
-/// The last day that a digest was made on.
+/// The day on which the last digest was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct LastDigest {
     made_on: Date,
@@ -36,7 +36,7 @@ struct LastDigest {
     unknown: Map<String, Value>,
 }
 
-/// Makes the digests that the settings ask for until `stop` is cancelled.
+/// Makes the digests that the settings request until `stop` is cancelled.
 pub async fn make_digests(context: Context, settings: Settings, stop: CancellationToken) {
     let work = async {
         loop {
@@ -50,7 +50,7 @@ pub async fn make_digests(context: Context, settings: Settings, stop: Cancellati
     stop.run_until_cancelled(work).await;
 }
 
-/// Makes the digest of yesterday if it is asked for and has not been made today.
+/// Makes yesterday's digest if it is requested and has not been made today.
 async fn make_digest(context: &Context, settings: &Settings) -> Result<(), StoreError> {
     let config = settings.get();
     let Some((time, mail)) = config.mail.as_ref().and_then(|mail| Some((mail.digest?, mail))) else { return Ok(()) };
@@ -63,7 +63,7 @@ async fn make_digest(context: &Context, settings: &Settings) -> Result<(), Store
     let digest = match &last {
         Some(last) if last.made_on >= today || !passed => return Ok(()),
         Some(_) => Some(gather_digest(&context.store, yesterday, zone).await?),
-        // The first one comes at its next time, not at once.
+        // The first digest is made at its next due time, not at once.
         None => None,
     };
     let unknown = last.map(|last| last.unknown).unwrap_or_default();
@@ -139,7 +139,7 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
     Ok(digest)
 }
 
-/// Reads a list in slices, until `take` has had enough.
+/// Reads a list in slices, until `take` returns false.
 async fn walk<R: Record>(store: &Store, list: Query, mut take: impl FnMut(&R) -> bool) -> Result<(), StoreError> {
     let mut after = None;
     loop {
@@ -151,7 +151,7 @@ async fn walk<R: Record>(store: &Store, list: Query, mut take: impl FnMut(&R) ->
                 for key in &slice.keys {
                     match reader.get::<R>(key) {
                         Ok(record) => records.extend(record),
-                        // It is missing in the numbers, and said elsewhere.
+                        // The record is missing in the counts, and is reported elsewhere.
                         Err(StoreError::Unreadable { .. }) => {}
                         Err(error) => return Err(error),
                     }
@@ -168,13 +168,13 @@ async fn walk<R: Record>(store: &Store, list: Query, mut take: impl FnMut(&R) ->
 
 fn add(sums: &mut Vec<Amount>, amount: Amount) {
     match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-        // A sum over 64 bits is only for show; it stays where it is.
+        // A sum beyond 64 bits is for display only; it stays unchanged.
         Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
         None => sums.push(amount),
     }
 }
 
-/// When a day begins in this zone.
+/// Returns the start of a day in this zone.
 fn beginning(day: Date, zone: &TimeZone) -> Timestamp {
     day.to_zoned(zone.clone()).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
 }

@@ -1,4 +1,4 @@
-//! The daily digest, and removing what is not kept for ever.
+//! The daily digest, and the deletion of data whose retention period is over.
 
 pub(super) mod digest;
 pub(super) mod retention;

@@ -1,5 +1,5 @@
-//! What is not to be kept for ever, removed once its time is over: notifications as they were
-//! received, in customers' payments what is about a person, sessions, and failures to sign in.
+//! Removal of data whose retention period is over: the received bodies of notifications, personal
+//! data in customers' payments, sessions, and failed attempts to sign in.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,25 +11,25 @@ use crate::domain::session::{self, KnownAddress, Session, SignInAttempts};
 use crate::jobs::{Context, JobError};
 use crate::store::{Cursor, Query, Record, StoreError, View, Writer};
 
-/// How many records one write goes through.
+/// Number of records per write.
 const SLICE: usize = 200;
-/// The document that says how far earlier runs have come.
+/// Name of the document with the progress of earlier runs.
 const PROGRESS: &str = "retention";
 
-/// What a run has removed.
+/// Result of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Notifications whose body was emptied.
+    /// Number of notifications whose body was emptied.
     pub notifications: u64,
-    /// Payments in which nothing is left about a person.
+    /// Number of payments whose personal data was erased.
     pub payments: u64,
 }
 
-/// How far earlier runs have come. Notifications are numbered in the order of arrival, so that the
-/// next run goes on where the last has stopped.
+/// Progress of earlier runs. Notifications are numbered in the order of arrival, so that the next
+/// run continues where the last one stopped.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progress {
-    /// The last notification whose body is emptied, whatever its kind.
+    /// The last notification whose body is emptied, of any kind.
     #[serde(default)]
     notifications: u64,
     /// The last notification of HiPay Enterprise whose body is emptied.
@@ -39,15 +39,15 @@ struct Progress {
     unknown: Map<String, Value>,
 }
 
-/// Which notifications a walk empties.
+/// Notifications that a walk empties.
 #[derive(Debug, Clone, Copy)]
 enum Bodies {
     All,
-    /// Those about customers: they hold what their payments do.
+    /// Those about customers: their bodies hold the same data as the payments.
     Customers,
 }
 
-/// Removes what is older than the configuration's `retention` has it, in slices.
+/// Removes, in slices, what is older than the configuration's `retention` allows.
 pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     let now = context.clock.now();
     let kept = context.config.retention;
@@ -74,7 +74,8 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     Ok(erased)
 }
 
-/// Removes, in slices, what `index` has as older than `age`, by the time that sessions go by.
+/// Removes, in slices, the records that `index` lists as older than `age`, by the clock that
+/// sessions use.
 async fn remove_before<R: Record<Key = String>>(
     context: &Context,
     index: &'static str,
@@ -101,7 +102,7 @@ async fn remove_before<R: Record<Key = String>>(
     }
 }
 
-/// That many days ago; nothing where 0 says: for ever.
+/// Returns the time `days` days ago; `None` for 0, which means that data is kept for ever.
 fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
     if days == 0 {
         return None;
@@ -109,7 +110,8 @@ fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
     now.checked_sub(SignedDuration::from_hours(i64::from(days).saturating_mul(24))).ok()
 }
 
-/// Erases one slice of payments that have not changed since `before`; nothing where none is left.
+/// Erases one slice of payments that have not changed since `before`; returns `None` if none is
+/// left.
 fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) -> Result<Option<u64>, StoreError> {
     let due = writer.keys::<CustomerPayment>(&Query::group("personal", ()).to(before).limit(SLICE))?;
     let mut erased = 0;
@@ -140,16 +142,17 @@ async fn empty_bodies(context: &Context, bodies: Bodies, before: Timestamp) -> R
     }
 }
 
-/// How far one walk has come.
+/// Position of one walk.
 #[derive(Debug, Clone, Copy, Default)]
 struct Walk {
-    /// The last number that was looked at; nothing before the first slice.
+    /// The last number examined; `None` before the first slice.
     at: Option<u64>,
-    /// One that is not dealt with yet was passed over: the next walk begins at it.
+    /// Set once an open notification was skipped: the next walk begins at it.
     passed_open: bool,
 }
 
-/// Empties one slice of bodies that came before `before`. Where the walk goes on; nothing at its end.
+/// Empties the bodies of one slice of notifications received before `before`. Returns the position
+/// to continue from; `None` at the end.
 fn empty_slice(
     writer: &mut Writer<'_>,
     bodies: Bodies,
@@ -179,7 +182,7 @@ fn empty_slice(
                     }
                 };
                 if is_meant && one.state.is_open() {
-                    // What is not dealt with yet keeps its body.
+                    // An open notification keeps its body.
                     walk.passed_open = true;
                 } else if is_meant && !one.body.is_empty() {
                     one.body.clear();

@@ -1,5 +1,5 @@
-//! The salts that wallet notices are checked with: a vendor's is stored with it, those of the technical
-//! and the operator account beside them. HiPay may change any of them.
+//! The salts for checking wallet notices: a vendor's salt is stored with the vendor, those of the
+//! technical and the operator account separately. HiPay may change any of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,22 +18,23 @@ use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// How often, at most, an account's salt is read again because a notice did not fit.
+/// Minimum interval between two readings of an account's salt because a notice did not match.
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// How long a notice waits for that.
+/// Time limit of a notice for such a reading.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long until the salts of our own accounts are asked for again, where that failed; it doubles.
+/// First delay before the salts of our own accounts are requested again after a failure; it
+/// doubles.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
-/// The longest such wait.
+/// Maximum of this delay.
 const ASK_AGAIN_AT_THE_LATEST: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long a salt is used without a look into the store. Notices of a flood are about few accounts; a
-/// salt that HiPay has given up checks a little longer what it has signed.
+/// Time for which a salt is used without reading the store. Notices of a flood concern few
+/// accounts; a salt that HiPay has replaced verifies old signatures a little longer.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 const DOCUMENT: &str = "own_accounts";
 
-/// What is stored of the marketplace's own accounts.
+/// Stored data of the marketplace's own accounts.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct OwnAccounts {
     /// Salts by HiPay ID.
@@ -43,28 +44,28 @@ struct OwnAccounts {
     unknown: Map<String, Value>,
 }
 
-/// When the salt of each account was last read because a notice did not fit. Only accounts that we
-/// know have an entry.
+/// Last readings of each account's salt because a notice did not match. Only accounts that we know
+/// have an entry.
 #[derive(Debug, Default)]
 pub(crate) struct ReadAgain(Mutex<HashMap<u64, Turn>>);
 
-/// Held while one reads, so that the others get what it has read.
+/// Lock held during a reading, so that waiting callers get its result.
 type Turn = Arc<tokio::sync::Mutex<Option<LastRead>>>;
 
-/// When an account's salt was last asked for, and whether HiPay answered.
+/// Last request for an account's salt, and its success.
 #[derive(Debug, Clone, Copy)]
 struct LastRead {
     at: Timestamp,
     answered: bool,
 }
 
-/// Why nobody can say whether a notice is HiPay's. The sender is to come again.
+/// Error when a notice can neither be verified nor rejected. The sender has to retry.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SaltError {
-    /// The store failed.
+    /// A failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// HiPay could not be asked whether the salt has changed.
+    /// A failure to ask HiPay for a possible new salt.
     #[error("HiPay cannot be asked at the moment")]
     NotAnswered,
 }
@@ -76,7 +77,7 @@ impl ReadAgain {
     }
 }
 
-/// The salts that were looked up last, by account; only accounts that we know have an entry.
+/// Salts that were looked up recently, by account; only accounts that we know have an entry.
 #[derive(Debug, Default)]
 pub(crate) struct KnownSalts(Mutex<HashMap<u64, (Secret, Instant)>>);
 
@@ -92,8 +93,8 @@ impl KnownSalts {
     }
 }
 
-/// The salt of an account, as it was ten seconds ago at the earliest; `None` where we know no such
-/// account, or none of its salts.
+/// Returns the salt of an account, at most ten seconds old; `None` if the account or its salt is
+/// unknown.
 pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
     if let Some(salt) = context.known_salts.get(hipay_id) {
         return Ok(Some(salt));
@@ -101,9 +102,9 @@ pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Se
     stored_callback_salt(context, hipay_id).await
 }
 
-/// The same where it is not known yet: HiPay is asked about an account that we know, as in
-/// [`callback_salt_other_than`], and while this store knows no vendor at all about any. `None` where there is no
-/// such account.
+/// Returns the salt of an account, and asks HiPay if it is not stored: for an account that we know,
+/// as in [`callback_salt_other_than`], and for any account while this store knows no vendor at all.
+/// Returns `None` if there is no such account.
 pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<Option<Secret>, SaltError> {
     if let Some(salt) = callback_salt(context, hipay_id).await? {
         return Ok(Some(salt));
@@ -122,7 +123,7 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
     if vendors > 0 {
         return Ok(None);
     }
-    // One at a time: anybody can name an account.
+    // One at a time: any sender can name an account.
     let turn = context.read_again.turn(0);
     let Ok(_turn) = turn.try_lock() else { return Err(SaltError::NotAnswered) };
     let asked = tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Wallet(hipay_id))).await;
@@ -154,8 +155,8 @@ async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option
     Ok(salt)
 }
 
-/// The salt of an account that we know, where it is another than `tried`: HiPay is asked, once in
-/// ten minutes for each account, however many notices do not fit.
+/// Returns the salt of an account that we know if it differs from `tried`. HiPay is asked once in
+/// ten minutes for each account, however many notices do not match.
 pub async fn callback_salt_other_than(
     context: &Context,
     hipay_id: u64,
@@ -200,8 +201,8 @@ pub async fn callback_salt_other_than(
     }
 }
 
-/// Reads the salts of the marketplace's own accounts at HiPay and remembers them. What fails is
-/// tried again until it succeeds; meanwhile those that were read before are in use.
+/// Reads the salts of the marketplace's own accounts at HiPay and stores them. Failed readings are
+/// retried until they succeed; meanwhile the stored salts are used.
 pub async fn read_own_callback_salts(context: &Context) {
     let mut missing = vec![context.config.technical_account.hipay_id, context.config.operator_account.hipay_id];
     missing.dedup();

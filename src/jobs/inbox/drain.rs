@@ -1,5 +1,5 @@
-//! The inbox worked off: what each notification means becomes an effect, in the same transaction
-//! that marks it as dealt with, so that each counts once.
+//! Processing of the inbox: each notification takes effect in the transaction that marks it as
+//! processed, so that it counts once.
 
 use std::time::Instant;
 
@@ -18,22 +18,22 @@ use crate::platform::telemetry;
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// How much longer than it has worked it gives way, while more comes than it can deal with at once.
+/// Factor of the pause to the preceding work while more notifications arrive than can be processed
+/// at once.
 const GIVING_WAY: u32 = 9;
 
-/// How many notifications are in hand at once; their writes share a flush of the disk.
+/// Number of notifications in progress at once; their writes share a flush of the disk.
 const IN_HAND: usize = 50;
 
-/// Deals with every notification that is due and does not concern a vendor as such: what has just
-/// come in the order of arrival, then what is to be tried again. One that cannot be dealt with holds
-/// up no other.
+/// Processes every notification that is due and is not about a vendor as such: new ones in the
+/// order of arrival, then those to be retried. One that cannot be processed holds up no other.
 pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
     let own = OwnAccounts::of(&context.config);
     let (mut cursor, mut come) = (None, None);
     loop {
         let begun = Instant::now();
         let slice = due(context, false, cursor).await?;
-        // Queued in the order of arrival, and that is the order in which the writer runs them.
+        // Queued in the order of arrival, which is the order in which the writer runs them.
         let dealt =
             slice.keys.into_iter().map(|id| settle(context, id, move |writer, one, now| deal(writer, one, own, now)));
         for outcome in join_all(dealt).await {
@@ -43,7 +43,7 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         if cursor.is_none() {
             return Ok(());
         }
-        // In a flood, what comes has to be acknowledged soon; what it means can wait.
+        // In a flood, new notifications have to be acknowledged soon; their processing can wait.
         let before = come.replace(context.store.reading(|reader| reader.total::<Notification>()).await?);
         if before != come {
             tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
@@ -66,7 +66,7 @@ fn deal(
     }
 }
 
-/// A slice of what is due now; `about_vendors` tells which part of the inbox.
+/// Returns a slice of what is due now; `about_vendors` selects the part of the inbox.
 pub(crate) async fn due(
     context: &Context,
     about_vendors: bool,
@@ -77,8 +77,8 @@ pub(crate) async fn due(
     context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
 }
 
-/// Does `work` on a notification that is due, and writes down what came of it in the same
-/// transaction. True where it came to an end.
+/// Does `work` on a notification that is due, and records the outcome in the same transaction.
+/// Returns true if it reached a final state.
 pub(crate) async fn settle(
     context: &Context,
     id: u64,
@@ -106,7 +106,7 @@ pub(crate) async fn settle(
             }
             Ok(ended)
         }
-        // What one record is wrong with is no reason to keep the others waiting.
+        // A defect of one record is no reason to hold up the others.
         Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
             tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
             put_off(context, id, (&error).into()).await;
@@ -116,13 +116,13 @@ pub(crate) async fn settle(
     }
 }
 
-/// Records a notification as a step of the voucher's trace that it is about.
+/// Records a notification as a step in the trace of its voucher.
 async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
     if !context.telemetry.is_on() {
         return;
     }
     let found = context.store.reading(move |reader| reader.get::<Operation>(&operation)).await;
-    // A trace is told less where the store is in trouble, which says so elsewhere.
+    // A trace is less complete while the store is in trouble, which is reported elsewhere.
     let Ok(Some(operation)) = found else { return };
     let number = KeyValue::new("cashout.notification", i64::try_from(id).unwrap_or(i64::MAX));
     let attributes = attributes_of(&operation).into_iter().chain([number]).collect();
@@ -130,7 +130,7 @@ async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
     context.telemetry.step("notification", trace_of(&operation), attributes, step).await;
 }
 
-/// Tries a notification again later whose own effect cannot be stored.
+/// Postpones a notification whose effect cannot be stored.
 async fn put_off(context: &Context, id: u64, reason: Message) {
     let now = context.clock.now();
     let put_off = context.store.write(move |writer: &mut Writer<'_>| {
@@ -140,6 +140,6 @@ async fn put_off(context: &Context, id: u64, reason: Message) {
         }
         Ok::<_, StoreError>(())
     });
-    // Where even that fails it is due at once, and the next look says so.
+    // If even that fails, it is due at once, and the next run reports it.
     let _ = put_off.await;
 }

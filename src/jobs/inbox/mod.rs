@@ -1,4 +1,4 @@
-//! The inbox as it is stored: a notification is kept once, and replayed on demand.
+//! The stored inbox: a notification is kept once, and replayed on demand.
 
 pub(super) mod callback_salts;
 pub(super) mod drain;
@@ -16,13 +16,13 @@ use crate::platform::hex::hex;
 use crate::platform::metrics;
 use crate::store::{Query, Store, StoreError, View, Writer};
 
-/// More notifications than one account may have stored in a day.
+/// Upper bound on the notifications of one account that are counted per day.
 const COUNTED_AT_MOST: usize = 1_000;
-/// More notifications than there are about one thing.
+/// Upper bound on the notifications about one subject.
 const RELEASED_AT_ONCE: usize = 1_000;
 
-/// Stores `new` once: on the disk when this returns. Gives its number and whether it is a
-/// repetition of one that is there.
+/// Stores `new` once; it is on the disk when this returns. Returns its number, and true if it
+/// repeats a stored one.
 pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
     let (digest, kind) = (digest(&new), new.kind.name());
     let stored = store.write(move |writer| keep(writer, new, digest, now)).await;
@@ -35,14 +35,14 @@ pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Res
     stored
 }
 
-/// True where it was stored before: a repetition, which takes no room.
+/// Returns true if it was stored before: a repetition takes no space.
 pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, StoreError> {
     let digest = digest(new);
     store.reading(move |reader| Ok(reader.by_unique::<Notification>("digest", digest)?.is_some())).await
 }
 
-/// How many notifications of an account were stored since `since`, and their bytes; those that have just come are
-/// left out.
+/// Returns the number of notifications of an account stored since `since`, and their bytes; those
+/// that have just arrived and are not processed yet are left out.
 pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
     let query = Query::group("account", account_id).from(since).limit(COUNTED_AT_MOST);
     let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
@@ -86,14 +86,14 @@ fn keep(
     Ok((id, false))
 }
 
-/// What notifications of `kind` about `subject` have waited for is known: they are dealt with now,
-/// also those that had been given up. True where there are any.
+/// Makes the notifications of `kind` about `subject` due now, because what they waited for is
+/// known; also those that had been given up. Returns true if there are any.
 pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -> Result<bool, StoreError> {
     let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(RELEASED_AT_ONCE);
     let mut any = false;
     for id in writer.keys::<Notification>(&query)?.keys {
         let Ok(Some(mut one)) = writer.get::<Notification>(&id) else { continue };
-        // Its time to be kept may be over.
+        // Its retention period may be over.
         if one.body.is_empty() {
             continue;
         }
@@ -104,24 +104,24 @@ pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -
     Ok(any)
 }
 
-/// What came of asking for a notification to be dealt with again.
+/// Outcome of a request to process a notification again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replay {
-    /// It is due now.
+    /// A notification that is due now.
     Again,
-    /// It had its effect, which nothing is to have twice. Nothing was changed.
+    /// A notification that was applied, and must not be applied twice. Nothing was changed.
     HadItsEffect,
-    /// What was sent is no longer kept. Nothing was changed.
+    /// A notification whose body is no longer stored. Nothing was changed.
     Emptied,
-    /// A later release dealt with it in a way that we do not know. Nothing was changed.
+    /// A later release processed it in a way that this one does not know. Nothing was changed.
     Unknown,
-    /// There is none of this number.
+    /// No notification with this number.
     Missing,
 }
 
-/// Has notification `id` dealt with again, now, as if it had just come: in the transaction that marks
-/// what came of it. One that had its effect is left as it is: what followed from it, such as a hold that
-/// a person has lifted since, is not to follow again.
+/// Makes notification `id` due now, as if it had just arrived, in the transaction that marks its
+/// state. One that was applied is left unchanged: its consequences, such as a hold that a person
+/// has released since, must not occur again.
 pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
     let Some(mut one) = writer.get::<Notification>(&id)? else { return Ok(Replay::Missing) };
     match one.state {
@@ -140,8 +140,9 @@ pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
     Ok(Replay::Again)
 }
 
-/// Half of a SHA-256: two different notifications do not share it. What it is about stands in front:
-/// HiPay's ids grow with time, so what comes together lies together on the disk.
+/// Returns the identity of a notification: its subject and half of a SHA-256, which two different
+/// notifications do not share. The subject comes first: HiPay's ids grow with time, so that
+/// notifications of one time are stored close together.
 fn digest(new: &NewNotification) -> String {
     let hash = Sha256::new()
         .chain_update(new.kind.name())

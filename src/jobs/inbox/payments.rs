@@ -1,5 +1,5 @@
-//! Notifications about customers' payments and settlements, applied to what we know of them. No
-//! money of ours is moved by any.
+//! Notifications about customers' payments and settlements, applied to the stored ones. They move
+//! no money of ours.
 
 use crate::domain::enterprise::{self, EnterpriseNotification, Unreadable};
 use crate::domain::inbox::{Notification, Outcome};

@@ -1,8 +1,8 @@
-//! Wallet notices about a vendor as such: identification, documents, bank details. One vendor's follow
-//! each other, and take turns with a run that deals with its shop.
+//! Wallet notices about a vendor as such: identification, documents, bank details. Those of one
+//! vendor are processed in sequence, and never while a run processes its shop.
 //!
-//! The notification is the intent: it stays open until Mirakl has been told, and telling it twice is
-//! telling it once.
+//! The notification is the intent: it stays open until Mirakl has been updated, and the update is
+//! idempotent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,15 +25,15 @@ use crate::remote::mirakl::{Shop, ShopUpdate};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// How many vendors are dealt with at once: each may wait for Mirakl.
+/// Number of vendors processed at once: each may wait for Mirakl.
 const AT_ONCE: usize = 8;
-/// How long Mirakl may take. What it does not answer in time is told again.
+/// Time limit for Mirakl. An update without an answer in time is repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// More documents than a vendor has of one type.
+/// Upper bound on the documents of one type that a vendor has.
 const MOST_DOCUMENTS: usize = 1_000;
 
-/// Deals with every notice about vendors that is due, in the order of arrival for each vendor. One
-/// that cannot be dealt with holds up no other vendor's.
+/// Processes every notice about vendors that is due, in the order of arrival for each vendor. One
+/// that cannot be processed holds up no other vendor's.
 pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
     let mut cursor = None;
     loop {
@@ -64,7 +64,7 @@ pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
 
 async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Result<(), JobError> {
     for notification in notifications {
-        // The order is kept: what is behind it waits with it.
+        // The order is kept: later notices wait with this one.
         if !one(context, notification).await? {
             return Ok(());
         }
@@ -72,7 +72,7 @@ async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Re
     Ok(())
 }
 
-/// True where it came to an end.
+/// Returns true if the notification reached a final state.
 async fn one(context: &Context, notification: Notification) -> Result<bool, JobError> {
     let id = notification.id;
     let notice = match WalletNotice::read(&notification.body) {
@@ -89,7 +89,7 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
     };
     let mirakl_id = vendor.mirakl_id;
     let Some(_turn) = context.vendor_turns.try_take(mirakl_id, &context.inbox) else {
-        // A run deals with the shop; the inbox is told when it has done so.
+        // A run processes the shop; the inbox is notified when it is done.
         return Ok(false);
     };
     match notice.meaning() {
@@ -165,7 +165,7 @@ fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, 
     Dealt::told(Outcome::Applied(message), line)
 }
 
-/// Writes HiPay's verdict on the documents of this type that were sent last: one, or its two sides.
+/// Records HiPay's verdict on the last sent documents of this type: one, or its two sides.
 fn document(
     writer: &mut Writer<'_>,
     mirakl_id: u64,
@@ -207,7 +207,7 @@ fn document(
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
-/// Tells Mirakl, then writes down that it has been told.
+/// Updates Mirakl, then records that it has been updated.
 async fn bank_details(
     context: &Context,
     id: u64,
@@ -247,28 +247,30 @@ async fn bank_details(
 fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError) -> Dealt {
     notification.mirakl_id = Some(mirakl_id);
     let message = msg!("notice-mirakl-not-told", error);
-    // Told once, not at each try.
+    // Logged once, not at each try.
     let line =
         (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
-    // What Mirakl refuses for good is given up after days; what it could not be told never is.
+    // A permanent refusal of Mirakl is given up after days; an update that could not be delivered
+    // never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
     Dealt { line, ..Dealt::silently(outcome) }
 }
 
-/// What Mirakl was told.
+/// Result of an update of Mirakl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MiraklChange {
-    /// It knows no such shop (any more).
+    /// Mirakl knows no such shop (any more).
     NoShop,
-    /// Nothing: HiPay itself does not show what its notice says.
+    /// No update: HiPay itself does not show what its notice states.
     NotShown,
-    /// The change, which left payments blocked or not.
+    /// A change, with the resulting block of payments.
     Changed { blocked: bool },
 }
 
-/// Mirakl's side of bank details: the shop's KYC status, its suspension, and whether payments are
-/// blocked. A validation ends every block but one that a person has made since this store knows the shop.
+/// Updates the shop in Mirakl after a notice about bank details: its KYC status, its suspension,
+/// and the block of payments. A validation ends every block except one that a person has made since
+/// this store knows the shop.
 async fn tell_mirakl(
     context: &Context,
     vendor: &Vendor,
@@ -298,8 +300,8 @@ async fn tell_mirakl(
     Ok(MiraklChange::Changed { blocked })
 }
 
-/// Whether HiPay shows the bank details that are in Mirakl now as validated. A notice may be about
-/// others that were there before, and a seller may know what the notices of the own wallet are signed with.
+/// Returns true if HiPay shows the bank details that are in Mirakl now as validated. A notice may
+/// be about earlier ones, and a seller may know the salt that signs the notices of the own wallet.
 async fn is_validated(context: &Context, vendor: &Vendor, shop: &Shop) -> Result<bool, CallError> {
     let Some(hipay_id) = vendor.hipay_id else { return Ok(false) };
     let info = context.hipay.bank_info(hipay_id).await?;

@@ -1,8 +1,8 @@
-//! Wallet notices that need nobody but the store: about transfers and withdrawals, about other money
-//! that moved, and what means nothing to us.
+//! Wallet notices that need only the store: about transfers and withdrawals, about other movements
+//! of money, and those without a meaning for us.
 //!
-//! A notice belongs to an attempt, by its transaction. What it tells ends where a look-up of the same
-//! transaction ends too.
+//! A notice belongs to an attempt, by its transaction. Its effect is the same as that of a look-up
+//! of the transaction.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// How much of HiPay's words stands in a sentence of ours, in characters.
+/// Maximum length of HiPay's words in a message of ours, in characters.
 const WORDS: usize = 300;
 
 /// HiPay IDs of the marketplace's own accounts.
@@ -34,11 +34,11 @@ impl OwnAccounts {
     }
 }
 
-/// What came of a notice, and what the log is to say of it once that is on the disk.
+/// Outcome of a notice, and the line to log once that is on the disk.
 pub(crate) struct Dealt {
     pub(crate) outcome: Outcome,
     pub(crate) line: Option<Line>,
-    /// The number of the operation that it is about, if any.
+    /// Number of the operation concerned, if any.
     pub(crate) operation: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Line {
     message: String,
 }
 
-/// How much it matters, by the names of the dashboard.
+/// Severity of a line, by the names of the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
     Notice,
@@ -73,7 +73,7 @@ impl Line {
         Self { severity, mirakl_id: None, voucher: None, message: message.to_owned() }
     }
 
-    /// Writes it.
+    /// Logs the line.
     pub(crate) fn log(&self, notification: u64) {
         let Self { severity, mirakl_id, voucher, message } = self;
         let action = "notification";
@@ -100,18 +100,18 @@ impl Dealt {
     }
 }
 
-/// HiPay's words on one line and of bounded length; what is said where there are none.
+/// Returns HiPay's words on one line and of bounded length, or a default text if there are none.
 pub(crate) fn words(text: Option<&str>) -> Message {
     text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(line(text)))
 }
 
-/// HiPay's words on one line and of bounded length.
+/// Returns HiPay's words on one line and of bounded length.
 pub(crate) fn line(text: &str) -> String {
     let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
 }
 
-/// Deals with a notice that needs nobody but the store.
+/// Processes a notice that needs only the store.
 pub(crate) fn deal(
     writer: &mut Writer<'_>,
     notification: &mut Notification,
@@ -134,7 +134,7 @@ pub(crate) fn deal(
             };
             Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
         }
-        // Dealt with elsewhere where it can be read; here it cannot.
+        // Readable ones are processed elsewhere; this one is not readable.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
             let (operation, status) = (line(&notice.operation), line(&notice.status));
             let message = msg!("notice-meaningless", operation, status);
@@ -178,7 +178,7 @@ fn payment(
     Ok(Dealt { operation: about, ..dealt })
 }
 
-/// Deals with a notice of a payment of `operation`.
+/// Processes a notice about a payment of `operation`.
 fn of_operation(
     writer: &mut Writer<'_>,
     notification: &Notification,
@@ -194,7 +194,7 @@ fn of_operation(
         let line = Line::about(Severity::Warning, &operation, &message);
         return Ok(Dealt::told(Outcome::Ignored(message), line));
     };
-    // A signature says who speaks, not that it is true of others.
+    // A signature identifies the sender; it does not prove statements about other accounts.
     if ![attempt.account, own.technical].contains(&notice.account_id) {
         let (account, meant) = (notice.account_id, attempt.account);
         let message = msg!("notice-foreign-account", transaction = transaction_id, account, meant);
@@ -205,7 +205,7 @@ fn of_operation(
         return Ok(Dealt::silently(Outcome::Ignored(msg!("notice-authorised"))));
     };
     if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
-        // A person has looked at it: it is no payment of this operation.
+        // A person has looked at it: it is not a payment of this operation.
         return Ok(ignored(msg!("notice-known")));
     }
     if let Some(difference) = mismatch(notice, &attempt) {
@@ -213,7 +213,7 @@ fn of_operation(
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
-    // Without a time of its own it speaks of some time before it came, by our clock.
+    // Without a time of its own it refers to some time before its arrival, by our clock.
     let as_of =
         notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
@@ -279,8 +279,8 @@ fn hold(
     Ok(Dealt::told(Outcome::Applied(message), line))
 }
 
-/// What differs between the payment that HiPay tells of and the one that we meant, as far as the
-/// notice says.
+/// Returns the difference between the payment in HiPay's notice and the intended one, as far as the
+/// notice states it.
 fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
     match notice.amount(attempt.amount.currency())? {
         Ok(told) if told == attempt.amount => None,
@@ -289,7 +289,7 @@ fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
     }
 }
 
-/// The transaction as a look-up would show it.
+/// Builds the transaction as a look-up would show it.
 fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> Found {
     let amount: Amount = attempt.amount;
     Found {

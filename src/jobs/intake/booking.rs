@@ -1,4 +1,4 @@
-//! Writing a voucher down: its record, its operations and what they net, in one transaction.
+//! Booking of a voucher: its record, its operations and their netting, in one transaction.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,7 +13,7 @@ use crate::schema::OPERATOR_DEBTS;
 use crate::store::{Query, View, Writer};
 use crate::text::message::msg;
 
-/// A voucher with everything that is needed to write it down in one transaction.
+/// A voucher with everything that is needed to book it in one transaction.
 pub(crate) struct Booking {
     pub(crate) voucher: Voucher,
     pub(crate) cycle_date: Date,
@@ -28,10 +28,10 @@ pub(crate) struct Booking {
 }
 
 impl Booking {
-    /// Writes the voucher, its operations and what they net. Gives the operations that are new.
+    /// Stores the voucher, its operations and their netting. Returns the new operations.
     pub(crate) fn book(self, writer: &mut Writer<'_>) -> Result<Vec<Operation>, JobError> {
         let known = writer.get::<VoucherRecord>(&self.voucher.key())?;
-        // Somebody may have settled it while its facts were read.
+        // A person may have settled it while its facts were read.
         if known.as_ref().is_some_and(|known| known.held.is_none_or(|held| held == HeldBecause::Settled)) {
             return Ok(Vec::new());
         }
@@ -70,7 +70,7 @@ impl Booking {
         let owed = [(self.voucher.shop_id, self.voucher.vendor_amount), (OPERATOR_DEBTS, self.voucher.operator_amount)];
         for (of, _) in owed.into_iter().filter(|(_, amount)| self.adjust && amount.is_positive()) {
             let page = writer.page::<Operation>(&Query::group("debt", of).limit(10_000))?;
-            // A debt that cannot be read would be forgiven: rather let the voucher wait.
+            // A debt that cannot be read would be forgiven: the voucher waits instead.
             if let Some(error) = page.unreadable.into_iter().next() {
                 return Err(error.into());
             }

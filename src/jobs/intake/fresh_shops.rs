@@ -1,5 +1,5 @@
-//! The shops that are about to be paid, read from Mirakl before money is sent: whether they still exist, want to be
-//! paid through HiPay, and whether their payments are blocked.
+//! Shops about to be paid, read from Mirakl before money is sent: their existence, their choice to
+//! be paid through HiPay, and the block of their payments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,15 @@ use crate::remote::mirakl::Shop;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// Operations read from the store at once.
+/// Number of operations read from the store at once.
 const SLICE: usize = 100;
 
-/// How often a shop is read again whose vendor changes while it is read.
+/// Upper bound on the readings of a shop whose vendor changes during a reading.
 const MOST_READINGS: u32 = 5;
 
-/// Reads the shops of these operations, and keeps what Mirakl says of their vendors. Gives the shops of which it
-/// cannot be told: they are not paid in this run. Nothing is sent where Mirakl cannot be asked.
+/// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops
+/// whose state could not be read: they are not paid in this run. Nothing is sent if Mirakl cannot
+/// be asked.
 pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
     let mut shops = BTreeSet::new();
     for slice in operations.chunks(SLICE) {
@@ -39,7 +40,7 @@ pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
         }
         let read = fetch(context, run, &ahead).await?;
         unread.extend(&read.unread);
-        // Without the field in Mirakl no shop could say that it wants to be paid.
+        // Without the field in Mirakl no shop could state that it wants to be paid.
         if !read.shown.is_empty() && !read.shown.values().any(|shop| shop.wants_hipay) {
             match read_setup(context, true).await {
                 Ok(setup) if setup.lacks_process_field() => return Err(JobError::Remote(msg!("vendors-no-field"))),
@@ -63,13 +64,13 @@ pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
     Ok(unread)
 }
 
-/// The shops in Mirakl's answer.
+/// Result of reading shops from Mirakl.
 struct Fetched {
-    /// Those of which it says something, be it that there is no such shop.
+    /// Shops with a known state, including those that do not exist.
     told: BTreeSet<u64>,
     shown: BTreeMap<u64, Shop>,
     unread: BTreeSet<u64>,
-    /// No later than when it was said (UTC).
+    /// Lower bound on the time of the answer (UTC).
     listed_at: Timestamp,
 }
 
@@ -88,7 +89,7 @@ async fn fetch(context: &Context, run: &Run, asked: &[u64]) -> Result<Fetched, J
     if listing.unreadable.is_empty() {
         return Ok(fetched);
     }
-    // A row that cannot be read may be any of those that are missing: each is asked for by itself.
+    // An unreadable row may be any of the missing shops: each is requested individually.
     for missing in asked.iter().filter(|id| !fetched.shown.contains_key(id)).copied().collect::<Vec<_>>() {
         let alone = context.mirakl.shops_with(&[missing]).await.map_err(not_asked)?;
         if !alone.unreadable.is_empty() {
@@ -104,13 +105,14 @@ fn not_asked(error: CallError) -> JobError {
     if error.is_credentials() { error.into() } else { JobError::Remote(msg!("shops-not-asked", error = &error)) }
 }
 
-/// Gives the shops that are gone since they were last read, and those whose vendor changed while they were read.
+/// Updates the vendors. Returns the shops that are gone since the last reading, and those whose
+/// vendor changed during this one.
 fn write(writer: &mut Writer<'_>, read: &Fetched, now: Timestamp) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
     for mirakl_id in &read.told {
         let Some(known) = writer.get::<Vendor>(mirakl_id)? else { continue };
-        // A notice was faster, and may have changed the shop in Mirakl as well. A time that lies ahead was written by a
-        // wrong clock.
+        // A notice was faster, and may have changed the shop in Mirakl as well. A time in the
+        // future was written by a wrong clock.
         if known.updated_at > read.listed_at && known.updated_at <= now {
             changed.push(*mirakl_id);
             continue;

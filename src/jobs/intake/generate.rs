@@ -29,17 +29,17 @@ use crate::schema::day_number;
 use crate::store::{Index, Query, Record, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// What `cashout:generate` can be asked for.
+/// Arguments of `cashout:generate`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GenerateArguments {
-    /// This cycle only.
+    /// The only cycle to process.
     pub cycle_date: Option<Date>,
-    /// As if run on this day.
+    /// Day as which the run is executed.
     pub execution_date: Option<Date>,
-    /// In place of `cycle.interval.before`.
+    /// Replacement for `cycle.interval.before`.
     pub before: Option<SignedDuration>,
-    /// In place of `cycle.interval.after`.
+    /// Replacement for `cycle.interval.after`.
     pub after: Option<SignedDuration>,
 }
 
@@ -55,18 +55,18 @@ impl From<&GenerateArguments> for Message {
     }
 }
 
-/// What we remember of a cycle.
+/// Stored state of a cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CycleRecord {
-    /// Its day.
+    /// Day of the cycle.
     pub date: Date,
-    /// Every voucher of its whole window was read and dealt with, after the window had ended.
+    /// True if every voucher of its whole window was read and processed after the window had ended.
     pub complete: bool,
-    /// The vouchers that Mirakl showed.
+    /// Number of vouchers that Mirakl showed.
     pub vouchers: u64,
-    /// When Mirakl was last asked (UTC).
+    /// Time of the last request to Mirakl (UTC).
     pub read_at: Timestamp,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields written by a later release, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -87,29 +87,30 @@ impl Record for CycleRecord {
 /// The progress of reading vouchers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct VoucherIntake {
-    /// From this source.
+    /// Source of the vouchers.
     source: VoucherSource,
-    /// Everything that was made until then (UTC).
+    /// Creation time up to which all vouchers were read (UTC).
     read_until: Timestamp,
-    /// When the last weeks were last read again (UTC).
+    /// Time at which the last weeks were last read again (UTC).
     read_again_at: Timestamp,
 }
 
 const INTAKE: &str = "voucher intake";
 
-/// Each reading begins this long before the end of the last one: Mirakl's list may lag.
+/// Overlap of a reading with the previous one: Mirakl's list may lag.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// Vouchers of this long are read again once a day: they may have come late, changed or vanished.
+/// Period of vouchers that are read again once a day: they may have appeared late, changed or
+/// vanished.
 const READ_AGAIN: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
-/// "Once a day", for a schedule that is not exact.
+/// Interval that counts as a day, for a schedule that is not exact.
 const A_DAY: SignedDuration = SignedDuration::from_hours(20);
 
-/// The longest interval that is read in one list, so that memory stays bounded.
+/// Maximum interval that is read in one list, so that memory stays bounded.
 const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// A voucher may be dated this far ahead of our clock.
+/// Maximum time by which a voucher may be dated ahead of our clock.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 pub(crate) async fn run(context: &Context, run: &Run, arguments: &GenerateArguments) -> Result<(), JobError> {
@@ -124,7 +125,7 @@ pub(crate) async fn run(context: &Context, run: &Run, arguments: &GenerateArgume
     let generation = Generation {
         context,
         run,
-        // A narrower window than the configured one may leave vouchers out.
+        // A narrower window than the configured one may omit vouchers.
         whole: calendar.before >= configured.before && calendar.after >= configured.after,
         earliest: configured.cycle(first).map_err(out_of_calendar)?.start,
         first,
@@ -151,7 +152,7 @@ fn out_of_calendar(error: OutOfCalendar) -> JobError {
     JobError::Refused(msg!("generate-out-of-calendar", date = error.0))
 }
 
-/// The first cycle that this installation is responsible for.
+/// Returns the first cycle that this installation is responsible for.
 async fn first_cycle(context: &Context, calendar: &Calendar) -> Result<Date, JobError> {
     match context.config.cashout.first_cycle {
         Some(first) => Ok(first),
@@ -159,7 +160,7 @@ async fn first_cycle(context: &Context, calendar: &Calendar) -> Result<Date, Job
     }
 }
 
-/// The one cycle that was asked for.
+/// Returns the requested cycle, if any.
 fn asked(
     context: &Context,
     calendar: &Calendar,
@@ -177,8 +178,8 @@ fn asked(
     Ok(Some(cycle))
 }
 
-/// Reads the record of a voucher: under its own key, or under that of the source that showed it first. Where
-/// both are known, since nothing joined them before, it is the one that has made its operations.
+/// Reads the record of a voucher: under its own key, or under that of the source that showed it
+/// first. If there are both, because nothing joined them before, it is the one with operations.
 fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRecord>, StoreError> {
     let own = view.get::<VoucherRecord>(&voucher.key())?;
     if own.as_ref().is_some_and(|own| own.held.is_none()) {
@@ -200,13 +201,14 @@ fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRe
     Ok(own)
 }
 
-/// Removes the record of a voucher that was held under its own key until it was known to be `known`.
+/// Removes the record of a voucher that was held under its own key until it was identified as
+/// `known`.
 async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64, String)) -> Result<(), StoreError> {
     if known.voucher.key() == key {
         return Ok(());
     }
     let forgotten = context.store.write(move |writer: &mut Writer<'_>| {
-        // Only what has made no operation.
+        // Only a record without operations.
         match writer.get::<VoucherRecord>(&key)? {
             Some(twin) if twin.held.is_some_and(|held| held != HeldBecause::Settled) => {
                 writer.delete::<VoucherRecord>(&key).map(drop)
@@ -217,8 +219,8 @@ async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64
     forgotten.await
 }
 
-/// Keeps the numbers by which `shown` knows the voucher of the record `key`, and tells them to its operations.
-/// Gives the record where there was one to be learnt.
+/// Stores the numbers that identify `shown` in the record `key` and in its operations. Returns the
+/// record if it has changed.
 async fn learn(
     context: &Context,
     key: (String, u64, String),
@@ -244,16 +246,17 @@ async fn learn(
     learnt.await
 }
 
-/// True for reasons that stay until a person acts: each run counts them, the first one tells.
+/// Returns true for reasons that stay until a person acts: each run counts them, only the first one
+/// reports them.
 fn is_told_once(reason: HeldBecause) -> bool {
     matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
 }
 
 /// The place of a voucher in the calendar.
 struct Placement {
-    /// The cycle; `None` where no window contains it.
+    /// The cycle; `None` if no window contains it.
     cycle: Option<Cycle>,
-    /// This run makes its operations.
+    /// True if this run makes the voucher's operations.
     due: bool,
 }
 
@@ -261,15 +264,15 @@ struct Placement {
 pub(crate) struct Generation<'a> {
     pub(crate) context: &'a Context,
     pub(crate) run: &'a Run,
-    /// The windows of this run are at least as wide as the configured ones.
+    /// True if the windows of this run are at least as wide as the configured ones.
     whole: bool,
-    /// The beginning of the first cycle's window: what was made before it is not ours to pay.
+    /// The start of the first cycle's window: earlier vouchers are not ours to pay.
     earliest: Timestamp,
     /// The first cycle that is ours.
     first: Date,
-    /// The one cycle that was asked for; else every cycle before `execution`.
+    /// The requested cycle; if absent, every cycle before `execution`.
     asked: Option<Cycle>,
-    /// As if run on this day.
+    /// Day as which the run is executed.
     execution: Date,
     /// The calendar with the windows of this run.
     calendar: Calendar,
@@ -279,14 +282,14 @@ pub(crate) struct Generation<'a> {
     operator: OnceCell<Option<Amount>>,
     /// Vouchers of the other source from the same time, by shop.
     others: Mutex<HashMap<u64, Vec<Voucher>>>,
-    /// Vouchers dealt with in this run.
+    /// Vouchers processed in this run.
     pub(crate) dealt_with: Mutex<HashSet<(String, u64, String)>>,
 }
 
 impl Generation<'_> {
-    /// Reads all vouchers from the last look to now, once a day also those of the last weeks, and where cycles are
-    /// open all that were made since they began. What this run knows of is not the calendar: that only names
-    /// the cycle.
+    /// Reads all vouchers from the last reading to now, once a day also those of the last weeks,
+    /// and if cycles are open all that were created since these began. The calendar does not limit
+    /// what is read: it only names the cycle.
     async fn read_everything(&self) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
         let now = self.context.clock.now();
@@ -327,14 +330,14 @@ impl Generation<'_> {
         Ok(self.context.store.write(move |writer: &mut Writer<'_>| writer.put_document(INTAKE, &intake)).await?)
     }
 
-    /// By Mirakl's clock too: ahead of time, this machine would close a cycle before its vouchers are there, and
-    /// never ask for them again.
+    /// Returns the earlier of our time and Mirakl's: with a clock that is ahead, this machine would
+    /// close a cycle before its vouchers exist, and never ask for them again.
     fn their_time(&self, now: Timestamp) -> Timestamp {
         self.context.mirakl.their_time().map_or(now, |theirs| theirs.min(now))
     }
 
-    /// Reads the vouchers of an interval and deals with each. `cycles` are complete once all of their windows was
-    /// read.
+    /// Reads the vouchers of an interval and processes each. `cycles` are complete once their whole
+    /// windows were read.
     async fn read_cycles(&self, cycles: &[Cycle], (from, to): (Timestamp, Timestamp)) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
         let now = self.context.clock.now();
@@ -352,7 +355,7 @@ impl Generation<'_> {
                 let message = msg!("generate-unreadable", row = unreadable);
                 self.run.fail(Subject { mirakl_id: None, voucher }, message);
             }
-            // By cycle, the oldest first: what a shop owes comes before what makes up for it.
+            // By cycle, the oldest first: a shop's debts come before the vouchers that settle them.
             let mut by_cycle: BTreeMap<Option<Date>, Vec<Voucher>> = BTreeMap::new();
             for voucher in listing.rows {
                 let date = self.place(&voucher).cycle.map(|cycle| cycle.date);
@@ -382,13 +385,13 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Keeps how far a cycle is.
+    /// Stores the state of a cycle.
     async fn close(&self, cycle: Cycle, complete: bool, vouchers: u64, read_at: Timestamp) -> Result<(), JobError> {
         let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
             let known = writer.get::<CycleRecord>(&day_number(cycle.date))?;
             writer.put(&CycleRecord {
                 date: cycle.date,
-                // Once everything was read, a second look at a part of it takes nothing back.
+                // Once everything was read, a second reading of a part revokes nothing.
                 complete: complete || known.as_ref().is_some_and(|known| known.complete),
                 vouchers,
                 read_at,
@@ -398,13 +401,13 @@ impl Generation<'_> {
         Ok(kept.await?)
     }
 
-    /// The cycle that a voucher belongs to, and whether this run makes its operations.
+    /// Returns the cycle that a voucher belongs to, and whether this run makes its operations.
     fn place(&self, voucher: &Voucher) -> Placement {
         let is_due = |cycle: &Cycle| match self.asked {
             Some(asked) => asked.date == cycle.date,
             None => cycle.date < self.execution,
         };
-        // Without a date of its own it belongs to the time in which it was read.
+        // Without a date of its own it belongs to the time at which it was read.
         let Some(created) = voucher.created_at else {
             let execution = self.execution;
             let last = || self.configured.cycle(self.configured.last_before(execution)?).ok();
@@ -415,7 +418,7 @@ impl Generation<'_> {
         if let Some(cycle) = asked.or_else(|| self.calendar.cycle_of(created, self.first)) {
             return Placement { due: is_due(&cycle), cycle: Some(cycle) };
         }
-        // Outside a window that is narrower than the configured one: a later run's.
+        // Outside a window that is narrower than the configured one: left to a later run.
         if let Some(cycle) = self.configured.cycle_of(created, self.first) {
             return Placement { due: false, cycle: Some(cycle) };
         }
@@ -427,8 +430,9 @@ impl Generation<'_> {
         Placement { due: cycle.as_ref().is_some_and(is_due), cycle }
     }
 
-    /// The vouchers that the other source has shown of this time. Those that share no kind of number with
-    /// this source's are looked up there once more, since its rows may tell it by now.
+    /// Collects the vouchers that the other source has shown for this time. Those that share no
+    /// kind of number with this source's are looked up there again, since its rows may contain the
+    /// number by now.
     async fn learn_from_other_source(
         &self,
         (start, end): (Timestamp, Timestamp),
@@ -446,7 +450,7 @@ impl Generation<'_> {
             let query =
                 Query::group("source", other.name().to_owned()).from(from).to(to).limit(1_000).after(cursor.take());
             let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
-            // One that cannot be read may be the same as one of this source.
+            // One that cannot be read may be identical to one of this source.
             if let Some(error) = page.unreadable.into_iter().next() {
                 return Err(error.into());
             }
@@ -481,20 +485,20 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Returns true where the other source has shown a voucher of the shop for the same time that shares no kind of
-    /// number with this one: it may be the same.
+    /// Returns true if the other source has shown a voucher of the shop for the same time that
+    /// shares no kind of number with this one: it may be the same.
     fn may_be_known(&self, voucher: &Voucher) -> bool {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.get(&voucher.shop_id).into_iter().flatten().any(|other| voucher.may_be(other))
     }
 
-    /// True for a voucher made before the first cycle that is ours.
+    /// Returns true for a voucher created before the first cycle that is ours.
     pub(crate) fn is_too_early(&self, voucher: &Voucher) -> bool {
         voucher.created_at.is_some_and(|created| created < self.earliest)
     }
 
-    /// Many shops at once, one shop's vouchers in their order: a debt comes before what makes up
-    /// for it.
+    /// Processes many shops at once, but one shop's vouchers in their order: a debt comes before
+    /// the vouchers that settle it.
     pub(crate) async fn all(&self, mut vouchers: Vec<Voucher>) {
         vouchers.sort_by(|left, right| (left.created_at, &left.number).cmp(&(right.created_at, &right.number)));
         let mut shops: BTreeMap<u64, Vec<_>> = BTreeMap::new();
@@ -536,7 +540,7 @@ impl Generation<'_> {
             }
             None => None,
         };
-        // One voucher is one thing in both sources: it stays what it was when it was first seen.
+        // A voucher is the same in both sources: it keeps the identity of its first appearance.
         let voucher = match &known {
             Some(known) => Voucher { number: known.voucher.number.clone(), source: known.voucher.source, ..voucher },
             None => voucher,
@@ -558,7 +562,7 @@ impl Generation<'_> {
         let Placement { cycle, due } = self.place(&voucher);
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
         let held = match (&vendor, hipay_id) {
-            // A person has said so: only who is paid has to be known.
+            // A person has released it: only the recipient has to be known.
             (Some(vendor), Some(_)) if released && vendor.enabled => None,
             _ if voucher.is_of_other_type() => Some(HeldBecause::OtherType),
             _ if voucher.is_of_other_provider() => Some(HeldBecause::OtherProvider),
@@ -614,8 +618,9 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Compares a voucher whose operations are made with Mirakl's present word: an amount that it changed is told
-    /// and never overwritten, and what is not sent yet is held where it is not to be paid as it is.
+    /// Compares a voucher that has operations with Mirakl's present data: a changed amount is
+    /// reported and never overwritten, and what is not sent yet is held if it must not be paid
+    /// unchanged.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
         self.run.count("known already");
         let first = (known.voucher.vendor_amount, known.voucher.operator_amount);
@@ -642,7 +647,7 @@ impl Generation<'_> {
         Ok(self.context.store.write(move |writer| writer.put(&record)).await?)
     }
 
-    /// A wallet's balance, read once for all its vouchers. One that cannot be read is left out.
+    /// Returns a wallet's balance, read once for all its vouchers; `None` if it cannot be read.
     async fn balance(&self, known: &OnceCell<Option<Amount>>, hipay_id: u64) -> Result<Option<Amount>, JobError> {
         let read = || async {
             match self.context.hipay.balance(ActingOn::Wallet(hipay_id)).await {

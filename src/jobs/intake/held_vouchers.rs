@@ -1,4 +1,4 @@
-//! Vouchers that have made no operation yet: tried again at every run of `cashout:generate`.
+//! Vouchers without operations: tried again at every run of `cashout:generate`.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -13,8 +13,8 @@ use crate::store::{Query, View, Writer};
 use crate::text::message::msg;
 
 impl Generation<'_> {
-    /// Every voucher that is held is tried again, whatever its window, by what Mirakl says of it now:
-    /// it may have been paid by hand, or changed.
+    /// Tries every held voucher again, regardless of its window, with Mirakl's present data: it may
+    /// have been paid by hand, or changed.
     pub(crate) async fn held(&self) -> Result<(), JobError> {
         for (cycle_date, records) in self.waiting().await? {
             if self.run.is_stopping() {
@@ -34,7 +34,7 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// The held vouchers that this run has not met yet, by cycle.
+    /// Returns the held vouchers that this run has not processed yet, by cycle.
     async fn waiting(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
         let mut waiting: BTreeMap<Date, Vec<VoucherRecord>> = BTreeMap::new();
         let mut cursor = None;
@@ -69,7 +69,7 @@ impl Generation<'_> {
                     let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
                     current.push(voucher);
                 }
-                // A person has released what Mirakl does not show any more.
+                // A person has released a voucher that Mirakl no longer shows.
                 Shown::Gone if record.released => current.push(record.voucher),
                 Shown::Gone => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
@@ -88,7 +88,8 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Keeps that Mirakl does not show a held voucher any more, unless somebody has decided on it meanwhile.
+    /// Records that Mirakl no longer shows a held voucher, unless a person has decided on it
+    /// meanwhile.
     async fn note_gone(&self, key: (String, u64, String)) -> Result<(), JobError> {
         let noted =
             self.context.store.write(move |writer: &mut Writer<'_>| match writer.get::<VoucherRecord>(&key)? {

@@ -1,4 +1,4 @@
-//! From Mirakl's vouchers to operations, and what Mirakl shows of them later.
+//! Creation of operations from Mirakl's vouchers, and later checks of these vouchers.
 
 pub(super) mod booking;
 pub(super) mod fresh_shops;

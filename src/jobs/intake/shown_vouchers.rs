@@ -1,4 +1,4 @@
-//! Mirakl's present rows of known vouchers, found by any number that they are known by.
+//! Mirakl's present rows of known vouchers, found by any number that identifies them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,35 +9,35 @@ use crate::jobs::Context;
 use crate::remote::CallError;
 use crate::remote::mirakl::Listing;
 
-/// Margin around the instant at which a voucher was made.
+/// Margin around the creation time of a voucher.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// Vouchers that were made closer together than this are read in one list.
+/// Maximum gap between the creation times of vouchers that are read in one list.
 const READ_TOGETHER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Mirakl's present word on a known voucher.
+/// Mirakl's present state of a known voucher.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shown<'a> {
-    /// This.
+    /// The row that Mirakl shows.
     Row(&'a ListedVoucher),
-    /// Mirakl does not show it any more.
+    /// A voucher that Mirakl no longer shows.
     Gone,
-    /// Nothing certain: the source that it was read from cannot be read any more, or shows rows that cannot be
-    /// recognised.
+    /// Nothing certain: the source that it was read from can no longer be read, or shows rows that
+    /// cannot be recognised.
     Unsaid,
 }
 
-/// The vouchers that Mirakl shows now of some time.
+/// Vouchers that Mirakl shows now for some intervals.
 pub(crate) struct ShownVouchers {
     rows: Vec<ListedVoucher>,
     by_identity: HashMap<(&'static str, u64, String), usize>,
-    /// The sources of which every row was recognised.
+    /// Sources in which every row was recognised.
     whole: BTreeSet<VoucherSource>,
 }
 
 impl ShownVouchers {
-    /// Reads the time in which `known` were made: from the configured source, and from those that they were
-    /// read from before.
+    /// Reads the intervals in which `known` were created: from the configured source, and from
+    /// those that they were read from before.
     pub(crate) async fn read(context: &Context, known: &[&Voucher]) -> Result<Self, CallError> {
         let configured = context.config.mirakl.voucher_source;
         let made = known.iter().filter_map(|voucher| voucher.created_at);
@@ -70,13 +70,13 @@ impl ShownVouchers {
     fn add(&mut self, row: ListedVoucher) {
         let shop_id = row.voucher.shop_id;
         for (kind, number) in row.voucher.identities() {
-            // The configured source is read first, and stands.
+            // The configured source is read first and has precedence.
             self.by_identity.entry((kind, shop_id, number)).or_insert(self.rows.len());
         }
         self.rows.push(row);
     }
 
-    /// Finds Mirakl's present word on `voucher`.
+    /// Finds Mirakl's present state of `voucher`.
     pub(crate) fn of(&self, voucher: &Voucher) -> Shown<'_> {
         let found = voucher.identities().into_iter().find_map(|(kind, number)| {
             let at = self.by_identity.get(&(kind, voucher.shop_id, number))?;
@@ -90,7 +90,7 @@ impl ShownVouchers {
     }
 }
 
-/// The intervals that contain all instants, those that lie close together in one.
+/// Returns intervals that contain all instants; instants close together share one.
 fn intervals(mut made: Vec<Timestamp>) -> Vec<(Timestamp, Timestamp)> {
     made.sort_unstable();
     let mut intervals: Vec<(Timestamp, Timestamp)> = Vec::new();

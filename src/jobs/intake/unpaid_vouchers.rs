@@ -1,5 +1,5 @@
-//! The vouchers of operations that are about to be paid, read again before money is sent: what Mirakl shows as
-//! paid, as another provider's, with other amounts or not at all is held for a person.
+//! Vouchers of operations about to be paid, read again before money is sent: those that Mirakl
+//! shows as paid, as another provider's, with other amounts or not at all are held for a person.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::remote::CallError;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// Operations that are read from the store at once.
+/// Number of operations read from the store at once.
 const SLICE: usize = 500;
 
-/// The statuses of operations whose transfer is sent or repeated.
+/// Statuses of operations whose transfer is sent or repeated.
 const UNPAID: [Status; 5] = [
     Status::TransferSending,
     Status::TransferNegative,
@@ -27,8 +27,8 @@ const UNPAID: [Status; 5] = [
     Status::TransferVendorDisabled,
 ];
 
-/// Reads the vouchers of all operations whose transfer is due, and holds those that are not to be paid as they
-/// are. Nothing is sent where Mirakl cannot be asked.
+/// Reads the vouchers of all operations whose transfer is due, and holds those that must not be
+/// paid unchanged. Nothing is sent if Mirakl cannot be asked.
 pub(crate) async fn read_again(context: &Context, run: &Run) -> Result<(), JobError> {
     let ids = due::ids(context, &UNPAID).await?;
     let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
@@ -60,7 +60,7 @@ fn not_asked(error: CallError) -> JobError {
     if error.is_credentials() { error.into() } else { JobError::Remote(msg!("transfers-not-asked", error = &error)) }
 }
 
-/// The record of an operation's voucher.
+/// Returns the record of an operation's voucher.
 pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Option<VoucherRecord>, StoreError> {
     for source in [VoucherSource::Invoices, VoucherSource::BillingCycles] {
         let key = (source.name().to_owned(), operation.mirakl_id, operation.voucher.clone());
@@ -71,7 +71,8 @@ pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Optio
     Ok(None)
 }
 
-/// Holds the voucher's operations that Mirakl's present word speaks against, and are not transferred.
+/// Holds the voucher's operations that are not transferred and that Mirakl's present data
+/// contradicts.
 pub(crate) async fn hold_what_differs(
     context: &Context,
     run: &Run,
@@ -112,16 +113,16 @@ pub(crate) async fn hold_what_differs(
         }
         let mut held = Vec::new();
         for mut operation in operations {
-            // The first objection that is not waived. After our transfer to the seller, PAID refers to that transfer; our
-            // transfer of a commission does not explain it.
+            // The first objection that is not waived. After our transfer to the seller, PAID refers
+            // to that transfer; our transfer of a commission does not explain it.
             let paid_by_us = transferred.contains(&Beneficiary::Vendor) || transferred.contains(&operation.beneficiary);
             let objection = objections.iter().find(|(beneficiary, why, _)| {
                 let ours = *why == Hold::PaidInMirakl && paid_by_us;
                 *beneficiary == operation.beneficiary && !ours && !operation.waived.contains(why)
             });
             let Some((_, why, sentence)) = objection else { continue };
-            // A hold that ends by itself must not hide this one.
-            // Another amount than the one that was told has to be told.
+            // A hold that ends by itself must not hide this one. An amount that differs from the
+            // reported one must be reported.
             let replaced =
                 operation.held_for == Some(Hold::LedgerUnread) || operation.held_for == Some(Hold::AmountChanged);
             if operation.held.is_some() && (!replaced || operation.held.as_deref() == Some(sentence.text())) {
@@ -142,7 +143,7 @@ pub(crate) async fn hold_what_differs(
     Ok(())
 }
 
-/// The operations that a voucher has made, and what was left of them, the oldest first.
+/// Returns the operations of a voucher and their remainders, the oldest first.
 pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Operation>, StoreError> {
     let mut operations = BTreeMap::new();
     for (_, number) in record.voucher.identities() {
@@ -157,18 +158,19 @@ pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Ope
     Ok(operations.into_values().collect())
 }
 
-/// What was left of the operation when smaller payments were taken for it.
+/// Returns the remainders of the operation, made when smaller payments were accepted for it.
 pub(crate) fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, StoreError> {
     let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
     Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
 }
 
-/// Returns true where HiPay has executed a transfer of it.
+/// Returns true if HiPay has executed a transfer of it.
 fn has_transferred(operation: &Operation) -> bool {
     operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
 }
 
-/// Lists what Mirakl's present word says against paying one of the voucher's operations, the weightiest first.
+/// Lists the objections of Mirakl's present data to paying one of the voucher's operations, the
+/// most serious first.
 fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Message)> {
     let ListedVoucher { voucher, unusable } = match shown {
         Shown::Row(row) => row,

@@ -1,13 +1,13 @@
-//! A person's choices on a voucher that has made no operation: release it, or settle it.
+//! A person's choices on a voucher without operations: release it, or settle it.
 
 use crate::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use crate::jobs::{Context, JobError};
 use crate::store::{View, Writer};
 use crate::text::message::{Message, asker, msg};
 
-/// Does what a person has chosen about the voucher `id`, and keeps who, when and why. A release has the next run
-/// of `cashout:generate` make its operations, whatever holds it; settled, it is never paid from here. Refused
-/// where the choice would change nothing.
+/// Applies a person's choice to the voucher `id`, and records person, time and reason. After a
+/// release the next run of `cashout:generate` makes its operations, whatever holds it; a settled
+/// voucher is never paid from here. Refused if the choice would change nothing.
 pub async fn choose_for_voucher(
     context: &Context,
     id: &str,
@@ -38,13 +38,15 @@ pub async fn choose_for_voucher(
     Ok(record)
 }
 
-/// Why a choice would change nothing about a voucher; `None` where it does what it says.
+/// Returns the reason for which a choice would change nothing about a voucher; `None` if it is
+/// valid.
 pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Message> {
     let voucher = record.id();
     let Some(held) = record.held else { return Some(msg!("voucher-has-operations", voucher)) };
     match (choice, held) {
         (VoucherChoice::Settle, HeldBecause::Settled) => Some(msg!("voucher-settled-already", voucher)),
-        // A run makes them by itself once that is so; before, nobody can be paid.
+        // A run makes the operations by itself once the condition is met; before that, payment is
+        // impossible.
         (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
             Some(msg!("voucher-release-useless", voucher, reason = &held))
         }
@@ -54,7 +56,7 @@ pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Message>
     }
 }
 
-/// Does what was chosen, or says why it would do nothing.
+/// Applies the choice, or returns the reason for which it would do nothing.
 fn apply(record: &mut VoucherRecord, choice: VoucherChoice) -> Result<(), JobError> {
     if let Some(why) = refuses(record, choice) {
         return Err(JobError::Refused(why));

@@ -1,5 +1,5 @@
-//! Reading HiPay's ledger: the lists of transactions of the technical account and of the wallets. Each
-//! entry is kept, with what it is to our operations.
+//! Reading of HiPay's ledger: the lists of transactions of the technical account and of the
+//! wallets. Each entry is stored with its match to our operations.
 
 pub(super) mod reversals;
 
@@ -31,21 +31,21 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 /// Upper bound on the error of an instant that HiPay writes without its zone.
 const ZONES: SignedDuration = SignedDuration::from_hours(14);
 
-/// An incremental reading begins this long before the end of the last one: HiPay's list may lag
-/// behind its payments.
+/// Overlap of an incremental reading with the previous one: HiPay's list may lag behind its
+/// payments.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// The interval before the store's memory that is read as well: payments of another installation are listed even if
-/// Mirakl does not show their vouchers any more.
+/// Interval before the store's memory that is read as well: payments of another installation are
+/// listed even if Mirakl no longer shows their vouchers.
 const READ_BEFORE_MEMORY: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
-/// The longest interval of one list: HiPay takes 92 days.
+/// Maximum interval of one list: HiPay accepts 92 days.
 const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
 
-/// The shortest interval that is still divided.
+/// Minimum interval that is still divided.
 const SHORTEST_LIST: SignedDuration = SignedDuration::from_secs(2);
 
-/// Transactions that are held in memory at once: an interval with more of them is divided.
+/// Maximum number of transactions held in memory at once: a larger interval is divided.
 const MAX_LISTED: usize = 10_000;
 
 /// Upper bound on the readings of a list that changes while it is read.
@@ -54,48 +54,49 @@ const MAX_SWEEPS: u32 = 5;
 /// Upper bound on the pages of one list; a remote that never ends it is stopped here.
 const MAX_PAGES: usize = 2_000;
 
-/// Entries written in one transaction of the store.
+/// Number of entries written in one transaction of the store.
 const WRITTEN_AT_ONCE: usize = 250;
 
-/// Candidates for one payment that are read at once.
+/// Number of candidates for one payment that are read at once.
 const CANDIDATES_PAGE: usize = 500;
 
-/// The ledger of one account during one run. It is read once, when it is first needed, and further back
-/// where an older payment asks for that.
+/// The ledger of one account during one run. It is read once, when it is first needed, and further
+/// back if an older payment requires it.
 pub(crate) struct Ledger<'a> {
     context: &'a Context,
     on: ActingOn<'a>,
     account: u64,
-    /// When this run began with it (UTC).
+    /// Start of this run's work with it (UTC).
     begun_at: Timestamp,
-    /// Since when it was read in this run, or why it cannot be.
+    /// Time since which it was read in this run, or the error of the reading.
     read: Mutex<Option<Result<Timestamp, CallError>>>,
-    /// What was found in this run.
+    /// Findings of this run.
     found: std::sync::Mutex<FoundEntries>,
-    /// The orphans by the shop that they name, and since when they were looked for.
+    /// Orphans by the shop that they name, and the time since which they were searched.
     named: Mutex<Option<(Timestamp, NamedOrphans)>>,
 }
 
-/// Mismatches that are told each by itself; of more of them the number is told.
+/// Maximum number of mismatches reported individually; of further ones only the number is reported.
 const MAX_MISMATCHES: usize = 50;
 
-/// The entries that somebody has to hear of. A ledger may be long: no more of them is held than is told.
+/// Entries to report. A ledger may be long: no more of them are held than are reported.
 #[derive(Debug, Default)]
 struct FoundEntries {
-    /// The number of those that have just turned out to be an orphan.
+    /// Number of entries newly found to be an orphan.
     orphans: usize,
-    /// The number of those that have just turned out to be a mismatch.
+    /// Number of entries newly found to be a mismatch.
     mismatched: usize,
-    /// The first of these.
+    /// The first mismatches.
     mismatches: Vec<LedgerEntry>,
-    /// Those that contradict an attempt which HiPay had executed.
+    /// Entries that contradict an attempt which HiPay had executed.
     reversed: Vec<LedgerEntry>,
-    /// Those that HiPay has executed after their attempt was over, or after a person had settled their operation.
+    /// Entries that HiPay executed after their attempt was over, or after a person had settled
+    /// their operation.
     revived: Vec<LedgerEntry>,
 }
 
 impl FoundEntries {
-    /// Adds an entry that has just turned out to be what it is.
+    /// Adds an entry whose match is new.
     fn add_news(&mut self, entry: LedgerEntry) {
         match entry.matched {
             LedgerMatch::Orphan => self.orphans = self.orphans.saturating_add(1),
@@ -107,7 +108,7 @@ impl FoundEntries {
         }
     }
 
-    /// Adds what a part of the list has shown.
+    /// Adds the findings of a part of the list.
     fn add(&mut self, part: Self) {
         self.orphans = self.orphans.saturating_add(part.orphans);
         self.mismatched = self.mismatched.saturating_add(part.mismatched);
@@ -118,22 +119,22 @@ impl FoundEntries {
     }
 }
 
-/// The orphans that show that the store's memory is short.
+/// Orphans which show that the store's memory is incomplete.
 #[derive(Debug, Default)]
 struct LackingPayments {
     number: usize,
-    /// Those of them that this run was the first to read.
+    /// Number of those that this run was the first to read.
     new: usize,
     first: Option<LedgerEntry>,
 }
 
 impl<'a> Ledger<'a> {
-    /// The ledger that transfers leave a trace in.
+    /// Creates the ledger that shows transfers.
     pub(crate) fn of_technical_account(context: &'a Context) -> Self {
         Self::of(context, ActingOn::Technical, context.config.technical_account.hipay_id)
     }
 
-    /// The ledger that withdrawals from this wallet leave a trace in.
+    /// Creates the ledger that shows withdrawals from this wallet.
     pub(crate) fn of_wallet(context: &'a Context, account: u64) -> Self {
         Self::of(context, ActingOn::Wallet(account), account)
     }
@@ -146,7 +147,7 @@ impl<'a> Ledger<'a> {
 
     /// Reads what HiPay shows since `since`, unless this run has read it already.
     pub(crate) async fn read_since(&self, since: Timestamp) -> Result<(), CallError> {
-        // Where our clock was set back, memory begins later than now.
+        // If our clock was set back, the memory begins later than now.
         let since = since.min(self.context.hipay.as_of(self.context.clock.now()));
         let mut read = self.read.lock().await;
         match read.as_ref() {
@@ -163,7 +164,7 @@ impl<'a> Ledger<'a> {
         let known = self.known().await.map_err(|error| CallError::unknown(&error))?;
         let account = self.account;
         let now = self.context.clock.now();
-        // Where our clock is ahead, the next reading begins no later than HiPay's own time.
+        // If our clock is ahead, the next reading begins no later than HiPay's own time.
         let until = self.context.hipay.as_of(now);
         let mut intervals = Vec::new();
         match &known {
@@ -175,7 +176,7 @@ impl<'a> Ledger<'a> {
                 intervals.push((earlier(known.until.min(now), OVERLAP), now));
             }
         }
-        // Where our clock is behind, HiPay's list reaches further.
+        // If our clock is behind, HiPay's list reaches further.
         if let Some((_, to)) = intervals.last_mut() {
             *to = self.context.hipay.no_earlier_than_theirs(*to);
         }
@@ -188,8 +189,8 @@ impl<'a> Ledger<'a> {
         Ok(from)
     }
 
-    /// Reads everything since `since` once more, whatever was read before: what HiPay had executed may have come
-    /// back.
+    /// Reads everything since `since` again, regardless of earlier readings: executed payments may
+    /// have been reversed.
     pub(crate) async fn look_again(&self, since: Timestamp) -> Result<(), CallError> {
         let known = self.known().await.map_err(|error| CallError::unknown(&error))?;
         let account = self.account;
@@ -199,7 +200,7 @@ impl<'a> Ledger<'a> {
         self.read_interval(earlier(since, MARGIN), later(to, MARGIN), Reading::Again).await?;
         let looked_again_at = Some(now);
         let known = match known {
-            // What lies between the two readings is not known to be whole.
+            // The time between the two readings is not known to be complete.
             Some(known) if known.until < since => LedgerAccount { looked_again_at, ..known },
             Some(known) => LedgerAccount { from: known.from.min(since), until, looked_again_at, ..known },
             None => LedgerAccount { account, from: since, until, looked_again_at, unknown: Map::new() },
@@ -207,7 +208,8 @@ impl<'a> Ledger<'a> {
         self.note(known).await
     }
 
-    /// Returns true if it was last read more than a day ago: payments of others are found even if no operation is due.
+    /// Returns true if it was last read more than a day ago: payments of others are found even if
+    /// no operation is due.
     pub(crate) async fn is_stale(&self) -> Result<bool, StoreError> {
         const A_DAY: SignedDuration = SignedDuration::from_hours(24);
         let now = self.context.clock.now();
@@ -225,23 +227,23 @@ impl<'a> Ledger<'a> {
         written.map_err(|error: StoreError| CallError::unknown(&error))
     }
 
-    /// What this run's reading shows of a payment on its way or executed; `None` where HiPay has to be asked for
-    /// it.
+    /// Returns what this run's reading shows of a pending or executed payment; `None` if HiPay has
+    /// to be asked for it.
     pub(crate) async fn shown(&self, transaction_id: &str) -> Result<Option<Transaction>, StoreError> {
         let key = (self.account, transaction_id.to_owned());
         let entry = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await?;
         let entry = entry.filter(|entry| match entry.state() {
             TransactionState::Captured | TransactionState::Pending | TransactionState::Standby => {
-                // The account that was paid is to be compared.
+                // The account that was paid has to be compared.
                 entry.read_at >= self.begun_at && !entry.recipient_email.is_empty()
             }
-            // All that HiPay says of a bad end stands in its own answer.
+            // The details of a failed payment are only in HiPay's own answer.
             TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => false,
         });
         Ok(entry.as_ref().map(transaction_of))
     }
 
-    /// Reads an interval of any length in lists that HiPay gives and that fit into memory.
+    /// Reads an interval of any length, in lists that HiPay accepts and that fit into memory.
     async fn read_interval(&self, from: Timestamp, to: Timestamp, reading: Reading) -> Result<(), CallError> {
         let mut ahead = vec![(from, to)];
         while let Some((from, to)) = ahead.pop() {
@@ -258,9 +260,9 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// A whole list, each transaction once; `None` where the interval is better divided. HiPay does not
-    /// promise that its pages stand still: where their count changes or does not fit, the list is read
-    /// again, and the items are merged by id.
+    /// Returns a complete list with each transaction once; `None` if the interval should be
+    /// divided. HiPay does not promise that its pages are stable: if their count changes or does
+    /// not fit, the list is read again, and the items are merged by id.
     async fn list(&self, from: Timestamp, to: Timestamp) -> Result<Option<Vec<ListedTransaction>>, CallError> {
         let mut merged: BTreeMap<String, ListedTransaction> = BTreeMap::new();
         let mut previous: Option<BTreeSet<String>> = None;
@@ -287,7 +289,7 @@ impl<'a> Ledger<'a> {
                     seen.insert(id.clone());
                     merged.insert(id, item);
                 }
-                // Without a count, a page that tells nothing new is the last one.
+                // Without a count, a page without new items is the last one.
                 let nothing_new = page.total.is_none() && seen.len() == known_before;
                 if count == 0 || nothing_new || page.total.is_some_and(|total| received >= total) {
                     break;
@@ -306,7 +308,7 @@ impl<'a> Ledger<'a> {
         Err(CallError::unknown(msg!("ledger-changing")))
     }
 
-    /// Reads what is missing of the listed transactions, and keeps them all.
+    /// Reads the missing details of the listed transactions, and stores them all.
     async fn keep(&self, listed: Vec<ListedTransaction>, reading: Reading) -> Result<(), CallError> {
         for slice in listed.chunks(WRITTEN_AT_ONCE) {
             let whole = stream::iter(slice.iter().cloned())
@@ -327,7 +329,7 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// All that HiPay says of a listed transaction; `None` where what is kept of it says as much.
+    /// Returns the full transaction of a list item; `None` if the stored entry is sufficient.
     async fn whole(&self, item: ListedTransaction, reading: Reading) -> Result<Option<Transaction>, CallError> {
         let id = match item {
             ListedTransaction::Whole(whole) => return Ok(Some(*whole)),
@@ -341,7 +343,7 @@ impl<'a> Ledger<'a> {
             if !is_over || reading == Reading::Incremental {
                 return Ok(is_over);
             }
-            // Each payment of ours is looked at in the list of the account that it left.
+            // Each payment of ours is checked in the list of the account that it left.
             let attempt = attempt_of(reader, &entry)?;
             let is_over = |attempt: &Attempt| matches!(attempt.state, AttemptState::Captured | AttemptState::Ended);
             Ok(!attempt.is_some_and(|found| found.kind == kind && is_over(&found.attempt)))
@@ -355,7 +357,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// The payments of ours that leave a trace in it.
+    /// Returns the kind of our payments that it shows.
     pub(crate) fn kind(&self) -> PaymentKind {
         match self.on {
             ActingOn::Technical => PaymentKind::Transfer,
@@ -363,20 +365,22 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// The entries of this run that contradict an attempt which HiPay had executed; each is given once.
+    /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is
+    /// returned once.
     pub(crate) fn take_reversed(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
     }
 
-    /// The entries of this run that HiPay has executed although their attempt was over, or their operation settled;
-    /// each is given once.
+    /// Takes the entries of this run that HiPay executed although their attempt was over or their
+    /// operation settled; each is returned once.
     pub(crate) fn take_revived(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
-    /// Reads what is new, at first also eight weeks before the store's memory, and tells what is not as it should be.
-    /// Payments of ours that this store lacks and that were made after its memory began show that the memory is short:
-    /// it begins now. A ledger that cannot be read is told, and stops nothing that memory covers.
+    /// Reads new entries, at first also eight weeks before the store's memory, and reports
+    /// irregular ones. Payments of ours that this store lacks and that were made after its memory
+    /// began show that the memory is incomplete: it restarts now. A ledger that cannot be read is
+    /// reported, but stops nothing that the memory covers.
     pub(crate) async fn watch(&self, run: &Run) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
         let before = earlier(recorded, READ_BEFORE_MEMORY);
@@ -391,12 +395,12 @@ impl<'a> Ledger<'a> {
         if let Some(error) = unread {
             run.warn(&Subject::default(), msg!("ledger-unread", error = &error));
         }
-        // What was found before the reading failed is found.
+        // Findings from before a failed reading are reported too.
         self.tell(run, remembers_since(self.context).await?).await
     }
 
-    /// Reads back to `before`, unless that was read. Gives the error where it cannot be read, which concerns no later
-    /// reading.
+    /// Reads back to `before`, unless that was read. Returns the error of a failed reading, which
+    /// affects no later one.
     async fn read_back(&self, before: Timestamp) -> Result<Option<CallError>, JobError> {
         let mut read = self.read.lock().await;
         if self.known().await?.is_some_and(|known| known.from <= before) {
@@ -412,7 +416,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Tells what was found, as [`Ledger::watch`] says.
+    /// Reports the findings, as described at [`Ledger::watch`].
     pub(crate) async fn tell(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
         reversals::take_back(self.context, run, self).await?;
         reversals::take_after_all(self.context, run, self).await?;
@@ -421,7 +425,7 @@ impl<'a> Ledger<'a> {
             let (reversed, revived) = (std::mem::take(&mut found.reversed), std::mem::take(&mut found.revived));
             std::mem::replace(&mut *found, FoundEntries { reversed, revived, ..FoundEntries::default() })
         };
-        // Wallets are many: whose reading found nothing new has nothing to tell.
+        // There are many wallets: a reading without findings is not reported.
         if orphans == 0 && mismatched == 0 && self.kind() == PaymentKind::Withdrawal {
             return Ok(());
         }
@@ -445,8 +449,8 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The orphans of this account with our marketplaces' references that were made since `memory` and read since
-    /// then: whenever they were read, no run has drawn its conclusion from them yet.
+    /// Returns the orphans of this account with our marketplaces' references that were made since
+    /// `memory` and read since then: whenever they were read, no run has acted on them yet.
     async fn lacking_since(&self, memory: Timestamp) -> Result<LackingPayments, StoreError> {
         let marketplaces = marketplaces(self.context).await?;
         let is_ours = |entry: &LedgerEntry| {
@@ -454,7 +458,7 @@ impl<'a> Ledger<'a> {
                 marketplaces.iter().any(|id| parts.rest.ends_with(&format!("_{id}_{}", parts.wallet)))
             })
         };
-        // An instant without a zone is right to half a day.
+        // An instant without a zone is accurate to half a day.
         let from = earlier(memory, ZONES);
         let mut lacking = LackingPayments::default();
         let mut cursor = None;
@@ -476,9 +480,9 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// The entries that may concern `sought`, a payment for the shop `mirakl_id`. The ledger has to be read
-    /// before. Shops may number their vouchers each for itself: what names the wallet of another shop is
-    /// that shop's.
+    /// Returns the entries that may concern `sought`, a payment for the shop `mirakl_id`. The
+    /// ledger must have been read. Voucher numbers may be unique only within a shop: an entry that
+    /// names the wallet of another shop belongs to that shop.
     pub(crate) async fn candidates(
         &self,
         mirakl_id: u64,
@@ -522,10 +526,11 @@ impl<'a> Ledger<'a> {
         candidates.await
     }
 
-    /// The entries since `sought.since` of a wallet of the shop that may be of `operation`'s voucher although their
-    /// reference names another number: one that this store does not know, or one that it cannot tell from this
-    /// voucher's own. An entry of an unknown wallet counts only if its amount is the same, or the shop's wallet is
-    /// younger than the voucher. The ledger has to be read before.
+    /// Returns the entries since `sought.since` of a wallet of the shop that may belong to the
+    /// voucher of `operation` although their reference names another number: one that this store
+    /// does not know, or one that it cannot distinguish from this voucher's own. An entry of an
+    /// unknown wallet counts only if its amount is equal, or the shop's wallet is younger than the
+    /// voucher. The ledger must have been read.
     pub(crate) async fn of_unsure_vouchers(
         &self,
         operation: &Operation,
@@ -543,7 +548,7 @@ impl<'a> Ledger<'a> {
                 for NamedOrphan { transaction_id, amount: shown, vouchers } in all.get(&owner).into_iter().flatten() {
                     let fits = owner.is_some() || wallet_is_young || shown.is_none_or(|shown| shown == amount);
                     if fits && may_name(own.as_ref(), vouchers) {
-                        // It may have been found to be another operation's since.
+                        // It may have been matched to another operation since.
                         let now = reader.get::<LedgerEntry>(&(account, transaction_id.clone()))?;
                         unsure.extend(now);
                     }
@@ -554,8 +559,8 @@ impl<'a> Ledger<'a> {
         unsure.await
     }
 
-    /// The orphans since `since` by the shop whose wallet they name. Looked for once in a run, unless an older payment
-    /// asks for more.
+    /// Returns the orphans since `since` by the shop whose wallet they name. Searched once in a
+    /// run, unless an older payment requires more.
     async fn orphans_named_since(&self, since: Timestamp) -> Result<NamedOrphans, StoreError> {
         let mut known = self.named.lock().await;
         if let Some((_, orphans)) = known.as_ref().filter(|(from, _)| *from <= since) {
@@ -595,18 +600,19 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// A payment of our form that no operation of ours has, and the vouchers that its reference may name.
+/// A payment with a reference of our form but without an operation, and the vouchers that its
+/// reference may name.
 struct NamedOrphan {
     transaction_id: String,
     amount: Option<Amount>,
     vouchers: Vec<Voucher>,
 }
 
-/// Such payments by the shop whose wallet they name; `None` where no vendor has the wallet.
+/// Orphans by the shop whose wallet they name; `None` if no vendor has the wallet.
 type NamedOrphans = Arc<BTreeMap<Option<u64>, Vec<NamedOrphan>>>;
 
-/// The vouchers of this store whose number a reference names: those of one shop, where it is known whose wallet the
-/// reference names.
+/// Returns the vouchers of this store whose number a reference names: those of one shop, if the
+/// owner of the named wallet is known.
 pub(crate) fn vouchers_named(
     view: &impl View,
     parts: &ReferenceParts<'_>,
@@ -624,8 +630,8 @@ pub(crate) fn vouchers_named(
     Ok(vouchers)
 }
 
-/// Returns true where a reference that names `vouchers`, or none that is known, may be `own`'s: Mirakl's sources number
-/// vouchers differently.
+/// Returns true if a reference that names `vouchers`, or no known one, may belong to `own`:
+/// Mirakl's sources number vouchers differently.
 pub(crate) fn may_name(own: Option<&Voucher>, vouchers: &[Voucher]) -> bool {
     let is_own = |named: &Voucher| own.is_some_and(|own| own.key() == named.key());
     let may_be_own = |named: &Voucher| own.is_some_and(|own| own.may_be(named));
@@ -640,17 +646,17 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// How the lists are read.
+/// Mode of reading the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// What is over is known already.
+    /// An incremental reading: finished transactions are taken from the store.
     Incremental,
-    /// Also what HiPay had executed.
+    /// A repeated reading: transactions that HiPay had executed are read again too.
     Again,
 }
 
-/// Keeps what HiPay shows of a transaction in an account's list. An entry that somebody has to hear of is
-/// added to `found`.
+/// Stores what HiPay shows of a transaction in an account's list. An entry to report is added to
+/// `found`.
 fn keep_entry(
     writer: &mut Writer<'_>,
     account: u64,
@@ -684,7 +690,7 @@ fn keep_entry(
     let attempt = attempt_of(writer, &entry)?;
     (entry.matched, entry.operation) = match_entry(&entry, attempt.as_ref());
     let on_its_way = matches!(entry.state(), TransactionState::Pending | TransactionState::Standby);
-    // A person may have taken a payment with this very word for executed.
+    // A person may have accepted a payment with this very status word as executed.
     let contradicts = |attempt: &Attempt| {
         attempt.state == AttemptState::Captured && attempt.transaction_status.as_ref() != Some(&entry.status)
     };
@@ -706,16 +712,17 @@ fn keep_entry(
     Ok(())
 }
 
-/// The attempt whose transaction an entry is.
+/// The attempt that an entry's transaction belongs to.
 struct FoundAttempt {
     operation: u64,
     kind: PaymentKind,
     attempt: Attempt,
-    /// No run looks any more for what became of it, which was not executed.
+    /// True for an attempt that was not executed and whose outcome no run looks for any more.
     given_up: bool,
 }
 
-/// What an entry is to the operations of this store, whose attempt is given where there is one.
+/// Returns the match of an entry to the operations of this store; `found` is its attempt, if there
+/// is one.
 fn match_entry(entry: &LedgerEntry, found: Option<&FoundAttempt>) -> (LedgerMatch, Option<u64>) {
     match found {
         Some(FoundAttempt { operation, attempt, .. }) => {
@@ -727,7 +734,7 @@ fn match_entry(entry: &LedgerEntry, found: Option<&FoundAttempt>) -> (LedgerMatc
     }
 }
 
-/// Finds it by HiPay's id, else by its reference.
+/// Finds the attempt of an entry by HiPay's id, else by its reference.
 fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttempt>, StoreError> {
     let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
     let mut operations = view.page::<Operation>(&by_id)?.items;
@@ -751,7 +758,7 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
     Ok(None)
 }
 
-/// Matches what is kept of a transaction anew: an operation has just been given it.
+/// Matches the stored entries of a transaction again after an operation has been assigned to it.
 pub(crate) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id: &str) -> Result<(), StoreError> {
     for account in accounts {
         let Some(mut entry) = writer.get::<LedgerEntry>(&(*account, transaction_id.to_owned()))? else { continue };
@@ -764,7 +771,8 @@ pub(crate) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id:
     Ok(())
 }
 
-/// Returns true where another shop has a voucher of the same number: Mirakl may number each shop's vouchers by itself.
+/// Returns true if another shop has a voucher of the same number: Mirakl may number each shop's
+/// vouchers separately.
 pub(crate) async fn is_shared(context: &Context, operation: &Operation) -> Result<bool, StoreError> {
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.to_lowercase());
     context
@@ -776,12 +784,12 @@ pub(crate) async fn is_shared(context: &Context, operation: &Operation) -> Resul
         .await
 }
 
-/// The operations of the vouchers with this number, in small letters, of whatever shop.
+/// Returns a query for the operations of any shop with this voucher number, in lower case.
 pub(crate) fn of_voucher(voucher: &str) -> Query {
     Query::group("search", ()).from(voucher.to_owned()).to(format!("{voucher}\u{1}")).limit(100)
 }
 
-/// The transaction that an entry was read from.
+/// Returns the transaction that an entry was read from.
 pub(crate) fn transaction_of(entry: &LedgerEntry) -> Transaction {
     Transaction {
         transaction_id: entry.transaction_id.clone(),

@@ -1,5 +1,5 @@
-//! Payments that HiPay takes back after it had executed them, or executes after it had shown them as failed: found in
-//! its ledger, also without a notice.
+//! Payments that HiPay reverses after it executed them, or executes after it showed them as failed:
+//! found in its ledger, also without a notice.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -21,17 +21,17 @@ use crate::remote::hipay::Transaction;
 use crate::store::{Query, View};
 use crate::text::message::{Message, msg};
 
-/// The age up to which executed and given-up payments are looked at again.
+/// Maximum age of executed and given-up payments that are checked again.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// An account is looked at again this long after the last time, and a payment this long after it was executed:
-/// once a day, by runs that are not on the minute.
+/// Minimum interval between two checks of an account, and from the execution of a payment to its
+/// first check: once a day, for runs that do not start at an exact time.
 const OFTEN: SignedDuration = SignedDuration::from_hours(20);
 
-/// Rows read in one slice.
+/// Number of rows read in one slice.
 const SLICE: usize = 500;
 
-/// Every status of an operation that HiPay has executed a payment of, or has shown one as failed.
+/// Statuses of operations with a payment that HiPay executed or showed as failed.
 const LOOKED_AT_AGAIN: [Status; 15] = [
     Status::Created,
     Status::TransferSending,
@@ -50,7 +50,7 @@ const LOOKED_AT_AGAIN: [Status; 15] = [
     Status::WithdrawPaymentBlocked,
 ];
 
-/// When everything that was due was last looked at.
+/// Time of the last complete check.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct LastLook {
     at: Timestamp,
@@ -58,10 +58,10 @@ struct LastLook {
 
 const DOCUMENT: &str = "reversals";
 
-/// Looks once a day at everything that was executed or given up within the last ninety days.
+/// Checks once a day everything that was executed or given up within the last ninety days.
 pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
     let now = context.clock.now();
-    // Where the clock was set back, the last look lies ahead.
+    // If the clock was set back, the last check is in the future.
     let long_ago = |at: Timestamp| now.duration_since(at).abs() >= OFTEN;
     let last = context.store.reading(|reader| reader.get_document::<LastLook>(DOCUMENT)).await?;
     if last.is_some_and(|last| !long_ago(last.at)) {
@@ -91,7 +91,7 @@ pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
                     Ledger::of_wallet(context, account)
                 };
                 let looked = ledger.look_again(since).await;
-                // What was found before the reading failed is found.
+                // Findings from before a failed reading are reported too.
                 if let Err(error) = ledger.tell(run, memory).await {
                     run.settle(Subject::default(), Err(error));
                 }
@@ -116,7 +116,8 @@ pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
     Ok(())
 }
 
-/// The accounts whose payments were executed or given up within the last ninety days, and since when.
+/// Returns the accounts whose payments were executed or given up within the last ninety days, each
+/// with the time of its oldest such payment.
 async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
     let now = context.clock.now();
     let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
@@ -160,7 +161,8 @@ async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestam
     Ok(accounts)
 }
 
-/// Takes back what the ledger shows as not executed any more, once HiPay's own answer says the same.
+/// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms
+/// it.
 pub(crate) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_reversed() {
         match take_one_back(context, run, ledger, &entry).await {
@@ -172,8 +174,9 @@ pub(crate) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>)
     Ok(())
 }
 
-/// Takes over what the ledger shows as executed although it counted as over, or its operation was settled, once HiPay's
-/// own answer says the same. A notice says so as well, and may be lost.
+/// Adopts payments that the ledger shows as executed although they counted as over or their
+/// operation was settled, once HiPay's own answer confirms it. A notice reports this as well, but
+/// may be lost.
 pub(crate) async fn take_after_all(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_revived() {
         match take_one_after_all(context, run, ledger, &entry).await {
@@ -222,7 +225,8 @@ async fn take_one_after_all(
     Ok(())
 }
 
-/// The payment that an executed entry is of, and its attempt, where no run looks for its outcome any more.
+/// Returns the payment kind and the attempt of an executed entry if no run looks for its outcome
+/// any more.
 fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKind, Attempt)> {
     let is_it = |attempt: &&Attempt| attempt.is_of(&entry.transaction_id, &entry.reference);
     PaymentKind::ALL.into_iter().find_map(|kind| {
@@ -231,10 +235,11 @@ fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKin
     })
 }
 
-/// Returns true if no run looks any more for what became of the attempt, which was not executed.
-/// `id` is HiPay's id of the transaction, where it is known.
+/// Returns true if the attempt was not executed and no run looks for its outcome any more. `id` is
+/// HiPay's id of the transaction, if known.
 pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&String>) -> bool {
-    // A person has looked at it: it is no payment of the operation, or the one that settled it.
+    // A person has looked at it: it is not a payment of the operation, or it is the one that
+    // settled it.
     let seen = |id: &String| operation.candidates.contains(id) && attempt.transaction_id.as_ref() != Some(id);
     let looked_at = id.is_some_and(|id| operation.dismissed.contains(id) || seen(id));
     let given_up = match attempt.state {
@@ -251,7 +256,8 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
         return Ok(());
     };
-    // What a list shows is confirmed by the transaction itself: a person is called because of it.
+    // A list entry is confirmed by the transaction itself, because a person is alerted because of
+    // it.
     let asked_at = context.clock.now();
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
@@ -292,7 +298,7 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     Ok(())
 }
 
-/// The payment that a transaction is of, and its attempt, where that counts as executed.
+/// Returns the payment kind and the attempt of a transaction if the attempt counts as executed.
 fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKind, Attempt)> {
     let is_it = |attempt: &&Attempt| {
         attempt.transaction_id.as_deref() == Some(transaction_id) && attempt.state == AttemptState::Captured
@@ -303,8 +309,8 @@ fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKi
     })
 }
 
-/// What HiPay shows of the transaction to the account that paid, else to the one whose list shows it: the technical
-/// account may be another one by now.
+/// Returns the transaction as HiPay shows it to the account that paid, else to the account whose
+/// list shows it: the technical account may have changed since.
 async fn confirmation(
     context: &Context,
     ledger: &Ledger<'_>,
@@ -318,7 +324,8 @@ async fn confirmation(
     context.hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await
 }
 
-/// The list shows that a payment was executed after all, and HiPay does not confirm it: the next look asks again.
+/// Reports that the list shows a payment as executed after all, which HiPay does not confirm: the
+/// next check asks again.
 fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
     run.fail(
         Subject::default(),
@@ -326,7 +333,8 @@ fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
     );
 }
 
-/// The list shows that a payment was taken back, and HiPay does not confirm it: the next look asks again.
+/// Reports that the list shows a payment as reversed, which HiPay does not confirm: the next check
+/// asks again.
 fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
     run.fail(Subject::default(), msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }

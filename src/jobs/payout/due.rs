@@ -1,4 +1,4 @@
-//! What a run has to do: the operations in given statuses, the oldest cycle first.
+//! Operations to process in a run: those in given statuses, the oldest cycle first.
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -12,11 +12,11 @@ use crate::jobs::{Context, JobError, Run, Subject};
 use crate::platform::telemetry;
 use crate::store::{Query, Reader, StoreError, View};
 
-/// Rows read in one slice, so that no read transaction stays open for long.
+/// Number of rows read in one slice, so that no read transaction stays open for long.
 const SLICE: usize = 2_000;
 
-/// The numbers of all operations in `statuses`, in the order of the statuses, the oldest cycle
-/// first. Held ones are left out.
+/// Returns the numbers of all operations in `statuses`, in the order of the statuses, the oldest
+/// cycle first. Held ones are left out, except those that are held until the ledger can be read.
 pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
     for status in statuses {
@@ -35,8 +35,9 @@ pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
     Ok(ids)
 }
 
-/// The operations in `statuses` that are held for one of `reasons`. Each run tries those that are held only until HiPay's
-/// ledger can be read, and what was sent before a person held it is looked up all the same.
+/// Returns the operations in `statuses` that are held for one of `reasons`. Each run tries those
+/// that are held only until HiPay's ledger can be read, and payments sent before a person held the
+/// operation are looked up nevertheless.
 pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[Hold]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
     let mut cursor = None;
@@ -54,8 +55,8 @@ pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[
     }
 }
 
-/// The numbers of the operations in `statuses` whose cycle was before `before`, the oldest first, whatever
-/// their status. Held ones are left out.
+/// Returns the numbers of the operations in `statuses` whose cycle was before `before`, the oldest
+/// first, regardless of their status. Held ones are left out.
 pub(crate) async fn before(context: &Context, statuses: &[Status], before: Timestamp) -> Result<Vec<u64>, StoreError> {
     let mut found = Vec::new();
     for status in statuses {
@@ -74,7 +75,7 @@ pub(crate) async fn before(context: &Context, statuses: &[Status], before: Times
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
-/// Does `work` on each of the operations, many at once, and tells what came of each.
+/// Does `work` on each of the operations, many at once, and records each result in `run`.
 pub(crate) async fn each<F: Future<Output = Result<(), JobError>>>(
     context: &Context,
     run: &Run,

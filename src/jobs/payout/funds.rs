@@ -1,5 +1,5 @@
-//! What an account can still pay while several payments are in flight: each reserves its amount
-//! from the balance last read, in the order of what is due where there is one.
+//! Funds of an account while several payments are in flight: each reserves its amount from the
+//! balance last read, in the order of what is due if there is one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{self, Arc, PoisonError};
@@ -16,7 +16,7 @@ use crate::platform::clock::Clock;
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, HiPay};
 
-/// How often, at most, a balance that ran short is read again.
+/// Minimum interval between two readings of a balance that ran short.
 const REREAD_AFTER: Duration = Duration::from_secs(5);
 
 /// The money of one paying account during one run.
@@ -29,60 +29,60 @@ pub(crate) struct Funds<'a> {
     state: Mutex<State>,
 }
 
-/// In which order the operations of a run reserve their amounts.
+/// Order in which the operations of a run reserve their amounts.
 #[derive(Default)]
 struct Order {
     /// The place of each operation.
     places: HashMap<u64, usize>,
     /// The places whose turn is not over.
     waiting: watch::Sender<BTreeSet<usize>>,
-    /// How many of the first places nothing behind them may be paid before.
+    /// Number of the first places that later operations must not overtake.
     strict: usize,
 }
 
 #[derive(Default)]
 struct State {
-    /// What was read, less everything reserved since.
+    /// The balance read, less everything reserved since.
     free: Option<Amount>,
     /// The balance as last read.
     balance: Option<Amount>,
-    /// Reserved and not yet known to have left or stayed.
+    /// Amounts that are reserved and not yet known to have left or stayed.
     in_flight: Vec<Amount>,
     read_at: Option<Instant>,
-    /// What a payment needs that nothing behind it may be paid before.
+    /// Amount of a payment that later operations must not overtake.
     kept_for: Option<Amount>,
 }
 
-/// What came of asking for an amount.
+/// Outcome of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// It is reserved.
+    /// A successful reservation.
     Yes {
         /// The balance last read.
         balance: Amount,
     },
-    /// It is not there.
+    /// A shortage of free money.
     Short {
         /// The balance last read.
         balance: Amount,
-        /// What of it is not promised to other payments.
+        /// Part of the balance that is not promised to other payments.
         free: Amount,
     },
-    /// It is kept for a payment that has waited for long and needs more than there is.
+    /// Money that is kept for a payment that has waited for long and needs more than there is.
     Kept {
         /// The balance last read.
         balance: Amount,
-        /// What that payment needs.
+        /// Amount that this payment needs.
         needed: Amount,
     },
-    /// The account is in another currency.
+    /// An account in another currency.
     OtherCurrency {
         /// The balance last read.
         balance: Amount,
     },
 }
 
-/// The balance of the marketplace's account as HiPay told it last. Cloning shares it.
+/// The balance of the marketplace's account as last reported by HiPay. Clones share the same state.
 #[derive(Debug, Clone, Default)]
 pub struct EscrowBalance(Arc<sync::Mutex<Escrow>>);
 
@@ -93,17 +93,18 @@ struct Escrow {
 }
 
 impl EscrowBalance {
-    /// Returns the balance and when it was told (UTC); `None` before it was.
+    /// Returns the balance and the time of the report (UTC); `None` before the first one.
     pub fn last(&self) -> Option<(Amount, Timestamp)> {
         self.lock().last
     }
 
-    /// HiPay told this `balance` at `at`.
+    /// Records the `balance` that HiPay reported at `at`.
     pub fn tell(&self, balance: Amount, at: Timestamp) {
         self.lock().last = Some((balance, at));
     }
 
-    /// Returns true where it is to be asked for now: it is older than `age`, and was not asked for meanwhile.
+    /// Returns true if the balance has to be requested now: it is older than `age`, and was not
+    /// requested meanwhile.
     pub fn is_to_be_asked(&self, now: Timestamp, age: SignedDuration) -> bool {
         let mut escrow = self.lock();
         let latest = escrow.last.map(|(_, at)| at).max(escrow.asked_at);
@@ -120,19 +121,19 @@ impl EscrowBalance {
 }
 
 impl<'a> Funds<'a> {
-    /// The funds of `on` for payments of `kind`.
+    /// Creates the funds of `on` for payments of `kind`.
     pub(crate) fn new(hipay: &'a HiPay, on: ActingOn<'a>, kind: PaymentKind) -> Self {
         Self { hipay, on, kind, escrow: None, order: Order::default(), state: Mutex::default() }
     }
 
-    /// The balances that are read are those of the marketplace's account.
+    /// Publishes the balances that are read as those of the marketplace's account.
     pub(crate) fn of_escrow(mut self, context: &Context) -> Self {
         self.escrow = Some((context.escrow.clone(), context.clock.clone()));
         self
     }
 
-    /// The operations `ids` reserve in this order. Nothing is paid before one of the first `strict` that
-    /// needs more than there is. [`Funds::is_over`] is to be called for each of them.
+    /// Makes the operations `ids` reserve in this order. Nothing is paid before one of the first
+    /// `strict` that needs more than there is. [`Funds::is_over`] must be called for each of them.
     pub(crate) fn in_order(mut self, ids: &[u64], strict: usize) -> Self {
         let places: HashMap<u64, usize> = ids.iter().copied().zip(0..).collect();
         let waiting = watch::Sender::new(places.values().copied().collect());
@@ -140,16 +141,16 @@ impl<'a> Funds<'a> {
         self
     }
 
-    /// Waits until everything before operation `id` has reserved its amount or does not want to.
+    /// Waits until everything before operation `id` has reserved its amount or does not need to.
     async fn turn(&self, id: u64) {
         if let Some(place) = self.order.places.get(&id) {
             let first = |waiting: &BTreeSet<usize>| waiting.first().is_none_or(|first| first >= place);
-            // Its sender is ours: it is not closed.
+            // We own the sender, so that it is not closed.
             let _ = self.order.waiting.subscribe().wait_for(first).await;
         }
     }
 
-    /// The turn of operation `id` is over: it has reserved its amount, or does not want to.
+    /// Ends the turn of operation `id`: it has reserved its amount, or does not need to.
     pub(crate) fn is_over(&self, id: u64) {
         if let Some(place) = self.order.places.get(&id) {
             self.order.waiting.send_if_modified(|waiting| waiting.remove(place));
@@ -160,8 +161,8 @@ impl<'a> Funds<'a> {
         self.order.places.get(&id).is_some_and(|place| *place < self.order.strict)
     }
 
-    /// Reserves `amount` for operation `id` once it is its turn, reading the balance where it is not known or
-    /// runs short.
+    /// Reserves `amount` for operation `id` once it is its turn, and reads the balance if it is
+    /// unknown or runs short.
     pub(crate) async fn reserve(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
         self.turn(id).await;
         let reserved = self.reserve_now(id, amount).await;
@@ -178,7 +179,8 @@ impl<'a> Funds<'a> {
             (None, _) => match self.read(&mut state).await {
                 Ok(free) => free,
                 Err(error) => {
-                    // It is not known whether there is enough for it: nothing behind it is paid before.
+                    // It is unknown whether there is enough for it: nothing after it is paid before
+                    // it.
                     state.kept_for = Some(amount).filter(|_| self.is_strict(id)).or(state.kept_for);
                     return Err(error);
                 }
@@ -200,9 +202,9 @@ impl<'a> Funds<'a> {
         Ok(Reserved::Yes { balance })
     }
 
-    /// How much of `amount` can be taken: what is free where that is less. All of it or nothing
-    /// while another payment's outcome is open: the balance shows that one or does not, and the
-    /// rest of a part that is taken now is never taken later.
+    /// Returns the part of `amount` that can be taken: what is free, if that is less. It is all of
+    /// `amount` while another payment's outcome is open: the balance may or may not include that
+    /// one, and the rest of a part taken now is never taken later.
     pub(crate) async fn part_of(&self, amount: Amount) -> Result<Amount, CallError> {
         let mut state = self.state.lock().await;
         let free = match state.free {
@@ -213,27 +215,27 @@ impl<'a> Funds<'a> {
         Ok(part.filter(|_| state.in_flight.is_empty()).unwrap_or(amount))
     }
 
-    /// Reserves an amount that may have left already: it is not for us to refuse.
+    /// Reserves an amount that may have left already, even if the funds do not cover it.
     pub(crate) async fn reserve_anyway(&self, amount: Amount) {
         let mut state = self.state.lock().await;
         state.free = state.free.and_then(|free| free.checked_sub(amount).ok());
         state.in_flight.push(amount);
     }
 
-    /// The payment was accepted: HiPay's balance shows it from now on.
+    /// Records that the payment was accepted: HiPay's balance includes it from now on.
     pub(crate) async fn left(&self, amount: Amount) {
         forget(&mut self.state.lock().await.in_flight, amount);
     }
 
-    /// The payment was not sent after all: its amount is free again.
+    /// Records that the payment was not sent after all: its amount is free again.
     pub(crate) async fn back(&self, amount: Amount) {
         let mut state = self.state.lock().await;
         forget(&mut state.in_flight, amount);
         state.free = state.free.and_then(|free| free.checked_add(amount).ok());
     }
 
-    /// The payment was refused for certain: its amount is free again. True where the balance, read
-    /// anew, does not cover it, so that this is the reason.
+    /// Records that the payment was definitely refused: its amount is free again. Returns true if
+    /// the balance, read again, does not cover it, so that this is the reason.
     pub(crate) async fn refused(&self, amount: Amount) -> bool {
         let mut state = self.state.lock().await;
         forget(&mut state.in_flight, amount);
@@ -243,8 +245,8 @@ impl<'a> Funds<'a> {
         }
     }
 
-    /// Reads the balance. What was in flight meanwhile may or may not have left: it is counted as
-    /// not yet taken off, so that nothing is promised twice.
+    /// Reads the balance. Amounts in flight meanwhile may or may not have left: they count as not
+    /// yet subtracted, so that nothing is promised twice.
     async fn read(&self, state: &mut State) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(self.on).await?;
         if let Some((escrow, clock)) = &self.escrow {

@@ -5,7 +5,7 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, PaymentKind};
 use crate::jobs::Context;
 
-/// The public and the private label of a payment. A withdrawal has one label only.
+/// Returns the public and the private label of a payment. A withdrawal has one label only.
 pub(crate) fn of(context: &Context, operation: &Operation, kind: PaymentKind, amount: Amount) -> (String, String) {
     let zone = &context.config.hipay.time_zone;
     let facts = LabelFacts {

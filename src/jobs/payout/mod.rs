@@ -1,4 +1,4 @@
-//! The payments of operations: transfers, withdrawals, and how they ended.
+//! The payments of operations: transfers, withdrawals, and their outcomes.
 
 pub(super) mod due;
 pub(super) mod funds;

@@ -1,5 +1,5 @@
-//! A person's choices on an operation: retry, hold, release, settle, accept. Each is kept in its story with
-//! who, when and why.
+//! A person's choices on an operation: retry, hold, release, settle, accept. Each is kept in its
+//! history with person, time and reason.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::remote::hipay::{ActingOn, Transaction};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, asker, msg};
 
-/// The longest reason that is kept, in characters.
+/// Maximum length of a reason, in characters.
 const LONGEST_REASON: usize = 1_000;
 
-/// Does what a person has chosen about operation `id`, and gives it as it is then. Refused where a reason is
-/// missing that has to be given, or where the choice would change nothing.
+/// Applies a person's choice to operation `id`, and returns the resulting operation. Refused if a
+/// required reason is missing, or if the choice would change nothing.
 pub async fn choose_for_operation(
     context: &Context,
     id: u64,
@@ -66,7 +66,7 @@ pub async fn choose_for_operation(
             OperationChoice::Hold => operation.hold(Hold::ByPerson, &said, now),
             OperationChoice::Settle => {
                 operation.hold(Hold::Settled, &said, now);
-                // Nobody looks for its outcome any more.
+                // Its outcome is no longer looked up.
                 if let Some(kind) = operation.sent_kind() {
                     let _ = operation.happen(Event::Failed(kind), &said, now);
                 }
@@ -89,7 +89,7 @@ pub async fn choose_for_operation(
     Ok(operation)
 }
 
-/// What the story keeps of a choice.
+/// Returns the note of a choice for the history.
 fn note(choice: &OperationChoice, reason: &str, asked_by: &str) -> Message {
     let (person, why) = (asker(asked_by), Message::quoting(reason));
     match choice {
@@ -106,7 +106,7 @@ fn note(choice: &OperationChoice, reason: &str, asked_by: &str) -> Message {
     }
 }
 
-/// Ends the hold, and has a canceled withdrawal tried again where that is asked for.
+/// Ends the hold, and has a canceled withdrawal tried again if requested.
 fn go_on(
     context: &Context,
     writer: &mut Writer<'_>,
@@ -125,7 +125,8 @@ fn go_on(
             Some(Hold::AmountChanged) if Status::TRANSFER_PAYABLE.contains(&operation.status) => {
                 take_shown_amount(context, writer, operation, now)?;
             }
-            // Only a release says that what has used the reference is no payment of it; a retry looks again.
+            // Only a release states that the transaction with its reference is not its payment; a
+            // retry checks again.
             Some(Hold::OtherPayment) if *choice == OperationChoice::Retry => operation.candidates.clear(),
             Some(_) | None => {}
         }
@@ -138,7 +139,7 @@ fn go_on(
         end_unknown(operation, vanished, note, now)?;
     }
     if outcome::is_back(operation) {
-        // The withdrawal has failed since: what is paid again begins with the transfer.
+        // The withdrawal has failed since: a new payment begins with the transfer.
         let _ = operation.happen(Event::Reversed(PaymentKind::Transfer), note, now);
     }
     if *choice == OperationChoice::Retry && operation.status == Status::WithdrawCanceled {
@@ -147,7 +148,7 @@ fn go_on(
     Ok(())
 }
 
-/// What was settled while its payment was under way is under way again: its outcome is looked for.
+/// Resumes the look-up of a payment that was under way when its operation was settled.
 fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
     let kind = due_kind(operation);
     if !matches!(operation.status, Status::TransferFailed | Status::WithdrawFailed) {
@@ -157,15 +158,16 @@ fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
     if !matches!(state, Some(AttemptState::Sending | AttemptState::Requested)) {
         return;
     }
-    // From a status that a failure has led to, both fit.
+    // Both events are valid from a status that a failure has led to.
     let _ = operation.happen(Event::Sending(kind), note, now);
     if state == Some(AttemptState::Requested) {
         let _ = operation.happen(Event::Requested(kind), note, now);
     }
 }
 
-/// Ends a payment under way of which a person says that it was not executed: HiPay calls it by a word that is not
-/// known, and then its reference is used up; or HiPay does not show it any more, and then it is not.
+/// Ends a payment under way that, as a person has confirmed, was not executed: HiPay shows an
+/// unknown status, and then its reference is used up; or HiPay no longer shows it, and then it is
+/// not.
 fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: Timestamp) -> Result<(), JobError> {
     let Some(kind) = operation.sent_kind() else { return Ok(()) };
     let Some(last) = operation.payment_mut(kind).attempts.last_mut() else { return Ok(()) };
@@ -173,15 +175,15 @@ fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: T
     if last.state != AttemptState::Requested || !(unknown || vanished) {
         return Ok(());
     }
-    // One without a reference is nobody's to send again.
+    // One without a reference must not be sent again.
     let unused = !unknown && !last.reference.is_empty();
     last.state = if unused { AttemptState::Refused } else { AttemptState::Ended };
     last.updated_at = now;
     operation.happen(Event::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
-/// Takes the amount that Mirakl shows now for the one that the operation was made with. What was netted into it
-/// stays netted.
+/// Replaces the operation's amount by the one that Mirakl shows now. What was netted into it stays
+/// netted.
 fn take_shown_amount(
     context: &Context,
     writer: &mut Writer<'_>,
@@ -189,7 +191,7 @@ fn take_shown_amount(
     now: Timestamp,
 ) -> Result<(), JobError> {
     if operation.remainder_of.is_some() {
-        // Its amount is not the voucher's: whoever releases it says that it is owed.
+        // Its amount is not the voucher's: a release states that it is owed.
         operation.waived.push(Hold::AmountChanged);
         return Ok(());
     }
@@ -216,7 +218,7 @@ fn take_shown_amount(
     record.changed_to = record.changed_to.filter(|shown| *shown != first);
     writer.put(&record)?;
     (operation.origin_amount, operation.amount) = (left, amount);
-    // HiPay knows nothing of a refused attempt: its reference pays the new amount.
+    // HiPay does not know a refused attempt: its reference pays the new amount.
     let labels = labels::of(context, operation, PaymentKind::Transfer, amount);
     let last = operation.transfer.attempts.last_mut();
     if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
@@ -227,17 +229,17 @@ fn take_shown_amount(
     Ok(())
 }
 
-/// A payment of HiPay's that a person takes for the operation's.
+/// A payment of HiPay's that a person accepts as the operation's.
 struct ShownPayment {
     kind: PaymentKind,
     /// The wallet that the money went to, or that it left for the bank.
     account: u64,
     transaction: Transaction,
-    /// As of when HiPay shows it (UTC).
+    /// Time to which HiPay's answer applies (UTC).
     as_of: Timestamp,
 }
 
-/// The payment that is due: the transfer until its money is in the wallet.
+/// Returns the kind of payment that is due: the transfer until its money is in the wallet.
 fn due_kind(operation: &Operation) -> PaymentKind {
     let (transfer, _) = operation.status.columns();
     if transfer == Column::Ok { PaymentKind::Withdrawal } else { PaymentKind::Transfer }
@@ -283,7 +285,8 @@ async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Re
     Ok(ShownPayment { kind, account, transaction, as_of })
 }
 
-/// Why the transaction cannot be the operation's payment: it is known as another one, or went to somebody else.
+/// Returns the reason for which the transaction cannot be the operation's payment: it is known as
+/// another one, or went to another recipient.
 fn belongs_elsewhere(
     context: &Context,
     view: &impl View,
@@ -304,7 +307,7 @@ fn belongs_elsewhere(
     if let Some(parts) = ReferenceParts::of(&transaction.reference) {
         let named = operation.voucher_numbers().iter().any(|number| parts.is_of(number));
         let base = operation.base_reference(kind, &marketplace(&context.config));
-        // What was left of an operation is paid under a reference that names its number.
+        // A remainder is paid under a reference that names the number of its operation.
         let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
         let owner = view.by_unique::<Vendor>("hipay_id", parts.wallet)?;
         let of_other_shop = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
@@ -330,7 +333,7 @@ fn belongs_elsewhere(
     })
 }
 
-/// Takes the payment for the operation's, with its amount. What is left becomes an operation that is held.
+/// Accepts the payment as the operation's, with its amount. The rest becomes a held operation.
 fn accept(
     context: &Context,
     writer: &mut Writer<'_>,
@@ -345,10 +348,10 @@ fn accept(
     let ShownPayment { kind, account, mut transaction, as_of } = shown;
     let id = transaction.transaction_id.clone();
     if transaction.state == TransactionState::Unknown {
-        // Whoever takes it for the payment says that it was executed.
+        // By accepting it as the payment, the person states that it was executed.
         transaction.state = TransactionState::Captured;
     }
-    // The payment that is due may have become another one while HiPay was asked.
+    // The payment that is due may have changed while HiPay was asked.
     let amount = transaction.amount.filter(|_| due_kind(operation) == kind);
     let Some(amount) = amount else {
         return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));
@@ -374,7 +377,7 @@ fn accept(
     operation.dismissed.retain(|dismissed| *dismissed != id);
     if operation.held.is_some() {
         operation.candidates.retain(|candidate| *candidate != id);
-        // The payment answers that as well.
+        // The payment resolves that as well.
         operation.held_before = None;
         operation.release(true, note, now);
     } else {
@@ -391,10 +394,11 @@ fn accept(
     let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
     let number = number.max(split_number(&reference).1);
     if let Some(place) = attempts.iter().position(same) {
-        // What we meant is told by the story; the payment is what HiPay shows, and the one that counts.
+        // The history keeps what we intended; the payment is what HiPay shows, and the one that
+        // counts.
         let mut attempt = attempts.remove(place);
         (attempt.amount, attempt.account) = (amount, account);
-        // What was over is judged anew.
+        // A final state is judged again.
         if matches!(attempt.state, AttemptState::Ended | AttemptState::Captured) {
             attempt.state = AttemptState::Sending;
         }
@@ -421,8 +425,8 @@ fn accept(
     Ok(())
 }
 
-/// What is left of the operation once a smaller payment is taken for it: held, since only a person can say
-/// whether it is owed.
+/// Creates the remainder of the operation after a smaller payment is accepted for it: held, since
+/// only a person can decide whether it is owed.
 fn remainder(
     id: u64,
     of: &Operation,
@@ -462,11 +466,11 @@ fn remainder(
     remainder
 }
 
-/// The other operations of the same vendor off which exactly `rest` was taken: the smaller payment may have been made
-/// with the same debts taken off.
+/// Returns the other operations of the same vendor from which exactly `rest` was subtracted: the
+/// smaller payment may have been made with the same debts subtracted.
 fn nettings_of(view: &impl View, operation: &Operation, rest: Amount) -> Result<Vec<u64>, StoreError> {
     if operation.beneficiary == Beneficiary::Operator {
-        // The operator's debts are taken off whatever commission comes next, of any shop.
+        // The operator's debts are subtracted from the next commission of any shop.
         return Ok(Vec::new());
     }
     let adjusted = Query::group("vendor", (operation.mirakl_id, Status::AdjustedOperations.code())).descending();
@@ -476,7 +480,7 @@ fn nettings_of(view: &impl View, operation: &Operation, rest: Amount) -> Result<
         for debt in page.items.into_iter().filter(|debt| debt.beneficiary == operation.beneficiary) {
             let Some(by) = debt.adjusted_by.filter(|by| *by != operation.id) else { continue };
             let sum = sums.entry(by).or_insert(Amount::zero(rest.currency()));
-            // One in another currency was taken off another kind of money.
+            // A debt in another currency was subtracted from another kind of money.
             *sum = sum.checked_sub(debt.amount).unwrap_or(*sum);
         }
         cursor = page.next;

@@ -1,5 +1,5 @@
-//! What is committed about a payment: the intent before its request leaves, and what came of it.
-//! Each is one transaction that reads the operation anew, so that whoever was faster is respected.
+//! Commits of the state of a payment: the intent before its request is sent, and the outcome. Each
+//! is one transaction that reads the operation again, so that faster changes are respected.
 
 use jiff::Timestamp;
 use serde_json::Map;
@@ -16,8 +16,8 @@ use crate::remote::hipay::Transaction;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// Reads, changes and stores operation `id` in one transaction. `change` answers whether there is
-/// anything to store. `None` where there is no such operation.
+/// Reads, changes and stores operation `id` in one transaction. `change` returns true if there is
+/// something to store. Returns `None` if there is no such operation.
 pub(crate) async fn update(
     context: &Context,
     id: u64,
@@ -38,7 +38,8 @@ pub(crate) async fn update(
     Ok(Some(operation))
 }
 
-/// Stores `operation`, which was `before`. True where notices waited for a transaction that it has now.
+/// Stores `operation`, which was `before`. Returns true if notices waited for a transaction that it
+/// has now.
 pub(crate) fn keep(
     technical_account: u64,
     writer: &mut Writer<'_>,
@@ -55,18 +56,19 @@ pub(crate) fn keep(
     Ok(heard)
 }
 
-/// An event without a payment: disabled, blocked, short of funds, nothing to pay.
+/// Applies an event without a payment: disabled, blocked, short of funds, nothing to pay.
 pub(crate) async fn happen(context: &Context, id: u64, event: Event, message: Message) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
-/// A payment is not sent because an account is not ready for it, and why.
+/// Records that a payment is not sent because an account is not ready for it, with the reason.
 pub(crate) async fn unready(context: &Context, id: u64, why: Unready, message: Message) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
-/// The intent: `attempt` with everything that its request carries, and the paying account's balance. `None` where the operation is no
-/// longer to be paid, or somebody else has begun this attempt.
+/// Commits the intent: `attempt` with everything that its request carries, and the paying account's
+/// balance. Returns `None` if the operation must no longer be paid, or another task has begun this
+/// attempt.
 pub(crate) async fn begin(
     context: &Context,
     id: u64,
@@ -97,15 +99,15 @@ pub(crate) async fn begin(
     Ok(begun.filter(|operation| is_sending(operation, kind, number)))
 }
 
-/// Returns true where the request is what the operation pays: somebody may have given it another wallet or another
-/// amount since it was read.
+/// Returns true if the request is what the operation pays: it may have been given another wallet or
+/// another amount since it was read.
 fn is_meant(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
     let partial = operation.may_pay_a_part(kind);
     account == operation.recipient_hipay_id
         && (amount == operation.amount || (partial && operation.amount.covers(amount)))
 }
 
-/// What a refused attempt, of which HiPay knows nothing, is sent with now.
+/// New values for a refused attempt, which HiPay does not know.
 #[derive(Debug)]
 pub(crate) struct AmendedRequest {
     pub(crate) amount: Amount,
@@ -115,7 +117,8 @@ pub(crate) struct AmendedRequest {
     pub(crate) private_label: String,
 }
 
-/// The last attempt is to be sent once more, the same to the byte. `None` where it is not open.
+/// Prepares the last attempt to be sent again with an identical request, except for `amended`
+/// values. Returns `None` if it is not open.
 pub(crate) async fn reopen(
     context: &Context,
     id: u64,
@@ -124,7 +127,7 @@ pub(crate) async fn reopen(
 ) -> Result<Option<Operation>, StoreError> {
     let reopened = update(context, id, move |operation, now| {
         let Some(last) = operation.payment(kind).last() else { return false };
-        // HiPay knows nothing of what it refused: it may go to another account now.
+        // HiPay does not know an attempt that it refused: it may go to another account now.
         let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
         let account = if amended.is_some() { operation.recipient_hipay_id } else { last.account };
         let meant = is_meant(operation, kind, account, amount);
@@ -143,7 +146,7 @@ pub(crate) async fn reopen(
         }
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
             last.account = account;
-            // Where only the balance is another one, the request stays the same to the byte.
+            // If only the balance differs, the request stays identical to the byte.
             if let Some(amended) = amended.filter(|amended| amended.amount != last.amount) {
                 last.amount = amended.amount;
                 (last.public_label, last.private_label) = (amended.public_label, amended.private_label);
@@ -165,7 +168,7 @@ pub(crate) async fn reopen(
     }))
 }
 
-/// HiPay accepted the attempt with `reference` as `transaction_id`.
+/// Records that HiPay accepted the attempt with `reference` as `transaction_id`.
 pub(crate) async fn accepted(
     context: &Context,
     id: u64,
@@ -183,7 +186,7 @@ pub(crate) async fn accepted(
         attempt.say(Message::none());
         attempt.refusal = None;
         attempt.updated_at = now;
-        // Whoever was faster (a look-up beside us) has brought the status further already.
+        // A faster look-up may have advanced the status already.
         let _ = operation.happen(Event::Requested(kind), &Message::none(), now);
         true
     })
@@ -191,7 +194,7 @@ pub(crate) async fn accepted(
     .map(drop)
 }
 
-/// HiPay refused the attempt and does not know its reference.
+/// Records that HiPay refused the attempt and does not know its reference.
 pub(crate) async fn refused(
     context: &Context,
     id: u64,
@@ -217,8 +220,8 @@ pub(crate) async fn refused(
     .map(drop)
 }
 
-/// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is unused. Returns false
-/// if the attempt has changed since.
+/// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is
+/// unused. Returns false if the attempt has changed since.
 pub(crate) async fn never_arrived(
     context: &Context,
     id: u64,
@@ -242,7 +245,8 @@ pub(crate) async fn never_arrived(
     Ok(updated.await?.is_some_and(|operation| operation.message == text))
 }
 
-/// Nobody knows what became of the attempt: it stays as it is, with the reason for people to see.
+/// Records that the outcome of the attempt is unknown: it stays unchanged, with the reason for
+/// people.
 pub(crate) async fn open(
     context: &Context,
     id: u64,
@@ -267,8 +271,8 @@ pub(crate) async fn open(
     .map(drop)
 }
 
-/// Keeps the operation from being paid until a person has looked; `candidates` are the transactions to
-/// look at.
+/// Holds the operation until a person has looked at it; `candidates` are the transactions to look
+/// at.
 pub(crate) async fn hold(
     context: &Context,
     id: u64,
@@ -277,12 +281,12 @@ pub(crate) async fn hold(
     candidates: Vec<String>,
 ) -> Result<(), StoreError> {
     update(context, id, move |operation, now| {
-        // What ends by itself replaces nothing that does not.
+        // A hold that ends by itself does not replace one that does not.
         let stays = operation.held.is_some() && operation.held_for != Some(why) && why == Hold::LedgerUnread;
         if !stays {
             let decided = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_decided);
             operation.hold(why, &reason, now);
-            // What was to be looked at before the decision still is.
+            // Transactions to look at from before the decision remain.
             if !decided {
                 operation.candidates.clear();
             }
@@ -298,8 +302,8 @@ pub(crate) async fn hold(
     .map(drop)
 }
 
-/// HiPay calls the ended attempt with `reference` by `word`, which is not known: the operation is held, and a
-/// person who is shown the word can have it paid again.
+/// Holds the operation because HiPay shows the ended attempt with `reference` with the unknown
+/// status `word`; a person who sees the word can have it paid again.
 pub(crate) async fn hold_for_word(
     context: &Context,
     id: u64,
@@ -318,7 +322,7 @@ pub(crate) async fn hold_for_word(
     .map(drop)
 }
 
-/// HiPay does not show a payment any more that it had accepted: the operation is held.
+/// Holds the operation because HiPay no longer shows a payment that it had accepted.
 pub(crate) async fn hold_vanished(
     context: &Context,
     id: u64,
@@ -328,7 +332,7 @@ pub(crate) async fn hold_vanished(
     update(context, id, move |operation, now| {
         operation.hold(Hold::OutcomeUnknown, &reason, now);
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
-            // Its last word says nothing any more.
+            // Its last status no longer applies.
             last.transaction_status = None;
         }
         true
@@ -354,8 +358,8 @@ pub(crate) async fn release(
     .await
 }
 
-/// Takes over what HiPay shows of the attempt `number` with `reference`; an attempt that we do not
-/// remember is written down with what HiPay shows of it.
+/// Adopts what HiPay shows of the attempt `number` with `reference`; an attempt that the store does
+/// not know is recorded from HiPay's data.
 pub(crate) async fn adopt(
     context: &Context,
     id: u64,
@@ -365,13 +369,13 @@ pub(crate) async fn adopt(
     update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
 }
 
-/// Takes over what HiPay shows or tells of a payment. True where anything has changed by it.
+/// Adopts what HiPay shows or reports of a payment. Returns true if anything has changed.
 pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Found, now: Timestamp) -> bool {
     let Found { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     let id = transaction.transaction_id.clone();
     if !transaction.state.is_ended() {
-        // It is taken for the operation's payment after all.
+        // It is accepted as the operation's payment after all.
         operation.dismissed.retain(|dismissed| *dismissed != id);
     }
     let dismissed = operation.dismissed.contains(&id);
@@ -383,7 +387,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             account,
             public_label: String::new(),
             private_label: String::new(),
-            // It stands in HiPay's list at the time at which it was made.
+            // HiPay's list shows it with the time at which it was made.
             intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
             state: AttemptState::Sending,
             transaction_id: Some(id.clone()),
@@ -397,7 +401,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         };
         attempt.say(msg!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
-        // The money lies in the wallet that was paid, whatever wallet the shop has now.
+        // The money is in the wallet that was paid, regardless of the shop's present wallet.
         if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
             let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
             operation.note(&msg!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
@@ -413,7 +417,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     if unchanged && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id) {
         return false;
     }
-    // What is over is over: an answer that was long on its way turns nothing back.
+    // A final state is kept: a delayed answer does not revert it.
     if matches!(attempt.state, AttemptState::Captured | AttemptState::Ended) && state == AttemptState::Requested {
         return false;
     }
@@ -426,7 +430,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.say(message.clone());
     let refused = transaction.state.is_ended() && !dismissed;
     attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));
-    // An earlier attempt says nothing about the operation.
+    // An earlier attempt does not affect the operation.
     if operation.payment(kind).last().is_some_and(|last| last.number != number) {
         return true;
     }
@@ -441,9 +445,9 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     true
 }
 
-/// Takes over that HiPay has executed an attempt which counted as over, or whose operation a person had settled. Gives
-/// the reason where the operation is held for it: its money may have moved twice, or the payment is not the one that is
-/// due.
+/// Adopts that HiPay has executed an attempt which counted as over, or whose operation a person had
+/// settled. Returns the reason if the operation is held for it: its money may have moved twice, or
+/// the payment is not the one that is due.
 pub(crate) fn take_after_all(
     operation: &mut Operation,
     kind: PaymentKind,
@@ -497,7 +501,7 @@ pub(crate) fn take_after_all(
     Some(message)
 }
 
-/// Describes what an earlier attempt does not have in common with the payment that is due now.
+/// Describes the difference between an earlier attempt and the payment that is due now.
 fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Message> {
     if attempt.amount != operation.amount && !operation.may_pay_a_part(kind) {
         return Some(msg!("differs-told-amount", told = attempt.amount, meant = operation.amount));
@@ -506,14 +510,14 @@ fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> O
     (account != meant).then(|| msg!("differs-account", login = account.to_string(), meant = meant.to_string()))
 }
 
-/// HiPay has taken back what it had executed: that ends the attempt, and waits for a person, whose retry makes
-/// the next one. Where the operation is further on already, it is only held.
+/// Ends the attempt of a payment that HiPay has reversed and waits for a person, whose retry makes
+/// the next attempt. If the operation has advanced further, it is only held.
 pub(crate) fn take_back(operation: &mut Operation, kind: PaymentKind, found: Found, message: &Message, now: Timestamp) {
     let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
     let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
     take_over(operation, kind, found, now);
     let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return };
-    // A word that is not known: what was executed is not shown so any more.
+    // An unknown status: what was executed is no longer shown as such.
     if attempt.state != AttemptState::Ended {
         attempt.state = AttemptState::Ended;
         attempt.transaction_status = Some(word);
@@ -531,13 +535,13 @@ pub(crate) fn take_back(operation: &mut Operation, kind: PaymentKind, found: Fou
     begin_with_transfer(operation, message, now);
 }
 
-/// True where the last transfer has ended, so that its money does not lie in the wallet.
+/// Returns true if the last transfer has ended, so that its money is not in the wallet.
 pub(crate) fn is_back(operation: &Operation) -> bool {
     operation.transfer.last().is_some_and(|last| last.state == AttemptState::Ended)
 }
 
-/// Has an operation begin with its transfer again where that came back as well: a withdrawal by itself would take
-/// what lies in the wallet for other vouchers.
+/// Makes an operation begin with its transfer again if that was reversed as well: a withdrawal
+/// alone would take the wallet's money for other vouchers.
 pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Message, now: Timestamp) {
     if is_back(operation) && operation.happen(Event::Reversed(PaymentKind::Transfer), message, now).is_ok() {
         operation.hold(Hold::Revoked, message, now);
@@ -551,11 +555,11 @@ pub(crate) struct Found {
     pub(crate) reference: String,
     pub(crate) account: u64,
     pub(crate) transaction: Transaction,
-    /// As of when HiPay says so (UTC).
+    /// Time to which HiPay's answer applies (UTC).
     pub(crate) as_of: Timestamp,
 }
 
-/// Why a transaction stands where it stands, for people; empty where all is well.
+/// Describes the reason for a transaction's state for people; empty if it has not failed.
 fn transaction_message(transaction: &Transaction) -> Message {
     if !transaction.state.is_ended() {
         return Message::none();
@@ -564,7 +568,7 @@ fn transaction_message(transaction: &Transaction) -> Message {
     msg!("pay-ended", transaction = transaction_id, state = word, reason = reason(transaction))
 }
 
-/// Why HiPay has not executed it, in its words.
+/// Returns HiPay's reason for not executing it, in HiPay's words.
 pub(crate) fn reason(transaction: &Transaction) -> Message {
     let words = &transaction.refusal_reason;
     if words.is_empty() { msg!("no-reason") } else { Message::quoting(words) }

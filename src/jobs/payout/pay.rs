@@ -1,4 +1,4 @@
-//! The only way money moves: one payment of one operation, from whatever is known of it to
+//! The only code that moves money: one payment of one operation, from whatever is known of it to
 //! whatever can be known now. The rules are those of "Money never moves twice".
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,25 +19,25 @@ use crate::remote::{CallError, Rejection};
 use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 
-/// How often, at most, a request is sent in one run while nobody knows what became of it.
+/// Upper bound on the sendings of a request in one run while its outcome is unknown.
 const SENDS: u32 = 3;
 
-/// What is said of a payment that may have been executed.
+/// Message about a payment that may have been executed.
 const OUTCOME_UNKNOWN: &str = "pay-open";
-/// What is said of one that has not left.
+/// Message about a payment that was not sent.
 const NOT_SENT: &str = "pay-unsent";
 
-/// A payment may be dated this long before its voucher: clocks and time zones differ.
+/// Time by which a payment may be dated before its voucher: clocks and time zones differ.
 const LEDGER_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// The last attempt that is made without a person (rules, number 5 of "Money never moves twice").
+/// Maximum number of attempts without a person (rules, number 5 of "Money never moves twice").
 const MOST_ATTEMPTS: u32 = 9;
 
-/// More look-ups than any operation has attempts.
+/// Upper bound on look-ups per run; more than any operation has attempts.
 const MOST_STEPS: u32 = 50;
 
-/// How long a look-up may lag behind a payment at the very most. After that a refusal is believed
-/// even where an earlier sending has an outcome that nobody knows.
+/// Upper bound on the lag of a look-up behind a payment. After that a refusal is believed even if
+/// the outcome of an earlier sending is unknown.
 const LOOK_UPS_LAG: SignedDuration = SignedDuration::from_hours(24);
 
 /// A payment of one operation in one run.
@@ -46,21 +46,21 @@ pub(crate) struct Paying<'a> {
     pub(crate) run: &'a Run,
     pub(crate) kind: PaymentKind,
     pub(crate) funds: &'a Funds<'a>,
-    /// The ledger that the payment would leave a trace in.
+    /// The ledger that would show the payment.
     pub(crate) ledger: &'a Ledger<'a>,
-    /// Since when the store knows everything that was paid.
+    /// Time since which the store knows everything that was paid.
     pub(crate) memory: Timestamp,
-    /// False where the checks before sending do not pass: then only the outcome of what was sent
-    /// before is looked up.
+    /// False if the checks before sending fail: then only the outcome of earlier sendings is looked
+    /// up.
     pub(crate) may_send: bool,
 }
 
-/// The attempt that a transaction of HiPay's is taken for.
+/// The attempt that a transaction of HiPay's is matched to.
 pub(crate) struct Claim {
-    /// When HiPay was asked, by our clock (UTC).
+    /// Time of the request to HiPay, by our clock (UTC).
     pub(crate) asked_at: Timestamp,
     pub(crate) number: u32,
-    /// Its reference; empty where a payment carries none.
+    /// Its reference; empty if the payment carries none.
     pub(crate) reference: String,
     /// The account that the money went to, or that it left for the bank.
     pub(crate) account: u64,
@@ -68,23 +68,23 @@ pub(crate) struct Claim {
 
 /// The decision of HiPay's ledger about an operation.
 enum ByLedger {
-    /// It was not paid.
+    /// An operation that was not paid.
     ToBePaid(Operation),
-    /// It was paid under one of our own references: those are looked up one after the other, and nothing is
-    /// sent.
+    /// An operation that was paid under one of our own references: those are looked up one after
+    /// the other, and nothing is sent.
     ToBeLookedUp(Operation),
-    /// It is adopted or held.
+    /// An operation that was adopted or held.
     Done,
 }
 
-/// What was reserved for a payment.
+/// The amount reserved for a payment.
 struct Reservation {
     amount: Amount,
     /// The paying account's balance as last read.
     balance: Amount,
 }
 
-/// The wallet that a payment of `kind` goes to or leaves from: the same one.
+/// Returns the wallet that a transfer goes to and a withdrawal leaves from.
 fn account(operation: &Operation) -> u64 {
     operation.recipient_hipay_id
 }
@@ -94,7 +94,7 @@ pub(crate) fn subject(operation: &Operation) -> Subject {
 }
 
 impl Paying<'_> {
-    /// Brings the payment as far as it will go. Only what concerns the whole batch is an error.
+    /// Advances the payment as far as possible. Only what concerns the whole batch is an error.
     pub(crate) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
         let vendor = self.vendor(operation.mirakl_id).await?;
@@ -191,8 +191,8 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Returns true where the last attempt was sent so long ago that HiPay would show it, and is not sent again as it
-    /// is: a person can only decide about what is not under way.
+    /// Returns true if the last attempt was sent so long ago that HiPay would show it, and is not
+    /// sent again unchanged: a person can only decide about what is not under way.
     fn never_arrived(&self, operation: &Operation) -> bool {
         let last = operation.payment(self.kind).last();
         let now = self.context.clock.now();
@@ -203,9 +203,10 @@ impl Paying<'_> {
         })
     }
 
-    /// Returns true where a payment of the operation could not have been made without this store's knowledge: its
-    /// voucher is younger than the memory, its wallet is not younger than the voucher, for which
-    /// another wallet may have been paid, and nobody else has made its transfer, who may have withdrawn it as well.
+    /// Returns true if a payment of the operation could not have been made without this store's
+    /// knowledge: its voucher is younger than the memory, its wallet is not younger than the
+    /// voucher (otherwise another wallet may have been paid), and its transfer was not made by
+    /// another installation, which may have withdrawn it as well.
     fn remembers(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
         let owed_since = operation.owed_since();
         let base = operation.base_reference(PaymentKind::Transfer, &marketplace(&self.context.config));
@@ -217,7 +218,8 @@ impl Paying<'_> {
         owed_since >= self.memory && wallet_since.is_none_or(|since| since <= owed_since)
     }
 
-    /// Returns the reference that the attempts are numbered by; a first one names the wallet that is paid.
+    /// Returns the reference that the attempts are numbered by; a first one names the wallet that
+    /// is paid.
     fn base(&self, operation: &Operation) -> String {
         let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
         operation.payment(self.kind).base(&computed).to_owned()
@@ -228,7 +230,7 @@ impl Paying<'_> {
         self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
     }
 
-    /// Has HiPay's ledger decide whether a payment that this store may not remember was made.
+    /// Decides by HiPay's ledger whether a payment that this store may not remember was made.
     async fn by_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<ByLedger, JobError> {
         let (context, kind, id) = (self.context, self.kind, operation.id);
         if let Err(error) = self.ledger.read_since(operation.owed_since()).await {
@@ -300,8 +302,8 @@ impl Paying<'_> {
         }
     }
 
-    /// Returns true where the entry is found by looking our own references up one after the other, which tells the
-    /// attempts before it as well.
+    /// Returns true if looking up our own references one after the other finds the entry, which
+    /// covers the earlier attempts as well.
     fn is_numbered_from(&self, operation: &Operation, entry: &LedgerEntry) -> bool {
         let base = self.base(operation);
         operation.held.is_none() && !entry.reference.is_empty() && split_number(&entry.reference).0 == base
@@ -327,8 +329,8 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// The account that a payment of the ledger went to, or that a withdrawal left. `None` where HiPay
-    /// cannot be asked whose it is; the operation then waits.
+    /// Returns the account that a payment in the ledger went to, or that a withdrawal left. Returns
+    /// `None` if HiPay cannot be asked for its owner; the operation then waits.
     async fn account_paid(&self, operation: &Operation, entry: &LedgerEntry) -> Result<Option<u64>, JobError> {
         let parts = entry.reference_parts();
         if self.kind == PaymentKind::Withdrawal || parts.is_none() {
@@ -344,7 +346,8 @@ impl Paying<'_> {
         }
         let operators = binding::operator_accounts(self.context).await?;
         match self.context.hipay.account(ActingOn::Login(login)).await {
-            // A commission went to an account that is or was the operator's; whose other it is, is a mismatch.
+            // A commission went to an account that is or was the operator's; any other owner is a
+            // mismatch.
             Ok(Some(owner))
                 if operation.beneficiary == Beneficiary::Operator && !operators.contains(&owner.hipay_id) =>
             {
@@ -355,7 +358,8 @@ impl Paying<'_> {
         }
     }
 
-    /// The transaction with this reference; one that carries none is looked up by its id.
+    /// Looks up the transaction with this reference; one without a reference is looked up by its
+    /// id.
     async fn look_up(&self, operation: &Operation, reference: &str) -> Result<Option<Transaction>, CallError> {
         self.look_up_at(account(operation), operation, reference).await
     }
@@ -372,8 +376,8 @@ impl Paying<'_> {
         self.context.hipay.transaction(self.kind, account, id.unwrap_or(reference)).await
     }
 
-    /// Looks the reference up in every account that the payment may have left, and gives the account that shows it. Only
-    /// the account that a withdrawal left shows it.
+    /// Looks the reference up in every account that the payment may have left, and returns the
+    /// account that shows it. Only the account that a withdrawal left shows it.
     async fn look_up_anywhere(
         &self,
         operation: &Operation,
@@ -409,7 +413,8 @@ impl Paying<'_> {
         Ok(None)
     }
 
-    /// Moves an operation without a live transfer to the shop's present wallet, or to the operator's present account.
+    /// Moves an operation without a live transfer to the shop's present wallet, or to the
+    /// operator's present account.
     async fn to_present_account(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Operation, StoreError> {
         let former = account(&operation);
         let present = match operation.beneficiary {
@@ -434,7 +439,7 @@ impl Paying<'_> {
         Ok(moved.await?.unwrap_or(operation))
     }
 
-    /// A new attempt: reserve, commit the whole request, send.
+    /// Makes a new attempt: reserves the amount, commits the whole request, sends it.
     async fn begin(&self, operation: &Operation, number: u32) -> Result<(), JobError> {
         let kind = self.kind;
         let Some(Reservation { amount, balance }) = self.reserve(operation).await? else { return Ok(()) };
@@ -467,8 +472,8 @@ impl Paying<'_> {
         }
     }
 
-    /// The last attempt once more. What HiPay refused before needs the money anew; what may have
-    /// left already is HiPay's to judge.
+    /// Sends the last attempt again. One that HiPay refused needs a new reservation; one that may
+    /// have left already is left to HiPay to judge.
     async fn resend(&self, operation: &Operation) -> Result<(), JobError> {
         let Some(attempt) = operation.payment(self.kind).last() else { return Ok(()) };
         if attempt.reference.is_empty() {
@@ -484,7 +489,7 @@ impl Paying<'_> {
             self.funds.reserve_anyway(amount).await;
             self.funds.is_over(operation.id);
         } else {
-            // HiPay knows nothing of it, so the part that is taken of a commission may be another one now.
+            // HiPay does not know it, so the part that is taken of a commission may differ now.
             let Some(reserved) = self.reserve(operation).await? else { return Ok(()) };
             amount = reserved.amount;
             let (public_label, private_label) = labels::of(self.context, operation, self.kind, amount);
@@ -498,7 +503,8 @@ impl Paying<'_> {
         self.send(&operation, uncertain).await
     }
 
-    /// Reserves what is to be paid. `None` where it is not there; the operation then says so.
+    /// Reserves the amount to pay. Returns `None` if it is not available; the operation then
+    /// records it.
     async fn reserve(&self, operation: &Operation) -> Result<Option<Reservation>, JobError> {
         if !operation.may_pay_a_part(self.kind) {
             return self.reserve_exactly(operation, operation.amount).await;
@@ -546,7 +552,7 @@ impl Paying<'_> {
         Ok(None)
     }
 
-    /// The paying account is in another currency than the payment.
+    /// Records that the paying account is in another currency than the payment.
     async fn no_account(&self, operation: &Operation, amount: Amount, balance: Amount) -> Result<(), JobError> {
         let message = msg!("pay-other-currency", kind = self.kind, balance, amount);
         outcome::unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
@@ -563,8 +569,8 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Sends the last attempt. Whatever is not a plain yes is looked up before it is believed.
-    /// `uncertain` where an earlier sending of it may have been executed.
+    /// Sends the last attempt. Any answer except a plain acceptance is looked up before it is
+    /// believed. `uncertain` is true if an earlier sending of it may have been executed.
     async fn send(&self, operation: &Operation, mut uncertain: bool) -> Result<(), JobError> {
         let kind = self.kind;
         let Some(attempt) = operation.payment(kind).last().cloned() else { return Ok(()) };
@@ -573,7 +579,7 @@ impl Paying<'_> {
                 Ok(transaction_id) => return self.accepted(operation, &attempt, transaction_id).await,
                 Err(error) => error,
             };
-            // It has not left, or HiPay talks to us no more: there is nothing to look up.
+            // It has not left, or HiPay rejects our credentials: there is nothing to look up.
             if error.is_credentials() || matches!(error, CallError::NotSent { .. }) {
                 if uncertain {
                     return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
@@ -592,7 +598,7 @@ impl Paying<'_> {
                 }
                 Ok(None) => {}
             }
-            // After an outcome that nobody knows, a refusal may mean the payment before it.
+            // After an unknown outcome, a refusal may refer to the previous sending.
             if let CallError::Rejected(rejection) = &error
                 && !uncertain
             {
@@ -625,7 +631,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// The look-up before a sending failed: what is known of the operation stays as it is.
+    /// Handles a failed look-up before a sending: the known state of the operation is kept.
     async fn not_looked_up(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
         if operation.payment(self.kind).last().is_some_and(|last| last.state == AttemptState::Sending) {
             return self.leave_open(operation, error, OUTCOME_UNKNOWN).await;
@@ -637,8 +643,8 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// The operation stays as it is, with the reason for people to see, and is taken up again. `how` is
-    /// the text that says what is known.
+    /// Leaves the operation open, with the reason for people to see; the next run continues it.
+    /// `how` is the id of the message.
     async fn leave_open(&self, operation: &Operation, error: &CallError, how: &str) -> Result<(), JobError> {
         if error.is_credentials() {
             self.run.abort(JobError::Credentials(error.into()));
@@ -649,7 +655,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Takes over what HiPay shows as the claimed attempt, if it is the payment that we meant.
+    /// Adopts what HiPay shows as the claimed attempt, if it is the intended payment.
     pub(crate) async fn adopt(
         &self,
         operation: &Operation,
@@ -687,7 +693,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Marks a transaction that a person has dismissed as failed: it only used the reference up.
+    /// Marks a transaction that a person has dismissed as failed: it only used up the reference.
     async fn used_up_by_another(
         &self,
         operation: &Operation,
@@ -705,7 +711,8 @@ impl Paying<'_> {
         Ok(shown)
     }
 
-    /// A commission that this store does not remember may have gone to an account that was the operator's then.
+    /// Assigns a commission that this store does not remember to the account that was the
+    /// operator's then.
     async fn with_former_operator(
         &self,
         operation: &Operation,
@@ -727,7 +734,7 @@ impl Paying<'_> {
         })
     }
 
-    /// Holds the operation, since HiPay calls what had ended by a word that is not known.
+    /// Holds the operation because HiPay shows an ended attempt with an unknown status.
     async fn hold_for_word(&self, operation: &Operation, reference: String, word: &str) -> Result<(), JobError> {
         let (id, kind) = (operation.id, self.kind);
         let message = msg!("sync-unknown-word", kind, state = word);
@@ -737,7 +744,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Holds the operation, since HiPay shows another payment than the one that we meant.
+    /// Holds the operation because HiPay shows another payment than the intended one.
     pub(crate) async fn hold_other(
         &self,
         operation: &Operation,
@@ -753,7 +760,7 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// What differs between the payment that HiPay shows and the one that we meant.
+    /// Returns the difference between the payment that HiPay shows and the intended one.
     pub(crate) async fn mismatch(
         &self,
         operation: &Operation,
@@ -768,7 +775,7 @@ impl Paying<'_> {
         let meant = attempts.iter().find(|attempt| attempt.reference == *reference).map(|attempt| attempt.amount);
         let partial = operation.may_pay_a_part(self.kind);
         let right = match (transaction.amount, meant) {
-            // A person may have taken another amount of Mirakl's meanwhile.
+            // A person may have accepted another amount of Mirakl's meanwhile.
             (Some(shown), Some(meant)) => shown == meant && (partial || meant == operation.amount),
             // The operator's withdrawal may have been for less than the commission.
             (Some(shown), None) => shown == operation.amount || (partial && operation.amount.covers(shown)),
@@ -789,7 +796,7 @@ impl Paying<'_> {
         if login.is_empty() || (own && self.is_known_login(operation, login).await?) {
             return Ok(None);
         }
-        // The e-mail may have changed since: HiPay knows whose it is.
+        // The e-mail may have changed since: HiPay knows its owner.
         let owner = self.context.hipay.account(ActingOn::Login(login)).await?.map(|account| account.hipay_id);
         if owner == Some(claim.account) {
             return Ok(None);
@@ -797,14 +804,14 @@ impl Paying<'_> {
         Ok(Some(msg!("differs-account", login, meant = claim.account)))
     }
 
-    /// True where `login` is one that we know the operation's wallet by.
+    /// Returns true if `login` is one that we know for the operation's wallet.
     async fn is_known_login(&self, operation: &Operation, login: &str) -> Result<bool, CallError> {
         let same = |known: &str| known.eq_ignore_ascii_case(login);
         if operation.beneficiary == Beneficiary::Operator {
             return Ok(same(&self.context.config.operator_account.email));
         }
         let vendor = self.vendor(operation.mirakl_id).await.map_err(|error| CallError::unknown(&error))?;
-        // The logins are those of the wallet that the vendor has now.
+        // The logins are those of the vendor's present wallet.
         let vendor = vendor.filter(|vendor| vendor.hipay_id == Some(account(operation)));
         Ok(vendor.is_some_and(|vendor| vendor.logins().iter().any(|known| same(known))))
     }

@@ -1,5 +1,5 @@
-//! `cashout:transaction:status:sync`: what became of everything under way. The safety net for a
-//! lost notification, and what resolves an outcome that nobody knows.
+//! `cashout:transaction:status:sync`: the outcome of everything under way. The safety net for lost
+//! notifications, and the way to resolve unknown outcomes.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,14 +17,14 @@ use crate::remote::hipay::ActingOn;
 use crate::store::{Reader, View};
 use crate::text::message::{Message, msg};
 
-/// How long a payment may wait at HiPay before a person is told. Our choice: it is not paid again,
-/// because it may still go through.
+/// Time for which a payment may wait at HiPay before it is reported to a person. Our choice: it is
+/// not paid again, because it may still go through.
 const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// So many transfers under way are read in a list; fewer are looked up each by itself.
+/// Minimum number of transfers under way to be read in a list; fewer are looked up individually.
 const FEWEST_LISTED: usize = 4;
 
-/// Holds during which the outcome of what was sent before is looked up all the same.
+/// Holds during which the outcome of payments sent before is looked up nevertheless.
 const LOOKED_UP_WHILE_HELD: [Hold; 8] = [
     Hold::ByPerson,
     Hold::OutcomeUnknown,
@@ -49,8 +49,8 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     Box::pin(reversals::look_again(context, run, memory)).await
 }
 
-/// Reads the list that the transfers under way stand in, and gives as of when it speaks; `None` where each is
-/// looked up by itself.
+/// Reads the list that contains the transfers under way, and returns the time to which it applies;
+/// `None` if each is looked up individually.
 async fn list(
     context: &Context,
     run: &Run,
@@ -79,12 +79,12 @@ async fn list(
             Ok(Some(as_of))
         }
         Err(error) if error.is_credentials() => Err(error.into()),
-        // Each is looked up by itself, and what concerns the list is told before money is sent.
+        // Each is looked up individually, and errors of the list are reported before money is sent.
         Err(_) => Ok(None),
     }
 }
 
-/// When a transfer that HiPay has was sent.
+/// Returns the time at which a transfer that HiPay has accepted was sent.
 fn requested_at(operation: &Operation) -> Option<Timestamp> {
     let last = operation.payment(PaymentKind::Transfer).last()?;
     (operation.status == Status::TransferRequested && last.state == AttemptState::Requested).then_some(last.intended_at)
@@ -96,7 +96,7 @@ async fn sync(
     (memory, listed): (Timestamp, Option<(&Ledger<'_>, Timestamp)>),
     operation: Operation,
 ) -> Result<(), JobError> {
-    // Its outcome may have been told since the run began.
+    // Its outcome may have been reported since the run began.
     let Some(kind) = operation.sent_kind() else { return Ok(()) };
     let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
     let ledger = match kind {
@@ -106,7 +106,8 @@ async fn sync(
     let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
     let last = operation.payment(kind).last().cloned();
     let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
-        // Sent with an unknown outcome: the same look-up as before a new sending, without one.
+        // Sent with an unknown outcome: the same look-up as before a repetition, but without
+        // sending.
         return paying.pay(operation).await;
     };
     let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
@@ -123,7 +124,8 @@ async fn sync(
     if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }
-    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours old.
+    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours
+    // old.
     let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
@@ -135,7 +137,7 @@ async fn sync(
     };
     let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
     let claim = Claim { asked_at, number, reference, account };
-    // What is over under our own id moves nothing, whatever it shows.
+    // A failed transaction with our own id moves no money, whatever its details show.
     let over = transaction.state.is_ended() && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id);
     if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
         return paying.hold_other(&operation, &claim, &transaction, difference).await;
@@ -173,13 +175,13 @@ async fn sync(
     Ok(())
 }
 
-/// Returns true if its outcome may be held for a person: a hold about the voucher cannot be decided while a payment is
-/// under way.
+/// Returns true if its outcome may be held for a person: a hold about the voucher cannot be decided
+/// while a payment is under way.
 fn may_be_held(operation: &Operation) -> bool {
     operation.held.is_none() || operation.held_for.is_some_and(Hold::is_about_voucher)
 }
 
-/// Tells a person about a payment that waits for too long. True where it does.
+/// Reports a payment that has waited too long to a person. Returns true if it has.
 fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
     let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
     if too_long {

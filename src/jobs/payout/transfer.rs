@@ -21,10 +21,11 @@ use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View};
 use crate::text::message::{Message, msg};
 
-/// What has waited for longer since its cycle is paid before anything newer (rules, section 3).
+/// Time since the cycle after which an operation is paid before anything newer (rules, section 3).
 const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Pays what is payable. What an earlier run left open comes first: its outcome is looked up.
+/// Pays what is payable. Payments that an earlier run left open come first: their outcome is looked
+/// up.
 pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let ledger = Ledger::of_technical_account(context);
     let (payable, _) = in_order(context).await?;
@@ -56,12 +57,12 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
             funds.is_over(id);
         })
         .await;
-    // An old payment may have had it read further back.
+    // An old payment may have caused it to be read further back.
     ledger.tell(run, remembers_since(context).await?).await
 }
 
-/// The operations in the order in which they get the money that is there, and how many of the first nothing
-/// newer is paid before.
+/// Returns the operations in the order in which they get the available money, and the number of the
+/// first ones that newer ones must not overtake.
 async fn in_order(context: &Context) -> Result<(Vec<u64>, usize), StoreError> {
     let mut ids = due::ids(context, &[Status::TransferSending]).await?;
     let long_ago = context.clock.now().checked_sub(WAITS_LONG).unwrap_or(Timestamp::MIN);
@@ -92,7 +93,8 @@ async fn transfer(
     Paying { context, run, kind: PaymentKind::Transfer, funds, ledger, memory, may_send }.pay(operation).await
 }
 
-/// The checks before a transfer, in the order of the rules; the operation says which failed.
+/// Runs the checks before a transfer, in the order of the rules; the operation records a failed
+/// one.
 async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
         outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
@@ -108,7 +110,8 @@ async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Res
     Ok(true)
 }
 
-/// Why the voucher's vendor is not to be paid; `None` where it is known and wants to be.
+/// Returns the reason for which the voucher's vendor must not be paid; `None` if it is known and
+/// wants to be paid.
 async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Message>, JobError> {
     let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
     Ok(match vendor {

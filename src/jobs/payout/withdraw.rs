@@ -22,8 +22,8 @@ use crate::remote::hipay::{Account, ActingOn};
 use crate::store::View;
 use crate::text::message::{Message, msg};
 
-/// Withdraws what is payable. One wallet's operations follow each other, so that its balance is
-/// never promised twice; many wallets go on beside each other.
+/// Withdraws what is payable. One wallet's operations are processed in sequence, so that its
+/// balance is never promised twice; many wallets are processed in parallel.
 pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     Ok(())
 }
 
-/// The operations of each wallet in their order, the wallets in the order of their first one.
+/// Groups the operations by wallet in their order, the wallets in the order of their first one.
 async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
     let mut wallets: Vec<(u64, Vec<u64>)> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
@@ -92,14 +92,14 @@ async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u
     Ok(wallets)
 }
 
-/// Why a withdrawal is not sent.
+/// A reason for which a withdrawal is not sent.
 struct Obstacle {
     event: Event,
-    /// What is not ready, where it is the wallet.
+    /// The condition that is not met, if it concerns the wallet.
     unready: Option<Unready>,
-    /// For the counts.
+    /// Word for the counts.
     word: &'static str,
-    /// The text that says it.
+    /// Id of the message.
     message: &'static str,
 }
 
@@ -140,7 +140,7 @@ const NO_BANK_DETAILS: Obstacle = Obstacle {
     message: "obstacle-no-bank-details",
 };
 
-/// One wallet during one run: what HiPay says of it is read once, when it is first needed.
+/// One wallet during one run: HiPay's data about it is read once, when it is first needed.
 struct Wallet<'a> {
     context: &'a Context,
     run: &'a Run,
@@ -176,7 +176,7 @@ impl Wallet<'_> {
         Paying { context, run, kind, funds, ledger, memory: *memory, may_send }.pay(operation).await
     }
 
-    /// The first check that does not pass, in the order of the rules.
+    /// Returns the first check that fails, in the order of the rules.
     async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static Obstacle>, JobError> {
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;

@@ -1,5 +1,5 @@
-//! The bank details of a shop: registered at HiPay with their proof, and payments blocked in
-//! Mirakl until HiPay has validated them.
+//! The bank details of a shop: registered at HiPay with their proof, and payments blocked in Mirakl
+//! until HiPay has validated them.
 
 use crate::domain::vendor::{
     DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_content,
@@ -39,11 +39,11 @@ pub(crate) async fn settle(
     let (status, as_of, blocked) = (info.status, context.hipay.as_of(asked_at), shop.payment_blocked);
     let known = vendor(context, shop.shop_id).await?;
     let was_validated = known.as_ref().is_some_and(|known| known.bank_status == BankStatus::Validated.code());
-    // Not read before, or validated all along: the block has nothing to do with the bank details.
+    // Not read before, or validated all along: the block is unrelated to the bank details.
     let never_open = known.as_ref().is_none_or(|known| known.bank_status == 0) || was_validated;
     let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(Trouble::BlockedByOthers));
     change(context, shop.shop_id, move |vendor| {
-        // Whoever made the block before this store knew the shop: it ends when HiPay validates.
+        // A block from before this store knew the shop ends when HiPay validates, whoever made it.
         if blocked && !vendor.blocked_by_person && (status != BankStatus::Validated || !never_open) {
             vendor.blocked_for_bank_details = true;
         }
@@ -67,9 +67,9 @@ pub(crate) async fn settle(
     follow(context, run, shop, (info.status, stays_told), warnings).await
 }
 
-/// HiPay has these bank details: payments stay blocked until it has validated them. Done here as
-/// well as on HiPay's notice, which may be lost. A block that outlasts the validation is told where
-/// `tells_block` says so.
+/// Handles bank details that HiPay has: payments stay blocked until it has validated them. Done
+/// here as well as on HiPay's notice, which may be lost. A block that outlasts the validation is
+/// reported if `tells_block` is true.
 async fn follow(
     context: &Context,
     run: &Run,
@@ -82,7 +82,7 @@ async fn follow(
     let suspended = known.is_some_and(|vendor| vendor.suspended_for_bank_details);
     match status {
         BankStatus::Validated if waiting || suspended => {
-            // What somebody else has blocked stays blocked, also since the run has listed the shop.
+            // A block made by others stays, also one made since the run has listed the shop.
             let now_blocked = match context.mirakl.shops_with(&[shop.shop_id]).await {
                 Ok(listing) => {
                     listing.rows.iter().find(|one| one.shop_id == shop.shop_id).map(|one| one.payment_blocked)
@@ -116,7 +116,7 @@ async fn follow(
             warnings.push(blocked_by_others());
             Ok(())
         }
-        // Cut off between HiPay and Mirakl, or registered by another system that did not block.
+        // Interrupted between HiPay and Mirakl, or registered by another system that did not block.
         BankStatus::InProgress if !shop.payment_blocked => {
             change(context, shop.shop_id, |vendor| vendor.blocked_for_bank_details = true).await?;
             blocked(context, run, shop, warnings).await
@@ -125,7 +125,8 @@ async fn follow(
     }
 }
 
-/// HiPay has validated the bank details, and payments are blocked in Mirakl for another reason.
+/// Returns the warning that payments are blocked in Mirakl for another reason although HiPay has
+/// validated the bank details.
 pub(crate) fn blocked_by_others() -> Warning {
     Warning::new(Trouble::BlockedByOthers, msg!("notice-bank-valid-blocked").text())
 }
@@ -180,8 +181,8 @@ async fn register(
         return Ok(());
     }
     let new = new_bank_info(bank, (&iban, bic.unwrap_or_default()), proof, file);
-    // Remembered first: cut off after HiPay has them, the next run still blocks the payments. What
-    // a person has blocked stays blocked until a person unblocks it.
+    // Stored first: if interrupted after HiPay has the details, the next run still blocks the
+    // payments. A person's block stays until a person ends it.
     let known = vendor(context, shop.shop_id).await?;
     let before = known.as_ref().is_some_and(|vendor| vendor.blocked_for_bank_details);
     let ours = !known.is_some_and(|vendor| vendor.blocked_by_person);
@@ -265,7 +266,8 @@ fn new_bank_info(bank: &BankDetails, (iban, bic): (&str, String), proof: &ShopDo
     }
 }
 
-/// A remote's trouble with one vendor is a warning on it; refused credentials concern all.
+/// Turns a remote's error about one vendor into a warning on it; refused credentials concern all
+/// vendors.
 fn or_warning(error: &CallError, trouble: Trouble, what: &str, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
     if error.is_credentials() {
         return Err(error.clone().into());

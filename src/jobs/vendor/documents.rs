@@ -1,4 +1,4 @@
-//! The identification documents of a shop, from Mirakl to HiPay, each once.
+//! The identification documents of a shop, sent from Mirakl to HiPay, each once.
 
 use jiff::ToSpan;
 
@@ -12,8 +12,8 @@ use crate::remote::hipay::{DocumentOutcome, NewDocument};
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{StoreError, View, Writer};
 
-/// Sends every document of a known type that HiPay has not been given. One that fails is a warning,
-/// and the others go on.
+/// Sends every document of a known type that HiPay does not have yet. A failure is a warning, and
+/// the others continue.
 pub(crate) async fn send(
     context: &Context,
     run: &Run,
@@ -35,7 +35,7 @@ pub(crate) async fn send(
         }
         let about = |trouble, id: u64, message: String| Warning::new(trouble, message).about(id.to_string());
         if !is_sendable_file(&document.file_name) {
-            // The name of a file often says who somebody is: it stays out of messages and logs.
+            // A file name often identifies a person: it stays out of messages and logs.
             let message =
                 format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id);
             warnings.push(about(Trouble::DocumentFile, document.id, message));
@@ -51,7 +51,7 @@ pub(crate) async fn send(
             continue;
         }
         match one(context, kind, hipay_id, document, back.file()).await {
-            // HiPay still looks at the front side that it has alone: the next run sends both.
+            // HiPay still checks the front side that it has alone: the next run sends both.
             Ok(DocumentAttempt::Answered(DocumentOutcome::WaitingAlready)) if was_sent => {}
             Ok(DocumentAttempt::Answered(outcome)) => {
                 run.count("documents sent");
@@ -76,11 +76,11 @@ pub(crate) async fn send(
 /// The back side that goes with a document.
 #[derive(Clone, Copy)]
 enum BackSide<'a> {
-    /// There is none.
+    /// No back side.
     Missing,
-    /// The newest that HiPay takes.
+    /// The newest back side that HiPay accepts.
     File(&'a ShopDocument),
-    /// There is one, of a kind of file that HiPay does not take; its document id.
+    /// Only back sides of a kind of file that HiPay does not accept; the id of the newest.
     Unusable(u64),
 }
 
@@ -103,7 +103,8 @@ impl<'a> BackSide<'a> {
     }
 }
 
-/// True where a back side was uploaded after the newest front side had been sent: it follows with it.
+/// Returns true if a back side was uploaded after the newest front side had been sent: it is sent
+/// with that front side again.
 async fn follows(
     context: &Context,
     kind: &DocumentType,
@@ -117,11 +118,11 @@ async fn follows(
     Ok(is_newest && !was_sent(context, back.id).await?)
 }
 
-/// An attempt to send a document.
+/// Result of an attempt to send a document.
 enum DocumentAttempt {
-    /// HiPay has answered.
+    /// HiPay's answer.
     Answered(DocumentOutcome),
-    /// Nothing was sent: what Mirakl gives for this document is no file that HiPay takes.
+    /// A document that was not sent, by id: Mirakl's content is not a file that HiPay accepts.
     NoFile(u64),
 }
 

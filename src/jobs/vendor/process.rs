@@ -17,7 +17,7 @@ use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// Shops dealt with together: Mirakl gives the documents of this many in one call.
+/// Number of shops processed together: Mirakl returns the documents of this many in one call.
 const CHUNK: usize = 50;
 
 pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<(), JobError> {
@@ -27,7 +27,7 @@ pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
         run.critical(Subject::default(), missing);
     }
     if setup.lacks_process_field() {
-        // No shop could say that it wants to be paid: all would be taken for disabled.
+        // No shop could state that it wants to be paid: all would count as disabled.
         return Err(JobError::Remote(msg!("vendors-no-field")));
     }
     let listed_at = context.clock.now();
@@ -49,8 +49,9 @@ pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
     Ok(())
 }
 
-/// The shops to deal with: those that Mirakl names and, where only recent changes were asked for,
-/// also those of our vendors that still need something (HiPay may have validated meanwhile).
+/// Returns the shops to process: those that Mirakl lists and, if only recent changes were
+/// requested, also those of our vendors that still need something (HiPay may have validated
+/// meanwhile).
 async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
     let mut listings = vec![context.mirakl.shops(since).await?];
     if since.is_some() {
@@ -71,7 +72,8 @@ async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result
     Ok(ours)
 }
 
-/// `country.filter`: only shops of these countries; all where it is empty.
+/// Returns true for a shop in one of the countries of `country.filter`, or for any if that is
+/// empty.
 fn is_ours(context: &Context, shop: &Shop) -> bool {
     let filter = &context.config.country_filter;
     let country = country_alpha2(&shop.country);
@@ -119,7 +121,7 @@ async fn process(
     Ok(())
 }
 
-/// One shop from Mirakl to HiPay. What is wrong with it is kept as warnings on the vendor.
+/// Brings one shop from Mirakl to HiPay. Its problems are stored as warnings on the vendor.
 async fn one(
     context: &Context,
     run: &Run,
@@ -136,7 +138,7 @@ async fn one(
         if let Some(unreadable) = listing.unreadable.first() {
             return Err(JobError::Remote(unreadable.into()));
         }
-        // Gone meanwhile: what was listed is true no more.
+        // Gone meanwhile: the listed data no longer applies.
         let Some(read_again) = listing.rows.into_iter().find(|shop| shop.shop_id == listed.shop_id) else {
             return Ok(());
         };
@@ -152,7 +154,7 @@ async fn one(
     }
     let hipay_id = wallet::settle(context, run, search, shop, known, &mut warnings).await?;
     if documents.is_none() {
-        // Keeps it among those that the next run looks at, whether the shop changes or not.
+        // Keeps it among those that the next run processes, whether the shop changes or not.
         let message = "its documents could not be listed in Mirakl; they and its bank details wait";
         warnings.push(Warning::new(Trouble::DocumentsNotListed, message));
     }
@@ -175,7 +177,8 @@ async fn one(
     .await
 }
 
-/// The parts of a vendor that a run has looked at: what it found wrong with them is all that is wrong.
+/// Returns the parts of a vendor that a run has checked completely: its findings replace all
+/// earlier warnings about them.
 fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
     let is_unread = |trouble| found.iter().any(|warning| warning.trouble == trouble);
     let parts = [
@@ -186,7 +189,7 @@ fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
     parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect()
 }
 
-/// A shop that does not want to be paid through HiPay: its vendor, if there is one, is disabled.
+/// Disables the vendor, if any, of a shop that does not want to be paid through HiPay.
 async fn disable(context: &Context, run: &Run, known: Option<Vendor>) -> Result<(), JobError> {
     let Some(known) = known.filter(|known| known.enabled) else {
         run.count("skipped");

@@ -1,4 +1,4 @@
-//! How Mirakl must be set up for the batches: the document types and the custom field of shops.
+//! Setup of Mirakl that the batches need: the document types and the custom field of shops.
 
 use std::collections::BTreeSet;
 
@@ -15,27 +15,28 @@ const DOCUMENT: &str = "mirakl_setup";
 /// The two families of document types; a marketplace may have one of them only.
 const FAMILIES: [&str; 2] = ["LEGAL_", "SOLE_MAN_"];
 
-/// What every marketplace needs: the proof that goes with the bank details.
+/// Document type that every marketplace needs: the proof that goes with the bank details.
 pub(crate) const BANK_PROOF: &str = "ALL_PROOF_OF_BANK_ACCOUNT";
 
-/// What Mirakl is set up with, as last read.
+/// Setup of Mirakl as last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
-    /// When (UTC).
+    /// Time of the reading (UTC).
     pub read_at: Timestamp,
     /// The codes of the document types of shops.
     pub document_types: BTreeSet<String>,
-    /// The type of the custom field `hipay-process`; `None` where there is no such field.
+    /// The type of the custom field `hipay-process`; `None` if there is no such field.
     pub process_field: Option<String>,
 }
 
 impl Setup {
-    /// True where no shop can say that it wants to be paid, because the field does not exist.
+    /// Returns true if no shop can state that it wants to be paid, because the field does not
+    /// exist.
     pub fn lacks_process_field(&self) -> bool {
         self.process_field.is_none()
     }
 
-    /// What is missing, each with the mend.
+    /// Returns what is missing, each with the remedy.
     pub fn missing(&self, needed_types: &[String]) -> Vec<Message> {
         let mut missing = Vec::new();
         match self.process_field.as_deref() {
@@ -50,7 +51,7 @@ impl Setup {
         let some_family = FAMILIES.into_iter().any(family_present);
         for code in needed_types.iter().map(String::as_str).chain([BANK_PROOF]) {
             let family = FAMILIES.into_iter().find(|family| code.starts_with(family));
-            // A family that is absent as a whole is not missed where the other is there.
+            // A family that is absent as a whole is not required if the other is present.
             let excused = family.is_some_and(|family| some_family && !family_present(family));
             if !present(code) && !excused {
                 missing.push(msg!("setup-no-document-type", code));
@@ -60,7 +61,7 @@ impl Setup {
     }
 }
 
-/// Mirakl's set-up: read at most once a day, unless `fresh` is asked for.
+/// Reads Mirakl's setup, at most once a day unless `fresh` is true.
 pub async fn read_setup(context: &Context, fresh: bool) -> Result<Setup, JobError> {
     let now = context.clock.now();
     let known = context.store.reading(|reader| reader.get_document::<Setup>(DOCUMENT)).await?;

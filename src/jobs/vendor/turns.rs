@@ -1,16 +1,16 @@
-//! One at a time for each vendor: a run that deals with its shop, and HiPay's notices about it, read
-//! and change the same things here, at HiPay and in Mirakl.
+//! Locks per vendor: a run that processes its shop and HiPay's notices about it read and change the
+//! same data here, at HiPay and in Mirakl.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
-/// The turns of all vendors.
+/// The locks of all vendors.
 #[derive(Debug, Default)]
 pub(crate) struct VendorTurns(Mutex<HashMap<u64, Weak<AsyncMutex<()>>>>);
 
-/// The right to deal with one vendor, given back when it is dropped.
+/// The lock of one vendor, released on drop.
 #[derive(Debug)]
 pub(crate) struct VendorTurn {
     guard: Option<OwnedMutexGuard<()>>,
@@ -29,13 +29,13 @@ impl VendorTurns {
         turn
     }
 
-    /// Waits for the turn.
+    /// Waits for the lock.
     pub(crate) async fn take(&self, mirakl_id: u64, inbox: &Arc<Notify>) -> VendorTurn {
         let guard = self.of(mirakl_id).lock_owned().await;
         VendorTurn { guard: Some(guard), inbox: Arc::clone(inbox) }
     }
 
-    /// The turn, unless somebody has it: the inbox is told when it is given back.
+    /// Takes the lock unless it is held: the inbox is notified when the lock is released.
     pub(crate) fn try_take(&self, mirakl_id: u64, inbox: &Arc<Notify>) -> Option<VendorTurn> {
         let guard = self.of(mirakl_id).try_lock_owned().ok()?;
         Some(VendorTurn { guard: Some(guard), inbox: Arc::clone(inbox) })

@@ -11,7 +11,7 @@ use crate::remote::mirakl::Shop;
 use crate::store::{StoreError, View};
 use crate::text::message::Message;
 
-/// Makes sure that the shop has a wallet and that we know its state. Gives its HiPay ID, or `None`
+/// Ensures that the shop has a wallet and that we know its state. Returns its HiPay ID, or `None`
 /// with the reason among the warnings.
 pub(crate) async fn settle(
     context: &Context,
@@ -53,7 +53,7 @@ pub(crate) async fn settle(
     }
 }
 
-/// What HiPay says now of a wallet that we know.
+/// Updates the vendor with HiPay's present data of a known wallet.
 async fn refresh(
     context: &Context,
     run: &Run,
@@ -78,7 +78,7 @@ async fn refresh(
     let callback_url = account.callback_url.clone().or_else(|| known.callback_url.clone());
     change(context, shop.shop_id, move |vendor| {
         vendor.identification_read(account.identified, as_of);
-        // An answer without a salt does not make the known one wrong.
+        // An answer without a salt does not invalidate the known one.
         if !account.callback_salt.is_empty() {
             vendor.callback_salt = account.callback_salt;
         }
@@ -90,8 +90,8 @@ async fn refresh(
     Ok(Some(hipay_id))
 }
 
-/// Changes the e-mail and the callback URL that HiPay has for a wallet, where they differ from what they
-/// would be if the wallet were created now. An empty `email` is not known.
+/// Corrects the e-mail and the callback URL that HiPay has for a wallet, if they differ from those
+/// of a wallet created now. An empty `email` is unknown.
 async fn correct(
     context: &Context,
     run: &Run,
@@ -161,13 +161,13 @@ async fn correct_callback_url(
     }
 }
 
-/// True where two addresses are one, with or without a slash at the end.
+/// Returns true if two addresses are equal, ignoring a slash at the end.
 fn same_url(left: &str, right: &str) -> bool {
     left.trim_end_matches('/') == right.trim_end_matches('/')
 }
 
-/// A wallet for a shop of which we know none: the one that HiPay has for it already, else a new one. Several
-/// that may be the shop's wait for a person.
+/// Finds or creates a wallet for a shop without a known one: the one that HiPay has for it already,
+/// else a new one. Several that may be the shop's wait for a person.
 async fn create(
     context: &Context,
     run: &Run,
@@ -230,7 +230,7 @@ async fn create(
             callback_salt: created.callback_salt,
             callback_url: new.callback_url,
         },
-        // It may have been created all the same.
+        // It may have been created nevertheless.
         Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&login)).await? {
             Some(account) => account,
             None => return Err(error.into()),
@@ -245,7 +245,7 @@ async fn create(
     keep(context, shop, (login, shop.email.clone()), account, warnings).await
 }
 
-/// Saves the wallet, unless it is another vendor's already. An empty `email` is not known.
+/// Saves the wallet, unless it belongs to another vendor. An empty `email` is unknown.
 async fn keep(
     context: &Context,
     shop: &Shop,

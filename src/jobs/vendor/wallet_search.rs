@@ -1,5 +1,5 @@
-//! The wallets that a shop may have already: looked for before one is created, so that a shop has one
-//! wallet whatever its e-mail and its name were before.
+//! Search for wallets that a shop may have already, done before one is created, so that a shop has
+//! one wallet regardless of its earlier e-mails and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use crate::remote::hipay::{Account, ActingOn, GroupMember};
 use crate::remote::mirakl::Shop;
 use crate::text::message::msg;
 
-/// The search of one run: the merchant group's list is read once, when the first wallet is looked for.
+/// The search of one run: the merchant group's list is read once, for the first search.
 pub(crate) struct WalletSearch<'a> {
     context: &'a Context,
     run: &'a Run,
-    /// HiPay IDs by shop, as far as the list tells whose they are.
+    /// HiPay IDs by shop, as far as the list identifies the shops.
     group: OnceCell<BTreeMap<u64, BTreeSet<u64>>>,
 }
 
@@ -24,8 +24,9 @@ impl<'a> WalletSearch<'a> {
         Self { context, run, group: OnceCell::new() }
     }
 
-    /// Every wallet at HiPay that may be the shop's, by HiPay ID: the one with `login`, those with an e-mail
-    /// of `emails`, and those that the merchant group's list shows for the shop.
+    /// Returns every wallet at HiPay that may be the shop's, by HiPay ID: the one with `login`,
+    /// those with an e-mail of `emails`, and those that the merchant group's list shows for the
+    /// shop.
     pub(crate) async fn wallets_of(
         &self,
         shop: &Shop,
@@ -54,7 +55,7 @@ impl<'a> WalletSearch<'a> {
         let members = match self.context.hipay.merchant_group().await {
             Ok(members) => members,
             Err(error) if error.is_credentials() => return Err(error.into()),
-            // HiPay does not give it to us: what else is known has to do.
+            // HiPay does not give it to us: the other sources must suffice.
             Err(error @ CallError::Rejected(_)) => {
                 self.run.warn(&Subject::default(), msg!("wallets-no-group", error = &error));
                 Vec::new()
@@ -71,8 +72,8 @@ impl<'a> WalletSearch<'a> {
     }
 }
 
-/// The shop that a wallet was created for: by `external_account_id` where HiPay tells it, else by the end of
-/// its login.
+/// Returns the shop that a wallet was created for: by `external_account_id` if HiPay shows it, else
+/// by the end of its login.
 fn shop_of(member: &GroupMember) -> Option<u64> {
     let by_login = || {
         let (name, shop_id) = member.login.rsplit_once('_')?;

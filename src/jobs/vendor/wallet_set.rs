@@ -1,4 +1,4 @@
-//! A person says which wallet a vendor has from now on.
+//! A person's choice of the wallet that a vendor has from now on.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ impl Moved {
     pub(crate) fn add(&mut self, amount: Amount) {
         self.count = self.count.saturating_add(1);
         match self.sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // What does not fit into 64 bits is no sum of a marketplace.
+            // A sum beyond 64 bits does not occur for a marketplace.
             Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
             None => self.sums.push(amount),
         }
     }
 
-    /// The sums, for people.
+    /// Formats the sums for people.
     pub(crate) fn sums_text(&self) -> String {
         let sums: Vec<String> = self.sums.iter().map(ToString::to_string).collect();
         if sums.is_empty() { "0".to_owned() } else { sums.join(", ") }
@@ -68,8 +68,8 @@ impl From<&WalletChange> for Message {
     }
 }
 
-/// Has the vendor paid into the wallet `hipay_id` from now on, once HiPay has shown that account. What was
-/// transferred to a former wallet is still withdrawn from there.
+/// Sets `hipay_id` as the vendor's wallet for all further payments, once HiPay has shown that
+/// account. What was transferred to a former wallet is still withdrawn from there.
 pub async fn set_wallet(
     context: &Context,
     mirakl_id: u64,
@@ -152,7 +152,7 @@ pub async fn set_wallet(
     Ok(change)
 }
 
-/// The shop's operations that are not over.
+/// Returns the shop's operations that are not over.
 fn open_operations(view: &impl View, mirakl_id: u64) -> Result<Vec<Operation>, StoreError> {
     let over = [Status::WithdrawSuccess, Status::AdjustedOperations, Status::InvalidAmount];
     let mut open = BTreeMap::new();
