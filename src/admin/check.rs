@@ -1,5 +1,5 @@
-//! What is wrong before money depends on it, and how to mend it: the look at the store's binding,
-//! Mirakl and HiPay that `cashout check` takes.
+//! The check of an installation before money depends on it: what is wrong, and how to fix it. `cashout check` looks at
+//! the store's binding, Mirakl and HiPay.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,47 +10,47 @@ use crate::remote::hipay::{Account, ActingOn};
 use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What: `Mirakl`, `technical account`.
+    /// Subject of the check: `Mirakl`, `technical account`.
     pub what: Message,
-    /// What is wrong with it and how to mend it; nothing where it is well.
+    /// Defect and how to fix it; `None` if all is well.
     pub wrong: Option<Message>,
-    /// What was found, where it is well.
+    /// Observation, if all is well.
     pub detail: Message,
-    /// True where `detail` is a disadvantage that does not make anything wrong.
+    /// Set if `detail` is a disadvantage that does not make anything wrong.
     #[serde(default)]
     pub is_warning: bool,
 }
 
-/// All that was looked at, in order.
+/// All findings, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// This is well.
+    /// Adds a finding that all is well.
     pub fn good(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: false });
     }
 
-    /// This is not.
+    /// Adds a defect.
     pub fn bad(&mut self, what: Message, wrong: impl Into<Message>) {
         self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Message::none(), is_warning: false });
     }
 
-    /// This works, with the disadvantage that `detail` names.
+    /// Adds a finding that all works, with the disadvantage that `detail` names.
     pub fn warn(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: true });
     }
 
-    /// True where anything is wrong.
+    /// Returns true if any finding is a defect.
     pub fn any_bad(&self) -> bool {
         self.0.iter().any(|finding| finding.wrong.is_some())
     }
 }
 
-/// Looks at the store's binding and, unless `offline`, at both remotes.
+/// Checks the store's binding, the address for notifications and, unless `offline`, both remotes and the mail server.
 pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
     let what = binding();
@@ -75,7 +75,7 @@ pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreErr
     Ok(findings)
 }
 
-/// Whom the store belongs to.
+/// Returns the subject of the finding about the store's owner.
 pub fn binding() -> Message {
     msg!("checked-binding")
 }
@@ -150,8 +150,8 @@ async fn hipay(context: &Context, findings: &mut Findings) {
     }
 }
 
-/// Warns where HiPay shows that it sends an account's notifications to another host. Nobody changes that but
-/// a person: other systems of the marketplace may use the account.
+/// Warns if HiPay sends an account's notifications to another host. Only a person changes that: other systems of the
+/// marketplace may use the account.
 fn callback_url(context: &Context, account: &Account, findings: &mut Findings) {
     let host = |url: &str| url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).map(str::to_owned);
     let Some(wanted) = context.config.server.wallet_notifications_url() else { return };

@@ -1,4 +1,4 @@
-//! Above the batches and below the pages: the parts wired together, the check of an installation, the first run.
+//! The layer between the batches and the pages: the wiring of the parts, the check of an installation, the first run.
 
 pub mod check;
 pub mod setup;

@@ -1,6 +1,6 @@
-//! The first run of an installation that has no configuration yet: a page on this machine asks for what
-//! is missing, has Mirakl and HiPay answer, and writes the file. Whoever opens it shows a code that is
-//! only in the log; so nobody else who can reach this machine's loopback sets up somebody's payments.
+//! The first run of an installation without a configuration: a page on this machine asks for the missing settings,
+//! checks that Mirakl and HiPay answer, and writes the file. Opening the page requires a code that is only in the log,
+//! so that others who can reach this machine's loopback cannot set up somebody's payments.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,45 +23,45 @@ use crate::remote::Manners;
 use crate::store::Store;
 use crate::text::message::{Message, msg};
 
-/// How many wrong codes end the one that was looked for.
+/// Number of wrong codes after which the current code is replaced.
 const MOST_WRONG: u32 = 10;
 
-/// Letters and digits that nobody takes for one another, 32 of them.
+/// Characters of a code: 32 letters and digits that are not easily confused.
 const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
-/// How long Mirakl and HiPay may take to answer, all in all. Shorter than a request may take.
+/// Time limit for all answers of Mirakl and HiPay together; shorter than that of a request.
 const LOOKED_WITHIN: Duration = Duration::from_secs(25);
 
-/// What the folders begin with in which a configuration is tried out.
+/// Prefix of the folders in which a configuration is tried out.
 const TRIED_IN: &str = "first-check-";
 
-/// How a setting is typed.
+/// The type of a setting's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A word.
+    /// Plain text.
     Text,
-    /// An address of a server.
+    /// Address of a server.
     Address,
-    /// Something that is not shown.
+    /// Secret, which is not shown.
     Secret,
-    /// An address for mail.
+    /// Mail address.
     Mail,
-    /// A whole number.
+    /// Whole number.
     Number,
-    /// A day.
+    /// Date.
     Day,
 }
 
-/// A setting that is asked for.
+/// A setting that the page asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    /// Its name in parameters.yml.
+    /// Name of the setting in `parameters.yml`.
     pub key: &'static str,
-    /// How it is typed.
+    /// Type of its input.
     pub kind: Kind,
-    /// Whether it may be left empty.
+    /// Optional, that is, it may be left empty.
     pub optional: bool,
-    /// What it is most likely to be.
+    /// Likely values.
     pub suggestions: &'static [&'static str],
 }
 
@@ -73,7 +73,8 @@ const fn optional(key: &'static str, kind: Kind) -> Asked {
     Asked { optional: true, ..asked(key, kind) }
 }
 
-/// What is asked for, by section: what has no default, and what has to be right before the first payment.
+/// Settings that the page asks for, by section: those without a default, and those that must be right before the first
+/// payment.
 pub const ASKED: [(&str, &[Asked]); 5] = [
     (
         "mirakl",
@@ -112,7 +113,7 @@ pub const ASKED: [(&str, &[Asked]); 5] = [
     ("service", &[optional("server.publicUrl", Kind::Address)]),
 ];
 
-/// The same without the sections.
+/// Returns the settings of [`ASKED`] without the sections.
 pub fn all_asked() -> impl Iterator<Item = &'static Asked> {
     ASKED.iter().flat_map(|(_, settings)| settings.iter())
 }
@@ -120,7 +121,7 @@ pub fn all_asked() -> impl Iterator<Item = &'static Asked> {
 /// Settings as they were typed.
 pub type Typed = BTreeMap<&'static str, String>;
 
-/// A first run. Cloning shares it.
+/// A first run. Clones share it.
 #[derive(Clone)]
 pub struct Setup(Arc<Inner>);
 
@@ -130,7 +131,7 @@ struct Inner {
     environment: Vec<(String, String)>,
     scribe: Scribe,
     entrance: Mutex<Entrance>,
-    /// Says a sentence to whoever looks after this machine.
+    /// Output of messages for the administrator of this machine.
     say: fn(&str),
     address: SocketAddr,
     done: CancellationToken,
@@ -142,25 +143,24 @@ struct Entrance {
     visit: Option<Visit>,
 }
 
-/// Somebody who has shown the code.
+/// The visit of a person who has shown the code.
 #[derive(Clone)]
 pub struct Visit {
     token: Secret,
-    /// What shows that a form comes from a page of this visit.
+    /// Token that proves that a form comes from a page of this visit.
     pub csrf: Secret,
-    /// What has been typed so far, so that no secret has to go to the page and back.
+    /// Settings typed so far, so that no secret has to go to the page and back.
     pub typed: Typed,
 }
 
-/// Whether `errors` are those of an installation that was never set up: nothing is wrong but that
-/// required settings are missing, and there is no store in `data`. Where there is one, somebody has
-/// lost the settings that belong to it, and has to put them back.
+/// Returns true if `errors` are those of an installation that was never set up: only required settings are missing, and
+/// there is no store in `data`. If there is a store, its settings were lost and have to be restored.
 pub fn is_wanted(errors: &ConfigErrors, data: &Path) -> bool {
     errors.is_unfinished() && !Store::is_in(data)
 }
 
-/// Where the page is: the port of `server.listen` as far as it is known, on this machine alone.
-/// `config` was opened by whoever calls; nothing where there is no such file.
+/// Returns the address of the page: the port of `server.listen`, if it is known, on this machine alone. The caller has
+/// opened `config`, which is `None` if there is no such file.
 pub fn address(
     path: &Path,
     config: io::Result<Option<File>>,
@@ -179,7 +179,7 @@ pub fn address(
 }
 
 impl Setup {
-    /// Begins, and says where the page is and which code opens it. `scribe` writes the file.
+    /// Begins the first run, and reports the address of the page and the code that opens it. `scribe` writes the file.
     pub fn begin(
         [config, data]: [PathBuf; 2],
         environment: Vec<(String, String)>,
@@ -201,13 +201,13 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Cancelled once the settings are written: the service is to be started with them.
+    /// Returns the token that is cancelled once the settings are written: the service is then started with them.
     pub fn done(&self) -> &CancellationToken {
         &self.0.done
     }
 
-    /// Compares a code with the one in the log, which is of no use any more after that. Gives what the
-    /// browser shows from now on; nothing where the code is another.
+    /// Compares a code with the one in the log. A match uses the code up and returns the token that the browser
+    /// presents from then on; `None` if the code is wrong.
     pub fn enter(&self, code: &str) -> Result<Option<Secret>, NoRandom> {
         let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
         let (next, token, csrf) = (new_code()?, random::secret()?, random::secret()?);
@@ -229,19 +229,20 @@ impl Setup {
         Ok(right.then_some(token))
     }
 
-    /// The visit that `token` belongs to. There is one at a time: the last one.
+    /// Returns the visit that `token` belongs to. Only the latest visit is valid.
     pub fn visit(&self, token: &str) -> Option<Visit> {
         self.entrance().visit.clone().filter(|visit| is_same(visit.token.expose(), token))
     }
 
-    /// Keeps what was typed on this visit.
+    /// Stores what was typed on this visit.
     pub fn keep(&self, visit: &Visit) {
         if let Some(kept) = self.entrance().visit.as_mut().filter(|kept| kept.token == visit.token) {
             kept.typed.clone_from(&visit.typed);
         }
     }
 
-    /// The file with what was typed. The error names a setting that cannot be written there. Blocks.
+    /// Returns the file filled in with what was typed. The inner error names a setting that cannot be written there.
+    /// Blocks.
     pub fn draft(&self, typed: &Typed) -> Result<Result<Draft, String>, ConfigErrors> {
         let mut draft = Draft::begin(&self.0.config, self.0.environment.clone())?;
         let wanted = typed.iter().filter(|(_, value)| !value.is_empty());
@@ -249,7 +250,7 @@ impl Setup {
         Ok(filled_in.map(|()| draft))
     }
 
-    /// Has Mirakl, HiPay and the mail server answer.
+    /// Checks that Mirakl, HiPay and the mail server answer.
     pub async fn look(&self, config: Config) -> Findings {
         let looked = tokio::time::timeout(LOOKED_WITHIN, self.try_out(config)).await;
         looked.unwrap_or_else(|_| {
@@ -262,7 +263,7 @@ impl Setup {
     async fn try_out(&self, config: Config) -> Findings {
         let data = self.0.data.clone();
         let opened = tokio::task::spawn_blocking(move || {
-            // A store that is gone after it: the real one begins with the service.
+            // The store is temporary: the real one is created by the service.
             let folder = tempfile::Builder::new()
                 .prefix(TRIED_IN)
                 .tempdir_in(data)
@@ -277,7 +278,7 @@ impl Setup {
             Err(problem) => findings.bad(msg!("checked-folder"), problem),
             Ok((folder, context)) => {
                 match check::look(&context, false).await {
-                    // Whom the store belongs to is a question for another one than this.
+                    // The binding concerns the real store, not this one.
                     Ok(found) => {
                         findings.0.extend(found.0.into_iter().filter(|finding| finding.what != check::binding()));
                     }
@@ -285,14 +286,14 @@ impl Setup {
                 }
                 let store = context.store.clone();
                 drop(context);
-                // It is removed with its folder, whatever comes of this.
+                // The store is removed with its folder, whatever the result.
                 let _ = tokio::task::spawn_blocking(move || store.close().map(|()| drop(folder))).await;
             }
         }
         findings
     }
 
-    /// Writes the file. From then on there is nothing more to do here. Blocks.
+    /// Writes the file, which ends the first run. Blocks.
     pub fn write(&self, draft: &Draft) -> std::io::Result<()> {
         draft.save(&self.0.scribe)?;
         (self.0.say)(&format!("the settings are written to {}; the service starts with them", self.0.config.display()));
@@ -300,7 +301,7 @@ impl Setup {
         Ok(())
     }
 
-    /// The file that is written.
+    /// Returns the path of the file that is written.
     pub fn file(&self) -> &Path {
         &self.0.config
     }
@@ -314,7 +315,7 @@ impl Setup {
     }
 }
 
-/// Twelve signs in three groups: 60 bits that nobody can guess.
+/// Returns a new code of twelve characters in three groups: 60 bits, which cannot be guessed.
 fn new_code() -> Result<Secret, NoRandom> {
     let mut code = String::new();
     for (nth, byte) in random::bytes::<12>()?.into_iter().enumerate() {
@@ -324,17 +325,17 @@ fn new_code() -> Result<Secret, NoRandom> {
     Ok(Secret::new(code))
 }
 
-/// Removes what a check that was cut off has left.
+/// Removes the remains of a check that was cut off.
 fn remove_tried(data: &Path) {
     for entry in std::fs::read_dir(data).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(TRIED_IN) {
-            // What cannot be removed does no harm.
+            // A folder that cannot be removed does no harm.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// The name of a setting's texts.
+/// Returns the key of a setting's messages.
 pub fn id_of(key: &str) -> String {
     format!("setup-{}", key.replace('.', "-"))
 }

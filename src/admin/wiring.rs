@@ -1,4 +1,4 @@
-//! The only wiring: the store, the clients and the clock become what the batches work with.
+//! The only wiring: the store, the clients and the clock become the context of the batches.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use crate::store::{Schema, Store, StoreError, StoreOptions};
 use crate::text::message::Message;
 use crate::trouble::Aside;
 
-/// How the parts are put together.
+/// Parameters of the wiring.
 #[derive(Debug, Clone)]
 pub struct Wiring {
-    /// The time.
+    /// Clock of the program.
     pub clock: Clock,
-    /// How long to wait for another process to let go of the store.
+    /// Time to wait for another process to release the store.
     pub store_wait: Duration,
-    /// How to behave towards the remotes; the concurrency is the configuration's.
+    /// Manners towards the remotes; the concurrency comes from the configuration.
     pub manners: Manners,
 }
 
@@ -39,16 +39,16 @@ impl Default for Wiring {
     }
 }
 
-/// Why the parts cannot be put together.
+/// The reason why the parts cannot be wired.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// The store cannot be opened.
+    /// Failure to open the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A remote's address is unusable.
+    /// Unusable address of a remote.
     #[error(transparent)]
     Remote(#[from] Unusable),
-    /// Traces cannot be sent.
+    /// Failure to set up the sending of traces.
     #[error("telemetry.otlp: no traces can be sent: {0}")]
     Traces(#[from] ExporterBuildError),
 }
@@ -68,7 +68,7 @@ pub fn schema() -> Schema {
     with_batches(with_domain(Schema::new())).with::<LogLine>().with::<Mail>()
 }
 
-/// Opens the store in `data` and connects everything. Blocks; not to be called on an async thread.
+/// Opens the store in `data` and connects everything. Blocks; must not be called on an async thread.
 pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, AppError> {
     let (mirakl, hipay) = clients(&config, &wiring.manners)?;
     create_private_folder(data, None)?;
@@ -95,15 +95,15 @@ fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Teleme
     Ok(Telemetry::to_collector(collector, &config.mirakl.base_url, client, wiring.clock.clone())?)
 }
 
-/// The clients of both remotes.
+/// Returns the clients of both remotes.
 pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Unusable> {
     let (max_concurrency, network) = (config.hipay.max_concurrency, config.network.clone());
     let polite = Manners { max_concurrency, network, ..manners.clone() };
     Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
 }
 
-/// The data folder holds salts and payments: nobody else than `user` may look inside, nor than
-/// ourselves where none is given. One that is there stays as it is.
+/// Creates the data folder, into which only `user` may look, or our own user if none is given: it holds salts and
+/// payments. An existing folder stays as it is.
 pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(), StoreError> {
     use std::os::unix::fs::{DirBuilderExt, lchown};
     if data.is_dir() {
@@ -117,7 +117,7 @@ pub(crate) fn create_private_folder(data: &Path, user: Option<User>) -> Result<(
     }
     let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
     let created = created.and_then(|()| match user {
-        // Not through a link that somebody has put in its place since.
+        // A link that somebody has put there since must not be followed.
         Some(user) => lchown(data, Some(user.id), Some(user.group)),
         None => Ok(()),
     });

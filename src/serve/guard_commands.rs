@@ -1,5 +1,5 @@
-//! What a worker does when its guard asks for it: it says how it is, copies the store, makes room for
-//! another release, and goes on where that was tried.
+//! The worker's answers to its guard: it reports its health, copies the store, drains for another release, and resumes
+//! after that release was tried.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,31 +25,31 @@ use crate::update::reserve;
 use crate::update::worker::Voice;
 use crate::web::{Web, router};
 
-/// How long our own answer over HTTP may take.
+/// Time limit of our own answer over HTTP.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long what runs may take to come to a safe point before somebody is asked to come again.
+/// Time limit for running work to reach a safe point; after it the update has to be requested again later.
 const DRAINED_WITHIN: Duration = Duration::from_secs(110);
 
-/// How long our own answer over HTTP may be, in bytes.
+/// Upper bound on our own answer over HTTP, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// What the release before a bad one comes back with where the disk is full, in bytes.
+/// Space with which the previous release can come back if a bad one has filled the disk, in bytes.
 const ROOM_FOR_THE_WAY_BACK: u64 = 16 * 1024 * 1024;
 
-/// With less room than this nothing works for long, in bytes.
+/// Minimum of free space, in bytes; with less, nothing works for long.
 const LEAST_ROOM: u64 = 1024 * 1024;
 
-/// The document that a probe writes and reads.
+/// Key of the document that a probe writes and reads.
 const PROBE: &str = "update/probe";
 
-/// How the worker's guard is answered.
+/// The part of the worker that answers its guard.
 pub struct Duty {
-    /// What the worker works with.
+    /// Parts that the worker works with.
     pub web: Web,
-    /// The way to the guard.
+    /// Connection to the guard.
     pub voice: Voice,
-    /// Where the worker answers requests.
+    /// Address at which the worker answers requests.
     pub address: SocketAddr,
     /// The folder of the store.
     pub data: PathBuf,
@@ -66,7 +66,7 @@ struct Health {
 }
 
 impl Duty {
-    /// Answers the guard until it wants the worker to stop. Where it says nothing more, waits for ever.
+    /// Answers the guard until it asks the worker to stop. Waits forever if the guard sends nothing more.
     pub async fn until_told_to_stop(&self, told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
         while let Some(told) = told.recv().await {
             match told {
@@ -102,8 +102,8 @@ impl Duty {
         std::future::pending::<()>().await;
     }
 
-    /// Sees whether there is room, writes to the store and reads from it, and asks ourselves over HTTP; the
-    /// version that answers.
+    /// Checks the free space, writes to the store and reads from it, and sends a request to ourselves over HTTP.
+    /// Returns the version that answers.
     async fn probe(&self) -> Result<String, String> {
         let in_folder =
             |error: io::Error| format!("{} does not tell how much room there is: {error}", self.data.display());
@@ -121,8 +121,8 @@ impl Duty {
         let asked = async {
             let connection = TcpStream::connect(here(self.address)).await.map_err(|error| over_http(&error))?;
             if self.web.settings.get().server.tls.is_some() {
-                // Whoever accepts connections speaks TLS, with a certificate for another name than the one
-                // by which we reach ourselves: the connection stands, and the answer comes from behind it.
+                // The listener speaks TLS, with a certificate for another name than the one by which we reach
+                // ourselves. So the connection alone is tested, and the request goes to the router directly.
                 drop(connection);
                 let request = Request::get("/healthz").body(Body::empty()).map_err(|error| over_http(&error))?;
                 let answer = router(self.web.clone()).oneshot(request).await.map_err(|error| over_http(&error))?;
@@ -158,7 +158,7 @@ impl Duty {
         held.err().map(no_room)
     }
 
-    /// What was held is ours to use again.
+    /// Frees the space that was reserved for a rollback.
     fn free_room(&self) {
         if let Err(error) = reserve::free(&self.data) {
             tracing::warn!(action = "update", "what was held in {} stays so: {error}", self.data.display());
@@ -176,7 +176,7 @@ impl Duty {
     }
 }
 
-/// The address by which this machine reaches itself.
+/// Returns the address by which this machine reaches itself.
 fn here(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,5 +1,5 @@
-//! The appliance: one process that runs the batches, hears HiPay, and answers over HTTP, until it
-//! is asked to stop.
+//! The appliance: one process that runs the batches, receives HiPay's notifications, and answers over HTTP, until it is
+//! asked to stop.
 
 pub mod guard_commands;
 pub mod monitor;
@@ -32,44 +32,44 @@ use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Readiness, TlsError, Web};
 
-/// How long an orderly stop may take: requests finish, batches come to a safe point, the store is
-/// closed. Whoever waits longer may end the process: nothing is lost by that either.
+/// Time limit of an orderly stop: requests finish, batches come to a safe point, the store is closed. After it the
+/// process may be ended; nothing is lost by that either.
 pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often what waits in the inbox is looked at, beside what has just come.
+/// Interval of the looks at notifications that wait in the inbox; new ones are handled as they arrive.
 const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Interval of the attempts to bind `server.metricsListen`.
 const METRICS_TRIED_EVERY: Duration = Duration::from_secs(2);
-/// The most connections to it.
+/// Upper bound on the connections to the metrics' listener.
 const METRICS_CONNECTIONS: usize = 32;
-/// How often the buffers of the metrics are emptied.
+/// Interval at which the buffers of the metrics are emptied.
 const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
-/// How often what is not to be kept for ever is looked for.
+/// Interval at which data past its retention is removed.
 const RETENTION_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Why the appliance does not start, by what to mend.
+/// The reason why the appliance does not start, by the part to fix.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The certificate's files.
+    /// Failure of the certificate's files.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The listening socket.
+    /// Failure of the listening socket.
     #[error("the listening socket cannot be used: {0}")]
     Listener(#[from] std::io::Error),
-    /// The store.
+    /// Failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The appliance at work.
+/// A running appliance.
 pub struct Appliance {
     web: Web,
     address: SocketAddr,
-    /// Ends the conversation with the world: no connection and no batch is begun any more.
+    /// Signal to stop: no connection and no batch begins after it.
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// The log of this process; none where nobody logs, as in some tests.
+    /// Log of this process; `None` if nothing is logged, as in some tests.
     logs: Option<Logs>,
 }
 
@@ -85,7 +85,7 @@ impl Appliance {
         Self::start_guarded(context, settings, listener, data, GuardLink::default()).await
     }
 
-    /// The same as the worker of a guard, which `guard` leads to.
+    /// Starts everything as [`Appliance::start`] does, as the worker of the guard that `guard` leads to.
     pub async fn start_guarded(
         context: Context,
         settings: Settings,
@@ -173,24 +173,25 @@ impl Appliance {
             tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
         }
         web.readiness.ready();
-        // First to the guard: whoever reads that we answer may end us at once, and has us started again.
+        // The guard is notified first: a reader of the log line may end this process at once, and relies on the guard
+        // to start it again.
         web.guard.ready();
         tracing::info!(action = "serve", "answers on {address}");
         Ok(Self { web, address, stop, tasks, logs })
     }
 
-    /// Where requests are answered.
+    /// Returns the address at which requests are answered.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the handlers work with.
+    /// Returns the parts that the handlers work with.
     pub fn web(&self) -> &Web {
         &self.web
     }
 
-    /// The orderly stop: nothing new is begun, requests finish, batches come to a safe point, and
-    /// the store is closed. Returns when that is done.
+    /// Stops in good order: nothing new begins, requests finish, batches come to a safe point, and the store is closed.
+    /// Returns when that is done.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.web.readiness.unready(msg!("problem-ending"));
         if let Err(error) = monitor::end(&self.web.context).await {
@@ -206,10 +207,10 @@ impl Appliance {
         tracing::info!(action = "serve", "stops");
         let (store, telemetry, logs) = (context.store.clone(), context.telemetry.clone(), self.logs);
         drop(self.web);
-        // Beside the store, which does not wait for a collector.
+        // Runs concurrently with the closing of the store, which does not wait for a collector.
         let flushed = tokio::task::spawn_blocking(move || telemetry.end());
         let closed = tokio::task::spawn_blocking(move || {
-            // The last lines, before there is no store for them.
+            // Keeps the last lines while there is a store for them.
             if let Some(logs) = logs {
                 logs.let_go();
             }
@@ -227,7 +228,8 @@ async fn certificate(settings: &Settings) -> Result<Option<Certificate>, ServeEr
     Ok(Some(read.map_err(|_| StoreError::Closed)??))
 }
 
-/// Shows the metrics on a listener of their own, as soon as it can be had: the process before this one may have it.
+/// Serves the metrics on a listener of their own, as soon as the address is free: the previous process may still hold
+/// it.
 async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
     let mut told = false;
     let listener = loop {
@@ -248,19 +250,19 @@ async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
     Connections::new(web::metrics_router(web, address), None, limits).serve(listener, stop).await;
 }
 
-/// Reads what the notices about our own accounts are checked with.
+/// Reads the salts with which notifications about our own accounts are checked.
 async fn read_salts(web: Web) {
     jobs::read_own_callback_salts(&web.context).await;
 }
 
-/// Deals with notifications as they come, and again with those that wait. What concerns vendors waits
-/// for remotes now and then: it has a task of its own, which nobody else waits for.
+/// Handles notifications as they arrive, and again those that wait. Notifications about vendors sometimes wait for
+/// remotes: they have a loop of their own, which nothing else waits for.
 async fn work_off_inbox(web: Web) {
     let (vendors, clock) = (Notify::new(), &web.context.clock);
     let payments = async {
         loop {
             let stored = web.inbox.notified();
-            // Taken before the look: what becomes due while it lasts is looked at in time.
+            // Computed before the look, so that what becomes due during it is looked at in time.
             let look_again = clock.now().checked_add(INBOX_LOOKED_AT_EVERY).unwrap_or(Timestamp::MAX);
             if let Err(error) = jobs::drain_inbox(&web.context).await {
                 tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
@@ -275,7 +277,7 @@ async fn work_off_inbox(web: Web) {
     let about_vendors = async {
         loop {
             vendors.notified().await;
-            // It may ask for something to be looked at, and writes what it finds to Mirakl.
+            // The handling may request a look at something, and writes its findings to Mirakl.
             web.context.gate.opened().await;
             if let Err(error) = jobs::drain_vendor_notices(&web.context).await {
                 tracing::error!(action = "inbox", "notifications about vendors are kept and wait: {error}");
@@ -285,7 +287,7 @@ async fn work_off_inbox(web: Web) {
     tokio::join!(payments, about_vendors);
 }
 
-/// Times gather in buffers that have to be emptied, also where nobody asks for them.
+/// Empties the buffers in which times gather, even if the metrics are never read.
 async fn tidy_metrics() {
     loop {
         tokio::time::sleep(METRICS_TIDIED_EVERY).await;
@@ -293,7 +295,7 @@ async fn tidy_metrics() {
     }
 }
 
-/// Removes what is not to be kept for ever: at the start, and daily.
+/// Removes data past its retention, at the start and daily.
 async fn keep_retention(web: Web) {
     loop {
         if let Err(error) = jobs::retention(&web.context).await {

@@ -1,8 +1,8 @@
-//! Looks for troubles that no batch reports, and for the end of those that are open.
+//! Detection of troubles that no batch reports, and of the end of open ones.
 //!
-//! Every few seconds it looks at what this process knows: whether the remotes answer, how fast the disk is, what the
-//! certificate says. While a trouble is open, a probe a minute asks whether it is gone: a call to the remote, the
-//! balance, a small write. Nothing is probed while all is well.
+//! Every few seconds the monitor looks at what this process knows: whether the remotes answer, how fast the disk is,
+//! and when the certificate expires. While a trouble is open, a probe a minute checks whether it is gone: a call to the
+//! remote, the balance, a small write. Nothing is probed while all is well.
 
 use std::time::Duration;
 
@@ -21,69 +21,70 @@ use crate::text::message::msg;
 use crate::trouble::{self, AGAIN_AFTER, Noticed};
 use crate::web::Certificate;
 
-/// The action of its log lines.
+/// Action of the monitor's log lines.
 const ACTION: &str = "monitor";
-/// Interval of its looks.
+/// Interval of the looks.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
-/// Interval of its probes while a trouble is open.
+/// Interval of the probes while a trouble is open.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// A remote that has been silent for this long, in more than a few calls, is a trouble.
+/// Time of silence after which a remote is a trouble, if at least [`SILENT_CALLS`] calls were not answered.
 const SILENT_FOR: SignedDuration = SignedDuration::from_secs(20);
-/// Calls in a row that were not answered, at least.
+/// Minimum number of unanswered calls in a row.
 const SILENT_CALLS: u32 = 3;
-/// A probe that is not answered within this time found the trouble still there.
+/// Time limit of a probe; without an answer in time the trouble persists.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A commit that takes longer is a trouble by itself.
+/// Duration from which a single commit is a trouble.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// So are this many slow ones in a row.
+/// Number of slow commits in a row that is a trouble.
 const SLOW_COMMITS: u32 = 3;
-/// From then on people are told that the certificate ends.
+/// Time before the certificate's expiry from which people are warned.
 const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// And from then on at CRITICAL.
+/// Time before the certificate's expiry from which the warning is at CRITICAL.
 const CERTIFICATE_CRITICAL: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// The service works again once it has for this long.
+/// Running time after which the service counts as working again.
 const WORKS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
-/// The document that says that a service is at work on this store, or ended without having been stopped.
+/// Key of the document that marks a running service on this store; the mark stays if the service ends without an
+/// orderly stop.
 const AT_WORK: &str = "service/at_work";
-/// The document that a probe of the disk writes.
+/// Key of the document that a probe of the disk writes.
 const PROBE: &str = "monitor/probe";
 
-/// A service at work.
+/// A running service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct AtWork {
-    /// When it began (UTC).
+    /// Start time (UTC).
     since: Timestamp,
 }
 
-/// Looks for troubles and for their end.
+/// The monitor of troubles and of their end.
 pub struct Monitor {
     context: Context,
     settings: Settings,
     certificate: Option<Certificate>,
-    /// Why the certificate's files cannot be used, as it was said last.
+    /// Last reported reason why the certificate's files cannot be used.
     unusable: Option<String>,
-    /// When each remote was seen to be silent first.
+    /// Time at which the silence of each remote was first seen (UTC): Mirakl's, then HiPay's.
     silent_since: [Option<Timestamp>; 2],
-    /// HiPay's time when it was compared with ours last.
+    /// HiPay's time at the last comparison with ours.
     compared: Option<Timestamp>,
     started_at: Timestamp,
     probed_at: Timestamp,
 }
 
 impl Monitor {
-    /// A monitor of what `context` works with.
+    /// Creates a monitor of the parts in `context`.
     pub fn new(context: Context, settings: Settings, certificate: Option<Certificate>) -> Self {
         let now = context.clock.now();
-        // What the process before this one has left open is asked for soon.
+        // Troubles that the previous process has left open are probed soon.
         let probed_at = now.checked_sub(PROBE_EVERY).and_then(|at| at.checked_add(LOOK_EVERY)).unwrap_or(now);
         let (silent_since, compared) = ([None; 2], None);
         Self { context, settings, certificate, unusable: None, silent_since, compared, started_at: now, probed_at }
     }
 
-    /// Looks until `stop` is cancelled.
+    /// Looks and probes until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
-        // On trial it is another release's turn to say what goes wrong.
+        // During a trial, another release is responsible for reporting what goes wrong.
         if stop.run_until_cancelled(self.context.gate.opened()).await.is_none() {
             return;
         }
@@ -106,7 +107,7 @@ impl Monitor {
     async fn pause(&self) {
         let clock = &self.context.clock;
         if clock.speed().is_some() {
-            // Where time runs fast, the machine does not.
+            // If the clock runs fast, the machine does not.
             tokio::time::sleep(LOOK_EVERY.unsigned_abs()).await;
         } else {
             clock.pass(LOOK_EVERY).await;
@@ -117,7 +118,7 @@ impl Monitor {
         Noticed { action: ACTION, batch: None, at: self.context.clock.now() }
     }
 
-    /// Looks at what is known without asking anybody.
+    /// Takes one look at the remotes, the disk, the certificate and the clock.
     async fn look(&mut self) {
         self.look_at_remotes().await;
         let pace = self.context.store.pace();
@@ -133,8 +134,8 @@ impl Monitor {
         }
     }
 
-    /// Reports a remote that has answered nothing for some time, once a probe finds it silent too: single calls fail for
-    /// reasons of their own.
+    /// Reports a remote that has answered nothing for some time, once a probe finds it silent too: single calls fail
+    /// for other reasons.
     async fn look_at_remotes(&mut self) {
         let now = self.context.clock.now();
         let remotes = [
@@ -206,7 +207,7 @@ impl Monitor {
         self.context.troubles.report(trouble::CERTIFICATE, level, message, noticed);
     }
 
-    /// Compares this machine's clock with HiPay's, when HiPay has just told its time.
+    /// Compares this machine's clock with HiPay's, if HiPay has just reported its time.
     async fn compare_clocks(&mut self) {
         let clock = &self.context.clock;
         let Some(theirs) = self.context.hipay.their_time_now().filter(|_| clock.speed().is_none()) else { return };
@@ -218,7 +219,7 @@ impl Monitor {
         self.probe_clock().await;
     }
 
-    /// Asks HiPay for its time, between two looks at ours.
+    /// Asks HiPay for its time, between two readings of our clock.
     async fn probe_clock(&mut self) {
         let clock = &self.context.clock;
         let before = clock.now();
@@ -226,7 +227,7 @@ impl Monitor {
             return;
         }
         let (after, Some(theirs)) = (clock.now(), self.context.hipay.their_time_now()) else { return };
-        // This answer is not compared once more.
+        // This answer need not be compared again.
         self.compared = Some(theirs);
         let differs = before.duration_since(theirs).max(theirs.duration_since(after));
         if differs > CLOCKS_DIFFER {
@@ -236,7 +237,7 @@ impl Monitor {
         }
     }
 
-    /// Reports a trouble, but not more often than it is probed: it lasts, and is not noticed again and again.
+    /// Reports a trouble, but not more often than it is probed: a lasting trouble is not news at every look.
     fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Message) {
         let noticed = self.noticed();
         let open = self.context.troubles.open();
@@ -250,7 +251,7 @@ impl Monitor {
         self.context.troubles.is_open(key)
     }
 
-    /// Asks of each open trouble whether it is gone.
+    /// Probes each open trouble to find out whether it is gone.
     async fn probe(&mut self) {
         if self.is_open(trouble::MIRAKL) {
             self.over(trouble::MIRAKL, answers(&self.version().await));
@@ -305,22 +306,23 @@ impl Monitor {
     }
 }
 
-/// Returns true where a remote has answered, if only to refuse.
+/// Returns true if a remote has answered, even with a refusal.
 fn answers<T>(outcome: &Result<T, CallError>) -> bool {
     matches!(outcome, Ok(_) | Err(CallError::Rejected(_) | CallError::Unknown { said: Some(_), .. }))
 }
 
-/// A probe is not tried for as long as a call is.
+/// Limits a call to the time limit of a probe, which is shorter than that of a call.
 async fn within<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
     let silent = || CallError::unknown(msg!("call-silent", remote = "", seconds = PROBE_TIMEOUT.as_secs()));
     tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| Err(silent()))
 }
 
-/// Notes that a service is at work on this store. Where one was that has not been stopped, that is a trouble.
+/// Records that a service runs on this store. If a former service was not stopped in good order, reports that as a
+/// trouble.
 async fn begin(context: &Context) -> Result<(), StoreError> {
     let at = context.clock.now();
     let former = context.store.reading(|reader| reader.get_document::<Option<AtWork>>(AT_WORK)).await?;
-    // A store that could not be written could not keep either that the service ended in good order.
+    // A store that could not be written to could not record the orderly stop either.
     if former.flatten().is_some() && !context.troubles.is_open(trouble::STORE) {
         let noticed = Noticed { action: "serve", batch: None, at };
         context.troubles.report(
@@ -333,7 +335,7 @@ async fn begin(context: &Context) -> Result<(), StoreError> {
     context.store.write(move |writer| writer.put_document(AT_WORK, &Some(AtWork { since: at }))).await
 }
 
-/// Notes that the service is being stopped in good order.
+/// Records that the service is stopped in good order.
 pub async fn end(context: &Context) -> Result<(), StoreError> {
     context.store.write(|writer| writer.put_document(AT_WORK, &None::<AtWork>)).await
 }

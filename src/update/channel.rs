@@ -1,8 +1,8 @@
-//! What the guard and the worker say to each other: one JSON object a message, with open files beside
-//! it where something is to be handed over.
+//! Messages between the guard and the worker: one JSON object per message, with open files attached if something is
+//! handed over.
 //!
-//! The two may be of different releases, one step apart: messages and fields are added, never changed
-//! or taken away, and whoever does not know a message passes over it.
+//! The two may be of different releases, one step apart. So messages and fields are added, never changed or removed,
+//! and a side ignores a message that it does not know.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,144 +23,144 @@ use serde::{Deserialize, Serialize};
 
 use super::story::Known;
 
-/// The longest message, in bytes. A longer one is a defect of ours, and is not sent.
+/// Upper bound on the length of a message, in bytes. A longer message is a defect of this program and is not sent.
 const LONGEST: usize = 96 * 1024;
 
-/// The longest part of a message that tells what is known of updates, in bytes; the rest is for what stands beside it.
+/// Upper bound on the part of a message with the state of updates, in bytes; the rest is for the other fields.
 pub const MAX_KNOWN: usize = 80 * 1024;
 
-/// The most files with one message: the listening socket and systemd's credentials.
+/// Upper bound on the files sent with one message: the listening socket and systemd's credentials.
 const MOST_FILES: usize = 64;
 
-/// The most files that the system lets through with one message.
+/// Upper bound on the files that the system passes with one message.
 const MAX_FILES_OF_SYSTEM: usize = 253;
 
-/// What the guard tells the worker.
+/// A message from the guard to the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
 pub enum GuardMessage {
-    /// The first message. The listening socket comes with it.
+    /// The first message, with the listening socket attached.
     Start {
-        /// The worker is on trial: it serves and stores, and changes nothing outside until
-        /// [`GuardMessage::Commit`].
+        /// On trial: the worker serves and stores, and changes nothing outside until [`GuardMessage::Commit`].
         #[serde(default)]
         trial: bool,
-        /// What is known of updates.
+        /// State of updates.
         #[serde(default)]
         known: Known,
-        /// The settings whose files come after the listening socket, in their order.
+        /// Names of the settings whose files follow the listening socket, in the order of the files.
         #[serde(default)]
         credentials: Vec<String>,
-        /// The settings' file is the guard's to write; see [`WorkerMessage::Configure`].
+        /// Set if the guard is the one that writes the settings file; see [`WorkerMessage::Configure`].
         #[serde(default)]
         keeps_settings: bool,
     },
-    /// What came of [`WorkerMessage::Configure`].
+    /// Answer to [`WorkerMessage::Configure`].
     Configured {
-        /// What kept the file from being written, as the system says it: an error number.
+        /// Error number of the system, if the file was not written.
         problem: Option<i32>,
-        /// What is wrong with the settings themselves, where that is the reason.
+        /// Reason why the settings themselves were refused, if they were.
         #[serde(default)]
         refused: Option<String>,
     },
-    /// What is known of updates has changed.
+    /// Change of the state of updates.
     Known {
-        /// All of it.
+        /// The whole new state.
         known: Known,
     },
-    /// Copy the store; answered by [`WorkerMessage::BackedUp`].
+    /// Request to copy the store; answered by [`WorkerMessage::BackedUp`].
     BackUp,
-    /// Begin nothing, and bring what runs to a safe point; answered by [`WorkerMessage::Drained`].
+    /// Request to begin nothing and to bring running work to a safe point; answered by [`WorkerMessage::Drained`].
     Drain,
-    /// Go on as before [`GuardMessage::Drain`].
+    /// Request to go on as before [`GuardMessage::Drain`].
     Undrain,
-    /// Say how you are; answered by [`WorkerMessage::Probed`].
+    /// Request for the worker's health; answered by [`WorkerMessage::Probed`].
     Probe {
-        /// Which probe.
+        /// Number of the probe.
         nth: u32,
     },
-    /// The trial is over: work as ever.
+    /// End of the trial: the worker works as usual from now on.
     Commit,
-    /// Stop in good order; `at_once`: without waiting for what is in hand.
+    /// Request for an orderly stop, or with `at_once` for a stop that does not wait for running work.
     Stop {
-        /// Whether somebody has asked twice.
+        /// Set if the stop is requested for the second time.
         at_once: bool,
     },
-    /// Something that a later release says.
+    /// A message of a later release.
     #[serde(other)]
     Unknown,
 }
 
-/// What the worker says to the guard.
+/// A message from the worker to the guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "said", rename_all = "snake_case")]
 pub enum WorkerMessage {
-    /// Requests are answered from now on.
+    /// Notice that requests are answered from now on.
     Ready {
-        /// The worker's version.
+        /// Version of the worker.
         version: String,
     },
-    /// The store answers: said every few seconds.
+    /// Notice that the store responds, sent every few seconds.
     Alive,
-    /// Install this release. Its package comes with it, sealed; see [`seal`].
+    /// Request to install a release. Its package is attached, sealed; see [`seal`].
     Update {
-        /// The version that the package is said to be.
+        /// Version that the package is claimed to be.
         version: String,
-        /// Who asked.
+        /// Origin of the request: a login, `command line` or `auto`.
         asked_by: String,
-        /// Also where the release is older, or was rolled back before: somebody insists. A guard that runs as
-        /// another user believes it only where it sees that by itself.
+        /// Set if somebody insists, even if the release is older or was rolled back before. A guard that runs as
+        /// another user believes it only if it sees the insistence itself.
         #[serde(default)]
         insists: bool,
     },
-    /// Replace the settings' file by the text that comes with it, sealed; see [`seal`].
+    /// Request to replace the settings file by the attached text, sealed; see [`seal`].
     Configure,
-    /// Put the release before this one back.
+    /// Request to put the previous release back.
     Return {
-        /// Who asked.
+        /// Origin of the request: a login, `command line` or `auto`.
         asked_by: String,
     },
-    /// The copy of the store is made, or not.
+    /// Answer to [`GuardMessage::BackUp`].
     BackedUp {
-        /// What kept it from being made.
+        /// Reason why the copy could not be made, if it could not.
         problem: Option<String>,
     },
-    /// Nothing runs any more, or what does will not end.
+    /// Answer to [`GuardMessage::Drain`]: nothing runs any more, or something does not end.
     Drained {
-        /// What does not end.
+        /// Work that does not end, if any.
         problem: Option<String>,
     },
-    /// How the worker is.
+    /// Answer to [`GuardMessage::Probe`].
     Probed {
-        /// Which probe this answers.
+        /// Number of the probe that this answers.
         nth: u32,
         /// The version that answered a request over HTTP.
         version: String,
-        /// What is wrong.
+        /// Problem that the probe found, if any.
         problem: Option<String>,
     },
-    /// Something that a later release says.
+    /// A message of a later release.
     #[serde(other)]
     Unknown,
 }
 
-/// What nobody can do any more with a file that is handed over.
+/// Seals of a file that is handed over: its content and its size are fixed, and no further seal can be added.
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
-/// How often it is tried to seal what the system has in its hands for a moment.
+/// Upper bound on the retries to seal memory that the system still uses for a moment.
 const SEALED_AFTER: u32 = 50;
 
-/// Reads to the end, into memory that is sealed: to read it waits for no disk and for no other process, and it stays
-/// what it is. A file system of whoever hands it over could keep a reader waiting for ever.
+/// Copies everything from a reader into sealed memory. Reading that waits for no disk and no other process, and its
+/// content cannot change. A file on a file system of the sender could keep a reader waiting forever.
 pub fn seal(mut from: impl Read) -> io::Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let created = match memfd_create("cashout", flags | MemfdFlags::NOEXEC_SEAL) {
-        // Linux before 6.3 does not know that it is never to be run.
+        // Linux before 6.3 does not know the flag that forbids execution.
         Err(Errno::INVAL) => memfd_create("cashout", flags),
         other => other,
     };
     let mut file = File::from(created?);
-    // By way of our own memory: what the system copies by itself may be in its hands for a while, and cannot be sealed.
+    // Goes through our own memory: memory that the system copies into by itself may stay in use for a while, and cannot
+    // be sealed then.
     let mut bytes = Vec::new();
     from.read_to_end(&mut bytes)?;
     file.write_all(&bytes)?;
@@ -176,13 +176,13 @@ pub fn seal(mut from: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-/// True where a file is what [`seal`] makes.
+/// Returns true if a file is sealed as [`seal`] does it.
 pub fn is_sealed(file: impl AsFd) -> bool {
     fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
 }
 
-/// The content of what [`seal`] has made. It is read by position: whoever handed it over shares the position of the file,
-/// and could hold it.
+/// The content of a file made by [`seal`]. It is read by position: the sender shares the file's offset, and could block
+/// it.
 #[derive(Debug)]
 pub struct Contents<'a> {
     file: &'a File,
@@ -190,7 +190,7 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// From the beginning.
+    /// Returns a reader that starts at the beginning of `file`.
     pub fn of(file: &'a File) -> Self {
         Self { file, at: 0 }
     }
@@ -204,29 +204,29 @@ impl Read for Contents<'_> {
     }
 }
 
-/// One end of the pair.
+/// One end of a pair of sockets.
 #[derive(Debug)]
 pub struct Channel(OwnedFd);
 
 impl Channel {
-    /// Both ends of a new pair.
+    /// Creates a pair of connected ends.
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Self(one), Self(other)))
     }
 
-    /// The end that this process was given.
+    /// Wraps the end that this process was given.
     pub fn of(socket: OwnedFd) -> Self {
         Self(socket)
     }
 
-    /// Sends a message and what comes with it. An error where the other end is gone.
+    /// Sends a message with its files. Fails if the other end is gone.
     pub fn send(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
-        // Nobody is to be killed because the other one is gone.
+        // The sender must not be killed by a signal because the other end is gone.
         self.send_with(message, files, SendFlags::NOSIGNAL)
     }
 
-    /// Sends a message without waiting. An error of kind `WouldBlock` where the other end does not read.
+    /// Sends a message without waiting. Fails with `WouldBlock` if the other end does not read.
     pub fn send_at_once(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.send_with(message, files, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     }
@@ -245,23 +245,25 @@ impl Channel {
         Ok(())
     }
 
-    /// Waits for the next message; nothing where the other end is gone. A message that cannot be read
-    /// is an error of kind `InvalidData`, and the next one can be waited for.
+    /// Waits for the next message, and returns it with its files; `None` if the other end is gone. A message that
+    /// cannot be read is an error of kind `InvalidData`, after which the next one can be awaited.
     pub fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, VecDeque<OwnedFd>)>> {
         let Some((message, files)) = self.receive_anything()? else { return Ok(None) };
         Ok(Some((message?, files)))
     }
 
-    /// The same, with the files also of a message that cannot be read: closing them is for whoever knows how.
+    /// Waits like [`Channel::receive`], and also returns the files of a message that cannot be read, so that the caller
+    /// can decide how to close them.
     pub fn receive_anything<T: DeserializeOwned>(&self) -> io::Result<Option<(io::Result<T>, VecDeque<OwnedFd>)>> {
         let mut text = vec![0; LONGEST];
-        // For all of them: what is not taken is closed by the system, which may wait for it.
+        // There is space for all of them: the system closes files that are not received, and may block in that.
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES_OF_SYSTEM))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut buffers = [IoSliceMut::new(&mut text)];
             match recvmsg(&self.0, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                // That the other end has closed with something unread is told once, before what it has said.
+                // The other end has closed with something unread. The system reports this once, before the last
+                // messages.
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 other => break other?,
             }

@@ -1,4 +1,4 @@
-//! Looking for newer releases: at the start, daily, and when somebody asks. The last answer is kept.
+//! The check for newer releases: at the start, daily, and on request. The last answer is kept.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,60 +22,60 @@ use crate::remote::Manners;
 use crate::store::{Store, StoreError, View};
 use crate::text::Texts;
 
-/// Where the last check is kept.
+/// Key of the document that keeps the last check.
 const DOCUMENT: &str = "update/last_check";
-/// How long an answer holds.
+/// Time for which an answer is valid.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
-/// How soon it is tried again after one that failed.
+/// Delay of the next check after a failed one.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// The last look at GitHub.
+/// The last check at GitHub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastCheck {
-    /// When it was (UTC).
+    /// Time of the check (UTC).
     pub checked_at: Timestamp,
-    /// What was newer when GitHub last answered, and when that was.
+    /// Last answer of GitHub, kept if a later check fails.
     #[serde(default)]
     pub found: Option<Found>,
-    /// What stood in the way of the last look.
+    /// Obstacle that the last check met.
     #[serde(default)]
     pub obstacle: Option<Obstacle>,
-    /// Tells the token of the last look from others; it cannot be read out of it.
+    /// Fingerprint of the token used by the last check; the token cannot be derived from it.
     #[serde(default)]
     pub token: String,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields of a later release, kept as they are.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// What GitHub answered.
+/// An answer of GitHub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
-    /// What there was to choose from.
+    /// Releases on offer.
     #[serde(default)]
     pub offer: Offer,
-    /// GitHub's tag of that state.
+    /// GitHub's entity tag of the answer.
     #[serde(default)]
     etag: Option<String>,
-    /// What the choice depended on beside GitHub's answer: where it changed, the tag is of no use.
+    /// Inputs of the choice besides GitHub's answer: if they change, the tag is of no use.
     #[serde(default)]
     basis: String,
 }
 
-/// What is known about updates.
+/// The knowledge about updates.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// There are newer releases.
+    /// Newer releases.
     Available(Box<Offer>),
-    /// There are none.
+    /// No newer release.
     UpToDate,
-    /// It is not known, and this is why.
+    /// No answer, because of this obstacle.
     Cannot(Obstacle),
-    /// Nobody has looked yet.
+    /// No check so far.
     NotYet,
 }
 
-/// Looks for newer releases and fetches them. Cloning shares it.
+/// The check for newer releases and their download. Clones share it.
 #[derive(Clone)]
 pub struct Updates {
     pub(super) clock: Clock,
@@ -85,24 +85,24 @@ pub struct Updates {
     pub(super) downloads: Arc<Downloads>,
     look: Arc<Notify>,
     looked: Arc<Notify>,
-    /// Two looks at once are one.
+    /// Lock that lets one check run at a time.
     turn: Arc<Mutex<()>>,
 }
 
 impl Updates {
-    /// Updates of what works on this store, fetched into the folder `data`.
+    /// Creates the updates of the appliance on this store, with downloads in the folder `data`.
     pub fn new(store: Store, clock: Clock, settings: Settings, data: PathBuf, manners: Manners) -> Self {
         let downloads = Arc::new(Downloads::new(data));
         let (look, looked, turn) = (Arc::default(), Arc::default(), Arc::default());
         Self { clock, settings, manners, store, downloads, look, looked, turn }
     }
 
-    /// The last look; nothing before the first.
+    /// Returns the last check; `None` before the first.
     pub async fn last(&self) -> Result<Option<LastCheck>, StoreError> {
         self.store.reading(|reader| reader.get_document(DOCUMENT)).await
     }
 
-    /// What is known now. What is missing in the settings is told at once.
+    /// Returns the current knowledge. Missing settings are reported at once.
     pub async fn answer(&self) -> Result<Answer, StoreError> {
         if let Some(missing) = missing(&self.settings.get().update) {
             return Ok(Answer::Cannot(missing));
@@ -117,18 +117,18 @@ impl Updates {
         })
     }
 
-    /// How GitHub is spoken to, by the settings now.
+    /// Returns the manners towards GitHub, with the current network settings.
     pub(super) fn manners(&self) -> Manners {
         Manners { network: self.settings.get().network.clone(), ..self.manners.clone() }
     }
 
-    /// Has the daily look done now.
+    /// Requests the daily check now.
     pub fn look_soon(&self) {
         self.look.notify_one();
     }
 
-    /// Looks now, unless GitHub has said that it is too early; keeps and gives the answer. Who asks
-    /// while somebody else looks waits for that look.
+    /// Checks now, unless GitHub has reported that it is too early; keeps and returns the answer. Checks run one at a
+    /// time: a caller waits for a check that is under way.
     pub async fn check(&self) -> Result<Answer, StoreError> {
         let asked_at = self.clock.now();
         let _turn = self.turn.lock().await;
@@ -138,9 +138,9 @@ impl Updates {
         }
         let last = self.last().await?;
         let now = self.clock.now();
-        // What was said by a clock that has been set back since may be a year ahead.
+        // A limit that was recorded by a clock set back since may be a year ahead.
         let waits = last.as_ref().is_some_and(|last| match &last.obstacle {
-            // A limit is one token's.
+            // A limit applies to one token.
             Some(Obstacle::LimitReached { until }) => {
                 last.checked_at <= now && now < *until && last.token == mark(&settings.update)
             }
@@ -164,7 +164,7 @@ impl Updates {
         self.answer().await
     }
 
-    /// Waits for the next look, or for one that nobody has waited for.
+    /// Waits for the next check, or returns at once for one that no caller has waited for.
     pub(super) async fn looked(&self) {
         self.looked.notified().await;
     }
@@ -189,7 +189,7 @@ impl Updates {
         }
     }
 
-    /// The release of this version, be it newer or older than the one that runs; GitHub is asked.
+    /// Asks GitHub for the release of this version, newer or older than the running one.
     pub async fn find(&self, version: &Version) -> Result<Release, Obstacle> {
         let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         match github.releases(None, self.clock.now()).await? {
@@ -198,7 +198,7 @@ impl Updates {
         }
     }
 
-    /// Says what is new since the last look, once.
+    /// Logs a new obstacle or a new release, once.
     fn tell(&self, check: &LastCheck, last: Option<&LastCheck>) {
         let newest = |check: &LastCheck| check.found.as_ref().and_then(|found| found.offer.newest().cloned());
         if let Some(obstacle) = &check.obstacle {
@@ -213,8 +213,7 @@ impl Updates {
         }
     }
 
-    /// Looks at the start, then daily, earlier after a failure, and whenever [`Updates::look_soon`] is
-    /// called.
+    /// Checks at the start, then daily, earlier after a failure, and whenever [`Updates::look_soon`] is called.
     pub async fn run(self) {
         loop {
             let next = match self.due().await {
@@ -234,11 +233,12 @@ impl Updates {
         }
     }
 
-    /// When the next look is due. A new process looks at once where the last look is not of this release.
+    /// Returns the time of the next check. A check is due at once if the last answer was for another release or for
+    /// other settings.
     async fn due(&self) -> Result<Timestamp, StoreError> {
         let config = self.settings.get();
         if missing(&config.update).is_some() {
-            // Nothing can be looked at until a setting changes.
+            // No check is possible until a setting changes.
             return Ok(self.later(CHECK_EVERY));
         }
         let Some(last) = self.last().await? else { return Ok(Timestamp::MIN) };
@@ -262,7 +262,7 @@ impl Updates {
     }
 }
 
-/// What is missing in the settings.
+/// Returns the obstacle that a missing setting is, if one is missing.
 fn missing(config: &UpdateConfig) -> Option<Obstacle> {
     match (&config.repository, &config.token) {
         (None, _) => Some(Obstacle::NoRepository),
@@ -271,13 +271,13 @@ fn missing(config: &UpdateConfig) -> Option<Obstacle> {
     }
 }
 
-/// Tells one token from another without saying what it is.
+/// Returns a fingerprint of the token, which does not reveal it.
 fn mark(config: &UpdateConfig) -> String {
     let token = config.token.as_ref().map_or("", |token| token.expose());
     hex(Sha256::digest(format!("github token {token}")).into_iter().take(8))
 }
 
-/// What an answer depends on beside GitHub.
+/// Returns the inputs of an answer besides GitHub's.
 fn basis(config: &UpdateConfig, running: &Version) -> String {
     let channel = match config.channel {
         UpdateChannel::Stable => "stable",

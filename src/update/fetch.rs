@@ -1,7 +1,7 @@
-//! Fetching a release's file into the data folder: wholly and as GitHub announces it, or not at all.
+//! The download of a release's file into the data folder: complete and as GitHub announces it, or not at all.
 //!
-//! The loop over the bytes is ours: the crate's own download takes no client from outside, so it
-//! could not use our TLS, our time-outs, nor leave the token behind on a redirect.
+//! The loop over the bytes is our own: the crate's download accepts no client from outside, so it could use neither our
+//! TLS nor our time-outs, and could not drop the token on a redirect.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,43 +20,43 @@ use crate::platform::fs::room_in;
 use crate::platform::hex::hex;
 use crate::remote::plain;
 
-/// A release is never larger, in bytes.
+/// Upper bound on the size of a release, in bytes.
 const LARGEST: u64 = 64 * MIB;
 const MIB: u64 = 1024 * 1024;
-/// What has to be free beside copies of the binary and the store, in bytes.
+/// Space that has to be free besides copies of the binary and the store, in bytes.
 const SPARE: u64 = 64 * MIB;
-/// How often a download that breaks off is begun.
+/// Upper bound on the attempts at a download that breaks off.
 const TRIES: u32 = 3;
 
-/// A release that has been fetched.
+/// A downloaded release.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Which.
+    /// The release itself.
     pub release: Release,
-    /// Its file, open for reading from the beginning; on the disk.
+    /// File of the release, on the disk and open for reading from the beginning.
     pub file: File,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     pub size: u64,
-    /// Its SHA-256, in hexadecimal digits.
+    /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
 }
 
-/// How far a download is, in bytes.
+/// The progress of a download, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// Which release.
+    /// Version of the release.
     pub version: Version,
-    /// How much has come.
+    /// Number of bytes received.
     pub done: u64,
-    /// How much there is.
+    /// Total number of bytes.
     pub total: u64,
 }
 
 type Outcome = Result<Arc<Fetched>, Obstacle>;
 
-/// The folder of downloads, and the one that runs.
+/// The data folder and the download under way.
 pub(super) struct Downloads {
     data: PathBuf,
     running: Mutex<Option<(Version, Shared<BoxFuture<'static, Outcome>>)>>,
@@ -70,8 +70,8 @@ impl Downloads {
 }
 
 impl Updates {
-    /// Fetches a release. Who asks for one that is being fetched waits for that; the download goes on
-    /// where who asked goes away.
+    /// Fetches a release. A caller that asks for the release being fetched joins that download, which goes on if its
+    /// callers go away.
     pub async fn fetch(&self, release: Release) -> Outcome {
         let outcome = {
             let mut running = self.downloads.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ impl Updates {
         outcome.await
     }
 
-    /// How far the download is; nothing where none runs.
+    /// Returns the progress of the download; `None` while none runs.
     pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.downloads.progress.subscribe()
     }
@@ -130,7 +130,7 @@ impl Updates {
         }
     }
 
-    /// One try, from the beginning.
+    /// Downloads the file once, from the beginning.
     async fn transfer(
         &self,
         github: &GitHub,
@@ -170,7 +170,7 @@ impl Updates {
     }
 }
 
-/// Gives what has come its name, once it is on the disk.
+/// Gives the downloaded file its name, once it is on the disk.
 async fn keep(
     part: tempfile::NamedTempFile,
     release: Release,
@@ -191,7 +191,7 @@ async fn keep(
     .await
 }
 
-/// The folder, with nothing of a former attempt in it.
+/// Creates the folder again, without the remains of an earlier attempt.
 fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
     let failed = |error: &io::Error| cannot_keep(folder, error);
     match fs::remove_dir_all(folder) {
@@ -204,7 +204,7 @@ fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
     Ok(folder.to_owned())
 }
 
-/// Whether an update has room beside the data: two binaries, two stores, and something to spare.
+/// Checks that an update has space in addition to the data: two binaries, two stores, and a reserve.
 fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
     let failed = |error: &io::Error| cannot_keep(data, error);
     let binary = fs::metadata("/proc/self/exe").map_err(|error| failed(&error))?.len();
@@ -217,7 +217,7 @@ fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
     Err(Obstacle::NoRoom { needed: needed.div_ceil(MIB), free: free / MIB, folder })
 }
 
-/// What an update takes, in bytes.
+/// Returns the space that an update takes, in bytes.
 fn needed(binary: u64, store: u64) -> u64 {
     binary.saturating_mul(2).saturating_add(store.saturating_mul(2)).saturating_add(SPARE)
 }

@@ -1,5 +1,5 @@
-//! Talking to GitHub: the releases of the repository, and the bytes of a file. The token goes to the
-//! API's own host and nowhere else.
+//! The client of GitHub: the releases of the repository, and the bytes of a file. The token is sent to the API's own
+//! host and nowhere else.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,37 +16,38 @@ use crate::config::UpdateConfig;
 use crate::platform::secret::Secret;
 use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, innermost, plain};
 
-/// More releases than that are not looked at.
+/// Upper bound on the pages of the list of releases; later pages are ignored.
 const MOST_PAGES: u32 = 10;
-/// How many redirects lead to a file at most.
+/// Upper bound on the redirects to a file.
 const MOST_REDIRECTS: u32 = 5;
-/// How much of GitHub's own words is kept, in characters.
+/// Upper bound on GitHub's own message that is kept, in characters.
 const LONGEST_WORDS: usize = 200;
-/// What is waited where GitHub says "too many" and nothing more.
+/// Delay if GitHub reports too many calls and no time.
 const WAIT_UNTOLD: SignedDuration = SignedDuration::from_mins(1);
-/// What GitHub asks to wait is believed up to this.
+/// Upper bound on a delay that GitHub asks for.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
-/// GitHub and the repository that releases come from.
+/// A client of GitHub for the repository of the releases.
 pub(super) struct GitHub {
     api: Url,
     client: Client,
     token: Secret,
     repository: String,
-    /// How long a whole list may take.
+    /// Time limit of a whole list.
     timeout: Duration,
 }
 
-/// What came of asking for the releases.
+/// The answer to a request for the releases.
 pub(super) enum Listed {
-    /// The same as what the tag stood for.
+    /// No change since the state of the given entity tag.
     Unchanged,
-    /// All of them, and the tag of this state.
+    /// All releases, and the entity tag of this state.
     Releases(Vec<Release>, Option<String>),
 }
 
 impl GitHub {
-    /// GitHub as it is configured. A token that no header can carry is one that GitHub never gave.
+    /// Creates the client from the configuration. A token that does not fit into a header is refused: GitHub never
+    /// issues such a token.
     pub(super) fn new(config: &UpdateConfig, manners: &Manners) -> Result<Self, Obstacle> {
         let repository = config.repository.clone().ok_or(Obstacle::NoRepository)?;
         let token = config.token.clone().ok_or(Obstacle::NoToken)?;
@@ -54,13 +55,13 @@ impl GitHub {
         let unusable = |detail: String| Obstacle::Unreachable { detail };
         let api = Url::parse(&config.api_url).map_err(|error| unusable(error.to_string()))?;
         let builder = remote::builder(&api, manners).map_err(|error| unusable(error.to_string()))?;
-        // A file may take its time, as long as it keeps coming.
+        // The pause between two reads is limited, not the whole download: a file may take long.
         let client = builder.read_timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))?;
         Ok(Self { api, client, token, repository, timeout: manners.timeout })
     }
 
-    /// All releases, unless they are as they were at `etag`. `now` is what the waits that GitHub asks
-    /// for are counted from.
+    /// Returns all releases, unless they are unchanged since `etag`. Delays that GitHub asks for are counted from
+    /// `now`.
     pub(super) async fn releases(&self, etag: Option<&str>, now: Timestamp) -> Result<Listed, Obstacle> {
         let listing = self.all_pages(etag, now);
         let late = || Obstacle::Unreachable { detail: format!("no answer within {} s", self.timeout.as_secs()) };
@@ -100,8 +101,8 @@ impl GitHub {
         Ok(Listed::Releases(all, tag))
     }
 
-    /// Octocrab on our own client. Both of its addresses are the API's, so that the token has no other
-    /// host to go to.
+    /// Returns Octocrab on our own client. Both of its addresses are the API's, so that the token is sent to no other
+    /// host.
     fn octocrab(&self) -> octocrab::Result<Octocrab> {
         Octocrab::builder()
             .base_uri(self.api.as_str())?
@@ -112,7 +113,8 @@ impl GitHub {
             .build_with_reqwest(self.client.clone())
     }
 
-    /// The bytes of a file, to be read. GitHub sends to another host, which gets no token.
+    /// Requests a file, and returns the response to read it from. GitHub redirects to another host, which gets no
+    /// token.
     pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, Obstacle> {
         let failed = |detail: &str| Obstacle::Failed { detail: detail.to_owned() };
         let mut address = Url::parse(address).map_err(|_| failed("the address of the file is none"))?;
@@ -154,14 +156,14 @@ impl GitHub {
     }
 }
 
-/// The header of the token.
+/// Returns the value of the header with the token.
 fn bearer(token: &Secret) -> Result<HeaderValue, Obstacle> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Obstacle::TokenRefused)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// When GitHub allows the next call; nothing where the refusal is about something else.
+/// Returns the time at which GitHub allows the next call (UTC); `None` if the refusal has another reason.
 fn allowed_again(headers: &HeaderMap, status: StatusCode, now: Timestamp) -> Option<Timestamp> {
     let number = |name: &str| text(headers, name).and_then(|text| text.trim().parse::<i64>().ok());
     let asked = if let Some(seconds) = number(header::RETRY_AFTER.as_str()) {
@@ -180,14 +182,14 @@ fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// GitHub's own words in a refusal, in one short line.
+/// Returns GitHub's own message in a refusal, in one short line.
 fn words(body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let message = json.get("message").and_then(serde_json::Value::as_str).unwrap_or("no reason");
     message.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(LONGEST_WORDS).collect()
 }
 
-/// The innermost cause in one line: it names no address.
+/// Returns an obstacle with the innermost cause, in one line: it contains no address.
 fn unreachable(error: &(dyn Error + 'static)) -> Obstacle {
     Obstacle::Unreachable { detail: innermost(error).unwrap_or_else(|| error.to_string()) }
 }

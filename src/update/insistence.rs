@@ -1,9 +1,9 @@
-//! A person's word to the guard that an older release is to be installed all the same.
+//! A person's order to the guard to install a release even if it is older.
 //!
-//! The worker could say so by itself, and it is the one that speaks to the network. So where the guard runs as another
-//! user, whoever insists holds a file in the guard's folder locked, which the worker cannot reach: the lock is there as
-//! long as the command runs, and no longer. It stays with root: what the command does as the service's user is another
-//! process.
+//! The worker could claim such an order by itself, and it is the process that talks to the network. So if the guard
+//! runs as another user, the person who insists holds a lock on a file in the guard's folder, which the worker cannot
+//! reach. The lock exists while the command runs, and no longer. It stays with root: the part of the command that works
+//! as the service's user is another process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -17,33 +17,33 @@ use serde::{Deserialize, Serialize};
 
 const NAME: &str = "insistence";
 
-/// How long a word counts: as long as an update may take altogether.
+/// Validity of an order; the time that an update may take altogether.
 const COUNTS_FOR: Duration = Duration::from_mins(30);
 
-/// The longest that is written, in bytes.
+/// Upper bound on the content of the file, in bytes.
 const MAX_LENGTH: u64 = 1024;
 
-/// What somebody insists on.
+/// The release that somebody insists on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Insistence {
-    /// This very release, also an older one.
+    /// This very release, even an older one.
     Version(Version),
-    /// The newest release, also where it was rolled back before.
+    /// The newest release, even if it was rolled back before.
     Newest,
-    /// The release before the one that runs.
+    /// The previous release.
     Previous,
 }
 
-/// Somebody insists as long as this is kept.
+/// An order in force; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Insisting {
     _locked: File,
 }
 
 impl Insistence {
-    /// Lets the guard whose folder is `state` see that we insist. An error of kind `WouldBlock` where somebody else
-    /// does, `PermissionDenied` where this user may not.
+    /// Gives the order to the guard whose folder is `state`. Fails with `WouldBlock` if somebody else insists, and with
+    /// `PermissionDenied` if this user may not.
     pub fn hold(&self, state: &Path) -> io::Result<Insisting> {
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
@@ -59,13 +59,13 @@ impl Insistence {
         Ok(Insisting { _locked: file })
     }
 
-    /// What somebody insists on now, who may write to the guard's folder `state`.
+    /// Returns the order in force, given by a user who may write to the guard's folder `state`.
     pub(super) fn of(state: &Path) -> Option<Self> {
         let file = File::open(state.join(NAME)).ok()?;
-        // Whoever held it is gone.
+        // The lock is free, so its holder is gone.
         let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
         let since = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
-        // Whoever holds it may have been stopped by others.
+        // The holder may have been suspended by somebody else.
         if since.elapsed().is_ok_and(|since| since > COUNTS_FOR) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! From a wish to the guard: which release, its package, and the handing over.
+//! The way from a request to the guard: the release, its package, and the handover.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,49 +17,49 @@ use crate::platform::release;
 use crate::store::StoreError;
 use crate::text::Texts;
 
-/// How often it is looked whether a patch is to be installed unasked.
+/// Interval of the looks for a patch to install automatically.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// A package on its way from GitHub to the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errand {
-    /// Which release.
+    /// Version of the release.
     pub version: Version,
-    /// Who asked for it.
+    /// Origin of the request: a login, `command line` or `auto`.
     pub asked_by: String,
-    /// When it began (UTC).
+    /// Start time (UTC).
     pub began_at: Timestamp,
-    /// The attempt that was the last one when it began: as long as it still is, there is nothing newer to
-    /// tell than this errand.
+    /// Start time of the last attempt when this errand began (UTC). While that attempt is still the last one, this
+    /// errand is the latest news.
     pub after: Option<Timestamp>,
-    /// How far it is.
+    /// Progress of the errand.
     pub state: ErrandState,
-    /// Also where it is older than what runs, or was rolled back before.
+    /// Insistence, even if the release is older than the running one or was rolled back before.
     insists: bool,
 }
 
-/// How far a package is on its way.
+/// The progress of a package on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrandState {
-    /// It is fetched.
+    /// Download of the package.
     Fetching,
-    /// The guard has it: what comes of it is seen in [`GuardLink::known`].
+    /// Handover to the guard; the result is seen in [`GuardLink::known`].
     HandedOver,
-    /// It did not come to the guard, and this is why.
+    /// Failure before the package reached the guard, with its reason.
     Failed(Obstacle),
 }
 
-/// Why a release is not installed.
+/// The reason why a release is not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hindrance {
-    /// The guard cannot, or will not.
+    /// Inability or refusal of the guard.
     Guard(Reason),
-    /// It cannot be fetched.
+    /// Obstacle to the download.
     Obstacle(Obstacle),
 }
 
 impl Hindrance {
-    /// The sentence, with the way out; moments are told in `zone`.
+    /// Returns the message, with a way to fix the problem; times are shown in `zone`.
     pub fn sentence(&self, texts: &Texts, zone: &TimeZone) -> String {
         match self {
             Self::Guard(reason) => reason.in_words(texts),
@@ -68,28 +68,29 @@ impl Hindrance {
     }
 }
 
-/// Installs what somebody asks for. Cloning shares it.
+/// The installation of releases on request. Clones share it.
 #[derive(Clone)]
 pub struct Installer {
     updates: Updates,
     guard: GuardLink,
     settings: Settings,
-    /// The last package that was asked for.
+    /// Last package that was requested.
     errand: watch::Sender<Option<Errand>>,
 }
 
 impl Installer {
-    /// Installs what `updates` fetches by way of `guard`.
+    /// Creates an installer that hands the downloads of `updates` to `guard`.
     pub fn new(updates: Updates, guard: GuardLink, settings: Settings) -> Self {
         Self { updates, guard, settings, errand: watch::Sender::new(None) }
     }
 
-    /// The last package that was asked for; nothing before the first.
+    /// Returns the last package that was requested; `None` before the first.
     pub fn errand(&self) -> watch::Receiver<Option<Errand>> {
         self.errand.subscribe()
     }
 
-    /// The same as long as there is nothing newer to tell: no attempt has come of it, nor another since.
+    /// Returns the last requested package while it is the latest news: no attempt is under way, and none has ended
+    /// since.
     pub fn errand_now(&self) -> Option<Errand> {
         let known = self.guard.known();
         let known = known.borrow();
@@ -97,8 +98,8 @@ impl Installer {
         self.errand.borrow().clone().filter(|errand| known.attempt.is_none() && errand.after == last)
     }
 
-    /// Begins to install a release; it goes on where who asked goes away, and who asks for one that is on
-    /// its way joins it. What comes of it is seen in [`Installer::errand`] and [`GuardLink::known`].
+    /// Begins to install a release. The installation goes on if its caller goes away, and a caller that asks for a
+    /// release on its way joins it. The result is seen in [`Installer::errand`] and [`GuardLink::known`].
     pub async fn begin(&self, wanted: &str, asked_by: &str) -> Result<(), Hindrance> {
         if let Some(reason) = self.guard.known().borrow().against(wanted) {
             return Err(Hindrance::Guard(reason));
@@ -111,9 +112,8 @@ impl Installer {
         Ok(())
     }
 
-    /// Fetches a release, the newest where none is named, and hands it to the guard. Who insists gets one
-    /// that is older than what runs, or was rolled back before. What comes of it is seen in
-    /// [`GuardLink::known`].
+    /// Fetches a release, the newest if none is named, and hands it to the guard. With `insists`, the release may be
+    /// older than the running one, or may have been rolled back before. The result is seen in [`GuardLink::known`].
     pub async fn install(&self, wanted: Option<&str>, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
         let version = wanted.and_then(|wanted| wanted.parse::<Version>().ok());
         let release = match version.filter(|version| *version <= running()) {
@@ -135,7 +135,7 @@ impl Installer {
         }
     }
 
-    /// The release of this version, the newest where none is named, if it is offered.
+    /// Returns the release of this version, or the newest if none is named, if it is on offer.
     async fn offered(&self, wanted: Option<&str>) -> Result<Release, Obstacle> {
         let not_offered = || Obstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() };
         let offer = match self.updates.answer().await {
@@ -151,7 +151,7 @@ impl Installer {
         release.cloned().ok_or_else(not_offered)
     }
 
-    /// Takes the errand on; false where this very release is on its way already.
+    /// Accepts an errand; returns false if this very release is on its way already.
     fn takes_on(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, Obstacle> {
         let known = self.guard.known().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
@@ -181,7 +181,7 @@ impl Installer {
         }
     }
 
-    /// Does the errand that was taken on.
+    /// Carries out the accepted errand.
     async fn carry(&self, release: Release) {
         let state = match self.fetch_and_hand_over(release).await {
             Ok(()) => ErrandState::HandedOver,
@@ -215,15 +215,14 @@ impl Installer {
         handed.map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
     }
 
-    /// Hands a package of this machine's disk to the guard.
+    /// Hands a package on this machine's disk to the guard.
     async fn install_package(&self, path: &Path, version: &str, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
         let opened = tokio::fs::File::open(path).await;
         let file = opened.map_err(|error| Obstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
         self.hand_over(file.into_std().await, version.to_owned(), asked_by.to_owned(), insists).await
     }
 
-    /// Installs security patches unasked, as [`Installer::patch`] does, whenever one has become known, and
-    /// every few minutes.
+    /// Installs security patches automatically, as [`Installer::patch`] does, after each check and every few minutes.
     pub async fn run(self) {
         loop {
             self.patch().await;
@@ -234,8 +233,8 @@ impl Installer {
         }
     }
 
-    /// Installs the security patch that is there, if `update.auto` says so and its window of the day is
-    /// open. One that did not come through is not tried again: a person looks at it first.
+    /// Installs the available security patch, if `update.auto` allows it and its window of the day is open. A patch
+    /// that failed is not tried again: a person looks at it first.
     pub async fn patch(&self) {
         let settings = self.settings.get();
         let now = self.updates.clock.now().to_zoned(settings.hipay.time_zone.clone());
@@ -256,7 +255,7 @@ impl Installer {
         }
     }
 
-    /// Answers the command line.
+    /// Answers a request of the command line.
     pub async fn answer(&self, wanted: &Wanted) -> Result<Releases, StoreError> {
         let asked_by = "command line";
         let mut obstacle = None;

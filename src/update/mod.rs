@@ -1,12 +1,11 @@
-//! Newer releases: which there are, fetching one, and how it takes the place of the one that runs.
+//! Updates: the search for newer releases, the download of one, and the replacement of the running release.
 //!
-//! The appliance is two processes of one binary. The **guard** holds the listening socket, starts the
-//! **worker** and supervises it; it is the only one that touches the executable. The worker is
-//! everything else. The two talk over a private pair of sockets ([`channel`]).
+//! The appliance is two processes of one binary. The **guard** holds the listening socket, starts the **worker** and
+//! supervises it; it is the only one that touches the executable. The worker does everything else. The two talk over a
+//! private pair of sockets ([`channel`]).
 //!
-//! The worker looks at GitHub ([`Updates`]), fetches what it is asked for into the data folder, and
-//! hands it to the guard ([`worker::GuardLink`]). Whatever keeps it from that is an [`Obstacle`]: one
-//! sentence with the way out.
+//! The worker checks GitHub ([`Updates`]), downloads a requested release into the data folder, and hands it to the
+//! guard ([`worker::GuardLink`]). Anything that prevents this is an [`Obstacle`]: one message with a way to fix it.
 
 pub mod channel;
 mod check;
@@ -31,7 +30,7 @@ pub use obstacle::Obstacle;
 pub use release::{Asset, Kind, Offer, Release, asset_name};
 pub use request::{Releases, Wanted};
 
-/// The version that runs.
+/// Returns the running version.
 pub fn running() -> semver::Version {
     semver::Version::parse(crate::platform::release::version()).unwrap_or_else(|_| semver::Version::new(0, 0, 0))
 }

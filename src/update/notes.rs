@@ -2,9 +2,8 @@
 
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Parser, Tag, TagEnd, html};
 
-/// Notes in Markdown as HTML that is safe in a page, whatever they say: what they have of HTML is
-/// shown as text, images by their description, and a link leads to the web or is none. Headings
-/// begin below those of a page.
+/// Renders notes in Markdown as HTML that is safe in a page, whatever they contain: their HTML is shown as text, images
+/// are shown by their description, and a link leads to the web or is dropped. Headings begin below those of a page.
 pub fn notes_html(markdown: &str) -> String {
     let mut dropped_links = Vec::new();
     let events = Parser::new(markdown).filter_map(|event| match event {
@@ -39,7 +38,7 @@ pub fn notes_html(markdown: &str) -> String {
     page
 }
 
-/// True where the notes have a heading that reads `title`, in lower case.
+/// Returns true if the notes have a heading whose text in lower case is `title`.
 pub(super) fn has_section(markdown: &str, title: &str) -> bool {
     let mut events = Parser::new(markdown);
     while let Some(event) = events.next() {
@@ -127,7 +126,8 @@ mod tests {
         assert!(notes_html("![a picture](https://e.example/p.png)").contains("a picture"));
     }
 
-    /// Every tag is one of those that Markdown has, with no attribute but a link's address.
+    /// Checks that every tag is one that Markdown has, with no attribute but a link's address and those that Markdown
+    /// sets.
     fn check(notes: &str) {
         let html = notes_html(notes);
         let names = [

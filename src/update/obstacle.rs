@@ -1,4 +1,4 @@
-//! Why there is no update: one sentence with the way out.
+//! Reasons why there is no update, each with one message and a way to fix it.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -7,114 +7,114 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Texts;
 
-/// What stands in the way of looking for an update or of fetching one.
+/// An obstacle to the check for an update or to its download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Obstacle {
-    /// `update.repository` is not set.
+    /// Missing `update.repository`.
     NoRepository,
-    /// `github.token` is not set.
+    /// Missing `github.token`.
     NoToken,
-    /// GitHub does not know the token (any more).
+    /// Token that GitHub does not know, or no longer knows.
     TokenRefused,
-    /// There is no such repository, or the token may not read it.
+    /// Repository that does not exist, or that the token may not read.
     NotFound {
-        /// The repository.
+        /// Name of the repository.
         repository: String,
     },
-    /// GitHub refuses it by a rule of its own.
+    /// Refusal by a rule of GitHub's own.
     Forbidden {
-        /// The repository.
+        /// Name of the repository.
         repository: String,
-        /// GitHub's own words.
+        /// GitHub's own message.
         words: String,
     },
-    /// There were too many calls.
+    /// Too many calls.
     LimitReached {
-        /// When GitHub allows the next one (UTC).
+        /// Time at which GitHub allows the next call (UTC).
         until: Timestamp,
     },
-    /// No newer release has a file for this machine.
+    /// Newer releases, of which none has a file for this machine.
     NoAsset {
-        /// The newest one of them.
+        /// Newest of these releases.
         version: Version,
-        /// The machine.
+        /// Target triple of the machine.
         target: String,
     },
-    /// GitHub cannot be reached.
+    /// Failure to reach GitHub.
     Unreachable {
-        /// What was seen, in one line.
+        /// Cause in one line.
         detail: String,
     },
-    /// GitHub answered something that is no answer.
+    /// Answer of GitHub that cannot be used.
     Failed {
-        /// What was seen, in one line.
+        /// Cause in one line.
         detail: String,
     },
-    /// The file is larger than a release may be.
+    /// File that is larger than a release may be.
     TooLarge {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// How large it may be, in MiB.
+        /// Upper bound on its size, in MiB.
         most: u64,
     },
-    /// There is too little room in the data folder.
+    /// Lack of space in the data folder.
     NoRoom {
-        /// What it takes, in MiB.
+        /// Required space, in MiB.
         needed: u64,
-        /// What is left, in MiB.
+        /// Free space, in MiB.
         free: u64,
-        /// The folder.
+        /// Path of the folder.
         folder: String,
     },
-    /// What came is not what GitHub had said.
+    /// Downloaded file that differs from GitHub's announcement.
     NotAsTold {
-        /// The file.
+        /// Name of the file.
         name: String,
     },
-    /// The download broke off, time and again.
+    /// Download that broke off at every attempt.
     Broken {
-        /// How often it was tried.
+        /// Number of attempts.
         tries: u32,
-        /// What was seen the last time.
+        /// Cause of the last failure.
         detail: String,
     },
-    /// The data folder cannot be written to.
+    /// Data folder that cannot be written to.
     Folder {
-        /// Which, and what is wrong with it.
+        /// Path of the folder, and its defect.
         detail: String,
     },
-    /// Another release is being fetched.
+    /// Another release on its way.
     Busy {
-        /// Which.
+        /// Version of the other release.
         version: Version,
     },
-    /// There is no such newer release.
+    /// Request for a newer release that does not exist.
     NotOffered {
-        /// What was wanted; empty where it was the newest.
+        /// Requested version; empty if it was the newest.
         wanted: String,
     },
-    /// The release is not newer than the one that runs, and nobody has insisted.
+    /// Request without insistence for a release that is not newer than the running one.
     NotNewer {
-        /// Which was wanted.
+        /// Requested version.
         version: Version,
-        /// Which runs.
+        /// Running version.
         running: Version,
     },
-    /// There is no guard that could exchange the binary.
+    /// Lack of a guard that could exchange the binary.
     NoGuard {
-        /// What was seen, in one line.
+        /// Cause in one line.
         detail: String,
     },
-    /// The program stops.
+    /// End of the program.
     Stopping,
-    /// What a later release wrote.
+    /// An obstacle of a later release.
     #[serde(other)]
     Unknown,
 }
 
 impl Obstacle {
-    /// Its name in JSON.
+    /// Returns the obstacle's name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::NoRepository => "no_repository",
@@ -140,7 +140,7 @@ impl Obstacle {
         }
     }
 
-    /// The sentence, with the way out; moments are told in `zone`.
+    /// Returns the message, with a way to fix the problem; times are shown in `zone`.
     pub fn sentence(&self, texts: &Texts, zone: &TimeZone) -> String {
         let values = match self {
             Self::NoRepository | Self::NoToken | Self::TokenRefused | Self::Stopping | Self::Unknown => vec![],

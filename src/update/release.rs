@@ -1,4 +1,4 @@
-//! A release, and which of all releases is offered. Pure.
+//! A release, and the choice of the releases on offer; without any I/O.
 
 use jiff::Timestamp;
 use octocrab::models::repos;
@@ -11,29 +11,29 @@ use super::Obstacle;
 use super::notes::has_section;
 use crate::config::UpdateChannel;
 
-/// Longer notes are cut: in bytes.
+/// Upper bound on the notes, in bytes; longer notes are cut.
 const LONGEST_NOTES: usize = 64 * 1024;
 
-/// A newer release that runs on this machine.
+/// A release with a file for this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
-    /// Its version.
+    /// Version of the release.
     pub version: Version,
-    /// What it says about itself, in Markdown; see [`super::notes_html`].
+    /// Release notes in Markdown; see [`super::notes_html`].
     #[serde(default)]
     pub notes: String,
-    /// Whether it is not finished.
+    /// Unfinished, that is, a pre-release.
     #[serde(default)]
     pub prerelease: bool,
-    /// The latest release up to this one that says that it mends a security problem.
+    /// Latest release up to this one that announces the fix of a security problem.
     #[serde(default)]
     pub security: Option<Version>,
-    /// When it was published (UTC).
+    /// Time of publication (UTC).
     #[serde(default)]
     pub published_at: Option<Timestamp>,
-    /// The file for this machine.
+    /// File for this machine.
     pub asset: Asset,
-    /// What a later release wrote beside this; kept as it is.
+    /// Fields of a later release, kept as they are.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -41,31 +41,31 @@ pub struct Release {
 /// A file of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
-    /// Its name.
+    /// Name of the file.
     pub name: String,
-    /// Where the API has it.
+    /// Address of the file in GitHub's API.
     pub url: String,
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     pub size: u64,
-    /// Its SHA-256 as GitHub tells it, in hexadecimal digits; files from before 2025 have none.
+    /// SHA-256 as GitHub reports it, in hexadecimal digits; files from before 2025 have none.
     #[serde(default)]
     pub digest: Option<String>,
 }
 
-/// How a release differs from the one that runs.
+/// The difference between a release and the running one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Newer, with the same major and minor version, and it mends a security problem.
+    /// Newer release with the same major and minor version that fixes a security problem.
     SecurityPatch,
-    /// Newer, with the same major and minor version.
+    /// Newer release with the same major and minor version.
     Fix,
-    /// Any other newer one.
+    /// Any other newer release.
     NewVersion,
 }
 
 impl Kind {
-    /// How `version` differs from the one that runs; nothing where it is not newer. `security` is the latest release up
-    /// to it that mends a security problem.
+    /// Returns the difference between `version` and the running one; `None` if it is not newer. `security` is the
+    /// latest release up to it that fixes a security problem.
     pub fn of(running: &Version, version: &Version, security: Option<&Version>) -> Option<Self> {
         let is_newer = |version: &Version| version.cmp_precedence(running).is_gt();
         let same = (running.major, running.minor) == (version.major, version.minor);
@@ -76,7 +76,7 @@ impl Kind {
         })
     }
 
-    /// Its name in JSON.
+    /// Returns the kind's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::SecurityPatch => "patch",
@@ -86,41 +86,41 @@ impl Kind {
     }
 }
 
-/// What there is to choose from: the newest of each kind.
+/// The releases on offer: the newest of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
-    /// The newest patch of the version that runs.
+    /// Newest patch of the running version.
     #[serde(default)]
     pub patch: Option<Release>,
-    /// The newest new version.
+    /// Newest new version.
     #[serde(default)]
     pub new_version: Option<Release>,
 }
 
 impl Release {
-    /// How it differs from the one that runs; nothing where it is not newer.
+    /// Returns the difference from the running version; `None` if the release is not newer.
     pub fn kind(&self, running: &Version) -> Option<Kind> {
         Kind::of(running, &self.version, self.security.as_ref())
     }
 
-    /// True where it mends a security problem that `running` has.
+    /// Returns true if the release fixes a security problem that `running` has.
     pub fn mends_security(&self, running: &Version) -> bool {
         self.security.as_ref().is_some_and(|security| security.cmp_precedence(running).is_gt())
     }
 }
 
 impl Offer {
-    /// The newest of all.
+    /// Returns the newest release on offer.
     pub fn newest(&self) -> Option<&Release> {
         self.new_version.as_ref().or(self.patch.as_ref())
     }
 
-    /// The release with this version.
+    /// Returns the release on offer with this version.
     pub fn release(&self, version: &Version) -> Option<&Release> {
         [&self.patch, &self.new_version].into_iter().flatten().find(|release| release.version == *version)
     }
 
-    /// What is still newer than `running`: what was found may have been installed since.
+    /// Returns the releases that are still newer than `running`: one that was found may have been installed since.
     pub(super) fn newer_than(self, running: &Version) -> Self {
         let mut left = Self::default();
         for release in [self.patch, self.new_version].into_iter().flatten() {
@@ -134,13 +134,13 @@ impl Offer {
     }
 }
 
-/// The name of a release's file for a machine.
+/// Returns the name of a release's file for a target.
 pub fn asset_name(version: &Version, target: &str) -> String {
     format!("cashout-{version}-{target}.tar.gz")
 }
 
-/// Chooses among everything that GitHub lists. A release whose file for this machine is missing is
-/// passed over where another newer one has it; where none has, that is the obstacle.
+/// Chooses the offer from all releases that GitHub lists. A release without a file for this machine is skipped if
+/// another newer one has it; if none has, that is the obstacle.
 pub(super) fn choose(
     listed: &[repos::Release],
     channel: UpdateChannel,
@@ -166,7 +166,7 @@ pub(super) fn choose(
             *place = Some(described(release, version, asset));
         }
     }
-    // What was mended on the way to a release is mended in it as well.
+    // A fix in a release is part of the releases after it.
     let mended: Vec<Version> = published(listed)
         .filter(|(release, _)| speaks_of_security(release))
         .filter(|(release, version)| channel == UpdateChannel::Beta || !unfinished(release, version))
@@ -181,7 +181,7 @@ pub(super) fn choose(
     }
 }
 
-/// The release of this version, be it newer or older than the one that runs, finished or not.
+/// Returns the release of this version, newer or older than the running one, finished or not.
 pub(super) fn named(listed: &[repos::Release], wanted: &Version, target: &str) -> Result<Release, Obstacle> {
     let (release, version) = published(listed)
         .find(|(_, version)| version == wanted)
@@ -192,7 +192,7 @@ pub(super) fn named(listed: &[repos::Release], wanted: &Version, target: &str) -
     }
 }
 
-/// All that is no draft and has a version.
+/// Returns all releases that are no drafts and have a version.
 fn published(listed: &[repos::Release]) -> impl Iterator<Item = (&repos::Release, Version)> {
     listed.iter().filter(|release| !release.draft).filter_map(|release| {
         let tag = release.tag_name.strip_prefix('v').unwrap_or(&release.tag_name);
@@ -200,7 +200,8 @@ fn published(listed: &[repos::Release]) -> impl Iterator<Item = (&repos::Release
     })
 }
 
-/// True where its notes have a section "Security", as Keep a Changelog names it, or its title says so.
+/// Returns true if the notes have a section "Security", as Keep a Changelog names it, or if the title contains the
+/// word.
 fn speaks_of_security(release: &repos::Release) -> bool {
     let in_title = release.name.as_deref().unwrap_or_default().to_lowercase();
     let in_title = in_title.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "security");
@@ -226,7 +227,7 @@ fn described(release: &repos::Release, version: Version, asset: Asset) -> Releas
 fn asset_of(release: &repos::Release, version: &Version, target: &str) -> Option<Asset> {
     let name = asset_name(version, target);
     let asset = release.assets.iter().find(|asset| asset.name == name && asset.state == "uploaded")?;
-    // A digest of another kind is as good as none: the signature is what counts in the end.
+    // A digest of another kind is ignored: the signature decides in the end.
     let digest = asset.digest.as_deref().and_then(|digest| match Checksum::parse_digest(digest) {
         Ok(Checksum::Sha256(digits)) => Some(digits.to_ascii_lowercase()),
         _ => None,
@@ -258,7 +259,7 @@ mod tests {
             ("0.9.9", "1.0.0", Some(Kind::NewVersion)),
             ("1.2.0-beta.1", "1.2.0", Some(Kind::Fix)),
             ("1.2.0", "1.2.0-beta.1", None),
-            // What was built anew of the same version is not newer.
+            // A rebuild of the same version is not newer.
             ("1.2.0", "1.2.0+build.2", None),
         ];
         for (running, version, kind) in cases {
@@ -275,7 +276,7 @@ mod tests {
         };
         assert_eq!(kind("1.2.1", Some("1.2.2")), Some(Kind::SecurityPatch));
         assert_eq!(kind("1.2.1", Some("1.2.4")), Some(Kind::SecurityPatch));
-        // It has run since.
+        // The fix is part of the running version already.
         assert_eq!(kind("1.2.2", Some("1.2.2")), Some(Kind::Fix));
         assert_eq!(kind("1.2.1", None), Some(Kind::Fix));
         assert_eq!(kind("1.1.0", Some("1.2.2")), Some(Kind::NewVersion));

@@ -1,4 +1,4 @@
-//! Requests about releases, and what is known of them: as commands and the service say it to each other.
+//! Requests about releases and their answers, as commands and the service exchange them.
 
 use std::path::PathBuf;
 
@@ -10,43 +10,43 @@ use super::story::Known;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wanted", rename_all = "snake_case")]
 pub enum Wanted {
-    /// What is known.
+    /// Query of the current knowledge.
     Look,
-    /// That GitHub is asked now.
+    /// Immediate check at GitHub.
     Check,
-    /// That a release is fetched and installed: this one, or the newest.
+    /// Download and installation of a release: the named one, or the newest.
     Install {
-        /// The version.
+        /// Version to install.
         version: Option<String>,
-        /// Also where it is older than what runs, or was rolled back before.
+        /// Insistence, even if the release is older than the running one or was rolled back before.
         #[serde(default)]
         insists: bool,
     },
-    /// That a package on this machine's disk is installed, which the service can read.
+    /// Installation of a package on this machine's disk, which the service can read.
     Package {
-        /// Where it is.
+        /// Path of the package.
         path: PathBuf,
-        /// The version that it is for.
+        /// Version that the package is for.
         version: String,
-        /// Also where it is older than what runs, or was rolled back before.
+        /// Insistence, even if the release is older than the running one or was rolled back before.
         #[serde(default)]
         insists: bool,
     },
-    /// That the release before this one is put back.
+    /// Return to the previous release.
     Return,
 }
 
 /// The knowledge of releases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Releases {
-    /// The version that runs.
+    /// Running version.
     pub version: String,
-    /// What the guard knows.
+    /// State of updates as the guard knows it.
     pub known: Known,
-    /// The newer versions that there are.
+    /// Available newer versions.
     #[serde(default)]
     pub newer: Vec<String>,
-    /// Why that is not known, or what was asked for was not begun: a sentence with the way out.
+    /// Message with a way to fix the problem, if the newer versions are not known or the request was not begun.
     #[serde(default)]
     pub obstacle: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Room that is held for the way back: a release on trial that fills the disk does not keep the one
-//! before it from coming back and going on.
+//! Disk space reserved for a rollback: a release on trial that fills the disk cannot keep the previous one from coming
+//! back and going on.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// What the file is called that takes the room, in whatever folder it lies.
+/// Name of the file that takes the space, in any folder.
 pub(super) const RESERVE: &str = "reserve";
 
-/// Takes so many bytes of the file system that `folder` is on. An error where they are not there; a file
-/// system that cannot promise any is left as it is.
+/// Reserves `bytes` bytes on the file system of `folder`. Fails if the space is not available; a file system that
+/// cannot reserve space is left as it is.
 pub(crate) fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
     let file = File::create(folder.join(RESERVE))?;
     match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
@@ -23,7 +23,7 @@ pub(crate) fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Gives them back. Nothing where none were taken.
+/// Frees the reserved space. Does nothing if none is reserved.
 pub fn free(folder: &Path) -> io::Result<()> {
     match fs::remove_file(folder.join(RESERVE)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

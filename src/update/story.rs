@@ -1,7 +1,7 @@
-//! What is told of an update: the one under way, step by step, and those that have been.
+//! The report of updates: the one under way, step by step, and the past ones.
 //!
-//! The guard writes it, the pages and the API show it, and both may be of other releases than whoever
-//! wrote: fields are added, never changed.
+//! The guard writes it, the pages and the API show it, and the reader may be of another release than the writer: fields
+//! are added, never changed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,52 +12,53 @@ use utoipa::ToSchema;
 
 use crate::text::{Texts, Value};
 
-/// The number of past attempts that the worker is told of.
+/// Number of past attempts that the worker is given.
 pub const PAST_TOLD: usize = 20;
 
-/// The number of past attempts that the history keeps, the latest.
+/// Upper bound on the past attempts that the history keeps.
 pub const MAX_PAST: usize = 200;
 
-/// The longest name that a worker or a release gives: a version, a login; in characters.
+/// Upper bound on a name given by a worker or a release, such as a version or a login, in characters.
 const MAX_NAME: usize = 100;
 
-/// The longest sentence that a worker or a release gives, in characters.
+/// Upper bound on a message given by a worker or a release, in characters.
 const MAX_SENTENCE: usize = 1_000;
 
-/// The most things that a reason names.
+/// Upper bound on the details of a reason.
 const MAX_DETAILS: usize = 20;
 
-/// The most steps of an attempt.
+/// Upper bound on the steps of an attempt.
 const MAX_STEPS: usize = 50;
 
-/// How many last lines of a release that failed are kept, and how long each may be.
+/// Number of last lines that are kept of a release that failed.
 pub const LINES_KEPT: usize = 20;
-/// The longest of these lines, in characters.
+/// Upper bound on the length of a kept line, in characters.
 pub const LONGEST_LINE: usize = 300;
 
-/// All that the guard knows of updates.
+/// The guard's knowledge of updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// Why this installation cannot be updated from here, where it cannot.
+    /// Reason why this installation cannot be updated from here, if it cannot.
     #[serde(default)]
     pub impossible: Option<Reason>,
-    /// The attempt under way.
+    /// Attempt under way.
     #[serde(default)]
     pub attempt: Option<Attempt>,
-    /// The last attempts that are over, the latest first.
+    /// Last completed attempts, the latest first.
     #[serde(default)]
     pub past: Vec<Past>,
 }
 
 impl Known {
-    /// Cuts it until it takes `bytes` as JSON at most: the lines of the oldest attempts go first, then those attempts.
+    /// Shortens the knowledge until its JSON takes `bytes` bytes at most: the lines of the oldest attempts go first,
+    /// then those attempts.
     pub fn fit(&mut self, bytes: usize) {
         let fits = |known: &Self| serde_json::to_vec(known).is_ok_and(|text| text.len() <= bytes);
         while !fits(self) {
             if let Some(past) = self.past.iter_mut().rev().find(|past| !past.lines.is_empty()) {
                 past.lines.clear();
             } else if self.past.pop().is_none() {
-                // What is left is bounded where it enters; it cannot be longer than that.
+                // The rest is bounded where it enters, and cannot be longer than that.
                 self.attempt = None;
                 self.impossible = self.impossible.take().map(Reason::bounded);
                 return;
@@ -65,7 +66,7 @@ impl Known {
         }
     }
 
-    /// Why this version is not to be installed from here; nothing where it can be tried.
+    /// Returns the reason why this version is not to be installed from here; `None` if it can be tried.
     pub fn against(&self, version: &str) -> Option<Reason> {
         let tried = |past: &&Past| past.outcome == Outcome::RolledBack && past.to == version;
         self.impossible.clone().or_else(|| {
@@ -77,25 +78,25 @@ impl Known {
     }
 }
 
-/// Why something was refused, undone or is not possible.
+/// The reason why something was refused, undone or is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
-    /// What it is about, for translations: `signature`, `disk_full`.
+    /// Key of the reason, for translations: `signature`, `disk_full`.
     pub kind: String,
-    /// The whole sentence in English, with the way out.
+    /// The whole message in English, with a way to fix the problem.
     pub sentence: String,
-    /// What the sentence names.
+    /// Values that the message contains.
     #[serde(default)]
     pub details: BTreeMap<String, String>,
 }
 
 impl Reason {
-    /// A reason that names nothing. What is longer than anybody reads is cut: it may come from a worker or a release.
+    /// Creates a reason without details. Overlong text is cut: it may come from a worker or a release.
     pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
         Self { kind: cut(kind, MAX_NAME), sentence: cut(&sentence.into(), MAX_SENTENCE), details: BTreeMap::new() }
     }
 
-    /// Cuts what is longer than anybody reads.
+    /// Cuts the parts that exceed their bounds.
     #[must_use]
     pub fn bounded(self) -> Self {
         let details = self.details.into_iter().take(MAX_DETAILS);
@@ -106,15 +107,15 @@ impl Reason {
         }
     }
 
-    /// The same, naming something.
+    /// Adds a value that the message contains.
     #[must_use]
     pub fn with(mut self, name: &str, what: impl fmt::Display) -> Self {
         self.details.insert(cut(name, MAX_NAME), cut(&what.to_string(), MAX_SENTENCE));
         self
     }
 
-    /// The sentence in the language of these texts; in English where there is none for it, as where a
-    /// later release has given the reason.
+    /// Returns the message in the language of these texts; in English if it has no translation, as for a reason of a
+    /// later release.
     pub fn in_words(&self, texts: &Texts) -> String {
         let values: Vec<Value<'_>> =
             self.details.iter().map(|(name, what)| (name.as_str(), what.as_str().into())).collect();
@@ -131,21 +132,21 @@ impl fmt::Display for Reason {
 /// An update under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
-    /// The version that was there.
+    /// Version before the update.
     pub from: String,
-    /// The version that is to be there.
+    /// Version to be installed.
     pub to: String,
-    /// Who asked: a login, `command line`, `auto`.
+    /// Origin of the request: a login, `command line` or `auto`.
     pub asked_by: String,
-    /// When it began (UTC).
+    /// Start time (UTC).
     pub began_at: Timestamp,
-    /// The steps so far; the last one is under way.
+    /// Steps so far; the last one is under way.
     #[serde(default)]
     pub steps: Vec<StepTaken>,
 }
 
 impl Attempt {
-    /// Cuts what is longer than anybody reads.
+    /// Cuts the parts that exceed their bounds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
@@ -157,9 +158,9 @@ impl Attempt {
 /// A step of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StepTaken {
-    /// Which.
+    /// The step itself.
     pub step: Step,
-    /// When it began (UTC).
+    /// Start time of the step (UTC).
     pub began_at: Timestamp,
 }
 
@@ -167,21 +168,21 @@ pub struct StepTaken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The package is checked against the keys that are compiled in, and unpacked.
+    /// Check of the package against the compiled-in keys, and its unpacking.
     Verify,
-    /// The new release says what it is, and whether it can work with the settings.
+    /// Check of the new release: its identity, and its ability to work with the settings.
     Preflight,
-    /// A copy of the store is made.
+    /// Copy of the store.
     BackUp,
-    /// What is in hand comes to a safe point.
+    /// Wait for running work to reach a safe point.
     Drain,
-    /// The new release takes the place of the old one.
+    /// Replacement of the old release by the new one.
     Swap,
-    /// The new release serves, and changes nothing outside.
+    /// Trial in which the new release serves, and changes nothing outside.
     Trial,
-    /// The new release supervises itself.
+    /// Trial in which the new release supervises itself.
     GuardTrial,
-    /// The old release is put back.
+    /// Restoration of the old release.
     RollBack,
     /// A step of a later release.
     #[serde(other)]
@@ -189,11 +190,11 @@ pub enum Step {
 }
 
 impl Step {
-    /// Those that an update takes where all goes well, in their order.
+    /// Steps of an update in which all goes well, in their order.
     pub const FORWARD: [Self; 7] =
         [Self::Verify, Self::Preflight, Self::BackUp, Self::Drain, Self::Swap, Self::Trial, Self::GuardTrial];
 
-    /// Its name in JSON.
+    /// Returns the step's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
@@ -209,17 +210,17 @@ impl Step {
     }
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The new release is in use.
+    /// New release in use.
     Committed,
-    /// The new release was tried, and the old one is back.
+    /// Return to the old release after the new one was tried.
     RolledBack,
-    /// It was refused before anything was changed.
+    /// Refusal before anything was changed.
     Refused,
-    /// Something cut it off before anything was changed.
+    /// Interruption before anything was changed.
     Interrupted,
     /// An outcome of a later release.
     #[serde(other)]
@@ -227,7 +228,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Its name in JSON.
+    /// Returns the outcome's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Committed => "committed",
@@ -239,37 +240,37 @@ impl Outcome {
     }
 }
 
-/// An attempt that is over: a line of the history.
+/// A completed attempt: a line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Past {
-    /// The version that was there.
+    /// Version before the attempt.
     pub from: String,
-    /// The version that was to be there.
+    /// Version that was to be installed.
     pub to: String,
-    /// Who asked.
+    /// Origin of the request: a login, `command line` or `auto`.
     pub asked_by: String,
-    /// When it began (UTC).
+    /// Start time (UTC).
     pub began_at: Timestamp,
-    /// When it ended (UTC).
+    /// End time (UTC).
     pub ended_at: Timestamp,
-    /// SHA-256 of the new binary, where it came to be known.
+    /// SHA-256 of the new binary, if it became known.
     #[serde(default)]
     pub digest: Option<String>,
-    /// The steps that it took, in their order.
+    /// Steps of the attempt, in their order.
     #[serde(default)]
     pub steps: Vec<StepTaken>,
-    /// How it ended.
+    /// Outcome of the attempt.
     pub outcome: Outcome,
-    /// Why it ended so, where it was not committed.
+    /// Reason for the outcome, unless the attempt was committed.
     #[serde(default)]
     pub reason: Option<Reason>,
-    /// The last lines that the new release wrote, where it was rolled back.
+    /// Last lines that the new release wrote, if it was rolled back.
     #[serde(default)]
     pub lines: Vec<String>,
 }
 
 impl Past {
-    /// Cuts what is longer than anybody reads.
+    /// Cuts the parts that exceed their bounds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
@@ -287,13 +288,13 @@ impl Past {
     }
 }
 
-/// A name as it may be written into a journal or a log: of at most [`MAX_NAME`] characters, in one line.
+/// Returns a name as it may be written into a journal or a log: at most [`MAX_NAME`] characters, in one line.
 pub fn name_of(text: &str) -> String {
     cut(text, MAX_NAME)
 }
 
-/// The first `most` characters, in one line: whoever wrote them may want to pass for another line, or to move the
-/// cursor of whoever reads them in a terminal.
+/// Returns the first `most` characters, in one line: their author may want to fake another line, or to move the cursor
+/// of a reader's terminal.
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
@@ -321,8 +322,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a release has said, of however many attempts: what is told of it fits, and the latest attempt is
-        /// told of.
+        /// Checks that the knowledge fits, whatever a release has written and however many attempts there are, and that
+        /// the latest attempt is kept.
         #[test]
         fn whatever_is_known_fits(text in "\\PC{0,400}", lines in 0_usize..400, attempts in 1_usize..=PAST_TOLD) {
             let mut known = Known {

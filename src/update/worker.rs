@@ -1,4 +1,4 @@
-//! The worker's side: what it has from its guard, and what it says to it.
+//! The worker's side: the state that it gets from its guard, and the messages that it sends to it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -18,53 +18,54 @@ use crate::config;
 use crate::platform::release;
 use crate::platform::secret::Secret;
 
-/// The largest package, in bytes.
+/// Upper bound on a package, in bytes.
 pub const MAX_PACKAGE: u64 = 64 * 1024 * 1024;
 
-/// The longest credential, in bytes: none is nearly as long.
+/// Upper bound on a credential, in bytes; real ones are far shorter.
 const LONGEST_CREDENTIAL: u64 = 64 * 1024;
 
-/// How long the guard may take to write the settings.
+/// Time limit for the guard to write the settings.
 const CONFIGURED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why a worker cannot work for its guard.
+/// The reason why a worker cannot work for its guard.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// Its guard ended while it started: it is to end too.
+    /// Guard that ended while the worker started; the worker has to end too.
     #[error("the guard that started this worker is gone")]
     Gone,
-    /// Somebody other than a guard has started it.
+    /// Start by something other than a guard.
     #[error("--worker-of is for the guard alone; run `cashout serve` without it")]
     NoGuard,
-    /// The machine.
+    /// Error of the machine.
     #[error("the guard cannot be heard: {0}")]
     Machine(#[from] io::Error),
 }
 
-/// What the guard has handed over.
+/// Everything that the guard has handed over.
 #[derive(Debug)]
 pub struct Guarded {
-    /// Where requests come in.
+    /// Listening socket for requests.
     pub listener: TcpListener,
-    /// The way to the guard.
+    /// Connection to the guard.
     pub voice: Voice,
-    /// Whether nothing is to be changed outside until the guard says so.
+    /// On trial: nothing outside is changed until the guard allows it.
     pub trial: bool,
-    /// What is known of updates.
+    /// State of updates.
     pub known: Known,
-    /// Whether the settings' file is the guard's to write.
+    /// Set if the guard is the one that writes the settings file.
     pub keeps_settings: bool,
 }
 
-/// The way to the guard. Cloning shares it.
+/// The connection to the guard. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Voice {
     channel: Arc<Channel>,
-    /// Where the guard's answers about the settings come.
+    /// Answers of the guard about the settings.
     configured: Arc<Configured>,
 }
 
-/// What kept the settings' file from being written, if anything: by whom it is heard, and by whom awaited.
+/// The guard's answers about the settings: the end of the thread that receives them, and the end of the caller that
+/// waits for them.
 #[derive(Debug)]
 struct Configured {
     heard: mpsc::Sender<io::Result<()>>,
@@ -72,16 +73,16 @@ struct Configured {
 }
 
 impl Guarded {
-    /// Becomes the worker of the process `guard`, and takes what it hands over. To be called before
-    /// anything else: from here on this process ends with its guard. Blocks.
+    /// Makes this process the worker of the process `guard`, and takes what the guard hands over. Must be called before
+    /// anything else: from then on this process ends with its guard. Blocks.
     pub fn attach(guard: u32) -> Result<Self, AttachError> {
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
-        // It may have ended before the kernel knew of our wish.
+        // The guard may have ended before the kernel knew of our request.
         let parent = getppid().map(Pid::as_raw_nonzero).and_then(|pid| u32::try_from(pid.get()).ok());
         if parent != Some(guard) {
             return Err(AttachError::Gone);
         }
-        // The channel is the standard input: the one descriptor that needs no number told.
+        // The channel is the standard input: the one descriptor whose number both sides know.
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let channel = Channel::of(socket);
         let (told, mut files) = match channel.receive::<GuardMessage>() {
@@ -102,13 +103,13 @@ impl Guarded {
         }
         config::hand_over(handed_over);
         let listener = TcpListener::from(listener);
-        // Fails where what was handed over is no such socket, before anything relies on it.
+        // Fails if the descriptor is no such socket, before anything relies on it.
         listener.local_addr()?;
         Ok(Self { listener, voice: Voice::new(channel), trial, known, keeps_settings })
     }
 }
 
-/// What a worker knows of updates, and the way to its guard. Cloning shares it.
+/// A worker's knowledge of updates, and the connection to its guard. Clones share it.
 #[derive(Debug, Clone)]
 pub struct GuardLink {
     known: Arc<watch::Sender<Known>>,
@@ -116,7 +117,7 @@ pub struct GuardLink {
 }
 
 impl Default for GuardLink {
-    /// Without a guard nothing can be exchanged.
+    /// Returns a link without a guard, so that no release can be installed.
     fn default() -> Self {
         let sentence = "this process runs without its guard; start it with `cashout serve` to update from here";
         let known = Known { impossible: Some(Reason::new("no_guard", sentence)), ..Known::default() };
@@ -125,30 +126,29 @@ impl Default for GuardLink {
 }
 
 impl GuardLink {
-    /// Those of a worker.
+    /// Creates the link of a worker to its guard.
     pub fn new(known: Known, voice: Voice) -> Self {
         Self { known: Arc::new(watch::Sender::new(known)), voice: Some(voice) }
     }
 
-    /// What is known now, and whatever it changes to.
+    /// Returns the state of updates, which can be watched for changes.
     pub fn known(&self) -> watch::Receiver<Known> {
         self.known.subscribe()
     }
 
-    /// The guard has told what is known.
+    /// Records the state that the guard has reported.
     pub fn learn(&self, known: Known) {
         self.known.send_replace(known);
     }
 
-    /// Tells the guard that requests are answered from now on.
+    /// Notifies the guard that requests are answered from now on.
     pub fn ready(&self) {
         if let Some(voice) = &self.voice {
             voice.say(&WorkerMessage::Ready { version: release::version().to_owned() });
         }
     }
 
-    /// Asks the guard to install a package of this version; what comes of it is seen in
-    /// [`GuardLink::known`]. Blocks.
+    /// Asks the guard to install a package of this version. The result is seen in [`GuardLink::known`]. Blocks.
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
         let said = WorkerMessage::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
         let Some(voice) = &self.voice else { return Ok(()) };
@@ -158,7 +158,7 @@ impl GuardLink {
         voice.channel.send(&said, &[package.as_fd()])
     }
 
-    /// Asks the guard to put the release before this one back.
+    /// Asks the guard to put the previous release back.
     pub fn go_back(&self, asked_by: &str) -> io::Result<()> {
         let said = WorkerMessage::Return { asked_by: asked_by.to_owned() };
         self.voice.as_ref().map_or(Ok(()), |voice| voice.channel.send(&said, &[]))
@@ -166,29 +166,29 @@ impl GuardLink {
 }
 
 impl Voice {
-    /// The way over this end of a pair, of which the guard has the other.
+    /// Creates the connection over this end of a pair, of which the guard has the other.
     pub fn new(channel: Channel) -> Self {
         let (heard, awaited) = mpsc::channel();
         let configured = Configured { heard, awaited: Mutex::new(awaited) };
         Self { channel: Arc::new(channel), configured: Arc::new(configured) }
     }
 
-    /// Has the guard replace the settings' file by `text`. Blocks.
+    /// Asks the guard to replace the settings file by `text`, and waits for its answer. Blocks.
     pub fn configure(&self, text: &str) -> io::Result<()> {
         let file = seal(text.as_bytes())?;
         let answers = self.configured.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        // What came too late the last time.
+        // Discards answers to earlier calls that came too late.
         while answers.try_recv().is_ok() {}
         self.channel.send(&WorkerMessage::Configure, &[file.as_fd()])?;
         answers.recv_timeout(CONFIGURED_WITHIN).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Says something. Where the guard is gone, so are we in a moment.
+    /// Sends a message. A failure is ignored: if the guard is gone, this process ends in a moment.
     pub fn say(&self, said: &WorkerMessage) {
         let _ = self.channel.send(said, &[]);
     }
 
-    /// What the guard tells from now on, in its order.
+    /// Starts a thread that receives the guard's messages, and returns them in their order.
     pub fn listen(&self) -> io::Result<UnboundedReceiver<GuardMessage>> {
         let (sender, receiver) = unbounded_channel();
         let (channel, configured) = (Arc::clone(&self.channel), self.configured.heard.clone());
@@ -201,7 +201,7 @@ impl Voice {
                             (None, Some(number)) => Err(io::Error::from_raw_os_error(number)),
                             (None, None) => Ok(()),
                         };
-                        // Nobody may wait for it any more.
+                        // The receiver may be gone already.
                         let _ = configured.send(outcome);
                     }
                     Ok(Some((told, _))) => {

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use super::line;
 use super::protocol::{Ask, Event, Greeting, Request, Stop, Trouble, TroubleKind};
 
-/// How long the first answer may take.
+/// Time limit of the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
-/// How long a line of an answer may be, in bytes: a record lists its failures.
+/// Upper bound on a line of an answer, in bytes; a record lists its failures, so it can be long.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
 /// A conversation with the running service.
@@ -23,8 +23,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Asks the service for something over `stream`. Gives the conversation once the service has
-    /// understood, with its release.
+    /// Sends a request to the service over `stream`. Returns the conversation and the service's greeting once the
+    /// service has understood.
     pub async fn ask(stream: UnixStream, ask: Ask) -> Result<(Self, Greeting), Trouble> {
         let (reader, mut writer) = halves(stream).map_err(|error| broken(&error))?;
         let (sender, events) = mpsc::channel(64);
@@ -40,22 +40,22 @@ impl Connection {
         };
         match (first, asked) {
             (Event::Welcome(greeting), Ok(())) => Ok((connection, greeting)),
-            // Refused before it had read all: its word says more than the broken line.
+            // The service refused before it had read everything: its answer explains more than the broken write.
             (Event::Failed(trouble), _) => Err(trouble),
             (_, Err(error)) => Err(broken(&error)),
             (_, Ok(())) => Err(other_release()),
         }
     }
 
-    /// The next thing that the service says. A service that is gone, or cannot be understood, is
-    /// trouble of ours.
+    /// Returns the next event of the service. If the service is gone or cannot be understood, the event is
+    /// [`Event::Failed`].
     pub async fn next(&mut self) -> Event {
         self.events.recv().await.unwrap_or_else(|| Event::Failed(broken(&"it is gone")))
     }
 
-    /// Asks for the batch to be stopped.
+    /// Requests a stop of the batch.
     pub async fn stop(&mut self) {
-        // Where the service is gone, that is the next thing we hear.
+        // If the service is gone, the next event reports it.
         let _ = line::write(&mut self.writer, &Stop { stop: true }).await;
     }
 }
@@ -65,7 +65,7 @@ fn halves(stream: UnixStream) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
     Ok(tokio::net::UnixStream::from_std(stream)?.into_split())
 }
 
-/// Hands on what the service says until it has said all.
+/// Forwards the events of the service until it has sent all.
 async fn listen(mut reader: BufReader<OwnedReadHalf>, sender: mpsc::Sender<Event>) {
     loop {
         let event = match line::read(&mut reader, LONGEST_ANSWER).await {

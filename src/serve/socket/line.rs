@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Reads a line without its end; `None` where there is none any more. A longer one than `most`
-/// bytes, and one that is cut off, is an error.
+/// Reads a line without its end; `None` at the end of the stream. A line that is longer than `most` bytes or cut off is
+/// an error.
 pub(super) async fn read<R: AsyncBufRead + Unpin>(reader: &mut R, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     (&mut *reader).take(most).read_until(b'\n', &mut line).await?;

@@ -1,7 +1,7 @@
-//! The socket of the command line: while the service has the store, commands work through it.
+//! The socket of the command line: while the service holds the store, commands work through it.
 //!
-//! It lies in the data folder and belongs to its owner alone. A command says in one line of JSON what
-//! it wants, and hears in lines of JSON how far it is; see [`Event`].
+//! The socket is in the data folder and accessible to its owner alone. A command sends its request as one line of JSON,
+//! and receives its progress as lines of JSON; see [`Event`].
 
 mod client;
 mod line;

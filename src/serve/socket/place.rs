@@ -1,4 +1,4 @@
-//! Where the socket is, and how it is bound there: in the data folder, for its owner alone.
+//! The place of the socket and its binding: in the data folder, accessible to its owner alone.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -11,18 +11,18 @@ use std::path::{Path, PathBuf};
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "cashout.sock";
 
-/// What the kernel takes for a socket's path, in bytes, without the NUL at its end.
+/// Upper bound on the length of a socket's path, in bytes, without the final NUL; set by the kernel.
 const LONGEST_PATH: usize = 107;
 
-/// The folder under a path that is short enough for the kernel.
+/// A folder under a path that is short enough for the kernel.
 struct Short {
     folder: PathBuf,
-    /// Keeps the short path alive.
+    /// Descriptor that keeps the short path valid.
     _open: Option<File>,
 }
 
 impl Short {
-    /// `folder` itself where `name` in it is short enough; else the way through our own descriptor.
+    /// Returns `folder` itself if `name` in it is short enough, and otherwise a path through our own descriptor.
     fn of(folder: &Path, name: &str) -> io::Result<Self> {
         if folder.as_os_str().as_bytes().len().saturating_add(name.len()).saturating_add(1) <= LONGEST_PATH {
             return Ok(Self { folder: folder.to_owned(), _open: None });
@@ -32,15 +32,14 @@ impl Short {
     }
 }
 
-/// The connection to whoever answers on the socket of the data folder; `None` where nobody does.
-/// Blocks for a moment.
+/// Connects to the process that answers on the socket of the data folder; `None` if there is none. Blocks for a moment.
 pub fn connect(data: &Path) -> Option<UnixStream> {
     let short = Short::of(data, SOCKET).ok()?;
     UnixStream::connect(short.folder.join(SOCKET)).ok()
 }
 
-/// Binds the socket of the data folder. A stale one, on which nobody answers, is replaced; anything
-/// else in its place is left alone, and the error says so.
+/// Binds the socket of the data folder. A stale socket, on which no process answers, is replaced; anything else at its
+/// path is left alone and is an error.
 pub(super) fn bind(data: &Path) -> io::Result<UnixListener> {
     let place = data.join(SOCKET);
     match fs::symlink_metadata(&place) {
@@ -54,11 +53,11 @@ pub(super) fn bind(data: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // Under a name of its own first: nobody finds it before it belongs to its owner alone.
+    // The socket is bound under another name first, so that it is not found before it is accessible to its owner alone.
     let draft = format!("{SOCKET}.new-{}", std::process::id());
     let short = Short::of(data, &draft)?;
     let draft = short.folder.join(&draft);
-    // Left behind by a process of this number that was killed in between.
+    // A process with the same ID that was killed in between may have left it.
     let _ = fs::remove_file(&draft);
     let bound = UnixListener::bind(&draft).and_then(|listener| {
         fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
@@ -72,8 +71,8 @@ pub(super) fn bind(data: &Path) -> io::Result<UnixListener> {
     bound
 }
 
-/// Removes the socket: nobody answers on it any more.
+/// Removes the socket, on which no process answers any more.
 pub(super) fn remove(data: &Path) {
-    // What is left is stale, and replaced at the next start.
+    // A socket that stays is stale, and is replaced at the next start.
     let _ = fs::remove_file(data.join(SOCKET));
 }

@@ -1,7 +1,7 @@
-//! What is said over the socket: one line of JSON asks, lines of JSON answer.
+//! The protocol of the socket: a request is one line of JSON, its answer is lines of JSON.
 //!
-//! A change that an older side would misunderstand raises [`PROTOCOL`]; what an older side can leave
-//! out does not.
+//! A change that an older side would misunderstand raises [`PROTOCOL`]; a change that an older side can ignore does
+//! not.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,194 +11,194 @@ use crate::domain::voucher::{VoucherChoice, VoucherRecord};
 use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
 use crate::update::{Releases, Wanted};
 
-/// The version of what is said. Sides of different versions do not talk.
+/// Version of the protocol. Sides with different versions do not talk.
 pub const PROTOCOL: u32 = 1;
 
-/// Who asks; read before anything else of a request.
+/// The protocol and release of a side; read before anything else of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
-    /// The protocol that the asker speaks.
+    /// Protocol that the side speaks.
     pub protocol: u32,
-    /// Its release.
+    /// Release of the side.
     #[serde(default)]
     pub version: String,
 }
 
 impl Greeting {
-    /// This release's own.
+    /// Returns the greeting of this release.
     pub fn ours() -> Self {
         Self { protocol: PROTOCOL, version: crate::platform::release::version().to_owned() }
     }
 }
 
-/// The one line that asks.
+/// The line with the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Who asks.
+    /// Greeting of the command.
     #[serde(flatten)]
     pub greeting: Greeting,
-    /// For what.
+    /// The request itself.
     #[serde(flatten)]
     pub ask: Ask,
 }
 
-/// What can be asked for.
+/// A request of the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
-    /// A batch, to its end.
+    /// A batch, followed to its end.
     Batch {
-        /// Which one.
+        /// Command of the batch.
         request: Command,
-        /// False: give up where it would have to wait for another of its kind.
+        /// Permission to wait for another batch of the same kind; without it, the request is given up in that case.
         may_wait: bool,
     },
-    /// That an operation which waits for a person is taken up again.
+    /// Retry of an operation that waits for a person.
     Retry {
-        /// Its number.
+        /// Number of the operation.
         operation: u64,
     },
     /// A person's choice on an operation.
     Operation {
-        /// Its number.
+        /// Number of the operation.
         operation: u64,
-        /// What.
+        /// The choice.
         chosen: OperationChoice,
-        /// Why.
+        /// Reason for the choice.
         reason: String,
     },
-    /// That a vendor has another wallet from now on.
+    /// Change of a vendor's wallet from now on.
     SetWallet {
-        /// The shop.
+        /// ID of the shop at Mirakl.
         mirakl_id: u64,
-        /// The wallet.
+        /// ID of the new wallet at HiPay.
         hipay_id: u64,
-        /// Why.
+        /// Reason for the change.
         reason: String,
     },
-    /// A person's choice on a voucher that has made no operation.
+    /// A person's choice on a voucher that has not led to an operation.
     Voucher {
-        /// Its id, as lists show it.
+        /// ID of the voucher, as lists show it.
         id: String,
-        /// What.
+        /// The choice.
         choice: VoucherChoice,
-        /// Why.
+        /// Reason for the choice.
         reason: String,
     },
-    /// Something about releases.
+    /// A request about releases.
     Update {
-        /// What.
+        /// The request itself.
         wanted: Wanted,
     },
-    /// What is wrong.
+    /// A check of the installation.
     Check {
-        /// Ask neither Mirakl nor HiPay.
+        /// Restriction to checks without calls to Mirakl and HiPay.
         offline: bool,
     },
 }
 
-/// A later line of the asker's: it wants the batch to be stopped.
+/// A later line of the command, which requests a stop of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// Always true.
     pub stop: bool,
 }
 
-/// A line that answers.
+/// A line of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The first: the request was understood.
+    /// First line: the request was understood.
     Welcome(Greeting),
-    /// The batch is queued.
+    /// A queued batch.
     Queued {
-        /// Its number.
+        /// Number of the batch.
         batch: u64,
-        /// The batch of its kind that it waits for.
+        /// Batch of the same kind that it waits for.
         #[serde(default)]
         behind: Option<u64>,
-        /// Somebody had asked for the same before.
+        /// Set if the same batch had been requested before.
         #[serde(default)]
         joined: bool,
     },
-    /// A stage begins.
+    /// Beginning of a stage.
     Stage {
-        /// What it deals with.
+        /// Name of the stage, that is, what it deals with.
         name: String,
-        /// Items in it.
+        /// Number of its items.
         total: u64,
     },
-    /// How far the stage is. Said some times a second at most.
+    /// Progress of the stage, sent a few times a second at most.
     Progress {
-        /// Items dealt with.
+        /// Number of items dealt with.
         done: u64,
     },
-    /// The batch is asked to stop, and will at a safe point.
+    /// Accepted stop: the batch will stop at a safe point.
     Stopping,
-    /// Others asked for the batch as well: it goes on. The last line.
+    /// Refused stop: others have requested the batch as well, and it goes on. The last line.
     GoesOn,
-    /// The batch is over. The last line.
+    /// End of the batch. The last line.
     Ended {
-        /// What stays of it.
+        /// Record of the batch.
         record: Box<BatchRecord>,
-        /// Why it ended early, if it did.
+        /// Error that ended the batch early, if any.
         #[serde(default)]
         error: Option<Trouble>,
     },
-    /// The operation as it is after the choice. The last line.
+    /// Operation after the choice. The last line.
     Operation {
-        /// All of it.
+        /// The whole operation.
         operation: Box<Operation>,
     },
-    /// The effect of a change of a wallet. The last line.
+    /// Effect of a change of a wallet. The last line.
     Wallet {
-        /// All of it.
+        /// The whole change.
         change: Box<WalletChange>,
     },
-    /// The voucher as it stands after the choice. The last line.
+    /// Voucher after the choice. The last line.
     Voucher {
-        /// All of it.
+        /// The whole record.
         record: Box<VoucherRecord>,
     },
-    /// What is known of releases. The last line.
+    /// State of releases. The last line.
     Releases {
-        /// All of it.
+        /// The whole state.
         releases: Box<Releases>,
     },
-    /// What was looked at. The last line.
+    /// Findings of a check. The last line.
     Findings {
-        /// One by one.
+        /// The findings, in order.
         findings: Vec<Finding>,
     },
-    /// What was asked for cannot be had. The last line.
+    /// Failure of the request. The last line.
     Failed(Trouble),
-    /// Something that a later release says; may be left out.
+    /// An event of a later release; may be ignored.
     #[serde(other)]
     Unknown,
 }
 
-/// What went wrong, by what the asker must do about it.
+/// A failure, classified by what the command must do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// The kind.
+    /// Kind of the failure.
     pub kind: TroubleKind,
-    /// The sentence for people.
+    /// Message for people.
     pub message: String,
 }
 
-/// The kinds of trouble, which become exit codes.
+/// The kinds of failure, which become exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TroubleKind {
-    /// A remote refuses our credentials.
+    /// Refusal of our credentials by a remote.
     Credentials,
-    /// The store or the machine failed.
+    /// Failure of the store or the machine.
     Machine,
-    /// It is not allowed, or makes no sense.
+    /// Request that is not allowed or makes no sense.
     Refused,
-    /// A remote cannot be used now.
+    /// Remote that cannot be used now.
     Remote,
-    /// Something else is in the way; later it may work.
+    /// Other obstacle, which may be gone later.
     Busy,
     /// A kind of a later release.
     #[serde(other)]
@@ -206,7 +206,7 @@ pub enum TroubleKind {
 }
 
 impl Trouble {
-    /// Trouble of this kind, with the sentence for people.
+    /// Creates a failure of this kind with a message for people.
     pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }

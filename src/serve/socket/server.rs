@@ -25,33 +25,33 @@ use crate::store::View;
 use crate::text::message::msg;
 use crate::update::Installer;
 
-/// How long a request may be, in bytes.
+/// Upper bound on a request, in bytes.
 const LONGEST_REQUEST: u64 = 64 * 1024;
-/// How long a request may take to arrive.
+/// Time limit for a request to arrive.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
-/// How long an asker may take to hear what is said.
+/// Time limit for a command to receive an event.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
-/// How many may be spoken with at once.
+/// Upper bound on concurrent conversations.
 const AT_ONCE: usize = 32;
-/// How often progress is told at most.
+/// Minimum interval between two reports of progress.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 
-/// What works for the command line.
+/// The parts of the service that work for the command line.
 #[derive(Clone)]
 pub struct Service {
     /// The store, the remotes and the clock.
     pub context: Context,
-    /// Runs the batches.
+    /// Scheduler of the batches.
     pub scheduler: Scheduler,
-    /// Installs releases.
+    /// Installer of releases.
     pub releases: Installer,
-    /// The data folder, in which the socket is.
+    /// Data folder, which contains the socket.
     pub data: PathBuf,
 }
 
 impl Service {
-    /// Listens on the socket of the data folder. Where there can be none, the log says so, and the
-    /// service does without.
+    /// Listens on the socket of the data folder. If that is not possible, logs the reason and returns `None`: the
+    /// service works without the socket.
     pub async fn listen(self) -> Option<Listening> {
         let data = self.data.clone();
         let bound = tokio::task::spawn_blocking(move || place::bind(&data)).await;
@@ -71,15 +71,15 @@ impl Service {
     }
 }
 
-/// The socket, bound.
+/// A bound socket.
 pub struct Listening {
     service: Service,
     listener: UnixListener,
 }
 
 impl Listening {
-    /// Answers until `stop` is cancelled, and removes the socket. Whoever waits for a batch by then
-    /// hears of its safe point.
+    /// Answers until `stop` is cancelled, and removes the socket. A command that waits for a batch then is still
+    /// informed when the batch reaches its safe point.
     pub async fn serve(self, stop: CancellationToken) {
         let Self { service, listener } = self;
         let (room, conversations) = (Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
@@ -95,7 +95,7 @@ impl Listening {
                     conversations.spawn(async move {
                         let (reader, writer) = stream_halves(stream);
                         let conversation = Conversation { service, writer, stop };
-                        // Who breaks off is no trouble of ours: what was begun goes on.
+                        // A command that breaks off is no error of the service: what was begun goes on.
                         let _ = conversation.hold(reader, permit.is_some()).await;
                         drop(permit);
                     });
@@ -120,7 +120,7 @@ fn stream_halves(stream: UnixStream) -> (Reader, OwnedWriteHalf) {
     (BufReader::new(reader), writer)
 }
 
-/// One command that works through us.
+/// A command that works through the service.
 struct Conversation {
     service: Service,
     writer: OwnedWriteHalf,
@@ -128,7 +128,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// Who does not listen is given up: it must not hold up the end of the service.
+    /// Sends an event. A command that does not read is given up: it must not delay the end of the service.
     async fn say(&mut self, event: &Event) -> io::Result<()> {
         tokio::time::timeout(HEARD_WITHIN, line::write(&mut self.writer, event)).await?
     }
@@ -217,10 +217,10 @@ impl Conversation {
         self.say(&event).await
     }
 
-    /// A batch from its queueing to its end.
+    /// Enqueues a batch and reports its progress until its end.
     async fn batch(&mut self, reader: Reader, command: &Command, may_wait: bool) -> io::Result<()> {
         let scheduler = self.service.scheduler.clone();
-        // Before the batch is asked for, so that its end is not missed.
+        // Subscribes before the batch is enqueued, so that its end is not missed.
         let mut endings = scheduler.endings();
         let (record, behind, joined) = match scheduler.ask(command, "command line", may_wait).await {
             Ok(Asked::Queued { record, behind }) => (record, behind, false),
@@ -267,7 +267,7 @@ impl Conversation {
                             }
                         }
                         Some(_) => return self.say(&Event::GoesOn).await,
-                        // It has gone without a word; the batch goes on.
+                        // The command is gone without a request to stop; the batch goes on.
                         None => return Ok(()),
                     }
                 }
@@ -299,7 +299,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// True where nobody else has asked for the batch.
+    /// Returns true if no other caller has requested the batch.
     async fn asked_alone(&self, id: u64) -> bool {
         let record = self.service.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await;
         record.is_ok_and(|record| record.is_some_and(|record| record.joined == 0))
@@ -311,7 +311,7 @@ impl Conversation {
     }
 }
 
-/// The line with which an asker wants the batch to stop; `None` once it is gone, or says something
+/// Reads the line with which a command requests a stop of the batch; `None` once the command is gone or sends something
 /// else.
 async fn wants_a_stop(mut reader: Reader) -> Option<Stop> {
     let line = line::read(&mut reader, LONGEST_REQUEST).await.ok().flatten()?;
@@ -336,7 +336,7 @@ fn understand(line: &[u8]) -> Result<Ask, Trouble> {
     Ok(request.ask)
 }
 
-/// What an asker has been told of a batch's progress.
+/// The part of a batch's progress that a command has received.
 #[derive(Default)]
 struct ProgressCursor {
     stages: usize,
@@ -344,7 +344,7 @@ struct ProgressCursor {
 }
 
 impl ProgressCursor {
-    /// What is new in `stages`.
+    /// Returns events for everything new in `stages`.
     fn news(&mut self, stages: &[Stage]) -> Vec<Event> {
         let mut news = Vec::new();
         for stage in stages.iter().skip(self.stages) {

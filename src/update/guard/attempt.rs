@@ -1,6 +1,5 @@
-//! An update, from its first step to the exchange of the binaries: verify, preflight, back up, drain,
-//! swap. Whatever goes wrong before the swap changes nothing; whatever goes wrong after it is undone by
-//! the trial.
+//! An update from its first step to the exchange of the binaries: verify, preflight, back up, drain, swap. A failure
+//! before the swap changes nothing; a failure after it is undone by the trial.
 
 use std::fs::File;
 use std::io;
@@ -18,36 +17,36 @@ use crate::update::insistence::Insistence;
 use crate::update::running;
 use crate::update::story::{Outcome, Reason, Step, name_of};
 
-/// How long a copy of the store may take.
+/// Time limit of a copy of the store.
 const BACKED_UP_WITHIN: Duration = Duration::from_mins(15);
-/// How long what is in hand may take to come to a safe point.
+/// Time limit for running work to reach a safe point.
 const DRAINED_WITHIN: Duration = Duration::from_mins(2);
-/// How long the old worker may take to end.
+/// Time limit for the old worker to end.
 const ENDED_WITHIN: Duration = Duration::from_secs(35);
 
-/// What is to be installed.
+/// The package to install.
 pub(super) enum Package {
-    /// A package that the worker hands over, said to be this version.
+    /// Package that the worker hands over, claimed to be this version.
     Release { version: String, file: File },
-    /// The binary before the active one.
+    /// The previous binary.
     Previous,
 }
 
-/// What somebody wants.
+/// A requested update.
 pub(super) struct Wish {
     pub(super) package: Package,
     pub(super) asked_by: String,
-    /// Also where it is older, or was rolled back before.
+    /// Insistence, even if the release is older or was rolled back before.
     pub(super) insists: bool,
 }
 
-/// Why a procedure does not go on.
+/// The reason why a procedure does not go on.
 pub(super) enum Halt {
-    /// It has failed, for this reason.
+    /// Failure of the procedure, with its reason.
     Failed(Reason),
-    /// Somebody wants the guard to stop; [`Guard::run`] sees to that.
+    /// Request to stop the guard, which [`Guard::run`] handles.
     Stopped,
-    /// The machine. What the guard does is over; a new start finishes it.
+    /// Error of the machine. The guard ends, and its next start finishes the procedure.
     Machine(io::Error),
 }
 
@@ -64,8 +63,8 @@ impl From<Reason> for Halt {
 }
 
 impl Guard {
-    /// Does what somebody wants, as far as it goes. Comes back with a worker running, or one that has
-    /// ended and whose end is left to [`Guard::run`].
+    /// Carries out a requested update as far as possible. Afterwards a worker runs, or one has ended and [`Guard::run`]
+    /// handles its end.
     pub(super) fn update(&mut self, wish: Wish) -> io::Result<()> {
         self.unwritten = None;
         let version = match &wish.package {
@@ -84,7 +83,7 @@ impl Guard {
         }
     }
 
-    /// Nothing was changed, and everything goes on as before.
+    /// Ends an attempt that has changed nothing, and lets everything go on as before.
     fn give_up(&mut self, mut journal: Journal, halt: Halt) {
         let (outcome, reason) = match halt {
             Halt::Failed(reason) => (Outcome::Refused, reason),
@@ -107,7 +106,7 @@ impl Guard {
         self.tell(&GuardMessage::Known { known: self.known() });
     }
 
-    /// The steps that change nothing.
+    /// Takes the steps that change nothing.
     fn prepare(&mut self, journal: &mut Journal, wish: Wish) -> Result<(), Halt> {
         if let Some(reason) = &self.impossible {
             return Err(reason.clone().into());
@@ -165,10 +164,10 @@ impl Guard {
         })
     }
 
-    /// The exchange and the trial.
+    /// Exchanges the binaries and starts the trial.
     fn exchange(&mut self, mut journal: Journal) -> io::Result<()> {
         if let Err(error) = self.place.swap(&mut journal) {
-            // Whether the candidate is in place already, the digest says.
+            // The digest shows whether the candidate is in place already.
             return match digest_at(&self.plan.program)? {
                 Some(there) if there == journal.old.digest => {
                     self.give_up(journal, Halt::Machine(error));
@@ -185,7 +184,7 @@ impl Guard {
         self.tried(journal)
     }
 
-    /// Ends the worker, in good order where it can.
+    /// Ends the worker, in good order if possible.
     pub(super) fn end_worker(&mut self) -> io::Result<()> {
         self.tell(&GuardMessage::Stop { at_once: false });
         let mut deadline = Instant::now().checked_add(ENDED_WITHIN);
@@ -205,13 +204,13 @@ impl Guard {
             }
         }
         if is_to_stop {
-            // For whoever waits next.
+            // The event is left for the next wait.
             self.left = Some(Event::Stop);
         }
         Ok(())
     }
 
-    /// A step begins: everybody who watches sees it.
+    /// Begins a step: records it in the journal, and reports it to the worker.
     fn step(&self, journal: &mut Journal, step: Step) -> Result<(), Reason> {
         journal.takes(step);
         let state = journal.state;
@@ -220,7 +219,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Waits for an answer of the worker.
+    /// Waits for an answer of the worker, which `pick` recognizes.
     pub(super) fn answer<T>(
         &mut self,
         within: Duration,
@@ -250,11 +249,11 @@ impl Guard {
         }
     }
 
-    /// True where somebody insists on this who may: the owner of this installation, as the guard itself is, or root by
-    /// way of the guard's folder. The worker alone may not.
+    /// Returns true if somebody who may insists on this package: the owner of this installation, if the guard runs as
+    /// that user, or root through the guard's folder. The worker alone may not.
     fn sees_insistence(&self, package: &Package) -> bool {
         if self.plan.user.is_none() {
-            // The worker is the same user, and could do all that the guard can.
+            // The worker runs as the same user, and could do all that the guard can.
             return true;
         }
         match (Insistence::of(&self.plan.state), package) {
@@ -273,8 +272,8 @@ impl Guard {
     }
 }
 
-/// The version, unless it is not newer than the release that runs, or no version at all. `says_so`: the worker says that
-/// somebody insists.
+/// Parses the version, and checks that it is newer than the running release unless `insists` is set. `says_so` is set
+/// if the worker reports that somebody insists.
 fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, Reason> {
     let wanted = Version::parse(version)
         .map_err(|_| Reason::new("no_version", "the package is for something that is no version"))?;

@@ -20,8 +20,8 @@ use crate::platform::os::User;
 use crate::update::channel::{Channel, GuardMessage, WorkerMessage, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
-/// Keeps what the service manager says to the guard from a process of the guard's, and has that run as
-/// `user`, where that is another.
+/// Keeps the service manager's variables from a child of the guard, and makes the child run as `user`, if that is
+/// another user.
 pub(super) fn apart(command: &mut Command, user: Option<User>) {
     for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
         command.env_remove(variable);
@@ -32,18 +32,18 @@ pub(super) fn apart(command: &mut Command, user: Option<User>) {
     }
 }
 
-/// How a worker ended.
+/// The end of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// By itself, with this exit code.
+    /// Exit by itself, with this exit code.
     Code(i32),
-    /// By this signal.
+    /// End by this signal.
     Signal(i32),
-    /// By itself, once the settings were there: the service is to begin with them.
+    /// Exit by itself after the settings were written: the service is to start with them.
     SetUp,
 }
 
-/// What a message costs us, where one that only says something costs 1.
+/// Returns the cost of a message; one that only reports something costs 1.
 fn effort_of(said: &WorkerMessage) -> u32 {
     match said {
         WorkerMessage::Update { .. } | WorkerMessage::Return { .. } => 40,
@@ -73,40 +73,41 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The most that a worker has a reason to say within [`SAID_WITHIN`]; see [`effort_of`].
+/// Upper bound on the cost of a worker's messages within [`SAID_WITHIN`], which no worker has a reason to reach; see
+/// [`effort_of`].
 const MAX_SAID: u32 = 1_000;
 
-/// The time that [`MAX_SAID`] is for.
+/// Period to which [`MAX_SAID`] applies.
 const SAID_WITHIN: Duration = Duration::from_secs(10);
 
-/// A worker whose store has not answered for so long hangs.
+/// Time without a message after which a ready worker hangs: its store does not respond.
 const HANGS_AFTER: Duration = Duration::from_mins(1);
 
-/// The longest time that a worker may take until it is ready: the store of years is opened within it.
+/// Upper bound on the time until a worker is ready; enough to open a store with years of data.
 const STARTS_WITHIN: Duration = Duration::from_mins(30);
 
-/// A worker that was started and not yet seen to end.
+/// A worker that was started and has not been seen to end.
 pub(super) struct Child {
     process: Pid,
-    /// Whom it runs as, where that is another than the guard.
+    /// User that the worker runs as, if it differs from the guard's.
     user: Option<User>,
-    /// None once it has closed its end.
+    /// Channel to the worker; `None` once it is closed.
     channel: Option<Channel>,
     heard_at: Instant,
-    /// Since when its messages are counted, and how many have come since.
+    /// Start of the period in which messages are counted, and their cost so far.
     said: (Instant, u32),
-    /// Since when it has been ready.
+    /// Time since which the worker has been ready.
     ready_at: Option<Instant>,
-    /// How it ended, once that was seen.
+    /// End of the worker, once it was seen.
     ended: Option<Ended>,
-    /// What it writes, where it is on trial: passed on, and the last of it kept.
+    /// Outputs of a worker on trial; they are passed on, and their last lines are kept.
     outputs: Vec<File>,
     lines: VecDeque<String>,
 }
 
 impl Child {
-    /// Starts a worker. It ends with this process: it asks the kernel for that before anything else.
-    /// What a worker on trial writes goes through the guard, so that its last words are kept.
+    /// Starts a worker. It ends with this process: it asks the kernel for that before anything else. A worker on trial
+    /// writes through the guard, so that its last lines are kept.
     pub(super) fn start(plan: &Plan, trial: bool) -> io::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
         let mut command = Command::new(&plan.program);
@@ -138,7 +139,7 @@ impl Child {
         Ok(worker)
     }
 
-    /// A worker that the guard before this one has started, which was ready.
+    /// Takes over a ready worker that the previous guard has started.
     pub(super) fn adopt(
         process: i32,
         user: Option<User>,
@@ -156,7 +157,7 @@ impl Child {
         Ok(worker)
     }
 
-    /// What a guard that takes over needs: the process, its channel and its outputs.
+    /// Returns what the next guard needs: the process, its channel and its outputs.
     pub(super) fn handed_over(&self) -> Option<(i32, Vec<BorrowedFd<'_>>)> {
         let channel = self.channel.as_ref()?;
         let files = std::iter::once(channel.as_fd()).chain(self.outputs.iter().map(AsFd::as_fd)).collect();
@@ -167,11 +168,11 @@ impl Child {
         self.outputs.iter().try_for_each(|output| Ok(rustix::io::ioctl_fionbio(output, true)?))
     }
 
-    /// Passes on what it has written.
+    /// Passes on the worker's output.
     pub(super) fn pass_on(&mut self) {
         let (mut all, mut buffer) = (Vec::new(), [0; 8 * 1024]);
         self.outputs.retain_mut(|output| {
-            // Some at a time: the rest is there at the next look.
+            // A part at a time: the rest is still there at the next look.
             match output.read(&mut buffer) {
                 Ok(0) => false,
                 Ok(count) => {
@@ -190,16 +191,16 @@ impl Child {
         while self.lines.len() > LINES_KEPT {
             self.lines.pop_front();
         }
-        // Where nobody reads it any more, it is kept for the history all the same.
+        // If the output has no reader any more, the lines are kept for the history all the same.
         let _ = io::stdout().write_all(&all).and_then(|()| io::stdout().flush());
     }
 
-    /// The last lines that it has written.
+    /// Returns the last lines that the worker has written.
     pub(super) fn last_lines(mut self) -> Vec<String> {
         std::mem::take(&mut self.lines).into()
     }
 
-    /// Tells it something, with files, without waiting. Whether it can still hear is seen by its end.
+    /// Sends a message with files, without waiting. A worker that is gone is no error here: its end is seen elsewhere.
     pub(super) fn send(&self, told: &GuardMessage, files: &[BorrowedFd<'_>]) -> io::Result<()> {
         match self.channel.as_ref().map(|channel| channel.send_at_once(told, files)) {
             Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -207,22 +208,22 @@ impl Child {
         }
     }
 
-    /// Tells it something that it will also see in another way if it does not hear it. One that does not read is not
-    /// waited for: it is ended where it is to stop.
+    /// Sends a message whose effect the worker also sees in another way if it misses the message. A worker that does
+    /// not read is not waited for; it is killed if the message is a stop.
     pub(super) fn tell(&self, told: &GuardMessage) {
         if self.send(told, &[]).is_err() && matches!(told, GuardMessage::Stop { .. }) {
             let _ = send_signal(self.process, Signal::KILL, self.user);
         }
     }
 
-    /// What it has said, if anything; does not wait. One that says more than it has a reason to is heard no more: what
-    /// else there is to do must not wait for its end.
+    /// Returns the worker's next message, if there is one, without waiting. Messages of a worker that sends more than
+    /// it has a reason to are not read any more: other work must not wait for their end.
     pub(super) fn hear(&mut self) -> io::Result<Option<(WorkerMessage, Option<OwnedFd>)>> {
         loop {
             let Some(channel) = self.channel.as_ref().filter(|_| !self.says_too_much()) else { return Ok(None) };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
             match poll(&mut source, Some(&Timespec::default())) {
-                // A signal: there may be something to hear as well.
+                // A signal interrupted the poll; there may be a message as well.
                 Err(Errno::INTR) => continue,
                 Ok(0) => return Ok(None),
                 other => other?,
@@ -231,7 +232,7 @@ impl Child {
                 Ok(Some((said, files))) => {
                     self.count(said.as_ref().map_or(1, effort_of));
                     let file = self.sealed_of(files);
-                    // Rubbish from the process that talks to the network is passed over.
+                    // Malformed messages are ignored: they come from the process that talks to the network.
                     let Ok(said) = said else { continue };
                     self.heard_at = Instant::now();
                     if matches!(said, WorkerMessage::Ready { .. }) {
@@ -239,13 +240,13 @@ impl Child {
                     }
                     return Ok(Some((said, file)));
                 }
-                // It is heard no more, and is started again once it has been silent for long.
+                // The channel is given up; the worker is started again once it has been silent for long.
                 Ok(None) | Err(_) => self.hear_no_more(),
             }
         }
     }
 
-    /// Whether it has ended, and how.
+    /// Returns the end of the worker; `None` while it runs.
     pub(super) fn ended(&mut self) -> io::Result<Option<Ended>> {
         if self.ended.is_none()
             && let Some((_, status)) = waitpid(Some(self.process), WaitOptions::NOHANG)?
@@ -260,14 +261,14 @@ impl Child {
         self.said.1 >= MAX_SAID
     }
 
-    /// Counts what a message costs us.
+    /// Adds the cost of a message.
     fn count(&mut self, effort: u32) {
         let (since, count) = self.said;
         let is_long_ago = since.elapsed() >= SAID_WITHIN;
         self.said = if is_long_ago { (Instant::now(), effort) } else { (since, count.saturating_add(effort)) };
     }
 
-    /// The file that came with a message, where it is sealed. What else came is closed.
+    /// Returns the file that came with a message, if it is sealed. Other files are closed.
     fn sealed_of(&mut self, files: VecDeque<OwnedFd>) -> Option<OwnedFd> {
         let (mut sealed, others): (VecDeque<_>, VecDeque<_>) = files.into_iter().partition(|file| is_sealed(file));
         if !others.is_empty() && !close_apart(others) {
@@ -276,14 +277,14 @@ impl Child {
         sealed.pop_front()
     }
 
-    /// Gives the channel up, with all that may still be in it.
+    /// Gives up the channel with everything that may still be in it.
     fn hear_no_more(&mut self) {
         if let Some(channel) = self.channel.take() {
             close_apart(channel);
         }
     }
 
-    /// Why it is to be ended, where it is.
+    /// Returns the reason to kill the worker, if there is one.
     pub(super) fn unwell(&self) -> Option<&'static str> {
         if self.says_too_much() {
             return Some("the worker says more than it has a reason to; it is killed and started again");
@@ -293,20 +294,21 @@ impl Child {
             .then_some("the worker does not answer any more; it is killed and started again")
     }
 
-    /// How long it has been ready; nothing where it never was.
+    /// Returns the time for which the worker has been ready; `None` if it never was.
     pub(super) fn served(&self) -> Option<Duration> {
         self.ready_at.map(|ready| ready.elapsed())
     }
 
-    /// Has it open its log files anew.
+    /// Makes the worker reopen its log files.
     pub(super) fn hang_up(&self) {
         let _ = send_signal(self.process, Signal::HUP, self.user);
     }
 
-    /// Ends it without asking.
+    /// Kills the worker.
     pub(super) fn kill(&mut self) {
         let _ = send_signal(self.process, Signal::KILL, self.user);
-        // Killed once: it is silent from now on for another reason, and what it has said does not count.
+        // The worker is killed once: from now on it is silent for another reason, and its earlier messages do not
+        // count.
         if self.says_too_much() {
             self.hear_no_more();
         }
@@ -315,7 +317,7 @@ impl Child {
         self.heard_at = Instant::now();
     }
 
-    /// What can be read when it has something to say.
+    /// Returns the sources that can be read when the worker has sent or written something.
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.channel.iter().map(AsFd::as_fd).chain(self.outputs.iter().map(AsFd::as_fd))
     }

@@ -1,16 +1,16 @@
-//! Closing what a worker has handed over: the system may wait for that as long as the worker likes (a socket that lingers,
-//! a file system of its own), and a guard waits for nobody.
+//! The closing of what a worker has handed over. The system may wait in it for as long as the worker likes (a lingering
+//! socket, a file system of the worker), and a guard must not wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The most things that are being closed at once.
+/// Upper bound on the concurrent closings.
 const MAX_CLOSING: usize = 16;
 
 static CLOSING: AtomicUsize = AtomicUsize::new(0);
 
-/// Closes something beside everything else. False where too much is being closed already: it stays open then, and whoever
-/// hands over such things is to be ended.
+/// Closes something in a thread of its own. Returns false if too much is being closed already or if there is no thread:
+/// it stays open then, and the worker that hands over such things has to be killed.
 pub(super) fn close_apart(thing: impl Send + 'static) -> bool {
     if CLOSING.fetch_add(1, Ordering::Relaxed) >= MAX_CLOSING {
         CLOSING.fetch_sub(1, Ordering::Relaxed);
@@ -24,7 +24,7 @@ pub(super) fn close_apart(thing: impl Send + 'static) -> bool {
         CLOSING.fetch_sub(1, Ordering::Relaxed);
     });
     if closing.is_err() {
-        // There is no thread to be had: it is not for this one to wait.
+        // No thread can be started, and this one must not wait.
         CLOSING.fetch_sub(1, Ordering::Relaxed);
         std::mem::forget(ours);
     }

@@ -1,5 +1,5 @@
-//! What a worker has started outlives it: it holds the listening socket and the store, and would answer for the next one.
-//! So a guard inherits it, and ends it before it starts another worker.
+//! Processes that a worker has started and that outlive it. They hold the listening socket and the store, and would
+//! answer instead of the next worker. So a guard inherits them, and ends them before it starts another worker.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wai
 use super::Guard;
 use super::signalling::send_signal;
 
-/// Number of looks for what is left, and the time between two.
+/// Number of looks for remaining processes, and the time between two.
 const LOOKS: u32 = 200;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 
-/// From now on what a worker leaves behind is ours to end.
+/// Makes this process inherit the processes that a worker leaves.
 pub(super) fn inherit_orphans() {
-    // Where the system cannot, they go to its first process, as before.
+    // If the system does not support it, its first process inherits them, as before.
     let _ = set_child_subreaper(Some(getpid()));
 }
 
-/// Our own children.
+/// Returns the children of this process.
 pub(super) fn children() -> Vec<Pid> {
     let process = getpid().as_raw_nonzero();
     let text = std::fs::read_to_string(format!("/proc/self/task/{process}/children")).unwrap_or_default();
@@ -26,7 +26,7 @@ pub(super) fn children() -> Vec<Pid> {
 }
 
 impl Guard {
-    /// Ends all that a worker has left behind. There is no worker at this moment.
+    /// Ends all processes that a worker has left. Must be called while no worker runs.
     pub(super) fn end_descendants(&self) {
         for _ in 0..LOOKS {
             let mut left = children();

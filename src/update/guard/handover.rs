@@ -1,4 +1,4 @@
-//! One guard makes way for another in the same process: same number, same sockets, same worker.
+//! The replacement of a guard by another in the same process: same process ID, same sockets, same worker.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,15 +13,15 @@ use super::child::Child;
 use crate::platform::os::User;
 use crate::update::channel::Channel;
 
-/// What is said to the guard that takes over; the files come with it, in the order of the fields.
+/// The message to the guard that takes over; the files are attached, those of the worker last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct WorkerMessage {
-    /// The worker's process, where there is one. Its channel and its output come with it.
+    /// Process ID of the worker, if there is one. Its channel and its outputs are attached.
     #[serde(default)]
     worker: Option<i32>,
 }
 
-/// What the guard before this one has left: the lock, the listening socket, and the worker.
+/// The state that the previous guard has left: the lock, the listening socket, and the worker.
 #[derive(Debug)]
 pub struct Handover {
     said: WorkerMessage,
@@ -29,8 +29,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Takes over from the guard that was this process before. Only where the command line says that
-    /// there was one.
+    /// Takes over from the guard that this process was before. To be called only if the command line names one.
     pub fn take() -> io::Result<Self> {
         let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
         let received = channel.receive::<WorkerMessage>()?;
@@ -38,12 +37,12 @@ impl Handover {
         Ok(Self { said, files })
     }
 
-    /// The next file: the lock, then the listening socket.
+    /// Returns the next file: the lock, then the listening socket.
     pub fn file(&mut self) -> io::Result<OwnedFd> {
         self.files.pop_front().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// The worker, where there is one.
+    /// Returns the worker, if there is one.
     pub(super) fn worker(mut self, user: Option<User>) -> io::Result<Option<Child>> {
         let Some(process) = self.said.worker else { return Ok(None) };
         let channel = Channel::of(self.file()?);
@@ -52,7 +51,7 @@ impl Handover {
 }
 
 impl Guard {
-    /// Becomes the binary that is in place now. Comes back only where that fails.
+    /// Replaces this process by the binary that is in place now. Returns only if that fails.
     pub(super) fn exec(&mut self) -> io::Error {
         let handed = Channel::pair().and_then(|(ours, theirs)| {
             let mut files: Vec<BorrowedFd<'_>> = vec![self.plan.lock.as_fd(), self.plan.listener.as_fd()];

@@ -13,23 +13,23 @@ use crate::update::story::{Attempt, Known, MAX_PAST, Outcome, PAST_TOLD, Past, R
 const JOURNAL: &str = "journal";
 const HISTORY: &str = "history";
 
-/// How far an attempt has come. Written before what it names is done.
+/// The progress of an attempt. It is written before the action that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// Nothing has been changed yet.
+    /// Preparation, in which nothing is changed.
     Preparing,
-    /// The binaries are about to be exchanged.
+    /// Imminent exchange of the binaries.
     Armed,
-    /// The new worker is tried by the old guard.
+    /// Trial of the new worker by the old guard.
     Trial,
-    /// The new guard tries itself.
+    /// Trial of the new guard by itself.
     GuardTrial,
-    /// The old binary is put back.
+    /// Restoration of the old binary.
     RollingBack,
-    /// The old binary is back.
+    /// Completed restoration of the old binary.
     RolledBack,
-    /// The new binary is in use.
+    /// Use of the new binary.
     Committed,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Binary {
     pub(super) digest: String,
 }
 
-/// All that has to be known to finish or to undo an attempt.
+/// All data needed to finish or to undo an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
     pub(super) state: State,
@@ -50,10 +50,10 @@ pub(super) struct Journal {
     pub(super) began_at: Timestamp,
     #[serde(default)]
     pub(super) steps: Vec<StepTaken>,
-    /// How often a guard has begun with the trial under way.
+    /// Number of times that a guard has begun with the trial under way.
     #[serde(default)]
     pub(super) tries: u32,
-    /// How often the service was started with the trial under way, as the old binary has seen it.
+    /// Number of starts of the service with the trial under way, as counted by the old binary.
     #[serde(default)]
     pub(super) starts: u32,
     #[serde(default)]
@@ -63,7 +63,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// An attempt that begins now.
+    /// Creates the journal of an attempt that begins now.
     pub(super) fn new(old: Binary, new: Binary, asked_by: &str) -> Self {
         Self {
             state: State::Preparing,
@@ -79,7 +79,7 @@ impl Journal {
         }
     }
 
-    /// The attempt as it is told of.
+    /// Returns the attempt as it is reported.
     fn attempt(&self) -> Attempt {
         Attempt {
             from: self.old.version.clone(),
@@ -91,7 +91,7 @@ impl Journal {
         .bounded()
     }
 
-    /// The attempt as the history keeps it.
+    /// Returns the attempt as the history keeps it.
     pub(super) fn past(&self, outcome: Outcome) -> Past {
         Past {
             from: self.old.version.clone(),
@@ -112,14 +112,14 @@ impl Journal {
         matches!(self.state, State::RolledBack | State::Committed)
     }
 
-    /// The next step begins.
+    /// Records the beginning of the next step.
     pub(super) fn takes(&mut self, step: Step) {
         self.steps.push(StepTaken { step, began_at: Clock::system().now() });
     }
 }
 
 impl Place {
-    /// The attempt under way, or the last one where it was not tidied up yet.
+    /// Returns the attempt under way, or the last one if it was not tidied up yet.
     pub(super) fn journal(&self) -> io::Result<Option<Journal>> {
         let Some(bytes) = self.read_state(JOURNAL)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
@@ -128,8 +128,8 @@ impl Place {
         })
     }
 
-    /// Puts a journal that cannot be read aside, and gives why: it says nothing any more, and must not keep the service
-    /// from starting. A binary is complete at every instant, whichever it is.
+    /// Puts a journal that cannot be read aside, and returns the error. Such a journal is of no use, and must not keep
+    /// the service from starting. A binary is complete at every instant, whichever it is.
     pub(super) fn set_unreadable_journal_aside(&self) -> io::Result<Option<io::Error>> {
         let Err(error) = self.journal() else { return Ok(None) };
         if error.kind() != io::ErrorKind::InvalidData {
@@ -145,10 +145,10 @@ impl Place {
         self.write_state(JOURNAL, &serde_json::to_vec_pretty(journal)?)
     }
 
-    /// Adds the attempt to the history, once, and forgets it.
+    /// Adds the attempt to the history, once, and removes the journal.
     pub(super) fn close(&self, journal: &Journal, outcome: Outcome) -> io::Result<()> {
         let past = journal.past(outcome);
-        // The room that it takes may be needed for the line.
+        // The space that the stage takes may be needed for the line.
         self.clear_stage()?;
         if self.history()?.last().is_none_or(|last| last.began_at != past.began_at) {
             self.add_line(HISTORY, &serde_json::to_string(&past)?)?;
@@ -157,7 +157,7 @@ impl Place {
         self.forget()
     }
 
-    /// Nothing of the attempt under way is left, but what the history has of it.
+    /// Removes everything of the attempt under way except its line in the history.
     pub(super) fn forget(&self) -> io::Result<()> {
         self.clear_stage()?;
         self.free_room()?;
@@ -168,8 +168,8 @@ impl Place {
         })
     }
 
-    /// Keeps the latest attempts of a long history. Those that have changed nothing go first: a worker can have as many
-    /// refused as it likes, and what was rolled back must not be forgotten by that.
+    /// Shortens a long history to the latest attempts. Attempts that have changed nothing go first: a worker can cause
+    /// any number of refusals, and they must not displace an attempt that was rolled back.
     fn shorten_history(&self) -> io::Result<()> {
         let mut history = self.history()?;
         if history.len() <= MAX_PAST {
@@ -185,21 +185,21 @@ impl Place {
         self.write_state(HISTORY, format!("{}\n", lines.join("\n")).as_bytes())
     }
 
-    /// All attempts that are over, the oldest first. A line that cannot be read is passed over.
+    /// Returns all completed attempts, the oldest first. A line that cannot be read is skipped.
     pub(super) fn history(&self) -> io::Result<Vec<Past>> {
         let bytes = self.read_state(HISTORY)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Writes and reads what a guard writes and reads at its start.
+    /// Writes and reads the files that a guard writes and reads at its start.
     pub(super) fn rehearse(&self) -> io::Result<()> {
         self.write_state(JOURNAL, b"{}")?;
         self.add_line(HISTORY, "{}")?;
         self.history().map(drop)
     }
 
-    /// What is told of all this.
+    /// Returns the state of updates as it is reported.
     pub(super) fn known(&self, impossible: Option<Reason>) -> io::Result<Known> {
         let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
         let past = self.history()?.into_iter().rev().take(PAST_TOLD).map(Past::bounded).collect();

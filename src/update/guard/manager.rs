@@ -1,20 +1,20 @@
-//! What the service manager is told, where one listens (`NOTIFY_SOCKET`).
+//! Notifications to the service manager, if one listens (`NOTIFY_SOCKET`).
 
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-/// How much more time a worker that opens its store is given at a time, and how often.
+/// Extension of the start while a worker opens its store, and the interval of the extensions.
 const MORE: Duration = Duration::from_secs(30);
 const MORE_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a start may take altogether: the store of years is made ready within this.
+/// Upper bound on the duration of a start; enough to open a store with years of data.
 const START_WITHIN: Duration = Duration::from_mins(30);
 
-/// How long to wait at most before the next look, where nothing else is due.
+/// Upper bound on the wait for the next look, if nothing else is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The service manager.
+/// The service manager, and what it was last sent.
 pub(super) struct Manager {
     watchdog: Option<Duration>,
     fed_at: Option<Instant>,
@@ -29,19 +29,19 @@ impl Manager {
         Self { watchdog, fed_at: None, prolonged_at: None, began_at: Instant::now(), is_ready: false }
     }
 
-    /// The first worker answers requests.
+    /// Reports that the service answers requests.
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
         tell(&[NotifyState::Ready]);
     }
 
-    /// The end has begun.
+    /// Reports that the service stops.
     pub(super) fn stopping(&mut self) {
         self.is_ready = true;
         tell(&[NotifyState::Stopping]);
     }
 
-    /// Says that we live, and that a start takes longer where it does.
+    /// Feeds the watchdog, and extends the time of a start that takes longer.
     pub(super) fn look(&mut self, now: Instant, is_starting: bool) {
         if let Some(patience) = self.watchdog
             && self.fed_at.is_none_or(|fed| now.saturating_duration_since(fed) >= patience / 3)
@@ -60,13 +60,13 @@ impl Manager {
         }
     }
 
-    /// How long until it has to hear from us again.
+    /// Returns the time until the next notification is due.
     pub(super) fn patience(&self) -> Duration {
         self.watchdog.map_or(LOOK_EVERY, |patience| (patience / 3).min(LOOK_EVERY)).max(Duration::from_millis(50))
     }
 }
 
-/// Nobody to tell, or nobody who hears it, changes nothing for us.
+/// Notifies the service manager. A manager that is missing or does not listen changes nothing.
 fn tell(state: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }

@@ -1,9 +1,8 @@
-//! The guard: one thread that holds the listening socket, starts the worker, sees to it that there is
-//! one, and exchanges the binary. It speaks to no network peer, reads no request and never opens the
-//! store.
+//! The guard: one thread that holds the listening socket, starts the worker, keeps one running, and exchanges the
+//! binary. It speaks to no network peer, reads no request and never opens the store.
 //!
-//! Everything it waits for comes through `Guard::next`. What it does in ordinary times is
-//! `Guard::run`; an update is one procedure, `Guard::update`, from its first step to its last.
+//! All events come through `Guard::next`. Normal operation is `Guard::run`; an update is one procedure,
+//! `Guard::update`, from its first step to its last.
 
 mod attempt;
 mod child;
@@ -55,22 +54,22 @@ pub use settings::SettingsFile;
 use signals::Signals;
 use swap::Resume;
 
-/// How long a worker may take to stop: longer than it gives itself.
+/// Time limit for a worker to stop; longer than the worker's own limit.
 const STOPPED_WITHIN: Duration = Duration::from_secs(40);
 
-/// The longest wait before a worker that keeps ending is started anew.
+/// Upper bound on the wait before a worker that keeps ending is started again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The most connections that wait for a worker; the system may allow fewer.
+/// Upper bound on the connections that wait for a worker; the system may allow fewer.
 const BACKLOG: i32 = 4_096;
 
-/// A worker that was ready for so long has not failed at once: the next wait begins at nothing again.
+/// Time of service after which a worker has not failed at once, so that the next wait starts from zero.
 const WENT_WELL_AFTER: Duration = Duration::from_mins(1);
 
-/// What a guard works with.
+/// The inputs of a guard.
 #[derive(Debug)]
 pub struct Plan {
-    /// The binary, by the path that it was started from.
+    /// Path of the binary, as it was started.
     pub program: PathBuf,
     /// The worker's arguments.
     pub arguments: Vec<OsString>,
@@ -80,76 +79,76 @@ pub struct Plan {
     pub settings_file: Option<SettingsFile>,
     /// The guard's own folder.
     pub state: PathBuf,
-    /// Held while this guard lives: there is one at a time.
+    /// Lock that is held while this guard lives: there is one guard at a time.
     pub lock: File,
-    /// Where requests come in; it outlives every worker.
+    /// Listening socket for requests; it outlives every worker.
     pub listener: TcpListener,
-    /// Whom the worker runs as, where that is another than the guard.
+    /// User that the worker runs as, if it differs from the guard's.
     pub user: Option<User>,
-    /// How long a new release may take until it answers requests.
+    /// Time limit until a new release answers requests.
     pub ready: Duration,
-    /// How long a new release has to answer for itself.
+    /// Duration of the trial of a new release.
     pub trial: Duration,
-    /// The worker is to ask for the settings that are missing.
+    /// First run, in which the worker asks for the missing settings.
     pub setting_up: bool,
-    /// Says a sentence to whoever started this.
+    /// Output of messages for the person or program that started the guard.
     pub say: fn(&str),
 }
 
-/// What a guard does first, in a folder that does not matter: whether it could start here.
+/// Checks that a guard could start here, by its first steps in a folder that does not matter.
 pub fn rehearse(state: &Path) -> io::Result<()> {
     let place = Place::new(state.join("cashout"), state.to_owned());
     let _signals = Signals::new()?;
     place.rehearse()
 }
 
-/// Returns true while an update is under way, by the guard's folder; also where that cannot be read.
+/// Returns true while an update is under way according to the guard's folder, and also if that cannot be read.
 pub fn is_under_way(state: &Path) -> bool {
     !matches!(Place::new(state.join("cashout"), state.to_owned()).journal(), Ok(None))
 }
 
-/// What the previous binary, at `previous`, does before each start of the service: it puts itself back
-/// where the new one does not come up. Gives what it did.
+/// Puts the previous binary, at `previous`, back if the new one does not come up; the previous binary calls this before
+/// each start of the service. Returns a description of what was done, if anything.
 pub fn rescue(previous: &Path, state: &Path) -> io::Result<Option<String>> {
     let name = previous.file_name().unwrap_or_default().to_string_lossy();
     let program = previous.with_file_name(name.strip_suffix(".prev").unwrap_or(&name));
     Place::new(program, state.to_owned()).rescue()
 }
 
-/// What the guard has been waiting for.
+/// An event that the guard has waited for.
 #[derive(Debug)]
 enum Event {
-    /// Somebody wants it to stop.
+    /// Request to stop.
     Stop,
-    /// Log files have been moved away.
+    /// Notice that log files have been moved away.
     Hangup,
-    /// The worker has said something; a file may have come with it.
+    /// Message of the worker, possibly with a file.
     WorkerMessage(WorkerMessage, Option<OwnedFd>),
-    /// The worker has ended.
+    /// End of the worker.
     Ended(Ended),
-    /// The time has come that was waited for.
+    /// Deadline of the wait.
     Due,
 }
 
-/// The guard at work.
+/// A guard at work.
 pub struct Guard {
     plan: Plan,
     place: Place,
     signals: Signals,
     manager: Manager,
     worker: Option<Child>,
-    /// What an update has met and `Guard::run` has to deal with.
+    /// Event that an update has met and that `Guard::run` has to handle.
     left: Option<Event>,
-    /// Why this installation cannot be updated from here.
+    /// Reason why this installation cannot be updated from here.
     impossible: Option<Reason>,
-    /// The last attempt, where the history could not be written.
+    /// Last attempt, if it could not be written to the history.
     unwritten: Option<Past>,
-    /// Children that were there before any worker: of whoever was this process before.
+    /// Children that existed before any worker, from the program that this process ran before.
     children_before: Vec<Pid>,
 }
 
 impl Guard {
-    /// A guard that has started nothing yet.
+    /// Creates a guard that has started nothing yet.
     pub fn new(plan: Plan, taking_over: bool) -> io::Result<Self> {
         let place = Place::new(plan.program.clone(), plan.state.clone());
         let (signals, manager) = (Signals::new()?, Manager::new());
@@ -168,9 +167,9 @@ impl Guard {
         })
     }
 
-    /// Finishes what a guard before this one has left, starts the worker and keeps one running, until
-    /// somebody wants it to stop, or until the first one ends before it was ready: what keeps it from
-    /// starting is then for a person to mend. Gives how the last one ended.
+    /// Finishes what the previous guard has left, starts the worker and keeps one running, until a stop is requested,
+    /// until the first run has written the settings, or until the first worker ends before it was ready: its failure is
+    /// then for a person to fix. Returns the end of the last worker.
     pub fn run(mut self, handover: Option<Handover>) -> io::Result<Ended> {
         let mut was_ready = handover.is_some();
         self.resume(handover)?;
@@ -185,7 +184,7 @@ impl Guard {
                         Some(worker) => worker.tell(&GuardMessage::Stop { at_once: stops > 1 }),
                         None => return Ok(Ended::Code(0)),
                     }
-                    // Longer than a worker gives itself.
+                    // Longer than the worker's own limit.
                     start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOPPED_WITHIN));
                 }
                 Event::Hangup => self.hang_up(),
@@ -240,7 +239,7 @@ impl Guard {
         }
     }
 
-    /// Begins where the process before this one has left off.
+    /// Continues where the previous process has stopped.
     fn resume(&mut self, handover: Option<Handover>) -> io::Result<()> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install releases by hand";
@@ -273,15 +272,15 @@ impl Guard {
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
         if !socket_acceptconn(&self.plan.listener)? {
-            // A worker has closed it for everybody.
+            // A worker has stopped the shared socket from listening.
             if listen(&self.plan.listener, BACKLOG).is_err() {
-                // It has made something else of it.
+                // A worker has made something else of the socket.
                 self.plan.listener = TcpListener::bind(self.plan.listener.local_addr()?)?;
             }
         }
         self.end_descendants();
         let mut worker = Child::start(&self.plan, trial)?;
-        // Whoever may read them all the same does so by itself.
+        // A worker of the same user reads its credentials by itself.
         let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
         let mut files = vec![self.plan.listener.as_fd()];
         files.extend(handed_over.iter().map(|(_, file)| file.as_fd()));
@@ -289,7 +288,7 @@ impl Guard {
         let (known, keeps_settings) =
             (self.known(), self.plan.settings_file.as_ref().is_some_and(SettingsFile::is_ours));
         if let Err(error) = worker.send(&GuardMessage::Start { trial, known, credentials, keeps_settings }, &files) {
-            // Its end is seen like any other.
+            // Its end is handled like any other.
             (self.plan.say)(&format!("the worker cannot be told to start: {error}"));
             worker.kill();
         }
@@ -297,7 +296,7 @@ impl Guard {
         Ok(())
     }
 
-    /// What is known of updates. Where it cannot be read, that is no reason not to serve.
+    /// Returns the state of updates. A history that cannot be read is no reason not to serve.
     fn known(&self) -> Known {
         let mut known = self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
             (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
@@ -308,7 +307,7 @@ impl Guard {
         known
     }
 
-    /// Replaces the settings' file by what the worker has made of it.
+    /// Replaces the settings file by the text that the worker has sent.
     fn configure(&self, text: &File) {
         let settings = self.plan.settings_file.as_ref().filter(|settings| settings.is_ours());
         let replaced = match settings {
@@ -318,7 +317,7 @@ impl Guard {
         };
         let (problem, refused) = match replaced {
             Ok(()) => (None, None),
-            // A worker of before this release looks at the number alone.
+            // A worker of an earlier release reads the number alone.
             Err(NotReplaced::Refused(sentence)) => (Some(rustix::io::Errno::INVAL.raw_os_error()), Some(sentence)),
             Err(NotReplaced::Machine(error)) => {
                 (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
@@ -339,8 +338,8 @@ impl Guard {
         }
     }
 
-    /// Waits for the next thing to happen, until `due` at most. The service manager hears from us, and a
-    /// worker that hangs is ended, while it waits.
+    /// Waits for the next event, until `due` at most. Meanwhile it notifies the service manager and kills a worker that
+    /// hangs.
     fn next(&mut self, due: Option<Instant>) -> io::Result<Event> {
         if let Some(left) = self.left.take() {
             return Ok(left);
@@ -353,12 +352,12 @@ impl Guard {
                 return Ok(Event::Hangup);
             }
             self.signals.take_child()?;
-            // Also where the worker never comes to an end with what it says.
+            // This runs even if the worker sends messages without end.
             self.manager.look(Instant::now(), self.worker.as_ref().is_some_and(|worker| worker.served().is_none()));
             if let Some(worker) = &mut self.worker {
                 worker.pass_on();
-                // What it said before it ended comes first: so its end is looked for first, lest it says
-                // something between the two looks.
+                // Messages from before the worker's end come first. So the end is checked first, in case the worker
+                // sends something between the two checks.
                 let ended = worker.ended()?;
                 if let Some((said, file)) = worker.hear()? {
                     return Ok(Event::WorkerMessage(said, file));
@@ -380,7 +379,7 @@ impl Guard {
         }
     }
 
-    /// Sleeps until something can be read, `due`, or the next look.
+    /// Sleeps until a source can be read, until `due`, or until the next look.
     fn wait(&self, due: Option<Instant>) -> io::Result<()> {
         let mut waited = self.manager.patience();
         if let Some(due) = due {
@@ -391,7 +390,7 @@ impl Guard {
         let mut sources: Vec<PollFd<'_>> = self.signals.sources().map(readable).collect();
         sources.extend(self.worker.iter().flat_map(Child::sources).map(readable));
         match poll(&mut sources, Some(&waited)) {
-            // A signal: what it was is in its pipe.
+            // A signal interrupted the wait; its byte is in the pipe.
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

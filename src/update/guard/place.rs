@@ -1,7 +1,7 @@
 //! The files of an installation, and the only operations on them.
 //!
-//! Each is complete or did not happen: a new file is written under a temporary name, flushed, and
-//! renamed, and the folder is flushed after it. Each is harmless to repeat.
+//! Each operation is complete or has no effect: a new file is written under a temporary name, flushed, and renamed, and
+//! the folder is flushed after it. Each is harmless to repeat.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,10 +16,10 @@ use crate::platform::fs::is_full;
 use crate::platform::hex::hex;
 use crate::update::reserve::{self, RESERVE};
 
-/// What is held for the journal and a line of the history, in bytes.
+/// Space reserved for the journal and a line of the history, in bytes.
 const ROOM_FOR_THE_WAY_BACK: u64 = 1024 * 1024;
 
-/// Where everything lies.
+/// The paths of an installation.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The active binary.
@@ -39,30 +39,30 @@ impl Place {
         self.program.parent().unwrap_or(Path::new("/"))
     }
 
-    /// The binary before the active one.
+    /// Returns the path of the previous binary.
     pub(super) fn previous(&self) -> PathBuf {
         let mut name = self.program.file_name().unwrap_or_default().to_owned();
         name.push(".prev");
         self.program.with_file_name(name)
     }
 
-    /// Where a candidate waits. In the binary's own folder, so that a rename is one step.
+    /// Returns the folder of a candidate. It is in the binary's own folder, so that a rename is one step.
     pub(super) fn stage(&self) -> PathBuf {
         self.folder().join(".stage")
     }
 
-    /// The candidate.
+    /// Returns the path of the candidate.
     pub(super) fn candidate(&self) -> PathBuf {
         self.stage().join("cashout")
     }
 
-    /// Why nothing can be put in the place of the active binary, if so.
+    /// Checks that the active binary can be replaced; the error is the reason why it cannot.
     pub(super) fn try_to_write(&self) -> io::Result<()> {
         self.clear_stage()?;
         DirBuilder::new().mode(0o755).create(self.stage())?;
         let written = File::create(self.stage().join("try")).and_then(|mut file| file.write_all(b"cashout"));
-        // What is mounted by itself lies in its folder and cannot be renamed there: nor be linked to. That a
-        // link is not allowed for another reason says nothing.
+        // A file that is mounted by itself can be neither renamed within its folder nor linked to. A link that is
+        // forbidden for another reason proves nothing.
         let linked = match fs::hard_link(&self.program, self.stage().join("link")) {
             Err(error) if error.kind() == ErrorKind::CrossesDevices => Err(error),
             _ => Ok(()),
@@ -71,16 +71,16 @@ impl Place {
         written.and(linked)
     }
 
-    /// An empty stage.
+    /// Creates an empty stage, and returns its path.
     pub(super) fn make_stage(&self) -> io::Result<PathBuf> {
         self.clear_stage()?;
         self.trap.step(Make(&self.stage()), || DirBuilder::new().mode(0o755).create(self.stage()))?;
-        // Whatever the umask says: the candidate is tried by the worker's user.
+        // The mode must not depend on the umask: the candidate is tried by the worker's user.
         fs::set_permissions(self.stage(), Permissions::from_mode(0o755))?;
         Ok(self.stage())
     }
 
-    /// Nothing of an attempt is left.
+    /// Removes the stage, so that no file of an attempt is left.
     pub(super) fn clear_stage(&self) -> io::Result<()> {
         match self.trap.step(Remove(&self.stage()), || fs::remove_dir_all(self.stage())) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -88,7 +88,7 @@ impl Place {
         }
     }
 
-    /// The candidate is on the disk, and can be run by everybody.
+    /// Flushes the candidate to the disk, and makes it executable for all users.
     pub(super) fn settle_candidate(&self) -> io::Result<()> {
         let file = File::open(self.candidate())?;
         file.set_permissions(Permissions::from_mode(0o755))?;
@@ -96,13 +96,13 @@ impl Place {
         self.trap.step(Flush(&self.stage()), || sync(&self.stage()))
     }
 
-    /// Keeps a copy of the active binary as the previous one. A copy, not a link: a rename between two
-    /// names of one file does nothing.
+    /// Keeps a copy of the active binary as the previous one. It is a copy, not a link: a rename between two names of
+    /// one file does nothing.
     pub(super) fn keep_previous(&self) -> io::Result<()> {
         if !self.stage().is_dir() {
             DirBuilder::new().mode(0o755).create(self.stage())?;
         }
-        // By way of the stage: the copy appears whole.
+        // The copy is made in the stage, so that it appears complete.
         let temporary = self.stage().join("copy");
         self.trap.step(Writes(&temporary), || {
             let (mut from, mut copy) = (File::open(&self.program)?, File::create(&temporary)?);
@@ -114,32 +114,32 @@ impl Place {
         self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
-    /// Puts the candidate in the place of the active binary. There is a whole one at every instant.
+    /// Replaces the active binary by the candidate. There is a complete binary at every instant.
     pub(super) fn put_candidate(&self) -> io::Result<()> {
         self.trap.step(Rename(&self.candidate(), &self.program), || fs::rename(self.candidate(), &self.program))?;
         self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
-    /// Puts the previous binary back in the place of the active one. The file itself, not a copy: it takes
-    /// no room, of which there may be none left.
+    /// Replaces the active binary by the previous one. The file itself is moved, not copied: that takes no space, of
+    /// which there may be none left.
     pub(super) fn put_previous_back(&self) -> io::Result<()> {
         self.trap.step(Rename(&self.previous(), &self.program), || fs::rename(self.previous(), &self.program))?;
         self.trap.step(Flush(self.folder()), || sync(self.folder()))
     }
 
-    /// Holds the room that the way back takes in the guard's folder.
+    /// Reserves the space that a rollback takes in the guard's folder.
     pub(super) fn hold_room(&self) -> io::Result<()> {
         let reserve = self.state.join(RESERVE);
         self.trap.step(Writes(&reserve), || reserve::hold(&self.state, ROOM_FOR_THE_WAY_BACK))
     }
 
-    /// Gives back what is held.
+    /// Frees the reserved space.
     pub(super) fn free_room(&self) -> io::Result<()> {
         let reserve = self.state.join(RESERVE);
         self.trap.step(Remove(&reserve), || reserve::free(&self.state))
     }
 
-    /// Writes something into the guard's folder, where there is no room by what is held for that.
+    /// Writes something into the guard's folder, and uses the reserved space if the disk is full.
     fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
         match write() {
             Err(error) if is_full(&error) => reserve::free(&self.state).and_then(|()| write()),
@@ -147,7 +147,7 @@ impl Place {
         }
     }
 
-    /// Writes a file of the guard's folder, whole or not at all.
+    /// Writes a file of the guard's folder, completely or not at all.
     pub(super) fn write_state(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (temporary, path) = (self.state.join(format!(".{name}.new")), self.state.join(name));
         self.trap.step(Writes(&temporary), || {
@@ -162,8 +162,8 @@ impl Place {
         self.trap.step(Flush(&self.state), || sync(&self.state))
     }
 
-    /// Adds a line to a file of the guard's folder. One that was cut off by a crash stays a line of its
-    /// own, which nobody can read.
+    /// Adds a line to a file of the guard's folder. A line that was cut off by a crash stays a line of its own, which
+    /// cannot be read.
     pub(super) fn add_line(&self, name: &str, line: &str) -> io::Result<()> {
         let path = self.state.join(name);
         self.trap.step(Writes(&path), || {
@@ -178,7 +178,7 @@ impl Place {
         self.trap.step(Flush(&self.state), || sync(&self.state))
     }
 
-    /// A file of the guard's folder; nothing where there is none.
+    /// Returns the content of a file of the guard's folder; `None` if there is none.
     pub(super) fn read_state(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         match fs::read(self.state.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -188,7 +188,7 @@ impl Place {
     }
 }
 
-/// SHA-256 of a file, in hexadecimal digits; nothing where there is none.
+/// Returns the SHA-256 of a file, in hexadecimal digits; `None` if there is none.
 pub(super) fn digest_at(path: &Path) -> io::Result<Option<String>> {
     match File::open(path) {
         Ok(file) => digest_of(file).map(Some),
@@ -197,7 +197,7 @@ pub(super) fn digest_at(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// SHA-256 of what can be read, in hexadecimal digits.
+/// Returns the SHA-256 of everything that a reader yields, in hexadecimal digits.
 pub(super) fn digest_of(mut from: impl Read) -> io::Result<String> {
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {

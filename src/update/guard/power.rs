@@ -1,8 +1,8 @@
-//! Power that is cut in the middle of an exchange: of what was not flushed, any part is lost.
+//! Power cuts in the middle of an exchange, by which any part of the unflushed changes is lost.
 //!
-//! What is modelled: the content of a file is on the disk once it was flushed, and a name (made, renamed or
-//! removed) once its folder was; until then each of these changes is there or not, in any combination. A
-//! line that is being written is there in part.
+//! The model: the content of a file is on the disk once it was flushed, and a name (made, renamed or removed) once its
+//! folder was. Until then each of these changes is present or absent, in any combination. A line that is being written
+//! is present in part.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,22 +17,21 @@ use super::tests::{Installation, stage};
 use super::trap::Operation;
 use crate::update::story::{Outcome, Reason};
 
-/// What is at a path: the bytes of a file, or a folder.
+/// The bytes of a file, or `None` for a folder.
 type Node = Option<Vec<u8>>;
 type Tree = BTreeMap<PathBuf, Node>;
 
-/// A change of names that is made whole or not at all: what is at each path afterwards; nothing where it is
-/// gone.
+/// A change of names that is made completely or not at all: the node at each path afterwards, `None` if it is gone.
 type Change = Vec<(PathBuf, Option<Node>)>;
 
-/// A disk at a moment: what is on it, and what may be.
+/// A disk at a moment: its flushed content, and the changes that may be on it.
 #[derive(Debug, Clone, Default)]
 struct Disk {
     flushed: Tree,
     pending: Vec<Change>,
 }
 
-/// All moments of a disk, the last one as it is.
+/// All moments of a disk, and its current state.
 #[derive(Debug, Default)]
 pub(super) struct Film {
     root: PathBuf,
@@ -41,13 +40,13 @@ pub(super) struct Film {
 }
 
 impl Film {
-    /// Begins with everything that is there, flushed.
+    /// Begins with all existing files, flushed.
     fn of(root: &Path) -> Rc<RefCell<Self>> {
         let now = Disk { flushed: tree(root), pending: Vec::new() };
         Rc::new(RefCell::new(Self { root: root.to_owned(), moments: vec![now.clone()], now }))
     }
 
-    /// An operation was done.
+    /// Records an operation.
     pub(super) fn takes(&mut self, operation: Operation<'_>) {
         let at = |path: &Path| path.strip_prefix(&self.root).unwrap().to_owned();
         match operation {
@@ -57,7 +56,7 @@ impl Film {
                 let old = if bytes.starts_with(&before) { before.len() } else { 0 };
                 let half = bytes[..old + (bytes.len() - old) / 2].to_vec();
                 let name = at(path);
-                // Half of it first: a file that has its name already has its bytes with it.
+                // Half of the content first. If the name of the file is flushed, its content counts as flushed with it.
                 for content in [half, bytes] {
                     self.now.pending.retain(|change| !matches!(&change[..], [(path, Some(_))] if *path == name));
                     let changes = self.now.pending.iter().flatten().any(|(path, _)| *path == name);
@@ -94,26 +93,26 @@ impl Film {
         self.moments.push(self.now.clone());
     }
 
-    /// What a process sees now.
+    /// Returns the tree that a process sees now.
     fn seen(&self) -> Tree {
         self.now.with(|_| true)
     }
 }
 
 impl Disk {
-    /// With these of the changes that are pending.
+    /// Returns the tree with the pending changes that `is_there` selects.
     fn with(&self, is_there: impl Fn(usize) -> bool) -> Tree {
         let mut tree = self.flushed.clone();
         for (_, change) in self.pending.iter().enumerate().filter(|(nth, _)| is_there(*nth)) {
             apply(&mut tree, change);
         }
-        // What lies in a folder that is not there is not there.
+        // A path in an absent folder is absent too.
         let whole = tree.clone();
         tree.retain(|path, _| path.parent().is_none_or(|folder| folder == Path::new("") || whole.contains_key(folder)));
         tree
     }
 
-    /// Every state that a power cut may leave.
+    /// Returns every state that a power cut may leave.
     fn states(&self) -> Vec<Tree> {
         assert!(self.pending.len() < 10, "too much is never flushed: {:?}", self.pending);
         (0_u32..1 << self.pending.len()).map(|some| self.with(|nth| some & (1 << nth) != 0)).collect()
@@ -145,8 +144,8 @@ fn tree(root: &Path) -> Tree {
     tree
 }
 
-/// Does `what`, and then `then` with the power cut at every moment of it, each time with every part of what
-/// was not flushed.
+/// Runs `what`, and then `then` with the power cut at every moment of it, each time with every part of the unflushed
+/// changes.
 fn power_is_cut(what: impl Fn(&Installation, &Place), then: impl Fn(&Installation)) {
     let installation = Installation::new();
     let place = installation.place();
@@ -166,7 +165,7 @@ fn power_is_cut(what: impl Fn(&Installation, &Place), then: impl Fn(&Installatio
 }
 
 impl Installation {
-    /// The same with this on its disk.
+    /// Returns an installation of the same releases with `tree` on its disk.
     fn after_a_power_cut(&self, tree: &Tree) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (path, node) in tree {

@@ -1,4 +1,4 @@
-//! Whether the candidate can run here, before anything depends on it.
+//! The check that the candidate can run here, before anything depends on it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Read};
@@ -19,16 +19,16 @@ use crate::platform::release;
 use crate::store;
 use crate::update::story::Reason;
 
-/// How long the candidate may take for each thing that it is asked.
+/// Time limit of the candidate for each request.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// How often we look whether it has.
+/// Interval of the looks for its answer.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What it may say at most, in bytes.
+/// Upper bound on its answer, in bytes.
 const LONGEST: u64 = 32 * 1024;
 
-/// What `version --json` says, of which nothing else is needed.
+/// The fields of `version --json` that are needed.
 #[derive(Debug, Deserialize)]
 struct Identity {
     version: String,
@@ -38,12 +38,12 @@ struct Identity {
 
 #[derive(Debug, Deserialize)]
 struct Formats {
-    /// The oldest and the latest format that it reads.
+    /// Oldest and latest format that the candidate reads.
     reads: [u32; 2],
 }
 
 impl Place {
-    /// Makes the previous binary the candidate, and gives its digest.
+    /// Makes the previous binary the candidate, and returns its digest.
     pub(super) fn take_previous(&self) -> Result<String, Reason> {
         let taken = || {
             self.make_stage()?;
@@ -60,8 +60,8 @@ impl Place {
 }
 
 impl Guard {
-    /// Asks the candidate what it is, whether it reads the settings, and whether it could be a guard;
-    /// as the worker's user. Gives its version.
+    /// Asks the candidate for its identity, whether it reads the settings, and whether it could be a guard; it runs as
+    /// the worker's user. Returns its version.
     pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
         let said = self.ask(&["version", "--json"], &[0])?;
         let unreadable = |_| Reason::new("says_nothing", "the new release does not say what it is; it is not used");
@@ -82,12 +82,12 @@ impl Guard {
             return Err(Reason::new("store_format", sentence).with("version", identity.version).into());
         }
         let [config, data] = self.plan.settings.clone().map(|path| path.display().to_string());
-        // 1: something that is to be looked at was so before.
+        // Code 1: there is something to look at, which was so before.
         self.ask(&["check", "--offline", "--config", &config, "--data", &data], &[0, 1])?;
         let scratch = self.place.stage().join("scratch");
         DirBuilder::new().mode(0o700).create(&scratch)?;
         if let Some(user) = self.plan.user {
-            // It stays ours, and so ours to remove: a guard that is root may lack the rights of root.
+            // The folder stays ours, so that we can remove it: a guard that is root may lack the rights of root.
             chown(&scratch, None, Some(user.group))?;
             fs::set_permissions(&scratch, Permissions::from_mode(0o770))?;
         }
@@ -96,7 +96,7 @@ impl Guard {
         Ok(identity.version)
     }
 
-    /// Runs the candidate; what it printed, where its code is one of `good`.
+    /// Runs the candidate, and returns its output if its exit code is one of `good`.
     fn ask(&mut self, arguments: &[&str], good: &[i32]) -> Result<String, Halt> {
         let what = arguments.first().copied().unwrap_or_default().to_owned();
         let failed = |how: String| {
@@ -108,14 +108,14 @@ impl Guard {
         command.args(arguments).stdin(Stdio::null()).stderr(theirs.try_clone()?).stdout(theirs);
         apart(&mut command, self.plan.user);
         if self.plan.user.is_some() {
-            // In the environment of a process that lives for a moment, of the user who has them anyway.
+            // The environment is that of a short-lived process, of the user who has the credentials anyway.
             command.envs(config::credentials_as_variables());
         }
         let mut process = match command.spawn() {
             Ok(process) => process,
             Err(error) => return Err(failed(format!("could not be started ({error})"))),
         };
-        // Its ends of the pipe.
+        // Closes our copies of its ends of the pipe.
         drop(command);
         let deadline = Instant::now().checked_add(ANSWERED_WITHIN);
         let status = loop {
@@ -136,7 +136,7 @@ impl Guard {
         };
         let mut said = Vec::new();
         rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
-        // It is over: what it has said is there. Whoever it left behind may hold the other end.
+        // The process has ended, so its output is complete. A process that it has left may hold the other end.
         let _ = (&mut ours).take(LONGEST).read_to_end(&mut said);
         let said = String::from_utf8_lossy(&said).into_owned();
         if status.code().is_some_and(|code| good.contains(&code)) {

@@ -1,5 +1,5 @@
-//! The settings' file, where it is the guard's to write: a guard that is root opens nothing by a path that its worker
-//! could have bent.
+//! The settings file, if the guard is the one that writes it. A guard that is root opens nothing by a path that its
+//! worker could have redirected.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,28 +17,28 @@ use crate::config::{CHANGEABLE, Config, LARGEST_FILE, changes_nothing_else, proc
 use crate::platform::os::User;
 use crate::update::channel::Contents;
 
-/// The most links on the way to a file, as for the system itself.
+/// Upper bound on the links on the way to a file; the system has the same.
 const MAX_LINKS: u32 = 40;
 
 /// The settings' file of a worker that runs as another user.
 #[derive(Debug)]
 pub struct SettingsFile {
-    /// As it was named.
+    /// Path of the file, as it was given.
     path: PathBuf,
-    /// Opened once; nothing where there is no such folder.
+    /// Folder of the file, opened once; `None` if there is no such folder.
     folder: Option<File>,
     name: OsString,
     user: User,
-    /// The worker cannot change the folder, nor what leads to it.
+    /// Set if the worker can change neither the folder nor the way to it.
     is_ours: bool,
 }
 
 /// A refusal of new settings, or an error of the machine.
 #[derive(Debug)]
 pub(super) enum NotReplaced {
-    /// They are no settings, and this is why.
+    /// Refusal of the settings, with its reason.
     Refused(String),
-    /// The machine.
+    /// Error of the machine.
     Machine(io::Error),
 }
 
@@ -49,8 +49,8 @@ impl From<io::Error> for NotReplaced {
 }
 
 impl SettingsFile {
-    /// Opens the folder of the file at `path`, which is made where `makes` says so. Links are followed as long as the
-    /// worker, who runs as `user`, cannot have laid them; from there on they are an error.
+    /// Opens the folder of the file at `path`, and creates it if `makes` is set. Links are followed as long as the
+    /// worker, which runs as `user`, cannot have created them; from there on they are an error.
     pub fn open(path: &Path, user: User, makes: bool) -> io::Result<Self> {
         let absolute = std::path::absolute(path)?;
         let mut way: VecDeque<OsString> = steps(&absolute);
@@ -64,7 +64,7 @@ impl SettingsFile {
                 found => Some(found?),
             };
             if let Some(link) = found.filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::Symlink) {
-                // In a folder of everybody's, such as /tmp, it may be the worker's all the same.
+                // In a folder that all users can write to, such as /tmp, the link may still be the worker's.
                 if !is_ours || link.st_uid == user.id {
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, refused_link(path, &name, user)));
                 }
@@ -91,7 +91,7 @@ impl SettingsFile {
                     return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
                 }
                 if make_folder(&here, &name, user).is_err() {
-                    // What is written at the end of the first run says so.
+                    // The error appears when the settings are written at the end of the first run.
                     return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
                 }
             }
@@ -100,15 +100,15 @@ impl SettingsFile {
         }
     }
 
-    /// Returns true for a file that the guard replaces; else the worker does so by itself, with the rights that it has.
+    /// Returns true if the guard replaces the file; otherwise the worker does so by itself, with its own rights.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours && self.folder.is_some()
     }
 
-    /// The file as it stands; nothing where there is none. Waits for no other process.
+    /// Returns the file as it stands; `None` if there is none. Waits for no other process.
     pub fn file(&self) -> io::Result<Option<File>> {
         let Some(folder) = &self.folder else { return Ok(None) };
-        // A pipe in the place of the file must not keep us waiting for somebody who writes.
+        // If the file is a pipe, this must not wait for a process that writes to it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match openat(folder, &self.name, flags, Mode::empty()) {
             Err(Errno::NOENT) => Ok(None),
@@ -116,8 +116,8 @@ impl SettingsFile {
         }
     }
 
-    /// Replaces the file by what can be read from `text`, if that is a whole configuration.
-    /// Outside a first run only what the dashboard shows may differ.
+    /// Replaces the file by the content of `text`, if that is a complete configuration. Outside a first run, only the
+    /// settings that the dashboard shows may differ.
     pub(super) fn replace(&self, text: &File, first_run: bool) -> Result<(), NotReplaced> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.is_ours) else {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
@@ -137,7 +137,7 @@ impl SettingsFile {
     }
 }
 
-/// All of a file, as text; it may not be longer than settings are.
+/// Reads a whole file as text; fails if it is longer than settings may be.
 fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
     Contents::of(file).take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -148,11 +148,11 @@ fn read_text(file: &File) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "settings are text in UTF-8"))
 }
 
-/// Makes a folder that the worker can read.
+/// Creates a folder that the worker can read.
 fn make_folder(here: &OwnedFd, name: &OsStr, user: User) -> io::Result<()> {
     mkdirat(here, name, Mode::from_raw_mode(0o750))?;
     let made = openat(here, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    // Whatever the umask says.
+    // The mode must not depend on the umask.
     fchmod(&made, Mode::from_raw_mode(0o750))?;
     fchown(&made, None, Some(user.group))
 }
@@ -161,7 +161,7 @@ fn root() -> io::Result<OwnedFd> {
     Ok(open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// The names on the way, without those that lead nowhere.
+/// Returns the names on the way, without those that lead nowhere.
 fn steps(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter_map(|step| match step {
         Component::Normal(name) => Some(name.to_owned()),
@@ -171,11 +171,11 @@ fn steps(path: &Path) -> VecDeque<OsString> {
     names.collect()
 }
 
-/// Returns true for a folder in which `user` can change something.
+/// Returns true if `user` can change something in the folder.
 fn may_be_changed(folder: &Stat, user: User) -> bool {
     let by_group = folder.st_mode & 0o020 != 0 && folder.st_gid == user.group;
     let by_anybody = folder.st_mode & 0o002 != 0;
-    // In a sticky folder everybody changes what is his own.
+    // In a sticky folder, users can change only their own entries.
     let is_sticky = folder.st_mode & 0o1000 != 0;
     folder.st_uid == user.id || ((by_group || by_anybody) && !is_sticky)
 }

@@ -1,4 +1,4 @@
-//! Signals as bytes in pipes, so that one thread can wait for them beside everything else.
+//! Signals as bytes in pipes, so that one thread can wait for them together with everything else.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// What has come and was not looked at yet.
+/// The signals that have arrived and were not handled yet.
 pub(super) struct Signals {
     stop: UnixStream,
     hangup: UnixStream,
@@ -15,27 +15,27 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on no signal of these ends the process.
+    /// Registers the signals; from now on none of them ends the process.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { stop: piped(&[SIGTERM, SIGINT])?, hangup: piped(&[SIGHUP])?, child: piped(&[SIGCHLD])? })
     }
 
-    /// True once for each time that somebody wanted us to stop.
+    /// Returns true once for each request to stop.
     pub(super) fn take_stop(&mut self) -> io::Result<bool> {
         take(&mut self.stop, 1)
     }
 
-    /// True where log files have been moved away.
+    /// Returns true if log files have been moved away.
     pub(super) fn take_hangup(&mut self) -> io::Result<bool> {
         take(&mut self.hangup, 64)
     }
 
-    /// True where a child may have ended.
+    /// Returns true if a child may have ended.
     pub(super) fn take_child(&mut self) -> io::Result<bool> {
         take(&mut self.child, 64)
     }
 
-    /// What can be read when one has come.
+    /// Returns the sources that can be read when a signal has arrived.
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         [&self.stop, &self.hangup, &self.child].into_iter().map(AsFd::as_fd)
     }
@@ -44,7 +44,7 @@ impl Signals {
 fn piped(signals: &[i32]) -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    // A full pipe says as much as one more byte would.
+    // If the pipe is full, one more byte would add no information.
     theirs.set_nonblocking(true)?;
     for signal in signals {
         pipe::register(*signal, theirs.try_clone()?)?;

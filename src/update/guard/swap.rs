@@ -1,6 +1,6 @@
-//! The exchange of two binaries, its undoing, and what a guard that starts finds to finish.
+//! The exchange of two binaries, its reversal, and the work that a starting guard finds to finish.
 //!
-//! Nothing is inferred from the journal alone: the digests say what is really there.
+//! Nothing is inferred from the journal alone: the digests show what is really there.
 
 use std::io;
 
@@ -8,25 +8,26 @@ use super::journal::{Journal, State};
 use super::place::{Place, digest_at};
 use crate::update::story::{Outcome, Reason, Step};
 
-/// How often a guard may begin with a trial under way before the old binary is put back.
+/// Upper bound on the starts of a guard with a trial under way; after that the old binary is put back.
 const TRIES: u32 = 2;
 
-/// How often the old binary lets a new one start that does not come to an end with its trial.
+/// Upper bound on the starts of a new binary that does not finish its trial; after that the old binary puts itself
+/// back.
 const STARTS: u32 = 2;
 
-/// What a guard that starts goes on with.
+/// The action with which a starting guard goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resume {
-    /// Nothing is under way.
+    /// Normal work: no update is under way.
     Work,
-    /// The trial of the binary that is in place.
+    /// Trial of the binary that is in place.
     Trial(Box<Journal>),
-    /// Another binary is in place than the one that runs: it is to take over.
+    /// Takeover by the binary in place, which is not the one that runs.
     Exec,
 }
 
 impl Place {
-    /// Puts the candidate in the place of the active binary, and keeps that one as the previous.
+    /// Replaces the active binary by the candidate, and keeps the active one as the previous.
     pub(super) fn swap(&self, journal: &mut Journal) -> io::Result<()> {
         journal.takes(Step::Swap);
         self.write(journal, State::Armed)?;
@@ -57,7 +58,7 @@ impl Place {
         self.close(journal, Outcome::RolledBack)
     }
 
-    /// Finishes what a guard before this one has left. `running` is the digest of the binary that runs.
+    /// Finishes what the previous guard has left. `running` is the digest of the running binary.
     pub(super) fn recover(&self, running: &str) -> io::Result<Resume> {
         let Some(mut journal) = self.journal()? else {
             self.clear_stage()?;
@@ -104,8 +105,8 @@ impl Place {
         Ok(if running == journal.new.digest { Resume::Trial(Box::new(journal)) } else { Resume::Exec })
     }
 
-    /// What the previous binary does before each start of the service: where a new release was started
-    /// again and again and has not come to the end of its trial, this one is put back. Gives what it did.
+    /// Puts the old binary back if a new release was started repeatedly without finishing its trial; the previous
+    /// binary calls this before each start of the service. Returns a description of what was done, if anything.
     pub(super) fn rescue(&self) -> io::Result<Option<String>> {
         let Some(mut journal) = self.journal()? else { return Ok(None) };
         if !matches!(journal.state, State::Armed | State::Trial | State::GuardTrial | State::RollingBack) {

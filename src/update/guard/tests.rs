@@ -32,7 +32,7 @@ impl Installation {
         Self { folder, old, new }
     }
 
-    /// The same releases in another folder.
+    /// Returns the same releases in another folder.
     pub(super) fn on(&self, folder: tempfile::TempDir) -> Self {
         Self { folder, old: self.old.clone(), new: self.new.clone() }
     }
@@ -41,7 +41,7 @@ impl Installation {
         self.folder.path()
     }
 
-    /// A process that sees this installation for the first time.
+    /// Returns the place as a process sees it for the first time.
     pub(super) fn place(&self) -> Place {
         place(self.folder.path())
     }
@@ -50,7 +50,7 @@ impl Installation {
         Journal::new(self.old.clone(), self.new.clone(), "somebody")
     }
 
-    /// What runs after a start: whoever is in place, after all that it finds to do.
+    /// Starts the binary in place, and whichever takes over, until all that it finds to do is done.
     pub(super) fn start(&self) -> Resume {
         let mut running = self.there();
         for _ in 0..3 {
@@ -68,8 +68,8 @@ impl Installation {
         digest_at(&place.program).unwrap().expect("there is a binary at every instant")
     }
 
-    /// A swap that did not come to its end: what is there is whole, and either goes on to its trial or is as
-    /// if nothing had been.
+    /// Checks a swap that was cut off: the binary in place is complete, and either goes on to its trial or is as if
+    /// there had been no attempt.
     pub(super) fn is_tried_or_forgotten(&self) {
         match self.start() {
             Resume::Trial(mut journal) => {
@@ -88,12 +88,12 @@ impl Installation {
         }
     }
 
-    /// How the attempts that are in the history ended.
+    /// Returns the outcomes of the attempts in the history.
     pub(super) fn outcomes(&self) -> Vec<Outcome> {
         self.place().history().unwrap().iter().map(|past| past.outcome).collect()
     }
 
-    /// A whole binary is in place, and nothing of an attempt is left.
+    /// Checks that a complete binary is in place, and that no file of an attempt is left.
     pub(super) fn is_tidy(&self, outcomes: &[Outcome]) {
         let place = self.place();
         let there = self.there();
@@ -140,8 +140,8 @@ fn place(folder: &Path) -> Place {
     Place::new(folder.join("bin/cashout"), folder.join("state"))
 }
 
-/// Does `what` with a process that dies at the first point, at the second, and so on, until it comes
-/// to its end.
+/// Runs `what` with a process that dies at the first point, at the second, and so on, until it completes; runs `then`
+/// after each.
 fn cut_off_everywhere(what: impl Fn(&Installation, &Place) -> std::io::Result<()>, then: impl Fn(&Installation)) {
     for point in 0.. {
         let installation = Installation::new();
@@ -175,7 +175,7 @@ fn a_way_back_that_is_cut_off_anywhere_is_gone_to_its_end() {
         },
         |installation| {
             if let Resume::Trial(mut journal) = installation.start() {
-                // It was cut off before it had noted its intent: the trial begins anew, and fails anew.
+                // It was cut off before it had recorded its intent: the trial begins again, and fails again.
                 installation.place().put_back(&mut journal).unwrap();
             }
             assert_eq!(installation.there(), installation.old.digest);

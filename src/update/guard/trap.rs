@@ -1,6 +1,6 @@
-//! Ends the guard in the middle of its file operations, for tests: a debug build that finds its version
-//! and a number in the file `dies-at` of the guard's folder dies before or after the operation of that
-//! number. A release build has none of it.
+//! The end of the guard in the middle of its file operations, for tests. A debug build that finds its version and a
+//! number in the file `dies-at` of the guard's folder dies before or after the operation of that number. A release
+//! build contains none of it.
 
 use std::cell::Cell;
 #[cfg(test)]
@@ -18,24 +18,24 @@ use crate::platform::release;
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests look at what it is done to"))]
 pub(super) enum Operation<'a> {
-    /// A file gets its content, which is flushed.
+    /// Write of a file's content, which is flushed.
     Write(&'a Path),
-    /// A file gets another name.
+    /// Rename of a file.
     Rename(&'a Path, &'a Path),
-    /// A folder is made.
+    /// Creation of a folder.
     Make(&'a Path),
-    /// A file is removed, or a folder with all in it.
+    /// Removal of a file, or of a folder with all its content.
     Remove(&'a Path),
-    /// The names in a folder are flushed.
+    /// Flush of the names in a folder.
     Flush(&'a Path),
 }
 
-/// Counts the operations.
+/// The count of the operations, and the point at which they fail.
 #[derive(Debug, Default)]
 pub(super) struct Trap {
-    /// Odd and even: before and after an operation.
+    /// Number of points left until the trap acts; an even initial number is before an operation, an odd one after.
     left: Cell<Option<u32>>,
-    /// Fails from there on, in place of ending the process.
+    /// Failure from that point on, instead of an end of the process.
     pub(super) only_fails: Cell<bool>,
     #[cfg(test)]
     film: RefCell<Option<Rc<RefCell<Film>>>>,
@@ -53,20 +53,20 @@ impl Trap {
         trap
     }
 
-    /// Fails at this point, and from then on.
+    /// Makes the operations fail at this point, and from then on.
     #[cfg(test)]
     pub(super) fn fails_at(&self, point: u32) {
         self.left.set(Some(point));
         self.only_fails.set(true);
     }
 
-    /// Has somebody watch what is done.
+    /// Records the operations in `film`.
     #[cfg(test)]
     pub(super) fn film(&self, film: &Rc<RefCell<Film>>) {
         *self.film.borrow_mut() = Some(Rc::clone(film));
     }
 
-    /// One file operation, which `work` does.
+    /// Runs one file operation, which `work` does.
     pub(super) fn step<T>(&self, operation: Operation<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.point()?;
         let done = work()?;
@@ -95,7 +95,7 @@ impl Trap {
         if self.only_fails.get() {
             return Err(io::Error::other("the trap"));
         }
-        // As `kill -9` would: nothing is flushed, nothing is tidied.
+        // As with `kill -9`, nothing is flushed and nothing is tidied up.
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::KILL)?;
         Ok(())

@@ -1,5 +1,4 @@
-//! The trial of a new release, by the guard that was there before and then by its own; and the way
-//! back.
+//! The trial of a new release, by the old guard and then by its own, and the rollback.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,20 +9,20 @@ use super::{Event, Guard};
 use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::story::{Outcome, Reason, Step};
 
-/// How long the answer to a probe may take.
+/// Time limit of the answer to a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(10);
-/// How often a probe is made.
+/// Interval of the probes.
 const PROBED_EVERY: Duration = Duration::from_millis(500);
-/// How many probes a guard makes that has taken over a worker which was tried already.
+/// Number of probes by a guard that has taken over a worker which was tried already.
 const PROBES_AGAIN: u32 = 3;
 
 impl Guard {
-    /// Starts the new worker on trial, and hands over to the new guard if that goes well.
+    /// Starts the new worker on trial, and hands over to the new guard if the trial succeeds.
     pub(super) fn tried(&mut self, mut journal: Journal) -> io::Result<()> {
         match self.try_worker(&journal) {
             Ok(()) => {}
             Err(Halt::Failed(reason)) => return self.roll_back(journal, reason),
-            // The trial goes on with the next start.
+            // The trial goes on at the next start.
             Err(Halt::Stopped) => return Ok(()),
             Err(Halt::Machine(error)) => return Err(error),
         }
@@ -35,8 +34,8 @@ impl Guard {
         self.roll_back(journal, Reason::new("guard", sentence).with("error", error))
     }
 
-    /// The new guard, which has taken over or was started anew: it tries itself and the worker, and the
-    /// update is committed, or the old release takes over again.
+    /// Tries the new guard, which has taken over or was restarted, and its worker. Then the update is committed, or the
+    /// old release takes over again.
     pub(super) fn try_oneself(&mut self, mut journal: Journal) -> io::Result<()> {
         let tried = if self.worker.is_some() {
             self.place.write(&mut journal, State::GuardTrial)?;
@@ -63,7 +62,7 @@ impl Guard {
         }
     }
 
-    /// Starts the new worker, and asks it again and again how it is.
+    /// Starts the new worker, and probes it repeatedly.
     fn try_worker(&mut self, journal: &Journal) -> Result<(), Halt> {
         self.start(true)?;
         let wanted = journal.new.version.clone();
@@ -84,7 +83,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Asks the worker how it is: what it says of its store, and what it answers over HTTP.
+    /// Asks the worker for the health of its store, and for its answer over HTTP.
     fn probe(&mut self, nth: u32, wanted: &str) -> Result<(), Halt> {
         self.tell(&GuardMessage::Probe { nth });
         let late = Reason::new("no_answer", "the new release did not say within 10 seconds how it is");
@@ -101,7 +100,7 @@ impl Guard {
         })
     }
 
-    /// Waits, unless something happens that ends the trial.
+    /// Waits, unless an event ends the trial.
     fn rest(&mut self, span: Duration) -> Result<(), Halt> {
         let late = Reason::new("rest", "");
         match self.answer(span, late, |_| None::<Result<(), Reason>>) {
@@ -110,7 +109,7 @@ impl Guard {
         }
     }
 
-    /// The old guard's way back: the old binary, and a worker of it.
+    /// Puts the old binary back and starts a worker of it, from the old guard.
     pub(super) fn roll_back(&mut self, mut journal: Journal, reason: Reason) -> io::Result<()> {
         self.put_back(&mut journal, reason)?;
         self.start(false)
@@ -123,7 +122,7 @@ impl Guard {
         if matches!(self.left, Some(Event::Ended(_))) {
             self.left = None;
         } else if let Some(worker) = &mut self.worker {
-            // It has done nothing outside, and what it has stored is on the disk.
+            // The worker has changed nothing outside, and everything that it has stored is on the disk.
             worker.kill();
             while !matches!(self.next(None)?, Event::Ended(_)) {}
         }

@@ -1,6 +1,6 @@
-//! Whether a package is what it is said to be, and what is in it.
+//! The check of a package: its origin, and its content.
 //!
-//! The guard looks at its own copy alone: whoever handed the package over cannot change it any more.
+//! The guard looks at its own copy alone, which the sender cannot change any more.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -20,12 +20,12 @@ use crate::update::channel::{Contents, is_sealed};
 use crate::update::story::Reason;
 use crate::update::worker::MAX_PACKAGE;
 
-/// The largest binary, in bytes: what a package is unpacked to at most.
+/// Upper bound on the size of an unpacked binary, in bytes.
 const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
 
 impl Place {
-    /// Takes the package in, checks it, and unpacks the candidate. Gives the candidate's digest. What
-    /// is refused leaves nothing behind that would ever be run.
+    /// Copies the package, checks it, and unpacks the candidate. Returns the candidate's digest. A refused package
+    /// leaves nothing that would ever be run.
     pub(super) fn take_in(&self, package: &File, version: &Version) -> Result<String, Reason> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
@@ -43,7 +43,7 @@ impl Place {
             return Err(Reason::new("too_large", sentence));
         }
         let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
-        // The signature is bound to the name.
+        // The signature is bound to the name of the file.
         let copy = stage.join(asset_name(version, release::TARGET));
         let mut taken = Contents::of(package).take(MAX_PACKAGE);
         File::create(&copy)
@@ -73,20 +73,20 @@ impl Place {
             .map_err(|error| self.refuse(&error))
     }
 
-    /// Why the machine does not let it be done, with the way out.
+    /// Returns the reason why the machine does not allow it, with a way to fix the problem.
     pub(super) fn refuse(&self, error: &io::Error) -> Reason {
         refused_in(self.program.parent().unwrap_or(&self.program), error)
     }
 }
 
-/// Why the machine does not let it be done in `folder`, with the way out.
+/// Returns the reason why the machine does not allow it in `folder`, with a way to fix the problem.
 pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
     let folder = folder.display();
     let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
     let (kind, sentence) = if is_full(error) {
         ("disk_full", format!("there is no room in {folder}; make some, and update again"))
     } else if is(&[ErrorKind::PermissionDenied]) {
-        // Whoever may give the right is somebody else.
+        // Another user has to grant the right.
         let user = geteuid().as_raw();
         let mend = format!("give it the right with `chown {user} {folder}` as root, or install by hand");
         return Reason::new("no_right", format!("the service may not write to {folder}; {mend}"))
@@ -103,17 +103,17 @@ pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
     Reason::new(kind, sentence).with("folder", folder).with("error", error)
 }
 
-/// An error of the unpacking, of the kind that the system's error behind it has.
+/// Returns an error of the unpacking, with the kind of the system's error that caused it.
 fn of_system(error: &(dyn Error + 'static)) -> io::Error {
     let behind = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     io::Error::new(behind.map_or(ErrorKind::Other, io::Error::kind), error.to_string())
 }
 
-/// Looks at the package before anything is unpacked: one regular file `cashout`, and nothing else.
+/// Checks the package before anything is unpacked: one regular file `cashout`, and nothing else.
 fn holds_one_binary(path: &Path) -> Result<(), String> {
     let unreadable = |error: io::Error| format!("it cannot be unpacked ({error})");
     let file = File::open(path).map_err(unreadable)?;
-    // One more than a binary has: the padding and the end of the archive.
+    // A little more than a binary: the padding and the end of the archive.
     let bounded = MultiGzDecoder::new(file).take(LARGEST_BINARY.saturating_add(64 * 1024));
     let mut archive = tar::Archive::new(bounded);
     let mut found = 0_u32;
