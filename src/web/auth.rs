@@ -1,4 +1,4 @@
-//! Who may use the API and the pages: whoever knows the API's token, and whoever has signed in.
+//! Access control of the API and the pages: the API token or a session.
 
 use std::fmt;
 
@@ -20,33 +20,33 @@ use crate::domain::session::Session;
 use crate::platform::secret::Secret;
 use crate::text::message::msg;
 
-/// The header in which a page's script shows the page's token.
+/// Header in which a script sends the CSRF token of its page.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
-/// The page to sign in.
+/// Path of the sign-in page.
 const LOGIN: &str = "/dashboard/login";
 
-/// Somebody who was let in. A handler that does something in a person's name takes it as a proof.
+/// A caller who has been let in. Handlers that act in a person's name take it as proof.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// The name for records and logs.
+    /// Name used in records and logs.
     pub name: String,
-    /// What may be done in this name.
+    /// Role, which decides whether the caller may change anything.
     pub role: Role,
-    /// How the caller was let in.
+    /// Means by which the caller was let in.
     pub from: Origin,
 }
 
-/// How a caller was let in.
+/// Means by which a caller was let in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
-    /// By `dashboard.apiToken`.
+    /// The token `dashboard.apiToken`.
     Token,
-    /// By a session that a browser has shown.
+    /// A session that the browser has presented.
     Session(Box<Session>),
 }
 
 impl Caller {
-    /// The session that the caller has signed in to.
+    /// Returns the session of the caller; `None` for callers with the API token.
     pub fn session(&self) -> Option<&Session> {
         match &self.from {
             Origin::Token => None,
@@ -54,7 +54,7 @@ impl Caller {
         }
     }
 
-    /// A token for the forms of one page. Callers by the API's token have no pages, and need none.
+    /// Returns a CSRF token for the forms of one page; empty for callers with the API token, who have no pages.
     pub fn csrf_token(&self) -> Result<String, Problem> {
         let Some(session) = self.session() else { return Ok(String::new()) };
         session::csrf_token(session).map_err(|error| {
@@ -63,7 +63,7 @@ impl Caller {
         })
     }
 
-    /// Whether `token` is one of the caller's own pages.
+    /// Returns true if `token` belongs to one of the caller's own pages; always true for callers without a session.
     pub(super) fn is_from_own_page(&self, token: &str) -> bool {
         self.session().is_none_or(|session| session.is_csrf_token(token))
     }
@@ -86,8 +86,8 @@ impl fmt::Display for Caller {
     }
 }
 
-/// Lets nobody through to the API who shows neither `dashboard.apiToken` nor a session. What changes
-/// something with a session needs a token of its pages too, and an operator.
+/// Lets a request through to the API if it carries `dashboard.apiToken` or a session. A request that changes something
+/// also needs the operator role and, with a session, the CSRF token of a page.
 pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Request, next: Next) -> Response {
     let caller = match bearer(request.headers()) {
         Some(shown) => {
@@ -131,8 +131,8 @@ fn nobody() -> Response {
     refused
 }
 
-/// Lets nobody through to the pages who has not signed in, and leads everybody else to the sign-in. The
-/// answers are for this person alone: nobody keeps a copy of them.
+/// Lets a request through to the pages if it carries a session; redirects to the sign-in otherwise. Responses are
+/// personal and must not be cached.
 pub async fn let_in_page(State(web): State<Web>, peer: Peer, mut request: Request, next: Next) -> Response {
     let found = match session::shown(&web, request.headers(), peer).await {
         Ok(found) => found,
@@ -150,7 +150,7 @@ pub async fn let_in_page(State(web): State<Web>, peer: Peer, mut request: Reques
 
 fn to_the_sign_in(request: &Request) -> Response {
     let is_part = request.headers().get("hx-request").is_some_and(|value| value == "true");
-    // A part of a page is no place to come back to, but the page is.
+    // After the sign-in, the browser returns to the page, not to a fragment of it.
     let page = if is_part {
         let page = request.headers().get("hx-current-url").and_then(|url| url.to_str().ok()?.parse::<Uri>().ok());
         page.and_then(|page| page.path_and_query().cloned())
@@ -175,17 +175,17 @@ fn to_the_sign_in(request: &Request) -> Response {
     response
 }
 
-/// Whether a request of this method changes something.
+/// Returns true if a request of this method changes something.
 fn changes(method: &Method) -> bool {
     *method != Method::GET && *method != Method::HEAD
 }
 
-/// True where the browser says that another site has made this request.
+/// Returns true if the browser reports that another site has made this request.
 pub fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
-/// What somebody's browser asks for, but not the person in front of it.
+/// Returns the 403 for a request that does not come from a page of this session.
 pub(super) fn forged() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, msg!("problem-not-of-page"))
 }
@@ -194,13 +194,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        // Whoever gets here without having been let in is behind no door: a defect, and no entry.
+        // Reached only where a route lacks the middleware, which is a defect: the request is refused.
         let missing = || Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-not-signed-in"));
         parts.extensions.get::<Self>().cloned().ok_or_else(missing)
     }
 }
 
-/// A caller who may change things: the proof that a handler takes.
+/// A caller who may change things; handlers take it as proof.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operator(pub Caller);
 
@@ -213,15 +213,15 @@ impl<S: Sync> FromRequestParts<S> for Operator {
     }
 }
 
-/// The token of `Authorization: Bearer`.
+/// Returns the token of the header `Authorization: Bearer`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Compares hashes in constant time, so that neither the token nor its length can be measured.
-/// Where none is set, none is right.
+/// Returns true if `shown` is the token that is set. Hashes are compared in constant time, so that neither the token
+/// nor its length can be measured. An unset or empty token matches nothing.
 pub(super) fn is_token(set: Option<&Secret>, shown: &str) -> bool {
     let set = set.filter(|set| !set.is_empty());
     set.is_some_and(|set| Sha256::digest(set.expose()).ct_eq(&Sha256::digest(shown)).into())

@@ -1,4 +1,4 @@
-//! Settings that are changed while the program runs: alike for the API and the page.
+//! Settings that can be changed while the program runs, shared by the API and the settings page.
 
 use std::io;
 use std::path::Path;
@@ -17,21 +17,21 @@ use crate::text::message::{Message, msg};
 /// A setting that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SettingItem {
-    /// Its name in parameters.yml.
+    /// Name in parameters.yml.
     #[schema(example = "email.logger.alert.level")]
     pub(super) key: &'static str,
-    /// Its value; absent for a secret.
+    /// Current value; absent for a secret.
     pub(super) value: Option<String>,
-    /// Whether it has a value.
+    /// Set, that is, it has a value. For a secret, this is all that is shown.
     pub(super) is_set: bool,
-    /// Where the value comes from, in words.
+    /// Source of the value, in words.
     #[schema(value_type = String)]
     pub(super) source: Message,
-    /// Whether it can be changed here; where it comes from the environment, it can only be changed there.
+    /// Changeable here. A value from the environment or from a credential can only be changed there.
     pub(super) changeable: bool,
 }
 
-/// Each of them as it is now.
+/// Returns the changeable settings with their current values.
 pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
     let item = |key: &'static str| {
         let value = match key {
@@ -51,12 +51,12 @@ pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
     CHANGEABLE.into_iter().map(item).collect()
 }
 
-/// True for what can be the value of one of them: 1 to 255 signs that can be seen.
+/// Returns true if `value` is acceptable for a setting: 1 to 255 visible ASCII characters.
 pub(super) fn is_plain(value: &str) -> bool {
     (1..=255).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Changes settings in the file, all or none; they take effect at once. Empty stands for "not set".
+/// Changes settings in the file, all or none; they take effect at once. An empty value unsets a setting.
 pub(super) async fn apply(
     web: &Web,
     caller: &Caller,
@@ -107,7 +107,7 @@ fn problem(error: &WriteBackError) -> Problem {
     }
 }
 
-/// What the system said.
+/// Returns a message for a system error, translated if its kind is known.
 fn told(cause: &io::Error) -> Message {
     let known = [
         (io::ErrorKind::NotFound, "system-not-found"),

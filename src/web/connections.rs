@@ -1,4 +1,4 @@
-//! Connections, with bounds on their number and on the patience with each.
+//! Connections, limited in number and in the time that each may take.
 
 mod bodies;
 mod table;
@@ -38,52 +38,52 @@ use crate::platform::gate::Gate;
 use crate::platform::os;
 use crate::text::message::msg;
 
-/// How long a connection that was just accepted may take to ask for something while we stop.
+/// Time within which a connection that was just accepted may still send a request while the process stops.
 const ASKED_WITHIN: Duration = Duration::from_millis(500);
 
-/// How many connections there may be where the system sets no tighter limit.
+/// Upper bound on connections where the system sets no tighter limit.
 const MAX_CONNECTIONS: usize = 2_000;
 
-/// How many descriptors are kept for the store, the logs, the remotes and the commands.
+/// File descriptors reserved for the store, the logs, the remotes and the commands.
 const RESERVED_DESCRIPTORS: u64 = 256;
 
-/// How many connections are told at once that there is no room for them; others are closed without a word.
+/// Upper bound on connections that are answered 503 at once for lack of room; others are closed without an answer.
 const MAX_TURNED_AWAY: usize = 64;
 
-/// How long one of them may take to read that.
+/// Time that a client has to read the 503 for lack of room.
 const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(1);
 
-/// The answer to it.
+/// Response to a connection for which there is no room.
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n\
 connection: close\r\ncontent-length: 57\r\n\r\n{\"status\":503,\"title\":\"too many connections; try again\"}\n";
 
-/// How often it is looked whether memory can be given back.
+/// Interval between checks whether memory can be returned to the system.
 const MEMORY_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
-/// The number of connections fewer than there were for which that is worth while.
+/// Drop in the number of connections that makes it worthwhile to return memory.
 const WORTH_GIVING_BACK: usize = 100;
 
-/// How long a request that is on its way may take while we stop.
+/// Time within which a request that is still arriving must be complete while the process stops.
 const SENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many there may be. One more makes one give way on which no request is being answered.
+    /// Maximum number of connections. One more displaces a connection on which no request is being answered.
     pub connections: usize,
-    /// How many of these from one address, which is a whole /64 of IPv6.
+    /// Maximum number of connections from one address; for IPv6, from one /64 network.
     pub of_address: usize,
-    /// How long the head of a request, or the TLS handshake before it, may take; also how long a
-    /// connection may be idle.
+    /// Time limit for the head of a request and for the TLS handshake before it; also the time that a connection may be
+    /// idle.
     pub head: Duration,
-    /// How long the body of a request may take.
+    /// Time limit for the body of a request.
     pub body: Duration,
-    /// How long a client may leave an answer unread.
+    /// Time that a client may leave a response unread.
     pub unread: Duration,
-    /// How large the head of a request may be, in bytes.
+    /// Maximum size of the head of a request, in bytes.
     pub head_bytes: usize,
-    /// How many headers a request may have.
+    /// Maximum number of headers of a request.
     pub headers: usize,
 }
 
@@ -102,8 +102,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of a process that has the usual things to do beside: as many descriptors as the system allows, some of them
-    /// kept for everything else.
+    /// Returns the bounds of this process: raises the limit on descriptors as far as the system allows, and reserves
+    /// some of them for everything else.
     pub fn of_this_process() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -115,7 +115,7 @@ impl Limits {
     }
 }
 
-/// Whoever accepts connections for a router.
+/// A server that accepts connections for a router.
 pub struct Connections {
     router: Router,
     certificate: Option<Certificate>,
@@ -123,14 +123,14 @@ pub struct Connections {
     gate: Gate,
     open: Table,
     served: TaskTracker,
-    /// Turns for telling that there is no room.
+    /// Permits for answering that there is no room.
     turned_away: Arc<Semaphore>,
-    /// Says of an address that it speaks for many.
+    /// Predicate for addresses that speak for many clients, such as a proxy.
     speaks_for_many: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
 impl Connections {
-    /// Answers by `router`, over TLS where there is a certificate.
+    /// Creates a server that answers by `router`, over TLS if there is a certificate.
     pub fn new(router: Router, certificate: Option<Certificate>, limits: Limits) -> Self {
         Self {
             router,
@@ -144,22 +144,21 @@ impl Connections {
         }
     }
 
-    /// The same, without a bound on the connections of an address of which `speaks_for_many` says so: a proxy.
+    /// Lifts the bound per address for addresses that satisfy `speaks_for_many`, such as a proxy.
     #[must_use]
     pub fn through(mut self, speaks_for_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.speaks_for_many = Arc::new(speaks_for_many);
         self
     }
 
-    /// The same, and while `gate` says that another process answers soon, every connection ends with its
-    /// next answer.
+    /// Closes every connection with its next response while `gate` reports that another process takes over soon.
     #[must_use]
     pub fn behind(mut self, gate: Gate) -> Self {
         self.gate = gate;
         self
     }
 
-    /// Accepts connections until `stop` is cancelled; then waits for the requests in hand.
+    /// Accepts connections until `stop` is cancelled; then waits for the requests in progress.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let (mut number, mut most) = (0_u64, 0);
         let mut look = tokio::time::interval(MEMORY_LOOKED_AT_EVERY);
@@ -183,7 +182,7 @@ impl Connections {
                     most = most.max(self.open.len());
                 }
                 Err(error) => {
-                    // Too many open files, mostly: what is idle gives way, and the next try comes soon.
+                    // Mostly too many open files: an idle connection gives way, and the next attempt follows soon.
                     tracing::warn!(action = "web", "a connection could not be accepted: {error}");
                     self.open.make_room();
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -196,7 +195,7 @@ impl Connections {
     }
 
     fn welcome(&self, number: u64, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
-        // Answers are small and wanted at once.
+        // Responses are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let most = self.limits.connections;
         let of_address = if (self.speaks_for_many)(address.ip()) { most } else { self.limits.of_address };
@@ -228,7 +227,7 @@ impl Connections {
 }
 
 impl Connections {
-    /// Says that there is no room, as far as that is easily said.
+    /// Answers that there is no room, if that is cheap: not over TLS, and to [`MAX_TURNED_AWAY`] clients at once.
     fn turn_away(&self, mut stream: TcpStream) {
         metrics::counter!(crate::platform::metrics::TURNED_AWAY).increment(1);
         let Some(turn) = Arc::clone(&self.turned_away).try_acquire_owned().ok().filter(|_| self.certificate.is_none())
@@ -240,7 +239,7 @@ impl Connections {
             let telling = async {
                 stream.write_all(NO_ROOM).await?;
                 stream.shutdown().await?;
-                // What is left unread would have the answer taken back.
+                // Bytes left unread would make the system reset the connection and discard the response.
                 let mut rest = [0; 1024];
                 while stream.read(&mut rest).await? > 0 {}
                 Ok::<_, std::io::Error>(())
@@ -250,9 +249,9 @@ impl Connections {
     }
 }
 
-/// What ends a connection.
+/// Signals that end a connection.
 struct End {
-    /// Says when another process answers soon.
+    /// Gate that reports when another process takes over soon.
     gate: Gate,
     stop: CancellationToken,
 }
@@ -286,12 +285,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 Arrived::Late => late(),
                 Arrived::Gone => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
             };
-            // Also where the body was not waited for: what is being written is not cut.
+            // Also where the body was not waited for: a connection that is being answered is not cut.
             connection.begins();
             if gate.is_leaving() || stopping.is_cancelled() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            // In hand until the body of the answer is written, or given up.
+            // Counts as being answered until the body of the response is written or given up.
             Ok::<_, std::io::Error>(answer.map(|body| Body::new(Answering::new(body, connection))))
         }
     });
@@ -306,12 +305,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
     tokio::select! {
-        // Who breaks off, or speaks no HTTP, is no trouble of ours.
+        // A client that breaks off, or speaks no HTTP, needs no action.
         _ = serving.as_mut() => return,
-        // Nothing is in hand: it ends here.
+        // No request is in progress: the connection ends here.
         () = connection.cut.cancelled() => return,
         () = stop.cancelled() => {
-            // Whoever has just connected is about to ask, and would take the end for a refusal.
+            // A client that has just connected is about to send a request, and would take the end for a refusal.
             let left = ASKED_WITHIN.saturating_sub(begun.elapsed());
             if !connection.was_used()
                 && tokio::time::timeout(left, serving.as_mut()).await.is_ok()
@@ -327,7 +326,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// Comes to an end where the body of a request is not there within that time.
+/// Completes after `within` if no whole request has arrived by then; otherwise never completes.
 async fn is_late(connection: &Connection, within: Duration) {
     tokio::time::sleep(within).await;
     if !connection.is_waiting() {

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-/// The values of the cookies of this name, in the order of the request.
+/// Returns the values of the cookies of this name, in the order of the request.
 pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

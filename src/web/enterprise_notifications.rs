@@ -1,6 +1,6 @@
-//! `POST /notifications/enterprise`: HiPay Enterprise tells what became of customers' payments.
+//! `POST /notifications/enterprise`: notifications of HiPay Enterprise about customers' payments and settlements.
 //!
-//! A handler can only get a notification that has passed its check: the check is the extractor.
+//! A handler only receives a notification that has passed its check: the check is the extractor.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,18 +20,18 @@ use crate::jobs;
 use crate::remote::hipay::payment_signature::{PaymentSignature, SignatureError};
 use crate::text::message::msg;
 
-/// The header that a notification is signed in.
+/// Header that carries the signature of a notification.
 pub(super) const SIGNATURE: &str = "x-allopass-signature";
-/// How often a line of the log tells of refused notifications. Anybody can send those, and nobody is
-/// to fill the log with them.
+/// Minimum interval between log lines about refused notifications. Anyone can send those, and they must not fill the
+/// log.
 const REFUSALS_TOLD_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// The route.
+/// Builds the route.
 pub(super) fn route() -> MethodRouter<Web> {
     post(receive).layer(Extension(Arc::<Refusals>::default()))
 }
 
-/// The body of a notification, as it was signed by whoever knows the passphrase.
+/// The body of a notification whose signature proves knowledge of the passphrase.
 struct Signed(Bytes);
 
 impl FromRequest<Web> for Signed {
@@ -46,7 +46,7 @@ impl FromRequest<Web> for Signed {
             (Some(header), None) => header.as_bytes(),
             _ => &[],
         };
-        // What can be refused without its body is.
+        // Refuse before the body is read where possible.
         let signature =
             PaymentSignature::new(header, config.hipay.enterprise_hash, &config.hipay.enterprise_passphrase)
                 .map_err(refused)?;
@@ -61,8 +61,8 @@ impl FromRequest<Web> for Signed {
     }
 }
 
-/// Stores the notification, once; what it means is found out afterwards. One that HiPay has signed
-/// and we cannot read is kept too, and told in the log: answered with an error it would be lost.
+/// Stores the notification once; its meaning is determined later. A notification that HiPay has signed and that cannot
+/// be read is kept too, and logged: an error response would lose it.
 async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusCode, Problem> {
     if body.trim_ascii().is_empty() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-empty-body")));
@@ -97,7 +97,7 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What is told about refused notifications: not each, but each in number.
+/// Log throttle for refused notifications: not each is logged, but all are counted.
 #[derive(Default)]
 struct Refusals(Mutex<RefusalThrottle>);
 
@@ -109,7 +109,7 @@ struct RefusalThrottle {
 }
 
 impl Refusals {
-    /// The answer to a notification that is not believed; it is the same for all. The log says why.
+    /// Returns the answer to a notification that is not believed; it is identical for all. The log states the reason.
     fn refuse(&self, web: &Web, error: SignatureError) -> Problem {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = web.context.clock.now();

@@ -1,4 +1,4 @@
-//! Forms of the pages: read only where the page that they stand on was the person's own.
+//! Forms of the pages, accepted only from a page of the person's own session.
 
 use crate::text::message::msg;
 use axum::body::Bytes;
@@ -10,12 +10,11 @@ use super::auth::{CSRF_HEADER, Caller, forged};
 use super::misread::misread;
 use super::problem::Problem;
 
-/// The field in which a form carries the token of its page.
+/// Field in which a form carries the CSRF token of its page.
 pub const CSRF_FIELD: &str = "_csrf";
 
-/// The fields of a form, whose page has shown its token in the field `_csrf` or in the header
-/// `X-CSRF-Token`. What changes something takes its form as this, and an
-/// [`Operator`](super::Operator) beside it.
+/// The fields of a form whose page has presented its token, in the field `_csrf` or in the header `X-CSRF-Token`.
+/// Handlers that change something take it together with an [`Operator`](super::Operator).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked<T>(pub T);
 

@@ -1,7 +1,8 @@
-//! Wrong tokens: who shows many is told to wait, and the log says so in one line a minute. The right one is never
-//! turned away: others may share its address, and a token is too long to be guessed at any pace.
+//! Limits on wrong tokens. An address that sends many has to wait, and the log reports it in one line a minute. The
+//! right token is never refused: others may share its address, and a token is too long to be guessed at any pace.
 //!
-//! It is kept in memory alone: a token has no account that could be kept out, and a restart forgets nothing of worth.
+//! The counts are kept in memory only: a token has no account that could be locked, and a restart loses nothing of
+//! value.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,20 +18,20 @@ use crate::text::message::msg;
 /// Number of wrong tokens from one address within [`WITHIN`] that are answered 401.
 const MAX_WRONG: u64 = 100;
 
-/// The time that [`MAX_WRONG`] is for, and how often a line of the log tells of an address.
+/// Period of [`MAX_WRONG`], and minimum interval between log lines about one address.
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// The most addresses that are remembered; the one that was heard of longest ago is forgotten first.
+/// Upper bound on remembered addresses; the one whose period began first is forgotten first.
 const MAX_ADDRESSES: usize = 4_096;
 
-/// Who has shown wrong tokens. Cloning shares it.
+/// Wrong tokens by address. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Guesses(Arc<Mutex<HashMap<IpAddr, Guessing>>>);
 
 #[derive(Debug)]
 struct Guessing {
     since: Instant,
-    /// The wrong ones since then.
+    /// Number of wrong tokens since then.
     wrong: u64,
 }
 
@@ -39,8 +40,8 @@ impl Guesses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes on whether a token `is_right`; an error where its address has shown too many wrong ones. `what` it is for,
-    /// for the log.
+    /// Returns `is_right`, or a 429 if the token is wrong and its address has sent too many wrong ones. `what` names
+    /// the purpose of the token in the log.
     pub(super) fn judged(&self, address: IpAddr, what: &'static str, is_right: bool) -> Result<bool, Problem> {
         self.judged_at(address, what, Instant::now(), is_right)
     }
@@ -98,7 +99,7 @@ mod tests {
             assert!(!judged(1, now, false).unwrap());
         }
         assert!(judged(1, now, false).is_err());
-        // Whoever has the right one may share the address.
+        // A client with the right token may share the address.
         assert!(judged(1, now, true).unwrap());
         assert!(!judged(2, now, false).unwrap());
         assert!(!judged(1, now + WITHIN, false).unwrap());

@@ -1,4 +1,4 @@
-//! Is the process alive, and can it do its work?
+//! Health checks: is the process alive, and can it work?
 
 use crate::text::message::{Message, msg};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,27 +11,27 @@ use serde_json::json;
 use super::Web;
 use super::problem::Problem;
 
-/// Whether work is taken on, and why not. Cloning shares it.
+/// Readiness to take on work, with the reason if there is none. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Readiness(Arc<Mutex<Option<Message>>>);
 
 impl Readiness {
-    /// Not ready yet, because of `reason`.
+    /// Creates a state that is not ready yet because of `reason`.
     pub fn waiting_for(reason: Message) -> Self {
         Self(Arc::new(Mutex::new(Some(reason))))
     }
 
-    /// From now on work is taken on.
+    /// Marks the process as ready to take on work.
     pub fn ready(&self) {
         self.set(None);
     }
 
-    /// From now on it is not, because of `reason`.
+    /// Marks the process as not ready because of `reason`.
     pub fn unready(&self, reason: Message) {
         self.set(Some(reason));
     }
 
-    /// Why no work is taken on; `None` where it is.
+    /// Returns the reason why no work is taken on; `None` if it is.
     pub fn reason(&self) -> Option<Message> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -41,12 +41,12 @@ impl Readiness {
     }
 }
 
-/// `GET /healthz`: the process is alive. Touches nothing that could hang.
+/// Answers `GET /healthz`: the process is alive. Touches nothing that could hang.
 pub(super) async fn alive() -> Response {
     Json(json!({ "status": "ok", "version": crate::platform::release::version() })).into_response()
 }
 
-/// `GET /readyz`: the store answers and batches are run.
+/// Answers `GET /readyz`: the store answers and batches are run.
 pub(super) async fn ready(State(web): State<Web>) -> Result<Response, Problem> {
     if let Some(reason) = web.readiness.reason() {
         return Err(Problem::unavailable(reason, 5));

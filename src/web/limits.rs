@@ -1,4 +1,4 @@
-//! What holds for every request: an id, a time limit, a size limit, and a panic that stays in it.
+//! Measures for every request: an id, a time limit, a size limit, and containment of panics.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -17,19 +17,19 @@ use super::{Peer, Web};
 use crate::platform::metrics;
 use crate::text::message::msg;
 
-/// How large a body may be where its route does not say otherwise, in bytes.
+/// Maximum size of a body where its route sets no other, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
-/// How long a request may take from its head to the head of its answer.
+/// Time limit from the head of a request to the head of its response.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The routes with what holds for all of them around.
+/// Wraps the routes in everything that applies to all of them.
 pub(super) fn around(routes: Router<Web>, web: &Web) -> Router<Web> {
     outermost(bounded(routes).layer(middleware::from_fn_with_state(web.clone(), Peer::find)))
 }
 
-/// What a request may take, and a panic that stays in it.
+/// Adds the time limit, the size limit and the containment of panics.
 pub(super) fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .layer(CatchPanicLayer::custom(panicked))
@@ -37,12 +37,12 @@ pub(super) fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Ro
         .layer(middleware::from_fn(within_time))
 }
 
-/// An id for each request, around everything else.
+/// Adds an id for each request, outside everything else.
 pub(super) fn outermost<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.layer(middleware::from_fn(named))
 }
 
-/// Gives the request an id that stands in every log line about it and in its answer.
+/// Gives the request an id that appears in every log line about it and in its response.
 async fn named(request: Request, next: Next) -> Response {
     let id = format!("{:016x}", fastrand::u64(..));
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());

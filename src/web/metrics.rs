@@ -1,4 +1,4 @@
-//! `GET /metrics`: for Prometheus, with `server.metricsToken` or on the listener of `server.metricsListen`.
+//! `GET /metrics` for Prometheus, with `server.metricsToken` or on the listener of `server.metricsListen`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -34,10 +34,10 @@ use crate::store::{Reader, StoreError, View};
 use crate::text::message::msg;
 use crate::trouble;
 
-/// Says once in a process that nobody may see the metrics.
+/// Latch that logs only once per process that the metrics are shown to no one.
 static CLOSED: Once = Once::new();
 
-/// What is counted, for whoever shows the token.
+/// Serves the metrics to callers that present the token.
 pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap) -> Result<Response, Problem> {
     let settings = web.settings.get();
     let token = settings.server.metrics_token.as_ref();
@@ -61,7 +61,7 @@ pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap)
     everything(&web).await
 }
 
-/// The metrics on a listener of their own; on the loopback for this machine alone.
+/// Builds the router of the separate metrics listener; on the loopback it answers this machine only.
 pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
     let own = async move |State(web): State<Web>, headers: HeaderMap| {
         if address.ip().is_loopback() && !names_this_machine(&headers) {
@@ -72,7 +72,7 @@ pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
     outermost(bounded(Router::new().route("/metrics", get(own)))).with_state(web)
 }
 
-/// Has every counter begin at 0, for all labels that are known beforehand.
+/// Starts every counter at 0, for all labels that are known in advance.
 pub fn begin_metrics() {
     let commands = BatchCommand::ALL.map(BatchCommand::name);
     let ended =
@@ -96,7 +96,7 @@ pub fn begin_metrics() {
 
 async fn everything(web: &Web) -> Result<Response, Problem> {
     refresh_balance(&web.context);
-    // The system hides when the machine was started from a unit that sees processes alone.
+    // The system hides the boot time from a unit with `ProcSubset=pid`.
     metrics::gauge!("process_start_time_seconds").set(web.started_at.as_duration().as_secs_f64());
     let today = web.context.clock.now().to_zoned(TimeZone::UTC).date();
     let mut text = names::text().unwrap_or_default();
@@ -105,22 +105,22 @@ async fn everything(web: &Web) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-/// A balance that is older than this is asked for when somebody wants the metrics.
+/// Age from which the balance is read again when the metrics are requested.
 const BALANCE_FOR: SignedDuration = SignedDuration::from_mins(5);
 
-/// Asks HiPay for the balance of the marketplace's account, where it was told too long ago; nobody waits for it.
+/// Reads the balance of the marketplace's account from HiPay in the background if the last one is too old.
 fn refresh_balance(context: &Context) {
     let now = context.clock.now();
     if context.escrow.is_to_be_asked(now, BALANCE_FOR) {
         let context = context.clone();
-        // What stands in the way is said by whoever needs the balance.
+        // Obstacles are reported where the balance is needed.
         tokio::spawn(async move {
             let _ = context.read_escrow_balance().await;
         });
     }
 }
 
-/// What this process knows beside the store.
+/// Renders the gauges that come from this process and not from the store.
 fn known(context: &Context) -> String {
     let mut text = Gauges::default();
     text.begin(names::ESCROW_BALANCE);
@@ -150,10 +150,10 @@ fn known(context: &Context) -> String {
     text.0
 }
 
-/// The ages of open amounts: days since the cycle, less than.
+/// Ages of open amounts: exclusive upper bound in days since the cycle, and label.
 const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32::MAX, "30_days_and_more")];
 
-/// Writes what the next transfers need, and what is not at the bank yet by status, age and currency.
+/// Writes the amounts that the next transfers need, and those not at the bank yet by status, age and currency.
 fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
     let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
     let mut currencies = BTreeSet::new();
@@ -187,7 +187,7 @@ fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(
     Ok(())
 }
 
-/// Writes when each batch went through last without any failure.
+/// Writes the time of each batch's last run without a failure.
 fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
     let known = jobs::last_successes(reader)?;
     text.begin(names::BATCH_LAST_SUCCESS);
@@ -198,7 +198,7 @@ fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreErr
     Ok(())
 }
 
-/// What the store says now, in the same form: whole numbers, exact.
+/// Renders the gauges that come from the store. All values are exact.
 fn gauges(reader: &Reader<'_>, today: Date) -> Result<String, StoreError> {
     let mut text = Gauges::default();
     text.begin(names::OPERATIONS);
@@ -233,7 +233,7 @@ fn gauges(reader: &Reader<'_>, today: Date) -> Result<String, StoreError> {
     Ok(text.0)
 }
 
-/// Prometheus's text form. Names and labels are our own words: nothing in them has to be escaped.
+/// Text format of Prometheus. Names and labels are our own words, so that nothing has to be escaped.
 #[derive(Default)]
 struct Gauges(String, &'static str);
 

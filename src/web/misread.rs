@@ -1,11 +1,11 @@
-//! What is wrong with an address or a form, by what the reader of its fields says: in sentences of ours.
+//! Messages about addresses and forms that cannot be read, derived from the errors of the deserializer.
 
 use crate::text::message::{Message, msg};
 
-/// Of the reader's words, such as "level: unknown variant `LOUD`, expected `DEBUG` or `INFO`"; `also` are
-/// the names that are allowed beside those it knows.
+/// Converts an error of the deserializer, such as "level: unknown variant `LOUD`, expected `DEBUG` or `INFO`", to a
+/// message. `also` has the names that are allowed besides those it knows.
 pub(super) fn misread(said: &str, also: &[&str]) -> Message {
-    // It quotes what stood there, and then what it had expected.
+    // The error quotes the value found first, then the expected ones.
     let mut quoted = said.split('`').skip(1).step_by(2);
     let first = quoted.next().unwrap_or_default();
     let name = said.split_once(": ").map_or(first, |(name, _)| name);

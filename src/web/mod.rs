@@ -1,7 +1,7 @@
-//! What is answered over HTTP. The whole route table is [`router`].
+//! HTTP server: the dashboard, the JSON API, HiPay's notifications, health checks and metrics. [`router`] has all
+//! routes.
 //!
-//! A handler reads the store and answers, or commits what was asked for and answers. None changes
-//! anything at HiPay or Mirakl.
+//! A handler reads the store, or commits a request to it, and answers. No handler changes anything at HiPay or Mirakl.
 
 mod api;
 mod auth;
@@ -62,39 +62,39 @@ use crate::text::message::msg;
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 
-/// What handlers work with. Cloning shares it.
+/// Shared state of the handlers. Clones refer to the same state.
 #[derive(Clone)]
 pub struct Web {
     /// The store, the remotes and the clock.
     pub context: Context,
-    /// The settings as they are now.
+    /// Current settings.
     pub settings: Settings,
-    /// Whether work is taken on.
+    /// Readiness to take on work.
     pub readiness: Readiness,
-    /// Told when a notification has been stored.
+    /// Signal that a notification has been stored.
     pub inbox: Arc<Notify>,
-    /// Runs the batches, and takes requests for them.
+    /// Scheduler that queues and runs the batches.
     pub scheduler: Scheduler,
-    /// Looks for newer releases, and fetches them.
+    /// Client that looks for newer releases and fetches them.
     pub updates: Updates,
-    /// Compares passwords.
+    /// Comparison of passwords.
     pub passwords: Passwords,
-    /// Who has shown wrong tokens.
+    /// Wrong tokens by address.
     pub guesses: Guesses,
-    /// When this process began to answer (UTC).
+    /// Time when this process began to answer (UTC).
     pub started_at: Timestamp,
-    /// Cancelled when the process stops: what is answered without end ends then.
+    /// Token cancelled when the process stops; it ends responses that have no end of their own.
     pub stopping: CancellationToken,
-    /// What the guard knows of updates, and the way to it.
+    /// Link to the guard, with the guard's latest state of updates.
     pub guard: GuardLink,
-    /// Fetches releases and hands them to the guard.
+    /// Installer that fetches releases and hands them to the guard.
     pub installer: Installer,
 }
 
-/// Where the API is.
+/// Path prefix of the API.
 const API: &str = "/api/v1";
 
-/// What is answered to everybody, beside the sign-in and what it looks like.
+/// Returns the routes open to every caller, apart from the sign-in page and the assets.
 fn open() -> Vec<pages::Route> {
     let counted = |kind| map_response(move |response| ready(refused::count(kind, response)));
     let wallet = wallet_notifications::route().layer(counted("wallet"));
@@ -114,8 +114,8 @@ fn open() -> Vec<pages::Route> {
     ]
 }
 
-/// Every path that is answered, by who may come there: everybody, whoever has signed in to the pages,
-/// and whoever may use the API. [`router`] is made of the same tables.
+/// Returns every path, grouped by its callers: everyone, people signed in to the dashboard, and users of the API.
+/// [`router`] is built from the same tables.
 pub fn paths() -> [Vec<String>; 3] {
     let names = |routes: Vec<pages::Route>| routes.into_iter().map(|(path, _)| path.to_owned());
     let everybody = names(open()).chain(names(pages::open())).chain([pages::ASSETS.to_owned()]).collect();
@@ -123,7 +123,7 @@ pub fn paths() -> [Vec<String>; 3] {
     [everybody, names(pages::inside()).collect(), api]
 }
 
-/// Every route.
+/// Builds the router with all routes.
 pub fn router(web: Web) -> Router {
     let routes = open()
         .into_iter()
@@ -137,7 +137,7 @@ pub fn router(web: Web) -> Router {
     prefix::served(limits::around(routes, &web).with_state(web), settings)
 }
 
-/// What is answered before there are settings.
+/// Builds the router of a process without settings, which serves the setup page.
 pub fn setup_router(setup: &Setup) -> Router {
     pages::setup_router(setup)
 }

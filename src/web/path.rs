@@ -1,4 +1,4 @@
-//! What stands in the path of an address; what is wrong with it is answered as a problem.
+//! Parameters in the path of an address; an invalid one is answered as a problem.
 
 use crate::text::message::msg;
 use axum::extract::{FromRequestParts, Path};
@@ -14,7 +14,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // What is no number is the name of nothing.
+        // Anything but a number names no record.
         let number = Path::<u64>::from_request_parts(parts, state).await;
         let missing = |_| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-number"));
         number.map(|Path(number)| Self(number)).map_err(missing)

@@ -1,4 +1,4 @@
-//! Who calls: the address of the client, also behind a proxy that is trusted.
+//! The client of a request and its address, also behind a trusted proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,18 +12,18 @@ use axum::response::Response;
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// Its address, as far as it can be believed.
+    /// Address of the client; headers about it count only from a trusted proxy.
     pub address: IpAddr,
-    /// It came over TLS, as far as that can be believed.
+    /// Encrypted by TLS up to this process or to a trusted proxy.
     pub secure: bool,
 }
 
-/// Whether a connection is encrypted; known where it is accepted.
+/// Encryption of a connection, known where it is accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encrypted(pub(super) bool);
 
 impl Peer {
-    /// Finds out once, before any handler.
+    /// Determines the client once, before any handler.
     pub(super) async fn find(State(web): State<Web>, mut request: Request, next: Next) -> Response {
         let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let encrypted = request.extensions().get::<Encrypted>().is_some_and(|encrypted| encrypted.0);
@@ -34,14 +34,14 @@ impl Peer {
         request.extensions_mut().insert(peer);
         let mut response = next.run(request).await;
         if encrypted {
-            // Our own certificate: who has come by https once comes by nothing else for a year.
+            // With our own certificate, a browser that has come by HTTPS once uses nothing else for a year.
             let value = HeaderValue::from_static("max-age=31536000");
             response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
         }
         response
     }
 
-    /// Reads the proxies' headers from the nearest one backwards, as long as each is trusted.
+    /// Reads the proxies' headers from the nearest proxy backwards while each is trusted.
     fn of(socket: IpAddr, encrypted: bool, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
         let socket = socket.to_canonical();
         let direct = Self { address: socket, secure: encrypted };
@@ -60,7 +60,7 @@ impl Peer {
                 break;
             }
         }
-        // Each proxy of a chain adds its own word; the first is about the client, and the header is a trusted proxy's.
+        // Each proxy of a chain adds its own value; the first is about the client, and the header is a trusted proxy's.
         let protocols = text("x-forwarded-proto");
         let first = protocols.split(',').map(str::trim).find(|word| !word.is_empty());
         let secure = first.map_or(encrypted, |word| word.eq_ignore_ascii_case("https"));
@@ -68,8 +68,8 @@ impl Peer {
     }
 }
 
-/// True where a `Host` names the loopback: what is protected by being reached from this machine alone is not for a page
-/// of elsewhere whose name has come to mean this machine.
+/// Returns true if `Host` names the loopback. A listener that only this machine can reach must not serve a page of
+/// another site whose name has been made to resolve to this machine.
 pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
@@ -80,7 +80,7 @@ pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// True where some proxy says that it passes a request on.
+/// Returns true if a header shows that a proxy has passed the request on.
 pub(super) fn came_through_a_proxy(headers: &HeaderMap) -> bool {
     let words = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
     words.into_iter().any(|word| headers.contains_key(word))

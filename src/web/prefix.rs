@@ -1,5 +1,5 @@
-//! `server.publicUrl` with a path: everything is served with that path in front and without, since some proxies take it
-//! off and others do not. Links carry it, so that browsers come back through the proxy.
+//! Support for a `server.publicUrl` with a path. Everything is served with and without that path in front, since some
+//! proxies remove it and others do not. Links carry it, so that browsers come back through the proxy.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -12,10 +12,10 @@ use tower::util::MapRequest;
 use super::Web;
 use crate::config::Settings;
 
-/// No page is larger, in bytes.
+/// Upper bound on the size of a page, in bytes.
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Attributes that lead a browser, or a script of ours, somewhere.
+/// Attributes that hold an address for a browser or for a script of ours.
 const LINKS: [&str; 11] = [
     "href",
     "src",
@@ -30,13 +30,13 @@ const LINKS: [&str; 11] = [
     "data-then",
 ];
 
-/// Header with which a part of a page says of which page it is, as the browser sees its address.
+/// Header in which the request for a part of a page names that page, by its address in the browser.
 const CURRENT_PAGE: HeaderName = HeaderName::from_static("hx-current-url");
 
-/// Headers that lead a browser somewhere.
+/// Headers that redirect a browser.
 const LEADING: [HeaderName; 2] = [header::LOCATION, HeaderName::from_static("hx-redirect")];
 
-/// The routes, below the path of `server.publicUrl` too.
+/// Serves the routes below the path of `server.publicUrl` too.
 pub(super) fn served(routes: Router, settings: Settings) -> Router {
     let leading = settings.clone();
     let stripped = move |mut request: Request| {
@@ -59,7 +59,7 @@ pub(super) fn served(routes: Router, settings: Settings) -> Router {
     Router::new().fallback_service(MapRequest::new(routes, stripped)).layer(map_response(led))
 }
 
-/// Has the headers that lead a browser somewhere on this server carry `prefix`.
+/// Puts `prefix` in front of the headers that redirect a browser to this server.
 fn lead_below(response: &mut Response, prefix: &str) {
     if prefix.is_empty() {
         return;
@@ -73,7 +73,7 @@ fn lead_below(response: &mut Response, prefix: &str) {
     }
 }
 
-/// The address without `prefix`; `None` where it does not begin with it.
+/// Returns the address without `prefix`; `None` if it does not begin with it.
 fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
     let rest = uri.path().strip_prefix(prefix).filter(|_| !prefix.is_empty())?;
     if !rest.is_empty() && !rest.starts_with('/') {
@@ -84,8 +84,8 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
     format!("{path}{query}").parse().ok()
 }
 
-/// Has the links of pages carry the path. In a page a quote within a text is written as a reference: `="/` stands in
-/// attributes alone. A value that somebody typed is not a link.
+/// Puts the path in front of the links of pages. Quotes within a text are escaped, so that `="/` occurs in attributes
+/// only. A value that somebody typed is not a link.
 pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next) -> Response {
     let prefix = web.settings.get().server.public_path.clone();
     let response = next.run(request).await;
@@ -121,7 +121,7 @@ fn with_path(page: &str, prefix: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Attributes that a script of ours reads an address from, or a template writes one into.
+    /// Checks that [`LINKS`] has every attribute that a script reads an address from or a template writes one into.
     #[test]
     fn no_attribute_that_leads_somewhere_is_missing() {
         let ui = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");

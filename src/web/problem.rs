@@ -1,4 +1,4 @@
-//! Errors as people and programs read them: `application/problem+json` (RFC 9457).
+//! Errors for people and programs: `application/problem+json` (RFC 9457).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::text::Texts;
 use crate::text::message::{Message, msg};
 
-/// An answer that says what is wrong.
+/// An error response with a message.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -20,18 +20,18 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns an answer of this status whose message says what is wrong and how to mend it: in English in the answer
+    /// Returns an error of this status. The message states what is wrong and how to fix it: in English in the response
     /// itself, in the reader's language on a page.
     pub fn new(status: StatusCode, message: Message) -> Self {
         Self { status, message, retry_after_seconds: None }
     }
 
-    /// 503: the sender is to try again after so many seconds.
+    /// Returns a 503 that asks the sender to try again after this many seconds.
     pub fn unavailable(message: Message, retry_after_seconds: u32) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).again_after(retry_after_seconds)
     }
 
-    /// The sender is to try again after so many seconds.
+    /// Asks the sender to try again after this many seconds.
     #[must_use]
     pub(super) fn again_after(self, seconds: u32) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
@@ -39,30 +39,30 @@ impl Problem {
 }
 
 impl Problem {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What is wrong, in the language of a page where it can be told in it.
+    /// Returns the message in the language of a page.
     pub(super) fn in_words(&self, texts: &Texts) -> String {
         self.message.in_words(texts)
     }
 }
 
-/// What such an answer says.
+/// The body of an error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProblemBody {
-    /// Always `about:blank`: the title says it all.
+    /// Always `about:blank`: the title is complete.
     r#type: &'static str,
-    /// The HTTP status.
+    /// HTTP status.
     status: u16,
-    /// What is wrong and how to mend it.
+    /// Message that states what is wrong and how to fix it.
     title: String,
 }
 
-/// The store's trouble concerns the operator, not whoever calls: it is logged in its own words, and
-/// the caller is asked to come again.
+/// Conversion of store errors. They concern the operator, not the caller: the error itself is logged, and the caller is
+/// asked to try again.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::BadCursor) {
@@ -92,7 +92,7 @@ impl IntoResponse for Problem {
         let problem = self.clone();
         let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.message.to_string() };
         let mut response = (self.status, Json(body)).into_response();
-        // For pages, which say it in their own way.
+        // For pages, which render the problem themselves.
         response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

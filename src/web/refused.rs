@@ -1,6 +1,5 @@
-//! Notifications that were not taken, counted since this process began: on pages, and for those who
-//! watch. Whoever sends what HiPay has not signed is to cause no write to the disk, so that a restart
-//! begins to count anew.
+//! Refused notifications, counted since this process began, for the pages and for monitoring. Requests that HiPay has
+//! not signed must not cause writes to the disk, so that a restart resets the counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,16 +9,16 @@ use axum::response::Response;
 
 use crate::platform::metrics;
 
-/// Why a notification was not taken.
+/// Reason for refusing a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Its signature is missing or wrong.
+    /// A missing or wrong signature.
     Forged,
-    /// It cannot be read.
+    /// Unreadable content.
     Unreadable,
-    /// It is larger than any of HiPay's.
+    /// A size beyond that of any notification of HiPay's.
     TooLarge,
-    /// It could not be taken at that moment, or was sent in a way that none is.
+    /// Any other cause: a temporary one, or a kind of request that no notification uses.
     TurnedAway,
 }
 
@@ -36,7 +35,7 @@ impl Why {
         }
     }
 
-    /// The name in what is counted.
+    /// Returns the name in metrics and texts.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Forged => "forged",
@@ -47,10 +46,10 @@ impl Why {
     }
 }
 
-/// How many, in the order of [`Why::ALL`].
+/// Numbers of refused notifications, in the order of [`Why::ALL`].
 static REFUSED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
-/// Counts a notification that was not taken, and why. What was taken is counted where it is stored.
+/// Counts a refused notification by its reason. Accepted ones are counted where they are stored.
 pub(super) fn count(kind: &'static str, response: Response) -> Response {
     if let Some(why) = Why::of(response.status()) {
         counter!(metrics::NOTIFICATIONS, "kind" => kind, "outcome" => why.name()).increment(1);
@@ -61,7 +60,7 @@ pub(super) fn count(kind: &'static str, response: Response) -> Response {
     response
 }
 
-/// How many were refused, by why; what has not happened is left out.
+/// Returns the numbers of refused notifications by reason, without reasons that have not occurred.
 pub(super) fn counted() -> Vec<(Why, u64)> {
     let all = Why::ALL.into_iter().zip(&REFUSED).map(|(why, number)| (why, number.load(Ordering::Relaxed)));
     all.filter(|(_, number)| *number > 0).collect()

@@ -1,5 +1,5 @@
-//! What comes to an address that there is not. HiPay's notifications that do are told: somebody has registered
-//! a wrong address.
+//! Requests to unknown addresses. Notifications of HiPay's among them are logged: a wrong address is registered at
+//! HiPay.
 
 use crate::text::message::msg;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +13,17 @@ use jiff::{SignedDuration, Timestamp};
 use super::enterprise_notifications::SIGNATURE;
 use super::{Problem, Web};
 
-/// How often a line of the log tells of them: anybody can send such things.
+/// Minimum interval between log lines about stray notifications, which anyone can send.
 const TOLD_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// How much of a path a line quotes, in characters.
+/// Characters of a path that a log line quotes.
 const QUOTED: usize = 100;
 
-/// When they were told of last.
+/// Time of the last log line about stray notifications.
 #[derive(Debug, Default)]
 pub(super) struct Strays(Mutex<Option<Timestamp>>);
 
-/// Answers that there is nothing here.
+/// Answers 404, and logs a stray notification.
 pub(super) async fn unknown(
     State(web): State<Web>,
     Extension(strays): Extension<Arc<Strays>>,
@@ -48,7 +48,7 @@ pub(super) async fn unknown(
 }
 
 impl Strays {
-    /// True where it is time for another line.
+    /// Returns true if another log line is due, and then records its time.
     fn tell(&self, now: Timestamp) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| now.duration_since(last).abs() >= TOLD_EVERY);
@@ -68,7 +68,7 @@ mod tests {
         let strays = Strays::default();
         let at = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
         let told: Vec<bool> = [0, 1, 59, 60, 61, 121, 10].map(|minute| strays.tell(at(minute))).to_vec();
-        // A clock that was set back begins anew.
+        // A clock that was set back starts a new interval.
         assert_eq!(told, [true, false, false, true, false, true, true]);
     }
 }

@@ -14,7 +14,7 @@ use x509_cert::der::Decode;
 
 use crate::config::TlsConfig;
 
-/// Why certificate and key cannot be used: what to mend in which file.
+/// A certificate or key that cannot be used, with the setting, the file and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{setting}: {path} {problem}")]
 pub struct TlsError {
@@ -23,7 +23,7 @@ pub struct TlsError {
     problem: String,
 }
 
-/// The certificate in use. Cloning shares it.
+/// The certificate in use. Clones share it.
 #[derive(Clone)]
 pub struct Certificate {
     files: TlsConfig,
@@ -36,7 +36,7 @@ struct Current {
     read: Stamp,
 }
 
-/// When both files were last changed.
+/// Times of the last change of both files.
 type Stamp = (Option<SystemTime>, Option<SystemTime>);
 
 impl Certificate {
@@ -47,8 +47,8 @@ impl Certificate {
         Ok(Self { files: files.clone(), current: Arc::new(Mutex::new(Current { acceptor, ends_at, read })) })
     }
 
-    /// Reads both again if one has changed; true where a new certificate is in use from now on. As
-    /// long as they do not fit together, the former stays in use. Blocks.
+    /// Reads both files again if one has changed; returns true if a new certificate is in use from now on. While they
+    /// do not match, the previous one stays in use. Blocks.
     pub fn refresh(&self) -> Result<bool, TlsError> {
         let stamp = stamp(&self.files);
         if self.lock().read == stamp {
@@ -59,7 +59,7 @@ impl Certificate {
         Ok(true)
     }
 
-    /// Returns its file and its last moment (UTC); `None` where that cannot be told.
+    /// Returns the certificate's file and the end of its validity (UTC); `None` if that is not known.
     pub fn ends(&self) -> Option<(&Path, Timestamp)> {
         Some((self.files.certificate.as_path(), self.lock().ends_at?))
     }

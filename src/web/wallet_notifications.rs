@@ -1,7 +1,7 @@
-//! `POST /notifications/wallet`: HiPay tells about accounts, documents, transfers and withdrawals. Older
+//! `POST /notifications/wallet`: HiPay's notices about accounts, documents, transfers and withdrawals. Older
 //! installations have the bare root registered as the address.
 //!
-//! A handler can only get a notice that has passed its check: the check is the extractor.
+//! A handler only receives a notice that has passed its check: the check is the extractor.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,14 +23,14 @@ use crate::jobs::{self, SaltError};
 use crate::remote::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::text::message::{Message, msg};
 
-/// How many notices may wait for the disk at once.
+/// Upper bound on notices that wait for the disk at once.
 const STORING_AT_ONCE: usize = 512;
-/// How long one more waits for its turn.
+/// Time that one more notice waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much of HiPay's words is kept beside the notice itself, in characters.
+/// Upper bound on each of HiPay's words kept beside the notice itself, in characters.
 const WORD: usize = 100;
 
-/// The route; the same at every address.
+/// Builds the route, which is the same at every address.
 pub(super) fn route() -> MethodRouter<Web> {
     let storing = Extension(Storing(Arc::new(Semaphore::new(STORING_AT_ONCE))));
     let methods: MethodRouter<Web> = post(receive).layer(storing);
@@ -40,7 +40,7 @@ pub(super) fn route() -> MethodRouter<Web> {
 #[derive(Clone)]
 struct Storing(Arc<Semaphore>);
 
-/// A notice that HiPay has sent.
+/// A notice whose checksum proves that HiPay has sent it.
 struct Verified(VerifiedNotice);
 
 impl FromRequest<Web> for Verified {
@@ -56,8 +56,8 @@ impl FromRequest<Web> for Verified {
             Form::Multipart => multipart_field(request, web).await?,
         };
         let document = Document::read(&xml).map_err(|error| unreadable(Message::quoting(error.to_string())))?;
-        // Nothing that leaves this machine before here. An account that we do not know costs a look
-        // into the store, and is answered like any other notice that does not fit.
+        // Nothing leaves this machine before this point. An unknown account costs a look-up in the store, and is
+        // answered like any other notice whose checksum does not match.
         let account = document.account_id();
         let salt = jobs::callback_salt_or_asked(&web.context, account).await.map_err(cannot_tell)?;
         let salt = salt.ok_or_else(does_not_fit)?;
@@ -70,7 +70,7 @@ impl FromRequest<Web> for Verified {
     }
 }
 
-/// Stores the notice, once; what it means is found out afterwards.
+/// Stores the notice once; its meaning is determined later.
 async fn receive(
     State(web): State<Web>,
     Extension(Storing(turns)): Extension<Storing>,
@@ -87,12 +87,12 @@ async fn receive(
         action: notice.operation.chars().take(WORD).collect(),
         subject: notice.transaction_id.iter().flat_map(|id| id.chars()).take(WORD).collect(),
         account_id: Some(notice.account_id),
-        // However it is laid out or encoded: what was signed is the same.
+        // Independent of layout and encoding: what was signed is the same.
         identity: Some(format!("{} {}", notice.account_id, verified.checksum())),
         body: verified.signed().to_owned(),
     };
     let (account, bytes) = (notice.account_id, new.body.len());
-    // A repetition takes no room.
+    // A repeated notice takes no room.
     if !quotas.take(&web, account, bytes).await? && !jobs::inbox::is_known(&web.context.store, &new).await? {
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, msg!("problem-notices-today")));
@@ -106,7 +106,7 @@ async fn receive(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How the field comes.
+/// Encoding of the form that carries the notice.
 enum Form {
     UrlEncoded,
     Multipart,
@@ -143,18 +143,17 @@ fn not_received(status: StatusCode) -> Problem {
     if status == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { unreadable(msg!("problem-broken-body")) }
 }
 
-/// Notices that one account may have stored in a day (UTC), and their bytes: whoever knows a salt is to fill nobody
-/// else's disk.
+/// Daily quota (UTC) of one account, in notices and bytes: a sender who knows one salt must not fill the disk.
 const QUOTA: (usize, usize) = (200, 4 * 1024 * 1024);
 
-/// The same for the marketplace's own accounts, which are told of every transfer.
+/// Daily quota (UTC) of the marketplace's own accounts, which get a notice of every transfer.
 const OWN_QUOTA: (usize, usize) = (200_000, 1024 * 1024 * 1024);
 
-/// How much each account has had stored today.
+/// Quota used today, by account.
 #[derive(Debug, Default)]
 struct Quotas(Mutex<HashMap<u64, Taken>>);
 
-/// What one account has had stored in a day.
+/// Quota used by one account in a day.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     day: Timestamp,
@@ -163,7 +162,7 @@ struct Taken {
 }
 
 impl Quotas {
-    /// Takes room for one more notice. False where the account has had its share today.
+    /// Takes room for one more notice; returns false if the account has used up its quota for today.
     async fn take(&self, web: &Web, account: u64, bytes: usize) -> Result<bool, Problem> {
         let own = web.context.config.is_own_account(account);
         let day = day_of(web.context.clock.now());
@@ -189,7 +188,7 @@ impl Quotas {
         Ok(fits)
     }
 
-    /// What was taken was not needed.
+    /// Returns room that was taken and not needed.
     fn give_back(&self, account: u64, bytes: usize) {
         if let Some(taken) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&account) {
             taken.notices = taken.notices.saturating_sub(1);
@@ -198,7 +197,7 @@ impl Quotas {
     }
 }
 
-/// When the day of `at` began (UTC).
+/// Returns the start of the day of `at` (UTC).
 fn day_of(at: Timestamp) -> Timestamp {
     let second = at.as_second();
     Timestamp::from_second(second.saturating_sub(second.rem_euclid(86_400))).unwrap_or(at)
@@ -212,7 +211,7 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, msg!("problem-notice-size"))
 }
 
-/// Whether it is HiPay's cannot be said now: HiPay is to send it again.
+/// Converts the failure to get a salt: the notice cannot be verified now, and HiPay has to send it again.
 fn cannot_tell(error: SaltError) -> Problem {
     match error {
         SaltError::Store(error) => error.into(),
@@ -220,7 +219,7 @@ fn cannot_tell(error: SaltError) -> Problem {
     }
 }
 
-/// The same answer whoever is named in it and whatever is wrong.
+/// Returns the 401 for a checksum that does not match, identical for every account and every cause.
 fn does_not_fit() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-checksum"))
 }

@@ -1,4 +1,4 @@
-//! Batches, to look at and to ask for.
+//! Endpoints that list and enqueue batches.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,23 +15,23 @@ use crate::web::auth::Caller;
 use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, Turning, moment};
 use crate::web::problem::{Problem, ProblemBody};
 
-/// A batch to be run.
+/// A batch to enqueue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewBatch {
-    /// Which.
+    /// Command to run.
     command: BatchCommand,
-    /// `vendor:process`: only shops that were updated on this day or later, or at this instant or later.
+    /// Earliest update of the shops to process: a day or an instant, inclusive. Only for `vendor:process`.
     #[serde(default)]
     #[schema(schema_with = moment)]
     since: Option<Moment>,
-    /// `cashout:generate`: only this cycle.
+    /// Day of the cycle to process. Only for `cashout:generate`.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Date)]
     cycle_date: Option<Date>,
 }
 
-/// Batches, the latest first.
+/// Lists the batches, latest first.
 #[utoipa::path(get, path = "/batches", params(Turning, BatchFilter), responses(
     (status = 200, body = List<BatchItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -50,8 +50,10 @@ pub(super) async fn batches(
     Ok(Json(list))
 }
 
-/// Asks for a batch. It begins at once, or as soon as the one of its kind that is at work has ended; the
-/// same that waits already is joined.
+/// Enqueues a batch.
+///
+/// It begins at once, or when the running batch of its kind has ended. A request for a batch that is queued already
+/// joins it.
 #[utoipa::path(post, path = "/batches", request_body = NewBatch, responses(
     (status = 202, body = BatchItem),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,4 +1,4 @@
-//! A person's choices on an operation.
+//! Endpoints for a person's choices on an operation.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,26 +17,26 @@ use crate::web::lists::OperationDetail;
 use crate::web::path::Id;
 use crate::web::problem::{Problem, ProblemBody};
 
-/// Why something is decided about an operation.
+/// Reason for a choice on an operation.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChoiceReason {
-    /// In words, kept with the operation; required to hold and to settle.
+    /// Reason in words, kept with the operation; required to hold and to settle.
     #[serde(default)]
     reason: Option<String>,
 }
 
-/// Which payment is taken for the operation's, and why.
+/// A payment to accept for the operation, and the reason.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acceptance {
-    /// In words, kept with the operation.
+    /// Reason in words, kept with the operation.
     reason: String,
-    /// The transaction at HiPay, by its id.
+    /// Id of the transaction at HiPay.
     transaction_id: String,
 }
 
-/// Lets an operation that waits for a person be taken up again by the next run.
+/// Lets the next run retry an operation that waits for a person.
 #[utoipa::path(post, path = "/operations/{id}/retry", request_body = Option<ChoiceReason>,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
@@ -52,7 +52,7 @@ pub(super) async fn retry(
     choose(&web, &caller, id, OperationChoice::Retry, why.reason).await
 }
 
-/// Keeps an operation from being paid until somebody releases it.
+/// Holds an operation: it is not paid until it is released.
 #[utoipa::path(post, path = "/operations/{id}/hold", request_body = ChoiceReason,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
@@ -68,7 +68,7 @@ pub(super) async fn hold(
     choose(&web, &caller, id, OperationChoice::Hold, why.reason).await
 }
 
-/// Ends the hold of an operation: with the amount that Mirakl shows now, where that has changed.
+/// Releases a held operation, with the amount that Mirakl shows now if that has changed.
 #[utoipa::path(post, path = "/operations/{id}/release", request_body = Option<ChoiceReason>,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
@@ -84,7 +84,7 @@ pub(super) async fn release(
     choose(&web, &caller, id, OperationChoice::Release, why.reason).await
 }
 
-/// Keeps that an operation was paid otherwise: it is never paid from here.
+/// Marks an operation as paid by other means: it is never paid from here.
 #[utoipa::path(post, path = "/operations/{id}/settle", request_body = ChoiceReason,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
@@ -100,8 +100,9 @@ pub(super) async fn settle(
     choose(&web, &caller, id, OperationChoice::Settle, why.reason).await
 }
 
-/// Takes a payment that HiPay shows for the operation's, with its amount. What is left becomes an operation of
-/// the same voucher that is held.
+/// Accepts a payment that HiPay shows as that of the operation, with its amount.
+///
+/// The remainder becomes a held operation of the same voucher.
 #[utoipa::path(post, path = "/operations/{id}/accept", request_body = Acceptance,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),

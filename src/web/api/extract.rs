@@ -1,4 +1,4 @@
-//! The body of a request, checked; what is wrong with it is answered as a problem.
+//! The body of a request, checked; an invalid one is answered as a problem.
 
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
@@ -17,7 +17,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        // An object by its names: a list would be taken for one, value by value.
+        // Read as an object by its names: a list would be accepted too, value by value.
         match axum::Json::<Map<String, Value>>::from_request(request, state).await {
             Ok(axum::Json(body)) => serde_json::from_value(Value::Object(body)).map(Self).map_err(|error| {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("problem-body", reason = error.to_string()))
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// A body in JSON; the default where there is none.
+/// A body in JSON; the default if it is empty or `null`.
 pub(super) struct OptionalBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {

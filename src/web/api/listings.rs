@@ -1,4 +1,4 @@
-//! The lists and their rows, to look at.
+//! Endpoints for the lists and their rows.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,13 +21,13 @@ use crate::web::problem::{Problem, ProblemBody};
 
 type Listed<T> = Result<Json<List<T>>, Problem>;
 
-/// The record under `key`, or 404.
+/// Returns the record under `key`, or a 404.
 async fn one<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
     let found = web.context.store.reading(move |reader| reader.get::<R>(&key)).await?;
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
 }
 
-/// Vendors, those that changed last first.
+/// Lists the vendors, latest change first.
 #[utoipa::path(get, path = "/vendors", params(Paging, VendorFilter), responses(
     (status = 200, body = List<VendorItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -36,7 +36,7 @@ pub(super) async fn vendors(State(web): State<Web>, Asked(paging, filter): Asked
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// A vendor.
+/// Returns a vendor.
 #[utoipa::path(get, path = "/vendors/{mirakl_id}", params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
     (status = 200, body = VendorDetail),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -45,7 +45,7 @@ pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<
     Ok(Json(one::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
 }
 
-/// Transfers and withdrawals, those that changed last first.
+/// Lists the operations (transfers and withdrawals), latest change first.
 #[utoipa::path(get, path = "/operations", params(Paging, OperationFilter), responses(
     (status = 200, body = List<OperationItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -57,7 +57,7 @@ pub(super) async fn operations(
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// The same as CSV, the whole list.
+/// Exports all operations that pass the filters as CSV.
 #[utoipa::path(get, path = "/operations.csv", params(Ordering, OperationFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -69,7 +69,7 @@ pub(super) async fn operations_csv(
     lists::csv(&web, &order, &filter).await
 }
 
-/// An operation with its whole story.
+/// Returns an operation with its whole history.
 #[utoipa::path(get, path = "/operations/{id}", params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -78,7 +78,7 @@ pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json
     Ok(Json(one::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
 }
 
-/// HiPay's ledger as it was read, the latest transaction first.
+/// Lists HiPay's ledger as it was last read, latest transaction first.
 #[utoipa::path(get, path = "/transactions", params(Paging, TransactionFilter), responses(
     (status = 200, body = List<TransactionItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -90,7 +90,7 @@ pub(super) async fn transactions(
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// Customers' payments, those that changed last first.
+/// Lists customers' payments, latest change first.
 #[utoipa::path(get, path = "/payments", params(Paging, PaymentFilter), responses(
     (status = 200, body = List<PaymentItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -102,7 +102,7 @@ pub(super) async fn payments(
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// A payment with its history.
+/// Returns a payment with its history.
 #[utoipa::path(get, path = "/payments/{transaction_reference}", params(("transaction_reference" = String, Path, description = "HiPay's number of the payment")), responses(
     (status = 200, body = PaymentDetail),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -114,7 +114,7 @@ pub(super) async fn payment(
     Ok(Json(one::<CustomerPayment>(&web, transaction_reference, msg!("problem-no-payment")).await?.into()))
 }
 
-/// Notifications of HiPay's that have been dealt with or wait, the latest first.
+/// Lists HiPay's notifications, processed or waiting, latest first.
 #[utoipa::path(get, path = "/notifications", params(Paging, NotificationFilter), responses(
     (status = 200, body = List<NotificationItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -126,7 +126,7 @@ pub(super) async fn notifications(
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
-/// Lines of the log, the latest first.
+/// Lists the lines of the log, latest first.
 #[utoipa::path(get, path = "/logs", params(Turning, LogFilter), responses(
     (status = 200, body = List<LogItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -135,7 +135,7 @@ pub(super) async fn logs(State(web): State<Web>, Asked(turning, filter): Asked<L
     Ok(Json(lists::page(&web, turning.into(), filter).await?))
 }
 
-/// The same as CSV, the whole list.
+/// Exports all log lines that pass the filters as CSV.
 #[utoipa::path(get, path = "/logs.csv", params(Ordering, LogFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

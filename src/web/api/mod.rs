@@ -1,6 +1,6 @@
-//! `/api/v1`: what the pages show, as JSON, for scripts and other systems. Its description is made
-//! from this code, and kept as a file: the program need not carry what makes it, and whoever reads a
-//! change of the API sees it there.
+//! JSON API under `/api/v1`: the data of the pages, for scripts and other systems. Its description is generated from
+//! this code and kept as a file, so that the program does not have to carry the generator and every change of the API
+//! is visible in a review.
 
 mod batches;
 mod choices;
@@ -25,10 +25,10 @@ use super::auth;
 use super::problem::Problem;
 use super::{COOKIE, Web, lists, not_allowed};
 
-/// What a test compares with [`description`].
+/// Published description of the API, which a test compares with [`description`].
 const DESCRIPTION: &str = include_str!("openapi.json");
 
-/// Every path of the API, below `/api/v1`, and what is answered there.
+/// Returns every path of the API, below `/api/v1`, with its handlers.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
     vec![
         ("/vendors", get(listings::vendors)),
@@ -59,14 +59,14 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
     ]
 }
 
-/// The API's description, with the path that this server is reached under.
+/// Serves the API's description, with the path under which this server is reached.
 async fn describe(State(web): State<Web>) -> impl IntoResponse {
     let server = |path: &str| format!("\"url\": \"{path}/api/v1\"");
     let path = web.settings.get().server.public_path.clone();
     ([(CONTENT_TYPE, "application/json")], DESCRIPTION.replacen(&server(""), &server(&path), 1))
 }
 
-/// The API, behind its token or a session.
+/// Builds the router of the API, protected by its token or a session.
 pub(super) fn router(web: &Web) -> Router<Web> {
     routes()
         .into_iter()
@@ -76,7 +76,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .layer(middleware::from_fn_with_state(web.clone(), auth::let_in))
 }
 
-/// The description of the API as the code makes it: `OpenAPI`, in JSON.
+/// Generates the description of the API from the code: `OpenAPI`, in JSON.
 pub fn description() -> String {
     let mut made = Description::openapi().to_pretty_json().unwrap_or_default();
     made.push('\n');

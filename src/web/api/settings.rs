@@ -1,4 +1,4 @@
-//! The settings, to look at and to change.
+//! Endpoints that show and change the settings.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,31 +17,31 @@ use crate::web::problem::{Problem, ProblemBody};
 /// The settings that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Settings {
-    /// Each of them.
+    /// Changeable settings.
     items: Vec<SettingItem>,
 }
 
-/// New values; `null` stands for "not set", and what is not named stays as it is.
+/// New values. `null` unsets a setting; settings that are not named stay as they are.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
-    /// GitHub personal access token, with which new releases are looked for.
+    /// GitHub personal access token used to look for new releases.
     #[serde(rename = "github.token", default)]
     #[schema(value_type = Option<String>, pattern = "^[!-~]{1,255}$")]
     github_token: Change,
-    /// Least level of a log line that is mailed; 9999: none is.
+    /// Minimum level of a log line that is mailed; 9999 for none.
     #[serde(rename = "email.logger.alert.level", default)]
     #[schema(value_type = Option<String>, pattern = "^(100|200|250|300|400|500|550|600|9999)$")]
     alert_level: Change,
 }
 
-/// What is to become of one setting.
+/// A requested change of one setting.
 #[derive(Debug, Default)]
 enum Change {
-    /// It was not named.
+    /// No change: the setting was not named.
     #[default]
     Keep,
-    /// To be this, or not set.
+    /// A new value, or `None` to unset the setting.
     Set(Option<String>),
 }
 
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Change {
 }
 
 impl Changes {
-    /// Each change by the name of its setting; empty stands for "not set".
+    /// Returns each change under the name of its setting; an empty value unsets it.
     fn named(self) -> Result<Vec<(&'static str, String)>, Problem> {
         let mut named = Vec::new();
         for (key, change) in CHANGEABLE.into_iter().zip([self.github_token, self.alert_level]) {
@@ -69,7 +69,7 @@ impl Changes {
     }
 }
 
-/// The settings that can be changed here.
+/// Lists the settings that can be changed.
 #[utoipa::path(get, path = "/settings", responses(
     (status = 200, body = Settings),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -78,7 +78,9 @@ pub(super) async fn settings(State(web): State<Web>) -> Json<Settings> {
     Json(shown(&web.settings.get()))
 }
 
-/// Changes settings in parameters.yml; they take effect at once. All are checked before any is written.
+/// Changes settings in parameters.yml; they take effect at once.
+///
+/// All values are checked before any is written.
 #[utoipa::path(patch, path = "/settings", request_body = Changes, responses(
     (status = 200, body = Settings),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

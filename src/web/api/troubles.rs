@@ -1,4 +1,4 @@
-//! What is wrong now, as people were told.
+//! Endpoint for the troubles that are open now.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,27 +14,27 @@ use crate::web::problem::ProblemBody;
 /// An open trouble.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TroubleItem {
-    /// What is wrong, as a stable word: `hipay`, `mirakl`, `credentials`, `escrow`, `store`, `slow_disk`, `clock`,
+    /// Kind of trouble, as a stable word: `hipay`, `mirakl`, `credentials`, `escrow`, `store`, `slow_disk`, `clock`,
     /// `certificate`, `service`, `mail`, `batch:` with a command, `alert:` with a channel.
     key: String,
-    /// Its level.
+    /// Severity, as a log level.
     level: &'static str,
-    /// What happened, and what to do.
+    /// Message that states what happened and what to do.
     message: String,
-    /// When it was noticed first.
+    /// Time when it was first noticed (UTC).
     opened_at: Timestamp,
-    /// When it was noticed last.
+    /// Time when it was last noticed (UTC).
     seen_at: Timestamp,
-    /// How often it was noticed.
+    /// Number of times that it was noticed.
     times: u64,
 }
 
 /// All open troubles.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OpenTroubles {
-    /// The oldest first.
+    /// Open troubles, oldest first.
     items: Vec<TroubleItem>,
-    /// How many.
+    /// Number of open troubles.
     total: usize,
 }
 
@@ -45,7 +45,9 @@ impl From<Trouble> for TroubleItem {
     }
 }
 
-/// What is wrong now; each is told by mail and on the channels of `alert.*` when it begins and when it is over.
+/// Lists the open troubles.
+///
+/// The beginning and the end of each is reported by mail and on the channels of `alert.*`.
 #[utoipa::path(get, path = "/troubles", responses(
     (status = 200, body = OpenTroubles),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,4 +1,4 @@
-//! Which release this is, which are newer, and installing one.
+//! Endpoints for the running release, newer releases and their installation.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,60 +18,61 @@ use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::problem::{Problem, ProblemBody};
 
-/// This release, and where others would come from.
+/// The running release, and the source of newer ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Update {
-    /// The version that runs.
+    /// Version that runs.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// The machine that it was built for.
+    /// Machine that the release was built for.
     target: &'static str,
-    /// The commit that it was built from; empty where that is not known.
+    /// Commit that the release was built from; empty if unknown.
     commit: &'static str,
-    /// The format of the store.
+    /// Format of the store.
     store_format: u32,
-    /// Which releases are wanted: `stable` or `beta`.
+    /// Channel of the wanted releases: `stable` or `beta`.
     channel: &'static str,
-    /// The repository that releases come from, where one is set.
+    /// Repository of the releases; absent if none is set.
     repository: Option<String>,
-    /// When GitHub was asked last; absent before the first time.
+    /// Time of the last request to GitHub (UTC); absent before the first one.
     checked_at: Option<Timestamp>,
-    /// What is known: `available`, `up_to_date`, `cannot` or `not_yet`.
+    /// Result of the last check: `available`, `up_to_date`, `cannot` or `not_yet`.
     answer: &'static str,
-    /// The newest release of each kind; empty where there is none, or where it is not known.
+    /// Newest release of each kind; empty if there is none, or if it is not known.
     available: Vec<NewerRelease>,
-    /// Why it is not known, by name; absent where it is.
+    /// Name of the obstacle if `answer` is `cannot`; absent otherwise.
     reason: Option<&'static str>,
-    /// The same as a sentence with the way out.
+    /// Message that states the obstacle and its remedy; absent unless `answer` is `cannot`.
     message: Option<String>,
-    /// Why this installation cannot be updated from here; absent where it can.
+    /// Reason why this installation cannot be updated from here; absent if it can.
     impossible: Option<Reason>,
-    /// The release that is fetched, or that waits for the guard; absent where there is none.
+    /// Version that is being fetched, or that waits for the guard; absent if there is none.
     fetching: Option<String>,
-    /// Why the release that was asked for last did not come to the guard; absent where it did.
+    /// Reason why the last requested release did not reach the guard; absent if it did.
     not_fetched: Option<String>,
-    /// The update under way, step by step; absent where there is none.
+    /// Update in progress, step by step; absent if there is none.
     attempt: Option<Attempt>,
-    /// The last updates, the latest first.
+    /// Last updates, latest first.
     past: Vec<Past>,
 }
 
 /// A newer release.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NewerRelease {
-    /// Its version.
+    /// Version of the release.
     version: String,
-    /// Where only the last number differs, `patch` (it fixes a security problem) or `fix`, else `new_version`.
+    /// Kind of release. If only the last number differs, `patch` (fixes a security problem) or `fix`, else
+    /// `new_version`.
     kind: &'static str,
-    /// True where it fixes a security problem of the version that runs.
+    /// Security fix: true if it fixes a security problem of the running version.
     security: bool,
-    /// Whether it is not finished.
+    /// Pre-release, that is, not finished.
     prerelease: bool,
-    /// When it was published.
+    /// Time of publication (UTC).
     published_at: Option<Timestamp>,
-    /// How large its file for this machine is, in bytes.
+    /// Size of its file for this machine, in bytes.
     size: u64,
-    /// What it says about itself, in Markdown.
+    /// Release notes, in Markdown.
     notes: String,
 }
 
@@ -92,7 +93,7 @@ impl NewerRelease {
     }
 }
 
-/// Which release this is, and which are newer.
+/// Returns the running release and the newer ones.
 #[utoipa::path(get, path = "/update", responses(
     (status = 200, body = Update),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -101,17 +102,19 @@ pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Probl
     known(&web).await.map(Json)
 }
 
-/// A release to be installed.
+/// A release to install.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUpdate {
-    /// Its version: one of those that are available.
+    /// Version of the release, one of those in `available`.
     #[schema(example = "1.2.0")]
     version: String,
 }
 
-/// Begins to install a release. What comes of it is seen in `attempt`, then in `past`; who asks for the
-/// one that is on its way already joins it.
+/// Begins to install a release.
+///
+/// The progress appears in `attempt`, the outcome in `past`. A request for the release that is already on its way joins
+/// it.
 #[utoipa::path(post, path = "/update", request_body = NewUpdate, responses(
     (status = 202, body = Update),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,4 +1,4 @@
-//! Vouchers: all that Mirakl has shown, and a person's choices on those without operations.
+//! Endpoints for vouchers: all that Mirakl has shown, and a person's choices on those without operations.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,16 +17,16 @@ use crate::web::auth::Caller;
 use crate::web::path::Name;
 use crate::web::problem::{Problem, ProblemBody};
 
-/// Why.
+/// Reason for a choice on a voucher.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Choice {
-    /// In words; required to settle.
+    /// Reason in words; required to settle.
     #[serde(default)]
     reason: Option<String>,
 }
 
-/// Vouchers, the latest first.
+/// Lists the vouchers, latest first.
 #[utoipa::path(get, path = "/vouchers", params(Paging, VoucherFilter), responses(
     (status = 200, body = List<VoucherDetail>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -41,7 +41,7 @@ pub(super) async fn vouchers(
     Ok(Json(described.await?.into()))
 }
 
-/// Has the next run of `cashout:generate` make the operations of a voucher that has none.
+/// Releases a voucher without operations: the next run of `cashout:generate` makes them.
 #[utoipa::path(post, path = "/vouchers/{id}/release", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
     (status = 200, body = VoucherDetail),
@@ -60,7 +60,7 @@ pub(super) async fn release(
     Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }
 
-/// Keeps that a voucher without operations was paid otherwise: it is never paid from here.
+/// Marks a voucher without operations as paid by other means: it is never paid from here.
 #[utoipa::path(post, path = "/vouchers/{id}/settle", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
     (status = 200, body = VoucherDetail),
@@ -79,7 +79,7 @@ pub(super) async fn settle(
     Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }
 
-/// 404 where there is no such voucher.
+/// Returns a 404 if there is no such voucher.
 async fn known(web: &Web, id: &str) -> Result<(), Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-voucher"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;

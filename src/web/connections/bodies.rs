@@ -1,4 +1,4 @@
-//! The bodies of a request and of its answer, as far as they say whether a request is being answered.
+//! Bodies of a request and of its response, which determine whether a request is being answered.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use super::table::Connection;
 use crate::web::limits::BODY_LIMIT;
 
-/// What became of the body of a request.
+/// Outcome of receiving the body of a request.
 pub(super) enum Arrived {
-    /// It is there, or as much of it as is refused in any case.
+    /// The body, or as much of it as is refused in any case.
     Whole(Body),
-    /// It was not there in time.
+    /// A body that did not arrive in time.
     Late,
-    /// It breaks off, or the connection has given way.
+    /// A body that breaks off, or a connection that has given way.
     Gone,
 }
 
-/// Waits for the body of a request: from then on its connection gives way to no other. One that says that it is too large
-/// is not waited for: whoever answers refuses it.
+/// Waits for the body of a request; from then on its connection gives way to no other. A body whose announced size is
+/// too large is not waited for: the handler refuses it.
 pub(super) async fn arrived(mut body: Incoming, connection: &Connection, within: Duration) -> Arrived {
     let limit = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
     if body.size_hint().lower() > limit {
@@ -48,7 +48,8 @@ pub(super) async fn arrived(mut body: Incoming, connection: &Connection, within:
     }
 }
 
-/// The body of an answer: it is being answered until it is given to the connection, and written from then on.
+/// The body of a response. The request counts as being answered until this is dropped, and as being written from then
+/// on.
 pub(super) struct Answering {
     body: Body,
     connection: Arc<Connection>,

@@ -1,4 +1,4 @@
-//! The connections that are open: how many there may be, and which one gives way to another.
+//! Open connections: bounds on their number, and the choice of the one that gives way to another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -10,21 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::session::network_of;
 
-/// No whole request is there: it is idle, or somebody is still sending one.
+/// State without a whole request: idle, or a request is still arriving.
 const WAITING: u8 = 0;
-/// A request is being answered.
+/// State while a request is being answered.
 const ANSWERING: u8 = 1;
-/// It has given way to another.
+/// State after giving way to another connection.
 const CUT: u8 = 2;
-/// The whole answer is there, and being written.
+/// State in which the whole response is there and is being written.
 const WRITING: u8 = 3;
 
 /// An open connection.
 pub(super) struct Connection {
     state: AtomicU8,
-    /// Whether a request was ever there.
+    /// Set once the head of a request has arrived.
     used: AtomicBool,
-    /// Cancelled where it gives way.
+    /// Token cancelled when the connection gives way.
     pub(super) cut: CancellationToken,
 }
 
@@ -33,7 +33,7 @@ impl Connection {
         Self { state: AtomicU8::new(WAITING), used: AtomicBool::new(false), cut: CancellationToken::new() }
     }
 
-    /// The head of a request is there.
+    /// Records that the head of a request has arrived.
     pub(super) fn is_asked(&self) {
         self.used.store(true, Ordering::Relaxed);
     }
@@ -42,18 +42,19 @@ impl Connection {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// A whole request is there: from now on it does not give way. False where it has already.
+    /// Records that a whole request has arrived; from now on the connection does not give way. Returns false if it
+    /// already has.
     pub(super) fn begins(&self) -> bool {
         let begins = |state| (state != CUT).then_some(ANSWERING);
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, begins).is_ok()
     }
 
-    /// The whole answer is there, or was given up.
+    /// Records that the whole response is there, or was given up.
     pub(super) fn is_being_written(&self) {
         let _ = self.state.compare_exchange(ANSWERING, WRITING, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// All that was to be written is.
+    /// Records that everything has been written.
     pub(super) fn is_written(&self) {
         let _ = self.state.compare_exchange(WRITING, WAITING, Ordering::AcqRel, Ordering::Acquire);
     }
@@ -62,7 +63,7 @@ impl Connection {
         self.state.load(Ordering::Acquire) == WAITING
     }
 
-    /// Cuts it where it is in this state.
+    /// Cuts the connection if it is in this state; returns true if it was cut.
     fn gives_way(&self, state: u8) -> bool {
         let given = self.state.compare_exchange(state, CUT, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if given {
@@ -72,13 +73,13 @@ impl Connection {
     }
 }
 
-/// All open connections. Cloning shares it.
+/// All open connections. Clones refer to the same table.
 #[derive(Clone, Default)]
 pub(super) struct Table(Arc<Mutex<Open>>);
 
 #[derive(Default)]
 struct Open {
-    /// By their number, which is the order in which they were accepted.
+    /// Connections by number, which is the order in which they were accepted.
     all: HashMap<u64, (IpAddr, Arc<Connection>)>,
     of_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
@@ -88,14 +89,14 @@ impl Table {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many there are.
+    /// Returns the number of open connections.
     pub(super) fn len(&self) -> usize {
         self.lock().all.len()
     }
 
-    /// Adds one from `address`, of which there may be `of_address`, and `most` of all. Where there are too many, the
-    /// oldest of this address, then of the one with the most, gives way that no request is being answered on. Nothing
-    /// where none can.
+    /// Adds a connection from `address`, with at most `of_address` for its network and `most` in all. If there are too
+    /// many, the oldest connection of this network, or else of the one with the most, gives way, provided that no
+    /// request is being answered on it. Returns `None` if none can.
     pub(super) fn admit(
         &self,
         number: u64,
@@ -120,12 +121,12 @@ impl Table {
         Some(connection)
     }
 
-    /// Cuts one where the machine has no room for another.
+    /// Cuts one connection when the system has no room for another.
     pub(super) fn make_room(&self) {
         self.lock().cut_one();
     }
 
-    /// It is over.
+    /// Removes a connection that has ended.
     pub(super) fn remove(&self, number: u64) {
         self.lock().remove(number);
     }
@@ -142,7 +143,7 @@ impl Open {
         }
     }
 
-    /// Cuts the oldest of an address that is in this state; false where none is.
+    /// Cuts the oldest connection of a network in this state; returns false if there is none.
     fn cut_of(&mut self, network: IpAddr, state: u8) -> bool {
         let own = self.of_address.get(&network).into_iter().flatten();
         let cut = own.copied().find(|number| self.all.get(number).is_some_and(|(_, one)| one.gives_way(state)));
@@ -152,13 +153,13 @@ impl Open {
         cut.is_some()
     }
 
-    /// Cuts one of the address that has the most: who takes more than others loses first.
+    /// Cuts a connection of the network that has the most, so that heavy users lose first.
     fn cut_one(&mut self) -> bool {
         let mut addresses: Vec<(usize, IpAddr)> =
             self.of_address.iter().map(|(network, own)| (own.len(), *network)).collect();
         addresses.sort_unstable_by_key(|(count, _)| Reverse(*count));
         let mut cut = |state| addresses.iter().any(|(_, network)| self.cut_of(*network, state));
-        // Who reads an answer slowly is cut before anybody is turned away for it.
+        // A client that reads a response slowly is cut before another one is turned away.
         cut(WAITING) || cut(WRITING)
     }
 }
@@ -174,8 +175,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever comes and whatever is being answered: there are never more than allowed, nothing that is being
-        /// answered gives way, and who has less than his share is let in.
+        /// Checks that there are never more connections than allowed, that none being answered gives way, and that an
+        /// address below its share is admitted while any connection can give way.
         #[test]
         fn nobody_keeps_others_out(comings in prop::collection::vec((0_u8..6, any::<bool>()), 1..200)) {
             let (of_address, most) = (5, 12);
@@ -222,7 +223,7 @@ mod tests {
         }
         assert_eq!(greedy.iter().filter(|one| one.cut.is_cancelled()).count(), 4);
         assert!(modest.iter().all(|one| !one.cut.is_cancelled()));
-        // What was cut begins nothing any more.
+        // A connection that was cut begins no request any more.
         assert!(!greedy[0].begins() && greedy[7].begins());
     }
 }

@@ -1,4 +1,4 @@
-//! A stream that says when all that was to be written is written.
+//! Stream that reports when everything has been written.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::table::Connection;
 
-/// A stream of a connection. Whoever writes an answer to it flushes it only after the last byte.
+/// The stream of a connection. Responses are flushed only after the last byte, so a completed flush marks the end.
 pub(super) struct Written<S> {
     stream: S,
     connection: Arc<Connection>,

@@ -1,4 +1,4 @@
-//! What an address asks a list for: which page, in which order, by which filters.
+//! The query of a list: page, order and filters.
 
 use std::ops::Range;
 
@@ -18,24 +18,24 @@ use crate::text::message::{Message, msg};
 use crate::web::misread::misread;
 use crate::web::problem::Problem;
 
-/// Which page of a list, in which order.
+/// Page and order of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Paging {
-    /// The number of the page, 1 to 500; `cursor` goes further, and then the number is not looked at.
+    /// Number of the page, 1 to 500. With `cursor`, which reaches further, the number does not select the rows.
     #[param(minimum = 1, maximum = 500)]
     page: Option<u32>,
-    /// How many rows a page has, 1 to 200. Default: 50.
+    /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// The order: `-date` (the latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<Order>,
-    /// Only what has an id or a login that begins with this.
+    /// Search text: only rows with an id or a login that begins with it.
     #[param(max_length = 200)]
     q: Option<String>,
-    /// Goes on where the page that gave this as `next` ended. It needs the same filters and order.
+    /// Position to continue from: `next` of the previous page. Needs the same filters and order.
     #[param(max_length = 2_000, pattern = "^[0-9a-f]*$")]
     cursor: Option<String>,
 }
@@ -48,21 +48,21 @@ enum Order {
     EarliestFirst,
 }
 
-/// Which page of a list that has no search.
+/// Page and order of a list that has no search.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Turning {
-    /// The number of the page, 1 to 500; `cursor` goes further, and then the number is not looked at.
+    /// Number of the page, 1 to 500. With `cursor`, which reaches further, the number does not select the rows.
     #[param(minimum = 1, maximum = 500)]
     page: Option<u32>,
-    /// How many rows a page has, 1 to 200. Default: 50.
+    /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// The order: `-date` (the latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<Order>,
-    /// Goes on where the page that gave this as `next` ended. It needs the same filters and order.
+    /// Position to continue from: `next` of the previous page. Needs the same filters and order.
     #[param(max_length = 2_000, pattern = "^[0-9a-f]*$")]
     cursor: Option<String>,
 }
@@ -81,12 +81,12 @@ impl Parameters for Turning {
     }
 }
 
-/// The order of an export, which is always the whole list.
+/// Order of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Ordering {
-    /// The order: `-date` (the latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<Order>,
 }
@@ -97,7 +97,7 @@ impl Ordering {
     }
 }
 
-/// The order of an export of what a page shows: the whole list, or what a search finds.
+/// Order of an export of a page's list: the whole list, or the results of a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Exported {
@@ -123,12 +123,12 @@ impl Parameters for Exported {
     }
 }
 
-/// What an address can ask beside the filters.
+/// Parameters of an address besides the filters.
 pub(in crate::web) trait Parameters: DeserializeOwned {
-    /// The names.
+    /// Names of the parameters.
     const KEYS: &'static [&'static str];
 
-    /// What is wrong with the values, if anything.
+    /// Checks the values.
     fn check(&self) -> Result<(), Problem>;
 }
 
@@ -153,7 +153,7 @@ impl Paging {
         self.sort != Some(Order::EarliestFirst)
     }
 
-    /// What is searched for, if anything.
+    /// Returns the search text, if any.
     pub(in crate::web) fn q(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
@@ -185,7 +185,7 @@ impl Parameters for Paging {
     }
 }
 
-/// The extractor: paging and filters, each checked.
+/// Extractor of paging and filters, each checked.
 #[derive(Debug, Clone)]
 pub(in crate::web) struct Asked<F, P = Paging>(pub(in crate::web) P, pub(in crate::web) F);
 
@@ -198,7 +198,7 @@ impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for Asked<
 }
 
 impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
-    /// What the query of a page asks for: a form sends the filters that nobody has set as well, empty.
+    /// Reads the query of a page, whose form also sends the filters that are not set, as empty values.
     pub(in crate::web) fn of_form(query: &str) -> Result<Self, Problem> {
         Self::of(query, |value| !value.trim().is_empty())
     }
@@ -220,7 +220,7 @@ impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
 fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
     let text = serde_urlencoded::to_string(pairs).map_err(|error| error.to_string())?;
     let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
-    // Its errors begin with the name of the parameter.
+    // The errors begin with the name of the parameter.
     serde_path_to_error::deserialize(reader).map_err(|error| error.to_string())
 }
 
@@ -229,19 +229,19 @@ fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
 #[serde(transparent)]
 pub(in crate::web) struct Moment(String);
 
-/// How the description shows a [`Moment`].
+/// Returns the schema of a [`Moment`] for the API's description.
 pub(in crate::web) fn moment() -> Schema {
     let text = |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
     OneOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
 }
 
 impl Moment {
-    /// The first instant that it stands for; `key` is named where it is none.
+    /// Returns the first instant of the moment; an error names `key`.
     pub(in crate::web) fn begin(&self, key: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
         self.range(key, zone).map(|range| range.start)
     }
 
-    /// The time that it stands for: the whole day, or the instant alone.
+    /// Returns the period of the moment: the whole day, or the instant alone.
     fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
         let text = self.0.trim();
         let wrong = || wrong(msg!("problem-moment", name = key));
@@ -255,12 +255,12 @@ impl Moment {
     }
 }
 
-/// What is wrong with what was asked for.
+/// Returns a 400 with this message.
 fn wrong(message: Message) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, message)
 }
 
-/// Refuses a number that nothing can have.
+/// Refuses a number above `most`, which no record can have.
 pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), Problem> {
     if number.is_none_or(|number| number <= most) {
         return Ok(());
@@ -268,7 +268,7 @@ pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), P
     Err(wrong(msg!("problem-number", name = key, most)))
 }
 
-/// From when to when a list is wanted.
+/// Period that a list is limited to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
     from: Option<Timestamp>,
@@ -276,14 +276,14 @@ pub(super) struct Period {
 }
 
 impl Period {
-    /// The days of both ends are in it.
+    /// Creates a period that includes the days of both ends.
     pub(super) fn new(from: Option<&Moment>, to: Option<&Moment>, zone: &TimeZone) -> Result<Self, Problem> {
         let from = from.map(|from| from.range("from", zone)).transpose()?;
         let to = to.map(|to| to.range("to", zone)).transpose()?;
         Ok(Self { from: from.map(|range| range.start), to: to.map(|range| range.end) })
     }
 
-    /// The part of a list by time that lies in it.
+    /// Limits a list by time to the period.
     pub(super) fn limit(self, mut listing: Listing) -> Listing {
         if let Some(from) = self.from {
             listing = listing.from(from);
@@ -294,7 +294,7 @@ impl Period {
         listing
     }
 
-    /// True where `at` lies in it.
+    /// Returns true if `at` is within the period.
     pub(super) fn holds(self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
     }

@@ -1,4 +1,4 @@
-//! Executed batches, those at work and those that wait.
+//! Batches: executed, running and queued.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::jobs::{BatchRecord, BatchState, Command, GenerateArguments};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
-/// Which batches.
+/// Filters of the batches.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct BatchFilter {
-    /// Of this command.
+    /// Command of the batch.
     command: Option<BatchCommand>,
-    /// In this state.
+    /// State of the batch.
     #[serde(default, deserialize_with = "exactly")]
     state: Option<BatchState>,
 }
@@ -28,25 +28,25 @@ pub(in crate::web) struct BatchFilter {
 /// The commands that are batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(in crate::web) enum BatchCommand {
-    /// Wallets, documents and bank details.
+    /// Processing of wallets, documents and bank details.
     #[serde(rename = "vendor:process")]
     VendorProcess,
-    /// Operations from vouchers.
+    /// Creation of operations from vouchers.
     #[serde(rename = "cashout:generate")]
     CashoutGenerate,
-    /// Money to the wallets.
+    /// Transfer of money to the wallets.
     #[serde(rename = "cashout:transfer")]
     CashoutTransfer,
-    /// Money to the banks.
+    /// Withdrawal of money to the banks.
     #[serde(rename = "cashout:withdraw")]
     CashoutWithdraw,
-    /// What became of everything under way.
+    /// Synchronisation of the outcome of everything under way.
     #[serde(rename = "cashout:transaction:status:sync")]
     TransactionStatusSync,
 }
 
 impl BatchCommand {
-    /// Every one, in the order of a day.
+    /// All commands, in the order of a day.
     pub(in crate::web) const ALL: [Self; 5] = [
         Self::VendorProcess,
         Self::CashoutGenerate,
@@ -55,8 +55,8 @@ impl BatchCommand {
         Self::TransactionStatusSync,
     ];
 
-    /// The command for shops updated since then, or for this cycle; the name of the argument that is of no
-    /// use to it, where one is.
+    /// Returns the command for shops updated since then, or for this cycle; the error is the name of the argument that
+    /// the command has no use for.
     pub(in crate::web) fn with(
         self,
         since: Option<Timestamp>,
@@ -76,7 +76,7 @@ impl BatchCommand {
         }
     }
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub(in crate::web) fn name(self) -> &'static str {
         match self {
             Self::VendorProcess => "vendor:process",
@@ -93,29 +93,29 @@ impl BatchCommand {
 pub(in crate::web) struct BatchItem {
     /// Our own number.
     pub(in crate::web) id: u64,
-    /// The command.
+    /// Name of the command.
     pub(in crate::web) command: String,
-    /// What it was asked for beside that, in words.
+    /// Arguments of the command, in words.
     pub(in crate::web) arguments: String,
-    /// Who asked for it.
+    /// Name of the requester.
     pub(in crate::web) asked_by: String,
-    /// How it stands.
+    /// State of the batch.
     pub(in crate::web) state: BatchState,
-    /// When it was asked for, where it had to wait.
+    /// Time of the request (UTC), if the batch had to wait.
     pub(in crate::web) queued_at: Option<Timestamp>,
-    /// When it began; not there while it waits.
+    /// Time when it began (UTC); absent while it waits.
     pub(in crate::web) started_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time when it ended (UTC).
     pub(in crate::web) ended_at: Option<Timestamp>,
-    /// Why it ended early.
+    /// Reason for an early end.
     pub(in crate::web) error: Option<String>,
-    /// Items dealt with.
+    /// Number of processed items.
     pub(in crate::web) done: u64,
-    /// Items in all.
+    /// Number of items in all.
     pub(in crate::web) total: u64,
-    /// Items that failed.
+    /// Number of failed items.
     pub(in crate::web) failed: u64,
-    /// How many items came to what.
+    /// Number of items by result.
     pub(in crate::web) counts: BTreeMap<String, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! A whole list as CSV, in slices: as long as somebody reads, and without holding the store open.
+//! Export of a whole list as CSV, in slices: it lasts as long as the client reads, without holding the store open.
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
@@ -11,28 +11,28 @@ use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
-/// How many rows are read from the store at once.
+/// Number of rows read from the store at once.
 const SLICE: usize = 1_000;
 
 /// A list that can be exported.
 pub(in crate::web) trait Export: Filter {
-    /// The name of the file, without its ending.
+    /// Name of the file, without its ending.
     const NAME: &'static str;
-    /// The names of the columns.
+    /// Names of the columns.
     const COLUMNS: &'static [&'static str];
 
-    /// The cells of a row.
+    /// Returns the cells of a row.
     fn cells(record: Self::Record) -> Vec<String>;
 }
 
-/// The whole list: RFC 4180, UTF-8, with a header.
+/// Exports the whole list: RFC 4180, UTF-8, with a header.
 pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: &F) -> Result<Response, Problem> {
     let mut listing = filter.listing(&web.settings.get().hipay.time_zone)?.limit(SLICE);
     if order.descending() {
         listing = listing.descending();
     }
     let store = web.context.store.clone();
-    // The first slice is read before the answer begins, so that trouble still has a status of its own.
+    // The first slice is read before the response begins, so that an error still has a status of its own.
     let first = slice::<F>(&store, listing.clone()).await?;
     let header = line(F::COLUMNS.iter().copied());
     let rows = stream::try_unfold((first, listing), move |((text, next), listing)| {
@@ -56,11 +56,11 @@ fn file<F: Export>(body: impl IntoResponse) -> Response {
     (headers, body).into_response()
 }
 
-/// The same of what a page shows, which may have been searched.
+/// Exports the list of a page, which may be limited by a search.
 pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, filter: F) -> Result<Response, Problem> {
     let Some(text) = order.q() else { return csv(web, &order.ordering(), &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
-    // What is wrong with the filters is said, as on the page.
+    // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
     let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
     let found = search(web, filter, &zone, text, (0, FOUND_AT_MOST), (1, all), order.ordering().descending()).await?;
@@ -72,7 +72,7 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
     Ok(file::<F>(text))
 }
 
-/// Lines of text, and where the next slice begins.
+/// Lines of text, and the position of the next slice.
 type Slice = (Option<String>, Option<Cursor>);
 
 async fn slice<F: Export>(store: &crate::store::Store, listing: Listing) -> Result<Slice, StoreError> {
@@ -87,7 +87,7 @@ async fn slice<F: Export>(store: &crate::store::Store, listing: Listing) -> Resu
     store.reading(lines).await
 }
 
-/// One line. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+/// Writes one line. A cell that a spreadsheet would take for a formula gets an apostrophe in front.
 fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for cell in cells {

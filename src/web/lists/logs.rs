@@ -12,41 +12,41 @@ use crate::logs::{self, LogLine};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
-/// Which lines.
+/// Filters of the log.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct LogFilter {
-    /// Of this level.
+    /// Level of the line.
     level: Option<LogLevel>,
-    /// On this day or later, or at this instant or later.
+    /// Earliest time of the line: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// On this day or before, or before this instant.
+    /// Latest time of the line: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
-    /// About this shop.
+    /// Store ID of the shop in Mirakl.
     mirakl_id: Option<u64>,
-    /// Of this action, such as `cashout:transfer`.
+    /// Action, such as `cashout:transfer`.
     action: Option<String>,
-    /// Of this batch.
+    /// Number of the batch.
     batch: Option<u64>,
 }
 
-/// One line.
+/// A line of the log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct LogItem {
-    /// When.
+    /// Time of the line (UTC).
     pub(in crate::web) date: Timestamp,
-    /// How important it is.
+    /// Level of the line.
     pub(in crate::web) level: LogLevel,
-    /// What was being done.
+    /// Action that wrote the line.
     pub(in crate::web) action: String,
-    /// The shop that it is about.
+    /// Store ID of the shop that it concerns.
     pub(in crate::web) mirakl_id: Option<u64>,
-    /// The batch that was running.
+    /// Number of the batch that was running.
     pub(in crate::web) batch: Option<u64>,
-    /// The sentence.
+    /// Text of the line.
     pub(in crate::web) message: String,
 }
 

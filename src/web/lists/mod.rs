@@ -1,5 +1,4 @@
-//! The lists that pages and the API show: their filters, their order, their search, and what a row
-//! of each says. Alike for both.
+//! Lists of the pages and the API, the same for both: filters, order, search, and the contents of a row.
 
 mod asked;
 mod batches;
@@ -36,54 +35,55 @@ use crate::domain::ledger::LedgerMatch;
 use crate::jobs::BatchState;
 use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
 
-/// How many records a search looks at, for something that is to have all of them.
+/// Upper bound on records that a search reads where all of them are needed.
 const FOUND_AT_MOST: usize = 1_000;
-/// The same for a page: each is read before it can be sorted, and whoever finds so many writes more.
+/// Upper bound on records that a search reads for a page: each is read before sorting, and a person who finds this many
+/// types a longer text.
 const FOUND_FOR_A_PAGE: usize = 150;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct List<T: ToSchema> {
-    /// The rows.
+    /// Rows of the page.
     pub(super) items: Vec<T>,
-    /// How many rows the whole list has; at least so many where `total_exact` is false.
+    /// Number of rows in the whole list; a lower bound if `total_exact` is false.
     pub(super) total: u64,
-    /// Whether `total` is exact: it is not where counting would take too long.
+    /// Exactness of `total`: false if counting would take too long.
     pub(super) total_exact: bool,
-    /// The number of this page, as it was asked for.
+    /// Number of this page, as requested.
     pub(super) page: u32,
-    /// How many rows a page has at most.
+    /// Maximum number of rows per page.
     pub(super) per_page: u16,
-    /// What `cursor` takes to go on from here; absent on the last page.
+    /// Value of `cursor` for the next page; absent on the last page, and for a search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
 }
 
-/// What was found of a list: its records, or what is said of each.
+/// The result of querying a list: its records, or a value for each.
 #[derive(Debug)]
 pub(super) struct Found<T> {
-    /// The rows of the page.
+    /// Rows of the page.
     pub(super) items: Vec<T>,
-    /// How many rows the whole list has; at least so many where that is not exact.
+    /// Number of rows in the whole list; a lower bound if `total_exact` is false.
     pub(super) total: u64,
-    /// Whether `total` is exact.
+    /// Exactness of `total`.
     pub(super) total_exact: bool,
-    /// The number of the page, as it was asked for.
+    /// Number of the page, as requested.
     pub(super) page: u32,
-    /// How many rows a page has at most.
+    /// Maximum number of rows per page.
     pub(super) per_page: u16,
-    /// Where the next page begins.
+    /// Position of the next page.
     pub(super) next: Option<String>,
 }
 
 impl<T> Found<T> {
-    /// The same, with something else said of each record.
+    /// Converts each record.
     pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> Found<U> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         Found { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
     }
 
-    /// Describes each record by a function that can fail.
+    /// Converts each record by a function that can fail.
     pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<Found<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         let items = items.into_iter().map(say).collect::<Result<_, E>>()?;
@@ -126,43 +126,43 @@ impl Named for LedgerMatch {
     }
 }
 
-/// Reads a choice of a type that takes what it does not know for something of a later release: in a
-/// filter that is a slip.
+/// Reads a choice exactly. Its type takes an unknown name for that of a later release; in a filter, an unknown name is
+/// a mistake.
 fn exactly<'de, D: Deserializer<'de>, T: Named + Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let read = T::deserialize(IntoDeserializer::<D::Error>::into_deserializer(text.clone()))?;
     if read.name() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
 }
 
-/// The filters of one list.
+/// Filters of one list.
 pub(super) trait Filter: Send + Sync + 'static {
-    /// What is listed.
+    /// Type of the listed records.
     type Record: Record;
-    /// What a row says.
+    /// Type of a row.
     type Item: Serialize + ToSchema + Send + 'static;
 
-    /// The index that a search goes through.
+    /// Name of the index that a search uses.
     const SEARCH: &'static str = "search";
 
-    /// The rows that pass all filters, the earliest first.
+    /// Returns the rows that pass all filters, earliest first.
     fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem>;
 
-    /// The same for one record that a search has found.
+    /// Returns true if a record that a search has found passes all filters.
     fn passes(&self, record: &Self::Record, zone: &TimeZone) -> Result<bool, Problem>;
 
-    /// What the list is sorted by, for records that a search has found.
+    /// Returns the time by which the list is sorted, for records that a search has found.
     fn date(record: &Self::Record) -> jiff::Timestamp;
 
-    /// What a row says.
+    /// Converts a record to a row.
     fn item(record: Self::Record) -> Self::Item;
 }
 
-/// The page of a list that was asked for, as the API shows it.
+/// Returns the requested page of a list, as the API shows it.
 pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
     Ok(records(web, paging, filter).await?.map(F::item).into())
 }
 
-/// The records that the query of a page asks for.
+/// Returns the records that the query of a page requests.
 pub(super) async fn found<F, P>(web: &Web, query: Option<String>) -> Result<Found<F::Record>, Problem>
 where
     F: Filter + DeserializeOwned,
@@ -172,16 +172,16 @@ where
     records(web, paging.into(), filter).await
 }
 
-/// The records on the page of a list that was asked for.
+/// Returns the records on the requested page of a list.
 pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<Found<F::Record>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let (number, per_page) = (paging.page(), paging.per_page());
     let rows = usize::from(per_page);
-    // A cursor says by itself where to go on.
+    // A cursor determines the position by itself.
     let passed = if paging.cursor().is_some() { 0 } else { number.saturating_sub(1) };
     let skip = rows.saturating_mul(usize::try_from(passed).unwrap_or(usize::MAX));
     let descending = paging.descending();
-    // Whatever way is taken, what is wrong with the filters is said.
+    // Invalid filters are reported in either case.
     let listing = filter.listing(&zone)?;
     if let Some(text) = paging.q() {
         return search(web, filter, &zone, text, (skip, FOUND_FOR_A_PAGE), (number, per_page), descending).await;
@@ -204,8 +204,8 @@ pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> 
     })
 }
 
-/// Ids and logins that begin with `text`: `most` are looked at, so few that they are sorted and filtered
-/// here.
+/// Searches for ids and logins that begin with `text`. It looks at `most` entries at most, few enough to be sorted and
+/// filtered here.
 async fn search<F: Filter>(
     web: &Web,
     filter: F,
@@ -219,7 +219,7 @@ async fn search<F: Filter>(
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys::<F::Record>(&query)?;
         let (mut keys, all) = (found.keys, found.next.is_none());
-        // Found by two of its texts, it is one record all the same.
+        // A record found by two of its texts counts once.
         keys.sort_by_cached_key(Ordered::encoded);
         keys.dedup_by_key(|key| key.encoded());
         let mut records = Vec::with_capacity(keys.len());

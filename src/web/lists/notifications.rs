@@ -1,4 +1,4 @@
-//! Notifications of HiPay's.
+//! HiPay's notifications.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,49 +11,49 @@ use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
-/// Which notifications.
+/// Filters of the notifications.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct NotificationFilter {
-    /// Which of HiPay's platforms sent it, and about what.
+    /// Kind: `wallet` from HiPay Marketplace, `payment` or `settlement` from HiPay Enterprise.
     #[serde(default, deserialize_with = "exactly")]
     kind: Option<NotificationKind>,
-    /// How far it has come.
+    /// State of processing.
     #[serde(default, deserialize_with = "exactly")]
     state: Option<NotificationState>,
-    /// Only those received on this day or later, or at this instant or later.
+    /// Earliest time of receipt: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those received on this day or before, or before this instant.
+    /// Latest time of receipt: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
 }
 
-/// One notification. What was sent is not in it.
+/// One notification, without the content that was sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct NotificationItem {
     /// Our own number.
     pub(in crate::web) id: u64,
-    /// Which of HiPay's platforms sent it, and about what.
+    /// Kind: `wallet` from HiPay Marketplace, `payment` or `settlement` from HiPay Enterprise.
     pub(in crate::web) kind: NotificationKind,
-    /// How far it has come.
+    /// State of processing.
     pub(in crate::web) state: NotificationState,
-    /// What it says, in HiPay's word: `capture`, `118`.
+    /// Event in HiPay's word: `capture`, `118`.
     pub(in crate::web) action: String,
-    /// What it is about: a transaction; empty where it is about an account only.
+    /// Subject, such as a transaction; empty if the notification concerns an account only.
     pub(in crate::web) subject: String,
-    /// The HiPay account that it is about.
+    /// HiPay account that it concerns.
     pub(in crate::web) account_id: Option<u64>,
-    /// The shop that it is about.
+    /// Store ID of the shop that it concerns.
     pub(in crate::web) mirakl_id: Option<u64>,
-    /// What came of it.
+    /// Outcome of processing, in words.
     pub(in crate::web) message: String,
-    /// How often it came again.
+    /// Number of repetitions.
     pub(in crate::web) repeats: u64,
-    /// When it came first.
+    /// Time of first receipt (UTC).
     pub(in crate::web) date: Timestamp,
-    /// When it came to an end.
+    /// Time when processing ended (UTC).
     pub(in crate::web) ended_at: Option<Timestamp>,
 }
 

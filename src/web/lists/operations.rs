@@ -16,21 +16,21 @@ use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
-/// Which operations.
+/// Filters of the operations.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct OperationFilter {
-    /// What has become of the transfer.
+    /// Status of the transfer.
     transfer_status: Option<Column>,
-    /// What has become of the withdrawal.
+    /// Status of the withdrawal.
     withdraw_status: Option<Column>,
-    /// Of this shop.
+    /// Store ID of the shop in Mirakl.
     mirakl_id: Option<u64>,
-    /// Only those that changed last on this day or later, or at this instant or later.
+    /// Earliest time of the last change: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those that changed last on this day or before, or before this instant.
+    /// Latest time of the last change: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
 }
@@ -48,35 +48,35 @@ pub(in crate::web) struct OperationItem {
     pub(in crate::web) payment_order_id: String,
     /// `vendor`, or `operator` for a commission.
     pub(in crate::web) beneficiary: Beneficiary,
-    /// What is paid, with the currency's decimals.
+    /// Amount to pay, with the currency's decimals.
     #[schema(example = "83.00")]
     pub(in crate::web) amount: String,
-    /// The voucher's amount, before negative ones were netted.
+    /// Amount of the voucher, before negative ones were netted.
     #[schema(example = "90.00")]
     pub(in crate::web) origin_amount: String,
-    /// ISO 4217.
+    /// Currency (ISO 4217).
     #[schema(example = "EUR")]
     pub(in crate::web) currency: String,
-    /// The status by its name in the product's documentation.
+    /// Status by its name in the product's documentation.
     #[schema(example = "TRANSFER_REQUESTED")]
     pub(in crate::web) status: String,
-    /// The transfer.
+    /// Status of the transfer.
     pub(in crate::web) transfer_status: Column,
-    /// The withdrawal.
+    /// Status of the withdrawal.
     pub(in crate::web) withdraw_status: Column,
     /// Balance of the wallet, as last read for this operation.
     pub(in crate::web) balance: Option<String>,
-    /// Why it is not paid until a person has looked, or for good where it is settled.
+    /// Reason why it is not paid: until a person has looked, or for good if it was settled.
     pub(in crate::web) held: Option<String>,
-    /// The kind of that reason.
+    /// Kind of the reason in `held`.
     pub(in crate::web) held_for: Option<Hold>,
-    /// When it changed last.
+    /// Time of the last change (UTC).
     pub(in crate::web) date: Timestamp,
-    /// Why it stands where it stands; empty where the status says it all.
+    /// Explanation of the status; empty if the status needs none.
     pub(in crate::web) message: String,
 }
 
-/// One operation with its whole story.
+/// One operation with its whole history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct OperationDetail {
     #[serde(flatten)]
@@ -88,23 +88,23 @@ pub(in crate::web) struct OperationDetail {
     pub(in crate::web) invoice_id: Option<String>,
     /// Id of the billing cycle in Mirakl, where known.
     pub(in crate::web) billing_cycle_id: Option<String>,
-    /// What a withdrawal could not take because the balance was smaller.
+    /// Part of the amount that a withdrawal could not take because the balance was smaller.
     pub(in crate::web) shortfall: Option<String>,
     /// The negative operations that were netted into this one.
     pub(in crate::web) adjusts: Vec<u64>,
     /// The operation that this negative one was netted into.
     pub(in crate::web) adjusted_by: Option<u64>,
-    /// The operation that a smaller payment was taken for, where this one is what was left of it.
+    /// The operation that a smaller payment was accepted for, if this one is the remainder.
     pub(in crate::web) remainder_of: Option<u64>,
-    /// HiPay's transactions that a person has to look at while it is held.
+    /// HiPay's transactions that a person has to check while the operation is held.
     pub(in crate::web) candidates: Vec<String>,
     /// HiPay's transactions that a person has found to be no payment of it.
     pub(in crate::web) dismissed: Vec<String>,
-    /// When it was made.
+    /// Time of creation (UTC).
     pub(in crate::web) created_at: Timestamp,
-    /// Every attempt at paying, transfers first.
+    /// Attempts at paying, transfers first.
     pub(in crate::web) attempts: Vec<AttemptItem>,
-    /// Every change, oldest first.
+    /// Changes, oldest first.
     pub(in crate::web) history: Vec<ChangeItem>,
 }
 
@@ -115,33 +115,33 @@ pub(in crate::web) struct AttemptItem {
     pub(in crate::web) payment: PaymentKind,
     /// The reference that HiPay executes at most once.
     pub(in crate::web) reference: String,
-    /// What was sent.
+    /// Amount that was sent.
     pub(in crate::web) amount: String,
     /// HiPay's transaction id, once known.
     pub(in crate::web) transaction_id: Option<String>,
-    /// HiPay's word for its status, as last heard.
+    /// HiPay's word for the status of the transaction, as last received.
     pub(in crate::web) transaction_status: Option<String>,
-    /// When the request was committed.
+    /// Time when the request was committed (UTC).
     pub(in crate::web) sent_at: Timestamp,
-    /// When its state changed last.
+    /// Time of the last change of state (UTC).
     pub(in crate::web) updated_at: Timestamp,
-    /// Why it is in that state.
+    /// Explanation of the state.
     pub(in crate::web) message: String,
 }
 
-/// One change.
+/// One change of an operation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct ChangeItem {
-    /// When.
+    /// Time of the change (UTC).
     pub(in crate::web) at: Timestamp,
-    /// The status from then on.
+    /// Status from then on.
     pub(in crate::web) status: String,
-    /// Why.
+    /// Reason for the change.
     pub(in crate::web) message: String,
 }
 
 impl OperationFilter {
-    /// The statuses that pass; `None` where all do.
+    /// Returns the statuses that pass; `None` if all do.
     fn statuses(&self) -> Option<Vec<i64>> {
         if self.transfer_status.is_none() && self.withdraw_status.is_none() {
             return None;
@@ -155,11 +155,11 @@ impl OperationFilter {
     }
 }
 
-/// How many operations can be dealt with at once on a page.
+/// Upper bound on operations retried at once from a page.
 const MOST_RETRIED: usize = 1_000;
 
-/// The operations that pass the filters and a search, and were not paid for some reason: KO, or waiting
-/// for a person. Refused where they are more than [`MOST_RETRIED`].
+/// Returns the operations that pass the filters and a search and were not paid: KO, or waiting for a person. Refuses
+/// more than [`MOST_RETRIED`].
 pub(in crate::web) async fn failed(
     web: &Web,
     filter: OperationFilter,

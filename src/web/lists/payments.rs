@@ -12,55 +12,55 @@ use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, Pay
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
-/// Which payments.
+/// Filters of the payments.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct PaymentFilter {
-    /// What the status means to a merchant.
+    /// Meaning of the status for a merchant.
     outcome: Option<PaymentOutcome>,
     /// HiPay's number of the status, such as 118.
     #[param(minimum = 0, maximum = 9_999)]
     status: Option<u32>,
-    /// The merchant's order.
+    /// Id of the merchant's order.
     order_id: Option<String>,
-    /// Only those that changed last on this day or later, or at this instant or later.
+    /// Earliest time of the last change: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those that changed last on this day or before, or before this instant.
+    /// Latest time of the last change: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
-    /// Only tests, or only real ones.
+    /// Tests only (`true`), or real payments only (`false`).
     test: Option<bool>,
 }
 
-/// One payment. Nothing in it is about a person.
+/// One payment, without personal data.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct PaymentItem {
     /// HiPay's number of the payment.
     pub(in crate::web) transaction_reference: String,
-    /// The merchant's order.
+    /// Id of the merchant's order.
     pub(in crate::web) order_id: String,
     /// HiPay's number of the status.
     pub(in crate::web) status: Option<u32>,
-    /// HiPay's word for it.
+    /// HiPay's word for the status.
     pub(in crate::web) message: String,
-    /// What it means to a merchant.
+    /// Meaning of the status for a merchant.
     pub(in crate::web) outcome: PaymentOutcome,
-    /// What the customer had agreed to, with the currency's decimals.
+    /// Amount that the customer has authorized, with the currency's decimals.
     #[schema(example = "83.00")]
     pub(in crate::web) authorized_amount: Option<String>,
-    /// What was captured.
+    /// Captured amount.
     pub(in crate::web) captured_amount: Option<String>,
-    /// What was given back.
+    /// Refunded amount.
     pub(in crate::web) refunded_amount: Option<String>,
-    /// ISO 4217.
+    /// Currency (ISO 4217).
     pub(in crate::web) currency: Option<String>,
-    /// `cb`, `visa`, `paypal`, …
+    /// Means of payment: `cb`, `visa`, `paypal`, …
     pub(in crate::web) payment_product: String,
-    /// It was a test.
+    /// Test payment.
     pub(in crate::web) test: bool,
-    /// When it changed last.
+    /// Time of the last change (UTC).
     pub(in crate::web) date: Timestamp,
 }
 
@@ -69,40 +69,40 @@ pub(in crate::web) struct PaymentItem {
 pub(in crate::web) struct PaymentDetail {
     #[serde(flatten)]
     pub(in crate::web) item: PaymentItem,
-    /// Why it was declined, by HiPay's number.
+    /// HiPay's number of the reason for a decline.
     pub(in crate::web) reason_code: String,
-    /// Why it was declined, in HiPay's words.
+    /// HiPay's words for the reason for a decline.
     pub(in crate::web) reason_message: String,
-    /// Every notification, in order.
+    /// Notifications of the payment, in order.
     pub(in crate::web) history: Vec<PaymentStepItem>,
 }
 
 /// One notification of a payment's history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct PaymentStepItem {
-    /// Its number among the notifications.
+    /// Number of the notification.
     notification: u64,
-    /// When the payment changed; when we heard of it, where HiPay does not say.
+    /// Time of the change (UTC); of its receipt, if HiPay does not state it.
     date: Timestamp,
-    /// Which attempt to pay it is about.
+    /// Attempt to pay that it concerns.
     attempt_id: Option<u64>,
-    /// HiPay's number of the status then.
+    /// HiPay's number of the status at that time.
     status: Option<u32>,
-    /// HiPay's word for it.
+    /// HiPay's word for that status.
     message: String,
-    /// What had been captured by then.
+    /// Amount captured by then.
     captured_amount: Option<String>,
-    /// What had been given back by then.
+    /// Amount refunded by then.
     refunded_amount: Option<String>,
 }
 
 impl PaymentFilter {
-    /// Those that pass by what became of them; `None` where all do.
+    /// Returns the payments that pass by outcome, status and test; `None` if all do.
     fn outcomes(&self) -> Option<Listing> {
         let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
         let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
         if let Some(status) = self.status {
-            // The money counts beside the status.
+            // The outcome depends on the amounts as well as on the status.
             let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
             let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
             return Some(Listing::any_of("outcome", groups));

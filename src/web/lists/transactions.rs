@@ -1,4 +1,4 @@
-//! HiPay's ledger as it was read: one row for each transaction of each account.
+//! HiPay's ledger as it was last read: one row for each transaction of each account.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,18 +12,18 @@ use crate::domain::money::Amount;
 use crate::store::Listing;
 use crate::web::problem::Problem;
 
-/// Which transactions.
+/// Filters of the transactions.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct TransactionFilter {
-    /// What they are to our operations.
+    /// Relation to the operations of this store.
     #[serde(default, rename = "match", deserialize_with = "exactly")]
     matched: Option<LedgerMatch>,
-    /// Only those of this day or later, or of this instant or later.
+    /// Earliest time of the transaction: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those of this day or before, or before this instant.
+    /// Latest time of the transaction: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
 }
@@ -33,26 +33,26 @@ pub(in crate::web) struct TransactionFilter {
 pub(in crate::web) struct TransactionItem {
     /// HiPay's transaction id.
     pub(in crate::web) id: String,
-    /// When HiPay made it.
+    /// Time of creation at HiPay (UTC).
     pub(in crate::web) date: Timestamp,
     /// HiPay's word for its type; may be a number.
     pub(in crate::web) kind: String,
     /// The account whose list shows it (HiPay ID).
     pub(in crate::web) account: u64,
-    /// With the currency's decimals; nothing where HiPay does not say.
+    /// Amount with the currency's decimals; absent if HiPay does not state it.
     #[schema(example = "83.00")]
     pub(in crate::web) amount: Option<String>,
-    /// ISO 4217.
+    /// Currency (ISO 4217).
     pub(in crate::web) currency: Option<String>,
     /// HiPay's fees.
     pub(in crate::web) fees: Option<String>,
     /// HiPay's word for its status.
     pub(in crate::web) status: String,
-    /// The merchant's reference; empty where there is none.
+    /// The merchant's reference; empty if there is none.
     pub(in crate::web) reference: String,
-    /// The label.
+    /// Label of the transaction.
     pub(in crate::web) label: String,
-    /// What it is to our operations.
+    /// Relation to the operations of this store.
     #[serde(rename = "match")]
     pub(in crate::web) matched: LedgerMatch,
     /// The operation that it belongs to.

@@ -13,33 +13,33 @@ use crate::store::Listing;
 use crate::text::message::msg;
 use crate::web::problem::Problem;
 
-/// Which vendors.
+/// Filters of the vendors.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct VendorFilter {
-    /// Whether the last run had something to say about them.
+    /// Need for attention, as the last run found it.
     status: Option<VendorStatus>,
-    /// How their wallet stands.
+    /// Status of the wallet.
     wallet_status: Option<WalletStatus>,
-    /// Their country, ISO 3166 (`FR` or `FRA`).
+    /// Country, ISO 3166 (`FR` or `FRA`).
     #[param(pattern = "^[A-Za-z]{2,3}$")]
     country: Option<String>,
-    /// Only those that changed last on this day or later, or at this instant or later.
+    /// Earliest time of the last change: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those that changed last on this day or before, or before this instant.
+    /// Latest time of the last change: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
 }
 
-/// Whether a vendor needs attention.
+/// A vendor's need for attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::web) enum VendorStatus {
-    /// Nothing to say.
+    /// No problem.
     Success,
-    /// `message` says what is wrong.
+    /// A problem, stated in `message`.
     Warning,
 }
 
@@ -65,27 +65,27 @@ pub(in crate::web) struct VendorItem {
     pub(in crate::web) mirakl_id: u64,
     /// The shop's name.
     pub(in crate::web) name: String,
-    /// Login in the HiPay back office; empty where there is no wallet.
+    /// Login in the HiPay back office; empty if there is no wallet.
     pub(in crate::web) login: String,
-    /// Whether it needs attention.
+    /// Need for attention.
     pub(in crate::web) status: VendorStatus,
-    /// How its wallet stands.
+    /// Status of the wallet.
     pub(in crate::web) wallet_status: WalletStatus,
     /// ID of the wallet.
     pub(in crate::web) hipay_id: Option<u64>,
-    /// It is paid through HiPay.
+    /// Paid through HiPay.
     pub(in crate::web) enabled: bool,
-    /// Payments to it are blocked.
+    /// Blocked for payments.
     pub(in crate::web) payment_blocked: bool,
-    /// Mirakl does not show its shop any more.
+    /// Not shown by Mirakl any more.
     pub(in crate::web) gone: bool,
-    /// ISO 3166 alpha-2.
+    /// Country (ISO 3166 alpha-2).
     pub(in crate::web) country: Option<String>,
-    /// When it changed last.
+    /// Time of the last change (UTC).
     pub(in crate::web) date: Timestamp,
-    /// Documents sent to HiPay.
+    /// Number of documents sent to HiPay.
     pub(in crate::web) documents: u32,
-    /// What is wrong; empty where nothing is.
+    /// Problems, in words; empty if there are none.
     pub(in crate::web) message: String,
 }
 
@@ -98,11 +98,11 @@ pub(in crate::web) struct VendorDetail {
     pub(in crate::web) email: String,
     /// VAT number.
     pub(in crate::web) vat_number: Option<String>,
-    /// HiPay has identified it.
+    /// Identified by HiPay.
     pub(in crate::web) identified: bool,
     /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
     pub(in crate::web) bank_status: u8,
-    /// When it was first seen.
+    /// Time when it was first seen (UTC).
     pub(in crate::web) created_at: Timestamp,
 }
 
@@ -112,7 +112,7 @@ impl VendorFilter {
         if !(2..=3).contains(&asked.len()) || !asked.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-country")));
         }
-        // What is no country is nobody's.
+        // An unknown country matches no vendor.
         Ok(Some(country_alpha2(asked).unwrap_or_else(|| asked.to_owned())))
     }
 }

@@ -1,4 +1,4 @@
-//! Every voucher that Mirakl has shown.
+//! Vouchers that Mirakl has shown.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -18,21 +18,21 @@ use crate::store::{Listing, StoreError, View};
 use crate::text::message::Message;
 use crate::web::problem::Problem;
 
-/// Which vouchers.
+/// Filters of the vouchers.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct VoucherFilter {
-    /// How they stand.
+    /// State of the voucher.
     state: Option<VoucherState>,
-    /// Of this cycle.
+    /// Day of the cycle.
     cycle: Option<Date>,
     /// Store ID in Mirakl.
     mirakl_id: Option<u64>,
-    /// Only those that Mirakl made on this day or later, or at this instant or later.
+    /// Earliest time of creation in Mirakl: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
-    /// Only those that Mirakl made on this day or before, or before this instant.
+    /// Latest time of creation in Mirakl: a day, inclusive, or an instant, exclusive.
     #[param(schema_with = moment)]
     to: Option<Moment>,
 }
@@ -40,7 +40,7 @@ pub(in crate::web) struct VoucherFilter {
 /// One voucher.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct VoucherItem {
-    /// What `voucher:release` and `voucher:settle` take.
+    /// Id that `voucher:release` and `voucher:settle` take.
     pub(in crate::web) id: String,
     /// The number that goes into payment references.
     pub(in crate::web) number: String,
@@ -50,45 +50,45 @@ pub(in crate::web) struct VoucherItem {
     pub(in crate::web) billing_cycle_id: Option<String>,
     /// Store ID in Mirakl.
     pub(in crate::web) mirakl_id: u64,
-    /// The cycle that it belongs to; nothing where no window contains it.
+    /// Day of the cycle that it belongs to; absent if no cycle's window contains it.
     pub(in crate::web) cycle: Option<Date>,
-    /// When Mirakl made it.
+    /// Time of creation in Mirakl (UTC); the cycle's cut, if Mirakl does not state it.
     pub(in crate::web) date: Timestamp,
-    /// What the shop is owed, with the currency's decimals.
+    /// Amount owed to the shop, with the currency's decimals.
     #[schema(example = "83.00")]
     pub(in crate::web) amount: String,
-    /// What the operator is owed.
+    /// Amount owed to the operator.
     #[schema(example = "12.45")]
     pub(in crate::web) commission: String,
-    /// ISO 4217.
+    /// Currency (ISO 4217).
     pub(in crate::web) currency: String,
-    /// How it stands.
+    /// State of the voucher.
     pub(in crate::web) state: VoucherState,
-    /// Why it has made no operation.
+    /// Reason why it has made no operation.
     pub(in crate::web) reason: Option<String>,
-    /// Who has to act: `marketplace`, `vendor`, `hipay`, `administrator` or `nobody`.
+    /// Party that has to act: `marketplace`, `vendor`, `hipay`, `administrator` or `nobody`.
     pub(in crate::web) actor: Option<String>,
-    /// A person has released it: the next run makes its operations.
+    /// Released by a person: the next run makes its operations.
     pub(in crate::web) released: bool,
-    /// Mirakl's word for whether it was paid.
+    /// Mirakl's word for its state of payment.
     pub(in crate::web) mirakl_payment_state: Option<String>,
     /// Mirakl's code of the provider that pays it out.
     pub(in crate::web) pay_out_psp_code: Option<String>,
 }
 
-/// A voucher with what this store knows beside Mirakl's words.
+/// A voucher with its shop's name and its operations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct VoucherDetail {
     #[serde(flatten)]
     pub(in crate::web) item: VoucherItem,
-    /// The shop's name; nothing where its vendor is not known.
+    /// Name of the shop; absent if its vendor is not known.
     pub(in crate::web) shop_name: Option<String>,
-    /// The operations that it has made, and what was left of them.
+    /// Operations that it has made, with their remainders.
     pub(in crate::web) operations: Vec<u64>,
 }
 
 impl VoucherDetail {
-    /// Says what the store knows of a voucher.
+    /// Adds what the store knows about a voucher to its record.
     pub(in crate::web) fn of(view: &impl View, record: VoucherRecord) -> Result<Self, StoreError> {
         let vendor = view.get::<Vendor>(&record.voucher.shop_id)?;
         let shop_name = vendor.map(|vendor| vendor.name).filter(|name| !name.is_empty());

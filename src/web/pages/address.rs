@@ -1,6 +1,6 @@
-//! The address of a list is its state: the filters, the order and the page. Links change one of them.
+//! The address of a list, which is its state: filters, order and page. Links change one of them.
 
-/// The address that a page was asked for by.
+/// The address under which a page was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     path: String,
@@ -8,61 +8,61 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Of a path and a query; what is set to nothing is left out.
+    /// Creates an address from a path and a query; empty values are left out.
     pub(super) fn new(path: &str, query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let pairs = pairs.into_owned().filter(|(_, value)| !value.trim().is_empty());
         Self { path: path.to_owned(), pairs: pairs.collect() }
     }
 
-    /// The path alone.
+    /// Returns the path alone.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// What `key` is set to; empty where it is not.
+    /// Returns the value of `key`; empty if it is not set.
     pub(super) fn value(&self, key: &str) -> &str {
         self.pairs.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
     }
 
-    /// Whether `key` is set to `value`.
+    /// Returns true if `key` is set to `value`.
     pub(super) fn is(&self, key: &str, value: &str) -> bool {
         self.value(key) == value
     }
 
-    /// The same without these keys, which are no part of the list's state.
+    /// Removes keys that are not part of the list's state.
     pub(super) fn except(self, keys: &[&str]) -> Self {
         let pairs = self.pairs.into_iter().filter(|(key, _)| !keys.contains(&key.as_str()));
         Self { path: self.path, pairs: pairs.collect() }
     }
 
-    /// The query.
+    /// Returns the query.
     pub(super) fn query(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
     }
 
-    /// This address.
+    /// Returns this address as text.
     pub(super) fn here(&self) -> String {
         self.changed(&self.path, &[], &[])
     }
 
-    /// Whether a page has so many rows.
+    /// Returns true if a page has this many rows.
     pub(super) fn has_rows(&self, rows: &str) -> bool {
         self.is("per_page", rows) || (self.is("per_page", "") && rows == "50")
     }
 
-    /// Whether anything narrows the list down.
+    /// Returns true if anything narrows the list down.
     pub(super) fn narrows(&self) -> bool {
         const ORDER: [&str; 5] = ["page", "per_page", "sort", "cursor", "lang"];
         self.pairs.iter().any(|(key, _)| !ORDER.contains(&key.as_str()))
     }
 
-    /// The same list with `key` set to `value`, from its first page.
+    /// Returns the address of the list with `key` set to `value`, from its first page.
     pub(super) fn with(&self, key: &str, value: &str) -> String {
         self.changed(&self.path, &[key, "page", "cursor"], &[(key, value)])
     }
 
-    /// Another page of the same list.
+    /// Returns the address of another page of the list.
     pub(super) fn page(&self, number: u32, cursor: Option<&str>) -> String {
         let number = number.to_string();
         let mut to = vec![("page", number.as_str())];
@@ -70,22 +70,22 @@ impl Address {
         self.changed(&self.path, &["page", "cursor"], &to)
     }
 
-    /// The whole list as a file, in the same order.
+    /// Returns the address of the whole list as a file, in the same order.
     pub(super) fn export(&self) -> String {
         self.changed(&format!("{}.csv", self.path), &["page", "cursor", "per_page"], &[])
     }
 
-    /// The same page in another language.
+    /// Returns the address of this page in another language.
     pub(super) fn in_language(&self, code: &str) -> String {
         self.changed(&self.path, &["lang"], &[("lang", code)])
     }
 
-    /// Another page about the same list.
+    /// Returns the address of another page about the same list.
     pub(super) fn beside(&self, path: &str) -> String {
         self.changed(path, &["page", "cursor", "per_page", "sort"], &[])
     }
 
-    /// The same page with `key` set to nothing.
+    /// Returns the address of this page with `key` not set.
     pub(super) fn without(&self, key: &str) -> String {
         self.changed(&self.path, &[key], &[])
     }

@@ -1,5 +1,5 @@
-//! Styles and scripts: in the binary, under an address that changes with what they hold, so that a
-//! browser keeps them until then.
+//! Styles and scripts, embedded in the binary. Their addresses change with their contents, so that browsers keep them
+//! until then.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use crate::web::problem::Problem;
 #[folder = "ui/assets"]
 struct Files;
 
-/// The version of each asset that a page names.
+/// Version of each asset that a page names.
 static VERSIONS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     Files::iter().filter_map(|path| Some((path.to_string(), version(&Files::get(&path)?.data)))).collect()
 });
@@ -27,13 +27,13 @@ fn version(data: &[u8]) -> String {
     hex(Sha256::digest(data).into_iter().take(8))
 }
 
-/// The address of an asset.
+/// Returns the address of an asset.
 pub(super) fn address(path: &str) -> String {
     let version = VERSIONS.get(path).map_or("", String::as_str);
     format!("/dashboard/assets/{version}/{path}")
 }
 
-/// An asset.
+/// Serves an asset.
 pub(super) async fn asset(Path((asked, path)): Path<(String, String)>) -> Result<Response, Problem> {
     let file = Files::get(&path).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-asset")))?;
     let kind = match path.rsplit_once('.').map(|(_, ending)| ending) {
@@ -42,7 +42,7 @@ pub(super) async fn asset(Path((asked, path)): Path<(String, String)>) -> Result
         Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
     };
-    // A page of the release before this one may still ask for what it knew; it is not to be kept.
+    // A page of the previous release may still request the version that it knew; the answer must not be kept.
     let keep = if asked == version(&file.data) { "public, max-age=31536000, immutable" } else { "no-cache" };
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], file.data.into_owned()).into_response())
 }

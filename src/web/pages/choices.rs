@@ -1,4 +1,4 @@
-//! What a person can decide about an operation, on its page.
+//! A person's choices on an operation, on its page.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,17 +18,17 @@ use crate::web::problem::Problem;
 
 /// One choice as it is offered.
 pub(super) struct Offered {
-    /// The word that is sent.
+    /// Word that the form sends.
     pub(super) name: &'static str,
     pub(super) title: String,
-    /// What happens then.
+    /// Explanation of the effect.
     pub(super) text: String,
     pub(super) needs_reason: bool,
-    /// The transactions at HiPay to choose from, where one has to be named.
+    /// Transactions at HiPay to choose from, if one has to be named.
     pub(super) transactions: Option<Vec<String>>,
 }
 
-/// The choices that would change something. That of a retry has a page of its own.
+/// Returns the choices that would change something. The retry has a page of its own.
 pub(super) fn offered(page: &Page, operation: &Operation) -> Vec<Offered> {
     let accept = OperationChoice::Accept { transaction_id: String::new() };
     let choices = [OperationChoice::Release, OperationChoice::Hold, accept, OperationChoice::Settle];
@@ -42,11 +42,11 @@ pub(super) fn offered(page: &Page, operation: &Operation) -> Vec<Offered> {
     choices.into_iter().filter(applies).map(offer).collect()
 }
 
-/// What somebody has chosen.
+/// A choice as the form sends it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chosen {
     choice: String,
-    /// When the operation had changed last, as it was shown.
+    /// Time of the operation's last change, as the page showed it.
     seen: String,
     #[serde(default)]
     reason: String,
@@ -54,7 +54,7 @@ pub(super) struct Chosen {
     transaction_id: String,
 }
 
-/// Does what was chosen, if the operation is still what was shown.
+/// Applies the choice if the operation is still as it was shown.
 pub(super) async fn choose(
     State(web): State<Web>,
     Operator(caller): Operator,

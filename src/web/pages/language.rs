@@ -1,4 +1,4 @@
-//! Which language a page is in: the user's choice, else `dashboard.locale`, else the browser's.
+//! The language of a page: the user's choice, else `dashboard.locale`, else the browser's.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -9,10 +9,10 @@ use super::Address;
 use crate::text::Locale;
 use crate::web::cookies::cookies;
 
-/// Remembers the choice for a year.
+/// Name of the cookie that keeps the choice for a year.
 const COOKIE: &str = "cashout_language";
 
-/// The code of a language in addresses and headers.
+/// Returns the code of a language in addresses and headers.
 pub(super) fn code(locale: Locale) -> &'static str {
     match locale {
         Locale::English => "en",
@@ -24,29 +24,29 @@ fn of_code(code: &str) -> Option<Locale> {
     [Locale::English, Locale::French].into_iter().find(|locale| self::code(*locale) == code)
 }
 
-/// The language for somebody who sends these headers.
+/// Returns the language for a request with these headers.
 pub(super) fn of(headers: &HeaderMap, configured: Option<Locale>) -> Locale {
     let chosen = cookies(headers, COOKIE).find_map(of_code);
     let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().and_then(preferred);
     chosen.or(configured).or_else(accepted).unwrap_or(Locale::English)
 }
 
-/// The first of a browser's languages that we have, by its weights.
+/// Returns the first of a browser's languages that we have, by its weights.
 fn preferred(accepted: &str) -> Option<Locale> {
     let weighed = accepted.split(',').filter_map(|part| {
         let (language, weight) = part.split_once(';').unwrap_or((part, "q=1"));
         let locale = of_code(language.trim().split('-').next()?.to_ascii_lowercase().as_str())?;
-        // "q=0.85" as thousandths; whatever else stands there counts as 1.
+        // "q=0.85" as thousandths; anything else counts as 1.
         let digits = weight.trim().strip_prefix("q=0").map(|rest| rest.trim_start_matches('.'));
         let thousandths = digits.map_or(1_000, |digits| format!("{digits:0<3}").parse::<u32>().unwrap_or(0));
         Some((thousandths, locale))
     });
-    // Of equals, the first.
+    // The first of equal weights wins.
     let best = weighed.filter(|(weight, _)| *weight > 0).reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, locale)| locale)
 }
 
-/// A link with `lang` changes the language and leads to the same page without it.
+/// Handles a link with `lang`: stores the language and redirects to the same page without it.
 pub(super) async fn choose(request: Request, next: Next) -> Response {
     let address = Address::new(request.uri().path(), request.uri().query());
     let chosen = of_code(address.value("lang")).filter(|_| request.method() == Method::GET);

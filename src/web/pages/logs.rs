@@ -1,4 +1,4 @@
-//! The log: what the appliance has done, and what it has to say about it.
+//! The log: the actions of the appliance and its reports.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -20,20 +20,20 @@ struct Logs {
     actions: [&'static str; 5],
 }
 
-/// The lines that pass the filters.
+/// Shows the lines that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<LogFilter, Turning>(&web, query).await.map(|found| found.map(LogFilter::item));
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
 }
 
-/// The same as a file.
+/// Exports the lines that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<LogFilter, Ordering>::of_form(&query.unwrap_or_default())?;
     lists::csv(&web, &order, &filter).await
 }
 
-/// How a level is toned: it says no more than its name does.
+/// Returns the tone of a level, which adds nothing to its name.
 pub(super) fn tone(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Debug => "quiet",

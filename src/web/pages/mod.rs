@@ -1,5 +1,5 @@
-//! The dashboard: pages made on the server from the templates in `ui/templates`, with the texts of
-//! `ui/locales` and the assets of `ui/assets`. What they show comes from `lists`, as in the API.
+//! The dashboard: pages rendered on the server from the templates in `ui/templates`, with the texts of `ui/locales` and
+//! the assets of `ui/assets`. Their data comes from `lists`, as in the API.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -42,19 +42,19 @@ pub(super) use setup::router as setup_router;
 use super::problem::Problem;
 use super::{Web, auth, not_allowed, prefix};
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
+/// Content security policy: nothing from other hosts, nothing inline, no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A path and what is answered there.
+/// A path and its handlers.
 pub(super) type Route = (&'static str, MethodRouter<Web>);
 
-/// What everybody may see.
+/// Returns the pages that are open to everyone.
 pub(super) fn open() -> Vec<Route> {
     vec![("/dashboard/login", get(sign_in::form).post(sign_in::enter))]
 }
 
-/// What only somebody who has signed in may see.
+/// Returns the pages that need a session.
 pub(super) fn inside() -> Vec<Route> {
     vec![
         ("/dashboard", get(overview::overview)),
@@ -98,13 +98,13 @@ pub(super) fn inside() -> Vec<Route> {
     ]
 }
 
-/// Styles and scripts.
+/// Path of styles and scripts.
 pub(super) const ASSETS: &str = "/dashboard/assets/{version}/{*path}";
 
-/// Every page, each but the sign-in behind a session.
+/// Builds the router of all pages, which need a session except for the sign-in.
 pub(super) fn router(web: &Web) -> Router<Web> {
     let add = |router: Router<Web>, (path, methods): Route| router.route(path, methods);
-    // Behind the door it is known who reads them.
+    // Inside the check of the session, the reader is known.
     let words = middleware::from_fn_with_state(web.clone(), in_words);
     let door = middleware::from_fn_with_state(web.clone(), auth::let_in_page);
     open()
@@ -126,13 +126,13 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .layer(CompressionLayer::new())
 }
 
-/// Older addresses of pages lead to the new ones.
+/// Redirects older addresses of pages to the new ones.
 pub(super) async fn moved(address: Uri) -> Redirect {
     let path = address.path().strip_prefix("/index.php").unwrap_or_default().trim_end_matches('/');
     if path.starts_with("/dashboard") { Redirect::to(path) } else { Redirect::to("/dashboard") }
 }
 
-/// What holds for every page, whatever it says.
+/// Sets the headers that apply to every page.
 async fn guarded(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -147,7 +147,7 @@ async fn guarded(request: Request, next: Next) -> Response {
     response
 }
 
-/// Says in a page what would be a problem in JSON.
+/// Shows a problem as a page instead of JSON.
 async fn in_words(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let page = request.extract_parts_with_state::<Page, _>(&web).await;
     let response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! What HiPay has told, and what came of it.
+//! HiPay's notifications and their outcome.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -22,9 +22,9 @@ use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web, refused};
 
-/// More operations than have one transaction.
+/// Upper bound on operations read for a transaction; there are fewer.
 const OPERATIONS: usize = 10;
-/// How much of what was sent is shown at once, in characters.
+/// Characters of a notification's content that are shown at once.
 const BODY_SHOWN: usize = 3_000;
 
 #[derive(Template)]
@@ -32,11 +32,11 @@ const BODY_SHOWN: usize = 3_000;
 struct Notifications {
     page: Page,
     rows: Rows<Notification>,
-    /// How many were refused.
+    /// Text about the refused notifications.
     refused: String,
 }
 
-/// The notifications that pass the filters.
+/// Shows the notifications that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
@@ -47,7 +47,7 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
     show(rows.status(), &Notifications { page, rows, refused })
 }
 
-/// How many notifications were refused since this process began, and why; nothing where none was.
+/// Describes the notifications refused since this process began, and the reasons; `None` if there were none.
 pub(super) fn refused_so_far(web: &Web, page: &Page) -> Option<String> {
     let counted = refused::counted();
     let all = counted.iter().fold(0_u64, |all, (_, number)| all.saturating_add(*number));
@@ -62,13 +62,13 @@ pub(super) fn refused_so_far(web: &Web, page: &Page) -> Option<String> {
     (all > 0).then(|| page.texts().text("refused-some", &values))
 }
 
-/// The same as a file.
+/// Exports the notifications that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<NotificationFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
-/// How a state is toned: it says no more than its word does.
+/// Returns the tone of a state, which adds nothing to its word.
 pub(super) fn tone(state: NotificationState) -> &'static str {
     match state {
         NotificationState::Applied => "good",
@@ -78,7 +78,7 @@ pub(super) fn tone(state: NotificationState) -> &'static str {
     }
 }
 
-/// What it says: HiPay's word, or the number of a payment's status with its word.
+/// Returns HiPay's word for the event, or the number of a payment's status with its word.
 pub(super) fn action(page: &Page, notification: &Notification) -> String {
     let status = Some(notification.kind).filter(|kind| *kind == NotificationKind::Payment);
     match status.and_then(|_| notification.action.parse().ok()).map(PaymentStatus) {
@@ -110,17 +110,17 @@ impl Notifications {
         action(&self.page, notification)
     }
 
-    /// Where the payment is that it is about.
+    /// Returns the address of the payment that the notification concerns.
     fn payment(&self, notification: &Notification) -> Option<String> {
         let about_payment = notification.kind == NotificationKind::Payment && !notification.subject.is_empty();
         about_payment.then(|| payments::address_of(&notification.subject))
     }
 }
 
-/// What a notification has to do with.
+/// The records that a notification concerns.
 #[derive(Default)]
 struct Concerned {
-    /// A payment's address and reference.
+    /// Address and reference of a payment.
     payment: Option<(String, String)>,
     operations: Vec<Operation>,
     vendor: Option<Vendor>,
@@ -132,13 +132,13 @@ struct NotificationPage {
     page: Page,
     notification: Notification,
     concerned: Concerned,
-    /// What was sent, or its beginning.
+    /// Content that was sent, or its beginning.
     body: String,
-    /// How long it is in characters, where only its beginning is shown.
+    /// Length of the content in characters, if only its beginning is shown.
     whole: Option<u64>,
 }
 
-/// One notification: what was sent, and what came of it.
+/// Shows one notification: its content and its outcome.
 pub(super) async fn notification(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(notification) = reader.get::<Notification>(&id)? else { return Ok(None) };
@@ -191,19 +191,19 @@ impl NotificationPage {
         action(&self.page, &self.notification)
     }
 
-    /// Whether this person may have it dealt with again, and that can come to something.
+    /// Returns true if this person may have it processed again, and that can have an effect.
     fn may_replay(&self) -> bool {
         self.page.may_change() && self.notification.can_be_replayed()
     }
 
-    /// What came of asking for a replay, where that led here.
+    /// Returns the result of a replay, if one led here.
     fn replayed(&self) -> Option<String> {
         let asked = self.page.address.value("replayed");
         REPLAYED.contains(&asked).then(|| self.page.t(&format!("replayed-{asked}")))
     }
 }
 
-/// What came of asking for a replay, as the address says it.
+/// Results of a replay, as the address states them.
 const REPLAYED: [&str; 4] = ["again", "had-its-effect", "emptied", "unknown"];
 
 /// A form without fields of its own.
@@ -211,7 +211,7 @@ const REPLAYED: [&str; 4] = ["again", "had-its-effect", "emptied", "unknown"];
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// Has a notification dealt with again.
+/// Has a notification processed again.
 pub(super) async fn replay(
     State(web): State<Web>,
     Operator(caller): Operator,

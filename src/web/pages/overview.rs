@@ -1,5 +1,5 @@
-//! The overview: is everything all right? The money of the current cycle by stage, what is held back and
-//! why, the batches, the vendors that need attention, and the last cycles beside each other.
+//! The overview: is everything all right? It shows the money of the current cycle by stage, what is held back and why,
+//! the batches, the vendors that need attention, and the last cycles side by side.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,16 +25,16 @@ use crate::text::message::in_words;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
-/// How many cycles stand beside each other.
+/// Number of cycles shown side by side.
 const CYCLES: usize = 8;
-/// How many vendors are named.
+/// Number of vendors named.
 const VENDORS: usize = 5;
-/// How long HiPay may take to tell a balance.
+/// Time limit for HiPay to return a balance.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How wide a cycle's bar is drawn at most.
+/// Maximum width of a cycle's bar.
 const WIDTH: u64 = 1_000;
 
-/// How far money has come.
+/// Stage that money has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Withdrawn,
@@ -46,11 +46,11 @@ enum Stage {
 }
 
 impl Stage {
-    /// In the order of a bar: the furthest first.
+    /// All stages in the order of a bar: the furthest first.
     const ALL: [Self; 6] =
         [Self::Withdrawn, Self::Withdrawing, Self::Transferred, Self::Transferring, Self::ToTransfer, Self::HeldBack];
 
-    /// The stage of a status; none where nothing is to be paid.
+    /// Returns the stage of a status; `None` if nothing is to be paid.
     fn of(status: Status) -> Option<Self> {
         Some(match status {
             Status::Created => Self::ToTransfer,
@@ -83,7 +83,7 @@ impl Stage {
     }
 }
 
-/// How many operations, and how much of each currency.
+/// Number of operations, and their amounts by currency.
 #[derive(Default)]
 struct Sum {
     count: u64,
@@ -94,18 +94,18 @@ impl Sum {
     fn add(&mut self, count: u64, amount: Amount) {
         self.count = self.count.saturating_add(count);
         match self.amounts.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // What cannot be told is more than any bank has: the sum stays at what can.
+            // A sum that overflows is more than any bank has: it stays as it is.
             Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
             None => self.amounts.push(amount),
         }
     }
 }
 
-/// A cycle, as far as it has come.
+/// The progress of a cycle.
 struct CycleMoney {
     day: Date,
     stages: BTreeMap<Stage, Sum>,
-    /// Why money is held back, by status.
+    /// Money held back, by status.
     reasons: BTreeMap<i64, Sum>,
     all: Sum,
 }
@@ -123,7 +123,7 @@ impl CycleMoney {
         self.stages.get(&stage).unwrap_or(&NOTHING)
     }
 
-    /// The bar, by the number of operations: sums of several currencies do not add up.
+    /// Returns the bar, by the number of operations: sums of several currencies do not add up.
     fn bar(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let (mut passed, all) = (0_u64, self.all.count.max(1));
@@ -139,7 +139,7 @@ impl CycleMoney {
     }
 }
 
-/// A reason why money is held back, and the list of it.
+/// A reason why money is held back, and the address of the list.
 struct Reason {
     word: String,
     address: String,
@@ -147,7 +147,7 @@ struct Reason {
     amounts: Vec<Amount>,
 }
 
-/// A batch's last and next run.
+/// Last and next run of a batch.
 struct Run {
     command: &'static str,
     last: Option<BatchRecord>,
@@ -165,12 +165,12 @@ struct Overview {
     warnings: u64,
     vendors: Vec<Vendor>,
     runs: Vec<Run>,
-    /// How many notifications were refused, where any was.
+    /// Text about the refused notifications, if there were any.
     refused: Option<String>,
     troubles: Vec<OpenTrouble>,
 }
 
-/// What is wrong now.
+/// A trouble that is open now.
 struct OpenTrouble {
     level: LogLevel,
     message: String,
@@ -191,7 +191,7 @@ struct Known {
     last: BTreeMap<String, BatchRecord>,
 }
 
-/// The page.
+/// Shows the overview.
 pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
     let next = web.scheduler.next_runs().await?;
     let commands: Vec<&'static str> = next.iter().map(|run| run.command).collect();
@@ -242,7 +242,7 @@ fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreE
     })
 }
 
-/// The vendors that were found in need of attention last.
+/// Returns the vendors that were most recently found in need of attention.
 fn attention(reader: &Reader<'_>) -> Result<Vec<Vendor>, StoreError> {
     let mut vendors = Vec::new();
     for wallet in crate::domain::vendor::WalletStatus::ALL {
@@ -271,7 +271,7 @@ fn reasons(page: &Page, cycle: &CycleMoney) -> Vec<Reason> {
 }
 
 impl Overview {
-    /// In the order of a good life; what is held back comes last.
+    /// Returns the stages in the order of a normal payment; what is held back comes last.
     fn stages(&self) -> [Stage; 6] {
         [
             Stage::ToTransfer,
@@ -298,14 +298,14 @@ impl Overview {
 #[template(path = "funds.html", config = "ui/askama.toml")]
 struct Funds {
     page: Page,
-    /// What the account holds; `None` where HiPay did not tell.
+    /// Balance of the account; `None` if HiPay did not return it.
     balance: Option<Amount>,
-    /// What the next transfers need, in the same currency.
+    /// Amount that the next transfers need, in the same currency.
     due: Option<Amount>,
     covers: bool,
 }
 
-/// What the marketplace's account holds, and whether it covers what is due: HiPay is asked.
+/// Shows the balance of the marketplace's account, read from HiPay, and whether it covers what is due.
 pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
     let asked = tokio::time::timeout(PATIENCE, web.context.read_escrow_balance()).await;
     let balance = asked.ok().and_then(Result::ok);

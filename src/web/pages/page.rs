@@ -1,4 +1,4 @@
-//! What every page has: its language, who looks at it, and its address.
+//! Elements of every page: its language, its reader and its address.
 
 use std::borrow::Borrow;
 
@@ -23,28 +23,28 @@ use crate::web::auth::Caller;
 use crate::web::lists::Found;
 use crate::web::problem::Problem;
 
-/// A part of the dashboard: its address under `/dashboard/`, and its name in texts.
+/// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
 const SECTIONS: [&str; 8] =
     ["vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
 
-/// Texts longer than this are cut, and shown whole on demand, in characters.
+/// Length above which a text is cut and shown whole on demand, in characters.
 const CUT_AFTER: usize = 60;
-/// The same for sentences that have a line to themselves.
+/// Length above which a message on a line of its own is cut, in characters.
 const EXCERPT: usize = 300;
 
-/// What the frame of a page says, and how its texts and numbers are written.
+/// The frame of a page, and the format of its texts and numbers.
 #[derive(Clone)]
 pub(super) struct Page {
     texts: &'static Texts,
     locale: Locale,
     zone: TimeZone,
-    /// Who has signed in, if anybody.
+    /// Person who has signed in, if any.
     pub(super) caller: Option<Caller>,
-    /// What shows that a form comes from a page of this session.
+    /// CSRF token that shows that a form comes from a page of this session.
     pub(super) csrf: String,
-    /// Where this page is.
+    /// Address of this page.
     pub(super) address: Address,
-    /// What time it is and how fast it runs, where that is not as usual: in a demo.
+    /// Current time and speed of the clock, if it is accelerated: in a demo.
     fast: Option<(Timestamp, u32)>,
 }
 
@@ -68,7 +68,7 @@ impl FromRequestParts<Web> for Page {
 }
 
 impl Page {
-    /// A page that is shown before there are settings.
+    /// Creates a page that is shown before there are settings.
     pub(super) fn before_settings(headers: &HeaderMap, uri: &Uri, csrf: String) -> Self {
         let locale = language::of(headers, None);
         Self {
@@ -82,68 +82,68 @@ impl Page {
         }
     }
 
-    /// The configured zone.
+    /// Returns the configured zone.
     pub(super) fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// The texts in the language of the page.
+    /// Returns the texts in the language of the page.
     pub(super) fn texts(&self) -> &'static Texts {
         self.texts
     }
 
-    /// The same at another address.
+    /// Returns this page at another address.
     pub(super) fn at(self, address: Address) -> Self {
         Self { address, ..self }
     }
 
-    /// The text of this name.
+    /// Returns the text of this name.
     pub(super) fn t(&self, id: &str) -> String {
         self.texts.text(id, &[])
     }
 
-    /// The text of this name with one value.
+    /// Returns the text of this name with one value.
     pub(super) fn t1(&self, id: &str, name: &str, value: impl ToString) -> String {
         self.texts.text(id, &[(name, value.to_string().into())])
     }
 
-    /// The text of this name with two values.
+    /// Returns the text of this name with two values.
     pub(super) fn t2(&self, id: &str, one: (&str, String), other: (&str, String)) -> String {
         self.texts.text(id, &[(one.0, one.1.into()), (other.0, other.1.into())])
     }
 
-    /// The text of this name with a number that it depends on.
+    /// Returns the text of this name with a number that it depends on.
     pub(super) fn tn(&self, id: &str, number: impl Borrow<u64>) -> String {
         let number = *number.borrow();
         self.texts.text(id, &[("number", number.into()), ("shown", self.texts.number(number).into())])
     }
 
-    /// What a record says: its English text, or the same in the reader's language.
+    /// Returns the message of a record in the reader's language, or its English text.
     pub(super) fn say(&self, english: &str, said: Option<&StoredMessage>) -> String {
         message::in_words(english, said, self.texts)
     }
 
-    /// Who asked for something.
+    /// Returns the name of a requester in the reader's language.
     pub(super) fn asker(&self, name: &str) -> String {
         message::asker(name).in_words(self.texts)
     }
 
-    /// The word for it.
+    /// Returns the word for a value.
     pub(super) fn of(&self, thing: &impl Word) -> String {
         self.texts.word(thing)
     }
 
-    /// The word for one of several choices: `word("wallet", "not_created")` is the text `wallet-not-created`.
+    /// Returns the word for one of several choices: `word("wallet", "not_created")` is the text `wallet-not-created`.
     pub(super) fn word(&self, kind: &str, name: &str) -> String {
         self.t(&format!("{kind}-{}", name.replace('_', "-")))
     }
 
-    /// Whether who looks at it may change things.
+    /// Returns true if the reader may change things.
     pub(super) fn may_change(&self) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.role == Role::Operator)
     }
 
-    /// What happened and what to do, in this language.
+    /// Returns explanations in the language of the page.
     pub(super) fn told(&self, explanations: Vec<Explanation>) -> Vec<ExplanationView> {
         let told = |one: Explanation| ExplanationView {
             what: one.what(self.texts),
@@ -154,23 +154,23 @@ impl Page {
         explanations.into_iter().map(told).collect()
     }
 
-    /// Says on each page of a demo that it is one.
+    /// Returns the note that marks each page of a demo.
     pub(super) fn demo(&self) -> Option<String> {
         let (now, speed) = self.fast?;
         Some(self.t2("frame-demo", ("now", self.time(&now)), ("speed", self.number(&u64::from(speed)))))
     }
 
-    /// The version that runs.
+    /// Returns the version that runs.
     pub(super) fn version(&self) -> &'static str {
         crate::platform::release::version()
     }
 
-    /// The code of the language.
+    /// Returns the code of the language.
     pub(super) fn lang(&self) -> &'static str {
         language::code(self.locale)
     }
 
-    /// The other languages: code, own name, and the address of this page in it.
+    /// Returns the other languages: code, own name, and the address of this page in it.
     pub(super) fn languages(&self) -> Vec<(&'static str, &'static str, String)> {
         let all = [(Locale::English, "English"), (Locale::French, "Français")];
         let others = all.into_iter().filter(|(locale, _)| *locale != self.locale);
@@ -179,7 +179,7 @@ impl Page {
             .collect()
     }
 
-    /// The parts of the dashboard: address, name, and whether this page is in it.
+    /// Returns the sections of the dashboard: address, name, and whether this page is in it.
     pub(super) fn sections(&self) -> Vec<(String, String, bool)> {
         let section = |name: &&str| {
             let address = format!("/dashboard/{name}");
@@ -191,73 +191,73 @@ impl Page {
         std::iter::once(home).chain(SECTIONS.iter().map(section)).collect()
     }
 
-    /// The address of an asset.
+    /// Returns the address of an asset.
     pub(super) fn asset(&self, path: &str) -> String {
         assets::address(path)
     }
 
-    /// A date and time in the configured zone.
+    /// Formats a date and time in the configured zone.
     pub(super) fn time(&self, at: &Timestamp) -> String {
         self.texts.moment(*at, &self.zone)
     }
 
-    /// How far away it is from now: in five minutes, two hours ago.
+    /// Formats the distance from now: in five minutes, two hours ago.
     pub(super) fn away(&self, at: &Timestamp, now: &Timestamp) -> String {
         self.texts.relative(*at, *now)
     }
 
-    /// The name of a batch by its command.
+    /// Returns the name of a batch by its command.
     pub(super) fn command(&self, name: &str) -> String {
         self.texts.command(name)
     }
 
-    /// A whole number with its separators.
+    /// Formats a whole number with its separators.
     pub(super) fn number(&self, number: &u64) -> String {
         self.texts.number(*number)
     }
 
-    /// An amount with its currency.
+    /// Formats an amount with its currency.
     pub(super) fn amount(&self, amount: &Amount) -> String {
         self.texts.amount(*amount)
     }
 
-    /// A day.
+    /// Formats a day.
     pub(super) fn day(&self, day: &Date) -> String {
         self.texts.day(*day)
     }
 
-    /// The word in one of the two status columns of an operation; nothing as long as nothing happened.
+    /// Returns the word for one of the two status columns of an operation; empty while nothing has happened.
     pub(super) fn column(&self, (kind, column): &(PaymentKind, Column)) -> String {
         if *column == Column::None { String::new() } else { self.texts.word(&(*kind, *column)) }
     }
 
-    /// How long something takes.
+    /// Formats a duration.
     pub(super) fn span(&self, span: SignedDuration) -> String {
         self.texts.duration(span)
     }
 
-    /// The text, cut where it is too long for a link or a heading: the whole stands where it leads.
+    /// Shortens a text that is too long for a link or a heading; the page that it leads to has the whole text.
     pub(super) fn short(&self, text: &str) -> String {
         self.cut(text).unwrap_or_else(|| text.to_owned())
     }
 
-    /// The same for a sentence.
+    /// Shortens a message that is too long for a line of its own.
     pub(super) fn shortened(&self, text: &str) -> String {
         self.excerpt(text).unwrap_or_else(|| text.to_owned())
     }
 
-    /// Where a text is cut, if it is too long for a table.
+    /// Returns the beginning of a text that is too long for a table; `None` if it is not.
     pub(super) fn cut(&self, text: &str) -> Option<String> {
         beginning(text, CUT_AFTER)
     }
 
-    /// The same for a sentence that has a line to itself.
+    /// Returns the beginning of a message that is too long for a line of its own; `None` if it is not.
     pub(super) fn excerpt(&self, text: &str) -> Option<String> {
         beginning(text, EXCERPT)
     }
 }
 
-/// The first so many characters, where there are more.
+/// Returns the first `characters` of a text, if there are more.
 fn beginning(text: &str, characters: usize) -> Option<String> {
     let (end, _) = text.char_indices().nth(characters)?;
     text.get(..end).map(|beginning| format!("{}…", beginning.trim_end()))
@@ -265,38 +265,39 @@ fn beginning(text: &str, characters: usize) -> Option<String> {
 
 /// An explanation in words.
 pub(super) struct ExplanationView {
-    /// What happened.
+    /// Description of the event.
     pub(super) what: String,
-    /// What to do about it.
+    /// Remedy.
     pub(super) mend: String,
-    /// By whom.
+    /// Party that has to act.
     pub(super) actor: String,
-    /// What HiPay said.
+    /// HiPay's own words.
     pub(super) said: Option<String>,
 }
 
-/// A list on a page: its rows, or what is wrong with what was asked for.
+/// A list on a page: its rows, or the problem with the query.
 pub(super) struct Rows<T> {
-    /// The rows.
+    /// Rows of the page.
     pub(super) items: Vec<T>,
-    /// How many there are in all.
+    /// Number of rows in the whole list.
     pub(super) total: u64,
-    /// Whether there may be more than `total`.
+    /// Inexact total: there may be more rows than `total`.
     pub(super) at_least: bool,
-    /// The page before, if there is one.
+    /// Address of the previous page, if there is one.
     pub(super) before: Option<String>,
-    /// The page after, if there is one.
+    /// Address of the next page, if there is one.
     pub(super) after: Option<String>,
-    /// The number of the first row.
+    /// Number of the first row.
     pub(super) first: u64,
-    /// The number of the last row.
+    /// Number of the last row.
     pub(super) last: u64,
-    /// Why there are no rows: what is wrong with the filters.
+    /// Problem with the filters, in which case there are no rows.
     pub(super) problem: Option<String>,
 }
 
 impl<T> Rows<T> {
-    /// Of what was found, or of what is wrong with the question. Other trouble is the whole page's.
+    /// Creates the rows from the result of a query. A mistake in the query is shown in the list; any other problem
+    /// concerns the whole page.
     pub(super) fn of(found: Result<Found<T>, Problem>, page: &Page) -> Result<Self, Problem> {
         let address = &page.address;
         let list = match found {
@@ -319,7 +320,7 @@ impl<T> Rows<T> {
         let shown = u64::try_from(list.items.len()).unwrap_or(u64::MAX);
         let passed = u64::from(list.page.saturating_sub(1)).saturating_mul(u64::from(list.per_page));
         let next = list.page.saturating_add(1).min(LAST_NUMBERED);
-        // A search knows no cursor: its pages are counted.
+        // A search has no cursor: its pages are counted.
         let more = list.next.is_some() || passed.saturating_add(shown) < list.total;
         Ok(Self {
             total: list.total,
@@ -333,16 +334,16 @@ impl<T> Rows<T> {
         })
     }
 
-    /// The status that a page with these rows is answered with.
+    /// Returns the status of a page with these rows.
     pub(super) fn status(&self) -> StatusCode {
         if self.problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }
     }
 }
 
-/// The last page that a number leads to; the cursor leads further.
+/// Last page that a number leads to; the cursor leads further.
 const LAST_NUMBERED: u32 = 500;
 
-/// Answers with a page.
+/// Renders a page.
 pub(super) fn show(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let text = template.render().map_err(|error| {
         tracing::error!(action = "web", "a page could not be written: {error}");
@@ -359,7 +360,7 @@ struct Trouble {
     sentence: String,
 }
 
-/// A page that says what is wrong.
+/// Shows a page that states the problem.
 pub(super) fn trouble(page: Page, problem: &Problem) -> Response {
     let (status, sentence) = (problem.status(), problem.in_words(page.texts()));
     show(status, &Trouble { page, status: status.as_u16(), sentence }).unwrap_or_else(IntoResponse::into_response)

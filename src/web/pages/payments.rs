@@ -1,4 +1,4 @@
-//! Customers' payments, and everything that HiPay Enterprise has told of one.
+//! Customers' payments, and everything that HiPay Enterprise has reported about one.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -25,25 +25,25 @@ struct Payments {
     rows: Rows<CustomerPayment>,
 }
 
-/// The payments that pass the filters.
+/// Shows the payments that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<PaymentFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Payments { page, rows })
 }
 
-/// The same as a file.
+/// Exports the payments that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<PaymentFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
-/// Where a payment's own page is.
+/// Returns the address of a payment's page.
 pub(super) fn address_of(transaction_reference: &str) -> String {
     format!("/dashboard/payments/{}", utf8_percent_encode(transaction_reference, NON_ALPHANUMERIC))
 }
 
-/// How an outcome is toned: it says no more than its word does.
+/// Returns the tone of an outcome, which adds nothing to its word.
 fn tone(outcome: PaymentOutcome) -> &'static str {
     match outcome {
         PaymentOutcome::Accepted => "good",
@@ -53,7 +53,7 @@ fn tone(outcome: PaymentOutcome) -> &'static str {
     }
 }
 
-/// HiPay's number and the word for it; what HiPay calls it, where there is no word.
+/// Returns HiPay's number with the word for it, or with HiPay's own wording if there is no word.
 fn status_of(page: &Page, status: Option<PaymentStatus>, message: &str) -> String {
     match status {
         None => message.to_owned(),
@@ -94,16 +94,16 @@ impl Payments {
 
 /// A field as HiPay wrote it.
 struct Field {
-    /// What people call it; HiPay's name where there is no other.
+    /// Name for people; HiPay's name if there is no other.
     label: String,
-    /// HiPay's name for it.
+    /// HiPay's name of the field.
     name: String,
     value: String,
 }
 
 /// Fields that belong together.
 struct Group {
-    /// `transaction`, `order`, …
+    /// Name of the group: `transaction`, `order`, …
     name: &'static str,
     title: String,
     fields: Vec<Field>,
@@ -115,18 +115,18 @@ struct PaymentPage {
     page: Page,
     payment: CustomerPayment,
     groups: Vec<Group>,
-    /// After so many days without a change what is about a person is removed; 0: never.
+    /// Days without a change after which personal data is removed; 0 for never.
     kept_for: u64,
     settlements: Vec<Settlement>,
 }
 
-/// How many settlements are looked at to find those of a payment, and how many of them are shown.
+/// Upper bounds on settlements read to find those of a payment, and on those shown.
 const SETTLEMENTS: (usize, usize) = (200, 3);
 
-/// The first settlements of the payment's merchant account that came after its last change. A settlement
-/// sums up a period and names no payment.
+/// Returns the first settlements of the payment's merchant account after its last change. A settlement sums up a period
+/// and names no payment.
 fn settlements(reader: &Reader<'_>, payment: &CustomerPayment) -> Result<Vec<Settlement>, StoreError> {
-    // HiPay writes the same number with zeros before it and without.
+    // HiPay writes the same number with and without leading zeros.
     let number = |account: &str| account.trim_start_matches('0').to_owned();
     let account = number(&payment.latest.mid);
     let (looked_at, shown) = SETTLEMENTS;
@@ -137,7 +137,7 @@ fn settlements(reader: &Reader<'_>, payment: &CustomerPayment) -> Result<Vec<Set
     Ok(later.into_iter().filter(|one| number(&one.account) == account).take(shown).collect())
 }
 
-/// One payment: how it stands, how it came there, and all that was told.
+/// Shows one payment: its status, its history and all its fields.
 pub(super) async fn payment(
     State(web): State<Web>,
     page: Page,
@@ -172,7 +172,7 @@ impl PaymentPage {
         amount_of(&self.page, amount)
     }
 
-    /// The history, the latest first.
+    /// Returns the history, latest first.
     fn steps(&self) -> impl Iterator<Item = &PaymentStep> {
         self.payment.history.iter().rev()
     }
@@ -186,8 +186,7 @@ impl PaymentPage {
     }
 }
 
-/// The fields that are known, in the order in which they are shown: each has the text `field-` and its
-/// name.
+/// Known fields, in the order in which they are shown. Each has the text `field-` and its name.
 const GROUPS: [(&str, &[&str]); 7] = [
     (
         "transaction",
@@ -289,12 +288,12 @@ fn is_known(name: &str) -> bool {
     GROUPS.iter().any(|(_, names)| names.contains(&name))
 }
 
-/// `payment_method[brand]` has the text `field-payment-method-brand`.
+/// Returns the name of a field's text: `payment_method[brand]` has `field-payment-method-brand`.
 fn text_of(name: &str) -> String {
     format!("field-{}", name.replace(['[', '_'], "-").replace(']', ""))
 }
 
-/// Every field that says something, in its group; the merchant's own data and what is not known last.
+/// Returns every field with a value, in its group; the merchant's own data and unknown fields come last.
 fn groups(page: &Page, fields: &Fields) -> Vec<Group> {
     let field = |name: &str| {
         let value = fields.get(name)?.to_owned();
@@ -310,7 +309,7 @@ fn groups(page: &Page, fields: &Fields) -> Vec<Group> {
         others.partition(|name| name.starts_with("custom_data") || name.starts_with("cdata"));
     groups.push(group("custom", custom.into_iter().filter_map(field).collect()));
     groups.push(group("other", other.into_iter().filter_map(field).collect()));
-    // What is about the customer says by itself why it is empty.
+    // The group about the customer explains by itself why it is empty.
     groups.retain(|group| group.name == "customer" || !group.fields.is_empty());
     groups
 }

@@ -1,5 +1,5 @@
-//! Operations that were not paid, taken up again: one, or all that pass the filters. What will be sent
-//! is shown first, and confirmed with the number and the total that were shown.
+//! Retry of operations that were not paid: one, or all that pass the filters. The page first shows what will be sent,
+//! with number and total; the confirmation is bound to what was shown.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,17 @@ use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::session::safe_next;
 
-/// How many operations are listed before they are taken up.
+/// Upper bound on operations listed before the confirmation.
 const SHOWN: usize = 100;
 
-/// What is to be taken up again, and by what.
+/// Operations to retry, by what retries them.
 #[derive(Default)]
 struct Plan {
-    /// What waits for a person.
+    /// Operations that wait for a person.
     waiting: Vec<Operation>,
-    /// What the next run of transfers takes up by itself.
+    /// Operations that the next run of transfers retries by itself.
     transfers: Vec<Operation>,
-    /// What the next run of withdrawals takes up by itself.
+    /// Operations that the next run of withdrawals retries by itself.
     withdrawals: Vec<Operation>,
 }
 
@@ -56,7 +56,7 @@ impl Plan {
         self.waiting.iter().chain(&self.transfers).chain(&self.withdrawals)
     }
 
-    /// The sums, a currency each.
+    /// Returns the sums, one per currency.
     fn totals<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Result<Vec<Amount>, MoneyError> {
         let mut totals: BTreeMap<&'static str, Amount> = BTreeMap::new();
         for operation in operations {
@@ -67,7 +67,7 @@ impl Plan {
         Ok(totals.into_values().collect())
     }
 
-    /// What tells whether it is still what somebody has confirmed: the operations, as they were shown.
+    /// Returns a digest of the operations as they were shown, by which a later change is detected.
     fn mark(&self) -> String {
         let mark: Vec<String> = self
             .all()
@@ -85,9 +85,9 @@ struct Confirm {
     totals: Vec<Amount>,
     count: u64,
     mark: String,
-    /// What is sent when it is confirmed.
+    /// Address that the confirmation is sent to.
     action: String,
-    /// The list that was come from.
+    /// Address of the list or the page that led here.
     back: String,
     changed: bool,
 }
@@ -120,7 +120,7 @@ impl Confirm {
     }
 }
 
-/// What would be taken up again of those that pass the filters.
+/// Shows what would be retried of the operations that pass the filters.
 pub(super) async fn confirm_all(
     State(web): State<Web>,
     page: Page,
@@ -131,7 +131,7 @@ pub(super) async fn confirm_all(
     show(StatusCode::OK, &Confirm::of(page, plan, back, false)?)
 }
 
-/// What would be taken up again of one operation.
+/// Shows what would be retried of one operation.
 pub(super) async fn confirm_one(
     State(web): State<Web>,
     page: Page,
@@ -156,7 +156,7 @@ async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
     Ok(Plan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 
-/// What somebody has confirmed.
+/// A confirmation as the form sends it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmed {
     mark: String,
@@ -164,7 +164,7 @@ pub(super) struct Confirmed {
     now: bool,
 }
 
-/// Takes up again what passes the filters, if it is still what was confirmed.
+/// Retries the operations that pass the filters, if they are still what was confirmed.
 pub(super) async fn take_up_all(
     State(web): State<Web>,
     page: Page,
@@ -176,7 +176,7 @@ pub(super) async fn take_up_all(
     take_up(&web, page, &operator, plan, back, &confirmed).await
 }
 
-/// Takes up one operation again.
+/// Retries one operation, if it is still what was confirmed.
 pub(super) async fn take_up_one(
     State(web): State<Web>,
     page: Page,
@@ -204,8 +204,8 @@ async fn take_up(
         match jobs::choose_for_operation(&web.context, operation.id, OperationChoice::Retry, "", &caller.name).await {
             Ok(taken_up) if Status::TRANSFER_PAYABLE.contains(&taken_up.status) => transfers = true,
             Ok(taken_up) if Status::WITHDRAW_PAYABLE.contains(&taken_up.status) => withdrawals = true,
-            // What is on its way is looked up by the next synchronisation. What somebody else was
-            // quicker to take up is taken up.
+            // An operation on its way is looked up by the next synchronisation. One that somebody else was quicker to
+            // retry needs nothing more.
             Ok(_) | Err(JobError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -226,7 +226,7 @@ async fn take_up(
     Ok(Redirect::to(&format!("/dashboard/transfers/retried?{query}")).into_response())
 }
 
-/// What was done, and the way back.
+/// Result of a retry, and the way back.
 #[derive(Debug, Deserialize)]
 pub(super) struct Done {
     #[serde(default)]
@@ -243,7 +243,7 @@ struct Retried {
     back: String,
 }
 
-/// Says what was taken up again.
+/// Shows how many operations were retried.
 pub(super) async fn done(page: Page, Query(done): Query<Done>) -> Result<Response, Problem> {
     let back = safe_next(&done.back).to_owned();
     show(StatusCode::OK, &Retried { page, count: done.count, back })

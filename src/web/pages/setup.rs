@@ -26,12 +26,12 @@ use crate::web::peer::{came_through_a_proxy, names_this_machine};
 use crate::web::problem::Problem;
 use crate::web::{CSRF_FIELD, health, limits};
 
-/// Where the page is.
+/// Path of the setup page.
 const HERE: &str = "/setup";
-/// What the browser shows who has typed the code.
+/// Name of the cookie that a browser gets once the code was typed.
 const COOKIE: &str = "cashout_setup";
 
-/// All that is answered before there are settings. Notifications are told to come again.
+/// Builds the router of a process without settings. Senders of notifications are asked to try again later.
 pub(in crate::web) fn router(setup: &Setup) -> Router {
     let pages = Router::new()
         .route(HERE, get(form).post(save))
@@ -52,18 +52,18 @@ pub(in crate::web) fn router(setup: &Setup) -> Router {
     limits::outermost(limits::bounded(routes)).with_state(setup.clone())
 }
 
-/// What only works once there are settings.
+/// Answers requests that need settings.
 async fn not_yet() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-setup-first")).again_after(60)
 }
 
-/// Every other address leads to the page.
+/// Redirects every other address to the setup page.
 async fn elsewhere() -> Redirect {
     Redirect::to(HERE)
 }
 
-/// Lets nobody near who does not sit at this machine, or at the end of a tunnel to it; nor a page of
-/// elsewhere whose name has come to mean this machine.
+/// Lets a request through only from this machine, or from the end of a tunnel to it, and not from a page of another
+/// site whose name has been made to resolve to this machine.
 async fn only_here(request: Request, next: Next) -> Response {
     let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let headers = request.headers();
@@ -86,7 +86,7 @@ struct Entrance {
 struct Questions {
     page: Page,
     sections: Vec<(String, Vec<Question>)>,
-    /// What is wrong with no single setting.
+    /// Problems that concern no single setting.
     problems: Vec<String>,
     findings: Vec<Finding>,
 }
@@ -96,15 +96,15 @@ struct Question {
     key: &'static str,
     name: String,
     hint: String,
-    /// The kind of field.
+    /// Kind of the input field.
     field: &'static str,
     value: String,
     required: bool,
-    /// It has a value that is not shown.
+    /// Kept, that is, it has a value that is not shown.
     is_kept: bool,
-    /// It was typed here, and may be left away.
+    /// Removable: it was typed here and is optional.
     can_forget: bool,
-    /// What sets it, where that wins over the file.
+    /// Source of the value, if it takes precedence over the file.
     elsewhere: Option<String>,
     problem: Option<String>,
     suggestions: &'static [&'static str],
@@ -124,7 +124,7 @@ struct Code {
     code: Secret,
 }
 
-/// Who has shown the code, by the cookie.
+/// Returns the visit of the person who has typed the code, by the cookie.
 fn visit(setup: &Setup, headers: &HeaderMap) -> Option<Visit> {
     setup.visit(cookies(headers, COOKIE).next()?)
 }
@@ -162,13 +162,13 @@ async fn enter(
     Ok(response)
 }
 
-/// What is wrong with what was typed.
+/// Problems with the typed values.
 #[derive(Default)]
 struct Wrong {
     mistakes: Option<ConfigErrors>,
     problems: Vec<String>,
     findings: Vec<Finding>,
-    /// A setting that stands in the file in a way that only a person can change.
+    /// Setting whose form in the file only a person can change.
     unchangeable: Option<String>,
 }
 
@@ -178,7 +178,7 @@ impl Wrong {
     }
 }
 
-/// Checks what was typed, has the remotes answer, and writes the file.
+/// Checks the typed values, has the remotes answer, and writes the file.
 async fn save(
     State(setup): State<Setup>,
     headers: HeaderMap,
@@ -222,7 +222,7 @@ async fn save(
     }
 }
 
-/// Takes over what was typed. A secret that is left empty stays as it was: it was not shown.
+/// Takes over the typed values. A secret that is left empty stays as it was, since it was not shown.
 fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
     for asked in all_asked() {
         let Some(value) = field(asked.key) else { continue };
@@ -235,14 +235,14 @@ fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
                 typed.insert(asked.key, value.trim().to_owned());
             }
         }
-        // Typed at last, and not wanted any more: the other way to sign in.
+        // Typed before and not wanted any more: the other way to sign in is used.
         if field(&format!("forget {}", asked.key)).is_some() {
             typed.remove(asked.key);
         }
     }
 }
 
-/// The file with what was typed, or why there is none.
+/// Returns the file with the typed values, or what is wrong with them.
 async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Problem> {
     let (setup, typed) = (setup.clone(), typed.clone());
     let made = tokio::task::spawn_blocking(move || setup.draft(&typed)).await;
@@ -254,7 +254,7 @@ async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Pro
     })
 }
 
-/// The page with what was typed and what is wrong with it.
+/// Shows the page with the typed values and what is wrong with them.
 async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Result<Response, Problem> {
     let known = draft(setup, &Typed::new()).await?.map(|draft| draft.known()).unwrap_or_default();
     let Wrong { mistakes, mut problems, findings, unchangeable } = wrong;

@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Sign-in and sign-out.
 
 use askama::Template;
 use axum::Form;
@@ -16,7 +16,7 @@ use crate::web::problem::Problem;
 use crate::web::session::{self, SignInRefused, safe_next};
 use crate::web::{Peer, Web};
 
-/// Where somebody wanted to go.
+/// The page that the person wanted, and the weakness of the password.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Wanted {
     #[serde(default)]
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
     weakness: String,
 }
 
-/// What is typed to sign in.
+/// The fields of the sign-in form.
 #[derive(Deserialize)]
 pub(super) struct Typed {
     #[serde(rename = "_username")]
@@ -45,13 +45,13 @@ struct SignIn {
     next: String,
 }
 
-/// The page to sign in.
+/// Shows the sign-in page.
 pub(super) async fn form(page: Page, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
     let next = safe_next(&wanted.next).to_owned();
     show(StatusCode::OK, &SignIn { page, refusal: None, login: String::new(), next })
 }
 
-/// Signs in and leads to where the person wanted to go.
+/// Signs in and redirects to the page that the person wanted.
 pub(super) async fn enter(
     State(web): State<Web>,
     page: Page,
@@ -61,7 +61,7 @@ pub(super) async fn enter(
 ) -> Result<Response, Problem> {
     let next = safe_next(&typed.next).to_owned();
     if comes_from_elsewhere(&headers) {
-        // Nobody is signed in to an account that another site has chosen.
+        // A person must not be signed in to an account that another site has chosen.
         return Ok(Redirect::to("/dashboard/login").into_response());
     }
     let device = session::device(&web, peer, &headers);
@@ -120,14 +120,14 @@ fn name_of(weakness: &PasswordWeakness) -> &'static str {
     }
 }
 
-/// Which sessions are to end.
+/// Sessions to end: this one, or all of this person.
 #[derive(Debug, Deserialize)]
 pub(super) struct Leaving {
     #[serde(default)]
     everywhere: bool,
 }
 
-/// Signs out: here, or wherever this person is signed in.
+/// Signs out: here, or everywhere this person is signed in.
 pub(super) async fn leave(
     State(web): State<Web>,
     peer: Peer,

@@ -1,4 +1,4 @@
-//! HiPay's ledger as it was read, each line matched with an operation or not.
+//! HiPay's ledger as it was last read, each line matched with an operation or not.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -17,14 +17,14 @@ struct Transactions {
     rows: Rows<LedgerEntry>,
 }
 
-/// The transactions that pass the filters.
+/// Shows the transactions that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<TransactionFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Transactions { page, rows })
 }
 
-/// The same as a file.
+/// Exports the transactions that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<TransactionFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
@@ -35,7 +35,7 @@ impl Transactions {
         [LedgerMatch::Matched, LedgerMatch::Foreign, LedgerMatch::Orphan, LedgerMatch::Mismatch]
     }
 
-    /// How a match is toned: it says no more than its word does.
+    /// Returns the tone of a match, which adds nothing to its word.
     fn tone(&self, matched: &LedgerMatch) -> &'static str {
         match matched {
             LedgerMatch::Matched => "good",

@@ -1,4 +1,4 @@
-//! Transfers and withdrawals, and the whole story of one operation.
+//! Transfers and withdrawals, and the whole history of one operation.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -20,7 +20,7 @@ use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
-/// More notifications than there are about one transaction.
+/// Upper bound on notifications read for a transaction; there are fewer.
 const NOTIFICATIONS: usize = 50;
 
 #[derive(Template)]
@@ -30,21 +30,21 @@ struct Transfers {
     rows: Rows<Operation>,
 }
 
-/// The operations that pass the filters.
+/// Shows the operations that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<OperationFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Transfers { page, rows })
 }
 
-/// The same as a file.
+/// Exports the operations that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<OperationFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
 impl Transfers {
-    /// The choices of both status filters, in the order of the product's documentation.
+    /// Returns the choices of a status filter, in the order of the product's documentation.
     fn columns(&self, kind: PaymentKind) -> Vec<Column> {
         let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);
         Column::ALL.into_iter().filter(|column| kind == PaymentKind::Withdrawal || of_transfer(column)).collect()
@@ -59,7 +59,7 @@ impl Transfers {
     }
 }
 
-/// How a status is toned: it says no more than its word does.
+/// Returns the tone of a status, which adds nothing to its word.
 pub(super) fn tone(column: &Column) -> &'static str {
     match column {
         Column::Ok | Column::Adjusted => "good",
@@ -73,7 +73,7 @@ pub(super) fn tone(column: &Column) -> &'static str {
     }
 }
 
-/// One line of an operation's story, from whatever source.
+/// One line of an operation's history, from any source.
 struct Event {
     at: Timestamp,
     title: String,
@@ -86,7 +86,7 @@ struct Event {
 struct Fact {
     name: String,
     value: String,
-    /// Where more is told of it.
+    /// Address of a page with more details.
     address: Option<String>,
 }
 
@@ -110,7 +110,7 @@ struct OperationPage {
     events: Vec<Event>,
 }
 
-/// One operation: where it stands, why, and everything that happened.
+/// Shows one operation: its status, the reasons, and everything that happened.
 pub(super) async fn operation(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(operation) = reader.get::<Operation>(&id)? else { return Ok(None) };
@@ -141,7 +141,7 @@ impl OperationPage {
     }
 }
 
-/// Everything that happened, in its order: changes, what was sent, what HiPay told.
+/// Returns everything that happened, in order: changes, what was sent, and HiPay's notifications.
 fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> Vec<Event> {
     let mut events = Vec::new();
     let attempts = |kind: PaymentKind| operation.payment(kind).attempts.iter().map(move |attempt| (kind, attempt));
@@ -157,7 +157,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         let sending =
             [(Status::TransferSending, PaymentKind::Transfer), (Status::WithdrawSending, PaymentKind::Withdrawal)];
         let sending = sending.into_iter().find(|(status, _)| *status == change.status).map(|(_, kind)| kind);
-        // What was sent is told where it was sent.
+        // An attempt is shown at the point where it was sent.
         let at = attempts.iter().position(|(kind, attempt)| Some(*kind) == sending && attempt.intended_at == change.at);
         if let Some(at) = at {
             let (kind, attempt) = attempts.remove(at);
@@ -166,7 +166,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         }
         let tone = status_tone(change.status);
         let (title, text) = (page.of(&change.status), page.say(&change.message, change.said.as_ref()));
-        // What was noted without a change of status: held, released, decided by a person.
+        // A note without a change of status: held, released, decided by a person.
         let title = if is_note && !text.is_empty() { page.t("story-noted") } else { title };
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
     }
@@ -187,7 +187,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
             tone: "quiet",
         });
     }
-    // Of one moment, as listed: what was sent comes before what it led to.
+    // Events of the same time stay as listed: what was sent comes before what it led to.
     events.sort_by_key(|event| event.at);
     events
 }
@@ -226,12 +226,12 @@ impl Transfers {
         self.page.of(&(kind, *column))
     }
 
-    /// The word of a status; none as long as nothing has happened.
+    /// Returns the word of a status; `None` while nothing has happened.
     fn word(&self, kind: PaymentKind, column: &Column) -> Option<String> {
         Some(self.page.column(&(kind, *column))).filter(|word| !word.is_empty())
     }
 
-    /// Whether the operation's message is about this status: it is about the last that happened.
+    /// Returns true if the operation's message is about this status; it is about the last event.
     fn explains(&self, kind: PaymentKind, operation: &Operation) -> bool {
         let (transfer, withdrawal) = operation.status.columns();
         match kind {

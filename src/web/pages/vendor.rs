@@ -1,4 +1,4 @@
-//! Everything of one vendor.
+//! Everything about one vendor.
 
 use askama::Template;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::web::Web;
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
-/// How many of the latest of each are shown.
+/// Number of the latest records of each kind that are shown.
 const LATEST: usize = 20;
 
 #[derive(Template)]
@@ -26,14 +26,14 @@ const LATEST: usize = 20;
 struct VendorPage {
     page: Page,
     vendor: Vendor,
-    /// What stands between the vendor and its money.
+    /// Obstacles between the vendor and its money.
     reasons: Vec<ExplanationView>,
     operations: Vec<Operation>,
     notifications: Vec<Notification>,
     lines: Vec<LogLine>,
 }
 
-/// One vendor: its wallet, what is wrong, what it was paid, what HiPay told of it, what was logged.
+/// Shows one vendor: its wallet, its problems, its operations, HiPay's notifications and the log lines about it.
 pub(super) async fn vendor(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
@@ -81,7 +81,7 @@ impl VendorPage {
         }
     }
 
-    /// Both payments of an operation: tone and word; no word as long as nothing has happened.
+    /// Returns tone and word for both payments of an operation; no word while nothing has happened.
     fn columns(&self, operation: &Operation) -> [(&'static str, String); 2] {
         let (transfer, withdrawal) = operation.status.columns();
         let shown = |kind, column: Column| (transfers::tone(&column), self.page.column(&(kind, column)));

@@ -1,4 +1,4 @@
-//! Vendors, and what HiPay thinks of their documents.
+//! Vendors, and HiPay's view of their documents.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, Ven
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
-/// How long HiPay may take to show documents before what is known of them is shown.
+/// Time limit for HiPay to show documents; after that, the last known ones are shown.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// More documents than a vendor has.
+/// Upper bound on documents read; a vendor has fewer.
 const DOCUMENTS: usize = 200;
 
 #[derive(Template)]
@@ -32,7 +32,7 @@ struct Vendors {
     wallets: [&'static str; 4],
 }
 
-/// A vendor, and what is wrong with it.
+/// A vendor and its problems.
 struct Row {
     item: VendorItem,
     told: Vec<ExplanationView>,
@@ -45,7 +45,7 @@ impl Row {
     }
 }
 
-/// The vendors that pass the filters.
+/// Shows the vendors that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<VendorFilter, Paging>(&web, query).await;
     let found = found.map(|found| found.map(|vendor| Row::of(&page, vendor)));
@@ -53,13 +53,13 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }
 
-/// The same as a file.
+/// Exports the vendors that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<VendorFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
-/// How the status of a wallet is toned: it says no more than its word does.
+/// Returns the tone of a wallet's status, which adds nothing to its word.
 pub(super) fn wallet_tone(status: WalletStatus) -> &'static str {
     match status {
         WalletStatus::Identified => "good",
@@ -91,15 +91,15 @@ struct OfVendor {
     source: Shown,
 }
 
-/// Where the documents that are shown come from.
+/// Source of the documents that are shown.
 enum Shown {
-    /// HiPay showed them just now.
+    /// HiPay, at this time (UTC).
     Live(Timestamp),
-    /// There is no wallet that HiPay could be asked for.
+    /// This store, since there is no wallet that HiPay could be asked about.
     NoWallet,
-    /// HiPay did not answer: they are what is known here.
+    /// This store, since HiPay did not answer.
     NoAnswer,
-    /// HiPay refused to show them, and said why: they are what is known here.
+    /// This store, since HiPay refused to show them, with HiPay's reason.
     Refused(String),
 }
 
@@ -114,7 +114,7 @@ impl OfVendor {
     }
 }
 
-/// What HiPay thinks of a vendor's documents: now, or as it was last told.
+/// Shows HiPay's view of a vendor's documents: as it is now, or as last known.
 pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let context = &web.context;
     let known = context.store.reading(move |reader| {

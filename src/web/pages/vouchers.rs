@@ -1,4 +1,4 @@
-//! Every voucher that Mirakl has shown, one of them, and what a person can decide about it.
+//! Vouchers that Mirakl has shown, single vouchers, and a person's choices on them.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -28,25 +28,25 @@ struct Vouchers {
     rows: Rows<VoucherRecord>,
 }
 
-/// The vouchers that pass the filters.
+/// Shows the vouchers that pass the filters.
 pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let found = lists::found::<VoucherFilter, Paging>(&web, query).await;
     let rows = Rows::of(found, &page)?;
     show(rows.status(), &Vouchers { page, rows })
 }
 
-/// The same as a file.
+/// Exports the vouchers that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let Asked(order, filter) = Asked::<VoucherFilter, Exported>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
-/// The page of a voucher.
+/// Returns the address of a voucher's page.
 pub(super) fn address_of(record: &VoucherRecord) -> String {
     format!("/dashboard/vouchers/{}", utf8_percent_encode(&record.id(), NON_ALPHANUMERIC))
 }
 
-/// How a state is toned: it says no more than its word does.
+/// Returns the tone of a state, which adds nothing to its word.
 fn tone(state: VoucherState) -> &'static str {
     match state {
         VoucherState::Operations => "good",
@@ -84,7 +84,7 @@ impl Vouchers {
 /// A choice as it is offered.
 struct OfferedChoice {
     choice: VoucherChoice,
-    /// What happens then.
+    /// Explanation of the effect.
     text: String,
     needs_reason: bool,
 }
@@ -99,7 +99,7 @@ struct VoucherPage {
     choices: Vec<OfferedChoice>,
 }
 
-/// One voucher: where it stands, what it has made, and what people decided.
+/// Shows one voucher: its state, its operations, and the choices made on it.
 pub(super) async fn voucher(State(web): State<Web>, page: Page, Name(id): Name) -> Result<Response, Problem> {
     let (record, operations) = known(&web, &id).await?;
     let told = page.told(record.held.iter().map(explain_voucher).collect());
@@ -115,7 +115,7 @@ pub(super) async fn voucher(State(web): State<Web>, page: Page, Name(id): Name) 
     show(StatusCode::OK, &VoucherPage { page, record, operations, told, choices })
 }
 
-/// The voucher and the operations that it has made.
+/// Returns the voucher and the operations that it has made, or a 404.
 async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
@@ -164,22 +164,22 @@ impl VoucherPage {
     }
 }
 
-/// Tells a voucher from what it was: its state, and how often somebody has decided about it.
+/// Returns a mark by which a later change is detected: the state, and the number of choices made on the voucher.
 fn seen(record: &VoucherRecord) -> String {
     format!("{}-{}", record.state().name(), record.story.len())
 }
 
-/// A choice that somebody made.
+/// A choice as the form sends it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chosen {
     choice: String,
-    /// The voucher's state as it was shown.
+    /// Mark of the voucher as it was shown.
     seen: String,
     #[serde(default)]
     reason: String,
 }
 
-/// Does what was chosen, if the voucher is still what was shown.
+/// Applies the choice if the voucher is still as it was shown.
 pub(super) async fn choose(
     State(web): State<Web>,
     Operator(caller): Operator,

@@ -1,7 +1,7 @@
-//! Signing in to the dashboard and out of it, and who a request's session belongs to.
+//! Sign-in to the dashboard, sign-out, and the person that a request's session belongs to.
 //!
-//! A session ends when it has been idle or has lasted too long, when its person signs out, and when
-//! the person's password changes or the person is taken from the settings.
+//! A session ends when it has been idle or has lasted too long, when its person signs out, and when the person's
+//! password changes or the person is removed from the settings.
 
 mod cookie;
 mod next;
@@ -25,43 +25,43 @@ use crate::platform::random::{self, NoRandom};
 use crate::platform::secret::Secret;
 use crate::store::{Query, StoreError, View};
 
-/// How much of what was typed as a login is logged, in characters.
+/// Characters of a typed login that are logged.
 const LOGIN_LOGGED: usize = 100;
-/// The document with what the marks of known devices are made with.
+/// Document with the secret that the marks of known devices are made with.
 const DEVICE_SECRET: &str = "sign-in/device-secret";
-/// How many sessions one write ends.
+/// Number of sessions that one write ends.
 const SLICE: usize = 200;
 
 /// A session that has just begun.
 #[derive(Debug)]
 pub struct NewSession {
-    /// The session as it is kept.
+    /// Session as it is stored.
     pub session: Session,
-    /// What the person may do.
+    /// Role of the person.
     pub role: Role,
-    /// The value of the header `Set-Cookie` that the answer has to carry.
+    /// Value of the header `Set-Cookie` that the response has to carry.
     pub set_cookie: Secret,
-    /// The same for the cookie by which this device is known.
+    /// Value of a second header `Set-Cookie`, for the cookie that marks this device.
     pub set_device_cookie: Secret,
-    /// What is wrong with the password, for the page to warn about.
+    /// Weakness of the password, for the page to warn about.
     pub weakness: Option<PasswordWeakness>,
 }
 
-/// Why nobody is signed in, by what the person at the page can do.
+/// Reason for a refused sign-in, by what the person at the page can do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignInRefused {
-    /// Login or password is wrong; nobody is told which.
+    /// A wrong login or password; the person does not learn which.
     #[error("the login or the password is wrong")]
     Wrong,
-    /// Too many attempts have failed; the password was not looked at.
+    /// Too many failed attempts; the password was not checked.
     #[error("too many attempts have failed; try again in {} s", .0.as_secs())]
     Wait(SignedDuration),
-    /// The password came over the wire in the clear.
+    /// A password sent unencrypted.
     #[error(
         "a password is not to be sent in the clear: open the https address of server.publicUrl. If this is the one, the proxy in front has to be named in server.trustedProxies and to send X-Forwarded-Proto"
     )]
     InTheClear,
-    /// The store, or this machine, cannot do it at the moment.
+    /// A store or machine that cannot serve the sign-in now.
     #[error("nobody can be signed in at the moment; try again")]
     Unavailable,
 }
@@ -80,12 +80,13 @@ impl From<NoRandom> for SignInRefused {
     }
 }
 
-/// Begins a session for whoever `login` and `password` belong to: the technical account with HiPay's web
-/// service credentials, or one of `dashboard.users`. Always a new one: a token that the browser had
-/// before is worth nothing by it.
+/// Begins a session for the person that `login` and `password` belong to: the technical account with HiPay's web
+/// service credentials, or one of `dashboard.users`. The session is always a new one: a token that the browser had
+/// before gains nothing by it.
 ///
-/// Whoever guesses waits longer and longer, by address. An address or a device from which somebody has signed in to this
-/// account before never waits for others: `device` is what the request shows of it, the cookie that a success has set.
+/// Guesses make an address wait longer and longer. An address or a device from which somebody has signed in to this
+/// account before never waits for others. `device` is the cookie that a successful sign-in has set, as the request
+/// carries it.
 pub async fn sign_in(
     web: &Web,
     login: &str,
@@ -97,7 +98,7 @@ pub async fn sign_in(
     let address = peer.address;
     let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
-        // Counted, so that nobody fills the log with it; told what to mend in any case.
+        // Counted, so that it cannot fill the log; the refusal names the remedy in any case.
         if count_as_failed(web, Some(of_address), Vec::new(), now).await.is_ok() {
             tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
         }
@@ -106,7 +107,7 @@ pub async fn sign_in(
     let (of_account, of_both) = (SignInAttempts::of_account(login), SignInAttempts::of_both(login, address));
     let device_secret = device_secret(web).await?;
     let is_known_device = is_device_of(&config, login, &device_secret, device);
-    // All who come through a proxy on this machine that nobody has named have its address.
+    // All clients of an unnamed proxy on this machine share its address.
     let is_known = is_known_device || (!address.is_loopback() && is_known_address(web, &of_both, now).await?);
     let (waits, counted) = if is_known {
         (None, vec![of_account.clone()])
@@ -145,7 +146,7 @@ pub async fn sign_in(
     };
     let kept = session.clone();
     let stored = web.context.store.write(move |writer| {
-        // What was tried at other accounts from here stays counted.
+        // Attempts at other accounts from here stay counted.
         let forgiven = writer.get::<SignInAttempts>(&of_both)?.map_or(0, |attempts| attempts.failures);
         if let Some(mut attempts) = writer.get::<SignInAttempts>(&of_address)? {
             attempts.forgive(forgiven);
@@ -170,12 +171,12 @@ pub async fn sign_in(
     Ok(NewSession { session, role: person.role, set_cookie, set_device_cookie, weakness })
 }
 
-/// What a request shows of the device that it comes from.
+/// Returns the device mark that a request carries.
 pub(super) fn device(web: &Web, peer: Peer, headers: &HeaderMap) -> Option<Secret> {
     cookie::device(&web.settings.get(), peer, headers)
 }
 
-/// Returns the secret that the marks of known devices are made with: made once, and kept.
+/// Returns the secret that the marks of known devices are made with; it is created once and kept.
 async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
     let read = web.context.store.reading(|reader| reader.get_document::<Secret>(DEVICE_SECRET)).await?;
     if let Some(secret) = read {
@@ -183,7 +184,7 @@ async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
     }
     let new = random::secret()?;
     let kept = web.context.store.write(move |writer| {
-        // Two may come at once.
+        // Two requests may come at once.
         if let Some(secret) = writer.get_document::<Secret>(DEVICE_SECRET)? {
             return Ok::<_, StoreError>(secret);
         }
@@ -193,8 +194,8 @@ async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
     Ok(kept.await?)
 }
 
-/// Returns true for a mark that was given to a device on which somebody has signed in to this account, with the password that it
-/// has now.
+/// Returns true if the mark was given to a device on which somebody has signed in to this account with its current
+/// password.
 fn is_device_of(config: &Config, login: &str, secret: &Secret, shown: Option<&Secret>) -> bool {
     let Some(shown) = shown else { return false };
     let mut people = passwords::people(config).filter(|person| is_same(&person.name, login));
@@ -207,16 +208,16 @@ async fn is_known_address(web: &Web, key: &str, now: Timestamp) -> Result<bool, 
     Ok(known.is_some_and(|known| known.is_known(now)))
 }
 
-/// Counts an attempt as failed before it is looked at: of many that come at once, none goes uncounted,
-/// and one that is broken off counts too. A success takes it back. Gives the wait after a failure, which is that of the
-/// address `waits` alone: what else is `counted` keeps nobody out, and at an account is told where it comes to much.
+/// Counts an attempt as failed before the password is checked, so that concurrent and aborted attempts count too. A
+/// success takes it back. Returns the wait after a failure, which depends on the address `waits` alone: the keys in
+/// `counted` lock no one out, and the log reports the first of them, the account, when it has many failures.
 async fn count_as_failed(
     web: &Web,
     waits: Option<String>,
     counted: Vec<String>,
     now: Timestamp,
 ) -> Result<SignedDuration, SignInRefused> {
-    // Whoever has to wait costs no write.
+    // An address that has to wait costs no write.
     let looked_at = waits.clone();
     let wait = web.context.store.reading(move |reader| wait_of(reader, looked_at.as_ref(), now)).await?;
     if !wait.is_zero() {
@@ -252,23 +253,22 @@ async fn count_as_failed(
     Ok(wait)
 }
 
-/// The wait of an address.
+/// Returns the wait of an address.
 fn wait_of(view: &impl View, key: Option<&String>, now: Timestamp) -> Result<SignedDuration, StoreError> {
     let Some(key) = key else { return Ok(SignedDuration::ZERO) };
     let attempts = view.get::<SignInAttempts>(key)?;
     Ok(attempts.map_or(SignedDuration::ZERO, |attempts| attempts.wait(now)))
 }
 
-/// The header of what a page asks for by itself.
+/// Header of requests that a page makes by itself.
 const UNATTENDED: &str = "x-unattended";
 
-/// What was typed, fit for a line of the log.
+/// Returns the typed login, fit for a line of the log.
 fn typed(login: &str) -> String {
     login.chars().filter(|letter| !letter.is_control()).take(LOGIN_LOGGED).collect()
 }
 
-/// The session that a request shows and what its person may do now; nothing where it has none that is
-/// valid.
+/// Returns the session that a request carries and the current role of its person; `None` without a valid session.
 pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<Option<(Session, Role)>, StoreError> {
     let (config, now) = (web.settings.get(), web.context.clock.for_people());
     let Some(token) = cookie::token(&config, peer, headers) else { return Ok(None) };
@@ -285,17 +285,17 @@ pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<
         person.name == session.person && is_same(&bound_to(&token, &person.name, &person.password), &session.bound_to)
     });
     let Some(person) = person else { return Ok(None) };
-    // A page that refreshes itself says nothing of whoever may sit in front of it.
+    // A page that refreshes itself does not prove that somebody is in front of it.
     if session.is_to_be_seen(now) && !headers.contains_key(UNATTENDED) {
         see(web, session.key.clone(), now).await;
     }
     Ok(Some((session, person.role)))
 }
 
-/// Writes down that a session is in use. Where that fails, whoever looks at pages is not held up.
+/// Records that a session is in use. A failure is only logged: it must not hold up the page.
 async fn see(web: &Web, key: String, now: Timestamp) {
     let seen = web.context.store.write(move |writer| {
-        // It may have been ended, or seen, in the meantime.
+        // The session may have been ended, or seen, in the meantime.
         let known = writer.get::<Session>(&key)?;
         let Some(mut session) = known.filter(|session| session.is_to_be_seen(now)) else { return Ok(()) };
         session.seen_at = now;
@@ -307,7 +307,7 @@ async fn see(web: &Web, key: String, now: Timestamp) {
     }
 }
 
-/// Ends this session. Gives the value of the header `Set-Cookie` that the answer has to carry.
+/// Ends this session. Returns the value of the header `Set-Cookie` that the response has to carry.
 pub async fn sign_out(web: &Web, session: &Session, peer: Peer) -> Result<String, StoreError> {
     let key = session.key.clone();
     web.context.store.write(move |writer| writer.delete::<Session>(&key)).await?;
@@ -315,8 +315,8 @@ pub async fn sign_out(web: &Web, session: &Session, peer: Peer) -> Result<String
     Ok(cookie::removing(&web.settings.get(), peer))
 }
 
-/// Ends every session of this session's person, this one too. Gives the value of the header `Set-Cookie`
-/// that the answer has to carry.
+/// Ends every session of this session's person, including this one. Returns the value of the header `Set-Cookie` that
+/// the response has to carry.
 pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Result<String, StoreError> {
     loop {
         let person = session.person.clone();
@@ -336,7 +336,7 @@ pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Re
     Ok(cookie::removing(&web.settings.get(), peer))
 }
 
-/// A token for the forms of one page of this session.
+/// Returns a token for the forms of one page of this session.
 pub fn csrf_token(session: &Session) -> Result<String, NoRandom> {
     Ok(session.csrf_token(random::bytes()?))
 }

@@ -1,13 +1,13 @@
-//! Where somebody goes after the sign-in.
+//! Redirect target after the sign-in.
 
-/// The overview.
+/// Path of the overview.
 const HOME: &str = "/dashboard";
-/// Longer addresses are not ours.
+/// Upper bound on the length of an address of ours.
 const LONGEST: usize = 2_000;
 
-/// `text` where it is the path of a page of ours, with its query; else the overview. It may come from
-/// anybody: what a browser could take for another host, or what could mean another path than it
-/// seems, is not followed.
+/// Returns `text` if it is the path of a page of ours, with its query; the overview otherwise. The text may come from
+/// anybody: an address that a browser could take for another host, or that could mean another path than it seems, is
+/// not followed.
 pub fn safe_next(text: &str) -> &str {
     if is_safe(text) { text } else { HOME }
 }
@@ -15,7 +15,7 @@ pub fn safe_next(text: &str) -> &str {
 fn is_safe(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let is_ours = path.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // Whoever has just signed in is not to be asked again.
+    // A person who has just signed in must not be asked again.
     let is_door = ["/dashboard/login", "/dashboard/logout"].contains(&path.trim_end_matches('/'));
     is_ours
         && !is_door
@@ -25,11 +25,11 @@ fn is_safe(text: &str) -> bool {
         && path.split('/').all(is_plain_segment)
 }
 
-/// A part of a path that means what it says: a number, a name, a reference.
+/// Returns true for a part of a path that means what it shows: a number, a name, a reference.
 fn is_plain_segment(segment: &str) -> bool {
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(segment).collect();
     let hides = |byte: &u8| matches!(byte, b'/' | b'\\' | b'%' | b'?' | b'#') || byte.is_ascii_control();
-    // A percent sign that stays is the beginning of nothing.
+    // A percent sign that is left after decoding encodes nothing of ours.
     !matches!(decoded.as_slice(), b"." | b"..") && !decoded.iter().any(hides)
 }
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     proptest! {
-        /// A browser's own reading of the address, from the page of the sign-in.
+        /// Checks against a browser's own reading of the address, from the sign-in page.
         #[test]
         fn whatever_is_asked_for_it_is_a_page_of_this_host(
             start in prop::sample::select(vec!["", "/", "//", "/dashboard", "/dashboard/", "https://cashout.example", "\\"]),

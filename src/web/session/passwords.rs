@@ -1,4 +1,4 @@
-//! Whose login and password these are.
+//! Comparison of a login and a password with the people who may sign in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,27 +13,27 @@ use crate::config::{Config, Role};
 use crate::domain::session::is_same;
 use crate::platform::secret::Secret;
 
-/// How many passwords are compared with an Argon2id hash at once: each takes a processor and, by
-/// default, 19 MiB for a moment.
+/// Upper bound on passwords compared with an Argon2id hash at once: each takes a processor and, by default, 19 MiB for
+/// a moment.
 const AT_ONCE: usize = 2;
 
-/// How many passwords from known addresses and devices are compared at once.
+/// Upper bound on passwords from known addresses compared at once.
 const KNOWN_AT_ONCE: usize = 4;
 
-/// How long a wrong password from there keeps its turn: nobody there is turned away, and guessing takes time all the same.
+/// Time that a wrong password from a known address keeps its turn: no one there is refused, but guessing takes time all
+/// the same.
 const WRONG_TAKES: Duration = Duration::from_secs(1);
 
-/// Somebody who may sign in.
+/// A person who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) name: String,
     pub(super) role: Role,
-    /// The password, or its hash.
+    /// Password, or its hash.
     pub(super) password: Secret,
 }
 
-/// Everybody who may sign in by the settings as they are now. The technical account comes first; it is
-/// an operator.
+/// Returns everyone who may sign in by the current settings. The technical account comes first; it is an operator.
 pub(super) fn people(config: &Config) -> impl Iterator<Item = Person> {
     let technical =
         Person { name: config.hipay.login.clone(), role: Role::Operator, password: config.hipay.password.clone() };
@@ -45,7 +45,7 @@ pub(super) fn people(config: &Config) -> impl Iterator<Item = Person> {
     std::iter::once(technical).chain(users)
 }
 
-/// Compares passwords, a few at a time. Cloning shares it.
+/// Comparison of passwords, a few at a time. Clones share the limits.
 #[derive(Debug, Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
@@ -66,13 +66,13 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// How many passwords have been compared with an Argon2id hash.
+    /// Returns the number of passwords compared with an Argon2id hash.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::Relaxed)
     }
 
-    /// The same as [`Passwords::whose`] for whoever has a browser in which somebody has signed in to this account before:
-    /// nobody else who guesses holds them up.
+    /// Compares like [`Passwords::whose`], for a device on which somebody has signed in to this account before: guesses
+    /// from elsewhere do not hold it up.
     pub(super) async fn whose_on_known_device(
         &self,
         config: &Config,
@@ -82,13 +82,13 @@ impl Passwords {
         self.compare(config, login, password, &self.turns_of_devices).await
     }
 
-    /// The same as [`Passwords::whose`] for whoever comes from where somebody has signed in to this account before:
-    /// others who guess do not hold them up.
+    /// Compares like [`Passwords::whose`], for an address from which somebody has signed in to this account before:
+    /// guesses from elsewhere do not hold it up.
     pub(super) async fn whose_of_known(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
         let turn = Arc::clone(&self.turns_of_known).acquire_owned().await.ok()?;
         let person = self.compare(config, login, password, &Arc::new(Semaphore::new(1))).await;
         if person.is_none() {
-            // Also where whoever asked goes away.
+            // Also if the caller goes away.
             tokio::spawn(async move {
                 tokio::time::sleep(WRONG_TAKES).await;
                 drop(turn);
@@ -97,9 +97,9 @@ impl Passwords {
         person
     }
 
-    /// Whose these are; nothing where they are nobody's. Where there are users, one hash is compared,
-    /// whatever is wrong: the time tells nothing. Where there is no such user, it is that of the
-    /// first, which was most likely made at the same cost.
+    /// Returns the person that login and password belong to, if any. If there are users, one hash is compared whatever
+    /// is wrong, so that the time reveals nothing. For an unknown user it is the hash of the first, which was most
+    /// likely made at the same cost.
     pub(super) async fn whose(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
         self.compare(config, login, password, &self.turns).await
     }
@@ -126,7 +126,7 @@ impl Passwords {
         self.verified.fetch_add(1, Ordering::Relaxed);
         let (hash, password) = (hash.clone(), password.clone());
         let verifying = tokio::task::spawn_blocking(move || {
-            // Held here: whoever stops waiting does not stop the comparison.
+            // Held here: a caller that stops waiting does not stop the comparison.
             let _turn = turn;
             PasswordHash::new(hash.expose())
                 .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())

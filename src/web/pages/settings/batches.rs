@@ -1,4 +1,4 @@
-//! The executed batches, those at work and those that wait.
+//! Batches: executed, running and queued.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use crate::web::Web;
 use crate::web::lists::{self, BatchCommand, BatchFilter, Turning};
 use crate::web::problem::Problem;
 
-/// How many of the items that failed are shown with a batch; the log has them all.
+/// Upper bound on failed items shown with a batch; the log has them all.
 const FAILURES_SHOWN: usize = 20;
 
 /// A page of the list.
@@ -18,12 +18,12 @@ pub(super) struct Batches {
     pub(super) rows: Rows<BatchRecord>,
     pub(super) commands: [BatchCommand; 5],
     pub(super) states: [BatchState; 6],
-    /// Stands for all that is to be seen: as long as it stays, nothing has changed.
+    /// Digest of everything shown: while it stays the same, nothing has changed.
     pub(super) state: String,
 }
 
 impl Batches {
-    /// The page that the address asks for; how far a batch is that runs comes from itself.
+    /// Reads the page that the address requests; the progress of a running batch comes from the batch itself.
     pub(super) async fn read(web: &Web, page: &Page) -> Result<Self, Problem> {
         let found = lists::found::<BatchFilter, Turning>(web, Some(page.address.query())).await;
         let mut rows = Rows::of(found, page)?;
@@ -66,12 +66,12 @@ impl Batches {
         page.of(state)
     }
 
-    /// How many items have been dealt with, of how many.
+    /// Formats the number of processed items and the total.
     pub(super) fn progress(&self, page: &Page, record: &BatchRecord) -> String {
         page.t2("batch-done-of", ("done", page.number(&record.done)), ("total", page.number(&record.total)))
     }
 
-    /// What it was asked for beside its name.
+    /// Returns the arguments of a batch, in words.
     pub(super) fn arguments(&self, page: &Page, record: &BatchRecord) -> String {
         match record.request() {
             Some(Command::VendorProcess { since: Some(since) }) => page.t1("asked-since", "since", page.time(&since)),
@@ -80,7 +80,7 @@ impl Batches {
         }
     }
 
-    /// What went wrong: with the whole batch first, then with single items.
+    /// Returns what went wrong: with the whole batch first, then with single items.
     pub(super) fn trouble(&self, page: &Page, record: &BatchRecord) -> Vec<String> {
         let error = record.error.iter().map(|error| page.say(error, record.error_said.as_ref()));
         let failures = record.failures.iter().take(FAILURES_SHOWN);

@@ -1,5 +1,4 @@
-//! What is told to a page as it changes: server-sent events. Here is how pages are told of anything, and
-//! how far batches are.
+//! Server-sent events that keep a page up to date: the general mechanism, and the progress of batches.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,30 +17,31 @@ use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Caller;
 
-/// How often at most a page is told, and how often it is looked whether its reader is still signed in.
+/// Minimum interval between two events for a page.
 const AT_MOST_EVERY: Duration = Duration::from_millis(250);
+/// Interval between checks of the reader's session, and between keep-alive messages.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
-/// What a page is told of.
+/// A source of events for a page.
 pub(super) trait Watched: Send {
-    /// Waits until something has changed; false where nothing will any more.
+    /// Waits until something has changed; returns false if nothing will change any more.
     fn changed(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// What is to be told as it stands now, if anything.
+    /// Returns an event with the current state, if there is anything new.
     fn news(&mut self, web: &Web, page: &Page) -> Option<Event>;
 }
 
-/// Somebody who watches.
+/// The state of one stream of events.
 struct Watcher<T> {
     web: Web,
     page: Page,
-    /// The key of the session; none has a session without one.
+    /// Key of the session; `None` if the caller has none.
     session: Option<String>,
     watched: T,
     begun: bool,
 }
 
-/// Tells `watched` at once and whenever it changes. Ends with the session, and when the process stops.
+/// Streams the state of `watched` at once and whenever it changes. Ends with the session, and when the process stops.
 pub(super) fn tell<T: Watched + 'static>(
     web: Web,
     page: Page,
@@ -73,10 +73,10 @@ impl<T: Watched> Watcher<T> {
                 return None;
             }
             if changed.is_err() {
-                // Nothing has changed; the session is looked at again later.
+                // Nothing has changed; the session is checked again later.
                 continue;
             }
-            // What changes meanwhile is told with it.
+            // Changes in the meantime go into the same event.
             tokio::time::sleep(AT_MOST_EVERY).await;
             if let Some(event) = self.watched.news(&self.web, &self.page) {
                 return Some(event);
@@ -85,22 +85,22 @@ impl<T: Watched> Watcher<T> {
     }
 }
 
-/// Whether the session with this key still lasts. Watching is no use of a session: it does not make it
-/// last longer.
+/// Returns true while the session with this key is valid. Watching does not count as use of a session and does not
+/// prolong it.
 async fn is_signed_in(web: &Web, session: Option<String>) -> bool {
     let Some(key) = session else { return false };
     let found = web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
     found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.for_people()))
 }
 
-/// The batches that run, and the queue.
+/// The running batches and the queue.
 struct Batches {
     live: watch::Receiver<LiveBatches>,
-    /// What was told last.
+    /// Data of the last event.
     told: Option<String>,
 }
 
-/// Tells how far every batch is that runs (`progress`), and that the queue has changed (`queue`).
+/// Streams the progress of every running batch (`progress`), and changes of the queue (`queue`).
 pub(in crate::web::pages) async fn events(
     State(web): State<Web>,
     page: Page,
@@ -123,9 +123,9 @@ impl Watched for Batches {
             json!({ "id": batch.id, "done": done, "total": total, "text": text })
         });
         let told = json!(told.collect::<Vec<_>>()).to_string();
-        // The same again: then it was the queue that changed.
+        // Unchanged progress means that the queue has changed.
         if self.told.as_ref() == Some(&told) {
-            // A browser does not tell of an event without data.
+            // Browsers ignore an event without data.
             return Some(Event::default().event("queue").data("changed"));
         }
         self.told = Some(told.clone());

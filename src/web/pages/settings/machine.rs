@@ -1,4 +1,4 @@
-//! Technical information: what runs here, on what, and whether the remotes answer.
+//! Technical information: the release, the machine, and the state of the remotes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,26 +19,26 @@ use crate::text::message::Message;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
-/// How long a remote may take to say that it is there.
+/// Time limit for a remote to answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What runs here.
+/// The running release and its machine.
 pub(super) struct Machine {
     pub(super) version: &'static str,
     pub(super) target: &'static str,
-    /// Empty where it is not known.
+    /// Commit that the release was built from; empty if unknown.
     pub(super) commit: &'static str,
     store_format: u32,
-    /// In KiB.
+    /// Size of the store, in KiB.
     store_size: u64,
     uptime: SignedDuration,
-    /// Empty where it is not known.
+    /// Host name; empty if unknown.
     pub(super) host: String,
     pub(super) time_zone: String,
     pub(super) schedule: Vec<NextRun>,
-    /// When the store was copied last.
+    /// Time of the last copy of the store (UTC).
     pub(super) last_back_up: Option<Timestamp>,
-    /// The file that runs, where it is known.
+    /// Executable file, if known.
     program: Option<PathBuf>,
 }
 
@@ -66,28 +66,28 @@ impl Machine {
         })
     }
 
-    /// How large the store is, and in which format.
+    /// Describes the size of the store and its format.
     pub(super) fn store(&self, page: &Page) -> String {
         let (size, format) = (page.number(&self.store_size), self.store_format.to_string());
         page.t2("machine-store-is", ("size", size), ("format", format))
     }
 
-    /// For how long this process has answered.
+    /// Formats the time for which this process has answered.
     pub(super) fn running_for(&self, page: &Page) -> String {
         page.span(self.uptime)
     }
 
-    /// The file that runs, to be read.
+    /// Returns the path of the executable file, for display.
     pub(super) fn program(&self) -> String {
         self.program.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
     }
 }
 
-/// Whether a remote answers.
+/// The state of a remote.
 struct Remote {
     name: &'static str,
     address: String,
-    /// What is wrong, where anything is.
+    /// Problem of the remote, if any.
     trouble: Option<String>,
 }
 
@@ -98,7 +98,7 @@ struct Remotes {
     remotes: [Remote; 2],
 }
 
-/// Asks both remotes whether they are there. Nothing waits for this but what shows it.
+/// Checks whether both remotes answer. Only the part of the page that shows it waits for this.
 pub(in crate::web::pages) async fn remotes(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
     let context = &web.context;
     let (mirakl, hipay) = tokio::join!(

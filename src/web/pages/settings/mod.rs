@@ -1,5 +1,4 @@
-//! Settings: batches that are run by hand, those that ran, what runs here, what can be set, and how it
-//! is updated.
+//! The settings page: batches run by hand, past batches, technical information, changeable settings, and updates.
 
 mod batches;
 mod events;
@@ -38,11 +37,11 @@ pub(super) use update::{check as look_for_update, install as install_update};
 pub(super) use updating::updating;
 pub(super) use updating_events::events as update_events;
 
-/// Where all of this is.
+/// Path of the settings page.
 const HERE: &str = "/dashboard/settings";
-/// What an address says of what was just done; no part of the list's state.
+/// Parameters by which an address reports what was just done; not part of the list's state.
 const TOLD: [&str; 4] = ["asked", "behind", "joined", "changed"];
-/// The level that nothing reaches.
+/// Level that no log line reaches.
 const NO_LEVEL: &str = "9999";
 
 #[derive(Template)]
@@ -55,15 +54,15 @@ struct SettingsPage {
     update: Update,
     commands: [BatchCommand; 5],
     levels: [LogLevel; 8],
-    /// What has just been done.
+    /// Report of what was just done.
     told: Option<String>,
-    /// Why it was not.
+    /// Refusal, if it was not done.
     refusal: Option<Refusal>,
 }
 
-/// Why nothing was done, and in which part.
+/// A refused action: the message and the form that it belongs to.
 struct Refusal {
-    /// The id of the form.
+    /// Id of the form.
     form: &'static str,
     sentence: String,
 }
@@ -78,7 +77,7 @@ impl SettingsPage {
 struct Values {
     token: SettingItem,
     level: SettingItem,
-    /// Where alerts are mailed; empty where nowhere.
+    /// Recipients of alerts by mail; empty if there are none.
     recipients: String,
 }
 
@@ -94,14 +93,14 @@ impl Values {
         self.level.value.as_deref() == Some(number)
     }
 
-    /// The name of the level, where one is set.
+    /// Returns the name of the level, if one is set.
     fn level_name(&self) -> Option<&'static str> {
         let number = self.level.value.as_deref()?.parse::<u16>().ok()?;
         LogLevel::ALL.into_iter().find(|level| level.number() == number).map(LogLevel::name)
     }
 }
 
-/// The page.
+/// Shows the settings page.
 pub(super) async fn overview(State(web): State<Web>, page: Page, headers: HeaderMap) -> Result<Response, Problem> {
     let told = told(&web, &page).await?;
     let known = headers.get("x-list-state").and_then(|state| state.to_str().ok());
@@ -109,7 +108,7 @@ pub(super) async fn overview(State(web): State<Web>, page: Page, headers: Header
     let page = page.at(address);
     let batches = Batches::read(&web, &page).await?;
     if known == Some(batches.state.as_str()) {
-        // Nothing has changed: what somebody reads is left alone.
+        // Nothing has changed: the page that somebody reads is left alone.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let status = batches.rows.status();
@@ -132,7 +131,7 @@ async fn whole(
     show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
 }
 
-/// The page with what was wrong, where the form was.
+/// Shows the page again with the problem, at the form that caused it.
 async fn refuse(web: &Web, page: Page, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
     let page = page.at(Address::new(HERE, None));
     let batches = Batches::read(web, &page).await?;
@@ -140,7 +139,7 @@ async fn refuse(web: &Web, page: Page, form: &'static str, problem: &Problem) ->
     whole(web, page, batches, None, Some(refusal), problem.status()).await
 }
 
-/// What the address says of what was just done, as it stands now.
+/// Describes what the address reports as just done, in its current state.
 async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
     let address = &page.address;
     if !address.value("changed").is_empty() {
@@ -167,7 +166,7 @@ async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
     }))
 }
 
-/// What is to be run.
+/// A batch to run, as the form requests it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
     command: BatchCommand,
@@ -175,7 +174,7 @@ pub(super) struct Wanted {
     date: String,
 }
 
-/// Has a batch run, in the caller's name.
+/// Enqueues a batch in the caller's name.
 pub(super) async fn run(
     State(web): State<Web>,
     page: Page,
@@ -200,7 +199,7 @@ pub(super) async fn run(
     Ok(Redirect::to(&format!("{HERE}?{query}")).into_response())
 }
 
-/// A date is the day since which shops were updated, or that of a cycle.
+/// Builds the command. Its date is the day since which shops were updated, or that of a cycle.
 fn command(web: &Web, wanted: &Wanted) -> Result<Command, Problem> {
     let wrong = |message| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
     let text = wanted.date.trim();
@@ -223,7 +222,7 @@ fn command(web: &Web, wanted: &Wanted) -> Result<Command, Problem> {
         .map_err(|_| wrong(msg!("run-date-of-no-use", command = Message::new(&format!("command-{name}"), []))))
 }
 
-/// What is to be set.
+/// New values of the settings, as the form sends them.
 #[derive(Deserialize)]
 pub(super) struct NewValues {
     #[serde(default)]
@@ -254,7 +253,7 @@ pub(super) async fn change(
         }
         wanted.push(("github.token", token.to_owned()));
     }
-    // A level that was not touched may be one that cannot be.
+    // A level that was not touched may be one that cannot be chosen.
     if let Some(level) = new.level.filter(|level| *level != now) {
         let known = level == NO_LEVEL || LogLevel::ALL.iter().any(|known| known.number().to_string() == level);
         if !known {

@@ -1,5 +1,4 @@
-//! Updating the application: which release runs, which are newer, what stands in the way, and what
-//! became of the updates so far.
+//! The update part of the settings: the running release, newer ones, obstacles, and the updates so far.
 
 use askama::filters::HtmlSafeOutput;
 use axum::extract::State;
@@ -20,22 +19,22 @@ use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::problem::Problem;
 
-/// What this part of the settings shows.
+/// The data of the update part of the settings.
 pub(super) struct Update {
-    /// When GitHub was asked last.
+    /// Time of the last request to GitHub (UTC).
     pub(super) checked_at: Option<Timestamp>,
     pub(super) is_up_to_date: bool,
-    /// The newer releases, the one that mends this one first.
+    /// Newer releases; the one that fixes the running one comes first.
     pub(super) offers: Vec<Offered>,
-    /// Why it is not known whether there are any.
+    /// Reason why newer releases are not known.
     pub(super) obstacle: Option<String>,
-    /// Whether that is for want of a token.
+    /// Missing or refused token, as the reason.
     pub(super) wants_token: bool,
-    /// Why none can be installed from here.
+    /// Reason why no release can be installed from here.
     pub(super) impossible: Option<String>,
-    /// The version that is being installed.
+    /// Version that is being installed.
     pub(super) under_way: Option<String>,
-    /// The updates so far, the latest first.
+    /// Updates so far, latest first.
     pub(super) past: Vec<Past>,
 }
 
@@ -43,15 +42,15 @@ pub(super) struct Update {
 pub(super) struct Offered {
     pub(super) version: String,
     kind: Kind,
-    /// It mends a security problem of the one that runs.
+    /// Security fix for the running release.
     security: bool,
     pub(super) prerelease: bool,
     pub(super) published_at: Option<Timestamp>,
-    /// In KiB.
+    /// Size, in KiB.
     pub(super) size: u64,
-    /// What it says about itself, safe wherever it stands.
+    /// Release notes as safe HTML.
     pub(super) notes: HtmlSafeOutput<String>,
-    /// Why it cannot be installed.
+    /// Reason why it cannot be installed.
     pub(super) hindrance: Option<String>,
 }
 
@@ -60,7 +59,7 @@ impl Offered {
         self.kind.name()
     }
 
-    /// The sentence about its kind.
+    /// Returns the id of the message about its kind.
     pub(super) fn about(&self) -> &'static str {
         match (self.kind, self.security) {
             (Kind::SecurityPatch, _) => "update-about-patch",
@@ -77,7 +76,7 @@ impl Update {
         let running = running();
         let offered = |release: Release| {
             let version = release.version.to_string();
-            // What holds for all of them is told once.
+            // A reason that applies to all releases is shown once.
             let against = known.against(&version).filter(|_| known.impossible.is_none());
             Offered {
                 kind: release.kind(&running).unwrap_or(Kind::NewVersion),
@@ -112,12 +111,12 @@ impl Update {
         })
     }
 
-    /// Whether its button is there.
+    /// Returns true if the button that installs the release is shown.
     pub(super) fn can_install(&self, page: &Page, offered: &Offered) -> bool {
         page.may_change() && self.impossible.is_none() && self.under_way.is_none() && offered.hindrance.is_none()
     }
 
-    /// The name of a package for this machine.
+    /// Returns the name of a package for this machine.
     pub(super) fn package(&self, page: &Page) -> String {
         format!("cashout-{}-{TARGET}.tar.gz", page.t("update-version-sign"))
     }
@@ -130,7 +129,7 @@ impl Update {
         past.outcome.name()
     }
 
-    /// Why it ended so.
+    /// Returns the reason for the outcome.
     pub(super) fn reason(&self, page: &Page, past: &Past) -> String {
         past.reason.as_ref().map(|reason| reason.in_words(page.texts())).unwrap_or_default()
     }
@@ -145,7 +144,7 @@ pub(super) fn tone(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A form that says nothing but that it was sent.
+/// A form without fields: sending it is the whole request.
 #[derive(Debug, Deserialize)]
 pub(in crate::web::pages) struct Sent {}
 
@@ -160,13 +159,13 @@ pub(in crate::web::pages) async fn check(
     Ok(Redirect::to(&format!("{HERE}#update")).into_response())
 }
 
-/// What is to be installed.
+/// A release to install, as the form requests it.
 #[derive(Debug, Deserialize)]
 pub(in crate::web::pages) struct Wanted {
     version: String,
 }
 
-/// Begins to install a release, in the caller's name, and leads to where that can be watched.
+/// Begins to install a release in the caller's name, and redirects to the page that follows it.
 pub(in crate::web::pages) async fn install(
     State(web): State<Web>,
     page: Page,

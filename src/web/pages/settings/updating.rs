@@ -1,5 +1,4 @@
-//! The page that tells of an update as it happens: its steps, which of them is under way, and how it
-//! ends.
+//! The page that follows an update: its steps, the one under way, and the outcome.
 
 use askama::Template;
 use axum::extract::State;
@@ -19,11 +18,11 @@ use crate::web::problem::Problem;
 struct UpdatePage {
     page: Page,
     story: Option<Story>,
-    /// What is asked for the story as it goes on.
+    /// Address of the events that keep the page up to date.
     events: &'static str,
 }
 
-/// The page.
+/// Shows the page.
 pub(in crate::web::pages) async fn updating(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
     let story = Story::now(&web, &page);
     show(StatusCode::OK, &UpdatePage { page, story, events: "/dashboard/update/events" })
@@ -33,16 +32,16 @@ pub(in crate::web::pages) async fn updating(State(web): State<Web>, page: Page) 
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) from: String,
-    /// Empty where it is not known yet.
+    /// Version to install; empty while it is not known.
     pub(super) to: String,
     pub(super) asked_by: String,
     pub(super) began_at: Timestamp,
     pub(super) steps: Vec<Passage>,
-    /// How it ended, once it has.
+    /// Outcome, once the update has ended.
     ended: Option<Outcome>,
-    /// Why it ended so, in the language of the page.
+    /// Reason for the outcome, in the language of the page.
     pub(super) reason: String,
-    /// The last lines of a release that was rolled back.
+    /// Last lines of a release that was rolled back.
     pub(super) lines: Vec<String>,
 }
 
@@ -52,9 +51,9 @@ pub(super) struct Passage {
     name: &'static str,
     state: PassageState,
     pub(super) began_at: Option<Timestamp>,
-    /// How long it took, where it is over.
+    /// Duration, if the step is over.
     took: Option<SignedDuration>,
-    /// How much has come of how much, in KiB.
+    /// Received and total size, in KiB.
     pub(super) bytes: Option<(u64, u64)>,
 }
 
@@ -64,7 +63,7 @@ enum PassageState {
     UnderWay,
     Done,
     Failed,
-    /// It was not come to.
+    /// A step that was not reached.
     Left,
 }
 
@@ -94,13 +93,13 @@ impl Passage {
         self.took.map(|took| page.span(took))
     }
 
-    /// How much has come, of how much.
+    /// Formats the received and the total size.
     pub(super) fn come(&self, page: &Page) -> String {
         let (done, total) = self.bytes.unwrap_or_default();
         page.t2("update-bytes", ("done", page.number(&done)), ("total", page.number(&total)))
     }
 
-    /// The name of the word for how it stands.
+    /// Returns the name of the word for the state.
     pub(super) fn state(&self) -> &'static str {
         match self.state {
             PassageState::Waits => "waits",
@@ -113,7 +112,7 @@ impl Passage {
 }
 
 impl Story {
-    /// What there is to tell now; nothing where there was no update so far.
+    /// Returns the update under way, or else the last one; `None` if there was none so far.
     pub(super) fn now(web: &Web, page: &Page) -> Option<Self> {
         let known = web.guard.known().borrow().clone();
         if let Some(attempt) = known.attempt {
@@ -128,7 +127,7 @@ impl Story {
         known.past.into_iter().next().map(|past| Self::of_past(past, page))
     }
 
-    /// A package on its way to the guard.
+    /// Describes a package on its way to the guard.
     fn of_errand(errand: Errand, bytes: Option<(u64, u64)>, page: &Page) -> Self {
         let (fetching, ended, rest, reason) = match errand.state {
             ErrandState::Fetching => (PassageState::UnderWay, None, PassageState::Waits, String::new()),
@@ -188,12 +187,12 @@ impl Story {
         self.ended.map_or("busy", tone)
     }
 
-    /// How it stands, in a word.
+    /// Returns the state in a word.
     pub(super) fn word(&self, page: &Page) -> String {
         self.ended.map_or_else(|| page.t("update-under-way"), |outcome| page.word("update-outcome", outcome.name()))
     }
 
-    /// How it stands, in a sentence.
+    /// Returns a message about the state.
     pub(super) fn sentence(&self, page: &Page) -> String {
         let id = match self.ended {
             None => match self.steps.iter().find(|step| step.is_under_way()) {
@@ -210,7 +209,7 @@ impl Story {
     }
 }
 
-/// The steps that were taken, and those still to come.
+/// Returns the steps that were taken, and those still to come.
 fn passages(taken: &[StepTaken], over: Option<&Past>) -> Vec<Passage> {
     let mut passages = vec![Passage::new("download", PassageState::Done)];
     let went_well = over.is_some_and(|past| past.outcome == Outcome::Committed);
@@ -235,7 +234,7 @@ fn passages(taken: &[StepTaken], over: Option<&Past>) -> Vec<Passage> {
     let furthest = taken.iter().filter_map(|taken| Step::FORWARD.iter().position(|step| *step == taken.step)).max();
     let to_come = furthest.map_or(0, |furthest| furthest.saturating_add(1));
     let left = Step::FORWARD.iter().skip(to_come).map(|step| Passage::new(step.name(), rest));
-    // The way back is the last thing that happens.
+    // The rollback is the last step.
     let back = passages.iter().position(|passage| passage.name == Step::RollBack.name()).unwrap_or(passages.len());
     let way_back = passages.split_off(back);
     passages.extend(left);

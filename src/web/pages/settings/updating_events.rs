@@ -1,5 +1,5 @@
-//! How an update goes on, told to its page as it happens: server-sent events. The process that tells is
-//! exchanged in between; the browser asks the one that comes after it.
+//! Server-sent events about an update, for its page. The process that sends them is replaced in between; the browser
+//! reconnects to its successor.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::update::{Errand, Progress};
 use crate::web::Web;
 use crate::web::auth::Caller;
 
-/// How soon a browser asks again where the process that told it has ended.
+/// Time after which a browser reconnects if the process that sent the events has ended.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 #[derive(Template)]
@@ -29,17 +29,16 @@ struct Part {
     story: Option<Story>,
 }
 
-/// The update and everything that brings it on.
+/// The update and everything that advances it.
 struct Update {
     known: watch::Receiver<Known>,
     errand: watch::Receiver<Option<Errand>>,
     progress: watch::Receiver<Option<Progress>>,
-    /// What was told last.
+    /// Data of the last event.
     told: Option<String>,
 }
 
-/// Tells how the update stands and which version tells it (`story`), at once and whenever something
-/// changes.
+/// Streams the state of the update and the version that reports it (`story`), at once and whenever something changes.
 pub(in crate::web::pages) async fn events(
     State(web): State<Web>,
     page: Page,
