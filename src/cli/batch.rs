@@ -11,8 +11,7 @@ use super::{Exit, Failed, Global, output, owner, progress, runtime};
 use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
 use crate::platform::clock::Clock;
 
-/// Has the batch that `command` makes run, by the running service where there is one, and tells what
-/// came of it.
+/// Runs the batch that `command` makes, through the running service if there is one, and prints its outcome.
 pub(super) fn run(
     global: &Global,
     command: impl FnOnce(&TimeZone, Timestamp) -> Result<Command, Failed>,
@@ -45,7 +44,7 @@ pub(super) fn run(
 fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
     if let Some(error) = error {
         let failed: Failed = error.into();
-        // What was done before the batch broke off is told as well; in JSON it is one object.
+        // The part that was done before the batch broke off is reported as well; in JSON it is one object.
         if global.json {
             output::ended_early(record, &failed)?;
             return Ok(failed.exit);
@@ -59,7 +58,7 @@ fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>)
     Ok(exit(record))
 }
 
-/// What a batch's record means to a script.
+/// Returns the exit code for a batch's record.
 pub(super) fn exit(record: &BatchRecord) -> Exit {
     match record.state() {
         BatchState::Interrupted => Exit::Stopped,
@@ -73,7 +72,7 @@ pub(super) fn exit(record: &BatchRecord) -> Exit {
     }
 }
 
-/// The first Ctrl-C (or SIGTERM) ends the batch at a safe point, the second one at once.
+/// Listens for signals: the first Ctrl-C (or SIGTERM) ends the batch at a safe point, the second one at once.
 pub(super) fn listen(stop: CancellationToken) {
     let mut signals = Signals::listen();
     tokio::spawn(async move {
@@ -81,24 +80,24 @@ pub(super) fn listen(stop: CancellationToken) {
         output::notice("stopping as soon as what is in hand is safe; once more to stop at once");
         stop.cancel();
         signals.next().await;
-        // Nothing is lost: every intent was committed before its request left.
+        // No data is lost: every intent was committed before its request left.
         std::process::exit(i32::from(Exit::Stopped.code()));
     });
 }
 
-/// Ctrl-C and SIGTERM.
+/// Receivers of Ctrl-C and SIGTERM.
 pub(super) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
 }
 
 impl Signals {
-    /// From now on neither ends the process.
+    /// Starts listening; from then on neither signal ends the process.
     pub(super) fn listen() -> Self {
         Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         let each = async |signal: &mut Option<Signal>| match signal {
             Some(signal) => signal.recv().await,

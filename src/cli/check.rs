@@ -1,4 +1,4 @@
-//! `cashout check`: what is wrong before money depends on it, and how to mend it.
+//! `cashout check`: finds problems before money depends on it, and their remedies.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -51,8 +51,7 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
     Ok(if findings.any_bad() || !confirmed { Exit::Failures } else { Exit::Done })
 }
 
-/// Binds a store that belongs to somebody else to what the configuration names; false where a person
-/// said no.
+/// Binds a store of another installation to the configured one; returns false if a person declined.
 async fn bind_anew(context: &Context, yes: bool) -> Result<bool, Failed> {
     if let Bound::Foreign(known) = Binding::compare(context).await? {
         let differences = known.differences(&Binding::of(&context.config)).join("\n  ");

@@ -17,27 +17,27 @@ use crate::platform::os::{self, User};
 use crate::platform::release;
 use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, is_under_way, rehearse, rescue};
 
-/// Where the guard keeps what it has to know, where its worker runs as somebody else.
+/// Folder of the guard's state if its worker runs as another user.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     let ended = serve(global, arguments);
     let is_usage = |exit: Exit| exit == Exit::Usage;
-    // The service manager does not restart what refuses its settings.
+    // The service manager does not restart a service that refuses its settings.
     let by_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
     if !by_manager || !ended.as_ref().map_or_else(|failed| is_usage(failed.exit), |exit| is_usage(*exit)) {
         return ended;
     }
     let state = state_folder(arguments.guard_state.as_ref(), owner::worker_user(&global.data), &global.data);
-    // What a worker refuses are files beside the settings: a certificate that is being renewed, a volume that is
-    // mounted late. And a new release is undone at a restart.
+    // A worker may refuse files next to the settings: a certificate that is being renewed, a volume that is
+    // mounted late. And a restart undoes a new release.
     if ended.is_err() && can_be_read(&global.config) && !is_under_way(&state) {
         return ended;
     }
     ended.map(|_| Exit::Machine).map_err(|failed| Failed { exit: Exit::Machine, ..failed })
 }
 
-/// Returns true for a file that can be read or is not there.
+/// Returns true for a file that can be read or does not exist.
 fn can_be_read(file: &Path) -> bool {
     fs::read(file).map_or_else(|error| error.kind() == ErrorKind::NotFound, |_| true)
 }
@@ -53,7 +53,7 @@ fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     let mut sockets = Sockets { handed_in: if handover.is_none() { handed_in()? } else { None }, kept: None };
     loop {
         match guard(global, arguments, handover.take(), &mut sockets)? {
-            // Begins anew with the settings that are there now.
+            // Starts again with the current settings.
             Ended::SetUp => {}
             ended @ Ended::Signal(_) => return Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
             Ended::Code(code) => {
@@ -64,7 +64,7 @@ fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     }
 }
 
-/// Guards until the service ends, or until there are settings where there were none.
+/// Guards until the service ends, or until settings exist that were missing before.
 fn guard(
     global: &Global,
     arguments: &ServeArgs,
@@ -74,7 +74,7 @@ fn guard(
     let user = owner::worker_user(&global.data);
     let mut settings_file = user.map(|user| settings_file(&global.config, user, false)).transpose()?;
     let opened = || settings_file.as_ref().map_or_else(|| open_file(&global.config), SettingsFile::file);
-    // Its notices are the worker's to tell.
+    // The worker reports its notices.
     let loaded = Config::load_opened(&global.config, opened(), process_environment());
     let setting_up = loaded.as_ref().is_err_and(|errors| setup::is_wanted(errors, &global.data));
     let listen = if setting_up {
@@ -84,12 +84,13 @@ fn guard(
     };
     let listen = listen.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     if let Some(user) = user.filter(|_| setting_up) {
-        // What is written at the end of a first run needs a folder.
+        // The settings file that a first run writes at its end needs a folder.
         settings_file = Some(self::settings_file(&global.config, user, true)?);
     }
     wiring::create_private_folder(&global.data, user)?;
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
-    // Before the listening socket: a second service is told what it is, not that a port is taken.
+    // Locked before the listening socket is opened: a second service gets a clear error instead of a taken
+    // port.
     let (lock, listener) = if let Some(handover) = &mut handover {
         (File::from(handover.file()?), TcpListener::from(handover.file()?))
     } else {
@@ -112,23 +113,22 @@ fn guard(
     Ok(Guard::new(plan, handover.is_some())?.run(handover)?)
 }
 
-/// The settings' file of a worker that runs as `user`; its folder is made where `makes` says so.
+/// Opens the settings file of a worker that runs as `user`; creates its folder if `makes` is set.
 fn settings_file(config: &Path, user: User, makes: bool) -> Result<SettingsFile, Failed> {
     SettingsFile::open(config, user, makes)
         .map_err(|error| Failed::new(Exit::Usage, format!("the configuration cannot be opened: {error}")))
 }
 
-/// Where a guard has its listening socket from.
+/// The sources of a guard's listening socket.
 struct Sockets {
-    /// Whoever started this has opened one.
+    /// Socket opened by the process that started this one.
     handed_in: Option<TcpListener>,
-    /// The one that a first run was on, and its address as it was asked for: whoever waits on it is
-    /// answered by the service.
+    /// Socket of a first run, and its address as requested: the service answers clients that wait on it.
     kept: Option<(SocketAddr, TcpListener)>,
 }
 
 impl Sockets {
-    /// The one that was handed in, else one at this address.
+    /// Returns the socket that was handed in, otherwise one at this address.
     fn listener(&mut self, address: SocketAddr) -> Result<TcpListener, Failed> {
         if let Some(socket) = &self.handed_in {
             return Ok(socket.try_clone()?);
@@ -144,8 +144,8 @@ impl Sockets {
     }
 }
 
-/// The guard's own folder: the one that was named, root's where the worker is another user, else one in
-/// the data folder.
+/// Returns the guard's own folder: the named one, root's if the worker is another user, otherwise one in the
+/// data folder.
 pub(super) fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &Path) -> PathBuf {
     match (named, user) {
         (Some(folder), _) => folder.clone(),
@@ -154,13 +154,13 @@ pub(super) fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &P
     }
 }
 
-/// The path of this binary. After an exchange the kernel's name for the one that runs is of no use, and
-/// the guard that takes over is started by its path.
+/// Returns the path of this binary. After an exchange the kernel's name for the running binary is useless, so a
+/// guard that takes over is started by its path.
 fn program(taking_over: bool) -> Result<PathBuf, Failed> {
     let told = std::env::args_os().next().map(PathBuf::from);
     match told.filter(|_| taking_over) {
         Some(path) => Ok(path),
-        // Where there is no /proc, it is where it was started from.
+        // Without /proc, use the path that it was started by.
         None => Ok(std::env::current_exe().or_else(|error| match std::env::args_os().next().map(PathBuf::from) {
             Some(path) if path.is_absolute() && path.is_file() => Ok(path),
             Some(_) | None => Err(error),
@@ -168,7 +168,7 @@ fn program(taking_over: bool) -> Result<PathBuf, Failed> {
     }
 }
 
-/// `cashout guard-recover`, which the service manager runs from the previous binary before each start.
+/// Runs `cashout guard-recover`, which the service manager starts from the previous binary before each start.
 pub(super) fn recover(global: &Global, arguments: &RecoverArgs) -> Result<Exit, Failed> {
     let user = owner::worker_user(&global.data);
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
@@ -177,7 +177,7 @@ pub(super) fn recover(global: &Global, arguments: &RecoverArgs) -> Result<Exit, 
     }
     let _lock = lock(&state, &global.data)?;
     if arguments.rehearse {
-        // What the start of a guard needs of this machine, without a worker.
+        // Tests the machine's part of a guard's start, without a worker.
         rehearse(&state)?;
     } else if let Some(done) = rescue(&program(false)?, &state)? {
         notice(&format!("cashout: {done}"));
@@ -185,7 +185,7 @@ pub(super) fn recover(global: &Global, arguments: &RecoverArgs) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// One guard at a time. Held until this process ends.
+/// Takes the lock that allows one guard at a time. It is held until this process ends.
 fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
     let unusable = |error: std::io::Error| {
         let state = state.display();
@@ -201,13 +201,13 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
     }
 }
 
-/// The socket that was handed in, if one was.
+/// Returns the socket that was handed in, if there is one.
 fn handed_in() -> Result<Option<TcpListener>, Failed> {
     os::handed_in_listener()
         .map_err(|error| Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}")))
 }
 
-/// A listening socket; `named` is what the address was given by.
+/// Opens a listening socket; `named` is the setting or option with the address.
 pub(super) fn bind(address: SocketAddr, named: &str) -> Result<TcpListener, Failed> {
     TcpListener::bind(address).map_err(|error| {
         let kind = error.kind();

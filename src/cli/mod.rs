@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and what the exit code says.
+//! The command line: its commands, options and exit codes.
 
 mod batch;
 mod check;
@@ -43,10 +43,10 @@ struct Cli {
     command: Ask,
 }
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 struct Global {
-    /// The configuration file
+    /// Configuration file
     #[arg(
         long,
         global = true,
@@ -55,40 +55,40 @@ struct Global {
         value_name = "FILE"
     )]
     config: PathBuf,
-    /// The folder of the store
+    /// Folder of the store
     #[arg(long, global = true, env = "CASHOUT_DATA", default_value = "/var/lib/cashout", value_name = "DIR")]
     data: PathBuf,
-    /// One JSON object in place of words
+    /// Print one JSON object instead of text
     #[arg(long, global = true)]
     json: bool,
-    /// End at once with code 75 where the store is in use or the same batch runs, instead of waiting
+    /// Exit at once with code 75 if the store is in use or the same batch runs, instead of waiting
     #[arg(long, global = true)]
     no_wait: bool,
-    /// More of what happens; twice for everything
+    /// Log more; repeat for even more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// How log lines are written. Not given: as text, or as the journal wants it where it listens
+    /// Format of log lines; by default text, or the journal's format if the output goes to the journal
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// For people
+    /// Text for people
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 enum Ask {
-    /// Run unattended: the batches by their schedule, HiPay's notifications, the dashboard
+    /// Run unattended: the batches on schedule, HiPay's notifications, the dashboard
     Serve(ServeArgs),
     /// Create the sellers' HiPay wallets, send their documents and bank details
     #[command(name = "vendor:process")]
     VendorProcess {
-        /// Only shops updated since then: 2026-11-01, or 24h, 7d
+        /// Process only shops updated since then: 2026-11-01, or 24h, 7d
         since: Option<String>,
     },
     /// Turn Mirakl's payment vouchers into operations
@@ -100,120 +100,120 @@ enum Ask {
     /// Withdraw money from the wallets to the bank accounts
     #[command(name = "cashout:withdraw")]
     CashoutWithdraw,
-    /// Ask HiPay what became of everything under way
+    /// Look up the outcome of all pending payments at HiPay
     #[command(name = "cashout:transaction:status:sync")]
     TransactionStatusSync,
-    /// Let an operation that waits for a person be taken up again by the next run
+    /// Retry an operation that waits for a person, in the next run
     #[command(name = "operation:retry")]
     OperationRetry {
-        /// The operation's number
+        /// Number of the operation
         id: u64,
-        /// Why: kept with the operation and in the log
+        /// Reason, kept with the operation and in the log
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Keep an operation from being paid until somebody releases it
+    /// Hold an operation: it is not paid until it is released
     #[command(name = "operation:hold")]
     OperationHold {
-        /// The operation's number
+        /// Number of the operation
         id: u64,
-        /// Why: kept with the operation and in the log
+        /// Reason, kept with the operation and in the log
         #[arg(long)]
         reason: String,
     },
-    /// End the hold of an operation: with the amount that Mirakl shows now, where that has changed
+    /// Release an operation from its hold, with Mirakl's current amount if that has changed
     #[command(name = "operation:release")]
     OperationRelease {
-        /// The operation's number
+        /// Number of the operation
         id: u64,
-        /// Why: kept with the operation and in the log
+        /// Reason, kept with the operation and in the log
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Keep that an operation was paid otherwise: it is never paid from here
+    /// Settle an operation that was paid by other means: cashout never pays it
     #[command(name = "operation:settle")]
     OperationSettle {
-        /// The operation's number
+        /// Number of the operation
         id: u64,
-        /// Why: kept with the operation and in the log
+        /// Reason, kept with the operation and in the log
         #[arg(long)]
         reason: String,
     },
-    /// Take a payment that HiPay shows for the operation's, with its amount
+    /// Accept a transaction at HiPay as the operation's payment, with the transaction's amount
     #[command(name = "operation:accept")]
     OperationAccept {
-        /// The operation's number
+        /// Number of the operation
         id: u64,
-        /// The transaction's id at HiPay
+        /// Id of the transaction at HiPay
         #[arg(long)]
         transaction: String,
-        /// Why: kept with the operation and in the log
+        /// Reason, kept with the operation and in the log
         #[arg(long)]
         reason: String,
     },
-    /// Have the next run make the operations of a voucher that has none
+    /// Release a voucher without operations: the next run generates them
     #[command(name = "voucher:release")]
     VoucherRelease {
-        /// The voucher's id, as the API lists it
+        /// Id of the voucher, as listed by the API
         id: String,
-        /// Why: kept with the voucher and in the log
+        /// Reason, kept with the voucher and in the log
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Keep that a voucher without operations was paid otherwise: it is never paid from here
+    /// Settle a voucher without operations that was paid by other means: cashout never pays it
     #[command(name = "voucher:settle")]
     VoucherSettle {
-        /// The voucher's id, as the API lists it
+        /// Id of the voucher, as listed by the API
         id: String,
-        /// Why: kept with the voucher and in the log
+        /// Reason, kept with the voucher and in the log
         #[arg(long)]
         reason: String,
     },
-    /// List the wallets that HiPay knows of this marketplace
+    /// List the marketplace's wallets at HiPay
     #[command(name = "vendor:wallet:list")]
     WalletList,
     /// Show the bank details of a wallet at HiPay
     #[command(name = "vendor:wallet:bankInfos")]
     WalletBankInfos {
-        /// The wallet's HiPay ID
+        /// HiPay ID of the wallet
         hipay_id: u64,
     },
-    /// Say which wallet a vendor has from now on
+    /// Set the wallet of a vendor from now on
     #[command(name = "vendor:wallet:set")]
     WalletSet(WalletSetArgs),
     /// Check the configuration, both remotes and Mirakl's settings
     Check(CheckArgs),
-    /// Open the dashboard on an embedded sandbox of Mirakl and HiPay, in which time runs fast; nothing
-    /// to configure
+    /// Open the dashboard on an embedded sandbox of Mirakl and HiPay with accelerated time; needs no
+    /// configuration
     Demo(DemoArgs),
-    /// Install a newer release through the running service, or say which there are
+    /// Install a newer release through the running service, or list the available ones
     #[command(name = "app:update")]
     Update {
         #[command(flatten)]
         what: UpdateArgs,
-        /// Install it also where it is older than what runs, or was rolled back before
+        /// Install the release even if it is older than the running one or was rolled back before
         #[arg(long, conflicts_with_all = ["check", "rollback", "history"])]
         insist: bool,
-        /// Where the guard keeps what it has to know, where not in its usual place
+        /// Folder of the guard's state, if not the default one
         #[arg(long, hide = true, value_name = "DIR")]
         guard_state: Option<PathBuf>,
     },
-    /// Say whether a package is signed by a key that this release trusts, for the name that it has
+    /// Verify that a package is signed for its name by a key that this release trusts
     #[command(name = "app:verify")]
     Verify {
-        /// The package: cashout-VERSION-TARGET.tar.gz
+        /// Package file: cashout-VERSION-TARGET.tar.gz
         package: PathBuf,
-        /// Also that it is not older than this release
+        /// Verify also that it is not older than this release
         #[arg(long)]
         not_older: bool,
     },
-    /// Print a file that belongs to this release: cashout.service or parameters.yml; the installer runs it
+    /// Print a file of this release: cashout.service or parameters.yml; run by the installer
     #[command(name = "app:file", hide = true)]
     File {
-        /// Its name
+        /// Name of the file
         name: String,
     },
-    /// Put the previous release back where a new one did not come up; the service manager runs it
+    /// Restore the previous release if a new one did not start; run by the service manager
     #[command(name = "guard-recover", hide = true)]
     GuardRecover(RecoverArgs),
     /// Show the version, the target, the commit and the store's format
@@ -222,22 +222,22 @@ enum Ask {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// What the guard starts its worker with: the guard's process
+    /// Process id of the guard; set by the guard when it starts its worker
     #[arg(long, hide = true, value_name = "PID")]
     worker_of: Option<u32>,
-    /// Where the guard keeps what it has to know, where not in its usual place
+    /// Folder of the guard's state, if not the default one
     #[arg(long, hide = true, value_name = "DIR")]
     guard_state: Option<PathBuf>,
-    /// What a guard starts the next one with
+    /// Take over from another guard; set by that guard
     #[arg(long, hide = true)]
     taking_over: bool,
-    /// How long a new release has to answer for itself
+    /// Time that a new release has to prove itself
     #[arg(long, hide = true, default_value_t = 60, value_name = "SECONDS")]
     trial_seconds: u32,
-    /// What a demo starts its service with: the demo's folder
+    /// Folder of the demo; set by a demo when it starts its service
     #[arg(long, hide = true, value_name = "DIR")]
     demo: Option<PathBuf>,
-    /// How long a new release may take until it answers requests; never longer than usual
+    /// Time limit for a new release to answer requests; at most the default
     #[arg(long, hide = true, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=30), value_name = "SECONDS")]
     ready_seconds: u32,
 }
@@ -245,94 +245,94 @@ struct ServeArgs {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct UpdateArgs {
-    /// Only ask GitHub which newer releases there are
+    /// List newer releases on GitHub without installing one
     #[arg(long)]
     check: bool,
-    /// Install this release, not the newest
+    /// Install this release instead of the newest
     #[arg(long = "version", value_name = "VERSION")]
     wanted: Option<String>,
-    /// Put the release before this one back
+    /// Restore the previous release
     #[arg(long)]
     rollback: bool,
     /// Show the updates so far
     #[arg(long)]
     history: bool,
-    /// Install this package, which was fetched by other means; the service has to be able to read it
+    /// Install this package file, downloaded by other means; the service must be able to read it
     #[arg(long, value_name = "FILE")]
     package: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct RecoverArgs {
-    /// Only whether a guard could start here
+    /// Check only that a guard could start here
     #[arg(long)]
     rehearse: bool,
-    /// Where the guard keeps what it has to know, where not in its usual place
+    /// Folder of the guard's state, if not the default one
     #[arg(long, value_name = "DIR")]
     guard_state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct GenerateArgs {
-    /// Only this cycle, such as 2026-11-11; else every cycle since the last complete one
+    /// Generate only this cycle, such as 2026-11-11; by default every cycle since the last complete one
     cycle_date: Option<Date>,
-    /// As if run on this day
+    /// Run as if it were this day
     #[arg(long = "executionDate", value_name = "DATE")]
     execution_date: Option<Date>,
-    /// How long before the cycle its window of vouchers begins, such as 12h
+    /// Time before the cycle at which its voucher window opens, such as 12h
     #[arg(long, value_parser = duration)]
     before: Option<SignedDuration>,
-    /// How long after the cycle its window of vouchers ends, such as 12h
+    /// Time after the cycle at which its voucher window closes, such as 12h
     #[arg(long, value_parser = duration)]
     after: Option<SignedDuration>,
 }
 
-/// The arguments of `vendor:wallet:set`.
+/// Arguments of `vendor:wallet:set`.
 #[derive(Debug, clap::Args)]
 struct WalletSetArgs {
-    /// The shop's id in Mirakl
+    /// Id of the shop in Mirakl
     mirakl_id: u64,
-    /// The wallet's HiPay ID
+    /// HiPay ID of the wallet
     hipay_id: u64,
-    /// Why: kept in the operations' stories and in the log
+    /// Reason, kept in the operations' histories and in the log
     #[arg(long)]
     reason: String,
 }
 
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// Only the configuration and the store; ask neither Mirakl nor HiPay
+    /// Check only the configuration and the store, without calls to Mirakl or HiPay
     #[arg(long)]
     offline: bool,
-    /// Bind the store to the Mirakl, HiPay and technical account of the configuration
+    /// Bind the store to the configured Mirakl, HiPay and technical account
     #[arg(long, conflicts_with = "offline")]
     rebind: bool,
-    /// Confirm --rebind without being asked
+    /// Confirm --rebind without a prompt
     #[arg(long, requires = "rebind")]
     yes: bool,
 }
 
 #[derive(Debug, Args)]
 struct DemoArgs {
-    /// The same number gives the same marketplace
+    /// Seed of the marketplace; the same number gives the same one
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many shops
+    /// Number of shops
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     shops: u32,
-    /// How long each answer of Mirakl and HiPay takes, in milliseconds
+    /// Latency of each answer of Mirakl and HiPay, in milliseconds
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     latency_ms: u32,
-    /// How many of a hundred calls go wrong on the way
+    /// Percentage of calls that fail in transit
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=90))]
     fault_rate: u8,
-    /// Where the dashboard answers. Not given: 127.0.0.1:8080, or the next port that is free
+    /// Address of the dashboard; by default 127.0.0.1:8080, or the next free port
     #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
     listen: Option<SocketAddr>,
-    /// How many times as fast as usual time runs: 1440 is a day a minute
+    /// Acceleration of time; 1440 makes a day pass in a minute
     #[arg(long, default_value_t = 1_440, value_parser = clap::value_parser!(u32).range(1..=14_400), conflicts_with = "once")]
     speed: u32,
-    /// Run one cycle from its beginning to its end, tell what came of it, and end
+    /// Run one complete cycle, print the result, and exit
     #[arg(long)]
     once: bool,
 }
@@ -341,27 +341,27 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// How a command ended. The numbers are a contract with scripts and cron jobs.
+/// The outcome of a command. The codes are a contract with scripts and cron jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// 0: done.
+    /// Code 0: success.
     Done,
-    /// 1: done with failures, which were listed.
+    /// Code 1: completion with failures, which were listed.
     Failures,
-    /// 2: wrong usage or configuration.
+    /// Code 2: wrong usage or configuration.
     Usage,
-    /// 3: a remote refused our credentials.
+    /// Code 3: refusal of our credentials by a remote.
     Credentials,
-    /// 4: the store or this machine failed.
+    /// Code 4: failure of the store or this machine.
     Machine,
-    /// 75: something else has the store or runs the batch.
+    /// Code 75: another process has the store or runs the batch.
     Busy,
-    /// 130: stopped by a person.
+    /// Code 130: stop by a person.
     Stopped,
 }
 
 impl Exit {
-    /// How a worker ended is how its guard ends.
+    /// Returns the outcome of an exit code; a guard exits with the code of its worker.
     fn of_code(code: i32) -> Option<Self> {
         [Self::Done, Self::Failures, Self::Usage, Self::Credentials, Self::Machine, Self::Busy, Self::Stopped]
             .into_iter()
@@ -381,12 +381,12 @@ impl Exit {
     }
 }
 
-/// A command that could not do its work: the sentence and the exit code.
+/// A command that could not do its work: the message and the exit code.
 #[derive(Debug)]
 struct Failed {
     exit: Exit,
     sentence: String,
-    /// The store could not be read or written.
+    /// True if the store could not be read or written.
     is_of_disk: bool,
 }
 
@@ -431,7 +431,7 @@ impl From<std::io::Error> for Failed {
     }
 }
 
-/// Does what the arguments ask for. Blocks until it is done.
+/// Runs the command of the arguments. Blocks until it is done.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
@@ -443,12 +443,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(failed.exit.code());
         }
         Err(error) => {
-            // Help and version come this way too, and are no mistakes.
+            // Help and version also arrive here, and are not errors.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
         }
     };
-    // The lines of the demo's log stand in its own time.
+    // The log lines of the demo have its own time.
     let wiring = if let Ask::Demo(arguments) = &cli.command {
         Wiring { clock: arguments.clock(), ..Wiring::default() }
     } else if let Ask::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
@@ -460,7 +460,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = cli.global.json;
     output::choose_format(&cli.global);
     let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
-        // The guard has one thread, and no log: what it says is for whoever started it.
+        // The guard has one thread, and no log: its messages are for the process that started it.
         worker_of.map(|_| output::start_serving_log(&cli.global, &clock))
     } else {
         Some(output::start_log(&cli.global, &clock))
@@ -522,7 +522,7 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
     }
 }
 
-/// `2026-11-01` (that day's beginning in the configured zone), `24h`, `7d`, or a whole instant.
+/// Parses `2026-11-01` (the start of that day in the configured zone), `24h`, `7d`, or a full instant.
 fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failed> {
     let wrong = || {
         Failed::new(Exit::Usage, format!("'{text}' is no point in time; allowed: a day such as 2026-11-01, or 24h, 7d"))
@@ -538,12 +538,12 @@ fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Fai
     now.checked_sub(back).map_err(|_| wrong())
 }
 
-/// Reads the configuration; its notices go to the error output.
+/// Reads the configuration and prints its notices on the error output.
 fn configuration(global: &Global) -> Result<Config, Failed> {
     accepted(global, Config::load(&global.config, process_environment()))
 }
 
-/// The configuration that was read, if it is one; its notices go to the error output.
+/// Returns the configuration if it is valid, and prints its notices on the error output.
 fn accepted(global: &Global, loaded: Result<Config, ConfigErrors>) -> Result<Config, Failed> {
     let config = loaded.map_err(|errors| Failed::new(Exit::Usage, errors.to_string()))?;
     for notice in &config.notices {
@@ -554,7 +554,7 @@ fn accepted(global: &Global, loaded: Result<Config, ConfigErrors>) -> Result<Con
     Ok(config)
 }
 
-/// The runtime of one command.
+/// Makes the runtime of one command.
 fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

@@ -14,7 +14,7 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
     owner::become_owner_of(&global.data)?;
     let operation = match settled(global)?.reach(global)? {
         Reached::Service(service) => {
-            // A service of the release before this one knows no other choice.
+            // A service of the previous release supports no other choice.
             let ask = if *choice == OperationChoice::Retry && reason.is_empty() {
                 Ask::Retry { operation: id }
             } else {
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
     Ok(Exit::Done)
 }
 
-/// What happens now.
+/// Describes the effect of the choice.
 fn said(operation: &Operation, choice: &OperationChoice) -> String {
     let Operation { id, voucher, amount, status, .. } = operation;
     let which = format!("operation {id} (voucher {voucher}, {amount}, {status})");

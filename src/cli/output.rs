@@ -1,5 +1,5 @@
-//! The only place that writes to the terminal: results to the standard output, everything else to
-//! the error output.
+//! The only place that writes to the terminal: results to the standard output, everything else to the error
+//! output.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,11 @@ use crate::logs::{LogLine, Logs, Options, Stream, Style};
 use crate::platform::clock::Clock;
 use crate::store;
 
-/// Begins the log of a command: on the error output, what must be looked at now, and more where it is
-/// asked for. A batch's single failures are in its summary.
+/// Starts the log of a command on the error output: only urgent lines, and more if requested. The single
+/// failures of a batch are in its summary.
 pub(super) fn start_log(global: &Global, clock: &Clock) -> Logs {
     let (level, foreign_level) = match global.verbose {
-        // Why a batch ended early is what the command itself ends with.
+        // The command itself ends with the reason why a batch ended early.
         0 => (LogLevel::Critical, LogLevel::Error),
         1 => (LogLevel::Info, LogLevel::Error),
         2 => (LogLevel::Debug, LogLevel::Error),
@@ -29,7 +29,7 @@ pub(super) fn start_log(global: &Global, clock: &Clock) -> Logs {
     start(Options { stream: Stream::Error, style, level, foreign_level, hand_over: false }, clock)
 }
 
-/// Begins the log of a process that serves: on the standard output.
+/// Starts the log of a serving process on the standard output.
 pub(super) fn start_serving_log(global: &Global, clock: &Clock) -> Logs {
     let (level, foreign_level) = match global.verbose {
         0 => (LogLevel::Info, LogLevel::Warning),
@@ -50,26 +50,26 @@ fn start(options: Options, clock: &Clock) -> Logs {
 fn style(global: &Global, terminal: bool) -> Style {
     match global.log_format {
         Some(LogFormat::Json) => Style::Json,
-        // Set by systemd where the stream goes to the journal.
+        // systemd sets this variable if the stream goes to the journal.
         None if std::env::var_os("JOURNAL_STREAM").is_some() && !terminal => Style::Journal,
         Some(LogFormat::Text) | None => Style::Text { colours: terminal },
     }
 }
 
-/// Set where log lines are JSON: then everything on the error output is.
+/// Flag of JSON log lines: everything on the error output is JSON then.
 static IN_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Has what is said on the error output written as the log is.
+/// Chooses the format of lines on the error output, which is that of the log.
 pub(super) fn choose_format(global: &Global) {
     IN_JSON.store(global.log_format == Some(LogFormat::Json), Ordering::Relaxed);
 }
 
-/// A line on the error output. Where that is closed there is nobody to tell.
+/// Prints a line on the error output. If that is closed, there is no one to inform.
 pub(super) fn notice(text: &str) {
     say(LogLevel::Info, "", text);
 }
 
-/// A line about trouble, on the error output.
+/// Prints a warning on the error output.
 pub(super) fn warning(action: &str, text: &str) {
     say(LogLevel::Warning, action, text);
 }
@@ -90,7 +90,7 @@ fn say(level: LogLevel, action: &str, text: &str) {
     }
 }
 
-/// A command that could not do its work.
+/// Reports a command that could not do its work.
 pub(super) fn failed(failed: &Failed, json: bool) {
     if json {
         let _ = print_json(&json!({ "error": failed.sentence, "exit": failed.exit.code() }));
@@ -99,21 +99,21 @@ pub(super) fn failed(failed: &Failed, json: bool) {
     }
 }
 
-/// Lines on the standard output.
+/// Prints lines on the standard output.
 pub(super) fn print(text: &str) -> Result<(), Failed> {
     match writeln!(io::stdout(), "{text}") {
-        // Whoever read has seen enough (`| head`).
+        // The reader has closed the pipe (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
 }
 
-/// One JSON object on the standard output.
+/// Prints one JSON object on the standard output.
 pub(super) fn print_json(value: &Value) -> Result<(), Failed> {
     print(&value.to_string())
 }
 
-/// What came of a batch.
+/// Prints the outcome of a batch.
 pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     if json {
         return print_json(&batch_json(record));
@@ -125,7 +125,7 @@ pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     }
     if record.done < record.total {
         let left = record.total.saturating_sub(record.done);
-        // Another batch does the rest already, if there is a word of it.
+        // Another batch does the rest already, if there is a message about it.
         let rest = record.error.as_deref().filter(|_| record.state() == BatchState::Interrupted);
         let next = rest.unwrap_or("run the same command again to go on");
         lines.push(format!("  {left:>7}  left; {next}"));
@@ -145,7 +145,7 @@ pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
     print(&lines.join("\n"))
 }
 
-/// One item's trouble.
+/// Formats one item's failure.
 fn line(failure: &Failure) -> String {
     let shop = failure.subject.mirakl_id.map(|id| format!("shop {id}"));
     let voucher = failure.subject.voucher.as_ref().map(|number| format!("voucher {number}"));
@@ -161,7 +161,7 @@ fn sums(amounts: Option<&Vec<Amount>>) -> String {
     }
 }
 
-/// A batch as JSON: amounts are texts with the currency's decimals.
+/// Converts a batch to JSON: amounts are texts with the currency's decimals.
 fn batch_json(record: &BatchRecord) -> Value {
     let amounts: serde_json::Map<String, Value> = record
         .amounts
@@ -189,7 +189,8 @@ fn batch_json(record: &BatchRecord) -> Value {
     })
 }
 
-/// A batch that an error has ended, as JSON: what was done before, why it ended, and the exit code.
+/// Prints a batch that an error has ended, as JSON: the work done before, the reason of the end, and the exit
+/// code.
 pub(super) fn ended_early(record: &BatchRecord, failed: &Failed) -> Result<(), Failed> {
     let mut batch = batch_json(record);
     if let Value::Object(fields) = &mut batch {
@@ -199,7 +200,7 @@ pub(super) fn ended_early(record: &BatchRecord, failed: &Failed) -> Result<(), F
     print_json(&batch)
 }
 
-/// What the binary is.
+/// Prints the version of the binary.
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     let (version, target) = (crate::platform::release::version(), crate::platform::release::TARGET);
     let commit = Some(crate::platform::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
@@ -216,7 +217,7 @@ pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-/// A table with a header; columns are as wide as their widest cell. `right` marks columns of
+/// Formats a table with a header; columns are as wide as their widest cell. `right` lists the columns of
 /// numbers.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! Run as root, a command first becomes the owner of the data folder, so that it leaves no file
+//! Changing from root to the owner of the data folder before a command does anything, so that it leaves no file
 //! that the service cannot open.
 
 use std::os::unix::fs::MetadataExt;
@@ -11,8 +11,8 @@ use rustix::process::getuid;
 use super::{Exit, Failed};
 use crate::platform::os::User;
 
-/// Goes on as the owner of `data` where we are root and the owner is not. Does not come back then:
-/// the same program with the same arguments takes over this process.
+/// Continues as the owner of `data` if this process is root and the owner is not. Does not return then: the
+/// same program with the same arguments replaces this process.
 pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     let Ok(folder) = std::fs::metadata(data) else { return Ok(()) };
     if !getuid().is_root() || folder.uid() == 0 {
@@ -20,7 +20,7 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     }
     let program = std::env::current_exe()?;
     let arguments = std::env::args_os().skip(1);
-    // Setting the user drops root's other groups as well.
+    // Setting the user drops root's supplementary groups as well.
     let error = Command::new(&program).args(arguments).uid(folder.uid()).gid(folder.gid()).exec();
     Err(Failed::new(
         Exit::Machine,
@@ -33,7 +33,7 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     ))
 }
 
-/// Runs this very command as the owner of `data`, and waits for its end: what root holds stays with root.
+/// Runs this very command as the owner of `data`, and waits for its end: root's resources stay with root.
 pub(super) fn run_as_owner_of(data: &Path) -> Result<Exit, Failed> {
     let folder = std::fs::metadata(data)?;
     let arguments = std::env::args_os().skip(1);
@@ -44,8 +44,8 @@ pub(super) fn run_as_owner_of(data: &Path) -> Result<Exit, Failed> {
         .ok_or_else(|| Failed::new(Exit::Machine, format!("the command ended: {status}")))
 }
 
-/// Whom the worker of a guard runs as: where the guard is root, the owner of `data`, or the user
-/// `cashout` where there is no such folder yet. Nothing where that is the guard's own user.
+/// Returns the user that the worker of a guard runs as: if the guard is root, the owner of `data`, or the user
+/// `cashout` if there is no such folder yet. Returns `None` if that is the guard's own user.
 pub(super) fn worker_user(data: &Path) -> Option<User> {
     if !getuid().is_root() {
         return None;
@@ -56,7 +56,7 @@ pub(super) fn worker_user(data: &Path) -> Option<User> {
     }
 }
 
-/// A user by its name, in the text of `/etc/passwd`.
+/// Looks up a user by name in the text of `/etc/passwd`.
 fn user_named(name: &str, passwd: &str) -> Option<User> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

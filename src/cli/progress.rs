@@ -1,4 +1,4 @@
-//! How far a batch is: a bar on a terminal, a line per stage elsewhere, nothing beside JSON.
+//! Progress of a batch: a bar on a terminal, a line per stage elsewhere, none with JSON.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output;
 use crate::jobs::{Progress, Silent};
 
-/// The progress that suits the error output.
+/// Returns the progress that suits the error output.
 pub(super) fn choose(json: bool) -> Arc<dyn Progress> {
     if json {
         Arc::new(Silent)
@@ -19,7 +19,7 @@ pub(super) fn choose(json: bool) -> Arc<dyn Progress> {
     }
 }
 
-/// A bar that each stage begins anew.
+/// A bar that restarts with each stage.
 #[derive(Default)]
 struct Bar {
     bar: Mutex<Option<ProgressBar>>,
@@ -55,7 +55,7 @@ impl Progress for Bar {
     }
 }
 
-/// One line per stage.
+/// A progress of one line per stage.
 struct Lines;
 
 impl Progress for Lines {

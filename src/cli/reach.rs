@@ -1,4 +1,4 @@
-//! How a command comes to the store: through the running service, or by itself.
+//! Access of a command to the store: through the running service, or directly.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::mail::Mailer;
 use crate::serve::socket;
 use crate::store::StoreError;
 
-/// How long a command waits for another one to be done with the store.
+/// Maximum wait for another process to release the store.
 const STORE_WAIT: Duration = Duration::from_mins(1);
-/// How long it waits before it looks whether a service has come up meanwhile.
+/// Interval between checks whether a service has come up meanwhile.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// The way to the store.
+/// The access to the store.
 pub(super) enum Reached {
-    /// The running service has it, and answers.
+    /// The running service, which has the store and answers.
     Service(UnixStream),
-    /// Nobody else has it.
+    /// The store itself, which no other process has.
     Store(Box<Context>),
 }
 
-/// What a command knows of the settings.
+/// The settings that are available to a command.
 pub(super) enum Settled {
-    /// All of them.
+    /// All settings.
     Here(Box<Config>),
-    /// What is missing in the file, the running service has from elsewhere: its credentials, for one.
+    /// The running service, which has settings that the file lacks from elsewhere, such as its credentials.
     WithTheService(UnixStream),
 }
 
-/// The settings, as far as a command needs them.
+/// Reads the settings, as far as a command needs them.
 pub(super) fn settled(global: &Global) -> Result<Settled, Failed> {
     let loaded = Config::load(&global.config, process_environment());
     if loaded.as_ref().is_err_and(ConfigErrors::is_unfinished)
@@ -48,7 +48,7 @@ pub(super) fn settled(global: &Global) -> Result<Settled, Failed> {
 }
 
 impl Settled {
-    /// The zone of dates that are typed: the configured one.
+    /// Returns the time zone of typed dates: the configured one.
     pub(super) fn time_zone(&self, global: &Global) -> Result<TimeZone, Failed> {
         let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
         if let Self::Here(config) = self {
@@ -59,7 +59,7 @@ impl Settled {
         TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
     }
 
-    /// Goes to the store.
+    /// Gets access to the store.
     pub(super) fn reach(self, global: &Global) -> Result<Reached, Failed> {
         match self {
             Self::Here(config) => reach(global, &config, &Wiring::default()),
@@ -68,8 +68,8 @@ impl Settled {
     }
 }
 
-/// Goes to the service where one answers, else opens the store. Where another process has the store,
-/// it says so before it waits: a command that is silent for a minute looks as if it hung.
+/// Connects to the service if one answers, otherwise opens the store. If another process has the store, it
+/// prints that before it waits: a command that is silent for a minute looks hung.
 pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
     let deadline = Instant::now() + STORE_WAIT;
     let mut store_wait = Duration::ZERO;
@@ -96,10 +96,10 @@ pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result
     }
 }
 
-/// How long a command that is done stays for a mail server that does not answer.
+/// Time limit for a mail server that does not answer at the end of a command.
 const MAILED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Lets go of the store once what was logged is mailed and kept.
+/// Releases the store once the logged lines are mailed and stored.
 pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
     let Context { store, config, clock, troubles, telemetry, .. } = context;
     let flushed = std::thread::spawn(move || telemetry.end());
@@ -111,7 +111,7 @@ pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
         logs.let_go();
     }
     let closed = store.close();
-    // Only a thread that broke off is an error here.
+    // Only a panicked thread would be an error here.
     let _ = flushed.join();
     Ok(closed?)
 }

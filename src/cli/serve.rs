@@ -41,7 +41,7 @@ impl From<AttachError> for Failed {
     }
 }
 
-/// The sentence for a second service on one store.
+/// Returns the message for a second service on one store.
 pub(super) fn at_work_already(data: &Path) -> String {
     format!("a cashout service is at work on {} already; stop that one first", data.display())
 }
@@ -56,12 +56,12 @@ impl From<ServeError> for Failed {
     }
 }
 
-/// The worker of the process `guard`; in the folder `demo` where it is a demo's.
+/// Runs the worker of the process `guard`; in the folder `demo` if it belongs to a demo.
 pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &Wiring) -> Result<Exit, Failed> {
     let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
     go_wrong();
     if !trial {
-        // A release that was tried may have filled the disk.
+        // A release on trial may have filled the disk.
         reserve::free(&global.data)?;
     }
     let scribe = if keeps_settings {
@@ -90,8 +90,8 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         if let Some(folder) = demo {
             tokio::spawn(demo::follow(context.clock.clone(), folder));
         }
-        // A terminal's Ctrl-C comes to both of us: the guard answers it. A TERM that is meant for us
-        // alone is an orderly stop.
+        // A terminal's Ctrl-C reaches both processes: the guard handles it. A TERM sent only to this one is an
+        // orderly stop.
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut hangup = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
@@ -124,14 +124,14 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
             let message = msg!("trouble-store", error = &error);
             context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
             tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
-            // Until then whoever sends a notification is told to come again, and the guard how we are.
+            // Until then, senders of notifications are asked to retry, and the guard learns our state.
             tokio::select! {
                 () = tokio::time::sleep(STORE_GIVEN_UP_AFTER) => {}
                 () = duty.until_told_to_stop(&mut told) => {}
             }
             return Err(Failed::from(error));
         }
-        // Holds what the appliance is to let go of.
+        // It holds parts that the appliance has to release.
         drop(duty);
         notice("stopping as soon as what is in hand is safe; once more to stop at once");
         tokio::select! {
@@ -140,7 +140,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
                 Ok(Exit::Done)
             }
             () = stop_told(&mut told) => Ok(Exit::Stopped),
-            // Nothing is lost: every intent was committed before its request left.
+            // No data is lost: every intent was committed before its request left.
             () = tokio::time::sleep(STOP_WITHIN) => {
                 Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs())))
             }
@@ -148,7 +148,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     })
 }
 
-/// Asks for the settings that are missing, on this machine alone, until they are written.
+/// Asks for the missing settings, on this machine only, until they are written.
 fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe) -> Result<Exit, Failed> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -172,14 +172,14 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe)
             () = async { loop { voice.say(&WorkerMessage::Alive); tokio::time::sleep(SAID_ALIVE_EVERY).await; } } => {}
         }
         stop.cancel();
-        // The last answer says that all is well: it is to arrive.
+        // The last answer reports success and must arrive.
         let _ = tokio::time::timeout(STOP_WITHIN, serving).await;
         Ok(Exit::Done)
     })
 }
 
-/// The store, which is ours as soon as nobody else has it. Our guard has made sure that no other service
-/// is at work on it: one that still answers is the worker of a guard that was killed, and about to end.
+/// Opens the store, as soon as no other process has it. Our guard has made sure that no other service uses it:
+/// one that still answers is the worker of a killed guard, and about to end.
 fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, Failed> {
     let begun = Instant::now();
     loop {
@@ -193,7 +193,7 @@ fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, F
     }
 }
 
-/// Tells people that the store cannot be opened, before there is anything that could keep it.
+/// Mails that the store cannot be opened, without a place to record that.
 fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
     if !failed.is_of_disk {
         return;
@@ -204,7 +204,7 @@ fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
     }
 }
 
-/// Does what a test wants to go wrong at the start; nothing in a release build.
+/// Simulates a fault at the start if a test asks for one; has no effect in a release build.
 fn go_wrong() {
     match release::fault() {
         Some("exits at once") => std::process::exit(7),
@@ -213,7 +213,7 @@ fn go_wrong() {
     }
 }
 
-/// Does what a test wants to go wrong some time after requests are answered.
+/// Simulates a fault some time after requests are answered, if a test asks for one.
 fn go_wrong_later(data: &Path) {
     let Some(fault) = release::fault() else { return };
     let filler = data.join("filler");
@@ -224,7 +224,7 @@ fn go_wrong_later(data: &Path) {
         }
         "fills the disk" => {
             std::thread::park_timeout(Duration::from_secs(2));
-            // As far as it goes, but not the disk of whoever runs this by mistake.
+            // As far as possible, but not the whole disk of a person who runs this by mistake.
             let _ = std::fs::File::create(filler)
                 .and_then(|mut file| std::io::copy(&mut std::io::repeat(b'x').take(1024 * 1024 * 1024), &mut file));
         }
@@ -232,16 +232,16 @@ fn go_wrong_later(data: &Path) {
     });
 }
 
-/// How long the service goes on answering after the store has failed: only a new start opens it again.
+/// Time during which the service still answers after the store has failed; only a restart reopens the store.
 const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(15);
 
-/// How long the worker of a guard that was killed may take to end.
+/// Time limit for the worker of a killed guard to end.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often the guard hears from us.
+/// Interval of the signs of life to the guard.
 const SAID_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
-/// The next time that the guard says so. Where it never does, it waits for ever.
+/// Waits for the guard's next stop request. Without one, it waits for ever.
 async fn stop_told(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
     loop {
         match told.recv().await {
@@ -252,7 +252,7 @@ async fn stop_told(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
     }
 }
 
-/// Tells the guard that we live, as long as the store answers.
+/// Sends signs of life to the guard while the store answers.
 async fn say_alive(voice: &Voice, store: Store) {
     loop {
         match store.reading(|_| Ok(())).await {

@@ -1,4 +1,4 @@
-//! Working through the running service.
+//! Commands through the running service.
 
 use std::os::unix::net::UnixStream;
 
@@ -20,7 +20,7 @@ impl From<Trouble> for Failed {
     }
 }
 
-/// Asks for something that is answered by one event. Gives it with the release of the service.
+/// Makes a request that one event answers. Returns the event with the release of the service.
 pub(super) async fn one(service: UnixStream, ask: Ask) -> Result<(Event, Greeting), Failed> {
     let (mut connection, greeting) = Connection::ask(service, ask).await?;
     loop {
@@ -34,21 +34,21 @@ pub(super) async fn one(service: UnixStream, ask: Ask) -> Result<(Event, Greetin
     }
 }
 
-/// The service answered something that was not asked for.
+/// Makes the error for an answer of the service that does not fit the request.
 pub(super) fn other(event: &Event) -> Failed {
     Failed::new(Exit::Machine, format!("the running service answered something else: {event:?}"))
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 pub(super) enum Batch {
-    /// It is over.
+    /// A batch that has ended.
     Over(Box<BatchRecord>, Option<Trouble>),
-    /// It goes on without us.
+    /// A batch that continues without us.
     GoesOn,
 }
 
-/// Has the service run `command`, and shows how far it is. The first Ctrl-C asks for a stop, the
-/// second one leaves at once.
+/// Runs `command` in the service and shows its progress. The first Ctrl-C requests a stop, the second one
+/// leaves at once.
 pub(super) async fn batch(service: UnixStream, global: &Global, command: Command) -> Result<Batch, Failed> {
     let name = command.name();
     let progress = progress::choose(global.json);
@@ -62,7 +62,7 @@ pub(super) async fn batch(service: UnixStream, global: &Global, command: Command
             event = connection.next() => event,
             () = signals.next() => {
                 if asked_to_stop {
-                    // The service brings it to a safe point without us.
+                    // The service brings the batch to a safe point without us.
                     return Ok(Batch::GoesOn);
                 }
                 asked_to_stop = true;

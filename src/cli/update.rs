@@ -1,4 +1,4 @@
-//! `cashout app:update`: by way of the running service, whose guard exchanges the binary.
+//! `cashout app:update`: through the running service, whose guard exchanges the binary.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,12 +18,11 @@ use crate::update::running;
 use crate::update::story::{Known, Outcome, Past, Step};
 use crate::update::{Releases, Wanted};
 
-/// How long an update may take altogether, beginning with its package.
+/// Time limit of an update, starting with its package.
 const DONE_WITHIN: Duration = Duration::from_mins(30);
-/// How long nothing may be heard of it: longer than an exchange, and than an old release takes to come
-/// back.
+/// Maximum silence of an update: longer than an exchange, and than an old release takes to come back.
 const SILENT_FOR: Duration = Duration::from_secs(45);
-/// How often it is looked how far it is.
+/// Interval between looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn run(
@@ -36,7 +35,7 @@ pub(super) fn run(
         return owner::run_as_owner_of(&global.data);
     }
     owner::become_owner_of(&global.data)?;
-    // A mistake in the settings is told before anything is asked for.
+    // A mistake in the settings is reported before anything is requested.
     settled(global)?;
     let wanted = if arguments.check {
         Wanted::Check
@@ -103,7 +102,7 @@ pub(super) fn verify(package: &Path, not_older: bool, json: bool) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// `cashout app:file`: what is installed beside the binary comes out of it, since only the binary is signed.
+/// Runs `cashout app:file`: files installed next to the binary come out of it, since only the binary is signed.
 pub(super) fn own_file(name: &str) -> Result<Exit, Failed> {
     let text = match name {
         "cashout.service" => include_str!("../../packaging/cashout.service"),
@@ -114,7 +113,8 @@ pub(super) fn own_file(name: &str) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-/// Lets a root guard see what its owner insists on. Nothing for a guard of the worker's own user, who needs no proof.
+/// Proves to a root guard that root insists on the update. Returns `None` for a guard of the worker's own user,
+/// which needs no proof.
 fn insist(
     global: &Global,
     arguments: &UpdateArgs,
@@ -126,7 +126,7 @@ fn insist(
     };
     let state = state_folder(guard_state, Some(user), &global.data);
     if !state.is_dir() {
-        // No guard of root's was ever here: there is one of the owner's, who needs nobody's word.
+        // There was never a guard of root's here: the guard runs as the owner and needs no proof.
         return Ok(None);
     }
     let version = |text: &str| {
@@ -147,7 +147,7 @@ fn insist(
     })
 }
 
-/// The version in a package's name.
+/// Returns the version in a package's name.
 fn version_of(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let version = name
@@ -176,8 +176,8 @@ async fn ask(global: &Global, wanted: Wanted) -> Result<Releases, Failed> {
     Ok(*releases)
 }
 
-/// Follows the attempt that has begun after `before` to its end, also through the exchange, while
-/// nobody answers for a moment.
+/// Follows the attempt that began after `before` to its end, even through the exchange, during which the
+/// service briefly does not answer.
 async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
     let deadline = Instant::now() + DONE_WITHIN;
     let (mut shown, mut heard) = (0, Instant::now());
@@ -201,7 +201,7 @@ async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
                             come up; look at app:update --history, and ask again";
             return Err(Failed::new(Exit::Machine, sentence));
         }
-        // The one who answers changes in between: there is nothing to subscribe to.
+        // The answering process changes during an update, so a subscription is not possible.
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Err(Failed::new(Exit::Machine, "the update did not come to its end; look at it with app:update --history"))

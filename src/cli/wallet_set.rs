@@ -1,4 +1,4 @@
-//! `cashout vendor:wallet:set`: a person says which wallet a vendor has.
+//! `cashout vendor:wallet:set`: a person sets the wallet of a vendor.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Looking at HiPay's side: the wallets and their bank details.
+//! HiPay's view: the wallets and their bank details.
 
 use serde_json::json;
 

@@ -10,27 +10,28 @@ use serde_yaml::{Mapping, Value};
 use super::mistakes::{Mistake, shown};
 use crate::text::message::{Message, msg};
 
-/// The YAML reader's time grows with the square of the nesting, and it has no bound of its own.
-/// The most aliases (`*name`), and the longest text with any, in bytes: with these nothing grows beyond some megabytes.
+/// Maximum number of aliases (`*name`). With it, and with the maximum length of a text with any (in bytes), no
+/// text expands beyond some megabytes.
 const MAX_ALIASES: usize = 10;
 const MAX_LENGTH_WITH_ALIASES: usize = 64 * 1024;
 
-/// No configuration needs this many brackets.
+/// Maximum number of brackets, far more than a configuration needs. The time of the YAML reader grows with the
+/// square of the nesting, and it has no bound of its own.
 const MOST_BRACKETS: usize = 2_000;
 
 /// One setting of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
-    /// The dotted key.
+    /// Dotted name of the setting.
     pub(super) key: String,
-    /// Its value. A number or a truth value is kept as the text that stands in the file, since only
-    /// the setting knows whether it is one: `0x1F` or `1e5` may be a password.
+    /// Value of the setting. A number or a truth value is kept as the text in the file, since only the setting
+    /// knows whether it is one: `0x1F` or `1e5` may be a password.
     pub(super) value: Value,
-    /// The line on which the key stands, from 1.
+    /// Line of the key, counted from 1.
     pub(super) line: usize,
 }
 
-/// Reads the settings below `parameters:`, in their order. `name` is how mistakes name the file.
+/// Parses the settings below `parameters:`, in their order. Mistakes name the file by `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> {
     let whole = |problem| vec![Mistake::of_file(name, problem)];
     if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
@@ -50,8 +51,8 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> 
     entries(name, text, outer)
 }
 
-/// Reads one value of YAML, as a structured setting has it in the environment. The error says where,
-/// and never what stands there.
+/// Parses one YAML value, such as a structured setting in the environment. The error gives the position and
+/// never quotes the text.
 pub(super) fn parse_value(text: &str) -> Result<Value, Message> {
     if too_nested(text) || multiplies(text) {
         return Err(msg!("value-nested"));
@@ -69,11 +70,11 @@ fn multiplies(text: &str) -> bool {
     aliases > MAX_ALIASES || (aliases > 0 && text.len() > MAX_LENGTH_WITH_ALIASES)
 }
 
-/// Upper bound of the aliases in a line: stars that have a name and stand where a value begins.
+/// Counts the stars in a line that have a name and are where a value begins: an upper bound of its aliases.
 fn aliases_in(line: &str) -> usize {
     let is_alias = |at: usize| {
         let before = line.get(..at).unwrap_or_default();
-        // The parser knows more spaces and ends of lines than ASCII has.
+        // The parser recognises more spaces and line ends than ASCII has.
         let trimmed = before.trim_end_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
         let is_after_break = before.get(trimmed.len()..).is_some_and(|gap| gap.contains(|gap: char| !gap.is_ascii()));
         let begins = is_after_break || trimmed.chars().next_back().is_none_or(|before| ":-[,{?".contains(before));
@@ -87,14 +88,14 @@ fn too_nested(text: &str) -> bool {
     text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MOST_BRACKETS
 }
 
-/// The file's top level.
+/// The top level of the file.
 #[derive(Default)]
 struct Outer {
     parameters: Vec<Pairs>,
     others: Vec<String>,
 }
 
-/// A map as it stands, with keys that repeat.
+/// A map with all its pairs, including repeated keys.
 #[derive(Default)]
 struct Pairs(Vec<(Value, Value)>);
 
@@ -153,8 +154,8 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
-/// Older YAML readers took values that begin with `%`, `@` or a backtick without quotes; so a file
-/// that cannot be read is tried once more with these values quoted.
+/// Parses the whole file. Older YAML readers accepted values that begin with `%`, `@` or a backtick without
+/// quotes, so a file that cannot be parsed is tried once more with these values quoted.
 fn read_yaml(text: &str) -> Result<Outer, serde_yaml::Error> {
     serde_yaml::from_str(text).or_else(|error| serde_yaml::from_str(&quote_reserved(text)).map_err(|_| error))
 }
@@ -188,7 +189,7 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
         return Mistake::of_file(place, msg!("yaml-tab"));
     }
     let problem = yaml_problem(error);
-    // At the very end nothing is wrong with the line: what should follow is not there.
+    // At the very end, the line itself is not wrong: its continuation is missing.
     if location.index() >= text.trim_end().len() {
         let place = format!("{name}:{}", text.trim_end().lines().count());
         return Mistake::of_file(place, msg!("file-cut-off", problem));
@@ -196,7 +197,7 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake 
     Mistake::of_file(place, msg!("file-column", column = location.column(), problem))
 }
 
-/// Returns the line, at most `until` (both from 1), that opens a quote which the next setting is taken into.
+/// Returns the line, at most `until` (both from 1), that opens a quote which swallows the next setting.
 fn unclosed_quote(text: &str, until: usize) -> Option<usize> {
     let looks_like_setting = |line: &str| {
         let key = line.trim_start().split_once(": ").or_else(|| line.trim().strip_suffix(':').map(|key| (key, "")));
@@ -217,8 +218,8 @@ fn unclosed_quote(text: &str, until: usize) -> Option<usize> {
     open.map(|(opener, _)| opener)
 }
 
-/// Returns the quote that is open at the end of a line, if any; `quote` is the one that is open at its beginning. A
-/// quote opens only where a value begins.
+/// Returns the quote that is open at the end of a line, if any; `quote` is the one that is open at its
+/// beginning. A quote opens only where a value begins.
 fn quote_after(line: &str, mut quote: Option<char>) -> Option<char> {
     let (mut before, mut letters) = (':', line.chars().peekable());
     while let Some(letter) = letters.next() {
@@ -230,7 +231,7 @@ fn quote_after(line: &str, mut quote: Option<char>) -> Option<char> {
             (Some('"'), '\\') => {
                 letters.next();
             }
-            // A doubled quote is one inside of it.
+            // A doubled quote is an escaped one.
             (Some('\''), '\'') if letters.peek() == Some(&'\'') => {
                 letters.next();
             }
@@ -241,8 +242,8 @@ fn quote_after(line: &str, mut quote: Option<char>) -> Option<char> {
     quote
 }
 
-/// The reader's own words, without the position. Where they quote something from the file they are
-/// replaced: it might be a secret.
+/// Returns the reader's message without the position. A message that quotes the file is replaced: the quote
+/// might be a secret.
 fn yaml_problem(error: &serde_yaml::Error) -> Message {
     let message = error.to_string();
     if message.contains(['"', '`']) || message.contains("invalid type") {
@@ -291,13 +292,14 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
     if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }
 
-/// A setting's name as it may be shown: a line that went wrong could have made a secret part of it.
+/// Returns a setting's name in a form that is safe to show: a malformed line could have made a secret part of
+/// it.
 pub(super) fn key_shown(key: &str) -> String {
     let harmless = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     if key.len() <= 60 && key.chars().all(harmless) { shown(key) } else { "a name that no setting has".to_owned() }
 }
 
-/// The text of a scalar; nothing for lists, maps and nothing.
+/// Returns the text of a scalar; `None` for lists, maps and null.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -307,7 +309,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Access to the single values of a map that has no others than `allowed`.
+/// Returns access to the scalar values of a map whose fields are all in `allowed`.
 pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&str) -> Option<String>, Message> {
     for (name, value) in map {
         let known = name.as_str().is_some_and(|name| allowed.contains(&name));
@@ -318,7 +320,7 @@ pub(super) fn known_fields(map: &Mapping, allowed: &[&str]) -> Result<impl Fn(&s
     Ok(move |name: &str| map.get(name).and_then(scalar).filter(|text| !text.trim().is_empty()))
 }
 
-/// Gives numbers and truth values back the text that stands after their key.
+/// Restores the text after the key for numbers and truth values.
 fn as_written(value: Value, rest: &str) -> Value {
     let Some(text) = scalar(&value) else { return value };
     let written = rest.split(" #").next().unwrap_or_default().trim();
@@ -326,7 +328,7 @@ fn as_written(value: Value, rest: &str) -> Value {
     Value::String(if same && !value.is_string() { written.to_owned() } else { text })
 }
 
-/// For every word that stands like a key: its lines, and what follows the colon there.
+/// Maps every word in the place of a key to its lines, each with the text after the colon.
 fn key_lines(text: &str) -> BTreeMap<&str, Vec<(usize, &str)>> {
     let mut lines: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {

@@ -1,4 +1,4 @@
-//! A configuration in the making: what a first run still has to ask for, and the file that comes of it.
+//! A configuration in preparation: the settings that a first run still has to ask for, and the resulting file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,25 +12,25 @@ use super::mistakes::{ConfigErrors, Mistake, Source};
 use super::write_back::{changed, replace_settings};
 use super::{Config, EXAMPLE};
 
-/// The file as it stands, or the commented example where there is none, with what has been filled in.
+/// The current file, or the commented example if there is none, with the settings filled in so far.
 #[derive(Debug, Clone)]
 pub struct Draft {
     path: PathBuf,
-    /// What stands on the disk.
+    /// Text of the file on the disk, if there is one.
     before: Option<String>,
     text: String,
     mode: u32,
     environment: Vec<(String, String)>,
 }
 
-/// What is known of a setting before anybody is asked.
+/// The known state of a setting before a person is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// Its value; nothing for a secret and where there is none.
+    /// Value of the setting; `None` for a secret and for an unset one.
     pub value: Option<String>,
-    /// Whether it has a value.
+    /// True for a setting with a value, even if that is not shown.
     pub is_set: bool,
-    /// Where that comes from, where it wins over the file: it can only be changed there.
+    /// Source of the value if it overrides the file: the value can only be changed there.
     pub elsewhere: Option<Source>,
 }
 
@@ -46,16 +46,18 @@ impl Known {
     }
 }
 
-/// The mode of a file that is made here: it holds secrets.
+/// Mode for the checks of a file that does not exist yet.
 const MODE: u32 = 0o640;
 
 impl Draft {
-    /// Begins with what there is. `environment` is that of [`Config::load`]. Blocks.
+    /// Starts a draft from the file at `path`, if there is one. `environment` is that of [`Config::load`].
+    /// Blocks.
     pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
         Self::of(path, read_file(path), environment)
     }
 
-    /// Begins as [`Draft::begin`] does, from a file that the caller has opened at `path`; `None` for no file. Blocks.
+    /// Starts a draft like [`Draft::begin`], from a file that the caller has opened at `path`; `None` for no
+    /// file. Blocks.
     pub fn begin_opened(
         path: &Path,
         opened: io::Result<Option<File>>,
@@ -76,8 +78,8 @@ impl Draft {
         Ok(Self { path: path.to_owned(), before, text, mode, environment })
     }
 
-    /// Fills in settings (name, value); an empty value stands for "not set". Nothing where the file is
-    /// laid out in a way that cannot be changed: the name of the setting then.
+    /// Fills in settings (name, value); an empty value stands for "not set". If the layout of the file does not
+    /// allow the change, the error is the name of the setting.
     pub fn fill_in<'a>(&mut self, wanted: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), &'a str> {
         for (key, value) in wanted {
             self.text = changed(&self.text, key, value).ok_or(key)?;
@@ -85,19 +87,19 @@ impl Draft {
         Ok(())
     }
 
-    /// What is known of each setting; nothing where the file cannot be understood.
+    /// Returns the known state of each setting; an empty map if the file cannot be parsed.
     pub fn known(&self) -> BTreeMap<String, Known> {
         let settings = self.layers().map(|layers| layers.settings).unwrap_or_default();
         settings.into_iter().map(|(key, setting)| (key.clone(), Known::of(&key, setting))).collect()
     }
 
-    /// The configuration, if it is one.
+    /// Validates the draft and returns the configuration.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         Config::parse(&self.path, self.text.clone(), self.environment.clone())
     }
 
-    /// Writes the file, by `scribe` where that is not for this process to do. Refused where somebody
-    /// has changed it since. Blocks.
+    /// Writes the file, through `scribe` if this process must not write it itself. Fails if the file has
+    /// changed on the disk since the draft began. Blocks.
     pub fn save(&self, scribe: &Scribe) -> io::Result<()> {
         let now = read_file(&self.path).ok().flatten().map(|file| file.text);
         if now != self.before {

@@ -1,5 +1,5 @@
-//! The layers of a configuration: built-in defaults, then the file, then the environment, then
-//! systemd's credentials. The upper layer wins, setting by setting.
+//! The layers of a configuration: built-in defaults, then the file, then the environment, then systemd's
+//! credentials. Later layers override earlier ones, setting by setting.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::text::message::{Message, msg};
 /// The first layer: the only place where settings and their defaults are listed.
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
 
-/// No configuration is this large; a larger file is not one.
+/// Maximum size of a configuration file, in bytes; a larger file cannot be one.
 pub const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// Settings whose value is never shown.
@@ -40,7 +40,7 @@ pub(super) const SECRETS: [&str; 17] = [
     "db.password",
 ];
 
-/// Settings of earlier installations that have no meaning any more.
+/// Settings of earlier installations that no longer have a meaning.
 const UNUSED: [&str; 8] = [
     "mirakl.frontKey",
     "hipay.baseSoapUrl",
@@ -52,13 +52,13 @@ const UNUSED: [&str; 8] = [
     "token",
 ];
 
-/// True for a setting that is accepted and has no effect.
+/// Returns true for a setting that is accepted but has no effect.
 pub(super) fn is_unused(key: &str) -> bool {
     UNUSED.contains(&key) || (key.starts_with("db.") && key != "db.logger.level")
 }
 
-/// What stands before a setting's name where its value was handed over by the guard, among the
-/// environment. No variable of the system can have it: it holds a space.
+/// Prefix of the name of a setting whose value the guard handed over, among the environment variables. It
+/// contains a space, so that no variable of the system has it.
 pub(super) const CREDENTIAL: &str = "handed over: ";
 
 fn without_line_end(text: &str) -> &str {
@@ -66,23 +66,23 @@ fn without_line_end(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// The environment variable of a setting.
+/// Returns the environment variable of a setting.
 pub(super) fn variable_of(key: &str) -> String {
     format!("CASHOUT_{}", key.to_uppercase().replace('.', "_"))
 }
 
-/// A file as it was read.
+/// The content of a file, and its mode.
 pub(super) struct FileText {
     pub(super) text: String,
     pub(super) mode: u32,
 }
 
-/// Reads the file; a missing one is no mistake yet, since everything may come from elsewhere.
+/// Reads the file. A missing one is not a mistake yet, since all settings may come from elsewhere.
 pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
     read_opened(path, open_file(path))
 }
 
-/// Opens the file at `path`; nothing where there is none.
+/// Opens the file at `path`; `None` if there is none.
 pub fn open_file(path: &Path) -> io::Result<Option<File>> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -90,12 +90,13 @@ pub fn open_file(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The folder on the way to `path` that this user may not enter; `None` where it is the file that may not be read.
+/// Returns the folder on the way to `path` that this user may not enter; `None` if only the file itself cannot
+/// be read.
 fn closed_folder(path: &Path) -> Option<&Path> {
     let denied = |place: &&Path| {
         std::fs::symlink_metadata(place).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
-    // From the root on: what lies below a closed folder is denied as well.
+    // Start from the root: everything below a closed folder is denied as well.
     path.ancestors().filter(denied).last().and_then(Path::parent)
 }
 
@@ -132,17 +133,17 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
     }
 }
 
-/// A setting's value that counts, and where it comes from.
+/// The effective value of a setting, and its source.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) value: Value,
     pub(super) source: Source,
 }
 
-/// All layers, laid over each other.
+/// All layers, merged.
 pub(super) struct Layers {
     pub(super) settings: BTreeMap<String, Setting>,
-    /// On which line of the file a setting stands, even where another layer wins.
+    /// Line of each setting in the file, even if another layer overrides it.
     pub(super) lines: BTreeMap<String, usize>,
     pub(super) path: PathBuf,
     pub(super) file_missing: bool,
@@ -152,7 +153,8 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Lays the layers over each other. A file that cannot be understood at all ends it; other mistakes are collected.
+    /// Merges the layers. A file that cannot be parsed at all is an error at once; other mistakes are
+    /// collected.
     pub(super) fn gather(
         path: &Path,
         file: Option<&FileText>,
@@ -220,7 +222,7 @@ impl Layers {
         }
     }
 
-    /// Those that a guard has read for its worker, or those of the folder that systemd names.
+    /// Adds the credentials that a guard has read for its worker, and those in the folder that systemd names.
     fn add_credentials(&mut self, environment: &[(String, String)]) {
         for (variable, text) in environment {
             let Some(key) = variable.strip_prefix(CREDENTIAL) else { continue };
@@ -247,7 +249,7 @@ impl Layers {
     }
 
     fn add(&mut self, key: String, value: Value, source: Source) {
-        // The commented example lists them too, and says so there.
+        // The commented example lists them too, and marks them there.
         let as_usual = self.settings.get(&key).is_some_and(|usual| usual.value == value);
         if is_unused(&key) && is_set(&key, &value) && !as_usual {
             self.unused.push(key.clone());
@@ -273,7 +275,7 @@ impl Layers {
             .keys()
             .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
             .min_by_key(|(distance, _)| *distance)
-            // More than a third of it changed is no slip.
+            // A name that differs in more than a third of its letters is not a typing error.
             .filter(|(distance, known)| distance.saturating_mul(3) <= known.len().max(3));
         match nearest {
             Some((_, known)) => msg!("setting-unknown-near", known),
@@ -282,8 +284,8 @@ impl Layers {
     }
 }
 
-/// Whether a layer says anything: nothing, or an empty text, leaves it to the layer below. Only a
-/// schedule is switched off by being empty.
+/// Returns true if a layer sets a value: null or an empty text leaves it to the layer below. Only a schedule is
+/// switched off by an empty value.
 fn is_set(key: &str, value: &Value) -> bool {
     if key.starts_with("schedule.") {
         return true;

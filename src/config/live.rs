@@ -1,4 +1,4 @@
-//! The settings as they are now: changed ones take effect at once.
+//! The current settings; changes take effect at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,7 +7,7 @@ use std::{fmt, io};
 use super::write_back::change_settings;
 use super::{Config, WriteBackError, process_environment};
 
-/// The configuration in use and where it came from. Cloning shares it.
+/// The configuration in use and the path of its file. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Settings {
     path: Arc<PathBuf>,
@@ -15,19 +15,19 @@ pub struct Settings {
     scribe: Scribe,
 }
 
-/// Who replaces the file: this process, or somebody who may.
+/// The writer of the file: this process, or another one with the necessary permission.
 #[derive(Clone, Default)]
 pub struct Scribe(Option<Arc<Replace>>);
 
 type Replace = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
 impl Scribe {
-    /// Somebody who replaces the whole file by this text. May block.
+    /// Makes a writer that replaces the whole file with the given text. `replace` may block.
     pub fn new(replace: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(replace)))
     }
 
-    /// Replaces the file, where it is not for this process to do.
+    /// Replaces the file through the other writer; `None` if this process writes it itself.
     pub(super) fn replace(&self, text: &str) -> Option<io::Result<()>> {
         self.0.as_ref().map(|replace| replace(text))
     }
@@ -40,25 +40,25 @@ impl fmt::Debug for Scribe {
 }
 
 impl Settings {
-    /// `config` as it was read from `path`.
+    /// Makes the settings from `config`, which was read from `path`.
     pub fn new(path: &Path, config: Arc<Config>) -> Self {
         Self { path: Arc::new(path.to_owned()), current: Arc::new(RwLock::new(config)), scribe: Scribe::default() }
     }
 
-    /// The same, with the file replaced by `scribe`.
+    /// Sets the writer of the file.
     #[must_use]
     pub fn written_by(mut self, scribe: Scribe) -> Self {
         self.scribe = scribe;
         self
     }
 
-    /// The settings now. Whoever needs several that belong together asks once.
+    /// Returns the current settings. To read several consistently, call this once.
     pub fn get(&self) -> Arc<Config> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes settings (name, value) to the file, all or none, validates the whole, and uses it from
-    /// now on. Blocks.
+    /// Writes settings (name, value) to the file, all or none, validates the result, and uses it from then on.
+    /// Blocks.
     pub fn change(&self, wanted: &[(&str, &str)]) -> Result<Arc<Config>, WriteBackError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         change_settings(&self.path, process_environment(), wanted, &self.scribe)?;

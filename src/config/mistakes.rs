@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and what is worth knowing about a good one.
+//! Mistakes in a configuration, and notices about a valid one.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,26 +7,26 @@ use thiserror::Error;
 
 use crate::text::message::{Message, msg};
 
-/// Where the value of a setting comes from.
+/// The source of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The default that is built in.
+    /// The built-in default.
     Default,
     /// The configuration file.
     File {
-        /// The file, as it was named.
+        /// Path of the file, as given.
         path: PathBuf,
-        /// The line on which the setting stands, from 1.
+        /// Line of the setting, counted from 1.
         line: usize,
     },
     /// An environment variable.
     Environment {
-        /// Its name.
+        /// Name of the variable.
         variable: String,
     },
     /// A file in systemd's credentials directory.
     Credential {
-        /// That file.
+        /// Path of that file.
         path: PathBuf,
     },
 }
@@ -51,31 +51,31 @@ impl From<&Source> for Message {
     }
 }
 
-/// One mistake: where it is, which setting it concerns, and what is wrong and allowed.
+/// One mistake: its place, the setting, and the problem with the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// `parameters.yml:12`, an environment variable, a credential.
+    /// Place of the mistake: `parameters.yml:12`, an environment variable, a credential.
     pub place: String,
-    /// The setting, unless the mistake is one of the file as a whole.
+    /// Name of the setting; `None` for a mistake of the file as a whole.
     pub key: Option<String>,
-    /// What is wrong, with the value unless it is a secret, and what is allowed.
+    /// Description of the problem and of the allowed values; it contains the value unless that is a secret.
     pub problem: Message,
-    /// Nothing is wrong, something required is only not there yet.
+    /// True if something required is only missing, and nothing is wrong.
     pub is_missing: bool,
 }
 
 impl Mistake {
-    /// A mistake of one setting.
+    /// Makes a mistake of one setting.
     pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: Message) -> Self {
         Self { place: place.to_string(), key: Some(key.to_owned()), problem, is_missing: false }
     }
 
-    /// A mistake of a file as a whole, or of a line of it.
+    /// Makes a mistake of a file as a whole, or of one of its lines.
     pub(super) fn of_file(place: impl fmt::Display, problem: Message) -> Self {
         Self { place: place.to_string(), key: None, problem, is_missing: false }
     }
 
-    /// The same about something required that is not there.
+    /// Marks the mistake as a missing requirement.
     #[must_use]
     pub(super) fn missing(self) -> Self {
         Self { is_missing: true, ..self }
@@ -91,8 +91,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// All mistakes of a configuration, displayed one a line. Somebody has to mend the configuration:
-/// trying again does not help.
+/// All mistakes of a configuration, displayed one per line. A person has to correct the configuration: retrying
+/// does not help.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors {
@@ -101,7 +101,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// Whether nothing is wrong but that required settings are not there yet, as before a first run.
+    /// Returns true if required settings are missing and nothing else is wrong, as before a first run.
     pub fn is_unfinished(&self) -> bool {
         self.mistakes.iter().all(|mistake| mistake.is_missing)
     }
@@ -129,37 +129,37 @@ impl From<Vec<Mistake>> for ConfigErrors {
     }
 }
 
-/// How much a [`Notice`] matters.
+/// The importance of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeLevel {
-    /// Good to know.
+    /// Useful information.
     Info,
-    /// Probably not what was meant.
+    /// A probable mistake.
     Warning,
 }
 
-/// Something about a configuration that works, to be logged at start.
+/// A notice about a valid configuration, for the log at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// How much it matters.
+    /// Importance of the notice.
     pub level: NoticeLevel,
-    /// A sentence for the operator.
+    /// English text for the operator.
     pub text: String,
 }
 
 impl Notice {
-    /// Good to know.
+    /// Makes a notice with useful information.
     pub(super) fn info(text: impl Into<String>) -> Self {
         Self { level: NoticeLevel::Info, text: text.into() }
     }
 
-    /// Probably not what was meant.
+    /// Makes a notice about a probable mistake.
     pub(super) fn warning(text: impl Into<String>) -> Self {
         Self { level: NoticeLevel::Warning, text: text.into() }
     }
 }
 
-/// A value as it may stand in a sentence: quoted where it is not a plain word, and not too long.
+/// Formats a value for a message: quoted unless it is a plain word, and shortened if it is too long.
 pub(super) fn shown(value: &str) -> String {
     const LONGEST: usize = 60;
     let plain = |letter: char| letter.is_alphanumeric() || "._-/:+@".contains(letter);

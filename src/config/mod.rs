@@ -1,5 +1,5 @@
-//! Configuration: `parameters.yml`, the environment and systemd's credentials, laid over the
-//! built-in defaults, validated once, with every mistake found at once.
+//! Configuration: `parameters.yml`, the environment and systemd's credentials, merged over the built-in
+//! defaults and validated once; every mistake is reported at once.
 //!
 //! `config/parameters.yml` is the first layer and the only list of settings and defaults.
 
@@ -49,49 +49,49 @@ pub const EXAMPLE: &str = layers::DEFAULTS;
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How to reach Mirakl.
+    /// Address and credentials of Mirakl.
     pub mirakl: MiraklConfig,
-    /// How to reach HiPay.
+    /// Address and credentials of HiPay, and settings of new accounts.
     pub hipay: HiPayConfig,
-    /// The account that all sales money arrives on and all transfers leave from.
+    /// Account that receives all sales money and that all transfers are made from.
     pub technical_account: AccountConfig,
-    /// The account that commissions are paid to.
+    /// Account that receives the commissions.
     pub operator_account: AccountConfig,
     /// Templates of the labels of payments.
     pub labels: Labels,
-    /// When Mirakl settles.
+    /// Mirakl's settlement cycle.
     pub cycle: CycleConfig,
-    /// Choices of the cash-out.
+    /// Options of the cash-out.
     pub cashout: CashoutConfig,
-    /// Only shops of these countries, alpha-3; empty: all.
+    /// Countries (alpha-3) to whose shops the cash-out is restricted; empty for all.
     pub country_filter: Vec<String>,
-    /// When each batch runs.
+    /// Schedule of each batch.
     pub schedule: ScheduleConfig,
-    /// How pages and notifications are served.
+    /// Server of pages and notifications.
     pub server: ServerConfig,
-    /// Who may use the dashboard.
+    /// Users and language of the dashboard.
     pub dashboard: DashboardConfig,
-    /// Where alerts are mailed; none: nowhere.
+    /// Mail of alerts; `None` if alerts are not mailed.
     pub mail: Option<MailConfig>,
-    /// The way to other machines.
+    /// Proxy and certificates of outgoing connections.
     pub network: NetworkConfig,
-    /// Channels of alerts beside mail.
+    /// Channels of alerts besides mail.
     pub alert: AlertConfig,
-    /// Traces.
+    /// Export of traces.
     pub telemetry: TelemetryConfig,
-    /// Which log lines go where.
+    /// Destinations of log lines.
     pub logs: LogsConfig,
-    /// How long things are kept.
+    /// Retention periods.
     pub retention: RetentionConfig,
-    /// Where new releases come from.
+    /// Source and handling of new releases.
     pub update: UpdateConfig,
-    /// What is worth knowing about this configuration; to be logged at start.
+    /// Notices about this configuration, for the log at start.
     pub notices: Vec<Notice>,
     sources: BTreeMap<String, Source>,
 }
 
 impl Config {
-    /// Returns the least level that people are told about; `None` where nobody is to be told.
+    /// Returns the lowest log level that triggers an alert; `None` if there are no alerts.
     pub fn alert_level(&self) -> Option<LogLevel> {
         let mail = self.mail.as_ref().and(self.logs.alert_level);
         let channels = (!self.alert.is_empty()).then(|| self.logs.alert_level.unwrap_or(LogLevel::Error));
@@ -103,15 +103,15 @@ impl Config {
         [self.technical_account.hipay_id, self.operator_account.hipay_id].contains(&hipay_id)
     }
 
-    /// Reads the file at `path`, the `CASHOUT_*` variables of `environment` and the folder that its
-    /// `CREDENTIALS_DIRECTORY` names. Where everything required comes from elsewhere, there need be
-    /// no file.
+    /// Reads the file at `path`, the `CASHOUT_*` variables of `environment`, and the folder that its
+    /// `CREDENTIALS_DIRECTORY` names. The file may be missing if everything required comes from elsewhere.
     pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let file = layers::read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
         Self::from_file(path, file.as_ref(), environment)
     }
 
-    /// Reads as [`Config::load`] does, from a file that the caller has opened at `path`; `None` for no file.
+    /// Reads a configuration like [`Config::load`], from a file that the caller has opened at `path`; `None`
+    /// for no file.
     pub fn load_opened(
         path: &Path,
         opened: io::Result<Option<File>>,
@@ -121,7 +121,7 @@ impl Config {
         Self::from_file(path, file.as_ref(), environment)
     }
 
-    /// Reads `text` as [`Config::load`] would, if it stood in the file at `path`.
+    /// Reads `text` as [`Config::load`] would if it were the file at `path`.
     pub fn parse(
         path: &Path,
         text: String,
@@ -140,12 +140,12 @@ impl Config {
         Self::from_layers(layers)
     }
 
-    /// Where the value of the setting `key` comes from; nothing for a key that does not exist.
+    /// Returns the source of the setting `key`; `None` for a key that does not exist.
     pub fn source_of(&self, key: &str) -> Option<&Source> {
         self.sources.get(key)
     }
 
-    /// Every secret that is set, so that none can slip into a log.
+    /// Returns every secret that is set, so that logs can mask them.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let mirakl = match &self.mirakl.credentials {
             MiraklCredentials::Key(secret)
@@ -166,7 +166,7 @@ impl Config {
         let sources = layers.settings.into_iter().map(|(key, setting)| (key, setting.source)).collect();
         match made {
             Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
-            // Whoever returns `Noted` has noted a mistake, so that `finish` has refused before.
+            // A reader that returns `Noted` has recorded a mistake, so `finish` has failed before this point.
             Err(reader::Noted) => Err(vec![Mistake::of_file(layers.path.display(), msg!("setting-wrong"))].into()),
         }
     }
@@ -221,8 +221,8 @@ impl Config {
     }
 }
 
-/// What [`Config::load`] wants to know of this process's environment. Bytes that are no UTF-8 become
-/// replacement characters, which no setting accepts, so that they are refused by name.
+/// Returns this process's environment for [`Config::load`]. Bytes that are not UTF-8 become replacement
+/// characters, which no setting accepts, so that they are refused by name.
 pub fn process_environment() -> Vec<(String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let handed_over = HANDED_OVER.get().into_iter().flatten();
@@ -231,15 +231,15 @@ pub fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).chain(handed_over).collect()
 }
 
-/// The credentials of this process, read by a guard that may read them.
+/// Credentials of this process, read by a guard that has the permission.
 static HANDED_OVER: OnceLock<Vec<(String, Secret)>> = OnceLock::new();
 
-/// Has [`process_environment`] tell these settings too. Once, before anything is read.
+/// Adds these settings to [`process_environment`]. Must be called once, before anything is read.
 pub fn hand_over(credentials: Vec<(String, Secret)>) {
     let _ = HANDED_OVER.set(credentials);
 }
 
-/// The credentials that systemd has for this process: each file's name and the open file.
+/// Returns the credentials that systemd provides to this process: each file's name and the open file.
 pub fn credentials() -> Vec<(String, std::fs::File)> {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
@@ -249,12 +249,12 @@ pub fn credentials() -> Vec<(String, std::fs::File)> {
     entries.filter_map(open).take(MOST_CREDENTIALS).collect()
 }
 
-/// The same, as the variables of the environment that stand for these settings.
+/// Returns the credentials as environment variables for the same settings.
 pub fn credentials_as_variables() -> Vec<(String, String)> {
     let text = |file| std::io::read_to_string(file).ok();
     let of = |(key, file): (String, std::fs::File)| Some((layers::variable_of(&key), text(file)?));
     credentials().into_iter().filter_map(of).collect()
 }
 
-/// More than there are settings that anybody keeps secret.
+/// Maximum number of credentials; more than there are secret settings.
 const MOST_CREDENTIALS: usize = 32;

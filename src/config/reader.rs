@@ -1,4 +1,4 @@
-//! Reads typed values out of the layers, and collects every mistake on the way.
+//! Reads typed values from the layers and collects every mistake on the way.
 
 use serde_yaml::Value;
 
@@ -8,14 +8,14 @@ use super::mistakes::{Mistake, Notice, Source};
 use crate::platform::secret::Secret;
 use crate::text::message::{Message, msg};
 
-/// The mistake has been noted; what depends on the value cannot be made.
+/// A marker for a mistake that has been recorded; whatever depends on the value cannot be built.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted;
 
-/// A value, or a mistake that has been noted.
+/// A value, or the marker of a recorded mistake.
 pub(super) type Read<T> = Result<T, Noted>;
 
-/// Reads settings.
+/// A reader of settings.
 pub(super) struct Reader {
     layers: Layers,
     missing: Vec<String>,
@@ -26,7 +26,7 @@ impl Reader {
         Self { layers, missing: Vec::new() }
     }
 
-    /// The layers, or all mistakes.
+    /// Returns the layers, or all mistakes.
     pub(super) fn finish(self) -> Result<Layers, Vec<Mistake>> {
         let Self { mut layers, missing } = self;
         if layers.file_missing && !missing.is_empty() {
@@ -36,7 +36,7 @@ impl Reader {
         if layers.mistakes.is_empty() { Ok(layers) } else { Err(layers.mistakes) }
     }
 
-    /// Notes that the value of `key` is wrong.
+    /// Records that the value of `key` is wrong.
     pub(super) fn refuse(&mut self, key: &str, problem: Message) -> Noted {
         let source = self.layers.settings.get(key).map_or(&Source::Default, |setting| &setting.source);
         let place = match source {
@@ -47,7 +47,7 @@ impl Reader {
         Noted
     }
 
-    /// Notes that `key` is required; `problem` says what is.
+    /// Records that `key` is required; `problem` describes the requirement.
     pub(super) fn require(&mut self, key: &str, problem: Message) -> Noted {
         self.missing.push(key.to_owned());
         if !self.layers.file_missing {
@@ -57,17 +57,17 @@ impl Reader {
         Noted
     }
 
-    /// Notes something worth knowing.
+    /// Records a warning.
     pub(super) fn warn(&mut self, text: impl Into<String>) {
         self.layers.notices.push(Notice::warning(text));
     }
 
-    /// Whether `key` has a value in any layer.
+    /// Returns true if `key` has a value in any layer.
     pub(super) fn is_set(&self, key: &str) -> bool {
         !matches!(self.value(key), Value::Null)
     }
 
-    /// Where a setting stands, or would stand, in the file.
+    /// Returns the place of a setting in the file, or the file itself if the setting is not there.
     fn place_in_file(&self, key: &str) -> String {
         match self.layers.lines.get(key) {
             Some(line) => format!("{}:{line}", self.layers.path.display()),
@@ -75,20 +75,20 @@ impl Reader {
         }
     }
 
-    /// The value as it stands.
+    /// Returns the value before any parsing.
     fn value(&self, key: &str) -> &Value {
         self.layers.settings.get(key).map_or(&Value::Null, |setting| &setting.value)
     }
 
-    /// A text of one line, where there is one.
+    /// Reads a text of one line; `None` if it is not set.
     fn text(&mut self, key: &str) -> Read<Option<String>> {
         if !self.is_set(key) {
             return Ok(None);
         }
-        // A folded text of YAML ends with a line break.
+        // A folded text in YAML ends with a line break.
         let text = document::scalar(self.value(key));
         let problem = match text.map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned()) {
-            // The replacement character stands where the environment was not UTF-8.
+            // The replacement character marks bytes of the environment that were not UTF-8.
             Some(text) if text.chars().any(|letter| letter.is_control() || letter == '\u{fffd}') => {
                 msg!("setting-many-lines")
             }
@@ -98,13 +98,14 @@ impl Reader {
         Err(self.refuse(key, problem))
     }
 
-    /// A value that may be absent. `parse` says what is wrong; its value is no secret.
+    /// Reads a value that may be absent. The error of `parse` describes the problem; the value must not be a
+    /// secret.
     pub(super) fn optional<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<Option<T>> {
         let Some(text) = self.text(key)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
         parse(&text).map(Some).map_err(|problem| self.refuse(key, problem))
     }
 
-    /// A value that must be there, if only as a default.
+    /// Reads a value that must be present, at least as a default.
     pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<T> {
         match self.optional(key, parse)? {
             Some(value) => Ok(value),
@@ -112,7 +113,7 @@ impl Reader {
         }
     }
 
-    /// A secret that may be absent, of at least `shortest` characters.
+    /// Reads a secret that may be absent, of at least `shortest` characters.
     pub(super) fn optional_secret(&mut self, key: &str, shortest: usize) -> Read<Option<Secret>> {
         match self.text(key)? {
             Some(text) if text.chars().count() < shortest => Err(self.refuse(key, msg!("setting-short", shortest))),
@@ -120,7 +121,7 @@ impl Reader {
         }
     }
 
-    /// A secret that must be there.
+    /// Reads a secret that must be present.
     pub(super) fn required_secret(&mut self, key: &str) -> Read<Secret> {
         match self.optional_secret(key, 1)? {
             Some(secret) => Ok(secret),
@@ -128,7 +129,7 @@ impl Reader {
         }
     }
 
-    /// A list: of YAML, or a text with commas.
+    /// Reads a list: a YAML list, or a text with commas.
     pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Message>) -> Read<Vec<T>> {
         let value = self.value(key);
         let items: Option<Vec<String>> = if value.is_null() {
@@ -152,7 +153,7 @@ impl Reader {
         noted.map_or(Ok(values), Err)
     }
 
-    /// A list of maps or a map, as YAML; from the environment as YAML in the text.
+    /// Reads a list of maps or a map: as YAML, or from the environment as a text with YAML.
     pub(super) fn structure(&mut self, key: &str) -> Read<Value> {
         let value = self.value(key);
         let Some(text) = value.as_str() else { return Ok(value.clone()) };
@@ -160,7 +161,7 @@ impl Reader {
     }
 }
 
-/// The items of a list that is written as text: with commas, in brackets or not.
+/// Splits a list in text form: separated by commas, with or without brackets.
 fn listed(text: &str) -> Vec<String> {
     let text = text.trim();
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

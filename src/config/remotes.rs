@@ -1,5 +1,5 @@
-//! The typed settings of the two remotes: Mirakl, HiPay, and the marketplace's own accounts there.
-//! Every setting of a section is read before the first mistake ends it, so that all are found at once.
+//! The typed settings of the two remotes, Mirakl and HiPay, and of the marketplace's own accounts there. Every
+//! setting of a section is read before the first mistake ends it, so that all mistakes are reported at once.
 
 use serde_yaml::Value;
 
@@ -11,7 +11,7 @@ use super::values;
 use crate::domain::voucher::VoucherSource;
 use crate::text::message::{Message, msg};
 
-/// How yes and no are written.
+/// Spellings of yes and no.
 const TRUTHS: [(&str, bool); 8] = [
     ("true", true),
     ("false", false),

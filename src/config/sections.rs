@@ -1,5 +1,5 @@
-//! The typed settings of the program itself, section by section. Every setting of a section is read
-//! before the first mistake ends it, so that all are found at once.
+//! The typed settings of the program itself, section by section. Every setting of a section is read before the
+//! first mistake ends it, so that all mistakes are reported at once.
 
 use std::net::SocketAddr;
 
@@ -22,12 +22,12 @@ use crate::platform::secret::Secret;
 use crate::text::Locale;
 use crate::text::message::{Message, msg};
 
-/// How a user is written.
+/// Example of a dashboard user in the configuration.
 const USER: &str = "{ name: …, passwordHash: …, role: viewer }";
-/// What the hash of a password looks like.
+/// Example of a password hash.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$…$…";
 
-/// A token that is guessed by trying must be longer than anybody can try.
+/// Minimum length of a token, in characters; too long to be guessed by brute force.
 const SHORTEST_TOKEN: usize = 16;
 
 pub(super) fn labels(reader: &mut Reader) -> Read<Labels> {
@@ -172,7 +172,8 @@ fn dashboard_users(reader: &mut Reader) -> Read<Vec<DashboardUser>> {
     noted.map_or(Ok(users), Err)
 }
 
-/// The sentences name no value but the role: a slip may have put the password into any other.
+/// Reads one dashboard user. The messages quote no value but the role: a typing error may have put the password
+/// into any other field.
 fn dashboard_user(row: &Value) -> Result<DashboardUser, Message> {
     let Value::Mapping(row) = row else {
         return Err(msg!("user-no-map", example = USER));
@@ -189,7 +190,7 @@ fn dashboard_user(row: &Value) -> Result<DashboardUser, Message> {
     Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
 }
 
-/// A hash that a password can be compared with, of the kind that costs memory.
+/// Returns true for an Argon2id hash that a password can be verified against.
 fn is_argon2id(text: &str) -> bool {
     PasswordHash::new(text).is_ok_and(|hash| {
         hash.algorithm.as_str() == "argon2id"
@@ -199,7 +200,7 @@ fn is_argon2id(text: &str) -> bool {
     })
 }
 
-/// Without a sender of their own, alerts come from `sender`, where that is known.
+/// Reads the settings of mail. Without a sender of their own, alerts come from `sender`, if that is known.
 pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<MailConfig>> {
     let host = reader.optional("mail.host", values::any_text);
     let port = reader.required("mail.port", values::within(1..=u16::MAX));
@@ -244,7 +245,7 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
     let proxy = reader.optional("network.proxy", |text| {
         let url = reqwest::Url::parse(text.trim()).ok();
         let good = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // It may hold a password: it is not shown.
+        // The address may contain a password, so it is not shown.
         good.map(|url| Secret::new(url.as_str())).ok_or_else(|| msg!("value-proxy"))
     });
     let no_proxy = reader.list("network.noProxy", values::without_proxy);
@@ -270,7 +271,7 @@ pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
     });
     let secret_address = |text: &str| match values::address(text) {
         Ok(address) => Ok(Secret::new(address)),
-        // It is a secret: it is not shown.
+        // The address is a secret, so it is not shown.
         Err(_) => Err(msg!("value-url-secret")),
     };
     let slack = reader.optional("alert.slack.url", secret_address);

@@ -1,4 +1,4 @@
-//! The settings as the rest of the program reads them: plain, typed, already checked.
+//! The settings in the form that the rest of the program uses: plain, typed, validated.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,45 +16,45 @@ use crate::platform::secret::Secret;
 use crate::text::{Locale, Word};
 use std::borrow::Cow;
 
-/// How to reach Mirakl.
+/// Address and credentials of Mirakl.
 #[derive(Debug, Clone)]
 pub struct MiraklConfig {
-    /// The instance's address, without `/api` and without a slash at the end.
+    /// Address of the instance, without `/api` and without a trailing slash.
     pub base_url: String,
-    /// How to sign in there.
+    /// Credentials for the API.
     pub credentials: MiraklCredentials,
-    /// Where vouchers are read.
+    /// Source of vouchers.
     pub voucher_source: VoucherSource,
 }
 
-/// One of the ways to sign in at Mirakl.
+/// One of the ways to authenticate with Mirakl.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MiraklCredentials {
-    /// The operator's key, sent as it is in `Authorization`.
+    /// The operator's key, sent unchanged in `Authorization`.
     Key(Secret),
     /// A token, sent as `Authorization: Bearer`.
     Bearer(Secret),
     /// OAuth2 client credentials.
     Client {
-        /// The client's id.
+        /// Id of the client.
         id: String,
-        /// The client's secret.
+        /// Secret of the client.
         secret: Secret,
-        /// The address that hands out tokens.
+        /// Address that issues tokens.
         auth_url: String,
     },
 }
 
-/// How to reach HiPay, and what it needs to know about new accounts.
+/// Address and credentials of HiPay, and settings of new accounts.
 #[derive(Debug, Clone)]
 pub struct HiPayConfig {
-    /// The host's address, without `/api` and without a slash at the end.
+    /// Address of the host, without `/api` and without a trailing slash.
     pub base_url: String,
     /// Web service login of the technical account.
     pub login: String,
     /// Web service password of the technical account.
     pub password: Secret,
-    /// Id of the technical account in payment references, where it is not the account's id.
+    /// Id of the technical account in payment references, if it differs from the account's id.
     pub technical_marketplace_id: Option<String>,
     /// Entity of new accounts.
     pub entity: String,
@@ -62,30 +62,30 @@ pub struct HiPayConfig {
     pub merchant_group: String,
     /// Language and country of new accounts, such as `fr_FR`.
     pub locale: String,
-    /// The zone of cycles, schedules and shown dates.
+    /// Time zone of cycles, schedules and displayed dates.
     pub time_zone: TimeZone,
-    /// That zone's name.
+    /// Name of that time zone.
     pub time_zone_name: String,
-    /// Requests in flight at once, 1 to 64.
+    /// Maximum number of concurrent requests, 1 to 64.
     pub max_concurrency: usize,
-    /// Which documents are sent, in the order of the file.
+    /// Documents to send, in the order of the file.
     pub document_types: Vec<DocumentType>,
-    /// Passphrase of payment notifications; empty where none is set.
+    /// Passphrase of payment notifications; empty if none is set.
     pub enterprise_passphrase: Secret,
     /// Hash of the signature of payment notifications.
     pub enterprise_hash: HashAlgorithm,
 }
 
-/// One kind of document that HiPay wants of a vendor.
+/// One kind of document that HiPay requires from a vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentType {
     /// Type code in Mirakl.
     pub mirakl_type: String,
     /// Type number at HiPay.
     pub hipay_type: u32,
-    /// Type code in Mirakl of the back side, where there can be one.
+    /// Type code in Mirakl of the back side, if the document can have one.
     pub back: Option<String>,
-    /// HiPay wants to know until when it is valid.
+    /// Requirement of an expiry date at HiPay.
     pub needs_validity_date: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct DocumentType {
 pub enum HashAlgorithm {
     /// SHA-1, of older accounts.
     Sha1,
-    /// SHA-256, HiPay's present default.
+    /// SHA-256, HiPay's current default.
     Sha256,
     /// SHA-512.
     Sha512,
@@ -120,153 +120,153 @@ pub struct Labels {
     pub withdraw: String,
 }
 
-/// When Mirakl settles.
+/// Mirakl's settlement cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CycleConfig {
     /// Days of the month, 1 to 28, ascending, at least one.
     pub days: Vec<i8>,
-    /// Hour, 0 to 23, in the configured zone.
+    /// Hour, 0 to 23, in the configured time zone.
     pub hour: i8,
     /// Minute, 0 to 59.
     pub minute: i8,
-    /// How long before that moment the window of vouchers opens.
+    /// Time between the opening of the voucher window and that moment.
     pub before: SignedDuration,
-    /// How long after that moment it closes.
+    /// Time between that moment and the closing of the window.
     pub after: SignedDuration,
 }
 
-/// Choices of the cash-out.
+/// Options of the cash-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CashoutConfig {
-    /// What happens to negative vouchers.
+    /// Treatment of negative vouchers.
     pub negative_vouchers: NegativeVouchers,
-    /// The treatment of vouchers that no cycle's window contains.
+    /// Treatment of vouchers outside the window of every cycle.
     pub outside_cycles: OutsideCycles,
-    /// First cycle this installation is responsible for; none: the day of its first batch on a new store.
+    /// First cycle this installation is responsible for; `None` for the day of its first batch on a new store.
     pub first_cycle: Option<Date>,
 }
 
-/// What happens to negative vouchers.
+/// Treatment of negative vouchers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NegativeVouchers {
-    /// They are netted with the next positive ones.
+    /// Netting with the next positive vouchers.
     Adjust,
-    /// They are recorded only.
+    /// Recording only.
     Ignore,
 }
 
-/// The treatment of vouchers that no cycle's window contains.
+/// Treatment of vouchers outside the window of every cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutsideCycles {
-    /// They are held for a person.
+    /// A hold until a person decides.
     Hold,
-    /// They are paid with the next cycle.
+    /// Payment with the next cycle.
     Next,
 }
 
-/// When each batch runs, in the configured zone; nothing: it is switched off.
+/// The schedule of each batch, in the configured time zone; `None` switches a batch off.
 #[derive(Debug, Clone)]
 pub struct ScheduleConfig {
-    /// `vendor:process` for the last 24 hours.
+    /// Schedule of `vendor:process` for the last 24 hours.
     pub vendor_process: Option<Cron>,
-    /// `cashout:generate`.
+    /// Schedule of `cashout:generate`.
     pub cashout_generate: Option<Cron>,
-    /// `cashout:transfer`.
+    /// Schedule of `cashout:transfer`.
     pub cashout_transfer: Option<Cron>,
-    /// `cashout:withdraw`.
+    /// Schedule of `cashout:withdraw`.
     pub cashout_withdraw: Option<Cron>,
-    /// `cashout:transaction:status:sync`.
+    /// Schedule of `cashout:transaction:status:sync`.
     pub transaction_status_sync: Option<Cron>,
 }
 
-/// How pages and notifications are served.
+/// The server of pages and notifications.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// The address others reach this server under, without a slash at the end.
+    /// Address at which others reach this server, without a trailing slash.
     pub public_url: Option<String>,
-    /// The path of that address, without a slash at its end; empty where it has none.
+    /// Path of that address, without a trailing slash; empty if it has none.
     pub public_path: String,
-    /// Certificate and key, where TLS is done here.
+    /// Certificate and key, if this server terminates TLS.
     pub tls: Option<TlsConfig>,
-    /// Proxies whose word about the client's address is believed.
+    /// Proxies that are trusted to report the client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Token of the metrics on `listen`; none: they are not shown there.
+    /// Token of the metrics on `listen`; `None` if they are not available there.
     pub metrics_token: Option<Secret>,
-    /// Address and port on which the metrics alone are shown, without a token.
+    /// Address and port that serve only the metrics, without a token.
     pub metrics_listen: Option<SocketAddr>,
 }
 
 impl ServerConfig {
-    /// True for an address whose word about the client is believed.
+    /// Returns true for an address that is trusted to report the client's address.
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// The host of `server.publicUrl`.
+    /// Returns the host of `server.publicUrl` if it is a qualified domain name.
     pub fn public_host(&self) -> Option<String> {
         let url = reqwest::Url::parse(self.public_url.as_ref()?).ok()?;
         url.domain().filter(|name| name.contains('.')).map(str::to_owned)
     }
 
-    /// Where HiPay is to send the notifications about the vendors' wallets; `None` while `server.publicUrl` is
-    /// not set.
+    /// Returns the address for HiPay's notifications about the vendors' wallets; `None` if `server.publicUrl`
+    /// is not set.
     pub fn wallet_notifications_url(&self) -> Option<String> {
         self.public_url.as_ref().map(|url| format!("{}/notifications/wallet", url.trim_end_matches('/')))
     }
 }
 
-/// Files of a TLS certificate, PEM, absolute paths.
+/// Files of a TLS certificate, in PEM, with absolute paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The certificate chain.
+    /// Certificate chain.
     pub certificate: PathBuf,
-    /// The private key.
+    /// Private key.
     pub key: PathBuf,
 }
 
-/// Who may use the dashboard, and in which language.
+/// Users and language of the dashboard.
 #[derive(Debug, Clone)]
 pub struct DashboardConfig {
-    /// Language of the pages; none: the browser's.
+    /// Language of the pages; `None` for the browser's.
     pub locale: Option<Locale>,
-    /// Token of the JSON API; none: no token works.
+    /// Token of the JSON API; `None` if no token is accepted.
     pub api_token: Option<Secret>,
-    /// People besides the technical account.
+    /// Users in addition to the technical account.
     pub users: Vec<DashboardUser>,
 }
 
-/// Somebody who may sign in to the dashboard.
+/// A person who may sign in to the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DashboardUser {
-    /// The name to sign in with.
+    /// Name for signing in.
     pub name: String,
-    /// Argon2id hash of the password in its text form.
+    /// Argon2id hash of the password, in its text form.
     pub password_hash: Secret,
-    /// What this person may do.
+    /// Permissions of this person.
     pub role: Role,
 }
 
-/// What somebody may do in the dashboard.
+/// The permissions of a dashboard user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// See everything.
+    /// Permission to see everything.
     Viewer,
-    /// Also run batches and change settings.
+    /// Permission to run batches and change settings as well.
     Operator,
 }
 
-/// Where alerts are mailed.
+/// Server and addresses for mailing alerts.
 #[derive(Debug, Clone)]
 pub struct MailConfig {
-    /// Mail server.
+    /// Host of the mail server.
     pub host: String,
-    /// Its port.
+    /// Port of the mail server.
     pub port: u16,
     /// Encryption.
     pub security: MailSecurity,
-    /// User name; none: without signing in.
+    /// User name; `None` to send without signing in.
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret>,
@@ -276,77 +276,77 @@ pub struct MailConfig {
     pub to: Vec<String>,
     /// Sender.
     pub from: String,
-    /// More certificate authorities that may vouch for the mail server: files in PEM, each with its setting.
+    /// Additional certificate authorities for the mail server: files in PEM, each with its setting.
     pub ca_files: Vec<(&'static str, PathBuf)>,
-    /// The name by which this machine greets the mail server; none: one that it finds.
+    /// Name by which this machine greets the mail server; `None` to determine one.
     pub ehlo: Option<String>,
-    /// When the digest of the day before is mailed, in the configured zone; none: never.
+    /// Time of the daily digest of the day before, in the configured time zone; `None` for no digest.
     pub digest: Option<Time>,
 }
 
-/// Encryption on the way to the mail server.
+/// Encryption of the connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailSecurity {
-    /// None.
+    /// No encryption.
     None,
-    /// STARTTLS, refused where the server cannot.
+    /// STARTTLS; the connection fails if the server does not support it.
     StartTls,
     /// TLS from the first byte.
     Tls,
 }
 
-/// The way to other machines.
+/// Proxy and certificates of outgoing connections.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkConfig {
-    /// More certificate authorities that may vouch for them: a file in PEM.
+    /// File in PEM with additional certificate authorities.
     pub ca_file: Option<PathBuf>,
-    /// The proxy in front of them; it may hold a password. None: that of the environment.
+    /// Outgoing proxy, which may contain a password; `None` for that of the environment.
     pub proxy: Option<Secret>,
-    /// Hosts, domains and networks without the proxy.
+    /// Hosts, domains and networks that bypass the proxy.
     pub no_proxy: Vec<String>,
 }
 
-/// Traces.
+/// Export of traces.
 #[derive(Debug, Clone, Default)]
 pub struct TelemetryConfig {
-    /// Address of a collector that takes OTLP over HTTP, without a trailing slash; none: no traces.
+    /// Address of a collector that accepts OTLP over HTTP, without a trailing slash; `None` for no traces.
     pub otlp: Option<String>,
 }
 
-/// Channels of alerts beside mail.
+/// Channels of alerts besides mail.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {
-    /// The address of a webhook, and the key that its messages are signed with.
+    /// Address of a webhook, and the key that its messages are signed with.
     pub webhook: Option<(String, Secret)>,
-    /// The address of an incoming webhook of Slack: whoever knows it may write there.
+    /// Address of an incoming webhook of Slack; knowing it is enough to post there.
     pub slack: Option<Secret>,
-    /// The address of a workflow of Microsoft Teams: likewise.
+    /// Address of a workflow of Microsoft Teams; knowing it is enough to post there.
     pub teams: Option<Secret>,
-    /// The address of `PagerDuty`'s events, and the key of a service there.
+    /// Address of `PagerDuty`'s events API, and the key of a service there.
     pub pager_duty: Option<(String, Secret)>,
 }
 
 impl AlertConfig {
-    /// Returns true where nothing is set.
+    /// Returns true if no channel is set.
     pub fn is_empty(&self) -> bool {
         self.webhook.is_none() && self.slack.is_none() && self.teams.is_none() && self.pager_duty.is_none()
     }
 
-    /// Every secret that is set.
+    /// Returns every secret that is set.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let keys = [&self.webhook, &self.pager_duty].into_iter().flatten().map(|(_, secret)| secret);
         keys.chain(self.slack.iter()).chain(self.teams.iter())
     }
 }
 
-/// Which log lines go where.
+/// Destinations of log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogsConfig {
-    /// Least level that is mailed; none: no line is.
+    /// Lowest level that is mailed; `None` for no lines.
     pub alert_level: Option<LogLevel>,
-    /// Least level that is kept in the store; none: no line is.
+    /// Lowest level that is stored; `None` for no lines.
     pub store_level: Option<LogLevel>,
-    /// A file that gets every line as well.
+    /// File that gets every line as well.
     pub file: Option<PathBuf>,
 }
 
@@ -354,26 +354,26 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
-    /// 100
+    /// Level 100; the numbers are those of the configuration.
     Debug,
-    /// 200
+    /// Level 200.
     Info,
-    /// 250
+    /// Level 250.
     Notice,
-    /// 300
+    /// Level 300.
     Warning,
-    /// 400
+    /// Level 400.
     Error,
-    /// 500
+    /// Level 500.
     Critical,
-    /// 550
+    /// Level 550.
     Alert,
-    /// 600
+    /// Level 600.
     Emergency,
 }
 
 impl LogLevel {
-    /// Every level, ascending.
+    /// All levels, ascending.
     pub const ALL: [Self; 8] = [
         Self::Debug,
         Self::Info,
@@ -385,7 +385,7 @@ impl LogLevel {
         Self::Emergency,
     ];
 
-    /// The number that stands for it in the configuration.
+    /// Returns the number that stands for the level in the configuration.
     pub fn number(self) -> u16 {
         match self {
             Self::Debug => 100,
@@ -399,17 +399,17 @@ impl LogLevel {
         }
     }
 
-    /// The level of this number, or the next one below it: another release may know more.
+    /// Returns the level of this number, or the next lower one: another release may have more levels.
     pub fn of_number(number: u16) -> Self {
         Self::ALL.into_iter().rev().find(|level| level.number() <= number).unwrap_or(Self::Debug)
     }
 
-    /// The level of this name, in whatever case.
+    /// Returns the level of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
     }
 
-    /// Its name, in capitals.
+    /// Returns the name, in capitals.
     pub fn name(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",
@@ -424,67 +424,68 @@ impl LogLevel {
     }
 }
 
-/// How long things are kept, in days; 0 is for ever.
+/// Retention periods in days; 0 keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionConfig {
-    /// Log lines.
+    /// Period for log lines.
     pub logs_days: u32,
-    /// How many log lines there may be; 0 is any number.
+    /// Maximum number of log lines; 0 for no limit.
     pub log_lines: u64,
-    /// Executed batches.
+    /// Period for executed batches.
     pub batches_days: u32,
-    /// Notifications as they were received.
+    /// Period for notifications as received.
     pub notifications_days: u32,
-    /// Personal data of customers in their payments, and of vendors that Mirakl no longer returns.
+    /// Period for the personal data of customers in their payments, and of vendors that Mirakl no longer
+    /// returns.
     pub personal_data_days: u32,
 }
 
-/// Where new releases come from, and what is installed unasked.
+/// Source of new releases, and the releases to install automatically.
 #[derive(Debug, Clone)]
 pub struct UpdateConfig {
-    /// Token of GitHub; none: no update from the browser.
+    /// GitHub token; `None` disables updates from the browser.
     pub token: Option<Secret>,
-    /// Which releases.
+    /// Releases to offer.
     pub channel: UpdateChannel,
-    /// What is installed unasked.
+    /// Releases to install automatically.
     pub auto: UpdateAuto,
-    /// When that may happen, in the configured zone.
+    /// Time of day for automatic installation, in the configured time zone.
     pub window: TimeWindow,
-    /// `owner/name`; none: no update from the browser.
+    /// Repository as `owner/name`; `None` disables updates from the browser.
     pub repository: Option<String>,
-    /// Address of GitHub's API, without a slash at the end.
+    /// Address of GitHub's API, without a trailing slash.
     pub api_url: String,
 }
 
-/// Which releases are offered.
+/// The releases to offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateChannel {
-    /// Finished ones.
+    /// Final releases.
     Stable,
-    /// Pre-releases too.
+    /// Final releases and pre-releases.
     Beta,
 }
 
-/// What is installed unasked.
+/// The releases to install automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateAuto {
-    /// Nothing.
+    /// No releases.
     Off,
     /// Newer releases of the same major and minor version.
     Patch,
 }
 
-/// A time of day to another; where `to` is the earlier one, it crosses midnight.
+/// A period of the day; it crosses midnight if `to` is earlier than `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWindow {
-    /// When it opens.
+    /// Start, inclusive.
     pub from: Time,
-    /// When it closes.
+    /// End, exclusive.
     pub to: Time,
 }
 
 impl TimeWindow {
-    /// Whether a time of day is in it. It closes just before `to`.
+    /// Returns true if the window contains a time of day.
     pub fn contains(self, time: Time) -> bool {
         if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
     }

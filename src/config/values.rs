@@ -1,5 +1,5 @@
-//! How single values are read: each function takes the text of a setting and gives the value, or
-//! the sentence that says what is wrong with it and what is allowed.
+//! Parsers of single values: each function takes the text of a setting and returns the value, or a message with
+//! the problem and the allowed values.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -20,13 +20,13 @@ use super::mistakes::shown;
 use super::settings::{LogLevel, TimeWindow};
 use crate::text::message::{Message, msg};
 
-/// A text that is no duration.
+/// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} is not a duration; allowed: a whole number with seconds, minutes, hours, days or weeks, such as 30 minutes, 12 hours, 12h or 7d", shown(.0))]
 pub struct DurationError(String);
 
-/// Reads `12 hour`, `12 hours`, `12h`, `7d`, `30 minutes`, or several of them in a row (`1 day 6 hours`).
-/// A day has 24 hours.
+/// Parses `12 hour`, `12 hours`, `12h`, `7d`, `30 minutes`, or several of them in a row (`1 day 6 hours`). A
+/// day has 24 hours.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, DurationError> {
     let wrong = || DurationError(text.to_owned());
     let mut rest = text.trim();
@@ -56,7 +56,7 @@ fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|letter| !belongs(letter)).unwrap_or(text.len()))
 }
 
-/// A duration of 31 days at most.
+/// Parses a duration of at most 31 days.
 pub(super) fn interval(text: &str) -> Result<SignedDuration, Message> {
     let duration = parse_duration(text).map_err(|error| msg!("value-duration", value = shown(&error.0)))?;
     if duration > SignedDuration::from_hours(31 * 24) {
@@ -65,7 +65,7 @@ pub(super) fn interval(text: &str) -> Result<SignedDuration, Message> {
     Ok(duration)
 }
 
-/// A whole number within a range.
+/// Returns a parser of a whole number within a range.
 pub(super) fn within<T: FromStr + PartialOrd + Display>(
     allowed: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, Message> {
@@ -78,12 +78,12 @@ pub(super) fn within<T: FromStr + PartialOrd + Display>(
     }
 }
 
-/// A day that every month has.
+/// Parses a day that every month has.
 pub(super) fn cycle_day(text: &str) -> Result<i8, Message> {
     within(1..=28)(text).map_err(|_| msg!("value-cycle-day", value = shown(text)))
 }
 
-/// A number of days to keep something; 0 is for ever.
+/// Parses a retention period in days: 0 for unlimited, otherwise at least 30.
 pub(super) fn retention_days(text: &str) -> Result<u32, Message> {
     within(0..=36_500)(text)
         .ok()
@@ -91,13 +91,13 @@ pub(super) fn retention_days(text: &str) -> Result<u32, Message> {
         .ok_or_else(|| msg!("value-days-kept", value = shown(text)))
 }
 
-/// A number of log lines.
+/// Parses a maximum number of log lines: 0 for unlimited, otherwise at least 1,000.
 pub(super) fn log_lines(text: &str) -> Result<u64, Message> {
     let lines = within(0..=100_000_000)(text).ok().filter(|lines| *lines == 0 || *lines >= 1_000);
     lines.ok_or_else(|| msg!("value-log-lines", value = shown(text)))
 }
 
-/// One of a few words.
+/// Returns a parser of one of a few words.
 pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Message> {
     move |text| {
         choices.iter().find(|(word, _)| *word == text.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
@@ -107,13 +107,13 @@ pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<
     }
 }
 
-/// Any text.
+/// Accepts any text.
 #[expect(clippy::unnecessary_wraps, reason = "stands where the other readers of values stand")]
 pub(super) fn any_text(text: &str) -> Result<String, Message> {
     Ok(text.to_owned())
 }
 
-/// A host, a domain or a network that is called without the proxy; `*.example.com` is the domain.
+/// Parses a host, a domain or a network that is reached without the proxy; `*.example.com` means the domain.
 pub(super) fn without_proxy(text: &str) -> Result<String, Message> {
     let name = text.trim().strip_prefix("*.").unwrap_or(text.trim());
     let is_network = name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok();
@@ -124,10 +124,10 @@ pub(super) fn without_proxy(text: &str) -> Result<String, Message> {
     Err(msg!("value-without-proxy", value = shown(text)))
 }
 
-/// An address that others are reached under: https, or http to this machine. Without slash at the end.
+/// Parses the address of another server: https, or http on this machine. The result has no trailing slash.
 pub(super) fn url(text: &str) -> Result<String, Message> {
     let Ok(url) = reqwest::Url::parse(text.trim()) else {
-        // What cannot be read might hold a password before its @.
+        // An invalid address might contain a password before its @.
         return Err(if text.contains('@') { msg!("value-url-secret") } else { msg!("value-url", value = shown(text)) });
     };
     if !url.username().is_empty() || url.password().is_some() {
@@ -149,11 +149,11 @@ pub(super) fn url(text: &str) -> Result<String, Message> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The first parts of our own paths: below one of them nobody could tell which is meant.
+/// First segments of this server's own paths; below one of them, requests would be ambiguous.
 const OWN_PATHS: [&str; 8] =
     ["dashboard", "api", "notifications", "index.php", "healthz", "readyz", "metrics", "setup"];
 
-/// The address at which others reach this server; it may have a path.
+/// Parses the address at which others reach this server; it may have a path.
 pub(super) fn public_url(text: &str) -> Result<String, Message> {
     let address = url(text)?;
     let path = path_of(&address);
@@ -163,12 +163,12 @@ pub(super) fn public_url(text: &str) -> Result<String, Message> {
     }
 }
 
-/// The path of an address, without a slash at its end.
+/// Returns the path of an address, without a trailing slash.
 pub(super) fn path_of(address: &str) -> String {
     reqwest::Url::parse(address).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
-/// An address that requests are sent to as it is, with what follows a `?`.
+/// Parses an address for requests, which keeps its query.
 pub(super) fn address(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let (before, query) = text.split_once('?').map_or((text, None), |(before, query)| (before, Some(query)));
@@ -177,13 +177,13 @@ pub(super) fn address(text: &str) -> Result<String, Message> {
     Ok(query.map_or_else(|| format!("{url}{slash}"), |query| format!("{url}{slash}?{query}")))
 }
 
-/// The address of an API that may have been given with its `/api`.
+/// Parses the address of an API, with or without its `/api`.
 pub(super) fn url_before_api(text: &str) -> Result<String, Message> {
     let url = url(text)?;
     Ok(url.strip_suffix("/api").unwrap_or(&url).trim_end_matches('/').to_owned())
 }
 
-/// An e-mail address: enough to catch a slip, since only the mail server can tell for sure.
+/// Parses an e-mail address. The check only catches typing errors; only the mail server knows for sure.
 pub(super) fn email(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let good = text.split_once('@').is_some_and(|(local, domain)| {
@@ -199,7 +199,7 @@ pub(super) fn email(text: &str) -> Result<String, Message> {
     if good { Ok(text.to_owned()) } else { Err(msg!("value-email", value = shown(text))) }
 }
 
-/// The name of a machine.
+/// Parses the name of a machine.
 pub(super) fn host_name(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let is_label =
@@ -207,7 +207,7 @@ pub(super) fn host_name(text: &str) -> Result<String, Message> {
     if text.split('.').all(is_label) { Ok(text.to_owned()) } else { Err(msg!("value-host-name", value = shown(text))) }
 }
 
-/// A country, alpha-2 or alpha-3; gives alpha-3.
+/// Parses a country, alpha-2 or alpha-3; returns alpha-3.
 pub(super) fn country(text: &str) -> Result<String, Message> {
     let text = text.trim();
     CountryCode::for_alpha3_caseless(text)
@@ -216,7 +216,7 @@ pub(super) fn country(text: &str) -> Result<String, Message> {
         .map_err(|_| msg!("value-country", value = shown(text)))
 }
 
-/// A language with its country, as HiPay writes it.
+/// Parses a language with its country, in HiPay's spelling.
 pub(super) fn locale(text: &str) -> Result<String, Message> {
     let part = |part: &str, right: fn(&u8) -> bool| part.len() == 2 && part.bytes().all(|byte| right(&byte));
     let text = text.trim();
@@ -230,14 +230,14 @@ pub(super) fn locale(text: &str) -> Result<String, Message> {
     }
 }
 
-/// A time zone of the built-in data base, with its name.
+/// Parses the name of a time zone in the built-in database; returns the zone and its name.
 pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Message> {
     let zone = TimeZone::get(text.trim()).map_err(|_| msg!("value-time-zone", value = shown(text)))?;
     let name = zone.iana_name().unwrap_or_else(|| text.trim()).to_owned();
     Ok((zone, name))
 }
 
-/// A cron expression of five fields.
+/// Parses a cron expression of five fields.
 pub(super) fn cron(text: &str) -> Result<Cron, Message> {
     CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).map_err(|error| {
         let (value, why) = (shown(text), error.to_string());
@@ -248,7 +248,7 @@ pub(super) fn cron(text: &str) -> Result<Cron, Message> {
     })
 }
 
-/// An address or a network of addresses.
+/// Parses an IP address or a network.
 pub(super) fn network(text: &str) -> Result<IpNet, Message> {
     let text = text.trim();
     text.parse::<IpNet>()
@@ -256,7 +256,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, Message> {
         .map_err(|_| msg!("value-network", value = shown(text)))
 }
 
-/// A level by number or name; nothing is "none".
+/// Parses a level by number or name; returns `None` for "none".
 pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Message> {
     let text = text.trim();
     if text == "9999" || text.eq_ignore_ascii_case("none") {
@@ -270,7 +270,7 @@ pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Message> {
     })
 }
 
-/// A time of day.
+/// Parses a time of day.
 pub(super) fn time_of_day(text: &str) -> Result<Time, Message> {
     hour_and_minute(text).ok_or_else(|| msg!("value-time", value = shown(text)))
 }
@@ -280,7 +280,7 @@ fn hour_and_minute(text: &str) -> Option<Time> {
     Time::new(within(0..=23)(hour).ok()?, within(0..=59)(minute).ok()?, 0, 0).ok()
 }
 
-/// A time of day to another.
+/// Parses a period of the day.
 pub(super) fn time_window(text: &str) -> Result<TimeWindow, Message> {
     text.split_once('-')
         .and_then(|(from, to)| Some(TimeWindow { from: hour_and_minute(from)?, to: hour_and_minute(to)? }))
@@ -288,7 +288,7 @@ pub(super) fn time_window(text: &str) -> Result<TimeWindow, Message> {
         .ok_or_else(|| msg!("value-window", value = shown(text)))
 }
 
-/// A repository as GitHub names it.
+/// Parses a repository in GitHub's form `owner/name`.
 pub(super) fn repository(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let good = |part: &str| {
@@ -302,7 +302,7 @@ pub(super) fn repository(text: &str) -> Result<String, Message> {
     }
 }
 
-/// A path that does not depend on where the program was started.
+/// Parses an absolute path, which does not depend on the working directory.
 pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Message> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err(msg!("value-path", value = shown(text))) }

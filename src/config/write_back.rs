@@ -1,5 +1,5 @@
-//! Writes one changed setting back to the file: everything else in it stays as it is, and the file
-//! is at every instant either the old one or the new one.
+//! Writes changed settings back to the file: everything else in it stays unchanged, and the file is at every
+//! instant either the old one or the new one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
@@ -20,39 +20,39 @@ use super::layers::{Layers, is_unused, read_file};
 use super::live::Scribe;
 use super::mistakes::{ConfigErrors, Mistake, Source};
 
-/// Why a setting was not written. The file is as it was.
+/// The reason why a setting was not written. The file is unchanged.
 #[derive(Debug, Error)]
 pub enum WriteBackError {
-    /// Nothing to write: no such setting, or one without a meaning.
+    /// A setting that does not exist, or that has no effect.
     #[error("there is no setting {0} that could be changed")]
     UnknownKey(String),
-    /// To be changed where it is set.
+    /// A setting that another source overrides; change it there.
     #[error("{key} is set by {source_of_value}, which wins over the file; change it there")]
     SetElsewhere {
-        /// The setting.
+        /// Name of the setting.
         key: String,
-        /// What sets it.
+        /// Source that sets it.
         source_of_value: Source,
     },
-    /// To be corrected: the value, or the file as it already is.
+    /// A configuration that would not be valid: correct the value, or the existing file.
     #[error("the configuration would not be valid:\n{0}")]
     Invalid(#[from] ConfigErrors),
-    /// To be done by hand: the file is laid out in a way that cannot be edited safely.
+    /// A file whose layout cannot be edited safely; edit it by hand.
     #[error("{path} is laid out in a way that cannot be changed from here; edit {key} by hand")]
     Layout {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The setting.
+        /// Name of the setting.
         key: String,
     },
-    /// To be mended on the machine: a right, space on the disk.
+    /// A file that cannot be written; correct the permissions, or free space on the disk.
     #[error("{path} cannot be written ({cause}): {}", mend.of(path))]
     NotWritable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         cause: io::Error,
-        /// What an administrator can do.
+        /// Remedy for an administrator.
         mend: Mend,
     },
 }
@@ -60,14 +60,14 @@ pub enum WriteBackError {
 /// The settings that can be changed from the dashboard, in the order in which it shows them.
 pub const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
 
-/// What helps where a file cannot be written.
+/// The remedy for a file that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mend {
-    /// There is no file yet: it has to be made.
+    /// Creating the file, which does not exist yet.
     Create,
-    /// The disk is full, or this user's part of it.
+    /// Freeing space: the disk, or this user's quota, is full.
     FreeSpace,
-    /// This user may not write there.
+    /// Granting this user the permission to write.
     Allow,
 }
 
@@ -82,7 +82,7 @@ impl Mend {
         }
     }
 
-    /// That as a sentence about the file at `path`.
+    /// Describes the remedy for the file at `path`.
     fn of(self, path: &Path) -> String {
         let folder = folder_of(path).display();
         match self {
@@ -101,9 +101,10 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// Changes or adds settings (name, value) in the file at `path`, all or none, keeping every other byte, the mode and the
-/// owner (not access lists or other extended attributes). The whole configuration is validated with the change before the file is replaced. An
-/// empty `value` stands for "not set". `environment` is that of [`Config::load`].
+/// Changes or adds settings (name, value) in the file at `path`, all or none. Keeps every other byte, the mode
+/// and the owner (not access lists or other extended attributes). The whole configuration is validated with the
+/// change before the file is replaced. An empty `value` stands for "not set". `environment` is that of
+/// [`Config::load`].
 pub fn write_settings(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -112,7 +113,7 @@ pub fn write_settings(
     change_settings(path, environment, wanted, &Scribe::default())
 }
 
-/// The same, with the file replaced by `scribe`.
+/// Changes settings like [`write_settings`], with the file replaced by `scribe`.
 pub(super) fn change_settings(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -121,11 +122,11 @@ pub(super) fn change_settings(
 ) -> Result<(), WriteBackError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let cannot_write = |cause| not_writable(path, cause);
-    // Where the path is a link, the file it leads to is replaced, and the link stays.
+    // If the path is a link, its target is replaced, and the link stays.
     let target = fs::canonicalize(path).map_err(cannot_write)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let folder = File::open(folder).map_err(cannot_write)?;
-    // Two changes at once must not undo each other. Released when the folder is closed.
+    // Concurrent changes must not undo each other. The lock is released when the folder is closed.
     folder.lock().map_err(cannot_write)?;
 
     let invalid = |mistakes: Vec<Mistake>| WriteBackError::Invalid(ConfigErrors::from(mistakes));
@@ -153,8 +154,8 @@ pub(super) fn change_settings(
     scribe.replace(&text).unwrap_or_else(|| replace_in(&folder, name, &text, None)).map_err(cannot_write)
 }
 
-/// Replaces the whole file at `path`, as it stands, by `text`. Where there is no file it is made, for its owner; so is
-/// its folder.
+/// Replaces the whole file at `path` with `text`. A missing file is created, for its owner only; so is a
+/// missing folder.
 pub(super) fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -185,8 +186,8 @@ fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
     WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
 }
 
-/// The text with `key` set to `value`. Nothing where the result, read again, would not differ in
-/// exactly that.
+/// Returns the text with `key` set to `value`; `None` if the result, parsed again, would not differ in exactly
+/// that.
 pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     let before = document::parse("", text).ok()?;
     let has = |entries: &[Entry]| {
@@ -198,7 +199,7 @@ pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     let file = YamlFile::from_str(text).ok()?;
     let settings = file.document()?.as_mapping()?.get_mapping("parameters")?;
     match value.parse::<i64>() {
-        // Written as people write it, without quotes, where it reads back as the same text.
+        // A number is written without quotes, as people write it, if it reads back as the same text.
         Ok(number) if number.to_string() == value => settings.set(key, number),
         _ => settings.set(key, value),
     }
@@ -211,9 +212,9 @@ pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     (has(&after) && others(&before) == others(&after)).then_some(text)
 }
 
-/// Replaces the file `name` of `folder` by `text` in one step, durably, with the owner and mode of the one that is there;
-/// where there is none, readable for `group`. No path is followed: not even where `name` is a link. What a crash may
-/// leave beside it is removed by the next change.
+/// Replaces the file `name` of `folder` with `text` in one step, durably, with the owner and mode of the
+/// existing one; a new file is readable for `group`. No link is followed: not even if `name` is one. The next
+/// change removes what a crash may leave next to the file.
 pub fn replace_in(folder: &File, name: &OsStr, text: &str, group: Option<u32>) -> io::Result<()> {
     let mut temporary = OsString::from(".");
     temporary.push(name);
@@ -225,15 +226,15 @@ pub fn replace_in(folder: &File, name: &OsStr, text: &str, group: Option<u32>) -
     let written = write_like(folder, name, &temporary, text, group)
         .and_then(|()| Ok(renameat(folder, &temporary, folder, name)?));
     if let Err(error) = written {
-        // The first error is the one to tell; what cannot be removed is removed by the next change.
+        // The first error is the one to report; a file that cannot be removed is removed by the next change.
         let _ = unlinkat(folder, &temporary, AtFlags::empty());
         return Err(error);
     }
     folder.sync_all()
 }
 
-/// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`; where there is
-/// none, readable for `group`. Until it has them nobody else may open it: it holds secrets.
+/// Writes `text` to the new file `temporary`, durably, with the owner and mode of `model`; if that does not
+/// exist, readable for `group`. Until then no other user may open the file: it contains secrets.
 fn write_like(folder: &File, model: &OsStr, temporary: &OsStr, text: &str, group: Option<u32>) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
@@ -244,13 +245,13 @@ fn write_like(folder: &File, model: &OsStr, temporary: &OsStr, text: &str, group
             if (created.uid(), created.gid()) != (model.st_uid, model.st_gid)
                 && let Err(error) = fchown(&file, Some(model.st_uid), Some(model.st_gid))
             {
-                // Whoever owns the folder may replace a file of somebody else's, and not give it away.
+                // The owner of a folder may replace another user's file in it, but not give the file away.
                 if error.kind() != io::ErrorKind::PermissionDenied || fstat(folder)?.st_uid != created.uid() {
                     return Err(error);
                 }
                 let _ = fchown(&file, None, Some(model.st_gid));
             }
-            // Settings are never run.
+            // Settings are never executable.
             file.set_permissions(Permissions::from_mode(model.st_mode & 0o666))?;
         }
         Err(Errno::NOENT) => {
@@ -317,7 +318,7 @@ parameters:
             fs::read_to_string(&self.file).unwrap()
         }
 
-        /// The old and the new text of every line that differs.
+        /// Returns the old and the new text of every line that differs.
         fn differences(&self, before: &str) -> Vec<(String, String)> {
             let after = self.text();
             assert_eq!(before.lines().count(), after.lines().count());
@@ -419,7 +420,7 @@ parameters:
     fn mode_and_owner_stay_and_a_link_stays_a_link() {
         let place = place(FILE);
         fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
-        // Only root may give files away; as anybody else the owner is one's own all along.
+        // Only root may give files away; for any other user the owner stays the same.
         let _ = std::os::unix::fs::chown(&place.file, Some(1234), Some(1235));
         let before = fs::metadata(&place.file).unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
@@ -436,14 +437,14 @@ parameters:
     #[test]
     fn a_file_that_cannot_be_written_stays_and_the_mend_is_told() {
         let place = place(FILE);
-        // What stands in the way cannot be removed, whoever runs this.
+        // Not even root can remove a folder this way.
         let in_the_way = place.folder.path().join(".parameters.yml.new");
         fs::create_dir(&in_the_way).unwrap();
         let error = place.write("cycle.hour", "3").unwrap_err().to_string();
         assert!(error.contains("cannot be written") && error.contains("chown cashout"), "{error}");
         assert_eq!(place.text(), FILE);
         fs::remove_dir(&in_the_way).unwrap();
-        // What a crash left behind is no obstacle.
+        // The remains of a crash are no obstacle.
         fs::write(&in_the_way, "half").unwrap();
         place.write("cycle.hour", "3").unwrap();
         assert_eq!(place.files(), 1);
@@ -485,7 +486,7 @@ parameters:
             let entry = read.iter().find(|entry| entry.key == key).unwrap();
             let scalar = document::scalar(&entry.value);
             prop_assert_eq!(scalar.as_deref(), Some(value.as_str()));
-            // Back to what it was: every other byte is as before.
+            // Every other byte is unchanged.
             let others = |text: &str| text.lines().filter(|line| !line.contains(key)).map(str::to_owned).collect::<Vec<_>>();
             if key != "mail.subject" {
                 prop_assert_eq!(others(&after), others(&text));

@@ -11,15 +11,15 @@ use super::{Manners, Unusable, client, plain};
 use crate::config::NetworkConfig;
 use crate::platform::telemetry::EXPORT_TIMEOUT;
 
-/// Largest answer that is read, in bytes.
+/// Maximum size of an answer, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
-/// The collector, called from the exporter's own thread, on which no runtime runs.
+/// The client of the collector; it is called from the exporter's own thread, which has no runtime.
 #[derive(Debug)]
 pub struct Collector {
     base: String,
     client: Client,
-    /// True after a request that failed, so that a collector that is away is logged once.
+    /// Flag of a failed last request, so that an outage of the collector is logged once.
     is_failing: AtomicBool,
 }
 

@@ -1,26 +1,26 @@
-//! Lenient decoding of JSON scalars, in one place: the remotes send numbers as numbers or as text
-//! and booleans as `0/1`, `"0"/"1"`, `true/false` or `yes/no`.
+//! Lenient decoding of JSON scalars, in one place: the remotes send numbers as numbers or as text and booleans
+//! as `0/1`, `"0"/"1"`, `true/false` or `yes/no`.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::domain::money::{Amount, Currency, MoneyError};
 
-/// A JSON string, number or boolean as its text, to the letter: a number never passes through a
-/// float. Null, an absent field, an object and an array are all "nothing".
+/// A JSON string, number or boolean as its literal text: a number never passes through a float. Null, an absent
+/// field, an object and an array all count as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Scalar {
-    /// Null, absent, an object or an array.
+    /// Null, an absent field, an object or an array.
     #[default]
     Nothing,
-    /// A string's or a number's text.
+    /// Text of a string or a number.
     Text(String),
-    /// `true` or `false`: no text and no number, whatever they look like.
+    /// `true` or `false`, which is never a text or a number.
     Boolean(bool),
 }
 
 impl Scalar {
-    /// The text, unless there is none or only blanks.
+    /// Returns the text, unless it is absent or blank.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
@@ -28,12 +28,12 @@ impl Scalar {
         }
     }
 
-    /// The text, empty where there is none.
+    /// Returns the text; empty if it is absent.
     pub fn text_or_empty(&self) -> String {
         self.text().unwrap_or_default().to_owned()
     }
 
-    /// A whole number; `12.0` counts as one.
+    /// Parses a whole number; `12.0` counts as one.
     pub fn integer(&self) -> Option<i64> {
         let text = self.text()?;
         let whole = match text.split_once('.') {
@@ -43,17 +43,17 @@ impl Scalar {
         whole.parse().ok()
     }
 
-    /// How many: a whole number that is not negative.
+    /// Parses a count: a whole number that is not negative.
     pub fn count(&self) -> Option<u64> {
         self.integer().and_then(|number| u64::try_from(number).ok())
     }
 
-    /// An id: a whole number above zero.
+    /// Parses an id: a whole number above zero.
     pub fn id(&self) -> Option<u64> {
         self.count().filter(|id| *id > 0)
     }
 
-    /// A boolean in any of its spellings; nothing for any other text.
+    /// Parses a boolean in any of its spellings; `None` for any other text.
     pub fn flag(&self) -> Option<bool> {
         if let Self::Boolean(value) = self {
             return Some(*value);
@@ -65,17 +65,17 @@ impl Scalar {
         }
     }
 
-    /// An account's balance, rounded down to the currency's decimals; `None` where there is nothing.
+    /// Parses an account's balance, rounded down to the currency's decimals; `None` if it is absent.
     pub fn balance(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
         self.text().map(|text| Amount::parse_down(text, currency)).transpose()
     }
 
-    /// An amount that its writer may have computed with floats; `None` where there is nothing.
+    /// Parses an amount that its sender may have computed with floats; `None` if it is absent.
     pub fn computed_amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
         self.text().map(|text| Amount::parse_computed(text, currency)).transpose()
     }
 
-    /// An amount in `currency`; `None` where there is nothing.
+    /// Parses an amount in `currency`; `None` if it is absent.
     pub fn amount(&self, currency: Currency) -> Result<Option<Amount>, MoneyError> {
         self.text().map(|text| Amount::parse(text, currency)).transpose()
     }

@@ -1,5 +1,5 @@
-//! Talking HTTP to a remote: what Mirakl's and HiPay's clients share. Bounded concurrency,
-//! time-outs, size limits, waiting as the remote asks, and errors that say what the caller must do.
+//! HTTP to a remote: the part that Mirakl's and HiPay's clients share. Bounded concurrency, time-outs, size
+//! limits, waits as requested by the remote, and errors grouped by what the caller must do.
 
 mod collector;
 pub mod hipay;
@@ -28,56 +28,55 @@ use crate::platform::metrics;
 use crate::platform::telemetry;
 use crate::text::message::{Message, msg};
 
-/// Why a call did not give what it was made for, by what its caller must do.
+/// The reason for a failed call, by what the caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// The request did not reach the remote, or the remote said that it did not look at it: try
-    /// again.
+    /// A request that did not reach the remote, or that the remote declined to process: try again.
     #[error("{reason}")]
     NotSent {
-        /// What stood in the way.
+        /// Description of the obstacle.
         reason: Message,
-        /// How long the remote asked to wait.
+        /// Wait that the remote asked for.
         retry_after: Option<Duration>,
     },
-    /// The remote looked and refused: final.
+    /// A refusal after processing: final.
     #[error("{0}")]
     Rejected(Rejection),
-    /// Nobody knows whether the remote did it: look it up.
+    /// A call with an unknown outcome: look it up.
     #[error("{reason}")]
     Unknown {
-        /// What was seen instead of an answer.
+        /// Description of the failure.
         reason: Message,
-        /// What the remote said, where it said something that settles nothing.
+        /// The remote's message, if it sent one that does not settle the outcome.
         said: Option<Box<Refusal>>,
-        /// How long the remote asked to wait.
+        /// Wait that the remote asked for.
         retry_after: Option<Duration>,
     },
 }
 
-/// A remote's refusal, in its own words.
+/// A remote's refusal, with its own words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{sentence}")]
 pub struct Rejection {
-    /// The HTTP status.
+    /// HTTP status.
     pub http_status: u16,
-    /// The remote's own code, where it has one.
+    /// The remote's own code, if there is one.
     pub code: Option<i64>,
-    /// HiPay's `error_code_detail`, where given.
+    /// HiPay's `error_code_detail`, if given.
     pub detail: Option<i64>,
-    /// What was refused and why, for people.
+    /// Message for people, with the reason.
     pub sentence: Message,
     /// The remote's own words, on one line and of bounded length; may be empty.
     pub words: String,
 }
 
 impl CallError {
-    /// An outcome that nobody knows.
+    /// Makes an error for an unknown outcome.
     pub fn unknown(reason: impl Into<Message>) -> Self {
         Self::Unknown { reason: reason.into(), said: None, retry_after: None }
     }
 
-    /// An answer of `remote` that cannot be read.
+    /// Makes the error for an answer of `remote` that cannot be decoded.
     pub(crate) fn unreadable(remote: &str, answer: &Answer, error: &serde_json::Error) -> Self {
         Self::unknown(msg!("call-unreadable", remote, answer = answer.describe()).detailed(error))
     }
@@ -91,17 +90,17 @@ impl CallError {
         }
     }
 
-    /// True where our credentials were refused, so that nothing else will work either.
+    /// Returns true if the remote refused our credentials, so that no other call will work either.
     pub fn is_credentials(&self) -> bool {
         matches!(self, Self::Rejected(rejection) if rejection.http_status == 401 || rejection.code == Some(1))
     }
 
-    /// True where the remote knows no such thing.
+    /// Returns true if the remote does not know the object.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Rejected(rejection) if matches!(rejection.code, Some(7 | 404)))
     }
 
-    /// What the remote said, to be explained later; `None` where it did not speak.
+    /// Returns the remote's refusal, for a later explanation; `None` if it sent none.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::NotSent { .. } => None,
@@ -128,31 +127,31 @@ impl From<&CallError> for Message {
 }
 
 impl Rejection {
-    /// What stays of it, to be explained later.
+    /// Returns the part that is stored for a later explanation.
     pub fn refusal(&self) -> Refusal {
         let Self { http_status, code, detail, words, .. } = self;
         Refusal { http_status: Some(*http_status), code: *code, detail: *detail, words: words.clone() }
     }
 }
 
-/// How to behave towards a remote.
+/// The limits and waits for calls to a remote.
 #[derive(Debug, Clone)]
 pub struct Manners {
-    /// Requests in flight at the same time.
+    /// Maximum number of concurrent requests.
     pub max_concurrency: usize,
-    /// How long to wait for a connection.
+    /// Time limit for a connection.
     pub connect_timeout: Duration,
-    /// How long to wait for a whole answer.
+    /// Time limit for a whole answer.
     pub timeout: Duration,
-    /// How often a call is tried in all.
+    /// Maximum number of tries per call.
     pub tries: u32,
-    /// The first wait between two tries; it doubles, with jitter.
+    /// First wait between two tries; later ones double, with jitter.
     pub first_wait: Duration,
-    /// The longest wait between two tries that we choose ourselves.
+    /// Longest wait between two tries, unless the remote asks for one.
     pub longest_wait: Duration,
-    /// The longest wait that we obey where the remote asks for one.
+    /// Longest wait to accept if the remote asks for one.
     pub longest_asked: Duration,
-    /// The way there.
+    /// Proxy and certificates.
     pub network: NetworkConfig,
 }
 
@@ -171,25 +170,25 @@ impl Default for Manners {
     }
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The media type, in lower case, without parameters.
+    /// Media type, in lower case, without parameters.
     pub content_type: String,
-    /// The body, within the size limit of the call.
+    /// Body, within the size limit of the call.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// True for 200 to 299.
+    /// Returns true for a status from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// How the answer looks, for a message about one that cannot be read: never the body itself,
-    /// which may hold anything.
+    /// Describes the answer for a message about an undecodable one. The body itself is never included, since it
+    /// may contain anything.
     pub fn describe(&self) -> Message {
         let (status, bytes) = (self.status, self.body.len());
         if self.content_type.is_empty() {
@@ -199,13 +198,13 @@ impl Answer {
     }
 }
 
-/// The largest JSON answer that is read, in bytes.
+/// Maximum size of a JSON answer, in bytes.
 pub const JSON_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What we call ourselves.
+/// User agent of all requests.
 pub(crate) const USER_AGENT: &str = concat!("cashout/", env!("CARGO_PKG_VERSION"));
 
-/// One remote and the way to it. Cloning shares connections, limits and waits.
+/// One remote and its client. Clones share connections, limits and waits.
 #[derive(Debug, Clone)]
 pub struct Remote {
     name: &'static str,
@@ -218,21 +217,21 @@ pub struct Remote {
     manners: Manners,
 }
 
-/// A remote that has not answered since.
+/// A series of unanswered calls to a remote.
 #[derive(Debug, Clone)]
 pub struct Silence {
-    /// When the first of the calls in a row was not answered.
+    /// Time of the first unanswered call in the series.
     pub since: Instant,
-    /// When the last of them was not.
+    /// Time of the last one.
     pub last: Instant,
-    /// How many calls in a row were not answered.
+    /// Number of unanswered calls in a row.
     pub calls: u32,
-    /// What the last one came to.
+    /// Reason of the last one.
     pub reason: Message,
 }
 
-/// The TLS configuration of every client: rustls on ring, with the root certificates compiled in and those of
-/// `tls.caFile`.
+/// Makes the TLS configuration of every client: rustls on ring, with the compiled-in root certificates and
+/// those of `tls.caFile`.
 fn tls(network: &NetworkConfig) -> Result<rustls::ClientConfig, NoClient> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = &network.ca_file {
@@ -252,14 +251,14 @@ fn tls(network: &NetworkConfig) -> Result<rustls::ClientConfig, NoClient> {
         .with_no_client_auth())
 }
 
-/// What every client is built from: our TLS, our name, no redirects. How long a whole answer may take
-/// is the caller's.
+/// Makes the builder of every client: our TLS, our user agent, no redirects. The caller sets the time limit of
+/// a whole answer.
 pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoClient> {
     let network = &manners.network;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls(network)?)
         .user_agent(USER_AGENT)
-        // Credentials must never travel along a redirect.
+        // Credentials must never follow a redirect.
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(manners.connect_timeout);
     let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -267,12 +266,12 @@ pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoC
         return Ok(builder.no_proxy());
     }
     let Some(proxy) = &network.proxy else { return Ok(builder) };
-    // The library's words may repeat the address, which may hold a password.
+    // The library's message may repeat the address, which may contain a password.
     let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| NoClient::Proxy)?;
     Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(",")))))
 }
 
-/// Makes the client of what is called `name` in messages, at `base`.
+/// Makes the client for `base`; messages call it `name`.
 fn client(name: &'static str, base: &str, manners: &Manners) -> Result<Client, Unusable> {
     let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
     let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
@@ -280,26 +279,26 @@ fn client(name: &'static str, base: &str, manners: &Manners) -> Result<Client, U
     builder.timeout(manners.timeout).build().map_err(|error| unusable(plain(&error)))
 }
 
-/// Why no client can be made, by the setting to correct.
+/// The reason why no client can be made, by the setting to correct.
 #[derive(Debug, Error)]
 pub(crate) enum NoClient {
-    /// The certificate authorities.
+    /// Certificate authorities that cannot be used.
     #[error("tls.caFile: {file} cannot be used: {reason}")]
     Authorities {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: String,
     },
-    /// The proxy.
+    /// A proxy that cannot be used.
     #[error("network.proxy: it cannot be used")]
     Proxy,
-    /// TLS itself.
+    /// A failure of TLS itself.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
 }
 
-/// A remote's address or our own TLS set-up is unusable.
+/// The error for a remote's address, or our own TLS set-up, that cannot be used.
 #[derive(Debug, Error)]
 #[error("no connection to {name} can be made at {base}: {reason}")]
 pub struct Unusable {
@@ -309,7 +308,7 @@ pub struct Unusable {
 }
 
 impl Remote {
-    /// The remote `name` (for messages) at `base`, a URL without a trailing slash.
+    /// Makes the remote `name` (for messages) at `base`, a URL without a trailing slash.
     pub fn new(name: &'static str, base: &str, manners: Manners) -> Result<Self, Unusable> {
         let client = client(name, base, &manners)?;
         Ok(Self {
@@ -324,12 +323,12 @@ impl Remote {
         })
     }
 
-    /// The address, without a trailing slash.
+    /// Returns the address, without a trailing slash.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The remote's own clock as of its last answer, to the second; `None` before the first.
+    /// Returns the remote's own time as of its last answer, to the second; `None` before the first.
     pub fn their_time(&self) -> Option<Timestamp> {
         self.their_time.lock().unwrap_or_else(PoisonError::into_inner).map(|(date, _)| date)
     }
@@ -340,12 +339,12 @@ impl Remote {
         told.filter(|(_, at)| at.elapsed() < age).map(|(date, _)| date)
     }
 
-    /// Returns since when the remote has not answered any call; `None` where it answered the last one.
+    /// Returns the current series of unanswered calls; `None` if the remote answered the last one.
     pub fn silence(&self) -> Option<Silence> {
         self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes whether the remote answered a call; a refusal is an answer too.
+    /// Records whether the remote answered a call; a refusal is an answer too.
     fn listen<T>(&self, outcome: &Result<T, CallError>) {
         let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         *silence = match outcome {
@@ -357,12 +356,12 @@ impl Remote {
         };
     }
 
-    /// The client, to begin a request with.
+    /// Returns the client, for building requests.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// A call that changes nothing: tried again on everything but a refusal.
+    /// Makes a call that changes nothing: retried after everything but a refusal.
     pub async fn read<T>(
         &self,
         limit: usize,
@@ -372,7 +371,7 @@ impl Remote {
         self.repeat(limit, request, judge, |error| !matches!(error, CallError::Rejected(_))).await
     }
 
-    /// A call that changes something: tried again only while the remote has not looked at it.
+    /// Makes a call that changes something: retried only if the remote has not processed it.
     pub async fn change<T>(
         &self,
         limit: usize,
@@ -405,7 +404,7 @@ impl Remote {
         }
     }
 
-    /// One try, counted by what came of it.
+    /// Makes one try and counts it by its outcome.
     async fn counted<T>(
         &self,
         limit: usize,
@@ -426,7 +425,7 @@ impl Remote {
         outcome
     }
 
-    /// One try, as a span of the trace that it belongs to.
+    /// Makes one try as a span of the current trace.
     async fn traced<T>(
         &self,
         limit: usize,
@@ -444,8 +443,8 @@ impl Remote {
         .await
     }
 
-    /// How long to wait after try number `tried` ended in `error`: as long as the remote asked,
-    /// else exponentially longer with jitter.
+    /// Returns the wait after try number `tried` ended in `error`: as long as the remote asked for, otherwise
+    /// exponentially longer with jitter.
     pub fn wait_after(&self, error: &CallError, tried: u32) -> Duration {
         let doubled =
             self.manners.first_wait.saturating_mul(1_u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -486,7 +485,7 @@ impl Remote {
         Ok(Answer { status: status.as_u16(), content_type, body })
     }
 
-    /// 429 and every 5xx. All calls to this remote wait as long as it asks.
+    /// Handles 429 and every 5xx. All calls to this remote wait as long as it asks.
     fn overloaded(&self, status: StatusCode, retry_after: Option<Duration>) -> CallError {
         if let Some(wait) = retry_after {
             let until = Instant::now() + wait.min(self.manners.longest_asked);
@@ -526,22 +525,22 @@ impl Remote {
     }
 }
 
-/// Says in a chain of causes that a name could not be resolved.
+/// Text of a cause that reports an unresolved name.
 const DNS_ERROR: &str = "dns error";
 
-/// An error and its causes in one line, without the URL: its query may say too much.
+/// Formats an error's innermost cause on one line, without the URL: its query may contain confidential data.
 pub(crate) fn plain(error: &reqwest::Error) -> String {
     innermost(error).unwrap_or_else(|| "request failed".to_owned())
 }
 
-/// The innermost cause of an error, in words that help; `None` for an error without a cause.
+/// Returns a helpful text of an error's innermost cause; `None` for an error without a cause.
 pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut cause = error.source();
     let mut last = None;
     while let Some(inner) = cause {
         let words = inner.to_string();
         if words == DNS_ERROR {
-            // What follows is the inside of a library.
+            // The causes below are internals of a library.
             return Some(
                 "its host name cannot be resolved; check the address, and the name servers of this machine".to_owned(),
             );
@@ -552,12 +551,12 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> Option<Str
     last
 }
 
-/// `Retry-After` in seconds; a date there is not used by either remote.
+/// Parses `Retry-After` in seconds; neither remote uses a date there.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// The `Date` header.
+/// Parses the `Date` header.
 fn date(headers: &header::HeaderMap) -> Option<Timestamp> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()

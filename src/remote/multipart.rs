@@ -1,7 +1,6 @@
-//! Forms as HiPay takes them: `multipart/form-data`, with files or without.
+//! Forms in the format that HiPay accepts: `multipart/form-data`, with or without files.
 
-/// A `multipart/form-data` body that comes out the same, to the byte, each time it is made from
-/// the same fields.
+/// A `multipart/form-data` body that is identical, byte for byte, each time it is made from the same fields.
 #[derive(Clone, Default)]
 pub struct Multipart {
     parts: Vec<(String, Vec<u8>)>,
@@ -24,7 +23,7 @@ impl Multipart {
         self.parts.push((disposition, bytes));
     }
 
-    /// The value of the `Content-Type` header, and the body.
+    /// Returns the value of the `Content-Type` header, and the body.
     pub fn encode(&self) -> (String, Vec<u8>) {
         // A boundary that occurs in no part: count up until one does not.
         let occurs = |boundary: &str| {
@@ -49,7 +48,7 @@ impl Multipart {
     }
 }
 
-/// A name for a quoted header parameter, escaped as browsers do.
+/// Escapes a name for a quoted header parameter, as browsers do.
 fn quotable(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -1,4 +1,4 @@
-//! A copy of the store while it is in use: whole, consistent, and a store by itself.
+//! A copy of the store while it is in use: complete, consistent, and a store by itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use super::queue::begin;
 use super::view::table;
 use super::{Store, guarded, locked};
 
-/// How many rows are copied in one transaction.
+/// Number of rows copied in one transaction.
 const SLICE: usize = 20_000;
 
-/// The folder of the copies in the data folder.
+/// Name of the folder of copies in the data folder.
 const FOLDER: &str = "backups";
 
-/// How many copies are kept.
+/// Number of copies to keep.
 const KEPT: usize = 3;
 
 impl Store {
-    /// When the store was copied last (UTC), as far as copies are left. Blocks.
+    /// Returns the time of the last copy (UTC), as far as copies are left. Blocks.
     pub fn last_back_up(&self) -> Option<Timestamp> {
         let folder = self.shared.path.parent()?.join(FOLDER);
         let entries = fs::read_dir(folder).ok()?.flatten();
@@ -31,12 +31,12 @@ impl Store {
         copies.filter_map(at).max()
     }
 
-    /// Copies the store, as it is now, into the folder `backups` beside it, under `name` and the time,
-    /// and removes older copies of this kind but for three. Gives the copy's place. To restore one,
-    /// put it in the place of `store.redb` while nothing runs. Blocks.
+    /// Copies the current state of the store into the folder `backups` next to it, named after `name` and the
+    /// time, and keeps only the last three copies of this kind. Returns the path of the copy. To restore one,
+    /// replace `store.redb` with it while no process uses the store. Blocks.
     ///
-    /// What is written meanwhile is not in the copy, and goes on; until it is done the file of the
-    /// store cannot reuse room.
+    /// Writes continue meanwhile and are not part of the copy. Until the copy is complete, the file of the
+    /// store cannot reuse free space.
     pub fn back_up(&self, name: &str, clock: &crate::platform::clock::Clock) -> Result<PathBuf, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
         let data = self.shared.path.parent().unwrap_or(Path::new("/"));
@@ -49,14 +49,15 @@ impl Store {
         let at = clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let target = folder.join(format!("{name}-{at}.redb"));
         let temporary = path_of(&folder);
-        // Of a copy that was cut off.
+        // Left by an interrupted copy.
         let _ = fs::remove_file(&temporary);
         let copied = guarded("copying the store", || copy(&database.begin_read()?, &temporary));
         let done = copied.and_then(|()| {
             fs::rename(&temporary, &target).and_then(|()| fs::File::open(&folder)?.sync_all()).map_err(failed)
         });
         if let Err(error) = done {
-            // What is told is why; what cannot be removed is by the next copy.
+            // The error to report is the first one; the next copy removes this file if it cannot be removed
+            // now.
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
@@ -65,7 +66,7 @@ impl Store {
     }
 }
 
-/// Row by row into a new file, in slices, and onto the disk at the end.
+/// Copies all tables row by row into a new file, in slices, and flushes it at the end.
 fn copy(from: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
     let (database, file) = draft(to)?;
     for handle in from.list_tables()? {
@@ -101,8 +102,8 @@ fn copy(from: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
     file.sync_all().map_err(|error| StoreError::from_io("copy the store", to, &error))
 }
 
-/// Their names are in the order of their times. `made` stays whatever its name: the clock may have been
-/// set back since the others were made.
+/// Removes old copies, oldest first; their names sort by time. `made` stays whatever its name: the clock may
+/// have been set back since the other copies were made.
 fn keep_the_last(folder: &Path, name: &str, made: &Path) {
     let start = format!("{name}-");
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -1,9 +1,9 @@
-//! Indexes that a large collection lacks, built while the store is in use: slice by slice, by the
-//! writer, between the writes of others.
+//! Indexes that a large collection lacks: the writer builds them slice by slice between other writes while the
+//! store is in use.
 //!
-//! A mark says how far an index has come. Records before it have their entries, and whatever changes
-//! them keeps those; records behind it have none, and get them when their turn comes. The last slice
-//! takes the mark away.
+//! A mark records the progress of an index. Records up to the mark have their entries, and every change
+//! maintains them; records after it have none yet and get them with a later slice. The last slice removes the
+//! mark.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use super::record::{Collection, Declared};
 use super::view::{Source, table};
 use super::writer::Writer;
 
-/// The marks, by collection and index: how many records could not be read, and the last key.
+/// Table of the marks, by collection and index: the number of unreadable records, and the last key.
 pub(super) const BUILDING: &str = "building";
 
-/// How many records are taken at once. Whoever writes meanwhile waits for no more.
+/// Number of records per slice; bounds the delay that a slice adds to other writes.
 const SLICE: usize = 500;
 
-/// How many bytes of a mark come before the key.
+/// Offset of the key in a mark, in bytes.
 const KEY_AT: usize = 8;
 
-/// Notes that an index is to be built, from the first record on.
+/// Notes that an index has to be built, starting at the first record.
 pub(super) fn begin(transaction: &WriteTransaction, index: &Declared) -> Result<(), StoreError> {
     transaction.open_table(table(BUILDING))?.insert(index.counts.as_slice(), 0_u64.encoded().as_slice())?;
     Ok(())
 }
 
-/// True where an index is built but has not come to the record under `key` yet.
+/// Returns true if the index is being built and has not reached the record under `key` yet.
 pub(super) fn has_still_to_come(
     source: &(impl Source + ?Sized),
     index: &Declared,
@@ -45,7 +45,7 @@ pub(super) fn has_still_to_come(
     Ok(mark.is_some_and(|mark| mark.get(KEY_AT..).unwrap_or_default() < key))
 }
 
-/// The index of this name, where it has every record.
+/// Returns the index of this name if it is complete.
 pub(super) fn whole<'a>(
     source: &(impl Source + ?Sized),
     collection: &'a Collection,
@@ -59,7 +59,7 @@ pub(super) fn whole<'a>(
 }
 
 impl Writer<'_> {
-    /// Builds the next slice of what is to be built. False where there is nothing left.
+    /// Builds the next slice of the pending indexes. Returns false if no index is pending.
     fn build_on(&mut self) -> Result<bool, StoreError> {
         let schema = self.schema;
         let mut marks = Vec::new();
@@ -69,9 +69,9 @@ impl Writer<'_> {
         })?;
         let marked = |index: &Declared| marks.iter().find(|(counts, _)| *counts == index.counts).map(|(_, mark)| mark);
         let found = schema.collections().find_map(|one| Some((one, one.indexes.iter().find_map(marked)?)));
-        // What a later release builds is none of ours.
+        // A later release may have left marks of its own indexes; this one ignores them.
         let Some((collection, mark)) = found else { return Ok(false) };
-        // Those that have come as far go on together.
+        // Indexes with the same progress are built together.
         let together = |(_, index): &(usize, &Declared)| marked(index) == Some(mark);
         let building: Vec<(usize, &Declared)> = collection.indexes.iter().enumerate().filter(together).collect();
 
@@ -104,9 +104,9 @@ impl Writer<'_> {
     }
 }
 
-/// One slice, among the jobs of the writer.
+/// A job of the writer that builds one slice.
 pub(super) struct Slice {
-    /// Whether something is left to build.
+    /// Flag that stays set while an index is still pending.
     pub(super) left: Arc<AtomicBool>,
 }
 

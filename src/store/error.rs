@@ -1,4 +1,4 @@
-//! What can go wrong with the store, by what the caller must do about it.
+//! Errors of the store, grouped by what the caller must do about them.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -8,88 +8,88 @@ use thiserror::Error;
 use crate::platform::fs::is_full;
 use crate::text::message::{Message, msg};
 
-/// Why the store could not do what it was asked to.
+/// The reason for a failed operation of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// Another process has the store open. Wait for it, or stop it.
+    /// A store that another process has open. Wait for that process, or stop it.
     #[error("the store {path} is in use by another process: stop that one first, or wait until it is done")]
     InUse {
-        /// The file.
+        /// Path of the file.
         path: String,
     },
-    /// A later release wrote the store in a way this one cannot read. Install the later one.
+    /// A store that a later release wrote in a format this one cannot read. Install the later release.
     #[error(
         "the store has format {format}, which this release cannot read (it reads up to {understood}): \
          install release {release} or a later one"
     )]
     Newer {
-        /// The format of the file.
+        /// Format of the file.
         format: u32,
-        /// The latest format this release understands.
+        /// Latest format this release understands.
         understood: u32,
         /// A release that can read it.
         release: String,
     },
-    /// The file is not, or no longer, a store. Restore a backup.
+    /// A file that is not a store, or no longer one. Restore a backup.
     #[error("the store is damaged ({reason}): move the file aside, keep it, and restore the last backup in its place")]
     Damaged {
-        /// What was found.
+        /// The damage found.
         reason: String,
     },
-    /// The machine does not let the store work: rights, a full disk, a failing disk. Mend it. A
-    /// write that gets this may have reached the disk or not.
+    /// A fault of the machine: permissions, a full disk, a failing disk. Repair it. A write that gets this
+    /// error may or may not have reached the disk.
     #[error("{0}")]
     Machine(String),
-    /// A unique index has the value already, for another record. This write alone was refused.
+    /// A value that another record already has in a unique index. Only this write was refused.
     #[error("{collection} '{key}' cannot be stored: its {index} is the one of '{holder}' already")]
     Conflict {
-        /// The collection.
+        /// Name of the collection.
         collection: &'static str,
-        /// The unique index.
+        /// Name of the unique index.
         index: &'static str,
-        /// The key of the record that was refused.
+        /// Key of the record that was refused.
         key: String,
-        /// The key of the record that has the value.
+        /// Key of the record that has the value.
         holder: String,
     },
-    /// The text is not a cursor that this list has given out. Start from the first page.
+    /// A text that is not a cursor of this list. Start from the first page.
     #[error("the page marker is not one of this list: start again from its first page")]
     BadCursor,
-    /// The index is being built, since this release is the first to have it. Try again later; all others
-    /// can be used.
+    /// An index that is still being built, because this release is the first to have it. Try again later; all
+    /// other indexes can be used.
     #[error("the list of {collection} by {index} is being prepared for this release: try again in a few minutes")]
     NotBuilt {
-        /// The collection.
+        /// Name of the collection.
         collection: &'static str,
-        /// The index.
+        /// Name of the index.
         index: &'static str,
     },
-    /// One record cannot be read; all others can. Hold what depends on it and tell a person.
+    /// A record that cannot be read; all others can. Hold whatever depends on it and notify a person.
     #[error("{collection} '{key}' cannot be read: {reason}")]
     Unreadable {
-        /// The collection, or `documents`.
+        /// Name of the collection, or `documents`.
         collection: &'static str,
-        /// The key of the record.
+        /// Key of the record.
         key: String,
-        /// What is wrong with it.
+        /// Reason why it cannot be read.
         reason: String,
     },
-    /// The store was closed. Open it again, or give up: the program is ending.
+    /// A store that was closed. Reopen it, or give up: the program is shutting down.
     #[error("the store is closed")]
     Closed,
-    /// The program asks the store for something that cannot be, or a part of it panicked. Nothing
-    /// of it was stored. Only a corrected release helps.
+    /// An impossible request by the program, or a panic in a part of it. Its changes were not stored. Only a
+    /// corrected release helps.
     #[error("{0}: this is a defect of the program, please report it")]
     Defect(String),
 }
 
 impl StoreError {
-    /// An error of the operating system while doing `what` (such as "open the store") at `path`.
+    /// Makes an error from an operating system error while doing `what` (such as "open the store") at `path`.
     pub(super) fn from_io(what: &str, path: &Path, error: &io::Error) -> Self {
         Self::Machine(format!("cannot {what} at {}: {}", path.display(), remedy(error)))
     }
 
-    /// Damage, with what was found.
+    /// Makes a [`StoreError::Damaged`] from a reason.
     pub(super) fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged { reason: reason.into() }
     }
@@ -105,11 +105,11 @@ impl From<&StoreError> for Message {
                 msg!("store-unreadable", collection = *collection, key).detailed(reason)
             }
             StoreError::Closed => msg!("store-closed"),
-            // What they quote is the system's and the engine's, in English.
+            // The quoted texts come from the operating system and the engine, in English.
             StoreError::Machine(_) => Self::worded(error.to_string(), "store-machine", []),
             StoreError::Damaged { .. } => Self::worded(error.to_string(), "store-damaged", []),
             StoreError::Defect(_) => Self::worded(error.to_string(), "store-defect", []),
-            // What only the start of the program meets, and what pages have words of their own for.
+            // `InUse` and `Newer` occur only when the program starts; pages have their own words for the others.
             StoreError::NotBuilt { .. }
             | StoreError::InUse { .. }
             | StoreError::Newer { .. }
@@ -118,7 +118,7 @@ impl From<&StoreError> for Message {
     }
 }
 
-/// The error of the operating system, and what mends it.
+/// Describes an operating system error together with its remedy.
 fn remedy(error: &io::Error) -> String {
     let advice = if is_full(error) {
         "make room on the disk (or raise the quota or the limit on the size of files), then start again"
@@ -134,8 +134,8 @@ fn remedy(error: &io::Error) -> String {
     format!("{error}; {advice}")
 }
 
-// The engine may add variants. What is not known here is taken for damage where it can come from
-// the file, and for a defect where it can only come from the way the engine is used.
+// The engine may add variants. An unknown one counts as damage if the file can cause it, and as a defect if
+// only the use of the engine can.
 
 impl From<redb::StorageError> for StoreError {
     fn from(error: redb::StorageError) -> Self {

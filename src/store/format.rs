@@ -1,5 +1,5 @@
-//! What the file says about itself, and what an opening does about it: migrate, build the indexes
-//! that differ, and find out since when the store's memory can be trusted.
+//! The format record of the file, and its handling at opening: migrate, build the indexes that differ, and
+//! determine since when the store's memory can be trusted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,24 +26,24 @@ use crate::platform::release;
 const TABLE: &str = "format";
 const KEY: &[u8] = b"format";
 
-/// The format record. Fields that a later release adds are kept.
+/// The format record. Fields that a later release adds are preserved.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Format {
-    /// How many steps the file has been through, counting from 1.
+    /// Format of the file: the number of migration steps it has been through, plus one.
     #[serde(rename = "format")]
     number: u32,
-    /// The oldest format whose release may open it.
+    /// Oldest format whose release may open the file.
     readable_from: u32,
-    /// The first release that may open it, as far as is known: the one that set `readable_from`.
+    /// First release that may open the file, as far as is known: the one that set `readable_from`.
     readable_by: String,
     pub(super) created_at: Timestamp,
     pub(super) memory_since: Timestamp,
-    /// Raised each time that memory begins anew.
+    /// Number of times that memory has restarted.
     #[serde(default)]
     pub(super) memories: u64,
-    /// The release that opened it last.
+    /// Release that opened the file last.
     written_by: String,
-    /// Raised at each opening and closing; the seal has the same.
+    /// Counter raised at each opening and closing; the seal has the same value.
     generation: u64,
     file: Option<FileIdentity>,
     indexes: Vec<Kept>,
@@ -51,7 +51,7 @@ pub(super) struct Format {
     rest: Map<String, Value>,
 }
 
-/// An index as the last writer kept it.
+/// An index as the last writer maintained it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     collection: String,
@@ -59,10 +59,10 @@ struct Kept {
     version: u32,
     unique: bool,
     counted: bool,
-    /// How long the stretches are that are numbered, in seconds.
+    /// Length of the counted stretches, in seconds.
     #[serde(default)]
     numbered: Option<u64>,
-    /// Records that could not be read when the index was built, and are missing in it.
+    /// Number of records that could not be read when the index was built, and are missing in it.
     #[serde(default)]
     skipped: u64,
 }
@@ -141,7 +141,7 @@ pub(super) fn prepare(
     let folder = path.parent().unwrap_or(Path::new("."));
     let here = FileIdentity::of(path)?;
     let left_here = format.file.as_ref() == Some(&here) && seal::generation(folder) == Some(format.generation);
-    // A file that was never opened has nothing to remember.
+    // A file that was never opened has no memory to lose.
     if !left_here && format.generation > 0 {
         format.memory_since = format.memory_since.max(now);
         format.memories = format.memories.saturating_add(1);
@@ -160,13 +160,13 @@ pub(super) fn prepare(
     format.generation += 1;
     format.write(&transaction)?;
     transaction.commit()?;
-    // Should the program end right here, the seal disagrees, and memory begins anew: too late
-    // rather than too early.
+    // If the program ends at this point, the seal disagrees and memory restarts: too late rather than too
+    // early.
     seal::put(folder, format.generation)?;
     Ok(format)
 }
 
-/// Raises the generation, so that a copy of the file taken while it was open is told from it.
+/// Raises the generation, so that a copy of the file taken while it was open can be distinguished from it.
 pub(super) fn leave(database: &Database, path: &Path) -> Result<(), StoreError> {
     let mut format = Format::read(database)?;
     format.generation += 1;
@@ -176,13 +176,13 @@ pub(super) fn leave(database: &Database, path: &Path) -> Result<(), StoreError> 
     seal::put(path.parent().unwrap_or(Path::new(".")), format.generation)
 }
 
-/// Takes the steps that the file has not been through; each is committed with its number.
+/// Runs the steps that the file has not been through; each is committed together with its number.
 fn migrate(database: &Database, format: &mut Format, migrations: &[Migration]) -> Result<(), StoreError> {
     let done = usize::try_from(format.number.saturating_sub(1)).unwrap_or(usize::MAX);
     for step in migrations.iter().skip(done) {
         let transaction = begin(database)?;
         let rewritten = (step.run)(&transaction)?;
-        // Indexes are built anew where they are not known to be kept.
+        // Dropping the entry makes the opening rebuild the indexes of the collections that the step rewrote.
         format.indexes.retain(|kept| !rewritten.contains(&kept.collection.as_str()));
         format.number += 1;
         if format.readable_from != step.readable_from {
@@ -195,16 +195,16 @@ fn migrate(database: &Database, format: &mut Format, migrations: &[Migration]) -
     Ok(())
 }
 
-/// Brings the indexes of one collection to what is declared: those that are the same stay
-/// untouched, all others are dropped or built anew. Collections that are not declared (a later
-/// release has them) stay as they are: nobody writes them in the meantime.
+/// Brings the indexes of one collection to what is declared: unchanged ones stay untouched, all others are
+/// dropped or rebuilt. Collections that are not declared (those of a later release) stay as they are: this
+/// release does not write to them.
 fn bring_indexes(
     transaction: &WriteTransaction,
     collection: &Collection,
     format: &mut Format,
     built_at_once: u64,
 ) -> Result<(), StoreError> {
-    // An index in which records are missing is worth another try by another release only.
+    // Only another release may succeed with an index in which records are missing.
     let same_release = format.written_by == release::version();
     let usable = |kept: &Kept| {
         (kept.skipped == 0 || same_release) && collection.indexes.iter().any(|index| kept.is(collection, index))
@@ -243,7 +243,7 @@ fn bring_indexes(
     Ok(())
 }
 
-/// Notes of an index that was built in slices how many records it had to skip.
+/// Records how many records an index that was built in slices had to skip.
 pub(super) fn note_skipped(
     transaction: &WriteTransaction,
     collection: &Collection,
@@ -269,8 +269,8 @@ fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> 
     Ok(())
 }
 
-/// Builds the `missing` indexes of a collection in one walk through its records. Gives the number
-/// of records that could not be read.
+/// Builds the `missing` indexes of a collection in one pass over its records. Returns the number of unreadable
+/// records.
 fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[bool]) -> Result<u64, StoreError> {
     let mut building = Vec::new();
     for (at, (index, _)) in collection.indexes.iter().zip(missing).enumerate().filter(|(_, (_, missing))| **missing) {

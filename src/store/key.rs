@@ -1,17 +1,18 @@
-//! Values as bytes whose order is the order of the values, so that the tree can be searched by
-//! them and one part can follow another without a separator.
+//! Values as bytes that sort like the values, so that the tree can be searched by them and parts can be
+//! concatenated without a separator.
 
 use std::fmt::Debug;
 
 use jiff::Timestamp;
 
-/// A value that can be written as bytes such that comparing the bytes compares the values, and no
-/// value's bytes begin another's of the same type: whatever follows cannot be mistaken for it.
+/// A value with an order-preserving byte encoding: comparing the bytes compares the values. No value's bytes
+/// are a prefix of those of another value of the same type, so that whatever follows cannot be mistaken for a
+/// part of it.
 pub trait Ordered {
     /// Appends the bytes of `self` to `out`.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// The bytes of `self` alone.
+    /// Returns the bytes of `self`.
     fn encoded(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.encode(&mut out);
@@ -19,19 +20,19 @@ pub trait Ordered {
     }
 }
 
-/// The key of a record: ordered, and readable back from its bytes.
+/// The key of a record: ordered, and decodable from its bytes.
 pub trait Key: Ordered + Debug + Sized + Send + Sync + 'static {
-    /// Takes one value off the front of `bytes`, or `None` where they are no such value.
+    /// Decodes one value from the front of `bytes` and advances it; `None` if there is no such value.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 
-    /// The value that `bytes` are exactly, or `None`.
+    /// Decodes the value that `bytes` consist of; `None` if they are anything else.
     fn decoded(mut bytes: &[u8]) -> Option<Self> {
         let value = Self::decode(&mut bytes)?;
         bytes.is_empty().then_some(value)
     }
 }
 
-/// Text ends with this byte; inside it, this byte and the escape are written as two.
+/// Terminator of text; inside the text, this byte and the escape are written as two bytes.
 const END: u8 = 0;
 const ESCAPE: u8 = 1;
 const ESCAPED_END: u8 = 1;
@@ -97,7 +98,7 @@ impl Key for u32 {
     }
 }
 
-// With the sign bit turned, negative numbers come first.
+// Flipping the sign bit sorts negative numbers first.
 impl Ordered for i64 {
     fn encode(&self, out: &mut Vec<u8>) {
         (self ^ Self::MIN).cast_unsigned().encode(out);
@@ -132,7 +133,7 @@ const NANOSECONDS: i128 = 1_000_000_000;
 impl Ordered for Timestamp {
     fn encode(&self, out: &mut Vec<u8>) {
         let nanoseconds = self.as_nanosecond();
-        // Representable time is well within 64 bits of seconds.
+        // Representable time fits well within 64 bits of seconds.
         i64::try_from(nanoseconds.div_euclid(NANOSECONDS)).unwrap_or(i64::MAX).encode(out);
         u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).unwrap_or(u32::MAX).encode(out);
     }
@@ -146,7 +147,7 @@ impl Key for Timestamp {
     }
 }
 
-// Nothing comes before everything.
+// `None` sorts before every value.
 impl<T: Ordered> Ordered for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         self.is_some().encode(out);
@@ -206,8 +207,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// The first bytes that come after everything which begins with `prefix`; `None` where nothing
-/// does.
+/// Returns the smallest bytes that sort after everything with this `prefix`; `None` if there are none.
 pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -219,7 +219,7 @@ pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// Key bytes for a person to read.
+/// Formats the bytes of a key for people.
 pub(super) fn readable<K: Key>(bytes: &[u8]) -> String {
     match K::decoded(bytes) {
         Some(key) => format!("{key:?}").trim_matches('"').to_owned(),
@@ -235,7 +235,7 @@ mod tests {
 
     type Compound = (String, Option<i64>, (bool, u32));
 
-    /// Text in which the escaped bytes are common, and which often begins another.
+    /// Generates text in which the escaped bytes are common and which is often a prefix of another.
     fn text() -> impl Strategy<Value = String> {
         prop_oneof!["[\u{0}\u{1}\u{2}a\u{ff}]{0,6}", ".{0,12}"]
     }

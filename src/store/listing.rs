@@ -1,7 +1,7 @@
-//! Lists by several filters at once: any of these groups of one index, and any of those of another,
-//! in the one order that the indexes share.
+//! Lists with several filters: any of these groups of one index, combined with any of those of another, in the
+//! one order that the indexes share.
 //!
-//! Nothing but the rows of the page is read from the records.
+//! Only the records of the page are read; everything else comes from the indexes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::stretches::Rows;
 use super::view::{COUNTED_AT_MOST, COUNTS, Page, Source, fetch, number};
 use super::walk::{End, LARGEST_SLICE, SMALLEST_SLICE, walk};
 
-/// Which rows, in what order, how many at once. All its indexes sort by the same value.
+/// Filters, order and size of a page of a list. All its indexes sort by the same value.
 #[derive(Debug, Clone)]
 pub struct Listing {
     pub(super) filters: Vec<Filter>,
@@ -33,17 +33,17 @@ pub struct Listing {
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     pub(super) index: Option<&'static str>,
-    /// As they were asked for; once [found](Filter::found), each is a whole one that is not empty.
+    /// Groups as requested; after [`Filter::found`], complete groups that are not empty.
     pub(super) groups: Vec<Vec<u8>>,
-    /// How many rows that are, where it is kept and was looked up.
+    /// Number of rows, if the index is counted and the number was looked up.
     pub(super) rows: Option<u64>,
 }
 
-/// How many rows a list has where nothing says otherwise.
+/// Default number of rows of a page.
 const LIMIT: usize = 50;
 
 impl Listing {
-    /// Every record, by key.
+    /// Makes a list of every record, by key.
     pub fn all() -> Self {
         Self {
             filters: vec![Filter { index: None, groups: vec![Vec::new()], rows: None }],
@@ -57,80 +57,80 @@ impl Listing {
         }
     }
 
-    /// The records that `index` has in any of `groups`. No record may be in two of them.
+    /// Makes a list of the records that `index` has in any of `groups`. No record may be in two of them.
     ///
-    /// Of a counted index whose groups are several values, the first values alone stand for every
-    /// group that begins with them.
+    /// If the groups of a counted index consist of several values, the first values alone stand for every group
+    /// that begins with them.
     pub fn any_of<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
         Self { filters: vec![Filter::new(index, groups)], ..Self::all() }
     }
 
-    /// Only those that this index has in any of these groups as well.
+    /// Restricts the list to records that this index has in any of these groups as well.
     #[must_use]
     pub fn and<G: Ordered>(mut self, index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
-        // Every record is in there: it says nothing beside another filter.
+        // The filter of every record does not restrict the list, so another filter replaces it.
         self.filters.retain(|filter| filter.index.is_some());
         self.filters.push(Filter::new(index, groups));
         self
     }
 
-    /// Where every record is listed, this index, which has each of them once and by key, numbers them.
+    /// Names the index that counts the rows of a list of every record; it must have each record once, by key.
     #[must_use]
     pub fn numbered_by(mut self, index: &'static str) -> Self {
         self.numbered_by = Some(index);
         self
     }
 
-    /// Only those whose sort part is at least this.
+    /// Restricts the list to rows whose sort part is at least this.
     #[must_use]
     pub fn from(mut self, sort: impl Ordered) -> Self {
         self.from = Some(sort.encoded());
         self
     }
 
-    /// Only those whose sort part is less than this.
+    /// Restricts the list to rows whose sort part is less than this.
     #[must_use]
     pub fn to(mut self, sort: impl Ordered) -> Self {
         self.to = Some(sort.encoded());
         self
     }
 
-    /// The last first.
+    /// Reverses the order of the list.
     #[must_use]
     pub fn descending(mut self) -> Self {
         self.descending = true;
         self
     }
 
-    /// At most this many rows; at least one.
+    /// Limits the page to this many rows; at least one.
     #[must_use]
     pub fn limit(mut self, rows: usize) -> Self {
         self.limit = rows.max(1);
         self
     }
 
-    /// Passes over this many rows first. It costs what reading their index costs, but for a list of one
-    /// [numbered](super::Index::numbered) index: there it costs next to nothing.
+    /// Skips this many rows first. The cost is that of reading their index rows, except for a list of one
+    /// [numbered](super::Index::numbered) index, where it is small.
     #[must_use]
     pub fn skip(mut self, rows: usize) -> Self {
         self.skip = rows;
         self
     }
 
-    /// The rows behind the page that gave this cursor.
+    /// Continues after the page that gave this cursor.
     #[must_use]
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.after = cursor.into();
         self
     }
 
-    /// What a cursor of this list is marked with.
+    /// Returns the name that marks the cursors of this list.
     pub(super) fn name(&self) -> String {
         let names: Vec<&str> = self.filters.iter().map(|filter| filter.index.unwrap_or_default()).collect();
         names.join("+")
     }
 
-    /// How many rows the list has, where that is kept.
+    /// Returns the number of rows, if the store maintains it.
     fn kept_size(&self) -> Option<u64> {
         match self.filters.as_slice() {
             [only] if self.from.is_none() && self.to.is_none() => only.rows,
@@ -138,7 +138,7 @@ impl Listing {
         }
     }
 
-    /// What counts the rows of its one filter.
+    /// Returns the filter by which the rows of the only filter are counted.
     fn ruler<'a>(
         &self,
         source: &(impl Source + ?Sized),
@@ -151,7 +151,7 @@ impl Listing {
         }
     }
 
-    /// Its rows as that counts them.
+    /// Returns the rows of the list in the form that `ruler` can count.
     fn rows<'a>(&'a self, collection: &'a Collection, ruler: &'a Filter) -> Result<Rows<'a>, StoreError> {
         let index = ruler.index.map(|index| collection.index(index)).transpose()?;
         Ok(Rows {
@@ -163,7 +163,7 @@ impl Listing {
         })
     }
 
-    /// The same with fewer rows to pass over, where it can be begun nearer to its page.
+    /// Returns the list with a nearer start and fewer rows to skip, if the counts allow it.
     fn nearer(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Cow<'_, Self>, StoreError> {
         let here = Ok(Cow::Borrowed(self));
         let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return here };
@@ -177,7 +177,7 @@ impl Listing {
         Ok(Cow::Owned(nearer))
     }
 
-    /// The same with the groups that are there.
+    /// Returns the list with its groups resolved by [`Filter::found`].
     fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let filters = self.filters.iter().map(|filter| filter.found(source, collection)).collect::<Result<_, _>>()?;
         Ok(Self { filters, ..self.clone() })
@@ -192,7 +192,7 @@ impl Filter {
         Self { index: Some(index), groups, rows: None }
     }
 
-    /// The same with the groups that are there, as the kept counts have them.
+    /// Returns the filter with the groups that exist according to the maintained counts.
     fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let Some(name) = self.index else {
             let rows = number(source, COUNTS, &count_prefix(collection.name, ""))?;
@@ -215,7 +215,7 @@ impl Filter {
         Ok(Self { index: self.index, groups: found.into_keys().collect(), rows: Some(rows) })
     }
 
-    /// The table that it goes through, and whether that is an index.
+    /// Returns the table that the filter goes through, and true if it is an index.
     pub(super) fn table<'a>(&self, collection: &'a Collection) -> Result<(&'a str, bool), StoreError> {
         match self.index {
             None => Ok((&collection.table, false)),
@@ -224,7 +224,7 @@ impl Filter {
     }
 }
 
-/// A page of a list.
+/// Reads a page of a list.
 pub(super) fn page<R: Record>(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -267,7 +267,7 @@ pub(super) fn page<R: Record>(
     Ok(page)
 }
 
-/// How many rows the list has, and whether that is exact.
+/// Returns the number of rows of the list, and true if it is exact.
 fn size_of(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -278,7 +278,7 @@ fn size_of(
     }
     let all = Listing { after: None, skip: 0, ..listing.clone() };
     if let [filter] = all.filters.as_slice() {
-        // No record is in two of the groups: each is counted by itself.
+        // No record is in two of the groups, so each group is counted by itself.
         let ruler = all.ruler(source, collection, filter)?;
         return all.rows(collection, &ruler)?.count(source, COUNTED_AT_MOST);
     }

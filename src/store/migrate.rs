@@ -8,17 +8,17 @@ use crate::platform::release;
 
 /// One step to the next format. Once released, a step is never changed or removed.
 pub(super) struct Migration {
-    /// The oldest format whose release can read and write what this step leaves behind.
+    /// Oldest format whose release can read and write the result of this step.
     pub(super) readable_from: u32,
-    /// Does the step, all of it in this transaction. Gives the collections whose records it has
-    /// changed: their indexes are built anew.
+    /// The whole step, in this transaction. Returns the collections whose records it has changed: their indexes
+    /// are rebuilt.
     pub(super) run: fn(&WriteTransaction) -> Result<Vec<&'static str>, StoreError>,
 }
 
 /// The steps, in order. The first one leads from format 1 to format 2.
 pub(super) const MIGRATIONS: &[Migration] = &[];
 
-/// The steps that an opening takes: those above, or what a test wants to go wrong with them.
+/// Returns the steps that an opening takes: those above, or failing ones if a test asks for that fault.
 pub(super) fn steps() -> &'static [Migration] {
     if release::fault() == Some("its migration fails") { FAILING } else { MIGRATIONS }
 }
@@ -40,7 +40,7 @@ fn mark(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The format that a list of steps leads to.
+/// Returns the format that a list of steps leads to.
 pub(super) fn format_of(migrations: &[Migration]) -> u32 {
     u32::try_from(migrations.len()).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -1,11 +1,11 @@
-//! The store: one file in the data folder, in which records and documents are found again after
-//! whatever happens to the process. Nothing outside this module knows the engine behind it.
+//! The store: one file in the data folder that keeps records and documents safe, whatever happens to the
+//! process. No code outside this module depends on the engine.
 //!
-//! Reads look at the last committed state and are short. Writes go through one writer, which
-//! commits what is queued together and answers when it is on the disk.
+//! Reads see the last committed state and are short. Writes go through one writer, which commits queued jobs
+//! together and answers when they are on the disk.
 //!
-//! A collection is added by implementing [`Record`] and naming it in the [`Schema`]; indexes and
-//! counts are kept, and built where the file lacks them, by the store alone.
+//! To add a collection, implement [`Record`] and name it in the [`Schema`]. The store maintains indexes and
+//! counts itself, and builds those that the file lacks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -55,20 +55,20 @@ use format::Format;
 use migrate::Migration;
 use pace::Commits;
 
-/// The format of the file that this release reads and writes.
+/// Returns the format of the file that this release reads and writes.
 pub fn format() -> u32 {
     migrate::format_of(migrate::MIGRATIONS)
 }
 
-/// How a store is opened.
+/// Options for opening a store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// Memory for pages of the file, all in all.
+    /// Total memory for cached pages of the file, in bytes.
     pub cache_bytes: usize,
-    /// Tells when the store was created and since when it remembers.
+    /// Source of the creation time and of the start of memory.
     pub clock: Clock,
-    /// The opening builds what a collection of so many records lacks for pages; of more, that is built
-    /// while the store is used.
+    /// Largest number of records for which opening builds a collection's missing page indexes; those of a
+    /// larger collection are built while the store is in use.
     pub built_at_once: u64,
 }
 
@@ -78,7 +78,7 @@ impl Default for StoreOptions {
     }
 }
 
-/// The open store. Cloning shares it; the last one dropped closes it.
+/// The open store. Clones share it; dropping the last one closes it.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -90,27 +90,27 @@ struct Shared {
     created_at: Timestamp,
     memory_since: Timestamp,
     memories: u64,
-    /// Empty once the store is closed.
+    /// The open database; `None` once the store is closed.
     database: Mutex<Option<Arc<Database>>>,
     queue: Mutex<Option<queue::Queue>>,
-    /// Why nothing can be written any more, once that is so.
+    /// The reason why writing is no longer possible, once that is the case.
     trouble: watch::Receiver<Option<StoreError>>,
     commits: Commits,
     writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
 impl Store {
-    /// Whether there is one in `folder`, in whatever state.
+    /// Returns true if `folder` contains a store, in whatever state.
     pub fn is_in(folder: &Path) -> bool {
         opening::path_of(folder).exists()
     }
 
-    /// Opens the store in `folder`, which is created there if it is missing. Blocks.
+    /// Opens the store in `folder` and creates it if it is missing. Blocks.
     pub fn open(folder: &Path, options: &StoreOptions, schema: &Schema) -> Result<Self, StoreError> {
         Self::open_with(folder, options, schema, migrate::steps())
     }
 
-    /// The same, but waits at most `limit` for another process to let go of the store. Blocks.
+    /// Opens the store like [`Store::open`], but waits up to `limit` for another process to release it. Blocks.
     pub fn open_waiting(
         folder: &Path,
         options: &StoreOptions,
@@ -164,69 +164,70 @@ impl Store {
         })
     }
 
-    /// When the store was created.
+    /// Returns the time at which the store was created.
     pub fn created_at(&self) -> Timestamp {
         self.shared.created_at
     }
 
-    /// How often memory has begun anew: a restored store may begin with the instant that it began with before.
+    /// Returns how often memory has restarted. Unlike `memory_since`, this also changes when a restored store
+    /// starts from the same instant as before.
     pub fn memories(&self) -> u64 {
         self.shared.memories
     }
 
-    /// Since when the store is known to remember everything: its creation, or the first opening
-    /// after a backup was restored or the file was brought from elsewhere. What happened before
-    /// may be missing in it.
+    /// Returns the time since which the store is known to remember everything: its creation, or the first
+    /// opening after a backup was restored or the file was brought from elsewhere. Earlier events may be
+    /// missing.
     pub fn memory_since(&self) -> Timestamp {
         self.shared.memory_since
     }
 
-    /// Why nothing can be written any more; `None` while all is well. After an error of the disk the
-    /// file has to be opened anew.
+    /// Returns the reason why writing is no longer possible; `None` while the store works. After a disk error
+    /// the file has to be reopened.
     pub fn trouble(&self) -> Option<StoreError> {
         self.shared.trouble.borrow().clone()
     }
 
-    /// Returns how fast the disk takes what is committed.
+    /// Returns the pace at which the disk takes commits.
     pub fn pace(&self) -> Pace {
         self.shared.commits.pace()
     }
 
-    /// Waits until nothing can be written any more, and says why.
+    /// Waits until writing is no longer possible and returns the reason.
     pub async fn failed(&self) -> StoreError {
         let mut trouble = self.shared.trouble.clone();
         let failed = trouble.wait_for(Option::is_some).await.ok().and_then(|trouble| trouble.clone());
         match failed {
             Some(error) => error,
-            // It was closed without any trouble.
+            // It was closed without trouble.
             None => std::future::pending().await,
         }
     }
 
-    /// Looks at the store; what `f` sees is one state, that of its beginning. `f` must be short:
-    /// while it looks, the file cannot reuse room. Blocks.
+    /// Runs `f` on one consistent state of the store, that of its start. `f` must be short: while it runs, the
+    /// file cannot reuse free space. Blocks.
     pub fn read<T>(&self, f: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
         guarded("a read of the store", move || f(&Reader::new(&self.shared.schema, database.begin_read()?)))
     }
 
-    /// [`Store::read`] for async callers: on a thread of its own.
+    /// Runs `f` like [`Store::read`], on a thread of its own, for async callers.
     pub async fn reading<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
-        // A panic was caught before, so the only way to fail is a runtime that is ending.
+        // Panics are caught in `read`, so the only possible failure is a runtime that is shutting down.
         tokio::task::spawn_blocking(move || store.read(f)).await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Has `f` run by the writer. What it changed is on the disk when this returns its `Ok`. Where
-    /// `f` fails, nothing of it is stored, while others that are committed together with it stand.
-    /// Where the disk fails ([`StoreError::Machine`]), the whole group gets the error, and only the
-    /// next opening tells whether it was stored.
+    /// Runs `f` on the writer. Its changes are on the disk when this returns `Ok`. If `f` fails, none of its
+    /// changes are stored; other jobs of the same commit are not affected. If the disk fails
+    /// ([`StoreError::Machine`]), every job of the commit gets the error, and only the next opening shows
+    /// whether they were stored.
     ///
-    /// `f` must be short, must not wait for the store, and sees the writes queued before it. Whoever
-    /// stops waiting does not stop a write that is queued.
+    /// `f` must be short, must not wait for the store, and sees the writes queued before it. Dropping the
+    /// future does not cancel a write that is already queued.
     pub async fn write<T, E>(&self, f: impl FnOnce(&mut Writer<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -237,7 +238,7 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// [`Store::write`] for callers that may block; not to be called on an async thread.
+    /// Runs `f` like [`Store::write`], for callers that may block; must not be called on an async thread.
     pub fn write_blocking<T, E>(&self, f: impl FnOnce(&mut Writer<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -248,8 +249,8 @@ impl Store {
         answer.blocking_recv().unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// Commits what is queued and closes the store, for all who share it. The file is free when
-    /// this returns, or when the last read still running ends. Blocks.
+    /// Commits queued jobs and closes the store for all clones. The file is free when this returns, or when the
+    /// last read still running ends. Blocks.
     pub fn close(self) -> Result<(), StoreError> {
         self.shared.close()
     }
@@ -280,17 +281,17 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // Nobody is left to be told; what was answered is on the disk already.
+        // No caller is left to get the error; answered writes are on the disk already.
         let _ = self.close();
     }
 }
 
-/// Runs `f` and makes an error of a panic: a damaged file can make the engine panic.
+/// Runs `f` and turns a panic into an error: a damaged file can make the engine panic.
 fn guarded<T>(what: &str, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(queue::panicked(what, panic.as_ref())))
 }
 
-/// What a panicking holder leaves is whole: these hold nothing but handles.
+/// Locks a mutex and ignores poisoning: these mutexes hold only handles, which a panic leaves intact.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

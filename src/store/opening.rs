@@ -1,5 +1,5 @@
-//! Finding the file, or making it: so that a name in the folder always stands for a whole store,
-//! and no file that is there is ever overwritten.
+//! Finding or creating the file, such that its name in the folder always stands for a complete store, and no
+//! existing file is ever overwritten.
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
@@ -19,15 +19,15 @@ use super::queue::panic_text;
 use super::record::Schema;
 use super::seal::{self, flush_folder};
 
-/// What a file is called while it is being made, followed by the process and a random number.
+/// Prefix of the file's name during creation; the process id and a random number follow.
 const DRAFT: &str = "store.redb.new-";
 
-/// The store's file in a data folder.
+/// Returns the path of the store's file in a data folder.
 pub(super) fn path_of(folder: &Path) -> PathBuf {
     folder.join("store.redb")
 }
 
-/// Opens the store of `folder`, which is made where there is none.
+/// Opens the store of `folder` and creates it if there is none.
 pub(super) fn open(
     folder: &Path,
     options: &StoreOptions,
@@ -37,7 +37,7 @@ pub(super) fn open(
     schema.check()?;
     let path = path_of(folder);
     if !exists(&path)? {
-        // Another process may be making it right now.
+        // Another process may have created it since the first check.
         if seal::is_there(folder) && !exists(&path)? {
             return Err(StoreError::Machine(format!(
                 "the store {} is missing, but it was left here: put it back, or restore the last backup in its place. To \
@@ -59,13 +59,13 @@ pub(super) fn open(
     Ok(opened)
 }
 
-/// Tries [`open`] again and again while another process has the store, at most for `limit`.
+/// Retries [`open`] while another process has the store, for at most `limit`.
 pub(super) fn open_waiting<T>(limit: Duration, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let begun = Instant::now();
     loop {
         match open() {
             Err(StoreError::InUse { .. }) if begun.elapsed() < limit => {
-                // Nothing tells when the other process lets go of the file.
+                // There is no notification when the other process releases the file.
                 std::thread::park_timeout(Duration::from_millis(20));
             }
             done => return done,
@@ -73,7 +73,7 @@ pub(super) fn open_waiting<T>(limit: Duration, open: impl Fn() -> Result<T, Stor
     }
 }
 
-/// True where the store is there, false where nothing is. Anything else in its place is an error.
+/// Returns true if the store is there, and false if there is no file. Anything else at the path is an error.
 fn exists(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => Err(StoreError::damaged(format!("{} is not a file", path.display()))),
@@ -84,18 +84,18 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes a whole store under a name of its own, then gives it its name if that is still free.
+/// Creates a complete store under a temporary name, then links it to its own name if that is still free.
 fn create(folder: &Path, path: &Path, options: &StoreOptions, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_io("create the store", path, &error);
     let new = folder.join(format!("{DRAFT}{}-{:016x}", std::process::id(), fastrand::u64(..)));
     let written = write_draft(&new, options, migrations).and_then(|()| match fs::hard_link(&new, path) {
-        // Another process was quicker: its store is as good.
+        // Another process was faster; its store is just as good.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        // That process has even cleared our draft away.
+        // That process has even removed our draft.
         Err(error) if error.kind() == ErrorKind::NotFound && path.exists() => Ok(()),
         linked => linked.map_err(failed),
     });
-    // Gone already, or cleared away by a later opening.
+    // It may be gone already; if this fails, a later opening removes it.
     let _ = fs::remove_file(&new);
     written?;
     flush_folder(folder).map_err(failed)
@@ -108,10 +108,10 @@ fn write_draft(path: &Path, options: &StoreOptions, migrations: &[Migration]) ->
     file.sync_all().map_err(|error| StoreError::from_io("create the store", path, &error))
 }
 
-/// A new file with nothing in it, and a handle to flush it with.
+/// Creates an empty database file and returns it with a handle for flushing.
 pub(super) fn draft(path: &Path) -> Result<(Database, fs::File), StoreError> {
     let failed = |error| StoreError::from_io("create the store", path, &error);
-    // It holds salts and bank details: nobody else may read it, whatever the folder allows.
+    // It holds salts and bank details: only the owner may read it, whatever the folder allows.
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     let flushed = file.try_clone().map_err(failed)?;
     let refused = |error| from_engine(error, path);
@@ -130,9 +130,9 @@ fn builder(options: &StoreOptions) -> redb::Builder {
     builder
 }
 
-/// Clears away what openings left behind that were killed while they made the file.
+/// Removes the drafts of openings that were killed while they created the file.
 fn remove_drafts(folder: &Path) {
-    // Left-overs harm nobody: what cannot be removed now is tried again at the next opening.
+    // Left-over drafts are harmless; the next opening tries again.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(DRAFT) {
             let _ = fs::remove_file(entry.path());
@@ -140,7 +140,7 @@ fn remove_drafts(folder: &Path) {
     }
 }
 
-/// The engine's error at opening or closing the file at `path`.
+/// Converts an error of the engine at opening or closing the file at `path`.
 pub(super) fn from_engine(error: DatabaseError, path: &Path) -> StoreError {
     let text = error.to_string();
     match error {

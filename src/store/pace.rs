@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A commit that takes this long is slow: healthy disks take some milliseconds.
+/// Duration from which a commit is slow; healthy disks take some milliseconds.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The commits of one store. Cloning shares them.
+/// The commits of one store. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Commits(Arc<Mutex<State>>);
 
@@ -20,7 +20,7 @@ struct State {
 /// Durations of the latest commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Time that the commit under way has taken by now; zero where none is.
+    /// Time that the commit under way has taken so far; zero if there is none.
     pub under_way: Duration,
     /// Duration of the last commit.
     pub last: Duration,
@@ -29,12 +29,12 @@ pub struct Pace {
 }
 
 impl Commits {
-    /// A commit begins.
+    /// Records the start of a commit.
     pub(super) fn begin(&self) -> Instant {
         *self.lock().begun_at.insert(Instant::now())
     }
 
-    /// The commit that began at `begun_at` is over.
+    /// Records the end of the commit that began at `begun_at`.
     pub(super) fn end(&self, begun_at: Instant) {
         let mut state = self.lock();
         state.begun_at = None;

@@ -1,4 +1,4 @@
-//! Which rows of a list: the question a page answers, and the marker between two pages.
+//! Queries for a page of a list, and the cursors between pages.
 
 use std::fmt;
 use std::ops::Bound;
@@ -12,7 +12,7 @@ use super::stretches::Rows;
 use super::view::{COUNTED_AT_MOST, Source};
 use crate::platform::hex::hex;
 
-/// Which rows, in what order, how many at once.
+/// Filter, order and size of a page of a list.
 #[derive(Debug, Clone)]
 pub struct Query {
     pub(super) index: Option<&'static str>,
@@ -24,77 +24,78 @@ pub struct Query {
     after: Option<Cursor>,
 }
 
-/// How many rows a page has where the query does not say.
+/// Default number of rows of a page.
 const LIMIT: usize = 50;
 
 impl Query {
-    /// Every record of the collection, by key.
+    /// Makes a query for every record of the collection, by key.
     pub fn all() -> Self {
         Self { index: None, group: Vec::new(), from: None, to: None, descending: false, limit: LIMIT, after: None }
     }
 
-    /// The records that `index` has in `group`, by the index's order.
+    /// Makes a query for the records that `index` has in `group`, in the index's order.
     pub fn group(index: &'static str, group: impl Ordered) -> Self {
         Self { index: Some(index), group: group.encoded(), ..Self::all() }
     }
 
-    /// Only those whose sort part (or key, without an index) is at least this.
+    /// Restricts the query to rows whose sort part (or key, without an index) is at least this.
     #[must_use]
     pub fn from(mut self, sort: impl Ordered) -> Self {
         self.from = Some(sort.encoded());
         self
     }
 
-    /// Only those whose sort part (or key, without an index) is less than this.
+    /// Restricts the query to rows whose sort part (or key, without an index) is less than this.
     #[must_use]
     pub fn to(mut self, sort: impl Ordered) -> Self {
         self.to = Some(sort.encoded());
         self
     }
 
-    /// Only those whose sort part (or key, without an index) is a text that begins with this.
+    /// Restricts the query to rows whose sort part (or key, without an index) is a text that begins with this.
     #[must_use]
     pub fn beginning_with(mut self, text: &str) -> Self {
         let mut from = text.encoded();
-        // Without its end, the text's bytes begin those of every longer one.
+        // Without its terminator, the text's encoding is a prefix of that of every longer text.
         from.pop();
         self.to = after_prefix(&from);
         self.from = Some(from);
         self
     }
 
-    /// The last first.
+    /// Reverses the order.
     #[must_use]
     pub fn descending(mut self) -> Self {
         self.descending = true;
         self
     }
 
-    /// At most this many rows; at least one.
+    /// Limits the page to this many rows; at least one.
     #[must_use]
     pub fn limit(mut self, rows: usize) -> Self {
         self.limit = rows.max(1);
         self
     }
 
-    /// The rows behind the page that gave this cursor.
+    /// Continues after the page that gave this cursor.
     #[must_use]
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.after = cursor.into();
         self
     }
 
-    /// The group, where the question is for the whole of it.
+    /// Returns the group if the query is for all of it.
     pub(super) fn whole_group(&self) -> Option<&[u8]> {
         (self.from.is_none() && self.to.is_none()).then_some(self.group.as_slice())
     }
 
-    /// All keys the question is about, on whatever page.
+    /// Returns the range of all keys that match, on whatever page.
     pub(super) fn span(&self) -> Span {
         Span::between(&self.group, self.from.as_deref(), self.to.as_deref())
     }
 
-    /// The same as they can be counted: those of `table`, the table of `index` where it goes through one.
+    /// Counts the matching rows of `table`, which is the table of `index` if the query uses one. Returns the
+    /// number, and true if it is exact.
     pub(super) fn count(
         &self,
         source: &(impl Source + ?Sized),
@@ -106,7 +107,7 @@ impl Query {
         rows.count(source, COUNTED_AT_MOST)
     }
 
-    /// The keys that are left from the cursor on.
+    /// Returns the range of the keys that are left after the cursor.
     pub(super) fn span_of_page(&self, collection: &str) -> Result<Span, StoreError> {
         let mut span = self.span();
         if let Some(cursor) = &self.after {
@@ -137,12 +138,12 @@ pub struct Span {
 }
 
 impl Span {
-    /// Everything that begins with `prefix`.
+    /// Returns the range of everything that begins with `prefix`.
     pub(super) fn of_prefix(prefix: &[u8]) -> Self {
         Self::within(prefix, Bound::Unbounded, Bound::Unbounded)
     }
 
-    /// What begins with `prefix` and goes on with at least `from`, and with less than `to`.
+    /// Returns the range of keys that begin with `prefix` and continue with at least `from` and less than `to`.
     pub(super) fn between(prefix: &[u8], from: Option<&[u8]>, to: Option<&[u8]>) -> Self {
         Self::within(
             prefix,
@@ -151,7 +152,7 @@ impl Span {
         )
     }
 
-    /// What begins with `prefix`, within these bounds of what follows it.
+    /// Returns the range of keys that begin with `prefix` and continue within these bounds.
     pub(super) fn within(prefix: &[u8], from: Bound<&[u8]>, to: Bound<&[u8]>) -> Self {
         let whole = |place: &[u8]| [prefix, place].concat();
         let start = match from.map(whole) {
@@ -165,7 +166,7 @@ impl Span {
         Self { start, end }
     }
 
-    /// True where no key can be in it; the tree is not to be asked for such a range.
+    /// Returns true if no key can be in the range; the engine does not accept such a range.
     pub(super) fn is_empty(&self) -> bool {
         match (&self.start, &self.end) {
             (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
@@ -180,25 +181,25 @@ impl Span {
     }
 }
 
-/// Where the next page begins: text that can stand in an address. Only a query of the list that
-/// gave it understands it; any other text is [`StoreError::BadCursor`].
+/// The start of the next page, as text that is safe in a URL. Only a query of the list that gave it accepts it;
+/// any other text is [`StoreError::BadCursor`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(String);
 
 impl Cursor {
-    /// Takes text that came back, such as from an address. It is looked at when it is used.
+    /// Makes a cursor from returned text, such as from a URL. The text is checked on use.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Marks the row with this key in this list.
+    /// Makes the cursor of the row with this key in this list.
     pub(super) fn of(key: &[u8], collection: &str, index: Option<&str>) -> Self {
         let mark = mark(key, collection, index).to_be_bytes();
         Self(hex(mark.iter().chain(key).copied()))
     }
 
-    /// The key, where this is a cursor of this list.
+    /// Returns the key if this is a cursor of this list.
     pub(super) fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
         let bytes = unhex(&self.0)?;
         let (given, key) = bytes.split_first_chunk()?;
@@ -219,7 +220,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
-/// Tells a cursor of this list from one of another and from mistyped text (FNV-1a); no secret.
+/// Computes a checksum that distinguishes this list's cursors from those of another and from mistyped text
+/// (FNV-1a). It is not a secret.
 fn mark(key: &[u8], collection: &str, index: Option<&str>) -> u32 {
     let list = (collection, index).encoded();
     list.iter().chain(key).fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))

@@ -1,5 +1,5 @@
-//! The one writer: takes what is queued, commits it together with one flush of the disk, and then
-//! answers all that waited.
+//! The one writer: takes the queued jobs, commits them together with one flush of the disk, and then answers
+//! all that wait.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,14 +18,14 @@ use super::record::Schema;
 use super::writer::Writer;
 use crate::platform::metrics;
 
-/// How many jobs may wait. Who brings one more waits until there is room.
+/// Number of jobs that may wait; further senders wait until there is room.
 const WAITING_AT_MOST: usize = 1024;
-/// How many jobs are committed together.
+/// Maximum number of jobs per commit.
 const GROUP: usize = 256;
 
 /// A job as the writer sees it.
 pub(super) trait Job: Send {
-    /// Does the work. True where its changes are to be kept.
+    /// Does the work. Returns true if its changes are to be kept.
     fn run(&mut self, writer: &mut Writer<'_>) -> bool;
     /// Answers, once the group is on the disk or has failed.
     fn answer(self: Box<Self>, group: Result<(), StoreError>);
@@ -34,19 +34,19 @@ pub(super) trait Job: Send {
 pub(super) type Queue = mpsc::Sender<Box<dyn Job>>;
 pub(super) type Queued = mpsc::Receiver<Box<dyn Job>>;
 
-/// A queue, empty.
+/// Creates an empty queue.
 pub(super) fn queue() -> (Queue, Queued) {
     mpsc::channel(WAITING_AT_MOST)
 }
 
-/// A closure to be run by the writer, and who waits for its result.
+/// A closure for the writer, and the channel that waits for its result.
 struct Work<F, T, E> {
     closure: Option<F>,
     result: Option<Result<T, E>>,
     waiting: oneshot::Sender<Result<T, E>>,
 }
 
-/// Makes a job of a closure; its result comes through the receiver.
+/// Makes a job of a closure; the receiver gets its result.
 pub(super) fn job<F, T, E>(closure: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
 where
     F: FnOnce(&mut Writer<'_>) -> Result<T, E> + Send + 'static,
@@ -65,7 +65,7 @@ where
 {
     fn run(&mut self, writer: &mut Writer<'_>) -> bool {
         let Some(closure) = self.closure.take() else { return false };
-        // What the closure leaves half done is taken back, so nobody sees it after a panic.
+        // Half-done changes of the closure are undone, so that they are not visible after a panic.
         let result = catch_unwind(AssertUnwindSafe(|| closure(writer)))
             .unwrap_or_else(|panic| Err(panicked("a write", panic.as_ref()).into()));
         self.result.insert(result).is_ok()
@@ -76,12 +76,12 @@ where
             Ok(()) => self.result.unwrap_or_else(|| Err(StoreError::Closed.into())),
             Err(error) => Err(error.into()),
         };
-        // Who does not wait any more has no use for the answer.
+        // A caller that no longer waits does not need the answer.
         let _ = self.waiting.send(answer);
     }
 }
 
-/// Works the queue off until nobody can put anything into it any more.
+/// Works off the queue until every sender is gone.
 pub(super) fn work_off(
     database: &Database,
     schema: &Schema,
@@ -103,7 +103,7 @@ pub(super) fn work_off(
         let outcome = catch_unwind(AssertUnwindSafe(|| commit(database, schema, &mut jobs, commits)))
             .unwrap_or_else(|panic| Err(panicked("the writer", panic.as_ref())));
         if let Err(error @ (StoreError::Machine(_) | StoreError::Damaged { .. })) = &outcome {
-            // The first reason is the one to mend; those that follow only say that it stopped.
+            // The first reason is the one to fix; later ones only report that the store has stopped.
             trouble.send_if_modified(|known| known.is_none() && known.insert(error.clone()) == error);
         }
         for job in jobs.drain(..) {
@@ -112,7 +112,7 @@ pub(super) fn work_off(
     }
 }
 
-/// Takes what waits. False where nothing does and nothing will.
+/// Takes the waiting jobs. Returns false if there are none and every sender is gone.
 fn take_waiting(queued: &mut Queued, jobs: &mut Vec<Box<dyn Job>>) -> bool {
     while jobs.len() < GROUP {
         match queued.try_recv() {
@@ -124,7 +124,7 @@ fn take_waiting(queued: &mut Queued, jobs: &mut Vec<Box<dyn Job>>) -> bool {
     true
 }
 
-/// Runs the jobs in one transaction, each as if alone, and commits it.
+/// Runs the jobs in one transaction, isolated from each other's failures, and commits it.
 pub(super) fn commit(
     database: &Database,
     schema: &Schema,
@@ -161,20 +161,20 @@ pub(super) fn commit(
     Ok(())
 }
 
-/// Begins a write whose commit reaches the disk before it returns, and after which a killed
-/// process finds its store again without looking through all of it.
+/// Begins a write transaction whose commit is on the disk before it returns. After a kill, the store reopens
+/// without a scan of the whole file.
 pub(super) fn begin(database: &Database) -> Result<redb::WriteTransaction, StoreError> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     Ok(transaction)
 }
 
-/// The error for a panic in `what`.
+/// Makes the error for a panic in `what`.
 pub(super) fn panicked(what: &str, panic: &(dyn Any + Send)) -> StoreError {
     StoreError::Defect(format!("{what} stopped in the middle ({})", panic_text(panic)))
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")

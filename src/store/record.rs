@@ -1,4 +1,4 @@
-//! What is stored: records, the indexes over them, and the list of both that a release declares.
+//! Records, the indexes over them, and the schema of both that a release declares.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,30 @@ use super::key::{Key, Ordered};
 
 /// Width of the time buckets of lists that fill slowly, in seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
-/// The same of lists that fill quickly.
+/// Width of the time buckets of lists that fill quickly, in seconds.
 pub(crate) const QUARTER_OF_A_DAY: u64 = DAY / 4;
 
-/// A kind of record. It is stored as JSON under its key; unknown fields survive a rewrite where
-/// the type keeps them with `#[serde(flatten)]`.
+/// A kind of record. It is stored as JSON under its key; unknown fields survive a rewrite if the type keeps
+/// them with `#[serde(flatten)]`.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The collection's name; never changes.
+    /// Name of the collection; never changes.
     const COLLECTION: &'static str;
-    /// What finds a record; its type never changes.
+    /// Type of the key that identifies a record; never changes.
     type Key: Key;
 
-    /// The key of this record.
+    /// Returns the key of this record.
     fn key(&self) -> Self::Key;
 
-    /// The indexes over the collection.
+    /// Returns the indexes over the collection.
     fn indexes() -> Vec<Index<Self>>;
 }
 
-/// Of what the number of entries is kept.
+/// Groups of an index that maintain a row count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Counted {
     Nothing,
     Groups,
-    /// Of groups, and of the stretches in which a group's entries lie: so many seconds each.
+    /// Groups, and the stretches of time within a group, each of so many seconds.
     Stretches(u64),
 }
 
@@ -48,38 +48,39 @@ pub struct Index<R: ?Sized> {
 }
 
 impl<R> Index<R> {
-    /// An index of this name. `version` is raised whenever `entries` gives other entries than
-    /// before, or entries of other types: that is what makes the next start rebuild the index.
+    /// Makes an index of this name. Raise `version` whenever `entries` returns other entries than before, or
+    /// entries of other types: that makes the next start rebuild the index.
     pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<Entry>) -> Self {
         Self { name, version, unique: false, counted: Counted::Nothing, for_pages: false, entries }
     }
 
-    /// No two records may have entries of one group.
+    /// Makes the index unique: no two records may have entries in one group.
     #[must_use]
     pub fn unique(mut self) -> Self {
         self.unique = true;
         self
     }
 
-    /// The number of entries of each group, and the sum of their weights, are kept, so that asking for
-    /// them costs nothing.
+    /// Maintains the number of entries of each group and the sum of their weights, so that reading them is
+    /// cheap.
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = Counted::Groups;
         self
     }
 
-    /// [`counted`](Self::counted), and the number of entries in each stretch of so many seconds as well: any
-    /// page of a list costs about what the first costs, and how much lies in a period is known. For entries
-    /// sorted by an instant, or by a key that begins with one; best where some hundreds lie in a stretch.
+    /// Maintains the counts of [`counted`](Self::counted), and the number of entries in each stretch of so many
+    /// seconds: any page of a list then costs about the same as the first, and the number of entries in a
+    /// period is known. For entries sorted by an instant, or by a key that begins with one; works best with
+    /// some hundreds of entries per stretch.
     #[must_use]
     pub fn numbered(mut self, seconds: u64) -> Self {
         self.counted = Counted::Stretches(seconds.max(1));
         self
     }
 
-    /// Only pages ask for it: where a large collection lacks it, it is built while the service runs, and
-    /// whoever asks before that is told so ([`StoreError::NotBuilt`]). Not for a unique index.
+    /// Marks the index as used by pages only: if a large collection lacks it, it is built while the service
+    /// runs, and queries before that fail with [`StoreError::NotBuilt`]. Has no effect on a unique index.
     #[must_use]
     pub fn for_pages(mut self) -> Self {
         self.for_pages = true;
@@ -87,7 +88,7 @@ impl<R> Index<R> {
     }
 }
 
-/// One place of a record in an index: the group it is listed in, and where in the group's order.
+/// One place of a record in an index: its group, and its position in the group's order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     pub(super) group: Vec<u8>,
@@ -96,18 +97,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// In `group`, sorted by `sort`, then by key.
+    /// Makes an entry in `group`, sorted by `sort`, then by key.
     pub fn new(group: impl Ordered, sort: impl Ordered) -> Self {
         Self { group: group.encoded(), sort: sort.encoded(), weight: 0 }
     }
 
-    /// With this much to add to the sum that a counted index keeps of its group.
+    /// Sets the amount that the entry adds to the sum that a counted index maintains for its group.
     #[must_use]
     pub fn weighing(self, weight: i64) -> Self {
         Self { weight, ..self }
     }
 
-    /// In `group`, sorted by key.
+    /// Makes an entry in `group`, sorted by key.
     pub fn of(group: impl Ordered) -> Self {
         Self::new(group, ())
     }
@@ -121,12 +122,12 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// No collections yet.
+    /// Makes a schema without collections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// And the collection of `R`.
+    /// Adds the collection of `R`.
     #[must_use]
     pub fn with<R: Record>(mut self) -> Self {
         let mut collection = Collection {
@@ -157,7 +158,7 @@ impl Schema {
         self
     }
 
-    /// Refuses a schema in which one name stands for two things.
+    /// Refuses a schema that declares a name twice.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.twice.clone().map_or(Ok(()), |twice| Err(StoreError::Defect(twice)))
     }
@@ -176,27 +177,27 @@ impl Schema {
     }
 }
 
-/// What the keys of an index's kept sums begin with; they lie beside the counts.
+/// Returns the key prefix of an index's maintained sums; they are stored in the table of the counts.
 pub(super) fn sum_prefix(collection: &str, index: &str) -> Vec<u8> {
     (collection, format!("{index} sum")).encoded()
 }
 
-/// The same of the numbers of its stretches.
+/// Returns the key prefix of the maintained counts of an index's stretches.
 pub(super) fn stretch_prefix(collection: &str, index: &str) -> Vec<u8> {
     (collection, format!("{index} stretch")).encoded()
 }
 
-/// The entries of a record: one list an index, in the order in which they are declared.
+/// The entries of a record: one list per index, in the order of declaration.
 pub(super) type Entries = Vec<Vec<Entry>>;
 
 /// A collection as declared, without its type.
 #[derive(Debug, Clone)]
 pub(super) struct Collection {
     pub(super) name: &'static str,
-    /// The table of its records.
+    /// Table of its records.
     pub(super) table: String,
     pub(super) indexes: Vec<Declared>,
-    /// The entries of a stored record.
+    /// Function that computes the entries of a stored record.
     pub(super) entries: fn(&[u8]) -> Result<Entries, serde_json::Error>,
 }
 
@@ -217,23 +218,23 @@ pub(super) struct Declared {
     pub(super) unique: bool,
     pub(super) counted: Counted,
     pub(super) for_pages: bool,
-    /// The table of its entries.
+    /// Table of its entries.
     pub(super) table: String,
-    /// What the keys of its kept counts begin with; the group follows.
+    /// Key prefix of its maintained counts; the group follows.
     pub(super) counts: Vec<u8>,
-    /// The same of its kept sums.
+    /// Key prefix of its maintained sums; the group follows.
     pub(super) sums: Vec<u8>,
-    /// The same of the kept numbers of its stretches.
+    /// Key prefix of the maintained counts of its stretches; the group follows.
     pub(super) stretches: Vec<u8>,
 }
 
 impl Declared {
-    /// Whether the number of entries of each group is kept, and the sum of their weights.
+    /// Returns true if the index maintains the number of entries of each group and the sum of their weights.
     pub(super) fn is_counted(&self) -> bool {
         self.counted >= Counted::Groups
     }
 
-    /// How long the stretches are of which the number of entries is kept, in seconds; `None` where it is not.
+    /// Returns the length of the counted stretches, in seconds; `None` if they are not counted.
     pub(super) fn stretch(&self) -> Option<u64> {
         match self.counted {
             Counted::Stretches(seconds) => Some(seconds),
@@ -242,18 +243,17 @@ impl Declared {
     }
 }
 
-/// The table of an index's entries.
+/// Returns the table of an index's entries.
 pub(super) fn index_table(collection: &str, index: &str) -> String {
     format!("index/{collection}/{index}")
 }
 
-/// What the keys of an index's kept counts begin with. The empty name stands for the collection
-/// as a whole.
+/// Returns the key prefix of an index's maintained counts. The empty name stands for the collection as a whole.
 pub(super) fn count_prefix(collection: &str, index: &str) -> Vec<u8> {
     (collection, index).encoded()
 }
 
-/// The entries of `record`, each once.
+/// Returns the entries of `record` without duplicates.
 pub(super) fn entries<R: Record>(record: &R) -> Entries {
     R::indexes()
         .iter()

@@ -1,7 +1,7 @@
-//! Whether the file on the disk is the one this store was left in: the identity that the file
-//! system gives it, and a number that the store and the seal beside it have in common. A backup
-//! put in its place, or a file brought from elsewhere, disagrees with one of the two. A whole folder
-//! written over this one agrees with both: so the seal also knows the file that it is itself.
+//! Detection of a replaced file, by two things: the identity that the file system gives the file, and a number
+//! that the store and the seal next to it share. A restored backup, or a file brought from elsewhere, disagrees
+//! with one of the two. A whole folder written over this one agrees with both, so the seal also contains the
+//! identity of its own file.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 
-/// What the file system knows a file by.
+/// Identity of a file in the file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
-    /// Nanoseconds since 1970, where the file system keeps it.
+    /// Time of creation, in nanoseconds since 1970, if the file system keeps it.
     born: Option<u64>,
 }
 
@@ -38,26 +38,26 @@ impl FileIdentity {
     }
 }
 
-/// What the seal says.
+/// Content of the seal.
 #[derive(Serialize, Deserialize)]
 struct Seal {
     generation: u64,
-    /// The file that this was written into, which is a new one each time.
+    /// Identity of the seal's own file, which is a new file each time.
     file: FileIdentity,
 }
 
-/// The seal's file in a data folder.
+/// Returns the path of the seal in a data folder.
 pub(super) fn path_of(folder: &Path) -> PathBuf {
     folder.join("store.seal")
 }
 
-/// True where a store was left in `folder`.
+/// Returns true if a store was left in `folder`.
 pub(super) fn is_there(folder: &Path) -> bool {
     path_of(folder).exists()
 }
 
-/// The generation on the seal; `None` where there is no seal, none that can be read, or a copy of
-/// one. Either way the store cannot be known to be the one that was left here.
+/// Returns the generation on the seal; `None` if the seal is missing, unreadable, or a copy. In each case the
+/// store cannot be known to be the one that was left here.
 pub(super) fn generation(folder: &Path) -> Option<u64> {
     let path = path_of(folder);
     let seal: Seal = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
@@ -80,10 +80,10 @@ pub(super) fn put(folder: &Path, generation: u64) -> Result<(), StoreError> {
     write().map_err(|error| StoreError::from_io("seal the store", &path, &error))
 }
 
-/// Makes the names in `folder` as durable as the files.
+/// Flushes the names in `folder`, so that they are as durable as the files.
 pub(super) fn flush_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
-        // Some file systems have no such thing.
+        // Some file systems do not support flushing a folder.
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
         other => other,
     }

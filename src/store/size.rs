@@ -1,9 +1,9 @@
-//! How large the file is and why, and making it smaller.
+//! The size of the file, and shrinking it.
 //!
-//! What is deleted leaves room in the file, which new records take up: a store that keeps as much as
-//! it gets does not grow. Only where far more was deleted than will come again is it worth giving the
-//! room back. The engine needs the file to itself for that and cannot stop half way, so it is done
-//! when the store is opened, where nobody waits yet, and only where little has to be moved.
+//! Deleted records leave free space in the file, which new records reuse: a store that deletes as much as it
+//! adds does not grow. Shrinking is only worth it if far more was deleted than will be added again. The engine
+//! needs exclusive access for that and cannot stop half way, so the store shrinks the file while opening,
+//! before requests arrive, and only if little has to be moved.
 
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableHandle};
 use serde::{Deserialize, Serialize};
@@ -15,37 +15,37 @@ use super::view::{Reader, View};
 use super::writer::Writer;
 use super::{Store, guarded, locked};
 
-/// The document that says that the file has room to give back.
+/// Name of the document that marks a file with free space to return.
 const ROOMY: &str = "store/roomy";
-/// Less room than this is not worth the work, in bytes.
+/// Minimum of free space that is worth the work, in bytes.
 const LEAST_ROOM: u64 = 64 * 1024 * 1024;
-/// More records than this take too long to move while somebody waits for the start, in bytes.
+/// Maximum of used space that can be moved while a person waits for the start, in bytes.
 const MOST_MOVED: u64 = 256 * 1024 * 1024;
 
-/// How large the file is and what for.
+/// Size of the file and of its used part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// The whole file, in bytes.
+    /// Size of the whole file, in bytes.
     pub file: u64,
-    /// Taken by records, indexes and counts, in bytes; the rest is room for new ones.
+    /// Space taken by records, indexes and counts, in bytes; the rest is room for new ones.
     pub used: u64,
 }
 
 impl Size {
-    /// Room for new records, in bytes.
+    /// Returns the room for new records, in bytes.
     pub fn room(self) -> u64 {
         self.file.saturating_sub(self.used)
     }
 
-    /// True where most of the file is room and making it smaller takes seconds at most.
+    /// Returns true if most of the file is free and shrinking it takes seconds at most.
     pub fn is_roomy(self) -> bool {
         self.room() >= LEAST_ROOM && self.room() > self.used && self.used <= MOST_MOVED
     }
 }
 
 impl Store {
-    /// How large the file is and what for. Walks through all of it, one table at a time, so that no
-    /// look at the store is a long one: some seconds for gigabytes. Blocks.
+    /// Measures the file and its used part. Walks through all of it, one table per read transaction, so that no
+    /// read stays open for long: some seconds for gigabytes. Blocks.
     pub fn size(&self) -> Result<Size, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
         guarded("measuring the store", || {
@@ -63,33 +63,33 @@ impl Store {
         })
     }
 
-    /// How large the whole file is, in bytes: known at once. Blocks.
+    /// Returns the size of the whole file, in bytes, without walking through it. Blocks.
     pub fn file_size(&self) -> Result<u64, StoreError> {
         let path = &self.shared.path;
         let file = std::fs::metadata(path).map_err(|error| StoreError::from_io("measure the store", path, &error))?;
         Ok(file.len())
     }
 
-    /// Has the next opening make the file smaller where that is worth it by `size`. Blocks.
+    /// Makes the next opening shrink the file if `size` shows that this is worth it. Blocks.
     pub fn note_size(&self, size: Size) -> Result<(), StoreError> {
         let roomy = Some(size).filter(|size| size.is_roomy());
         self.write_blocking(move |writer| {
             let known: Option<Size> = writer.get_document::<Option<Size>>(ROOMY)?.flatten();
-            // Most of the time there is nothing to note.
+            // Usually there is nothing to note.
             if known.is_some() || roomy.is_some() { writer.put_document(ROOMY, &roomy) } else { Ok(()) }
         })
     }
 }
 
-/// Makes the file smaller where it was noted to be worth it.
+/// Shrinks the file if it was marked for that.
 pub(super) fn give_room_back(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
     let noted: Option<Size> =
         Reader::new(schema, database.begin_read()?).get_document::<Option<Size>>(ROOMY)?.flatten();
     if noted.is_none() {
         return Ok(());
     }
-    // Noted off first: should the program be killed in the middle, the next start is a quick one. A
-    // file that was cut off is whole all the same.
+    // Clear the mark first: if the program is killed in the middle, the next start is fast. An interrupted
+    // compaction leaves the file intact.
     let transaction = begin(database)?;
     Writer::new(schema, &transaction).put_document(ROOMY, &None::<Size>)?;
     transaction.commit()?;

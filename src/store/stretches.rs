@@ -1,5 +1,5 @@
-//! How many entries of a group lie in each stretch of time. Whoever wants page five hundred, or to know
-//! how much a year has, passes over whole stretches, and looks at single rows at the ends alone.
+//! Number of entries of a group in each stretch of time. Reaching page five hundred, or counting the rows of a
+//! year, skips whole stretches and reads single rows only at the ends.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,19 +10,19 @@ use super::query::Span;
 use super::record::{Declared, Entry};
 use super::view::{COUNTS, Source, number};
 
-/// The stretch of so many seconds in which a row lies that begins with an instant.
+/// Returns the stretch, of so many seconds, that contains a row whose place begins with an instant.
 fn stretch_of(place: &[u8], seconds: u64) -> u64 {
     let mut instant = [0; 8];
     instant.iter_mut().zip(place).for_each(|(to, from)| *to = *from);
     u64::from_be_bytes(instant).checked_div(seconds).unwrap_or_default()
 }
 
-/// What the rows of a stretch do not come before.
+/// Returns the lower bound of the places in a stretch.
 fn start_of(stretch: u64, seconds: u64) -> Vec<u8> {
     stretch.saturating_mul(seconds).encoded()
 }
 
-/// The keys of the kept numbers that count an entry: that of its group, and that of its stretch.
+/// Returns the keys of the maintained counts that include an entry: that of its group, and that of its stretch.
 pub(super) fn counted_in(index: &Declared, entry: &Entry, key: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let group = || [index.counts.as_slice(), &entry.group].concat();
     let place = if entry.sort.is_empty() { key } else { &entry.sort };
@@ -30,11 +30,11 @@ pub(super) fn counted_in(index: &Declared, entry: &Entry, key: &[u8]) -> impl It
     index.is_counted().then(group).into_iter().chain(index.stretch().map(stretch))
 }
 
-/// The rows of a list, as they can be counted: those of one table in any of these groups, between two
+/// The rows of a list in a form that can be counted: those of one table in any of these groups, between two
 /// places.
 pub(super) struct Rows<'a> {
     pub(super) table: &'a str,
-    /// The index whose table that is; it may keep how many are in a stretch.
+    /// Index that the table belongs to; it may maintain counts of stretches.
     pub(super) index: Option<&'a Declared>,
     pub(super) groups: &'a [Vec<u8>],
     pub(super) from: Option<&'a [u8]>,
@@ -42,7 +42,8 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// How many there are, and whether that is exact: where it takes more than `most` looks, there are more.
+    /// Counts the rows and returns true with an exact number. A count that takes more than `most` look-ups is
+    /// cut off.
     pub(super) fn count(&self, source: &(impl Source + ?Sized), most: u64) -> Result<(u64, bool), StoreError> {
         let whole = self.whole_stretches();
         let mut sum: u64 = 0;
@@ -69,8 +70,8 @@ impl Rows<'_> {
         Ok((sum, left > 0))
     }
 
-    /// A place before the row that comes after `skip` others, and how many of those lie behind that place;
-    /// `None` where nothing is gained.
+    /// Returns a place before the row that comes after `skip` others, and how many of those are after that
+    /// place; `None` if nothing is gained.
     pub(super) fn leap(
         &self,
         source: &(impl Source + ?Sized),
@@ -78,7 +79,7 @@ impl Rows<'_> {
         mut skip: u64,
     ) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
         let Some((index, seconds, mut first, mut end)) = self.whole_stretches() else { return Ok(None) };
-        // What lies between the near bound and the first whole stretch.
+        // The rows between the near bound and the first whole stretch.
         let (whole_from, whole_to) = (start_of(first, seconds), start_of(end, seconds));
         let near = match (descending, self.from, self.to) {
             (true, _, Some(to)) => Some((whole_to.as_slice(), to)),
@@ -95,7 +96,7 @@ impl Rows<'_> {
             }
             skip = left.saturating_sub(1);
         }
-        // The largest first: behind what is enough of that, the others need not be looked at.
+        // Largest group first: once it has enough rows, the other groups only matter up to there.
         let size = |group: &Vec<u8>| number(source, COUNTS, &[index.counts.as_slice(), group].concat());
         let mut groups =
             self.groups.iter().map(|group| Ok((size(group)?, group))).collect::<Result<Vec<_>, StoreError>>()?;
@@ -134,7 +135,7 @@ impl Rows<'_> {
         Ok(Some((start_of(place, seconds), skip)))
     }
 
-    /// How many rows of a group lie between two places; `left` is how many may still be looked at.
+    /// Counts the rows of a group between two places; `left` is the number of look-ups that remain.
     fn looked_at(
         &self,
         source: &(impl Source + ?Sized),
@@ -153,8 +154,8 @@ impl Rows<'_> {
         Ok(rows)
     }
 
-    /// The index that keeps numbers of stretches, how long these are, the first that lies whole between the
-    /// bounds, and the one behind the last; `None` where there is none.
+    /// Returns the index that counts stretches, their length in seconds, the first stretch entirely within the
+    /// bounds, and the one after the last; `None` if there are none.
     fn whole_stretches(&self) -> Option<(&Declared, u64, u64, u64)> {
         let index = self.index?;
         let seconds = index.stretch()?;
@@ -164,7 +165,7 @@ impl Rows<'_> {
     }
 }
 
-/// The kept numbers of a group's stretches, in order.
+/// Visits the maintained counts of a group's stretches, in order.
 fn stretches(
     source: &(impl Source + ?Sized),
     index: &Declared,

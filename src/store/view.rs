@@ -1,4 +1,4 @@
-//! What can be read, alike in a read transaction and in the middle of a write.
+//! Reading, which works the same in a read transaction and in the middle of a write.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,34 +15,34 @@ use super::key::{Key, Ordered, readable};
 use super::query::{Cursor, Query, Span};
 use super::record::{Collection, Declared, Record, Schema, count_prefix};
 
-/// Every table maps bytes to bytes.
+/// Type of the keys and values of every table.
 pub(super) type Bytes = &'static [u8];
 
-/// Documents by name.
+/// Table of the documents, by name.
 pub(super) const DOCUMENTS: &str = "documents";
-/// How many entries a group, how many records a collection has.
+/// Table of the number of entries per group and of records per collection.
 pub(super) const COUNTS: &str = "counts";
-/// The last number given out, by collection.
+/// Table of the last number given out, by collection.
 pub(super) const SEQUENCES: &str = "sequences";
 
-/// Where a total is not kept, rows are counted up to this many.
+/// Limit of counting the rows of a list whose total is not maintained.
 pub(super) const COUNTED_AT_MOST: u64 = 5_000;
 
-/// The table of this name.
+/// Returns the definition of the table of this name.
 pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {
     TableDefinition::new(name)
 }
 
-/// What a scan is told with each row: go on or stop.
+/// Callback of a scan; it gets each row and decides whether to continue.
 pub(super) type Step<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
-/// The two questions that everything else is made of.
+/// The two operations that all reading is built on.
 pub trait Source {
-    /// The declared collections.
+    /// Returns the declared collections.
     fn schema(&self) -> &Schema;
-    /// The value under a key.
+    /// Returns the value under a key.
     fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The rows of a range in order, until `step` stops.
+    /// Passes the rows of a range in order to `step` until it stops.
     fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError>;
 }
 
@@ -51,13 +51,13 @@ pub trait Source {
 pub struct Page<R> {
     /// The records, in order.
     pub items: Vec<R>,
-    /// The rows of this page whose record cannot be read. The others are not held up by them.
+    /// Errors of the rows of this page whose record cannot be read. They do not affect the other rows.
     pub unreadable: Vec<StoreError>,
-    /// Where the next page begins, if there is one.
+    /// Start of the next page, if there is one.
     pub next: Option<Cursor>,
-    /// How many rows the whole list has.
+    /// Number of rows of the whole list.
     pub total: u64,
-    /// False where there are more than `total` rows, and counting them was not worth it.
+    /// Exactness of `total`; false if there are more rows and counting them would cost too much.
     pub total_exact: bool,
 }
 
@@ -66,20 +66,20 @@ pub struct Page<R> {
 pub struct Keys<K> {
     /// The keys, in the order of the list.
     pub keys: Vec<K>,
-    /// Where the next slice begins, if there is one.
+    /// Start of the next slice, if there is one.
     pub next: Option<Cursor>,
 }
 
-/// What can be read, alike by a [`Reader`] and by a [`Writer`](super::Writer).
+/// Reading, in the same way for a [`Reader`] and a [`Writer`](super::Writer).
 pub trait View: Source {
-    /// The record under `key`.
+    /// Returns the record under `key`.
     fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let key = key.encoded();
         self.value(&collection.table, &key)?.map(|json| decode::<R>(&key, &json)).transpose()
     }
 
-    /// The document of this name.
+    /// Returns the document of this name.
     fn get_document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let unreadable = |error: serde_json::Error| StoreError::Unreadable {
             collection: DOCUMENTS,
@@ -90,8 +90,8 @@ pub trait View: Source {
         json.map(|json| serde_json::from_slice(&json).map_err(unreadable)).transpose()
     }
 
-    /// The record that a unique index has in `group`. Should two be there (they were stored before
-    /// the index was declared), that is a [`StoreError::Conflict`]: none of them is picked.
+    /// Returns the record that a unique index has in `group`. If there are two (stored before the index was
+    /// declared), the result is a [`StoreError::Conflict`]: neither of them is picked.
     fn by_unique<R: Record>(&self, index: &str, group: impl Ordered) -> Result<Option<R>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = collection.index(index)?;
@@ -110,7 +110,7 @@ pub trait View: Source {
         }
     }
 
-    /// How many entries a counted index has in `group`.
+    /// Returns the number of entries that a counted index has in `group`.
     fn count<R: Record>(&self, index: &str, group: impl Ordered) -> Result<u64, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = whole(self, collection, index)?;
@@ -120,7 +120,7 @@ pub trait View: Source {
         number(self, COUNTS, &[index.counts.as_slice(), &group.encoded()].concat())
     }
 
-    /// The sum of the weights that a counted index has in `group`.
+    /// Returns the sum of the weights that a counted index has in `group`.
     fn sum<R: Record>(&self, index: &str, group: impl Ordered) -> Result<i64, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = whole(self, collection, index)?;
@@ -130,8 +130,8 @@ pub trait View: Source {
         kept_sum(self, &[index.sums.as_slice(), &group.encoded()].concat())
     }
 
-    /// Every group of a counted index that is not empty, with the number of its entries. For indexes of
-    /// few groups.
+    /// Returns every group of a counted index that is not empty, with the number of its entries. For indexes
+    /// with few groups.
     fn groups<R: Record, G: Key>(&self, index: &str) -> Result<Vec<(G, u64)>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let index = whole(self, collection, index)?;
@@ -144,13 +144,13 @@ pub trait View: Source {
         Ok(groups)
     }
 
-    /// How many records the collection has.
+    /// Returns the number of records in the collection.
     fn total<R: Record>(&self) -> Result<u64, StoreError> {
         let collection = self.schema().of::<R>()?;
         number(self, COUNTS, &count_prefix(collection.name, ""))
     }
 
-    /// A page of a list. Any page costs what the first costs.
+    /// Returns a page of a list. Any page costs the same as the first.
     fn page<R: Record>(&self, query: &Query) -> Result<Page<R>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let (rows, next) = rows(self, collection, query)?;
@@ -166,18 +166,18 @@ pub trait View: Source {
         Ok(page)
     }
 
-    /// A page of a list by several filters. It costs what its rows cost in each of their indexes.
+    /// Returns a page of a list with several filters. The cost is that of its rows in each of their indexes.
     fn list<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
         super::listing::page(self, self.schema().of::<R>()?, listing, true)
     }
 
-    /// The same without its total, for whoever walks through the whole list.
+    /// Returns a page like [`View::list`], but without the total, for callers that walk through the whole list.
     fn list_uncounted<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
         super::listing::page(self, self.schema().of::<R>()?, listing, false)
     }
 
-    /// A slice of the keys of a list, without reading the records: how a job walks through a large
-    /// one.
+    /// Returns a slice of the keys of a list without reading the records, for jobs that walk through a large
+    /// list.
     fn keys<R: Record>(&self, query: &Query) -> Result<Keys<R::Key>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let (rows, next) = rows(self, collection, query)?;
@@ -190,7 +190,7 @@ pub trait View: Source {
 
 impl<S: Source> View for S {}
 
-/// The keys of the records on one page, and where the next begins.
+/// Returns the keys of the records on one page, and the start of the next page.
 fn rows(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -213,7 +213,7 @@ fn rows(
     Ok((rows, more.then(|| Cursor::of(&last, collection.name, query.index))))
 }
 
-/// How many rows a list has, and whether that is exact.
+/// Returns the number of rows of a list, and true if it is exact.
 fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Query) -> Result<(u64, bool), StoreError> {
     let index = query.index.map(|index| whole(source, collection, index)).transpose()?;
     let counts = match index {
@@ -226,7 +226,7 @@ fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Que
     query.count(source, index.map_or(&collection.table, |index| &index.table), index)
 }
 
-/// The table that a query goes through.
+/// Returns the table that a query goes through.
 fn list<'a>(source: &(impl Source + ?Sized), collection: &'a Collection, query: &Query) -> Result<&'a str, StoreError> {
     match query.index {
         None => Ok(&collection.table),
@@ -234,7 +234,7 @@ fn list<'a>(source: &(impl Source + ?Sized), collection: &'a Collection, query: 
     }
 }
 
-/// The record that a list names; one that is not there is as bad as one that cannot be read.
+/// Returns the record that a list names; a missing one is reported like an unreadable one.
 pub(super) fn fetch<R: Record>(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -263,13 +263,13 @@ pub(super) fn conflict<R: Record>(index: &Declared, key: &[u8], holder: &[u8]) -
     }
 }
 
-/// The key of the record that an entry of an index is for: what follows the first `at` bytes.
+/// Returns the key of the record that an index entry belongs to: the bytes after the first `at`.
 pub(super) fn primary<'a>(entry: &'a [u8], at: &[u8]) -> &'a [u8] {
     let at = u32::decoded(at).and_then(|at| usize::try_from(at).ok());
     at.and_then(|at| entry.split_at_checked(at)).map_or(&[], |(_, primary)| primary)
 }
 
-/// A kept number; none is zero.
+/// Returns a maintained number. A zero is not stored.
 pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) -> Result<u64, StoreError> {
     match source.value(name, key)? {
         None => Ok(0),
@@ -277,7 +277,7 @@ pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) ->
     }
 }
 
-/// A kept sum.
+/// Returns a maintained sum.
 pub(super) fn kept_sum(source: &(impl Source + ?Sized), key: &[u8]) -> Result<i64, StoreError> {
     match source.value(COUNTS, key)? {
         None => Ok(0),
@@ -285,7 +285,7 @@ pub(super) fn kept_sum(source: &(impl Source + ?Sized), key: &[u8]) -> Result<i6
     }
 }
 
-/// A short look at the store as it was when the look began.
+/// A short read of the store in the state at its start.
 pub struct Reader<'a> {
     schema: &'a Schema,
     transaction: ReadTransaction,

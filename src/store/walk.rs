@@ -1,5 +1,5 @@
-//! The way through a list: the groups of one filter are merged, and the filters are walked together like
-//! the legs of a compass: each jumps over what another does not have.
+//! Walking through a list: the groups of one filter are merged, and several filters are intersected, each
+//! skipping ahead over rows that another does not have.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -11,12 +11,13 @@ use super::query::Span;
 use super::record::Collection;
 use super::view::{Source, primary};
 
-/// How many rows of indexes are looked at for one page, at most. A page that needed more is short,
-/// and its cursor goes on from there.
+/// Maximum number of index rows read for one page. A page that needs more is short, and its cursor continues
+/// from there.
 const LOOKED_AT_MOST: usize = 100_000;
-/// The same where filters are walked together: their rows are jumped to, which costs more.
+/// Maximum number of index rows read for one page of several filters; seeking to their rows costs more.
 pub(super) const LOOKED_AT_TOGETHER: usize = 10_000;
-/// How many rows of one group are read at once: at first at least so many, later at most so many.
+/// Bounds of the number of rows of one group that are read at once: the minimum at the start, the maximum
+/// later.
 pub(super) const SMALLEST_SLICE: usize = 8;
 pub(super) const LARGEST_SLICE: usize = 1_024;
 
@@ -27,7 +28,7 @@ struct Row {
 }
 
 impl Row {
-    /// Of a row as it is stored; `at` is its value.
+    /// Makes a row from a stored one; `at` is its value.
     fn new(row: &[u8], at: &[u8], indexed: bool, group: &[u8]) -> Self {
         let place = row.get(group.len()..).unwrap_or_default().to_vec();
         let key = if indexed { primary(row, at) } else { &place };
@@ -45,14 +46,14 @@ struct Lane<'a> {
     indexed: bool,
     group: &'a [u8],
     rows: VecDeque<Row>,
-    /// How many rows are read at once.
+    /// Number of rows to read at once.
     slice: usize,
-    /// Where the last slice ended.
+    /// Place at which the last slice ended.
     read_to: Option<Vec<u8>>,
     ended: bool,
 }
 
-/// What the lanes have in common.
+/// Bounds and order that the lanes share, and the remaining budget of rows.
 struct Way {
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
@@ -61,7 +62,7 @@ struct Way {
 }
 
 impl Way {
-    /// What of a group lies on it.
+    /// Returns the range of a group within the bounds.
     fn span(&self, group: &[u8]) -> Span {
         Span::within(group, self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
     }
@@ -72,11 +73,11 @@ impl Way {
 }
 
 impl Lane<'_> {
-    /// Goes on to the first row at or behind `place`, in the order of the walk.
+    /// Moves on to the first row at or after `place`, in the order of the walk.
     fn seek(&mut self, source: &(impl Source + ?Sized), way: &mut Way, place: Option<&[u8]>) -> Result<(), StoreError> {
         if let Some(place) = place {
             if self.rows.back().is_some_and(|row| way.order(&row.place, place).is_lt()) {
-                // What was read ahead is of no use: the next rows are far apart, too.
+                // The rows read ahead are useless, and the next ones are probably far apart, too.
                 self.rows.clear();
                 self.slice = SMALLEST_SLICE;
             }
@@ -90,7 +91,7 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// Reads the next slice, from `place` on where that is further than it has come.
+    /// Reads the next slice, starting at `place` if that is further than the lane has come.
     fn read_on(
         &mut self,
         source: &(impl Source + ?Sized),
@@ -108,7 +109,7 @@ impl Lane<'_> {
             (None, None) => {}
         }
         let (indexed, slice) = (self.indexed, self.slice.min(way.left_to_look_at).max(1));
-        // Whoever comes back for more is likely to want a lot.
+        // A lane that is read again probably needs many rows.
         self.slice = self.slice.saturating_mul(4).min(LARGEST_SLICE);
         let rows = &mut self.rows;
         let mut more = false;
@@ -131,7 +132,7 @@ impl Lane<'_> {
 struct Leg<'a>(Vec<Lane<'a>>);
 
 impl Leg<'_> {
-    /// The nearest row of any lane at or behind `place`.
+    /// Returns the nearest place of any lane at or after `place`.
     fn seek(
         &mut self,
         source: &(impl Source + ?Sized),
@@ -145,24 +146,24 @@ impl Leg<'_> {
         Ok(fronts.min_by(|left, right| way.order(left, right)).map(<[u8]>::to_vec))
     }
 
-    /// Takes the row at `place` off.
+    /// Removes and returns the row at `place`.
     fn take(&mut self, place: &[u8]) -> Option<Row> {
         let here = |lane: &&mut Lane<'_>| lane.rows.front().is_some_and(|row| row.place == place);
         self.0.iter_mut().filter(here).filter_map(|lane| lane.rows.pop_front()).last()
     }
 }
 
-/// How a walk came to its end.
+/// The reason for the end of a walk.
 pub(super) enum End {
-    /// There is nothing more.
+    /// End of the list.
     Reached,
-    /// The visitor has seen enough.
+    /// Stop by the visitor.
     Enough,
-    /// Too many rows were looked at: everything before this place, and nothing behind it.
+    /// Exhausted budget of rows: the walk has seen everything up to this place, and nothing after it.
     Tired(Vec<u8>),
 }
 
-/// Shows place and key of the list's records, in order, until `visit` stops.
+/// Passes place and key of the list's records, in order, to `visit` until it stops.
 pub(super) fn walk(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -176,7 +177,7 @@ pub(super) fn walk(
             _ => merged(source, collection, listing, lanes(collection, filter, slice)?, visit),
         };
     }
-    // The shortest leads: where it has nothing, the others need not look.
+    // The filter with the fewest rows leads: the others only look at places that it has.
     let mut filters: Vec<&Filter> = listing.filters.iter().collect();
     filters.sort_by_key(|filter| filter.rows.unwrap_or(u64::MAX));
     let legs = filters.into_iter().map(|filter| lanes(collection, filter, slice).map(Leg));
@@ -185,7 +186,7 @@ pub(super) fn walk(
     way.left_to_look_at = LOOKED_AT_TOGETHER;
     let mut passed = None;
     loop {
-        // All legs come to the first place that each of them has.
+        // Move all legs to the first place that each of them has.
         let mut place: Option<Vec<u8>> = None;
         let mut agreed = 0;
         while agreed < legs.len() {
@@ -194,7 +195,7 @@ pub(super) fn walk(
             if place.as_ref() == Some(&found) {
                 agreed += 1;
             } else {
-                // Further on: the others have to come here as well, and nothing lies in between.
+                // Further on: the others have to move here as well, and there are no matches in between.
                 agreed = usize::from(agreed == 0);
                 passed = place.replace(found).or(passed);
             }
@@ -211,16 +212,16 @@ pub(super) fn walk(
     }
 }
 
-/// The lanes of a filter, at their beginning.
+/// Returns the lanes of a filter, at their start.
 fn lanes<'a>(collection: &'a Collection, filter: &'a Filter, slice: usize) -> Result<Vec<Lane<'a>>, StoreError> {
     let (table, indexed) = filter.table(collection)?;
-    // Of many groups each has a part of the rows.
+    // With many groups, each has only a part of the rows.
     let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
     let lane = |group| Lane { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
     Ok(filter.groups.iter().map(|group| lane(group.as_slice())).collect())
 }
 
-/// [`walk`] through several groups of one filter: each row is of one of them alone.
+/// Walks through several groups of one filter; each row is in only one of them.
 fn merged(
     source: &(impl Source + ?Sized),
     collection: &Collection,
@@ -255,7 +256,7 @@ fn merged(
     }
 }
 
-/// [`walk`] through one group of one filter: nothing is to be merged, so nothing is copied.
+/// Walks through one group of one filter; without merging, no row is copied.
 fn straight(
     source: &(impl Source + ?Sized),
     collection: &Collection,

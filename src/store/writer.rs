@@ -1,5 +1,5 @@
-//! What can be changed. Every change is written down together with what was there before, so that
-//! a job that fails is taken back while the others of its group stand.
+//! Writing. Every change is recorded together with the previous value, so that a failed job can be undone
+//! without affecting the other jobs of its group.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,24 +20,24 @@ use super::view::{
     value_in,
 };
 
-/// The store in the middle of a write. Everything read through it includes what this job, and
-/// those committed together with it, have written so far.
+/// The store in the middle of a write. Everything read through it includes the writes of this job so far, and
+/// of the other jobs of the same commit.
 pub struct Writer<'a> {
     pub(super) schema: &'a Schema,
     pub(super) transaction: &'a WriteTransaction,
     tables: RefCell<HashMap<String, Table<'a, Bytes, Bytes>>>,
-    /// Counts, sums and the last numbers given out, which nearly every write changes: each is stored
-    /// once for all the writes of a group.
+    /// Counts and sums, which nearly every write changes: each is stored once for all the writes of a group.
+    /// `sequences` does the same for the last numbers given out.
     counts: RefCell<HashMap<Vec<u8>, Number>>,
     sequences: RefCell<HashMap<Vec<u8>, Number>>,
-    /// What the running job has changed, with what was there before.
+    /// Changes of the running job, with the previous values.
     undo: Vec<Change>,
-    /// Set while the tree is being changed: whoever finds it set knows that a change stopped half
-    /// way, and that nothing of the transaction may be kept.
+    /// Error that is set while the tree is being changed: if it is still set afterwards, a change stopped half
+    /// way, and the transaction must not be committed.
     trouble: Option<StoreError>,
 }
 
-/// A kept number: as it is, and as it is in its table.
+/// A maintained number: its current value, and the value in its table.
 struct Number {
     now: Option<Vec<u8>>,
     stored: Option<Vec<u8>>,
@@ -62,8 +62,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Stores `record` under its key, in the place of the one that is there, and keeps the indexes
-    /// and the counts. Where a unique index has its value for another record, nothing is changed.
+    /// Stores `record` under its key, replaces any existing one, and maintains the indexes and the counts. If a
+    /// unique index has its value for another record, no change is made.
     pub fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
         let collection = self.schema.of::<R>()?;
         let key = record.key().encoded();
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Removes the record under `key` with its entries, if it is there. True where it was.
+    /// Removes the record under `key` with its entries. Returns true if it existed.
     pub fn delete<R: Record>(&mut self, key: &R::Key) -> Result<bool, StoreError> {
         let collection = self.schema.of::<R>()?;
         let key = key.encoded();
@@ -99,8 +99,8 @@ impl<'a> Writer<'a> {
         Ok(true)
     }
 
-    /// The next number of the collection: 1, 2, 3 … A number whose job failed is given out again,
-    /// one that was committed never.
+    /// Returns the next number of the collection: 1, 2, 3 … A number of a failed job is given out again; a
+    /// committed number never is.
     pub fn next_id<R: Record>(&mut self) -> Result<u64, StoreError> {
         self.add(SEQUENCES, &R::COLLECTION.encoded(), 1)
     }
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
         self.set(DOCUMENTS, &name.encoded(), Some(&json))
     }
 
-    /// Stores the numbers as they are now: the last thing before the group is committed.
+    /// Stores the current numbers; the last action before the group is committed.
     pub(super) fn store_numbers(&self) -> Result<(), StoreError> {
         self.store_those_of(COUNTS)?;
         self.store_those_of(SEQUENCES)
@@ -150,17 +150,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether the running job has changed anything.
+    /// Returns true if the running job has changed anything.
     pub(super) fn has_changed(&self) -> bool {
         !self.undo.is_empty()
     }
 
-    /// Keeps what the running job has changed: the next one begins.
+    /// Keeps the changes of the running job, before the next one begins.
     pub(super) fn keep(&mut self) {
         self.undo.clear();
     }
 
-    /// Takes back what the running job has changed: the next one begins.
+    /// Undoes the changes of the running job, before the next one begins.
     pub(super) fn take_back(&mut self) -> Result<(), StoreError> {
         self.take_back_to(0)
     }
@@ -174,7 +174,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Several changes of which none is kept where one fails, whatever the job makes of the error.
+    /// Makes several changes, of which none is kept if one fails, whatever the job does with the error.
     fn whole<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mark = self.undo.len();
         let outcome = change(self);
@@ -184,12 +184,12 @@ impl<'a> Writer<'a> {
         outcome
     }
 
-    /// An error where a change stopped half way, and nothing may be committed.
+    /// Returns an error if a change stopped half way and the transaction must not be committed.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.trouble.clone().map_or(Ok(()), Err)
     }
 
-    /// The key of the record other than `key` that a unique index has in `group`.
+    /// Returns the key of the record other than `key` that a unique index has in `group`.
     fn holder(&self, index: &Declared, group: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut holder = None;
         self.scan(&index.table, &Span::of_prefix(group), false, &mut |entry, at| {
@@ -203,14 +203,14 @@ impl<'a> Writer<'a> {
         Ok(holder)
     }
 
-    /// Gives a record an entry.
+    /// Adds an entry for a record.
     pub(super) fn enter(&mut self, index: &Declared, entry: &Entry, key: &[u8]) -> Result<(), StoreError> {
         let (place, at) = place(entry, key)?;
         self.set(&index.table, &place, Some(&at))?;
         self.recount(index, entry, key, 1)
     }
 
-    /// Brings the entries of one record from `old` to `new`.
+    /// Changes the entries of one record from `old` to `new`.
     fn keep_indexes<R: Record>(
         &mut self,
         collection: &Collection,
@@ -254,7 +254,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Adds to a kept number and gives the sum. Zero is not kept.
+    /// Adds to a maintained number and returns the sum. A zero is not stored.
     fn add(&mut self, name: &str, key: &[u8], step: i64) -> Result<u64, StoreError> {
         let sum = number(self, name, key)?.checked_add_signed(step);
         let sum = sum.ok_or_else(|| StoreError::damaged(format!("a number of {name} is less than what it counts")))?;
@@ -263,7 +263,7 @@ impl<'a> Writer<'a> {
         Ok(sum)
     }
 
-    /// Changes one row and remembers what was there.
+    /// Changes one row and remembers the previous value.
     pub(super) fn set(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let before = self.write(name, key, value)?;
         self.undo.push(Change { name: name.to_owned(), key: key.to_vec(), before });
@@ -324,7 +324,7 @@ impl Source for Writer<'_> {
     }
 }
 
-/// The entries that the stored record has.
+/// Returns the entries of the stored record.
 fn stored_entries<R: Record>(collection: &Collection, key: &[u8], json: Option<&[u8]>) -> Result<Entries, StoreError> {
     match json {
         None => Ok(vec![Vec::new(); collection.indexes.len()]),
@@ -332,7 +332,7 @@ fn stored_entries<R: Record>(collection: &Collection, key: &[u8], json: Option<&
     }
 }
 
-/// The index was written by other rules than it is read by now.
+/// Makes the error for an index that was written with other rules than it is read with.
 fn stale<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
     let (index, key) = (index.name, readable::<R::Key>(key));
     StoreError::Defect(format!(
@@ -341,7 +341,7 @@ fn stale<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
     ))
 }
 
-/// The row of an entry: group, sort part and the record's key; and where the key begins in it.
+/// Returns the row of an entry (group, sort part and the record's key) and the encoded offset of the key in it.
 pub(super) fn place(entry: &Entry, key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     let start = entry.group.len() + entry.sort.len();
     let at = u32::try_from(start).map_err(|_| StoreError::Defect("an entry of an index is too long".to_owned()))?;

@@ -1,5 +1,5 @@
-//! What HiPay does while the demo lives: it executes payments after a while, refuses some, and people
-//! at its back office do things of their own. Now and then the line to it fails.
+//! HiPay's behaviour in the living demo: it executes payments after a while, refuses some, and its back office
+//! makes payments by hand. From time to time the connection fails.
 
 use std::collections::HashMap;
 
@@ -12,23 +12,23 @@ use crate::sandbox::{
     AccountState, Ending, Endpoint, Fault, FaultKind, HipayModel, Kind, Life, Reviews, Sandbox, Sending, Until,
 };
 
-/// When documents and bank details are looked at, after they came.
+/// Delay between documents or bank details and their review.
 const REVIEWED_AFTER: SignedDuration = SignedDuration::from_hours(9);
-/// When a transfer is executed: before the night's withdrawals.
+/// Delay of the execution of a transfer: before the night's withdrawals.
 const TRANSFERRED_AFTER: SignedDuration = SignedDuration::from_mins(40);
-/// When a withdrawal is executed, in hours: at the earliest, and at the latest.
+/// Earliest and latest delay of the execution of a withdrawal, in hours.
 const WITHDRAWN_AFTER: (i64, i64) = (16, 38);
-/// How often somebody at the back office moves money by hand.
+/// Interval between payments by hand of the back office.
 const BY_HAND_EVERY: SignedDuration = SignedDuration::from_hours(6 * 24 + 5);
-/// How often the line fails.
+/// Interval between failures of the connection.
 const LINE_FAILS_EVERY: SignedDuration = SignedDuration::from_hours(31);
-/// When HiPay disables a wallet, after the demo's beginning.
+/// Delay between the start of the demo and the disabling of a wallet.
 const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// HiPay, and what it is going to do.
+/// HiPay and its planned actions.
 pub(super) struct Bank {
     rng: fastrand::Rng,
-    /// When and how each pending payment ends, by its reference.
+    /// Time and kind of the end of each pending payment, by its reference.
     plans: HashMap<String, (Timestamp, Ending)>,
     transfers: u64,
     withdrawals: u64,
@@ -40,13 +40,13 @@ pub(super) struct Bank {
 }
 
 impl Bank {
-    /// HiPay from `begins` on; it tells everything to `callback`, the address for wallet notifications.
+    /// Sets up HiPay from `begins` on; it sends all wallet notifications to `callback`.
     pub(super) fn open(sandbox: &Sandbox, seed: u64, callback: &str, begins: Timestamp) -> Self {
         sandbox.hipay(|hipay| {
             hipay.reviews = Reviews::After(REVIEWED_AFTER);
             hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
             hipay.notify.sending = Sending::On;
-            // Those of the marketplace itself; new wallets come with their address.
+            // These are the marketplace's own accounts; new wallets are created with their address.
             for account in hipay.accounts.values_mut() {
                 account.callback_url = Some(callback.to_owned());
             }
@@ -64,7 +64,7 @@ impl Bank {
         }
     }
 
-    /// Lets happen what is due at `now`.
+    /// Applies everything that is due at `now`.
     pub(super) fn up_to(&mut self, sandbox: &Sandbox, now: Timestamp) {
         sandbox.hipay(|hipay| {
             self.execute(hipay, now);
@@ -114,7 +114,7 @@ impl Bank {
         }
     }
 
-    /// A gesture to a seller, of which cashout is told by a notification that belongs to nothing.
+    /// Makes a goodwill payment to a seller; cashout gets a notification that belongs to no operation.
     fn move_by_hand(&mut self, hipay: &mut HipayModel) {
         let sellers = hipay.accounts.values().filter(|account| account.external_id.is_some() && account.identified);
         let sellers: Vec<u64> = sellers.map(|account| account.id).collect();
@@ -124,7 +124,7 @@ impl Bank {
         hipay.transfer_by_hand(seller, amount, &format!("BACK-OFFICE-{}", self.by_hand));
     }
 
-    /// What goes wrong on the line next: a retry, or a look-up, mends each of them.
+    /// Returns the next fault of the connection; a retry or a look-up resolves each of them.
     fn next_fault(&mut self) -> Fault {
         let faults = [
             Fault::lost_answer(Endpoint::Transfer),
@@ -139,10 +139,11 @@ impl Bank {
     }
 }
 
-/// Chooses the account that HiPay disables: of a shop that is paid otherwise and has no part in an incident.
+/// Chooses the account that HiPay disables: that of a shop that is otherwise paid and has no part in an
+/// incident.
 fn account_to_disable(hipay: &HipayModel) -> Option<u64> {
     let sellers = hipay.accounts.values().filter(|account| account.identified);
-    // Accounts are numbered in the order in which they were asked for, which is never the same.
+    // Accounts are numbered by creation, and that order varies between runs.
     let mut shops: Vec<(u64, u64)> =
         sellers.filter_map(|account| Some((account.external_id.as_ref()?.parse().ok()?, account.id))).collect();
     shops.sort_unstable();

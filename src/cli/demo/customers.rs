@@ -1,5 +1,5 @@
-//! The marketplace's customers while the demo lives: they pay, and HiPay Enterprise tells of it. Now
-//! and then somebody else pretends to be HiPay.
+//! The marketplace's customers in the living demo: they pay, and HiPay Enterprise sends notifications of it.
+//! From time to time a forger pretends to be HiPay.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 
-/// How far apart customers come at the most, in minutes: one in two hours, about.
+/// Maximum time between customers, in minutes; on average one comes about every two hours.
 const CUSTOMERS_APART: i64 = 240;
-/// How often HiPay sums up what they have paid.
+/// Interval between HiPay's settlements of the payments.
 const SETTLED_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How often somebody pretends to be HiPay.
+/// Interval between forged notifications.
 const FORGED_EVERY: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How many notifications are on their way at once.
+/// Maximum number of concurrent notifications.
 const AT_ONCE: usize = 8;
 
-/// The customers, and what is still to be told of their payments.
+/// The customers, and the pending notifications of their payments.
 pub(super) struct Till {
     rng: fastrand::Rng,
     customers: Customers,
     hipay: Enterprise,
     forger: Enterprise,
-    /// Notifications by when they are sent; the number tells two of one second apart.
+    /// Notifications by the time of sending; the number distinguishes those of the same time.
     to_tell: BTreeMap<(Timestamp, u64), EnterpriseNotice>,
     told: u64,
     next_at: Timestamp,
@@ -33,7 +33,7 @@ pub(super) struct Till {
 }
 
 impl Till {
-    /// Opens at `begins`; everything is told to `address`.
+    /// Opens the till at `begins`; all notifications go to `address`.
     pub(super) fn open(seed: u64, address: &str, passphrase: &str, begins: Timestamp) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),
@@ -48,12 +48,12 @@ impl Till {
         }
     }
 
-    /// Lets come who comes up to `now`, and tells what is to be told.
+    /// Makes the payments of all customers up to `now`, and sends the notifications that are due.
     pub(super) async fn up_to(&mut self, now: Timestamp) {
         while self.next_at <= now {
             self.customers.next_comes_at(self.next_at);
             for notice in self.customers.pay() {
-                // A later stage may come days after the payment began.
+                // A later stage may follow days after the start of the payment.
                 let at = notice.field("date_updated").parse().unwrap_or(self.next_at);
                 self.tell_at(at, notice);
             }
@@ -69,7 +69,7 @@ impl Till {
         let hipay = &self.hipay;
         stream::iter(due.values())
             .for_each_concurrent(AT_ONCE, |notice| async move {
-                // What is not taken is lost, as little as it matters here.
+                // A refused notification is lost, which does not matter here.
                 let _ = hipay.send(notice).await;
             })
             .await;

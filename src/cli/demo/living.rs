@@ -1,5 +1,5 @@
-//! The living marketplace: the appliance at work on the sandbox, with a past behind it and time that
-//! runs fast, until somebody ends it.
+//! The living marketplace: the appliance on the sandbox, with a past and accelerated time, until a person ends
+//! it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -27,17 +27,17 @@ use crate::sandbox::shops::Market;
 use crate::serve::{Appliance, STOP_WITHIN};
 use crate::store::StoreError;
 
-/// A cycle every five days, so that there is something to see every few minutes.
+/// Days of the cycles: one every five days, so that there is something to see every few minutes.
 pub(super) const CYCLE_DAYS: [i8; 6] = [1, 6, 11, 16, 21, 26];
-/// How many cycles lie behind when the dashboard is shown.
+/// Number of past cycles when the dashboard is shown.
 const PAST_CYCLES: usize = 4;
-/// How long before the first cycle the marketplace opens.
+/// Time between the opening of the marketplace and the first cycle.
 const OPENS_BEFORE: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// When on the day of the last cycle the dashboard is shown: a few hours before its batches.
+/// Time on the day of the last cycle at which the dashboard is shown: a few hours before its batches.
 const SHOWN_AFTER: SignedDuration = SignedDuration::from_hours(21);
-/// How often it is looked what happens outside.
+/// Interval between looks at the events outside.
 const LOOKED_EVERY: SignedDuration = SignedDuration::from_mins(2);
-/// Where the dashboard answers if nobody says otherwise, and how many further ports are tried.
+/// Default port of the dashboard, and the number of further ports to try.
 const PORT: u16 = 8080;
 const FURTHER_PORTS: u16 = 100;
 
@@ -48,7 +48,7 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Resul
     runtime.block_on(live(global, arguments, clock, &folder, listener))
 }
 
-/// The socket that was asked for, or the first that is free.
+/// Returns the requested socket, or the first free one.
 fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failed> {
     if let Some(address) = asked {
         return bind(address, "--listen");
@@ -76,7 +76,7 @@ impl<'a> Outside<'a> {
             zone: time_zone(),
         };
         let (calendar, credentials) = (calendar(&CYCLE_DAYS), sandbox.credentials());
-        // The cycle that follows is over when the dashboard is shown, and so is the one after it.
+        // The following cycle is over when the dashboard is shown, and so is the one after it.
         let after = first.date.saturating_add(Span::new().days(1));
         let until = first.date.saturating_add(Span::new().days(40));
         let next = calendar.days_between(after, until).get(1).and_then(|date| calendar.cycle(*date).ok());
@@ -91,7 +91,7 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// Lets happen what is due at `now`.
+    /// Applies everything that is due at `now`.
     pub(super) async fn up_to(&mut self, now: Timestamp) -> Result<(), Failed> {
         self.marketplace.up_to(self.sandbox, now)?;
         self.bank.up_to(self.sandbox, now);
@@ -107,7 +107,7 @@ impl From<MoneyError> for Failed {
     }
 }
 
-/// The demo's past, and the choices that finance has made in it.
+/// Runs the demo's past, and applies the choices that finance has made in it.
 async fn past(appliance: &Appliance, outside: &mut Outside<'_>, shown: Timestamp) -> Result<(), Failed> {
     past::leap(appliance, outside, shown).await?;
     decide(&appliance.web().context, outside.sandbox).await?;
@@ -121,7 +121,7 @@ async fn live(
     folder: &Folder,
     listener: TcpListener,
 ) -> Result<Exit, Failed> {
-    // Before anything else: a signal during the start is not to leave the folder behind.
+    // Must come first: a signal during the start must not leave the folder behind.
     let mut signals = Signals::listen();
     let began = Instant::now();
     let url = format!("http://{}", reached_at(listener.local_addr()?));
@@ -141,7 +141,7 @@ async fn live(
     let appliance = Appliance::start(context, settings, listener, folder.data()).await?;
     let shown = last.at.checked_add(SHOWN_AFTER).unwrap_or(last.at);
 
-    // Its past, in this process: time leaps.
+    // The past runs in this process, in which time jumps.
     if !global.json {
         notice("the marketplace lives through some weeks first; that takes some seconds");
     }
@@ -184,7 +184,7 @@ async fn live(
     farewell(global, &sandbox, began.elapsed())
 }
 
-/// Time runs, and what is due outside happens, for ever.
+/// Runs time and the events outside for ever.
 async fn goes_on(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> Result<(), Failed> {
     let happens = async {
         loop {
@@ -199,12 +199,12 @@ async fn goes_on(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> R
     }
 }
 
-/// Waits for an orderly stop; false where a person does not.
+/// Waits for an orderly stop; returns false if a person does not wait.
 async fn stopped(stop: impl Future<Output = Result<(), StoreError>>, signals: &mut Signals) -> Result<bool, Failed> {
     tokio::select! {
         stopped = stop => stopped.map(|()| true).map_err(Failed::from),
         () = signals.next() => Ok(false),
-        // Nothing that matters is lost: all of it is a demo.
+        // No important data is lost: all of it is a demo.
         () = tokio::time::sleep(STOP_WITHIN) => {
             let late = format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs());
             Err(Failed::new(Exit::Machine, late))
@@ -212,7 +212,7 @@ async fn stopped(stop: impl Future<Output = Result<(), StoreError>>, signals: &m
     }
 }
 
-/// The first of the cycles that lie behind when the dashboard is shown.
+/// Returns the first of the past cycles when the dashboard is shown.
 fn first_cycle(last: Cycle) -> Result<Cycle, Failed> {
     let calendar = calendar(&CYCLE_DAYS);
     let earliest = last.date.saturating_sub(Span::new().days(62));
@@ -221,7 +221,7 @@ fn first_cycle(last: Cycle) -> Result<Cycle, Failed> {
     calendar.cycle(first).map_err(|error| Failed::new(Exit::Machine, error.to_string()))
 }
 
-/// Where a browser on this machine reaches what listens there.
+/// Returns the address at which a browser on this machine reaches a listener.
 fn reached_at(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(any) if any.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
@@ -230,7 +230,7 @@ fn reached_at(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Tells where the dashboard is and how to sign in.
+/// Prints the address of the dashboard and how to sign in.
 fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -> Result<(), Failed> {
     let credentials = sandbox.credentials();
     let (login, password) = (&credentials.ws_login, credentials.ws_password.expose());
@@ -247,7 +247,7 @@ fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -
     ))
 }
 
-/// What HiPay's ledger shows at the end.
+/// Prints the state of HiPay's ledger at the end.
 fn farewell(global: &Global, sandbox: &Sandbox, lived: Duration) -> Result<Exit, Failed> {
     let (witness, calls): (Witness, u64) = (witness(sandbox), sandbox.traffic(|traffic| traffic.total()));
     if global.json {

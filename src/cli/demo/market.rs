@@ -1,5 +1,5 @@
-//! What happens at Mirakl while the demo lives: cycles are settled, customers' money arrives at HiPay,
-//! now and then too late, new shops join, and those in trouble are mended after a while.
+//! Mirakl's behaviour in the living demo: cycles are settled, customers' money arrives at HiPay, sometimes too
+//! late, new shops join, and those in trouble are fixed after a while.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,35 @@ use crate::domain::money::{Amount, MoneyError};
 use crate::sandbox::Sandbox;
 use crate::sandbox::shops::{Market, is_in_trouble, mend, open, sell};
 
-/// When vouchers are issued, after the cut of a cycle: in time for the next night's batches.
+/// Delay between the cut of a cycle and its vouchers: in time for the next night's batches.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(3);
-/// When the customers' money arrives: before that night's transfers.
+/// Delay of the customers' money: before that night's transfers.
 const FUNDED_AFTER: SignedDuration = SignedDuration::from_hours(22);
-/// When the rest of it arrives in a cycle that is short of it: after two nights of transfers.
+/// Delay of the rest of it in a cycle that is short of money: after two nights of transfers.
 const REST_AFTER: SignedDuration = SignedDuration::from_hours(63);
-/// When a new shop joins.
+/// Delay after which a new shop joins.
 const JOINED_AFTER: SignedDuration = SignedDuration::from_hours(82);
-/// When the first of the shops in trouble is mended, after they have joined: a day after the dashboard is
-/// shown. Then one more of them every few days.
+/// Delay after which the first of the shops in trouble is fixed: a day after the dashboard is shown. Another
+/// one follows every few days.
 const MENDED_AFTER: SignedDuration = SignedDuration::from_hours(25 * 24);
 const NEXT_MENDED_AFTER: i32 = 3;
-/// How many shops are mended one after the other, before the next of them come first again.
+/// Number of shops that take turns in being fixed.
 const MENDED_IN_TURN: usize = 40;
-/// How much of a hundred arrives in time, in a cycle that is short of it.
+/// Percentage that arrives in time, in a cycle that is short of money.
 const SHORT_PERCENT: i64 = 70;
 
 enum Happening {
-    /// A cycle is settled.
+    /// Settlement of a cycle.
     Settlement(Date),
-    /// Customers' money arrives.
+    /// Arrival of customers' money.
     Money(Amount),
-    /// A shop joins.
+    /// Opening of a new shop.
     Shop,
-    /// What was the matter with the shop of this number is mended.
+    /// Fix of the trouble of the shop of this number.
     Mended(usize),
 }
 
-/// The marketplace and what is to happen to it.
+/// The marketplace and its future events.
 pub(super) struct Marketplace {
     market: Market,
     calendar: Calendar,
@@ -49,7 +49,7 @@ pub(super) struct Marketplace {
 }
 
 impl Marketplace {
-    /// Opens the market's shops at `begins`. `first` is the first cycle that is settled.
+    /// Opens the market's shops at `begins`. `first` is the first cycle to settle.
     pub(super) fn open(sandbox: &Sandbox, market: Market, calendar: Calendar, begins: Timestamp, first: Date) -> Self {
         let shops = market.count;
         open(sandbox, &market, 0..shops, begins);
@@ -61,7 +61,7 @@ impl Marketplace {
         marketplace
     }
 
-    /// Lets happen what is due at `now`.
+    /// Applies everything that is due at `now`.
     pub(super) fn up_to(&mut self, sandbox: &Sandbox, now: Timestamp) -> Result<(), MoneyError> {
         while let Some(next) = self.agenda.first_entry().filter(|next| *next.key() <= now) {
             match next.remove() {
@@ -83,7 +83,7 @@ impl Marketplace {
 
     fn settle(&mut self, sandbox: &Sandbox, cycle: Date) -> Result<(), MoneyError> {
         let owed = sell(sandbox, &self.market, self.cycles, cycle)?;
-        // Every other cycle, the one that is seen first among them.
+        // Every other cycle is short, including the first that is seen.
         let is_short = self.cycles.is_multiple_of(2);
         let percent = if is_short { SHORT_PERCENT } else { 100 };
         let in_time = Amount::from_minor(owed.minor().saturating_mul(percent).div_euclid(100), owed.currency());
@@ -101,7 +101,7 @@ impl Marketplace {
         Ok(())
     }
 
-    /// A shop that joined at `joined` is mended in its turn, if anything is the matter with it.
+    /// Schedules the fix of a shop that joined at `joined`, in its turn, if it is in trouble.
     fn expect_mending(&mut self, shop: usize, joined: Timestamp) {
         if is_in_trouble(shop) {
             let turn = i32::try_from(shop.checked_rem(MENDED_IN_TURN).unwrap_or(0) / 4).unwrap_or(0);
@@ -111,14 +111,14 @@ impl Marketplace {
         }
     }
 
-    /// `happening` is due so long after the cut of `cycle`.
+    /// Schedules `happening` at this time after the cut of `cycle`.
     fn expect(&mut self, cycle: Date, after: SignedDuration, happening: Happening) {
         let Ok(cycle) = self.calendar.cycle(cycle) else { return };
         self.expect_at(cycle.at.checked_add(after).unwrap_or(Timestamp::MAX), happening);
     }
 
     fn expect_at(&mut self, mut at: Timestamp, happening: Happening) {
-        // What happens at the same moment happens one after the other.
+        // Simultaneous events are ordered one after the other.
         while self.agenda.contains_key(&at) {
             at = at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at);
         }

@@ -1,5 +1,5 @@
-//! `cashout demo`: the product on an embedded sandbox, with nothing to configure: alive, with its
-//! dashboard, or one cycle from its beginning to its end.
+//! `cashout demo`: the product on an embedded sandbox without configuration: a living marketplace with its
+//! dashboard, or one complete cycle.
 
 mod bank;
 mod customers;
@@ -33,13 +33,13 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Resul
 }
 
 impl DemoArgs {
-    /// The clock that the demo and its log go by.
+    /// Returns the clock of the demo and its log.
     pub(super) fn clock(&self) -> Clock {
         if self.once { Clock::system() } else { Clock::fast(self.speed) }
     }
 }
 
-/// A private folder that is gone when the demo is over.
+/// A private folder that is removed when the demo ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -51,17 +51,17 @@ impl Folder {
         Ok(Self(folder))
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The configuration file.
+    /// Returns the path of the configuration file.
     fn file(&self) -> PathBuf {
         self.0.join("parameters.yml")
     }
 
-    /// The data folder.
+    /// Returns the path of the data folder.
     fn data(&self) -> PathBuf {
         self.0.join("data")
     }
@@ -69,15 +69,15 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in the temporary folder harms nobody.
+        // Left-over files in the temporary folder are harmless.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Payments that HiPay's own ledger shows, or what is wrong with it.
+/// The number of payments in HiPay's own ledger, or the errors in it.
 type Witness = Result<usize, Vec<String>>;
 
-/// The stand-ins for Mirakl and HiPay that the arguments ask for.
+/// Starts the stand-ins for Mirakl and HiPay with the options of the arguments.
 async fn sandbox(arguments: &DemoArgs, clock: &Clock) -> Result<Sandbox, Failed> {
     let options = SandboxOptions {
         seed: arguments.seed,
@@ -93,7 +93,7 @@ fn witness(sandbox: &Sandbox) -> Witness {
     sandbox.verify_once().map(|()| sandbox.hipay(|hipay| hipay.ledger.paid().count()))
 }
 
-/// The witness in words.
+/// Describes the witness.
 fn said_of(witness: &Witness, calls: u64, took: Duration) -> String {
     match witness {
         Ok(payments) => format!(
@@ -108,7 +108,7 @@ fn time_zone() -> TimeZone {
     TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC)
 }
 
-/// The last cycle before today, on these days of the month.
+/// Returns the last cycle before today, on these days of the month.
 fn last_cycle(days: &[i8]) -> Result<Cycle, Failed> {
     let calendar = calendar(days);
     let today = calendar.day_of(Clock::system().now());
@@ -116,7 +116,7 @@ fn last_cycle(days: &[i8]) -> Result<Cycle, Failed> {
     cycle.ok_or_else(|| Failed::new(Exit::Machine, format!("the machine's clock is wrong: it says {today}")))
 }
 
-/// The calendar of the sandbox's configuration, with these days.
+/// Returns the calendar of the sandbox's configuration, with these days.
 fn calendar(days: &[i8]) -> Calendar {
     Calendar {
         days: days.to_vec(),
@@ -128,7 +128,7 @@ fn calendar(days: &[i8]) -> Calendar {
     }
 }
 
-/// The same wiring as everywhere, on the sandbox's own configuration.
+/// Opens a context with the usual wiring, on the sandbox's own configuration.
 async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Context, Failed> {
     let file = folder.file();
     std::fs::write(&file, parameters)?;
@@ -141,7 +141,7 @@ async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Cont
     opened.await.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?
 }
 
-/// Faults are there to be seen and got over, not to be waited for.
+/// Returns limits with short waits: faults are meant to be seen and overcome, not waited for.
 fn manners() -> Manners {
     Manners {
         timeout: Duration::from_secs(2),

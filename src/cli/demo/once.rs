@@ -1,4 +1,4 @@
-//! One cycle from its beginning to its end, and what came of it.
+//! One complete cycle and its outcome.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::platform::clock::Clock;
 use crate::sandbox::shops::{Market, populate};
 use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, Until};
 
-/// How often what chance spoiled is run again.
+/// Maximum number of runs of a batch in which random faults made items fail.
 const ROUNDS: usize = 4;
 
 pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed> {
@@ -37,7 +37,7 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed>
 
 async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>) -> Result<DemoReport, Failed> {
     let cycle = last_cycle(&[1, 11, 21])?;
-    // The demo's time is turned by hand: it begins two days before the cycle.
+    // The demo's time is set by hand: it starts two days before the cycle.
     let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
     let clock = Clock::turned_by_hand(before);
     let sandbox = sandbox(arguments, &clock).await?;
@@ -76,7 +76,7 @@ struct Story {
     progress: Arc<dyn Progress>,
     stop: CancellationToken,
     batches: Vec<BatchRecord>,
-    /// How often what chance spoiled is run again.
+    /// Maximum number of runs of each batch.
     rounds: usize,
 }
 
@@ -86,7 +86,7 @@ impl Story {
         self.run(&vendors).await?;
         sandbox.hipay(HipayModel::settle_reviews);
         clock.advance(SignedDuration::from_hours(24));
-        // HiPay has looked at documents and bank details; the next run sees it.
+        // HiPay has reviewed documents and bank details; the next run gets the result.
         self.run(&vendors).await?;
         clock.set(cycle.end);
         clock.advance(SignedDuration::from_hours(24));
@@ -95,14 +95,14 @@ impl Story {
         self.pay(sandbox, &Command::CashoutWithdraw).await
     }
 
-    /// Pays, lets HiPay execute, and asks what became of it.
+    /// Pays, lets HiPay execute the payments, and looks up the outcome.
     async fn pay(&mut self, sandbox: &Sandbox, command: &Command) -> Result<(), Failed> {
         self.run(command).await?;
         sandbox.hipay(HipayModel::settle_transactions);
         self.run(&Command::TransactionStatusSync).await
     }
 
-    /// One batch; once more while single calls failed on the way.
+    /// Runs one batch; repeats it while single calls fail.
     async fn run(&mut self, command: &Command) -> Result<(), Failed> {
         for round in 1..=self.rounds {
             if self.stop.is_cancelled() {
@@ -130,7 +130,7 @@ impl Story {
     }
 }
 
-/// What failed, in an order of its own.
+/// Returns the failures as a set, independent of their order.
 fn about(failures: &[Failure]) -> BTreeSet<(Option<u64>, Option<&String>, &String)> {
     failures.iter().map(|one| (one.subject.mirakl_id, one.subject.voucher.as_ref(), &one.message)).collect()
 }

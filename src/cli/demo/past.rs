@@ -1,4 +1,4 @@
-//! The demo's past: time leaps from one due batch to the next, and each is done before the next leap.
+//! The demo's past: time jumps from one due batch to the next, and each is done before the next jump.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::scheduler::Scheduler;
 use crate::serve::Appliance;
 use crate::store::{Query, Reader, StoreError, View};
 
-/// The batches that time stops for, in the days after a cycle and in quiet ones. Others are run where it
+/// The batches that time stops for, in the days after a cycle and on quiet days. Other batches run at these
 /// stops.
 const BUSY: [&str; 3] = ["cashout:generate", "cashout:transfer", "cashout:withdraw"];
 const QUIET: [&str; 1] = ["cashout:withdraw"];
-/// For how many days after a cycle there is much to pay.
+/// Number of days after a cycle with many payments.
 const BUSY_DAYS: i64 = 3;
-/// What is told before a batch is due is dealt with before it begins.
+/// Time before a batch at which notifications are handled, so that they are done when it starts.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
-/// How often it is looked whether everything is done. Nobody tells of that: it is many things.
+/// Interval between checks whether everything is done; there is no single event for that.
 const LOOKED_EVERY: Duration = Duration::from_millis(5);
 
-/// Lets time leap to `end`; whatever is due until then has been done when this returns.
+/// Makes time jump to `end`; everything that is due until then has been done when this returns.
 pub(super) async fn leap(appliance: &Appliance, outside: &mut Outside<'_>, end: Timestamp) -> Result<(), Failed> {
     let clock = &appliance.web().context.clock;
     loop {
@@ -52,7 +52,7 @@ fn is_busy_day(calendar: &Calendar, now: Timestamp) -> bool {
     !calendar.days_between(since, day.saturating_add(Span::new().days(1))).is_empty()
 }
 
-/// Waits until every batch that is due has run, and every notification has been dealt with.
+/// Waits until every batch that is due has run, and every notification has been handled.
 pub(super) async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
     let web = appliance.web();
     loop {

@@ -1,4 +1,4 @@
-//! What there is to say at the end of one cycle, in words and as JSON.
+//! The report at the end of one cycle, as text and as JSON.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, Context};
 use crate::store::{Listing, Query, Reader, StoreError, View};
 
-/// What the demo has to show.
+/// The results of the demo.
 pub(super) struct DemoReport {
     pub(super) cycle: Cycle,
     pub(super) batches: Vec<BatchRecord>,
     /// Status, number of operations, their amounts.
     pub(super) statuses: Vec<(Status, u64, Vec<Amount>)>,
-    /// Shop, name, what is wrong.
+    /// Shop, name, and what needs attention.
     pub(super) vendors: Vec<(u64, String, String)>,
-    /// Payments that HiPay's own ledger shows, or what is wrong with it.
+    /// Number of payments in HiPay's own ledger, or the errors in it.
     pub(super) witness: Witness,
     pub(super) calls: u64,
     pub(super) stopped: bool,
@@ -31,7 +31,7 @@ pub(super) struct DemoReport {
 
 pub(super) type Looked = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
 
-/// The store's own account of it.
+/// Reads the results from the store.
 pub(super) async fn look(context: &Context) -> Result<Looked, StoreError> {
     let look = |reader: &Reader<'_>| {
         let mut statuses = Vec::new();

@@ -1,6 +1,6 @@
-//! The service of the demo: as on any machine a guard with its worker, in the demo's folder, so that its
-//! update can be tried. Time is told to it by the demo, and the releases that it is offered are this very
-//! program under later versions, signed with a key that lives as long as the demo.
+//! The service of the demo: a guard with its worker as on any machine, in the demo's folder, so that an update
+//! can be tried. The demo sends it the time. The releases that it is offered are this very program under later
+//! versions, signed with a key that exists only during the demo.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -30,31 +30,31 @@ use crate::sandbox::{Release, ReleaseAsset, Sandbox};
 use crate::serve::STOP_WITHIN;
 use crate::update::asset_name;
 
-/// How long a new release has to answer for itself: nobody wants to wait for a minute in a demo.
+/// Duration of a new release's trial, in seconds; short, since a minute is too long for a demo.
 const TRIAL_SECONDS: &str = "5";
-/// How often the service is told the time.
+/// Interval between updates of the service's time.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
-/// A program that is larger is a build for those who work on it, and makes no package.
+/// Maximum size of the program, in bytes; a larger one is a development build, of which no package is made.
 const LARGEST: u64 = 100 * 1024 * 1024;
-/// What it has said last is kept for the case that it ends by itself.
+/// Number of last lines to keep, for the message if the service ends by itself.
 const LINES_KEPT: usize = 5;
 
-/// Where the service finds the time, and how fast it runs.
+/// Returns the path of the file with the service's time and its acceleration.
 fn time_in(folder: &Path) -> PathBuf {
     folder.join("time")
 }
 
-/// The key that it trusts.
+/// Returns the path of the key that the service trusts.
 fn key_in(folder: &Path) -> PathBuf {
     folder.join("key.pub")
 }
 
-/// Where its binary is.
+/// Returns the path of the service's binary.
 fn program_in(folder: &Path) -> PathBuf {
     folder.join("bin/cashout")
 }
 
-/// What has a demo's service go by the demo's time, and by its patience.
+/// Returns the wiring that gives a demo's service the demo's time and limits.
 pub(in crate::cli) fn wiring(folder: &Path) -> Wiring {
     let (now, speed) = told_time(folder).unwrap_or((Timestamp::UNIX_EPOCH, 1));
     let clock = Clock::fast(speed);
@@ -62,10 +62,10 @@ pub(in crate::cli) fn wiring(folder: &Path) -> Wiring {
     Wiring { clock, manners: manners(), ..Wiring::default() }
 }
 
-/// Sets the clock by what the demo tells, for ever.
+/// Sets the clock to the demo's time, for ever.
 pub(in crate::cli) async fn follow(clock: Clock, folder: PathBuf) {
     loop {
-        // While it is being written there is nothing to read: then it is the next time.
+        // While the file is being written it cannot be read; the next attempt succeeds.
         if let Some((now, _)) = told_time(&folder) {
             clock.set(now);
         }
@@ -76,12 +76,12 @@ pub(in crate::cli) async fn follow(clock: Clock, folder: PathBuf) {
 fn told_time(folder: &Path) -> Option<(Timestamp, u32)> {
     let told = fs::read_to_string(time_in(folder)).ok()?;
     let (now, speed) = told.trim_end_matches('.').split_once(' ')?;
-    // The point at the end says that it is whole.
+    // The full stop marks a complete content.
     told.ends_with('.').then_some(())?;
     Some((now.parse().ok()?, speed.parse().ok()?))
 }
 
-/// Tells the service the time, for ever.
+/// Sends the time to the service, for ever.
 pub(super) async fn tell_time(clock: &Clock, folder: &Path) -> Result<(), Failed> {
     loop {
         fs::write(time_in(folder), format!("{} {}.", clock.now(), clock.speed().unwrap_or(1)))?;
@@ -89,8 +89,8 @@ pub(super) async fn tell_time(clock: &Clock, folder: &Path) -> Result<(), Failed
     }
 }
 
-/// What the guard of a demo does before anything else: it ends with the demo, and trusts its key. Only a
-/// program that lies in the demo's own folder does.
+/// Prepares the guard of a demo before anything else: it ends with the demo, and trusts the demo's key. Only a
+/// program in the demo's own folder may do this.
 pub(in crate::cli) fn settle_in(folder: &Path) -> Result<(), Failed> {
     let program = std::env::current_exe()?;
     if !program.starts_with(folder) {
@@ -105,7 +105,7 @@ pub(in crate::cli) fn settle_in(folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Puts this program where its service is run from, and has GitHub offer it under later versions.
+/// Copies this program to the service's path, and makes GitHub offer it under later versions.
 pub(super) fn prepare(folder: &Path, sandbox: &Sandbox, at: Timestamp) -> Result<(), Failed> {
     let failed = |error: String| Failed::new(Exit::Machine, format!("the demo's releases cannot be made: {error}"));
     let program = fs::read("/proc/self/exe")?;
@@ -126,7 +126,7 @@ pub(super) fn prepare(folder: &Path, sandbox: &Sandbox, at: Timestamp) -> Result
     Ok(())
 }
 
-/// What is offered: a patch and a new version.
+/// Returns the versions to offer: a patch and a new minor version.
 fn later_versions() -> [(Version, &'static str); 2] {
     let now = crate::update::running();
     let patch = Version::new(now.major, now.minor, now.patch.saturating_add(1));
@@ -146,7 +146,7 @@ fn later_versions() -> [(Version, &'static str); 2] {
     ]
 }
 
-/// The program as this version, packed and signed as a release is.
+/// Packs and signs the program as this version, in the same way as a release.
 fn package(program: &[u8], version: &Version, name: &str, key: &SigningKey) -> Result<Vec<u8>, String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
     let line = format!("{DISGUISE}{}\n", json!({ "version": version }));
@@ -167,7 +167,7 @@ fn package(program: &[u8], version: &Version, name: &str, key: &SigningKey) -> R
     Ok(signed.into_inner())
 }
 
-/// The lines of the configuration by which it is updated from the sandbox's GitHub, and listens there.
+/// Returns the configuration lines for updates from the sandbox's GitHub, and the service's address.
 pub(super) fn settings(sandbox: &Sandbox, address: SocketAddr) -> String {
     let (repository, token) = sandbox.github(|github| (github.repository.clone(), github.token.expose().to_owned()));
     let api = sandbox.github_url();
@@ -176,15 +176,16 @@ pub(super) fn settings(sandbox: &Sandbox, address: SocketAddr) -> String {
     )
 }
 
-/// The service at work.
+/// The running service.
 pub(super) struct Service {
     child: Child,
-    /// Gives what it has said last, once it has ended.
+    /// Receiver of the last lines, once the service has ended.
     ended: oneshot::Receiver<String>,
 }
 
 impl Service {
-    /// Starts it, and waits until it answers. From the demo's first thread: it ends with that.
+    /// Starts the service, and waits until it answers. Must be called on the demo's first thread: the service
+    /// ends with that.
     pub(super) async fn start(global: &Global, folder: &Folder) -> Result<Self, Failed> {
         let mut command = Command::new(program_in(folder.path()));
         command.args(["serve", "--trial-seconds", TRIAL_SECONDS, "--demo"]).arg(folder.path());
@@ -219,13 +220,13 @@ impl Service {
         }
     }
 
-    /// Waits until it ends by itself, which it is not meant to.
+    /// Waits until the service ends by itself, which it is not meant to do.
     pub(super) async fn ended(&mut self) -> Failed {
         let last = (&mut self.ended).await.unwrap_or_default();
         Failed::new(Exit::Machine, format!("the demo's service has ended by itself:\n{last}"))
     }
 
-    /// The orderly stop; false where that takes too long.
+    /// Stops the service in an orderly way; returns false if that takes too long.
     pub(super) async fn stop(mut self) -> bool {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let stopped = tokio::time::timeout(STOP_WITHIN, &mut self.ended).await.is_ok();

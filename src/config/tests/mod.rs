@@ -1,4 +1,4 @@
-//! What an operator notices of a configuration that is taken.
+//! Tests of configurations that are accepted, and of their visible effects.
 
 mod refusals;
 
@@ -14,7 +14,7 @@ use super::layers::{DEFAULTS, FileText, is_unused, variable_of};
 use super::*;
 use crate::text::Locale;
 
-/// Everything that is required, and nothing else.
+/// Every required setting, and no others.
 const REQUIRED: [(&str, &str); 11] = [
     ("mirakl.baseUrl", "https://marketplace.example.com"),
     ("mirakl.operatorKey", "key-of-the-operator"),
@@ -29,7 +29,7 @@ const REQUIRED: [(&str, &str); 11] = [
     ("account.operator.hipayId", "1002"),
 ];
 
-/// `line` on line 2 of a file that is otherwise valid.
+/// Returns an otherwise valid file with `line` on line 2.
 fn file_with(line: &str) -> String {
     let key = line.split(':').next().unwrap_or_default();
     let others = REQUIRED.iter().filter(|(known, _)| *known != key);
@@ -93,7 +93,7 @@ fn every_setting_is_explained_and_every_default_is_valid() {
         let at = lines.iter().position(|line| line.starts_with(&format!("{key}:"))).unwrap();
         assert!(lines[at - 1].starts_with("# "), "{key} has no comment");
     }
-    // The example itself lacks only what is required.
+    // The example itself lacks only the required settings.
     let missing = errors(DEFAULTS);
     for line in missing.lines() {
         assert!(line.contains("is required"), "{line}");
@@ -108,7 +108,7 @@ fn every_setting_that_is_listed_is_read() {
         if is_unused(&key) && key != "hipay.transfer.withdraw.rest" {
             continue;
         }
-        // The older name counts only where the newer one is absent.
+        // The older name counts only if the newer one is absent.
         let text = file_with(&format!("{key}: [[[nothing takes this]]]"));
         let text = if key == "hipay.baseUrl" { text.replace("hipay.baseRestUrl", "debug") } else { text };
         let errors = errors(&text);
@@ -141,7 +141,7 @@ fn credentials_win_over_the_environment_and_that_over_the_file() {
     let password = |config: &Config| config.hipay.password.expose().to_owned();
 
     assert_eq!(password(&load(&[])), "of-the-file");
-    // An empty variable says nothing.
+    // An empty variable counts as not set.
     assert_eq!(password(&load(&[("CASHOUT_HIPAY_WSPASSWORD", "")])), "of-the-file");
     assert_eq!(password(&load(&[("CASHOUT_HIPAY_WSPASSWORD", "e")])), "e");
     fs::write(folder.path().join("hipay.wsPassword"), "c\n").unwrap();
@@ -201,7 +201,7 @@ fn lists_and_tables_can_come_from_the_environment() {
     let passport =
         DocumentType { mirakl_type: "PASSPORT".into(), hipay_type: 1, back: None, needs_validity_date: true };
     assert_eq!(config.hipay.document_types, [passport]);
-    // Empty switches a batch off, whichever layer says so.
+    // An empty value switches a batch off, in whichever layer.
     assert!(config.schedule.cashout_transfer.is_none() && config.schedule.cashout_withdraw.is_none());
     assert!(config.schedule.cashout_generate.is_some());
 }
@@ -268,7 +268,7 @@ parameters:
         MiraklCredentials::Key(crate::platform::secret::Secret::new("6d1f-operator"))
     );
     assert_eq!(config.hipay.base_url, "https://test-merchant.hipaywallet.com");
-    // A password that looks like a number is the text that stands there.
+    // A password that looks like a number keeps the text of the file.
     assert_eq!(config.hipay.password.expose(), "0e12345");
     assert_eq!(config.hipay.merchant_group, "042");
     assert_eq!(config.operator_account.hipay_id, 123_457);
@@ -288,7 +288,7 @@ parameters:
         assert!(info[0].text.contains(key), "{key}");
     }
     assert!(!info[0].text.contains("db.logger.level"));
-    // And a setting of it can be changed, whatever its other lines look like.
+    // A setting of it can still be changed, whatever its other lines look like.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parameters.yml");
     fs::write(&file, text).unwrap();

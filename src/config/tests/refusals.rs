@@ -1,4 +1,4 @@
-//! What is said about configurations that are refused.
+//! Tests of the messages about configurations that are refused.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::layers::{SECRETS, variable_of};
 use super::*;
 
-/// A line, and what is said about it.
+/// A line, and the message about it.
 const MISTAKES: &[(&str, &str)] = &[
     ("cycle.days: [1, 31]", "parameters.yml:2: cycle.days: 31 is not a day of every month; allowed: 1 to 28"),
     ("cycle.days: [1, 1]", "parameters.yml:2: cycle.days: 1 stands there twice; allowed: each day once"),
@@ -92,7 +92,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "dashboard.users: [{ name: a, passwordHash: clear, role: viewer }]",
         "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
     ),
-    // Copied without its end.
+    // A copy without its end.
     (
         "dashboard.users: [{ name: a, passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRz$', role: viewer }]",
         "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
@@ -138,7 +138,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(told.lines().count(), 3 + REQUIRED.len(), "{told}");
 }
 
-/// A file that is none, and what is said about it.
+/// An unreadable file, and the message about it.
 const NO_FILES: &[(&str, &str)] = &[
     ("", "parameters.yml: the file is empty"),
     ("  \n\n", "parameters.yml: the file is empty"),
@@ -222,7 +222,7 @@ fn a_file_that_cannot_be_read_says_why_and_how_to_mend_it() {
     assert!(told(&file).ends_with("the file is larger than 1 MiB; a configuration is not"));
 }
 
-/// Every way in which a value can be wrong or wrongly written, around a canary.
+/// Ways in which a value can be wrong or badly written, around a canary.
 const WRONG: [&str; 18] = [
     "{}",
     "'{}",

@@ -1,31 +1,31 @@
-//! What HiPay has of a wallet's owner: the documents, and what it thinks of each.
+//! The identification of a wallet's owner: the documents, and HiPay's status of each.
 
 use serde::Deserialize;
 
 use crate::domain::vendor::DocumentStatus;
 use crate::remote::lenient::Scalar;
 
-/// What HiPay has of a wallet's owner.
+/// The identification of a wallet's owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identification {
-    /// HiPay's word for it: `Identified`, `Unidentified`, `In progress`.
+    /// HiPay's word for the state: `Identified`, `Unidentified`, `In progress`.
     pub status: String,
     /// The documents.
     pub documents: Vec<KnownDocument>,
 }
 
-/// A document that HiPay has, or waits for.
+/// A document that HiPay has, or expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownDocument {
     /// HiPay's type number.
     pub kind: Option<u32>,
     /// HiPay's name of the type.
     pub label: String,
-    /// What has become of it.
+    /// Status of the document.
     pub status: DocumentStatus,
-    /// HiPay's word for that.
+    /// HiPay's word for the status.
     pub status_label: String,
-    /// Why it was refused, in HiPay's words; empty where it was not.
+    /// Reason of a refusal, in HiPay's words; empty if there was none.
     pub message: String,
 }
 

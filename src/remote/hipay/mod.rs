@@ -1,4 +1,4 @@
-//! HiPay's marketplace API: the calls that the batches need, named for what they do.
+//! HiPay's marketplace API: the calls that the batches need, named by their purpose.
 
 mod identification;
 pub mod payment_signature;
@@ -27,13 +27,13 @@ pub use types::*;
 
 use identification::IdentificationAnswer;
 
-/// Items on a page of transactions: HiPay's maximum.
+/// Items per page of transactions: HiPay's maximum.
 pub const TRANSACTIONS_PAGE: usize = 1_000;
 
-/// The HTTP status of an account that we may not act on.
+/// HTTP status for an account that we may not act on.
 const NO_ACCESS: u16 = 403;
 
-/// The way to one HiPay, as the technical account. Cloning shares it.
+/// The client of one HiPay, as the technical account. Clones share it.
 #[derive(Debug, Clone)]
 pub struct HiPay {
     remote: Remote,
@@ -45,7 +45,7 @@ pub struct HiPay {
     time_zone: String,
 }
 
-/// On whose account a call acts.
+/// The account that a call acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActingOn<'a> {
     /// The technical account itself.
@@ -56,11 +56,11 @@ pub enum ActingOn<'a> {
     Login(&'a str),
 }
 
-/// The maximum age of HiPay's time for a comparison with our clock.
+/// Maximum age of HiPay's time for a comparison with our clock.
 const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl HiPay {
-    /// The HiPay of the configuration.
+    /// Makes the client from the configuration.
     pub fn new(config: &HiPayConfig, manners: Manners) -> Result<Self, Unusable> {
         let remote = Remote::new("HiPay", &format!("{}/api", config.base_url), manners)?;
         Ok(Self {
@@ -74,33 +74,33 @@ impl HiPay {
         })
     }
 
-    /// `at`, or HiPay's own time as of its last answer where that is later: our clock may be behind.
+    /// Returns `at`, or HiPay's own time as of its last answer if that is later: our clock may be slow.
     pub fn no_earlier_than_theirs(&self, at: Timestamp) -> Timestamp {
         self.remote.their_time().map_or(at, |theirs| theirs.max(at))
     }
 
-    /// HiPay's own time where it was told a moment ago, so that it can be compared with our clock.
+    /// Returns HiPay's own time if it is recent enough for a comparison with our clock.
     pub fn their_time_now(&self) -> Option<Timestamp> {
         self.remote.their_time_within(JUST_NOW)
     }
 
-    /// Returns since when HiPay has not answered; `None` where it answered the last call.
+    /// Returns the current series of unanswered calls; `None` if HiPay answered the last one.
     pub fn silence(&self) -> Option<Silence> {
         self.remote.silence()
     }
 
-    /// The time for which an answer is valid that was requested at `asked_at` and has just arrived: HiPay's own time, if
-    /// our clock is ahead of it.
+    /// Returns the time for which an answer is valid that was requested at `asked_at` and has just arrived:
+    /// HiPay's own time, if our clock is ahead of it.
     pub fn as_of(&self, asked_at: Timestamp) -> Timestamp {
         self.remote.their_time().map_or(asked_at, |theirs| theirs.min(asked_at))
     }
 
-    /// How long to wait after `error` before the same payment is sent once more.
+    /// Returns the wait after `error` before the same payment is sent again.
     pub fn wait_after(&self, error: &CallError, tried: u32) -> std::time::Duration {
         self.remote.wait_after(error, tried)
     }
 
-    /// True where no account uses `email` yet.
+    /// Returns true if no account uses `email` yet.
     pub async fn is_available(&self, email: &str) -> Result<bool, CallError> {
         let mut form = Multipart::default();
         form.field("user_email", email);
@@ -129,7 +129,7 @@ impl HiPay {
         self.remote.change(JSON_LIMIT, request, judge).await
     }
 
-    /// Reads an account; `None` where HiPay knows none (it answers 401 to an unknown login).
+    /// Reads an account; `None` if HiPay knows none (it answers 401 to an unknown login).
     pub async fn account(&self, on: ActingOn<'_>) -> Result<Option<Account>, CallError> {
         let request = || self.request(Method::GET, "/user-account", on);
         let judge = |answer| {
@@ -151,7 +151,7 @@ impl HiPay {
         self.patch_account(hipay_id, &[("email", email)]).await
     }
 
-    /// Changes where HiPay sends a wallet's notices.
+    /// Changes the address of a wallet's notices.
     pub async fn change_callback_url(&self, hipay_id: u64, url: &str) -> Result<(), CallError> {
         self.patch_account(hipay_id, &[("callback_url", url)]).await
     }
@@ -162,7 +162,7 @@ impl HiPay {
         self.confirmed(ActingOn::Wallet(hipay_id), changed).await
     }
 
-    /// An account's balance.
+    /// Reads an account's balance.
     pub async fn balance(&self, on: ActingOn<'_>) -> Result<Wallet, CallError> {
         let request = || self.request(Method::GET, "/user-account/balance", on);
         let judge = |answer| {
@@ -172,7 +172,7 @@ impl HiPay {
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
-    /// A wallet's bank details and their status.
+    /// Reads a wallet's bank details and their status.
     pub async fn bank_info(&self, hipay_id: u64) -> Result<BankInfo, CallError> {
         let path = format!("/user-account/bank-info/{}", self.locale);
         let request = || self.request(Method::GET, &path, ActingOn::Wallet(hipay_id));
@@ -193,7 +193,7 @@ impl HiPay {
         self.confirmed(ActingOn::Wallet(hipay_id), registered).await
     }
 
-    /// A wallet's documents and what HiPay thinks of each.
+    /// Reads a wallet's documents and HiPay's status of each.
     pub async fn documents(&self, hipay_id: u64) -> Result<Identification, CallError> {
         let request = || self.request(Method::GET, "/identification", ActingOn::Wallet(hipay_id));
         let judge = |answer| decode::<IdentificationAnswer>(answer).map(IdentificationAnswer::identification);
@@ -214,8 +214,8 @@ impl HiPay {
         }
     }
 
-    /// Sends a payment: a transfer from the technical account, or a withdrawal from a wallet.
-    /// Gives HiPay's transaction id. The same attempt makes the same bytes each time.
+    /// Sends a payment: a transfer from the technical account, or a withdrawal from a wallet. Returns HiPay's
+    /// transaction id. The same attempt always produces the same bytes.
     pub async fn pay(&self, kind: PaymentKind, attempt: &Attempt) -> Result<String, CallError> {
         let mut form = Multipart::default();
         form.field("amount", attempt.amount.decimal());
@@ -247,8 +247,8 @@ impl HiPay {
         self.confirmed(on, self.remote.change(JSON_LIMIT, request, judge).await).await
     }
 
-    /// Looks a payment up by HiPay's transaction id or by our reference. A withdrawal is found only
-    /// through its wallet (`account`), a transfer only without. `None` where HiPay does not know it.
+    /// Looks up a payment by HiPay's transaction id or by our reference. A withdrawal is only found through its
+    /// wallet (`account`), a transfer only without. Returns `None` if HiPay does not know it.
     pub async fn transaction(
         &self,
         kind: PaymentKind,
@@ -272,8 +272,8 @@ impl HiPay {
         }
     }
 
-    /// A page of the transactions of an account between two instants, 92 days apart at most. `page` counts
-    /// from 1; a page has [`TRANSACTIONS_PAGE`] items at most.
+    /// Reads a page of the transactions of an account between two instants, at most 92 days apart. `page`
+    /// counts from 1; a page has at most [`TRANSACTIONS_PAGE`] items.
     pub async fn transactions(
         &self,
         on: ActingOn<'_>,
@@ -295,7 +295,7 @@ impl HiPay {
         self.confirmed(on, self.remote.read(JSON_LIMIT, request, judge).await).await
     }
 
-    /// All wallets of the marketplace's merchant group.
+    /// Reads all wallets of the marketplace's merchant group.
     pub async fn merchant_group(&self) -> Result<Vec<GroupMember>, CallError> {
         const PAGE: usize = 1_000;
         let path = format!("/merchant-group/{}", path_segment(&self.merchant_group));
@@ -309,7 +309,7 @@ impl HiPay {
             let news: Vec<GroupMember> = received.into_iter().filter(|member| known.insert(member.clone())).collect();
             let nothing_new = news.is_empty();
             members.extend(news);
-            // HiPay may give smaller pages than were asked for.
+            // HiPay may return smaller pages than requested.
             if nothing_new || total.is_some_and(|total| members.len() >= total) {
                 break;
             }
@@ -317,8 +317,9 @@ impl HiPay {
         Ok(members)
     }
 
-    /// HiPay answers 401 to wrong credentials and to an account that it does not let us act on. The
-    /// first concerns everything, the second that account alone: a call of our own tells.
+    /// Interprets a 401, which HiPay sends for wrong credentials and for an account that it does not let us act
+    /// on. The first affects every call, the second only that account: a call on our own account shows which it
+    /// is.
     async fn confirmed<T>(&self, on: ActingOn<'_>, result: Result<T, CallError>) -> Result<T, CallError> {
         let error = match result {
             Err(error) if error.is_credentials() && on != ActingOn::Technical => error,
@@ -354,7 +355,7 @@ impl HiPay {
     }
 }
 
-/// An id as one segment of a path.
+/// Escapes an id as one segment of a path.
 fn path_segment(id: &str) -> String {
     let mut segment = String::with_capacity(id.len());
     for byte in id.bytes() {
@@ -376,13 +377,13 @@ fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, CallError> {
     serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("HiPay", &answer, &error))
 }
 
-/// Success, or what kind of failure: HTTP 200 with a code other than 0 is a failure too.
+/// Returns a successful answer, or the kind of failure: HTTP 200 with a code other than 0 is a failure too.
 fn judge(answer: Answer) -> Result<Answer, CallError> {
     let read = serde_json::from_slice::<wire::Envelope>(&answer.body);
     let Ok(envelope) = read else {
         return Err(match answer.status {
             401 => refused(401, None, &wire::Envelope::default()),
-            // A gateway's own page: whatever it says, it does not speak for the payment behind it.
+            // A gateway's own page: it does not speak for the payment, whatever it contains.
             _ => CallError::unknown(msg!("hipay-no-answer", answer = answer.describe())),
         });
     };
@@ -398,11 +399,11 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
             })),
             retry_after: None,
         }),
-        // A refused withdrawal may carry this alone (`40xx`).
+        // A refused withdrawal may have only this (`40xx`).
         None if envelope.error_code_detail.integer().is_some_and(|detail| detail != 0) => {
             Err(refused(answer.status, None, &envelope))
         }
-        // Not HiPay's own word, whoever it is that answered.
+        // Not an answer of HiPay's own, whatever sent it.
         None | Some(0) if answer.status != 401 => {
             Err(CallError::unknown(msg!("hipay-no-code", answer = answer.describe())))
         }
@@ -410,8 +411,8 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     }
 }
 
-/// HiPay's documented way to refuse a withdrawal: HTTP 200 with the code 13, "Withdrawal not created". In all
-/// other answers that code settles nothing.
+/// Checks that a withdrawal was created. HiPay's documented way to refuse one is HTTP 200 with the code 13,
+/// "Withdrawal not created"; in all other answers that code settles nothing.
 fn is_created(answer: &Answer) -> Result<(), CallError> {
     const NOT_CREATED: i64 = 13;
     match serde_json::from_slice::<wire::Envelope>(&answer.body) {
@@ -432,7 +433,7 @@ fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallErr
     })
 }
 
-/// What happened, in our words and in HiPay's.
+/// Describes the outcome, in our words and in HiPay's.
 fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Message {
     let detail = envelope.error_code_detail.integer();
     let numbers = match (code, detail) {
@@ -453,14 +454,14 @@ fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Messag
     }
 }
 
-/// HiPay's own words; empty where there are none.
+/// Returns HiPay's own words; empty if there are none.
 fn words(envelope: &wire::Envelope) -> String {
     let theirs = [envelope.message.text(), envelope.description.text()].into_iter().flatten().map(str::to_owned);
     let fields = Some(envelope.fields()).filter(|fields| !fields.is_empty());
     theirs.chain(fields).map(|words| shown(&words)).collect::<Vec<_>>().join("; ")
 }
 
-/// A remote's words on one line and of bounded length.
+/// Formats a remote's words on one line and of bounded length.
 fn shown(words: &str) -> String {
     const LIMIT: usize = 300;
     let line: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();

@@ -1,5 +1,5 @@
-//! The signature of HiPay Enterprise's notifications: a hash of the body as it was sent, followed by
-//! a passphrase that only HiPay and we know.
+//! The signature of HiPay Enterprise's notifications: a hash of the body as sent, followed by a passphrase that
+//! only HiPay and we know.
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -9,43 +9,43 @@ use thiserror::Error;
 use crate::config::HashAlgorithm;
 use crate::platform::secret::Secret;
 
-/// Why a notification is not believed. None says anything about the passphrase.
+/// The reason why a notification is not trusted. None reveals anything about the passphrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SignatureError {
-    /// No passphrase is configured, so that nothing can be checked.
+    /// A missing passphrase in the configuration, without which no check is possible.
     #[error("hipay.enterprise.passphrase is not set: set it to the secret passphrase of HiPay's back office")]
     NoPassphrase,
-    /// There is no signature, or more than one.
+    /// A missing signature, or more than one.
     #[error("it carries no signature")]
     Missing,
-    /// What is in its place is no hexadecimal number.
+    /// A value that is not a hexadecimal number.
     #[error("its signature is no hexadecimal number")]
     NotHex,
-    /// It is as long as those of another algorithm.
+    /// A signature as long as those of another algorithm.
     #[error(
         "its signature looks like {looks_like}, and hipay.enterprise.hashAlgorithm is {wanted}: \
          set both sides to the same"
     )]
     OtherAlgorithm {
-        /// The algorithm whose signatures have this length.
+        /// Algorithm whose signatures have this length.
         looks_like: &'static str,
-        /// The one that is configured.
+        /// Configured algorithm.
         wanted: &'static str,
     },
-    /// No algorithm has signatures of this length.
+    /// A signature with a length that no algorithm has.
     #[error("its signature has {digits} digits, and one by {wanted} has others")]
     Length {
-        /// How many hexadecimal digits it has.
+        /// Number of hexadecimal digits.
         digits: usize,
-        /// The algorithm that is configured.
+        /// Configured algorithm.
         wanted: &'static str,
     },
-    /// It is not the one of this body.
+    /// A signature that does not match the body.
     #[error("its signature is wrong: it is forged, or the passphrase here is not HiPay's")]
     Wrong,
 }
 
-/// A signature that can be checked: of the right length, for a passphrase that is there.
+/// A signature that can be checked: of the right length, with a passphrase.
 #[derive(Debug, Clone)]
 pub struct PaymentSignature {
     algorithm: HashAlgorithm,
@@ -54,7 +54,7 @@ pub struct PaymentSignature {
 }
 
 impl PaymentSignature {
-    /// Takes the value of the header `X-Allopass-Signature`, hexadecimal in either case.
+    /// Parses the value of the header `X-Allopass-Signature`, hexadecimal in either case.
     pub fn new(header: &[u8], algorithm: HashAlgorithm, passphrase: &Secret) -> Result<Self, SignatureError> {
         if passphrase.is_empty() {
             return Err(SignatureError::NoPassphrase);
@@ -76,7 +76,7 @@ impl PaymentSignature {
         Ok(Self { algorithm, passphrase: passphrase.clone(), claimed })
     }
 
-    /// Compares with what `body`, as it was sent, must carry; in constant time.
+    /// Compares the signature with the expected one of `body`, as sent, in constant time.
     pub fn check(&self, body: &[u8]) -> Result<(), SignatureError> {
         let passphrase = self.passphrase.expose().as_bytes();
         let right = match self.algorithm {
@@ -88,7 +88,7 @@ impl PaymentSignature {
     }
 }
 
-/// The name in the configuration.
+/// Returns the name in the configuration.
 fn name(algorithm: HashAlgorithm) -> &'static str {
     match algorithm {
         HashAlgorithm::Sha1 => "sha1",
@@ -97,7 +97,7 @@ fn name(algorithm: HashAlgorithm) -> &'static str {
     }
 }
 
-/// How many bytes a signature has.
+/// Returns the length of a signature, in bytes.
 fn length(algorithm: HashAlgorithm) -> usize {
     match algorithm {
         HashAlgorithm::Sha1 => 20,
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     const BODY: &[u8] = b"state=completed&status=118";
-    /// `printf 'state=completed&status=118my passphrase' | sha1sum`, and so on.
+    /// Signatures by `printf 'state=completed&status=118my passphrase' | sha1sum`, and so on.
     const SIGNED: [(HashAlgorithm, &str); 3] = [
         (HashAlgorithm::Sha1, "a805c896f641918bcf3e8a02cc2cc921c1160c26"),
         (HashAlgorithm::Sha256, "2d84621d7fbb70e7192916db353ceaaf673cfd1369a9297a26ea0a9b5664c314"),
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn without_a_passphrase_nothing_is_believed() {
-        // Even the hash of the body alone.
+        // Even the hash of the body alone is refused.
         let made = PaymentSignature::new(SIGNED[1].1.as_bytes(), HashAlgorithm::Sha256, &Secret::default());
         assert!(matches!(made, Err(SignatureError::NoPassphrase)));
     }

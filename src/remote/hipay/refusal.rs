@@ -1,11 +1,11 @@
-//! HiPay's refusals in sentences that say what happened and what to do.
+//! Messages for HiPay's refusals that state the cause and the remedy.
 //!
-//! The codes are those of HiPay's description and of its guides.
+//! The codes are those of HiPay's API description and guides.
 
 use crate::text::message::Message;
 
-/// Every documented `code` of an answer (and HTTP status, where an answer has no code) with the one that
-/// it means.
+/// Every documented `code` of an answer (and HTTP status, for an answer without a code) with the code whose
+/// message applies.
 const CODES: [(i64, i64); 14] = [
     (1, 1),
     (401, 1),
@@ -26,13 +26,13 @@ const CODES: [(i64, i64); 14] = [
 /// Every documented `error_code_detail` of a refused withdrawal.
 const DETAILS: [i64; 13] = [4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009, 4010, 4012, 4013, 4014, 4015];
 
-/// What an answer's `code` (or its HTTP status where there is none) means.
+/// Returns the meaning of an answer's `code`, or of its HTTP status if there is none.
 pub(super) fn code_sentence(code: i64) -> Option<Message> {
     let (_, meant) = CODES.into_iter().find(|(known, _)| *known == code)?;
     Some(Message::new(&format!("hipay-code-{meant}"), []))
 }
 
-/// What an `error_code_detail` of a refused withdrawal means, and the mend.
+/// Returns the meaning of an `error_code_detail` of a refused withdrawal, and the remedy.
 pub(super) fn detail_sentence(detail: i64) -> Option<Message> {
     DETAILS.contains(&detail).then(|| Message::new(&format!("hipay-detail-{detail}"), []))
 }

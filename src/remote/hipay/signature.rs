@@ -1,4 +1,4 @@
-//! The checks that tell HiPay's own notices from anybody else's.
+//! Checks that distinguish HiPay's own notices from forged ones.
 
 use md5::{Digest, Md5};
 use subtle::{Choice, ConstantTimeEq};
@@ -7,7 +7,7 @@ use crate::domain::notification::{Document, WalletNotice};
 use crate::platform::hex::hex;
 use crate::platform::secret::Secret;
 
-/// A wallet notice whose checksum fits: only this may be acted on.
+/// A wallet notice with a matching checksum: only this may be acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedNotice {
     notice: WalletNotice,
@@ -16,29 +16,29 @@ pub struct VerifiedNotice {
 }
 
 impl VerifiedNotice {
-    /// What it says.
+    /// Returns the content of the notice.
     pub fn notice(&self) -> &WalletNotice {
         &self.notice
     }
 
-    /// The checksum that fits, in hex.
+    /// Returns the matching checksum, in hex.
     pub fn checksum(&self) -> String {
         hex(self.checksum)
     }
 
-    /// The very text that was signed. Whatever stood around it, or was changed about it without
-    /// spoiling the checksum, is not in it.
+    /// Returns exactly the text that was signed. It excludes whatever surrounded it, or was changed without
+    /// affecting the checksum.
     pub fn signed(&self) -> &str {
         &self.signed
     }
 }
 
-/// Compares the checksum of `document` with that of its element and `salt`, the `callback_salt` of
-/// the account that the document names: MD5 over the element without its layout, followed by the
-/// salt. HiPay itself hashes the element as an XML library writes it back, so that is accepted as
-/// well as the bytes as received. Without a salt nothing fits.
+/// Compares the checksum of `document` with that of its element and `salt`, the `callback_salt` of the account
+/// that the document names: MD5 over the element without its layout, followed by the salt. HiPay itself hashes
+/// the element as serialised by an XML library, so that form is accepted as well as the bytes as received.
+/// Without a salt, no checksum matches.
 ///
-/// How long it takes does not depend on how much of the checksum is right.
+/// The duration does not depend on how much of the checksum is right.
 pub fn verify_wallet_notice(document: &Document, salt: &Secret) -> Option<VerifiedNotice> {
     let mut fitting = None;
     for form in document.forms() {
@@ -52,7 +52,7 @@ pub fn verify_wallet_notice(document: &Document, salt: &Secret) -> Option<Verifi
     }
     let signed = fitting.filter(|_| !salt.is_empty())?;
     let notice = WalletNotice::read(signed).ok()?;
-    // The salt is one account's: it says nothing about another.
+    // The salt belongs to one account and proves nothing about another.
     (notice.account_id == document.account_id()).then(|| VerifiedNotice {
         notice,
         signed: signed.clone(),

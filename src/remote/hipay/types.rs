@@ -1,4 +1,4 @@
-//! What goes to HiPay and what comes back, in plain types.
+//! Data sent to and received from HiPay, in plain types.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,7 +8,7 @@ use crate::domain::money::Amount;
 use crate::platform::secret::Secret;
 use crate::remote::multipart::Multipart;
 
-/// A wallet to be created. Empty texts are not sent.
+/// A wallet to create. Empty texts are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of HiPay's form")]
 pub struct NewAccount {
@@ -25,13 +25,13 @@ pub struct NewAccount {
     pub address: String,
     pub zip_code: String,
     pub city: String,
-    /// ISO 3166 alpha-2.
+    /// ISO 3166 alpha-2 code.
     pub country: String,
     pub phone: String,
     pub fax: String,
-    /// Mirakl's shop id.
+    /// Shop id in Mirakl.
     pub external_account_id: u64,
-    /// Where HiPay sends this wallet's notices.
+    /// Address for this wallet's notices.
     pub callback_url: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl NewAccount {
         form.field("login", &self.login);
         form.field("currency", &self.currency);
         form.field("civility", self.civility.to_string());
-        // A business account; a corporation where Mirakl says professional, else a person.
+        // A business account: a corporation if Mirakl marks the shop as professional, otherwise a person.
         form.field("account_type", "1");
         form.field("pro_type", if self.is_professional { "1" } else { "2" });
         form.field("external_type", "1");
@@ -68,56 +68,56 @@ impl NewAccount {
     }
 }
 
-/// What HiPay tells of a wallet it has just created.
+/// HiPay's answer about a wallet that it has just created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedAccount {
     /// HiPay ID.
     pub hipay_id: u64,
-    /// The user space that owns it.
+    /// User space that owns the wallet.
     pub user_space_id: Option<u64>,
-    /// What its notices are checked with.
+    /// Salt for checking the wallet's notices.
     pub callback_salt: Secret,
 }
 
-/// What HiPay tells of an account.
+/// HiPay's answer about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// HiPay ID.
     pub hipay_id: u64,
-    /// The user space that owns it.
+    /// User space that owns the account.
     pub user_space_id: Option<u64>,
-    /// HiPay has identified the owner.
+    /// True if HiPay has identified the owner.
     pub identified: bool,
-    /// HiPay has validated the bank details (status 3).
+    /// True if HiPay has validated the bank details (status 3).
     pub bank_details_validated: bool,
-    /// What its notices are checked with.
+    /// Salt for checking the account's notices.
     pub callback_salt: Secret,
-    /// Where HiPay sends its notices; `None` where the answer does not say.
+    /// Address for the account's notices; `None` if the answer does not contain it.
     pub callback_url: Option<String>,
 }
 
-/// An account's money.
+/// The balance of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wallet {
-    /// All of it.
+    /// Whole balance.
     pub balance: Amount,
-    /// What may leave for the bank.
+    /// Part of the balance that can be withdrawn to the bank.
     pub withdrawable: Amount,
 }
 
 /// HiPay's status of bank details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BankStatus {
-    /// 1: there are none.
+    /// Status 1: no bank details.
     None,
-    /// 2: HiPay is looking at them.
+    /// Status 2: bank details under review.
     InProgress,
-    /// 3: HiPay pays to them.
+    /// Status 3: bank details that HiPay pays to.
     Validated,
 }
 
 impl BankStatus {
-    /// HiPay's number.
+    /// Returns HiPay's number.
     pub fn code(self) -> u8 {
         match self {
             Self::None => 1,
@@ -138,11 +138,11 @@ pub struct BankInfo {
     pub country: String,
 }
 
-/// Bank details to be registered, in the characters that HiPay takes.
+/// Bank details to register, in the characters that HiPay accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are HiPay's own")]
 pub struct NewBankInfo {
-    /// ISO 3166 alpha-2.
+    /// ISO 3166 alpha-2 code.
     pub country: String,
     pub bank_name: String,
     pub address: String,
@@ -173,18 +173,18 @@ impl NewBankInfo {
     }
 }
 
-/// An identification document to be sent.
+/// An identification document to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDocument {
     /// HiPay's type number.
     pub hipay_type: u32,
-    /// The file's name: HiPay's test environment decides by it.
+    /// Name of the file; HiPay's test environment decides by it.
     pub file_name: String,
-    /// The file.
+    /// Content of the file.
     pub file: Vec<u8>,
-    /// The back side's name and bytes.
+    /// Name and content of the back side.
     pub back: Option<(String, Vec<u8>)>,
-    /// Until when an identity document is valid.
+    /// Last day of an identity document's validity.
     pub validity_date: Option<Date>,
 }
 
@@ -201,19 +201,19 @@ impl NewDocument {
     }
 }
 
-/// What HiPay did with a document.
+/// The result of sending a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentOutcome {
-    /// Taken.
+    /// Accepted document.
     Sent,
-    /// 414: the vendor is identified, nothing more is needed.
+    /// Code 414: the vendor is identified already, no more documents are needed.
     IdentifiedAlready,
-    /// 415: one of this type waits for validation.
+    /// Code 415: a document of this type is waiting for validation.
     WaitingAlready,
 }
 
 impl DocumentOutcome {
-    /// The outcome in words.
+    /// Returns the outcome in words.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -223,50 +223,50 @@ impl DocumentOutcome {
     }
 }
 
-/// A payment as HiPay shows it.
+/// A payment in HiPay's view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// HiPay's id.
+    /// HiPay's transaction id.
     pub transaction_id: String,
-    /// What its status means.
+    /// Meaning of the status.
     pub state: TransactionState,
-    /// HiPay's own word for its status.
+    /// HiPay's own word for the status.
     pub word: String,
-    /// The amount, without a sign; `None` where HiPay does not say.
+    /// Amount without a sign; `None` if HiPay does not state it.
     pub amount: Option<Amount>,
     /// Our reference.
     pub reference: String,
-    /// The login of the account that it left.
+    /// Login of the account that paid.
     pub issuer_email: String,
-    /// The login of the account that it goes to.
+    /// Login of the account that receives the money.
     pub recipient_email: String,
-    /// Why it failed.
+    /// Reason of a failure.
     pub refusal_reason: String,
-    /// HiPay's word for its type; may be a number.
+    /// HiPay's word for the type; may be a number.
     pub kind: String,
-    /// Its label.
+    /// Label of the payment.
     pub label: String,
-    /// HiPay's fees, where it says.
+    /// HiPay's fees, if stated.
     pub fees: Option<Amount>,
-    /// When HiPay made it, read as UTC: HiPay's zone is not documented.
+    /// Time of creation at HiPay, read as UTC: HiPay's time zone is not documented.
     pub created_at: Option<Timestamp>,
 }
 
-/// An item of HiPay's list of transactions, whose shape is not documented.
+/// An item of HiPay's list of transactions, whose format is not documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListedTransaction {
-    /// All that is needed of it.
+    /// An item with all the data that is needed.
     Whole(Box<Transaction>),
-    /// Its id; the rest has to be read.
+    /// An item's id; the rest must be read.
     Id(String),
 }
 
 /// A page of HiPay's list of an account's transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionsPage {
-    /// The items.
+    /// Items of the page.
     pub items: Vec<ListedTransaction>,
-    /// The number of items on all pages, where HiPay says.
+    /// Number of items on all pages, if HiPay states it.
     pub total: Option<usize>,
 }
 
@@ -275,18 +275,18 @@ pub struct TransactionsPage {
 pub struct GroupMember {
     /// HiPay ID.
     pub hipay_id: Option<u64>,
-    /// Its login, where the list says it.
+    /// Login, if the list contains it.
     pub login: String,
-    /// Its e-mail, where the list says it.
+    /// E-mail, if the list contains it.
     pub email: String,
-    /// The shop in Mirakl that it was created for, where the list says it.
+    /// Shop in Mirakl that the wallet was created for, if the list contains it.
     pub external_account_id: Option<u64>,
-    /// Whether HiPay has identified it, where the list says so.
+    /// Identification by HiPay, if the list contains it.
     pub identified: Option<bool>,
 }
 
 impl GroupMember {
-    /// Returns the name that people know it by: the e-mail, else the login.
+    /// Returns the name that people use for the wallet: the e-mail, otherwise the login.
     pub fn name(&self) -> &str {
         if self.email.is_empty() { &self.login } else { &self.email }
     }

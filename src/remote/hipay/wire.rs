@@ -1,4 +1,4 @@
-//! HiPay's JSON, read leniently.
+//! HiPay's JSON, decoded leniently.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::platform::secret::Secret;
 use crate::remote::lenient::Scalar;
 use crate::text::message::{Message, msg};
 
-/// What every answer has.
+/// The fields that every answer has.
 #[derive(Deserialize, Default)]
 pub(super) struct Envelope {
     #[serde(default)]
@@ -39,7 +39,7 @@ struct FieldError {
 }
 
 impl Envelope {
-    /// The refused fields, each with HiPay's reason; empty where none are named.
+    /// Returns the refused fields, each with HiPay's reason; empty if none are named.
     pub(super) fn fields(&self) -> String {
         let rows = self.errors.as_deref().and_then(|raw| serde_json::from_str::<Vec<FieldError>>(raw.get()).ok());
         let row = |row: FieldError| {
@@ -124,7 +124,7 @@ struct BalanceRow {
 }
 
 impl BalanceAnswer {
-    /// The main account's balance (`user_account_type` 1), else the first one's.
+    /// Returns the main account's balance (`user_account_type` 1), otherwise that of the first account.
     pub(super) fn wallet(self) -> Option<Wallet> {
         let main = self.balances.iter().find(|row| row.user_account_type.integer() == Some(1));
         let row = main.or(self.balances.first())?;
@@ -150,8 +150,8 @@ pub(super) struct BankAnswer {
 }
 
 impl BankAnswer {
-    /// The details; `None` where the status is none that we know: bank details are registered
-    /// anew, and payments blocked, only on HiPay's clear word.
+    /// Returns the details; `None` for an unknown status: bank details are registered again, and payments
+    /// blocked, only on a clear status from HiPay.
     pub(super) fn bank_info(self) -> Option<BankInfo> {
         Some(BankInfo {
             status: match self.status_code.integer()? {
@@ -223,7 +223,7 @@ impl TransactionAnswer {
             transaction_id: self.transaction_id.text().ok_or_else(|| missing("transaction_id"))?.to_owned(),
             state: TransactionState::from_word(&word),
             word,
-            // HiPay may show what left an account with a minus sign.
+            // HiPay may show an outgoing amount with a minus sign.
             amount: amount.map(Amount::magnitude),
             reference: self.merchant_reference.text_or_empty(),
             issuer_email: self.issuer_email.text_or_empty(),
@@ -236,14 +236,14 @@ impl TransactionAnswer {
         })
     }
 
-    /// The fees; nothing where they make no sense, since nothing is decided by them.
+    /// Returns the fees; `None` if they cannot be parsed, since no decision depends on them.
     fn fees(&self) -> Option<Amount> {
         let currency = Currency::from_code(self.currency_fees.text().or(self.currency.text())?).ok()?;
         self.fees.computed_amount(currency).ok()?
     }
 }
 
-/// An instant in one of the forms that HiPay's examples show; one without an offset counts as UTC.
+/// Parses an instant in one of the forms of HiPay's examples; one without an offset counts as UTC.
 fn instant(text: &str) -> Option<Timestamp> {
     let civil = |format| jiff::civil::DateTime::strptime(format, text).ok();
     let day = || jiff::civil::Date::strptime("%Y-%m-%d", text).ok().map(|date| date.at(0, 0, 0, 0));
@@ -260,15 +260,15 @@ pub(super) struct TransactionsAnswer {
 }
 
 impl TransactionsAnswer {
-    /// The items: objects with the names of a single transaction, or ids.
+    /// Returns the items: objects with the fields of a single transaction, or ids.
     pub(super) fn page(self) -> Result<TransactionsPage, Message> {
         let items = self.transactions_list.iter().map(|raw| listed(raw)).collect::<Result<_, _>>()?;
         Ok(TransactionsPage { items, total: self.nb_result.count().and_then(|total| usize::try_from(total).ok()) })
     }
 }
 
-/// An object that lacks what a payment is judged by, the key of its reference among it, is read by its id. What only
-/// brings money has no reference of ours.
+/// Reads one item of the list. An object that lacks a field by which a payment is judged, including the key of
+/// its reference, is reduced to its id. Transactions that only bring money in have no reference of ours.
 fn listed(raw: &RawValue) -> Result<ListedTransaction, Message> {
     let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()) else {
         let id = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
@@ -314,7 +314,8 @@ struct MemberRow {
 }
 
 impl GroupAnswer {
-    /// The members. HiPay's description calls each a text and sends objects: both are taken.
+    /// Returns the members. HiPay's API description calls each a text, but HiPay sends objects: both are
+    /// accepted.
     pub(super) fn members(self) -> Vec<GroupMember> {
         let member = |raw: Box<RawValue>| {
             if let Ok(row) = serde_json::from_str::<MemberRow>(raw.get()) {

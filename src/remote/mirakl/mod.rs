@@ -1,6 +1,6 @@
-//! Mirakl's operator API: the calls that the batches need, named for what they do.
+//! Mirakl's operator API: the calls that the batches need, named by their purpose.
 //!
-//! The reference names of the calls (S20, IV01, …) stand beside each.
+//! Each call's documentation states its reference name (S20, IV01, …).
 
 mod pages;
 mod types;
@@ -31,11 +31,11 @@ pub(crate) use wire::PROCESS_FIELD;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Message::from(self))]
 pub struct Unreadable {
-    /// What it was to be: shop, document, voucher.
+    /// Kind of row: shop, document, voucher.
     pub what: &'static str,
-    /// Its id, where that could be read.
+    /// Id of the row, if it could be decoded.
     pub id: Option<String>,
-    /// What is wrong with it.
+    /// Description of the problem.
     pub reason: Message,
 }
 
@@ -60,27 +60,27 @@ impl From<&Unreadable> for Message {
     }
 }
 
-/// All rows of a list, each once, and those that cannot be used.
+/// All rows of a list without duplicates, and those that cannot be used.
 #[derive(Debug, Clone)]
 pub struct Listing<T> {
-    /// What can be used.
+    /// Usable rows.
     pub rows: Vec<T>,
-    /// What cannot, and why.
+    /// Unusable rows, with the reason.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// What is to change about a shop (S07).
+/// The change of a shop (S07).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShopUpdate<'a> {
-    /// The shop.
+    /// Id of the shop.
     pub shop_id: u64,
-    /// The KYC status: `APPROVED`, `REFUSED`, …
+    /// KYC status: `APPROVED`, `REFUSED`, …
     pub kyc_status: &'a str,
-    /// Why it was refused; Mirakl keeps it only then, at most 1000 characters.
+    /// Reason of a refusal, at most 1000 characters; Mirakl stores it for a refusal only.
     pub kyc_reason: Option<&'a str>,
-    /// Block payments.
+    /// Block on payments.
     pub payment_blocked: bool,
-    /// Suspend the shop.
+    /// Suspension of the shop.
     pub suspend: bool,
 }
 
@@ -91,39 +91,39 @@ struct Token {
     until: Instant,
 }
 
-/// The way to one Mirakl. Cloning shares it.
+/// The client of one Mirakl. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Mirakl {
     remote: Remote,
     credentials: MiraklCredentials,
     token: Arc<Mutex<Option<Token>>>,
-    /// Mirakl has refused S20's `domains`.
+    /// Flag that Mirakl has refused the `domains` parameter of S20.
     refuses_domains: Arc<AtomicBool>,
 }
 
-/// How long before its end a token is renewed.
+/// Time before its expiry at which a token is renewed.
 const TOKEN_MARGIN: Duration = Duration::from_mins(1);
 
-/// The largest document that is fetched, in bytes: HiPay takes 15 MB at most.
+/// Maximum size of a document, in bytes: HiPay accepts at most 15 MB.
 const DOCUMENT_LIMIT: usize = 20 * 1024 * 1024;
 
-/// What shops sell; S20 gives those of PRODUCT alone unless it is asked for both.
+/// Domains of shops; without the parameter, S20 returns only those of PRODUCT.
 const ALL_DOMAINS: &str = "PRODUCT,SERVICE";
 
-/// The HTTP status of a parameter that Mirakl does not take.
+/// HTTP status for a parameter that Mirakl does not accept.
 const BAD_REQUEST: u16 = 400;
 
-/// Ids that Mirakl takes in one call.
+/// Maximum number of ids in one call.
 const IDS_A_CALL: usize = 100;
 
-/// Lists of shops that are read at once.
+/// Number of lists of shops that are read concurrently.
 const LISTS_AT_ONCE: usize = 4;
 
-/// Shops asked for in one call for documents.
+/// Number of shops in one call for documents.
 const SHOPS_A_CALL: usize = 50;
 
 impl Mirakl {
-    /// The Mirakl of the configuration.
+    /// Makes the client from the configuration.
     pub fn new(config: &MiraklConfig, manners: Manners) -> Result<Self, Unusable> {
         let remote = Remote::new("Mirakl", &config.base_url, manners)?;
         Ok(Self {
@@ -134,39 +134,39 @@ impl Mirakl {
         })
     }
 
-    /// Mirakl's own clock as of its last answer, to the second.
+    /// Returns Mirakl's own time as of its last answer, to the second.
     pub fn their_time(&self) -> Option<Timestamp> {
         self.remote.their_time()
     }
 
-    /// Returns since when Mirakl has not answered; `None` where it answered the last call.
+    /// Returns the current series of unanswered calls; `None` if Mirakl answered the last one.
     pub fn silence(&self) -> Option<Silence> {
         self.remote.silence()
     }
 
-    /// V01: Mirakl's version; shows that it can be reached and takes our credentials.
+    /// Returns Mirakl's version (V01); shows that Mirakl can be reached and accepts our credentials.
     pub async fn version(&self) -> Result<String, CallError> {
         let answer: wire::VersionAnswer = self.get("/api/version", &[]).await?;
         Ok(answer.version.text_or_empty())
     }
 
-    /// S20: all shops, or those updated since.
+    /// Reads all shops (S20), or those updated since an instant.
     pub async fn shops(&self, since: Option<Timestamp>) -> Result<Listing<Shop>, CallError> {
-        // Each run asks anew: an instance learns the parameter one day.
+        // Each run tries again: an update of the instance may add the parameter.
         self.refuses_domains.store(false, Ordering::Relaxed);
         let mut query = vec![("paginate", "true".to_owned())];
         query.extend(since.map(|since| ("updated_since", seconds(since))));
         self.shops_of_all_domains(query).await
     }
 
-    /// True where Mirakl has refused to show the shops of another domain than PRODUCT, since
-    /// [`Mirakl::shops`] was called last.
+    /// Returns true if Mirakl has refused to return the shops of domains other than PRODUCT since the last call
+    /// of [`Mirakl::shops`].
     pub fn refuses_domains(&self) -> bool {
         self.refuses_domains.load(Ordering::Relaxed)
     }
 
-    /// S20 for products and services alike: without `domains` Mirakl leaves the shops out that sell services.
-    /// An instance that refuses the parameter is asked without.
+    /// Reads shops of products and services (S20): without `domains`, Mirakl omits the shops that sell
+    /// services. If the instance refuses the parameter, the list is read without it.
     async fn shops_of_all_domains(&self, query: Vec<(&str, String)>) -> Result<Listing<Shop>, CallError> {
         let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
         let sweep = async |query: &[(&str, String)]| {
@@ -184,7 +184,7 @@ impl Mirakl {
         Ok(listing)
     }
 
-    /// S20: the shops with these ids.
+    /// Reads the shops with these ids (S20).
     pub async fn shops_with(&self, ids: &[u64]) -> Result<Listing<Shop>, CallError> {
         let joined = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         let asked: Vec<String> = ids.chunks(IDS_A_CALL).map(joined).collect();
@@ -198,7 +198,7 @@ impl Mirakl {
         Ok(listing)
     }
 
-    /// S30: the documents of `shop_ids`, fifty shops a call.
+    /// Reads the documents of `shop_ids` (S30), fifty shops per call.
     pub async fn documents(&self, shop_ids: &[u64]) -> Result<Listing<ShopDocument>, CallError> {
         let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
         for ids in shop_ids.chunks(SHOPS_A_CALL) {
@@ -214,7 +214,7 @@ impl Mirakl {
         Ok(listing)
     }
 
-    /// S31: one document's bytes.
+    /// Downloads the content of one document (S31).
     pub async fn download(&self, document_id: u64) -> Result<Vec<u8>, CallError> {
         let query = [("document_ids", document_id.to_string())];
         let answer = self.fetch(DOCUMENT_LIMIT, "/api/shops/documents/download", &query, judge).await?;
@@ -224,22 +224,22 @@ impl Mirakl {
         Ok(answer.body)
     }
 
-    /// DO01: the codes of the document types that shops can have. At most once a day.
+    /// Reads the codes of the document types that shops can have (DO01). At most once a day.
     pub async fn document_types(&self) -> Result<Vec<String>, CallError> {
         let query = [("entities", "SHOP".to_owned())];
         let answer: wire::DocumentTypesAnswer = self.get("/api/documents", &query).await?;
         Ok(answer.codes())
     }
 
-    /// AF01: the custom fields of shops. At most once a day.
+    /// Reads the custom fields of shops (AF01). At most once a day.
     pub async fn additional_fields(&self) -> Result<Vec<AdditionalField>, CallError> {
         let query = [("entities", "SHOP".to_owned())];
         let answer: wire::AdditionalFieldsAnswer = self.get("/api/additional_fields", &query).await?;
         Ok(answer.fields())
     }
 
-    /// IV01 or SBC11: the vouchers made from `start` to `end` whose amounts make sense; the others are
-    /// unreadable.
+    /// Reads the vouchers created from `start` to `end` that have usable amounts (IV01 or SBC11); the others
+    /// are unreadable.
     pub async fn vouchers(
         &self,
         source: VoucherSource,
@@ -257,7 +257,7 @@ impl Mirakl {
         Ok(Listing { rows: usable, unreadable })
     }
 
-    /// IV01 or SBC11: every voucher made from `start` to `end` that can be recognised.
+    /// Reads every voucher created from `start` to `end` that can be identified (IV01 or SBC11).
     pub async fn listed_vouchers(
         &self,
         source: VoucherSource,
@@ -276,7 +276,7 @@ impl Mirakl {
         .map(pages::without_contradictions)
     }
 
-    /// S07: changes one shop. A refusal hidden in the answer is a refusal.
+    /// Changes one shop (S07). A refusal inside a successful answer counts as a refusal.
     pub async fn update_shop(&self, update: ShopUpdate<'_>) -> Result<(), CallError> {
         let mut kyc = json!({ "status": update.kyc_status });
         if let (Some(reason), Some(fields)) = (update.kyc_reason, kyc.as_object_mut()) {
@@ -293,7 +293,7 @@ impl Mirakl {
         let build = |authorization: &str| {
             self.remote.client().put(&url).header(header::AUTHORIZATION, authorization).json(&body)
         };
-        // The same change twice is the same change, so it is repeated like a read.
+        // Making the same change twice has the effect of once, so it is retried like a read.
         let answer = self.authorized(JSON_LIMIT, build, judge).await?;
         let returns: wire::ShopReturns = decode(&answer)?;
         let updated = returns.shop_returns.iter().any(|shop| shop.shop_updated.is_some());
@@ -314,7 +314,7 @@ impl Mirakl {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, CallError> {
-        // Decoding belongs to the try: a proxy's page or half an answer is worth another one.
+        // Decoding is part of the try: a proxy's page or half an answer is worth another one.
         self.fetch(JSON_LIMIT, path, query, |answer| decode(&judge(answer)?)).await
     }
 
@@ -332,7 +332,7 @@ impl Mirakl {
         self.authorized(limit, build, judge).await
     }
 
-    /// Sends with our credentials; a token that Mirakl no longer takes is renewed once.
+    /// Sends a request with our credentials; a token that Mirakl no longer accepts is renewed once.
     async fn authorized<T>(
         &self,
         limit: usize,
@@ -350,14 +350,14 @@ impl Mirakl {
         }
     }
 
-    /// The `Authorization` header. `refused` is a value that Mirakl has just refused.
+    /// Returns the `Authorization` header. `refused` is a value that Mirakl has just refused.
     async fn authorization(&self, refused: Option<&str>) -> Result<String, CallError> {
         let (id, secret, auth_url) = match &self.credentials {
             MiraklCredentials::Key(key) => return Ok(key.expose().to_owned()),
             MiraklCredentials::Bearer(token) => return Ok(format!("Bearer {}", token.expose())),
             MiraklCredentials::Client { id, secret, auth_url } => (id, secret, auth_url),
         };
-        // Held across the request, so that many calls renew the token once.
+        // The lock is held across the request, so that concurrent calls renew the token only once.
         let mut token = self.token.lock().await;
         if let Some(known) = token.as_ref()
             && Instant::now() < known.until
@@ -377,7 +377,7 @@ impl Mirakl {
     }
 }
 
-/// An instant as Mirakl's examples write it, to the second.
+/// Formats an instant as in Mirakl's examples, to the second.
 fn seconds(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! Reading a whole list, page after page, each row once, also while rows are added or vanish.
+//! Reading a complete list, page by page, each row once, even if rows are added or removed meanwhile.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,14 +12,15 @@ use crate::remote::CallError;
 use crate::remote::lenient::Scalar;
 use crate::text::message::msg;
 
-/// What tells one voucher from another. Its amounts belong to it, so that two rows of one number
-/// that contradict each other are both seen.
+/// Returns the identity of a voucher. It includes the amounts, so that two contradictory rows of one number are
+/// both seen.
 pub(super) fn identity(listed: &ListedVoucher) -> (u64, String, i64, i64) {
     let voucher = &listed.voucher;
     (voucher.shop_id, voucher.number.clone(), voucher.vendor_amount.minor(), voucher.operator_amount.minor())
 }
 
-/// Each voucher once. Of one that a reading showed with different amounts nobody knows which is right.
+/// Reduces the list to one row per voucher. One with contradictory amounts is unusable, since it is not known
+/// which are right.
 pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing<ListedVoucher> {
     let Listing { rows, unreadable } = listing;
     let mut numbers: BTreeMap<(u64, String), ListedVoucher> = BTreeMap::new();
@@ -37,22 +38,22 @@ pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing
     Listing { rows: numbers.into_values().collect(), unreadable }
 }
 
-/// Rows on a page of an offset list: Mirakl's maximum.
+/// Rows per page of an offset list: Mirakl's maximum.
 const PAGE: usize = 100;
 
-/// Rows on a page of billing cycles.
+/// Rows per page of billing cycles.
 const CYCLE_PAGE: usize = 1_000;
 
-/// How often a list that changes while it is read is read anew.
+/// Maximum number of passes over a list that changes while it is read.
 const SWEEPS: u32 = 5;
 
-/// More pages than any marketplace fills: a remote that never ends its list is stopped here.
+/// Upper bound on pages, more than any marketplace fills; stops at a remote that never ends its list.
 const MOST_PAGES: usize = 20_000;
 
 impl Mirakl {
-    /// Reads an offset list to its end. A row added or removed meanwhile shifts all that follow, so
-    /// that a row comes twice (told by its id) or is passed over (told by the count that Mirakl
-    /// sends with each page). Then the list is read once more, and the rows are merged by id.
+    /// Reads an offset list to its end. A row added or removed meanwhile shifts all later ones, so that a row
+    /// comes twice (detected by its id) or is skipped (detected by the count that Mirakl sends with each page).
+    /// The list is then read once more, and the rows are merged by id.
     pub(super) async fn sweep<P: DeserializeOwned, T, K: Ord>(
         &self,
         path: &str,
@@ -89,13 +90,13 @@ impl Mirakl {
                     break;
                 }
             }
-            // Whole: one count on all pages, and as many rows as it says (where it says any).
+            // Complete: the same count on all pages, and as many rows as it states (if it states any).
             let read_rows = seen.len().saturating_add(unreadable.len());
             let counted = totals.last().copied().flatten().unwrap_or(read_rows);
             let whole = totals.len() == 1 && read_rows >= counted;
             let settled = previous.as_ref() == Some(&seen);
             if settled && offset < counted {
-                // The list stands still and is shorter than Mirakl says: somebody has to know.
+                // The list does not change and is shorter than Mirakl states: report it.
                 let reason = msg!("rows-missing", counted, path, shown = offset);
                 unreadable.push(Unreadable::new("list", None, reason));
             }
@@ -107,8 +108,8 @@ impl Mirakl {
         Err(CallError::unknown(msg!("mirakl-list-changing", path)))
     }
 
-    /// Reads billing cycles to the end by the token that each page hands on; such a list stays as
-    /// it was when it was begun.
+    /// Reads billing cycles to the end by the token that each page passes on; such a list does not change while
+    /// it is read.
     pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<ListedVoucher>, CallError> {
         let mut vouchers = BTreeMap::new();
         let mut unreadable = Vec::new();

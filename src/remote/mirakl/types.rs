@@ -1,6 +1,6 @@
-//! What comes from Mirakl, in plain types.
+//! Data received from Mirakl, in plain types.
 
-/// A shop as Mirakl tells it. Texts that Mirakl does not give are empty.
+/// A shop in Mirakl's view. Missing texts are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are Mirakl's own")]
 pub struct Shop {
@@ -18,14 +18,14 @@ pub struct Shop {
     pub street2: String,
     pub zip_code: String,
     pub city: String,
-    /// ISO 3166 alpha-3.
+    /// ISO 3166 alpha-3 code.
     pub country: String,
     pub corporate_name: String,
     pub vat_number: Option<String>,
-    /// `None` where there is no IBAN.
+    /// Bank details; `None` if there is no IBAN.
     pub bank: Option<BankDetails>,
     pub payment_blocked: bool,
-    /// The custom field `hipay-process` is true.
+    /// True if the custom field `hipay-process` is true.
     pub wants_hipay: bool,
 }
 
@@ -47,19 +47,19 @@ pub struct BankDetails {
 pub struct ShopDocument {
     /// Mirakl's id of the document.
     pub id: u64,
-    /// The shop.
+    /// Id of the shop.
     pub shop_id: u64,
     /// Mirakl's type code.
     pub document_type: String,
-    /// The file's name.
+    /// Name of the file.
     pub file_name: String,
 }
 
 /// A custom field of shops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdditionalField {
-    /// Its code.
+    /// Code of the field.
     pub code: String,
-    /// Its type (`BOOLEAN`, …).
+    /// Type of the field (`BOOLEAN`, …).
     pub kind: String,
 }

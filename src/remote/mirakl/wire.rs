@@ -1,5 +1,5 @@
-//! Mirakl's JSON, read leniently: unknown fields are passed over, and a row that makes no sense
-//! is told apart from the rest of its page.
+//! Mirakl's JSON, decoded leniently: unknown fields are ignored, and an unusable row does not affect the rest
+//! of its page.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -234,7 +234,7 @@ struct FieldRow {
     value: Scalar,
 }
 
-/// The custom field by which a shop asks to be paid through HiPay.
+/// Code of the custom field by which a shop asks for payment through HiPay.
 pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 
 pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
@@ -375,7 +375,7 @@ struct ShopRefRow {
     id: Scalar,
 }
 
-/// What both sources have, before it is checked.
+/// The fields that both sources have, before validation.
 struct VoucherParts {
     source: VoucherSource,
     number: Option<String>,
@@ -390,7 +390,7 @@ struct VoucherParts {
     state: Option<StateRow>,
     provider: Scalar,
     row_type: Scalar,
-    /// The row has no amounts at all.
+    /// True if the row has no amounts at all.
     lacks_amounts: bool,
 }
 
@@ -439,7 +439,8 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, Unreadable>
     })
 }
 
-/// A row without a number or a shop is unreadable; one whose amounts make no sense can still be recognised.
+/// Converts a row. One without a number or a shop is unreadable; one with unusable amounts can still be
+/// identified.
 fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
     let missing = |field: &str| Unreadable::new("voucher", id.clone(), msg!("row-lacks", field));
@@ -466,7 +467,7 @@ fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
     Ok(ListedVoucher { voucher, unusable })
 }
 
-/// The vendor's amount and the operator's.
+/// Returns the vendor's amount and the operator's.
 fn amounts(parts: &VoucherParts) -> Result<(Amount, Amount), Message> {
     let missing = |field: &str| msg!("row-lacks", field);
     if parts.lacks_amounts {
@@ -480,6 +481,6 @@ fn amounts(parts: &VoucherParts) -> Result<(Amount, Amount), Message> {
     let vendor_amount = amount(&parts.vendor_amount, "amount transferred to the seller")?;
     let operator_amount = amount(&parts.operator_amount, "amount transferred to the operator")?;
     let vendor_amount = vendor_amount.ok_or_else(|| missing("amount transferred to the seller"))?;
-    // Mirakl leaves it out where the operator takes no commission this way.
+    // Mirakl omits it if the operator takes no commission this way.
     Ok((vendor_amount, operator_amount.unwrap_or_else(|| Amount::zero(currency))))
 }

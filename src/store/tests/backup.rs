@@ -23,7 +23,7 @@ fn three_copies_are_kept_and_the_one_just_made_whatever_the_clock_says() {
     }
     let at = |time: &str| format!("before-update-{time}.redb");
     assert_eq!(names(), ["20261122T030001Z", "20261122T030002Z", "20261122T030003Z"].map(at));
-    // A clock that was a year ahead, and is right again.
+    // A clock that was a year ahead and has been corrected.
     clock.set("2025-11-22T03:00:00Z".parse().unwrap());
     let made = store.back_up("before-update", &clock).unwrap();
     assert!(made.exists(), "the copy that was just made is gone");

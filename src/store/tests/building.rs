@@ -1,4 +1,4 @@
-//! An index that a large collection lacks is built while others write, and through restarts.
+//! Building a missing index of a large collection during other writes and across restarts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::super::migrate::MIGRATIONS;
 use super::super::{opening, queue};
 use super::*;
 
-/// The items of a release that lists them by the length of their status as well, for pages.
+/// The items of a release with an additional page index by the length of their status.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Longer(Item);
 
@@ -42,7 +42,7 @@ fn options() -> StoreOptions {
     StoreOptions { built_at_once: 1_000, ..StoreOptions::default() }
 }
 
-/// Those of one length, as the list has them.
+/// Returns the items of one length, in the order of the list.
 fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
     let mut listing = Listing::any_of("length", [length]).limit(700);
     let mut found = Vec::new();
@@ -52,7 +52,7 @@ fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
         if page.next.is_none() {
             let all = (u64::try_from(found.len()).unwrap(), true);
             assert_eq!((page.total, page.total_exact), all);
-            // All are in a stretch of these.
+            // This period covers all of them.
             let period = Listing::any_of("length", [length]).from(-5_000_i64).to(5_000_i64);
             let page: Page<Longer> = store.read(|view| view.list(&period))?;
             assert_eq!((page.total, page.total_exact), all);
@@ -62,7 +62,7 @@ fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
     }
 }
 
-/// The same by hand.
+/// Returns the items of one length by filtering all records.
 fn by_hand(store: &Store, length: usize) -> Vec<u64> {
     let all = store.read(|view| view.page::<Longer>(&Query::all().limit(10_000))).unwrap();
     let mut of_length: Vec<(i64, u64)> =
@@ -71,7 +71,7 @@ fn by_hand(store: &Store, length: usize) -> Vec<u64> {
     of_length.into_iter().map(|(_, id)| id).collect()
 }
 
-/// Changes, removals and new records, all through the collection.
+/// Changes, removes and adds records, all over the collection.
 fn change(writer: &mut Writer<'_>, nth: u64) -> Result<(), StoreError> {
     for id in (0..5_000).filter(|id| id % 97 == nth) {
         match id % 3 {
@@ -135,14 +135,14 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
     let sums = store.read(|view| view.sum::<Longer>("length", (3_u64, 0_u64))).unwrap();
     let even = by_hand(&store, 3).iter().filter(|id| *id % 2 == 0).count();
     assert_eq!(sums, 3 * i64::try_from(even).unwrap());
-    // Once it is there it is kept like any other, over restarts as well.
+    // Once built, the index is maintained like any other, across restarts as well.
     store.write_blocking(|writer| writer.put(&Longer(item(3, "bb", 9)))).unwrap();
     store.close().unwrap();
     let store = Store::open(folder.path(), &options(), &longer()).unwrap();
     assert_eq!(of_length(&store, 2).unwrap().last(), Some(&3));
     store.close().unwrap();
 
-    // What could not be read is in it once another release tries.
+    // The unreadable record is added once another release tries.
     unreadable(&serde_json::to_vec(&item(4_000, "four", 1)).unwrap());
     let store = Store::open(folder.path(), &options(), &longer()).unwrap();
     assert_eq!(of_length(&store, 4).unwrap(), [0; 0]);

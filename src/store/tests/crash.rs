@@ -1,5 +1,4 @@
-//! Processes that are killed, and a disk that is full. Both are played by this test binary,
-//! started again to run `child` alone.
+//! Killed processes and a full disk. This test binary plays both: it starts itself again to run only `child`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -8,7 +7,7 @@ use super::*;
 
 const FOLDER: &str = "STORE_TEST_FOLDER";
 
-/// Writes without end and names each row once it is answered; ends at the first error.
+/// Writes in a loop and prints each row once it is answered; ends at the first error.
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
@@ -41,7 +40,7 @@ fn child() {
 
 const STATUSES: [&str; 3] = ["a", "b", "c"];
 
-/// The command that runs [`child`], behind `wrapper`.
+/// Returns the command that runs [`child`] under `wrapper`.
 fn command(wrapper: &[&str], folder: &Path) -> Command {
     let binary = std::env::current_exe().unwrap();
     let mut words = wrapper.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
@@ -90,8 +89,8 @@ fn what_was_answered_survives_a_kill() {
 #[test]
 fn a_full_disk_is_told_and_loses_nothing() {
     let folder = folder();
-    // A limit on the size of files is what a full disk is to a process, without the disk. The shell
-    // ignores the signal that comes with it, and so does what it starts.
+    // To a process, a limit on the file size looks like a full disk. The shell ignores the signal that comes
+    // with it, and so do its children.
     let limited = ["sh", "-c", r#"trap "" XFSZ; ulimit -f 8000; exec "$0" "$@""#];
     let output = command(&limited, folder.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

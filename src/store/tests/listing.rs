@@ -1,4 +1,4 @@
-//! Lists by several filters at once say what filtering everything by hand would.
+//! Lists with several filters, compared with filtering all records by hand.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::super::view::{Source, Step};
 use super::super::walk::LOOKED_AT_TOGETHER;
 use super::*;
 
-/// A record in two indexes that share their order, in one of both, and in one that holds everything.
+/// A record in two indexes that share their order, in one index of both, and in one that holds everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
     id: u64,
@@ -46,7 +46,7 @@ fn filled(rows: &[Row]) -> (TempDir, Store) {
     (folder, store)
 }
 
-/// All ids of a list, page by page.
+/// Returns all ids of a list, page by page.
 fn walked(store: &Store, listing: &Listing, limit: usize) -> Vec<u64> {
     let (mut found, mut listing) = (Vec::new(), listing.clone().limit(limit));
     loop {
@@ -68,7 +68,7 @@ struct Asked {
     from: Option<i64>,
     to: Option<i64>,
     descending: bool,
-    /// Of the index of both.
+    /// Use of the index of both values.
     together: bool,
 }
 
@@ -126,7 +126,7 @@ fn any_asked() -> impl Strategy<Value = Asked> {
 }
 
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {
-    // Many at once, and many far from each other.
+    // Many at one instant, and many far apart.
     let at = prop_oneof![0_i64..10, 8_190_i64..8_195, 0_i64..60_000];
     let row = (0_u64..3, 0_u64..3, at);
     prop::collection::vec(row, 0..60).prop_map(|rows| {
@@ -198,7 +198,7 @@ proptest! {
     }
 }
 
-/// A look at the store that counts the rows it is shown.
+/// A view of the store that counts the rows it reads.
 struct Counting<'a, 'b>(&'a Reader<'b>, std::cell::Cell<u64>);
 
 impl Source for Counting<'_, '_> {
@@ -246,7 +246,7 @@ fn a_page_far_down_and_the_total_of_a_period_look_at_few_rows() {
 
 #[test]
 fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
-    // One in a thousand is both, at the very end of a long list.
+    // Only a few rows match both, at the very end of a long list.
     let rows: Vec<Row> = (0..150_000)
         .map(|id| Row { id, colour: id % 2, size: if id > 149_990 { 0 } else { (id + 1) % 2 }, at: 0 })
         .collect();

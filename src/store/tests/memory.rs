@@ -1,4 +1,4 @@
-//! Since when the store is known to remember everything.
+//! Tests of the time since which the store is known to remember everything.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::super::opening::path_of;
 use super::*;
 
-/// A folder, and a clock that moves on a day at each opening.
+/// A folder, and a clock that advances one day at each opening.
 struct Site {
     folder: TempDir,
     clock: Clock,
@@ -33,7 +33,7 @@ impl Site {
         self.folder.path().join("store.seal")
     }
 
-    /// True where the next opening begins a new memory.
+    /// Returns true if the next opening restarts memory.
     fn has_forgotten(&self) -> bool {
         let store = self.open();
         assert!(store.created_at() < self.clock.now());
@@ -60,7 +60,7 @@ fn a_backup_in_its_place_begins_a_new_memory() {
     let backup = fs::read(site.file()).unwrap();
     drop(site.open());
 
-    // Copied over the file, which stays the same for the file system.
+    // Copied over the file, which keeps its identity in the file system.
     fs::write(site.file(), &backup).unwrap();
     assert!(site.has_forgotten());
     assert!(!site.has_forgotten());
@@ -72,7 +72,7 @@ fn a_backup_in_its_place_begins_a_new_memory() {
     assert!(site.has_forgotten());
     assert!(!site.has_forgotten());
 
-    // Everything in the folder, written over what is there.
+    // The whole folder, written over the existing files.
     let (file, seal) = (fs::read(site.file()).unwrap(), fs::read(site.seal()).unwrap());
     drop(site.open());
     fs::write(site.file(), file).unwrap();
@@ -80,7 +80,7 @@ fn a_backup_in_its_place_begins_a_new_memory() {
     assert!(site.has_forgotten());
     assert!(!site.has_forgotten());
 
-    // A copy taken while the store was open, put back after it was closed.
+    // A copy taken while the store was open, restored after it was closed.
     let store = site.open();
     let backup = fs::read(site.file()).unwrap();
     store.close().unwrap();

@@ -83,7 +83,7 @@ fn ids(page: &Page<Item>) -> Vec<u64> {
     page.items.iter().map(|item| item.id).collect()
 }
 
-/// All ids of a list, page by page; every page must give the same total.
+/// Returns all ids of a list, page by page; every page must report the same total.
 fn walk(store: &Store, query: &Query) -> Vec<u64> {
     let mut found = Vec::new();
     let mut query = query.clone();
@@ -118,7 +118,7 @@ fn in_one_group<T: Send + 'static>(store: &Store, jobs: Vec<Job<T>>) -> Vec<Resu
 
 type Job<T> = Box<dyn FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send>;
 
-/// Changes the file behind the store's back.
+/// Changes the file without the store.
 fn tamper(folder: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
     let database = Database::open(super::opening::path_of(folder)).unwrap();
     let transaction = super::queue::begin(&database).unwrap();

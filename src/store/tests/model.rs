@@ -1,4 +1,4 @@
-//! Whatever is done, the store says the same as a map would.
+//! Random operations on the store, compared with the same operations on a map.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ enum Step {
 enum End {
     Keep,
     Fail,
-    /// Goes on after a conflict as if nothing had happened.
+    /// Success despite conflicts, which the job ignores.
     KeepPastConflicts,
 }
 
@@ -47,7 +47,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     (prop::collection::vec(step, 0..5), end).prop_map(|(steps, end)| Plan { steps, end })
 }
 
-/// What a job does to the store. Inside it, its own changes must be visible already.
+/// Runs the plan on the store. The job must see its own changes already.
 fn run(plan: &Plan, writer: &mut Writer<'_>) -> Result<(), StoreError> {
     for step in &plan.steps {
         match step {
@@ -70,7 +70,7 @@ fn run(plan: &Plan, writer: &mut Writer<'_>) -> Result<(), StoreError> {
     if plan.end == End::Fail { Err(StoreError::Closed) } else { Ok(()) }
 }
 
-/// What a job does to the model: the same, or nothing. True where it succeeds.
+/// Runs the plan on the model, completely or not at all. Returns true if it succeeds.
 fn play(plan: &Plan, model: &mut Model) -> bool {
     let before = model.clone();
     for step in &plan.steps {

@@ -1,4 +1,4 @@
-//! Opening: what is made, what is refused, what is built anew, and since when there is memory.
+//! Opening: creation, refusals, rebuilt indexes, and the start of memory.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +65,7 @@ fn a_second_opener_is_told_or_waits() {
     });
 }
 
-/// A store with some rows, closed; its bytes.
+/// Returns the bytes of a closed store with some rows.
 fn sample() -> Vec<u8> {
     let folder = folder();
     let store = open(folder.path());
@@ -74,7 +74,7 @@ fn sample() -> Vec<u8> {
     fs::read(path_of(folder.path())).unwrap()
 }
 
-/// Opens what cannot be trusted: never a panic; a refusal says what to do and touches nothing.
+/// Opens an untrusted file: it must not panic; a refusal must name the remedy and leave the file unchanged.
 fn open_damaged(bytes: &[u8]) -> Option<Store> {
     let folder = folder();
     fs::write(path_of(folder.path()), bytes).unwrap();
@@ -118,7 +118,7 @@ fn flipped_bits_never_make_it_panic() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << fastrand::u8(0..8);
         match open_damaged(&flipped) {
-            // Where the flip is in what is not used, or the engine knows better, all is there.
+            // If the flip is in unused bytes, or the engine repairs it, everything is there.
             Some(store) => drop(store.read(|view| view.page::<Item>(&Query::all()))),
             None => refusals += 1,
         }
@@ -134,7 +134,7 @@ fn damage_in_the_middle_is_an_error_for_whoever_meets_it() {
         flipped[fastrand::usize(320..bytes.len())] ^= 1 << fastrand::u8(0..8);
         let folder = folder();
         fs::write(path_of(folder.path()), &flipped).unwrap();
-        // Each may succeed or not; none may panic, not even the last.
+        // Each may succeed or fail; none may panic, not even the last.
         if let Ok(store) = Store::open(folder.path(), &StoreOptions::default(), &schema()) {
             let _ = store.read(|view| view.page::<Item>(&Query::group("status", "open").limit(300)));
             let _ = store.write_blocking(|writer| (0..300).try_for_each(|id| writer.put(&item(id, "done", 1))));
@@ -147,7 +147,7 @@ fn damage_in_the_middle_is_an_error_for_whoever_meets_it() {
 fn a_folder_that_cannot_be_used_is_the_machines_fault() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").unwrap();
-    // Not even root may make files in the last one.
+    // Even root cannot create files in the last one.
     for path in [folder.path().join("missing"), folder.path().join("file"), "/sys/kernel".into()] {
         let error = refused(&path);
         assert!(matches!(&error, StoreError::Machine(text) if text.contains(&path.display().to_string())), "{error}");

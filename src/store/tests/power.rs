@@ -1,4 +1,4 @@
-//! Power that is cut: what was written since the last flush reaches the disk in part, in any order.
+//! Power cuts: writes since the last flush reach the disk in part and in any order.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +20,11 @@ struct Platters {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What a running process sees.
+    /// Content that a running process sees.
     seen: Vec<u8>,
-    /// What would be there after a power cut, but for `pending`.
+    /// Content that survives a power cut, apart from `pending`.
     safe: Vec<u8>,
-    /// What was done since the last flush.
+    /// Operations since the last flush.
     pending: Vec<Pending>,
 }
 
@@ -39,7 +39,7 @@ impl Pending {
         match self {
             Self::Length(length) => image.resize(*length, 0),
             Self::Write(at, bytes) => {
-                // A length that did not arrive before its data is brought by the data.
+                // Data that arrives before its length extends the file.
                 image.resize(image.len().max(at + bytes.len()), 0);
                 image[*at..at + bytes.len()].copy_from_slice(bytes);
             }
@@ -53,14 +53,14 @@ impl Disk {
         Self(Arc::new(Platters { left: AtomicU64::new(lasts), state: Mutex::new(state) }))
     }
 
-    /// What is on the disk after the cut.
+    /// Returns the content of the disk after the cut.
     fn after_the_cut(&self) -> Vec<u8> {
         let mut state = locked(&self.0.state);
         let pending = std::mem::take(&mut state.pending);
         let mut image = std::mem::take(&mut state.safe);
         for pending in pending {
             match pending {
-                // Disks write sectors, and each on its own.
+                // Disks write sectors, each independently.
                 Pending::Write(at, bytes) => {
                     for (sector, bytes) in bytes.chunks(512).enumerate() {
                         if fastrand::bool() {
@@ -125,7 +125,7 @@ fn database(disk: &Disk) -> Result<Database, StoreError> {
     opened.map_err(|error| super::super::opening::from_engine(error, Path::new("disk")))
 }
 
-/// Opens the store on `disk`; the folder has the seal, and a file to tell the identity by.
+/// Opens the store on `disk`; the folder has the seal, and a file that provides the identity.
 fn start(disk: &Disk, folder: &Path) -> Result<Store, StoreError> {
     let path = super::super::opening::path_of(folder);
     let database = database(disk)?;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Another collection over the same key type.
+/// Another collection with the same key type.
 #[derive(Debug, Serialize, Deserialize)]
 struct Other(u64);
 
@@ -34,7 +34,7 @@ fn a_page_says_where_the_next_begins_and_how_many_there_are() {
     let slice = store.read(|view| view.keys::<Item>(&query)).unwrap();
     assert_eq!(slice.keys, [6, 5, 4]);
     assert!(slice.next.is_some());
-    // A range that is upside down holds nothing.
+    // A reversed range is empty.
     assert_eq!(walk(&store, &query.from(5_i64).to(-5_i64)), [0; 0]);
 }
 
@@ -104,7 +104,7 @@ fn a_record_that_cannot_be_read_is_named_and_holds_up_no_other() {
         assert!(page.unreadable.len() == 1 && page.unreadable.iter().all(unreadable), "{:?}", page.unreadable);
     }
     assert!(unreadable(&store.read(|view| view.get::<Item>(&2)).unwrap_err()));
-    // Nor is it overwritten or removed: a corrected release may still read it.
+    // It is not overwritten or removed either: a corrected release may still read it.
     assert!(unreadable(&store.write_blocking(|writer| writer.put(&item(2, "new", 0))).unwrap_err()));
     assert!(unreadable(&store.write_blocking(|writer| writer.delete::<Item>(&2)).unwrap_err()));
 }

@@ -1,12 +1,12 @@
-//! Other releases: other indexes, steps to another format, files of a later release.
+//! Other releases: other indexes, migration steps, files of a later release.
 
 use redb::{ReadableTable, TableHandle};
 
 use super::super::seal;
 use super::*;
 
-/// The items as another release declares them: `status` anew, `tag` as before, `code` without its
-/// promise, `parity` new, `at` gone.
+/// The items as another release declares them: `status` with a new version, `tag` unchanged, `code` no longer
+/// unique, `parity` new, `at` removed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Changed(Item);
 
@@ -69,7 +69,7 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     assert_eq!((even.items.len(), even.total), (3, 3));
     let sums = store.read(|view| Ok((view.sum::<Changed>("parity", 0_u64)?, view.sum::<Changed>("status", "B")?)));
     assert_eq!(sums, Ok((2 + 4, 0)));
-    // What was unique no longer is.
+    // `code` is no longer unique.
     let twice = Changed(Item { code: Some("1".to_owned()), ..item(9, "a", 0) });
     store.write_blocking(move |writer| writer.put(&twice)).unwrap();
     store.close().unwrap();
@@ -81,7 +81,7 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     let store = open(folder.path());
     assert_eq!(walk(&store, &Query::group("status", "b")), [2, 3, 4]);
     assert_eq!(walk(&store, &Query::group("at", ())), [0, 1, 2, 3, 4, 9]);
-    // Two hold one value from the time when they could: none of them is picked.
+    // Two records have one value from the time when that was allowed: neither of them is picked.
     let picked = store.read(|view| view.by_unique::<Item>("code", "1"));
     assert!(matches!(picked, Err(StoreError::Conflict { .. })), "{picked:?}");
     assert_eq!(store.read(|view| view.by_unique::<Item>("code", "2")).unwrap().unwrap().id, 2);
@@ -117,7 +117,7 @@ fn a_record_that_an_index_had_to_skip_is_listed_once_a_release_can_read_it() {
     change_in("records/items", &3_u64.encoded(), "\"at\":0", "\"at\":{}");
     assert_eq!(listed(), 2);
     change_in("records/items", &3_u64.encoded(), "\"at\":{}", "\"at\":0");
-    // This release has tried already; a large store is not walked through at each start.
+    // This release has tried already; a large store is not scanned at each start.
     assert_eq!(listed(), 2);
     let written_by = |release| format!("\"written_by\":\"{release}\"");
     change_in("format", b"format", &written_by(env!("CARGO_PKG_VERSION")), &written_by("0.0.1"));
@@ -126,7 +126,7 @@ fn a_record_that_an_index_had_to_skip_is_listed_once_a_release_can_read_it() {
 
 #[test]
 fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
-    /// Declares the same indexes, but lists other entries in them.
+    /// A type with the same indexes, but other entries in them.
     #[derive(Serialize, Deserialize)]
     struct Careless(Item);
 
@@ -152,7 +152,7 @@ fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
     let store = Store::open(folder.path(), &StoreOptions::default(), &careless).unwrap();
     let changed = Careless(Item { tags: vec!["u".to_owned()], ..item(1, "longer", 0) });
     let outcome: Result<(), StoreError> = store.write_blocking(move |writer| {
-        // Even where the job does not care, nothing of the record is changed.
+        // Even if the job ignores the error, no change is made to the record.
         assert!(matches!(writer.put(&changed), Err(StoreError::Defect(_))));
         Ok(())
     });
@@ -161,7 +161,7 @@ fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
     assert_eq!(store.read(|view| view.get::<Careless>(&1)).unwrap().unwrap().0.status, "a");
 }
 
-/// Changes the status of every item.
+/// Changes the status `from` to `to` in every item.
 fn rename(transaction: &redb::WriteTransaction, from: &str, to: &str) -> Result<Vec<&'static str>, StoreError> {
     let mut records = transaction.open_table(view::table("records/items"))?;
     let rows: Vec<_> = records
@@ -221,8 +221,8 @@ fn a_later_format_is_opened_where_it_may_be_and_refused_where_not() {
     let folder = folder();
     sample(folder.path());
     drop(open_with(folder.path(), &STEPS[..1]).unwrap());
-    // Rolled back to the release before: it may read what the later one left, and the later one
-    // does not take its step again.
+    // After a rollback to the previous release: it may read the file of the later one, and the later one does
+    // not repeat its step.
     let store = open(folder.path());
     assert_eq!(walk(&store, &Query::group("status", "first")), [0, 1]);
     put(&store, [item(7, "a", 0)]);

@@ -1,4 +1,4 @@
-//! How large the file is, and giving room back.
+//! The size of the file, and shrinking it.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_file_that_is_mostly_room_gives_it_back_at_the_next_opening() {
     let size = store.size().unwrap();
     let kept = walk(&store, &Query::group("status", "large"));
     assert!(size.is_roomy(), "{size:?}");
-    // Not noted, it stays as it is.
+    // Without the mark it keeps its size.
     store.close().unwrap();
     let store = open(folder.path());
     assert!(store.size().unwrap().is_roomy());

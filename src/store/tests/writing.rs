@@ -56,7 +56,7 @@ fn a_value_that_is_taken_is_a_conflict_for_that_job_alone() {
     let conflict =
         StoreError::Conflict { collection: "items", index: "code", key: "2".to_owned(), holder: "1".to_owned() };
     assert_eq!(answers, [Ok(()), Err(conflict), Ok(())]);
-    // Within one job as well; and a value that was given up is free.
+    // Within one job as well; and a released value is free.
     let swapped = (item(1, "open", 0), coded(2, "a"), coded(4, "a"));
     let outcome: Result<(), StoreError> = store.write_blocking(move |writer| {
         writer.put(&swapped.0)?;
