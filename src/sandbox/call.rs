@@ -7,16 +7,16 @@ use axum::http::{HeaderMap, Request, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Which of the remotes.
+/// The server that a request is addressed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Remote {
     /// The marketplace platform.
     Mirakl,
     /// The payment institution.
     Hipay,
-    /// Where the releases are.
+    /// GitHub's API, which lists the releases.
     GitHub,
-    /// Where GitHub sends whoever fetches a file of a release: another host, which is told no secret.
+    /// The host to which GitHub redirects downloads of release files; it must not receive credentials.
     GitHubFiles,
 }
 
@@ -43,7 +43,7 @@ pub enum Endpoint {
     Invoices,
     /// Mirakl SBC11.
     BillingCycles,
-    /// HiPay: is an e-mail free.
+    /// HiPay: check whether an e-mail is available.
     IsAvailable,
     /// HiPay: create an account.
     CreateAccount,
@@ -75,14 +75,15 @@ pub enum Endpoint {
     Owners,
     /// GitHub: the releases of a repository.
     Releases,
-    /// GitHub: a file of a release, or where it is.
+    /// GitHub: a file of a release, or its address.
     ReleaseAsset,
-    /// GitHub's files: the bytes.
+    /// GitHub's files: the content of a file.
     ReleaseFile,
 }
 
 impl Endpoint {
-    /// The route table of all remotes. The last part of a path that names one thing comes back with it.
+    /// Finds the endpoint in the route table of all remotes. Returns it with the last part of a path
+    /// that identifies one object.
     pub(super) fn of<'path>(remote: Remote, method: &str, path: &'path str) -> Option<(Self, &'path str)> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let endpoint = match remote {
@@ -124,7 +125,7 @@ impl Endpoint {
                 _ => return None,
             },
             Remote::GitHub => {
-                // GitHub Enterprise has the same calls below a path of its own.
+                // GitHub Enterprise serves the same calls under the prefix `api/v3`.
                 let parts = parts.strip_prefix(&["api", "v3"]).unwrap_or(&parts);
                 match (method, parts) {
                     ("GET", ["repos", _, _, "releases"]) => Self::Releases,
@@ -141,7 +142,7 @@ impl Endpoint {
     }
 }
 
-/// One field of a form; a file where it has a file name.
+/// One field of a form; a file if it has a file name.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) name: String,
@@ -149,14 +150,14 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
-/// The body by its content type.
+/// The body, parsed by its content type.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     Urlencoded(Vec<Part>),
     Multipart(Vec<Part>),
     /// Anything else, with its content type.
     Other(String, Bytes),
-    /// Not what its content type says, and why.
+    /// A body that does not match its content type, with the reason.
     Unreadable(String),
 }
 
@@ -167,7 +168,7 @@ pub(super) struct Call {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) method: String,
     pub(super) path: String,
-    /// What the path's last part names: a transaction, a locale, a group.
+    /// The object that the path's last part identifies: a transaction, a locale, a group.
     pub(super) named: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -188,17 +189,17 @@ impl Call {
         Self { remote, endpoint, method, path, named, query, headers, body }
     }
 
-    /// The value of a query parameter.
+    /// Returns the value of a query parameter.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A header as text.
+    /// Returns a header as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The login and password of HTTP Basic.
+    /// Returns the login and password of HTTP Basic.
     pub(super) fn basic(&self) -> Option<(String, String)> {
         let encoded = self.header(header::AUTHORIZATION.as_str())?.strip_prefix("Basic ")?;
         let decoded = String::from_utf8(BASE64.decode(encoded).ok()?).ok()?;
@@ -206,13 +207,13 @@ impl Call {
         Some((login.to_owned(), password.to_owned()))
     }
 
-    /// A text field of the form.
+    /// Returns a text field of the form.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         let part = self.parts().iter().find(|part| part.name == name && part.file_name.is_none())?;
         std::str::from_utf8(&part.bytes).ok()
     }
 
-    /// Every field of the form.
+    /// Returns every field of the form.
     pub(super) fn parts(&self) -> &[Part] {
         match &self.body {
             Body::Urlencoded(parts) | Body::Multipart(parts) => parts,
@@ -220,19 +221,19 @@ impl Call {
         }
     }
 
-    /// The sub-account that the headers name, as sent.
+    /// Returns the sub-account given in the headers, as sent.
     pub(super) fn account(&self) -> Option<String> {
         let named = self.header("php-auth-subaccount-id").or_else(|| self.header("php-auth-subaccount-login"));
         named.map(str::to_owned)
     }
 
-    /// The payment that the request is about.
+    /// Returns the reference of the payment that the request is about.
     pub(super) fn reference(&self) -> Option<String> {
         let named = (self.endpoint == Some(Endpoint::Transaction)).then_some(self.named.as_str());
         self.field("merchant_unique_id").or(named).map(str::to_owned)
     }
 
-    /// What tells this request from others, for seeded choices.
+    /// Returns a label that distinguishes this request from others, for seeded choices.
     pub(super) fn label(&self) -> String {
         let reference = self.field("merchant_unique_id").unwrap_or_default();
         format!("{} {} {} {reference}", self.method, self.path, self.account().unwrap_or_default())
@@ -275,7 +276,7 @@ async fn read_multipart(request: Request<HttpBody>) -> Result<Vec<Part>, String>
     Ok(parts)
 }
 
-/// What a remote answers.
+/// A remote's answer to one request.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,

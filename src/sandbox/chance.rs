@@ -1,10 +1,10 @@
-//! Seeded choices. A draw depends on the seed, on what it is for and on how often that came
-//! before, never on the order in which concurrent requests happen to arrive.
+//! Seeded choices. A draw depends on the seed, on its label and on the number of earlier draws with
+//! that label, never on the order in which concurrent requests happen to arrive.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Where every choice of the sandbox comes from.
+/// Source of every choice of the sandbox.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chance {
     seed: u64,
@@ -16,7 +16,7 @@ impl Chance {
         Self { seed, drawn: HashMap::new() }
     }
 
-    /// A generator for the next choice about `what`.
+    /// Returns a generator for the next choice about `what`.
     pub(super) fn draw(&mut self, what: &str) -> fastrand::Rng {
         let times = self.drawn.entry(what.to_owned()).or_default();
         let mut hasher = DefaultHasher::new();
@@ -26,7 +26,7 @@ impl Chance {
     }
 }
 
-/// True in `percent` of a hundred draws.
+/// Returns true in `percent` of a hundred draws.
 pub(super) fn percent(rng: &mut fastrand::Rng, percent: u8) -> bool {
     rng.u8(0..100) < percent
 }

@@ -1,4 +1,4 @@
-//! What a client needs to be let in, and the same as a configuration file.
+//! Addresses and credentials that a client needs, also rendered as a configuration file.
 
 use std::net::SocketAddr;
 
@@ -17,9 +17,9 @@ pub struct SandboxCredentials {
     pub bearer_token: Secret,
     /// Mirakl's OAuth2 client.
     pub client_id: String,
-    /// Its secret.
+    /// Secret of the OAuth2 client.
     pub client_secret: Secret,
-    /// Where the client gets its tokens.
+    /// URL of the token endpoint.
     pub auth_url: String,
     /// HiPay's base URL, without `/api`.
     pub hipay_url: String,
@@ -39,11 +39,11 @@ pub struct SandboxCredentials {
     pub operator_id: u64,
     /// E-mail of the operator account.
     pub operator_email: String,
-    /// What HiPay Enterprise signs its notifications with, by SHA-256.
+    /// Passphrase with which HiPay Enterprise signs its notifications (SHA-256).
     pub enterprise_passphrase: Secret,
     /// `cycle.days` of the rendered configuration.
     pub cycle_days: Vec<i8>,
-    /// `cashout.firstCycle` of the rendered configuration, if it is to have one.
+    /// `cashout.firstCycle` of the rendered configuration; `None` leaves it out.
     pub first_cycle: Option<Date>,
 }
 
@@ -71,8 +71,8 @@ impl SandboxCredentials {
         }
     }
 
-    /// A complete `parameters.yml` for this sandbox, with the raw operator key for Mirakl. More
-    /// keys may be appended, each on a line of its own, indented by four spaces.
+    /// Returns a complete `parameters.yml` for this sandbox, with the raw operator key for Mirakl.
+    /// More keys may be appended, each on its own line, indented by four spaces.
     pub fn parameters_yml(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let mut settings = vec![

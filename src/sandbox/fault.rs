@@ -1,21 +1,21 @@
-//! What goes wrong on the way: scripted rules, and a share of all requests at random.
+//! Faults: scripted rules, and a share of all requests at random.
 
 use super::call::{Call, Endpoint, Remote};
 use super::chance::{Chance, percent};
 
-/// Before or after the remote has done what the request asks for.
+/// Position of a fault or pause, before or after the remote executes the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// The request has arrived; nothing has been done.
+    /// On arrival, before the execution.
     Before,
-    /// It has been done; the answer has not left.
+    /// After the execution, before the answer is sent.
     After,
 }
 
 /// A way in which an exchange goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The connection is cut (TCP reset). After execution: the lost answer.
+    /// A cut connection (TCP reset). After execution: the lost answer.
     Reset,
     /// HTTP 500 with a JSON body.
     ServerError,
@@ -25,39 +25,39 @@ pub enum FaultKind {
     TooMany(u32),
     /// A proxy's HTML page, with this status (200 and 502 are the usual ones).
     HtmlPage(u16),
-    /// The body dribbles in small pieces for some two seconds.
+    /// A body sent in small pieces over about two seconds.
     SlowBody,
-    /// No answer until the client gives up, for thirty seconds at most; then the connection is cut.
+    /// A missing answer until the client gives up, at most thirty seconds; then the connection is cut.
     Hang,
-    /// The connection ends before as many bytes were sent as `Content-Length` says.
+    /// A connection that ends before `Content-Length` bytes were sent.
     TruncatedBody,
     /// An endless body, cut off after 64 MiB.
     OversizedBody,
 }
 
-/// A rule: the requests it is for, and what happens to them.
+/// A rule: the requests that it matches, and the fault that strikes them.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// What happens.
+    /// Kind of the fault.
     pub kind: FaultKind,
-    /// Whether the request is executed all the same. `Before` unless said otherwise.
+    /// Position of the fault; the request is executed only with `After`. `Before` by default.
     pub moment: Moment,
-    /// Only this remote.
+    /// Remote that the rule is limited to.
     pub remote: Option<Remote>,
-    /// Only this method.
+    /// HTTP method that the rule is limited to.
     pub method: Option<String>,
-    /// Only this call.
+    /// Call that the rule is limited to.
     pub endpoint: Option<Endpoint>,
-    /// Only paths that contain this text.
+    /// Text that the path must contain.
     pub path: String,
-    /// So many matching requests pass first.
+    /// Number of matching requests that pass first.
     pub skip: u32,
-    /// How many requests it strikes.
+    /// Number of matching requests that are struck.
     pub times: u32,
 }
 
 impl Fault {
-    /// Strikes the next request, whichever it is, before it is executed.
+    /// Makes a rule that strikes the next request of any kind, before it is executed.
     pub fn new(kind: FaultKind) -> Self {
         Self {
             kind,
@@ -71,54 +71,54 @@ impl Fault {
         }
     }
 
-    /// A payment (or other call) that is executed, and whose answer is lost.
+    /// Makes a rule that executes the next request to `endpoint` and loses its answer.
     pub fn lost_answer(endpoint: Endpoint) -> Self {
         Self::new(FaultKind::Reset).at(endpoint).after_execution()
     }
 
-    /// Only requests to `remote`.
+    /// Limits the rule to requests to `remote`.
     #[must_use]
     pub fn on(mut self, remote: Remote) -> Self {
         self.remote = Some(remote);
         self
     }
 
-    /// Only requests of this HTTP method.
+    /// Limits the rule to requests with this HTTP method.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_ascii_uppercase());
         self
     }
 
-    /// Only this call.
+    /// Limits the rule to this call.
     #[must_use]
     pub fn at(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
         self
     }
 
-    /// Only paths that contain `part`.
+    /// Limits the rule to paths that contain `part`.
     #[must_use]
     pub fn path(mut self, part: &str) -> Self {
         part.clone_into(&mut self.path);
         self
     }
 
-    /// The request is executed first.
+    /// Lets the request be executed before the fault strikes.
     #[must_use]
     pub fn after_execution(mut self) -> Self {
         self.moment = Moment::After;
         self
     }
 
-    /// Lets so many matching requests pass.
+    /// Lets `skip` matching requests pass first.
     #[must_use]
     pub fn skip(mut self, skip: u32) -> Self {
         self.skip = skip;
         self
     }
 
-    /// Strikes so many matching requests.
+    /// Strikes `times` matching requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
@@ -136,20 +136,20 @@ impl Fault {
 /// A fault that has been drawn for one request.
 pub(super) type Struck = (FaultKind, Moment);
 
-/// The rules and the rates. Editable while the sandbox runs.
+/// The rules and the rates. They can be changed while the sandbox runs.
 #[derive(Debug, Default)]
 pub struct FaultPlan {
     /// Scripted rules; the first that matches strikes.
     pub rules: Vec<Fault>,
-    /// The share of all requests that a random fault strikes (no hanging, no oversized body).
+    /// Percentage of all requests that a random fault strikes (never a hang or an oversized body).
     pub rate_percent: u8,
-    /// The share of payments (transfers and withdrawals) that are executed and whose answer is lost.
+    /// Percentage of payments (transfers and withdrawals) that are executed and whose answer is lost.
     pub lost_answers_percent: u8,
     pub(super) chance: Chance,
 }
 
 impl FaultPlan {
-    /// What is to go wrong with `call`.
+    /// Chooses the fault that strikes `call`, if any.
     pub(super) fn strike(&mut self, call: &Call) -> Option<Struck> {
         if let Some(struck) = self.scripted(call) {
             return Some(struck);
@@ -188,7 +188,7 @@ fn random(rng: &mut fastrand::Rng) -> Struck {
         7 => FaultKind::HtmlPage(502),
         _ => FaultKind::TruncatedBody,
     };
-    // Whoever says "too many" or "unavailable" has done nothing.
+    // A remote that answers "too many" or "unavailable" has not executed the request.
     match kind {
         FaultKind::Unavailable(_) | FaultKind::TooMany(_) => (kind, Moment::Before),
         FaultKind::Reset

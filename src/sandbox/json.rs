@@ -1,4 +1,4 @@
-//! JSON written by hand: a number must leave in exactly the spelling that was chosen for it
+//! JSON written by hand: a number must be sent in exactly the spelling that was chosen for it
 //! (`83.00`, `8.3E+1`), which a value tree would normalise.
 
 use crate::domain::money::Amount;
@@ -8,7 +8,7 @@ use crate::domain::money::Amount;
 pub(super) struct Json(String);
 
 impl Json {
-    /// Text that is JSON already, or deliberately is not.
+    /// Wraps text that already is JSON, or deliberately is not.
     pub(super) fn raw(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -45,7 +45,7 @@ impl Json {
     }
 }
 
-/// How one answer spells what a client must read leniently.
+/// Spelling of the values in one answer that a client must read leniently.
 pub(super) struct Spelling(fastrand::Rng);
 
 impl Spelling {
@@ -53,12 +53,12 @@ impl Spelling {
         Self(rng)
     }
 
-    /// A whole number, now and then as a string.
+    /// Writes a whole number, sometimes as a string.
     pub(super) fn whole(&mut self, number: impl std::fmt::Display) -> Json {
         if self.0.u8(0..4) == 0 { Json::text(&number.to_string()) } else { Json::number(number) }
     }
 
-    /// A truth value in any of the ways in which HiPay writes one.
+    /// Writes a truth value in any of the spellings that HiPay uses.
     pub(super) fn flag(&mut self, flag: bool) -> Json {
         let (yes, no) = match self.0.u8(0..5) {
             0 => ("true", "false"),
@@ -70,7 +70,7 @@ impl Spelling {
         Json::raw(if flag { yes } else { no })
     }
 
-    /// A JSON decimal: `83.00`, `83.0`, `83`, once in a while `8.3E+1`.
+    /// Writes a JSON decimal: `83.00`, `83.0`, `83`, sometimes `8.3E+1`.
     pub(super) fn decimal(&mut self, amount: Amount) -> Json {
         let plain = amount.decimal();
         match self.0.u8(0..8) {
@@ -81,7 +81,7 @@ impl Spelling {
         }
     }
 
-    /// An amount as HiPay writes it: a number or a string.
+    /// Writes an amount as HiPay does: a number or a string.
     pub(super) fn money(&mut self, amount: Amount) -> Json {
         match self.0.u8(0..3) {
             0 => Json::text(&amount.decimal()),
@@ -90,7 +90,7 @@ impl Spelling {
         }
     }
 
-    /// A field that may be absent: with its value, or as null, or left out.
+    /// Adds a field that may be absent: with its value, as null, or not at all.
     pub(super) fn maybe<'name>(&mut self, fields: &mut Vec<(&'name str, Json)>, name: &'name str, value: Option<&str>) {
         match value {
             Some(text) => fields.push((name, Json::text(text))),
@@ -104,7 +104,7 @@ impl Spelling {
     }
 }
 
-/// Drops zeros at the end of the fraction, but keeps `least` decimals.
+/// Drops zeros at the end of the fraction, but keeps at least `least` decimals.
 fn shortest(plain: &str, least: usize) -> String {
     let Some((whole, fraction)) = plain.split_once('.') else { return plain.to_owned() };
     let mut kept = fraction.trim_end_matches('0').to_owned();
@@ -114,7 +114,7 @@ fn shortest(plain: &str, least: usize) -> String {
     if kept.is_empty() { whole.to_owned() } else { format!("{whole}.{kept}") }
 }
 
-/// `8.3E+1`, as decimal types of some languages print themselves.
+/// Returns `8.3E+1`, the notation that decimal types of some languages print.
 fn scientific(amount: Amount) -> String {
     if amount.minor() == 0 {
         return amount.decimal();

@@ -1,4 +1,4 @@
-//! HiPay's own book of what it executed, kept apart from the balances so that one checks the other.
+//! HiPay's own ledger of what it executed, kept apart from the balances so that each checks the other.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::money::{Amount, Currency};
 
-/// Where money comes from or goes to.
+/// Source or destination of a movement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A HiPay account.
@@ -17,25 +17,25 @@ pub enum Place {
     Customers,
 }
 
-/// What kind of movement.
+/// Kind of a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// Sales money arrives.
+    /// Arrival of sales money.
     Funding,
-    /// Account to account.
+    /// Movement from account to account.
     Transfer,
-    /// Account to bank.
+    /// Movement from account to bank.
     Withdrawal,
 }
 
-/// How far a movement is.
+/// State of a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryState {
-    /// Taken from the sender; the recipient does not have it yet.
+    /// Pending: taken from the sender and not credited to the recipient yet.
     UnderWay,
-    /// The recipient has it.
+    /// Completed: credited to the recipient.
     Executed,
-    /// It failed, and the sender has it back.
+    /// Failed or taken back: returned to the sender.
     Reversed,
 }
 
@@ -44,13 +44,13 @@ pub enum EntryState {
 pub struct Entry {
     /// The merchant's reference; none for fundings.
     pub reference: Option<String>,
-    /// What kind.
+    /// Kind of the movement.
     pub kind: Kind,
-    /// Where from.
+    /// Source of the money.
     pub from: Place,
-    /// Where to.
+    /// Destination of the money.
     pub to: Place,
-    /// How much.
+    /// Amount moved.
     pub amount: Amount,
     /// The label that the recipient sees.
     pub public_label: String,
@@ -58,43 +58,43 @@ pub struct Entry {
     pub private_label: String,
     /// HiPay's transaction id.
     pub transaction_id: String,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub at: Timestamp,
-    /// How far it is.
+    /// State of the movement.
     pub state: EntryState,
-    /// Made by somebody else than the software under test: by hand, or by the product before it.
+    /// Made by something other than the software under test: by hand, or by the previous product.
     pub by_others: bool,
 }
 
-/// The book. Nothing is ever taken out of it.
+/// The ledger. Entries are never removed.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
 }
 
 impl Ledger {
-    /// Every movement that HiPay accepted, reversed ones included, in order.
+    /// Returns every movement that HiPay accepted, reversed ones included, in order.
     pub fn executed(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The payments (transfers and withdrawals) that were accepted and not reversed.
+    /// Returns the payments (transfers and withdrawals) that were accepted and not reversed.
     pub fn paid(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.kind != Kind::Funding && entry.state != EntryState::Reversed)
     }
 
-    /// The movement with this reference.
+    /// Returns the movement with this reference.
     pub fn by_reference(&self, reference: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.reference.as_deref() == Some(reference))
     }
 
-    /// What was paid in one currency, summed by what `key` makes of an entry; entries without a key are left out.
+    /// Sums the payments in one currency, grouped by `key`; entries without a key are left out.
     pub fn sum_by<K: Ord>(&self, currency: Currency, key: impl Fn(&Entry) -> Option<K>) -> BTreeMap<K, Amount> {
         let mut sums = BTreeMap::new();
         for entry in self.paid().filter(|entry| entry.amount.currency() == currency) {
             if let Some(key) = key(entry) {
                 let sum = sums.entry(key).or_insert_with(|| Amount::zero(currency));
-                // The sandbox never moves what 64 bits cannot hold: a balance covers every payment.
+                // Amounts never exceed 64 bits in the sandbox: a balance covers every payment.
                 *sum = sum.checked_add(entry.amount).unwrap_or(*sum);
             }
         }
@@ -106,15 +106,15 @@ impl Ledger {
     }
 
     pub(super) fn turn(&mut self, transaction_id: &str, state: EntryState) {
-        // The latest are the ones that change.
+        // Searched from the end: recent entries are the ones that change.
         if let Some(entry) = self.entries.iter_mut().rfind(|entry| entry.transaction_id == transaction_id) {
             entry.state = state;
         }
     }
 
-    /// Checks the book against the accounts (HiPay ID, opening balance, balance): no reference
-    /// twice, no payment without one, no amount that is not positive, and every balance is what the
-    /// entries make of its opening. So no money was created or lost.
+    /// Checks the ledger against the accounts (HiPay ID, opening balance, balance): no reference
+    /// occurs twice, no payment lacks one, every amount is positive, and every balance equals its
+    /// opening plus the entries. So no money was created or lost.
     pub fn verify(&self, accounts: &[(u64, Amount, Amount)]) -> Result<(), Vec<String>> {
         let mut wrong = Vec::new();
         let mut seen = HashSet::new();

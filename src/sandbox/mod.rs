@@ -1,4 +1,4 @@
-//! Mirakl, HiPay and GitHub as editable models in memory, behind real HTTP on the loopback interface.
+//! Mirakl, HiPay and GitHub as editable in-memory models, served over real HTTP on the loopback interface.
 //!
 //! Tests use it as the strict witness, `cashout demo` as its marketplace. It refuses what the real
 //! remotes refuse, is slow and faulty on demand, and keeps a ledger of its own. It shares no code
@@ -55,18 +55,18 @@ use crate::platform::clock::Clock;
 use chance::Chance;
 use server::{Shared, lock};
 
-/// How a sandbox behaves. Everything can be changed later, except the seed, clock and latency.
+/// Settings of a sandbox. All can be changed later, except the seed, clock and latency.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// Every random choice comes from it.
+    /// Seed of every random choice.
     pub seed: u64,
-    /// The remotes' time.
+    /// The remotes' clock.
     pub clock: Clock,
-    /// How long every answer takes.
+    /// Delay of every answer.
     pub latency: Duration,
-    /// The share of all requests that a random fault strikes.
+    /// Percentage of all requests that a random fault strikes.
     pub fault_rate_percent: u8,
-    /// The share of payments that are executed and whose answer is lost.
+    /// Percentage of payments that are executed and whose answer is lost.
     pub lost_answers_percent: u8,
 }
 
@@ -82,15 +82,15 @@ impl Default for SandboxOptions {
     }
 }
 
-/// Why a sandbox does not start.
+/// Failure to start a sandbox.
 #[derive(Debug, Error)]
 pub enum SandboxError {
-    /// The machine gives no port on the loopback interface.
+    /// Lack of a free port on the loopback interface.
     #[error("the sandbox cannot listen on 127.0.0.1: {0}")]
     Listen(#[from] std::io::Error),
 }
 
-/// A running sandbox. It stops when it is dropped: its connections are cut and nothing more is executed.
+/// A running sandbox. Dropping it stops it: its connections are cut and nothing more is executed.
 pub struct Sandbox {
     shared: Arc<Shared>,
     mirakl_address: SocketAddr,
@@ -101,8 +101,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts the remotes, empty but for the technical and the operator account at HiPay and the
-    /// document types and custom field that a set-up Mirakl has.
+    /// Starts the remotes. They are empty except for the technical and the operator account at HiPay
+    /// and the document types and custom field of a configured Mirakl.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let mirakl_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let hipay_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -140,49 +140,49 @@ impl Sandbox {
         Ok(Self { shared, mirakl_address, hipay_address, github_address, credentials, _stop: stop.drop_guard() })
     }
 
-    /// Mirakl's base URL, without `/api`. The token endpoint is `/oauth/token` under it.
+    /// Returns Mirakl's base URL, without `/api`. The token endpoint is `/oauth/token` under it.
     pub fn mirakl_url(&self) -> String {
         format!("http://{}", self.mirakl_address)
     }
 
-    /// HiPay's base URL, without `/api`.
+    /// Returns HiPay's base URL, without `/api`.
     pub fn hipay_url(&self) -> String {
         format!("http://{}", self.hipay_address)
     }
 
-    /// Where GitHub's API is: for `update.apiUrl`.
+    /// Returns the URL of GitHub's API, for `update.apiUrl`.
     pub fn github_url(&self) -> String {
         format!("http://{}", self.github_address)
     }
 
-    /// What a client needs to be let in.
+    /// Returns the addresses and credentials that a client needs.
     pub fn credentials(&self) -> &SandboxCredentials {
         &self.credentials
     }
 
-    /// The remotes' clock.
+    /// Returns the remotes' clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
     }
 
-    /// Looks at Mirakl's side, or changes it. Requests wait meanwhile.
+    /// Reads or changes Mirakl's side. Requests wait meanwhile.
     pub fn mirakl<T>(&self, look: impl FnOnce(&mut MiraklModel) -> T) -> T {
         look(&mut lock(&self.shared.mirakl))
     }
 
-    /// Looks at HiPay's side, or changes it. Requests wait meanwhile; notifications that this causes are sent.
+    /// Reads or changes HiPay's side. Requests wait meanwhile; notifications caused by the change are sent.
     pub fn hipay<T>(&self, look: impl FnOnce(&mut HipayModel) -> T) -> T {
         let seen = look(&mut lock(&self.shared.hipay));
         self.shared.news.notify_one();
         seen
     }
 
-    /// Looks at GitHub's side, or changes it. Requests wait meanwhile.
+    /// Reads or changes GitHub's side. Requests wait meanwhile.
     pub fn github<T>(&self, look: impl FnOnce(&mut GitHubModel) -> T) -> T {
         look(&mut lock(&self.shared.github))
     }
 
-    /// Looks at the faults to come, or changes them.
+    /// Reads or changes the planned faults.
     pub fn faults<T>(&self, look: impl FnOnce(&mut FaultPlan) -> T) -> T {
         look(&mut lock(&self.shared.faults))
     }
@@ -192,18 +192,17 @@ impl Sandbox {
         self.faults(|plan| plan.rules.push(fault));
     }
 
-    /// Looks at the request log.
+    /// Reads or changes the request log.
     pub fn traffic<T>(&self, look: impl FnOnce(&mut Traffic) -> T) -> T {
         look(&mut lock(&self.shared.traffic))
     }
 
-    /// Holds the `nth` request (from 1) to `endpoint` that comes from now on, before it is executed
-    /// or before it is answered.
+    /// Holds the `nth` request (from 1) to `endpoint` from now on, before it is executed or before it is answered.
     pub fn pause_at(&self, endpoint: Endpoint, moment: Moment, nth: u32) -> Pause {
         lock(&self.shared.pauses).add(endpoint, moment, nth)
     }
 
-    /// The witness: what HiPay executed, checked against its balances. See [`HipayModel::verify_once`].
+    /// Checks what HiPay executed against its balances. See [`HipayModel::verify_once`].
     pub fn verify_once(&self) -> Result<(), Vec<String>> {
         lock(&self.shared.hipay).verify_once()
     }
@@ -213,7 +212,7 @@ impl Sandbox {
         loop {
             let delivered = self.shared.delivered.notified();
             tokio::pin!(delivered);
-            // Registered before the look, so that a delivery in between is not missed.
+            // Registered before the check, so that a delivery in between is not missed.
             delivered.as_mut().enable();
             if !lock(&self.shared.hipay).notices_waiting() {
                 return;

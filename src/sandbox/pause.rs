@@ -1,11 +1,11 @@
-//! Holding a request at an exact point, so that a test can kill whoever sent it just there.
+//! Holding a request at an exact point, so that a test can kill its sender there.
 
 use tokio::sync::oneshot;
 
 use super::call::Endpoint;
 use super::fault::Moment;
 
-/// A request that will be, or is, held. Dropping it lets the request go on.
+/// A request that will be, or is, held. Dropping it lets the request continue.
 #[derive(Debug)]
 pub struct Pause {
     arrival: Option<oneshot::Receiver<()>>,
@@ -14,7 +14,7 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Waits until the request has arrived (or has been executed) and is held. False where the
+    /// Waits until the request has arrived (or has been executed) and is held. Returns false if the
     /// sandbox was stopped before.
     pub async fn reached(&mut self) -> bool {
         if let Some(arrival) = self.arrival.take() {
@@ -23,19 +23,18 @@ impl Pause {
         self.arrived
     }
 
-    /// Lets the request go on, whether or not its sender still lives: a real remote does not
-    /// notice that either.
+    /// Lets the request continue, even if its sender is gone: a real remote does not notice that either.
     pub fn release(self) {
         let _ = self.gate.send(Verdict::GoOn);
     }
 
-    /// Cuts the connection. A request held before its execution never happens.
+    /// Cuts the connection. A request held before its execution is never executed.
     pub fn discard(self) {
         let _ = self.gate.send(Verdict::Discard);
     }
 }
 
-/// What becomes of a held request.
+/// Decision on a held request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoOn,
@@ -56,7 +55,7 @@ struct Point {
 }
 
 impl PausePoints {
-    /// Holds the `nth` request (from 1) to `endpoint` that comes from now on.
+    /// Holds the `nth` request (from 1) to `endpoint` from now on.
     pub(super) fn add(&mut self, endpoint: Endpoint, moment: Moment, nth: u32) -> Pause {
         let (reached, on_reached) = oneshot::channel();
         let (gate, on_gate) = oneshot::channel();
@@ -64,7 +63,7 @@ impl PausePoints {
         Pause { arrival: Some(on_reached), arrived: false, gate }
     }
 
-    /// The gate at which a request has to wait, if it is one that is held here.
+    /// Returns the gate at which a request must wait, if it is held at this point.
     pub(super) fn gate(&mut self, endpoint: Option<Endpoint>, moment: Moment) -> Option<oneshot::Receiver<Verdict>> {
         let here = |point: &Point| Some(point.endpoint) == endpoint && point.moment == moment;
         for point in self.0.iter_mut().filter(|point| here(point)) {

@@ -1,4 +1,4 @@
-//! The way of one request: read, log, strike, hold, execute, hold, spoil, answer.
+//! The path of one request: read, log, strike, hold, execute, hold, spoil, answer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,10 +25,11 @@ use super::wire::{CuttableListener, Switch};
 use super::{github, hipay, mirakl};
 use crate::platform::clock::Clock;
 
-/// Two files of 15 MB, the rest of the form, and room to be refused for being too large.
+/// Upper bound on a request body: two files of 15 MB, the rest of the form, and room for requests
+/// that must be refused as too large.
 const BODY_LIMIT: usize = 40 * 1024 * 1024;
 
-/// Everything that requests, tests and background tasks share.
+/// State shared by requests, tests and background tasks.
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) latency: Duration,
@@ -38,14 +39,14 @@ pub(super) struct Shared {
     pub(super) faults: Mutex<FaultPlan>,
     pub(super) pauses: Mutex<PausePoints>,
     pub(super) traffic: Mutex<Traffic>,
-    /// Something happened at HiPay: there may be notifications to send.
+    /// Signal that something happened at HiPay, so that notifications may be waiting.
     pub(super) news: Notify,
-    /// A notification's delivery ended.
+    /// Signal that a notification's delivery ended.
     pub(super) delivered: Notify,
     pub(super) stop: CancellationToken,
 }
 
-/// Locks; a panic in a test's closure must not hide what the test has to say.
+/// Locks a mutex and ignores poisoning: a panic in a test's closure must not hide the test's own failure.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -80,7 +81,7 @@ async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switc
     let ticket = Ticket::new(&door, &call);
     let struck = lock(&shared.faults).strike(&call);
 
-    // The work goes on when the sender goes away, as a real remote's does.
+    // The work continues when the sender disconnects, as at a real remote.
     let work = tokio::spawn(work(Arc::clone(shared), call, struck, answered_at));
     let Ok(Done::Answer(answer)) = work.await else {
         ticket.close(Outcome::Discarded);
@@ -94,7 +95,7 @@ async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switc
         ticket.close(Outcome::Answered(answer.status));
         respond(answer)
     };
-    // The remotes' own time, which is not the machine's where the clock is turned.
+    // The remotes' time differs from the machine's when the clock is set.
     let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shared.clock.now());
     if let Some(date) = now.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(axum::http::header::DATE, date);
@@ -102,7 +103,7 @@ async fn handle(State(door): State<Door>, ConnectInfo(switch): ConnectInfo<Switc
     response
 }
 
-/// What became of a request inside the remote.
+/// Result of a request inside the remote.
 enum Done {
     Answer(Answer),
     Cut,
@@ -136,13 +137,14 @@ async fn execute(shared: &Shared, call: &Call, struck: Option<Struck>, answered_
 async fn hold(shared: &Shared, call: &Call, moment: Moment) -> Verdict {
     let gate = lock(&shared.pauses).gate(call.endpoint, moment);
     match gate {
-        // A dropped handle lets go.
+        // A dropped handle lets the request continue.
         Some(gate) => gate.await.unwrap_or(Verdict::GoOn),
         None => Verdict::GoOn,
     }
 }
 
-/// The one place where a request meets a model; nothing here waits, so it happens wholly or not at all.
+/// Passes a request to its model. This is the only place that does so, and it never waits, so that a
+/// request is executed completely or not at all.
 fn dispatch(shared: &Shared, call: &Call) -> Answer {
     let now = shared.clock.now();
     match call.remote {
@@ -157,7 +159,7 @@ fn dispatch(shared: &Shared, call: &Call) -> Answer {
     }
 }
 
-/// A request's entry in the log; counts as under way until it is dropped.
+/// A request's entry in the log; it counts as in progress until dropped.
 struct Ticket {
     door: Door,
     number: u64,
@@ -180,7 +182,7 @@ impl Drop for Ticket {
     }
 }
 
-/// An answer as it is meant to leave.
+/// Turns an answer into an unmodified response.
 pub(super) fn respond(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

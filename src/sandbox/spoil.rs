@@ -1,4 +1,4 @@
-//! Doing to an answer what a fault says.
+//! Applying a fault to an answer.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use super::wire::Switch;
 
 const HANG_AT_MOST: Duration = Duration::from_secs(30);
 const OVERSIZED_BYTES: u64 = 64 * 1024 * 1024;
-/// A slow body comes in so many pieces …
+/// Number of pieces of a slow body.
 const SLOW_PIECES: usize = 20;
-/// … so far apart.
+/// Interval between the pieces of a slow body.
 const SLOW_STEP: Duration = Duration::from_millis(100);
-/// Time for the part of a truncated body to reach the wire before it ends.
+/// Time for the sent part of a truncated body to reach the wire before the connection ends.
 const FLUSH: Duration = Duration::from_millis(50);
 
-/// What stands in for the answer of a request that a fault keeps from being executed.
+/// Returns the answer to a request that a fault keeps from being executed.
 pub(super) fn not_executed() -> Answer {
     Answer::json(
         500,
@@ -32,7 +32,7 @@ pub(super) fn not_executed() -> Answer {
     )
 }
 
-/// Turns `answer` into what `kind` makes of it.
+/// Applies the fault `kind` to `answer`.
 pub(super) async fn spoil(kind: FaultKind, answer: Answer, switch: &Switch, stop: &CancellationToken) -> Response {
     match kind {
         FaultKind::Reset => {
@@ -80,7 +80,7 @@ fn html(status: u16) -> Answer {
     }
 }
 
-/// The answer's head, and a body that is written by whoever holds the other end.
+/// Splits an answer into its head and a body that is written through the returned stream.
 fn piped(answer: Answer) -> (Response, DuplexStream, Vec<u8>) {
     let (writer, reader) = duplex(64 * 1024);
     let body = answer.body.clone();
@@ -96,7 +96,7 @@ fn slow(answer: Answer) -> Response {
     let (response, mut writer, body) = piped(answer);
     tokio::spawn(async move {
         for piece in body.chunks(body.len().div_ceil(SLOW_PIECES).max(1)) {
-            // A reader that has gone away ends it.
+            // The reader has gone away.
             if writer.write_all(piece).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! The request log: what arrived, when, about whom, and what became of it.
+//! The request log: arrival time, subject and outcome of every request.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use super::call::{Call, Endpoint, Remote};
 use super::fault::{FaultKind, Moment};
 
-/// So many exchanges are kept; the counts go on for ever.
+/// Number of exchanges that are kept; the counts are not limited.
 const KEPT: usize = 20_000;
 
-/// What became of a request.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Not answered yet, or its sender went away.
+    /// Unanswered so far, or abandoned by its sender.
     Open,
     /// Answered with this HTTP status.
     Answered(u16),
@@ -26,11 +26,11 @@ pub enum Outcome {
 /// One request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// Counts from 1.
+    /// Number of the request, from 1.
     pub number: u64,
-    /// When it arrived, by the sandbox's clock.
+    /// Arrival time, by the sandbox's clock.
     pub at: Timestamp,
-    /// To whom.
+    /// Remote that received the request.
     pub remote: Remote,
     /// The HTTP method.
     pub method: String,
@@ -38,19 +38,19 @@ pub struct Exchange {
     pub path: String,
     /// The query's parameters, decoded.
     pub query: Vec<(String, String)>,
-    /// The call, if it is one that the remote has.
+    /// The call, if the remote has it.
     pub endpoint: Option<Endpoint>,
     /// The sub-account header (id or login) as sent.
     pub account: Option<String>,
     /// The payment's reference, or what a look-up asks for.
     pub reference: Option<String>,
-    /// How many requests were under way at this remote, this one included.
+    /// Number of requests in progress at this remote, including this one.
     pub in_flight: u32,
-    /// What became of it.
+    /// Outcome of the request.
     pub outcome: Outcome,
 }
 
-/// Everything that came in.
+/// The log of all requests.
 #[derive(Debug, Default)]
 pub struct Traffic {
     exchanges: VecDeque<Exchange>,
@@ -61,37 +61,37 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// The latest exchanges, oldest first.
+    /// Returns the latest exchanges, oldest first.
     pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
         self.exchanges.iter()
     }
 
-    /// How many requests came for `endpoint`.
+    /// Returns the number of requests to `endpoint`.
     pub fn count(&self, endpoint: Endpoint) -> u64 {
         self.counts.get(&endpoint).copied().unwrap_or(0)
     }
 
-    /// How many requests came at all.
+    /// Returns the number of all requests.
     pub fn total(&self) -> u64 {
         self.totals.values().sum()
     }
 
-    /// The number of requests to `remote`.
+    /// Returns the number of requests to `remote`.
     pub fn total_of(&self, remote: Remote) -> u64 {
         self.totals.get(&remote).copied().unwrap_or(0)
     }
 
-    /// How many requests to `remote` are under way.
+    /// Returns the number of requests to `remote` that are in progress.
     pub fn in_flight(&self, remote: Remote) -> u32 {
         self.in_flight.get(&remote).copied().unwrap_or(0)
     }
 
-    /// The most requests that were ever under way at once at `remote`.
+    /// Returns the highest number of simultaneous requests to `remote`.
     pub fn most_in_flight(&self, remote: Remote) -> u32 {
         self.most_in_flight.get(&remote).copied().unwrap_or(0)
     }
 
-    /// Forgets what came so far; what is under way goes on counting.
+    /// Clears the log and the counts; requests in progress remain counted as such.
     pub fn clear(&mut self) {
         self.exchanges.clear();
         self.counts.clear();

@@ -1,4 +1,4 @@
-//! Connections with a switch: a handler can cut the one that it is answering on.
+//! Connections with a switch, through which a handler can cut the connection that it answers on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Cuts one connection. Every switch hangs on the sandbox's own: stopping cuts them all.
+/// A switch that cuts one connection. Every switch depends on the sandbox's own: stopping the sandbox
+/// cuts all connections.
 #[derive(Debug, Clone)]
 pub(super) struct Switch(CancellationToken);
 
@@ -21,7 +22,7 @@ impl Switch {
     }
 }
 
-/// Accepts connections that can be cut.
+/// A listener whose connections can be cut.
 pub(super) struct CuttableListener {
     listener: TcpListener,
     stop: CancellationToken,
@@ -55,7 +56,7 @@ impl Connected<IncomingStream<'_, CuttableListener>> for Switch {
     }
 }
 
-/// A TCP stream that fails from the moment its switch is turned, and then ends in a reset.
+/// A TCP stream that fails once its switch is cut, and then ends with a reset.
 pub(super) struct Wire {
     stream: TcpStream,
     switch: Switch,
@@ -67,7 +68,7 @@ impl Wire {
         if self.cut.as_mut().poll(context).is_pending() {
             return Ok(());
         }
-        // No orderly goodbye: what is still unsent is thrown away and the peer sees a reset.
+        // No orderly shutdown: unsent data is discarded and the peer sees a reset.
         let _ = self.stream.set_zero_linger();
         Err(io::ErrorKind::ConnectionReset.into())
     }

@@ -1,4 +1,5 @@
-//! A stranger's flood of connections, and the others: the time of their calls, and the memory that the flood holds.
+//! A flood of connections by a stranger, and its effect on other clients: the time of their calls,
+//! and the memory that the flood holds.
 //!
 //! The flood comes from another process and from another address of this machine.
 
@@ -15,31 +16,31 @@ use crate::start::Program;
 use crate::table::{milliseconds, percentile};
 use crate::{Scale, machine, table};
 
-/// First argument of the process that floods.
+/// First argument of the flooding process.
 pub(crate) const CHILD: &str = "flood";
 
 /// Address that the flood comes from.
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// Calls of the others in each block.
+/// Number of other clients' calls in each block.
 const CALLS: usize = 1_000;
-/// Blocks that one figure is the middle of.
+/// Number of blocks of which a figure is the median.
 const BLOCKS: usize = 3;
-/// Half bodies a second, and for how long.
+/// Half bodies per second, and the duration in seconds.
 const HALF_BODIES: u64 = 200;
 const HALF_BODIES_FOR: Duration = Duration::from_secs(20);
-/// Longest wait for the memory to be given back.
+/// Upper bound on the wait for the release of the memory.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_mins(1);
 
 /// The floods by name.
 const FLOODS: [(&str, &str); 3] =
     [("heads", "heads without a body"), ("halves", "half bodies, 200 a second"), ("idle", "idle connections")];
 
-/// Prints the others' times beside each flood, and the memory.
+/// Prints the other clients' times during each flood, and the memory.
 pub(crate) fn measure(scale: Scale) {
     let count = scale.of(10_000);
     let mut rows = Vec::new();
     for (flood, name) in FLOODS {
-        // A program of its own each, so that each begins with the same memory.
+        // A separate program each, so that each begins with the same memory.
         let program = Program::of_a_new_store();
         let running = program.start().1;
         let worker = running.worker();
@@ -80,13 +81,13 @@ pub(crate) fn measure(scale: Scale) {
     );
 }
 
-/// The time that 99 of a hundred calls of others do not exceed, as the middle of some blocks.
+/// Returns the 99th percentile of other clients' calls, as the median of some blocks.
 fn others(address: SocketAddr) -> Duration {
     let mut blocks: Vec<Duration> = (0..BLOCKS).map(|_| block(address)).collect();
     percentile(&mut blocks, 50)
 }
 
-/// The 99th percentile of one block; each call is a new connection.
+/// Returns the 99th percentile of one block; each call is a new connection.
 fn block(address: SocketAddr) -> Duration {
     let mut times: Vec<Duration> = (0..CALLS)
         .map(|_| {
@@ -102,11 +103,11 @@ fn block(address: SocketAddr) -> Duration {
     percentile(&mut times, 99)
 }
 
-/// The process that floods.
+/// The flooding process.
 struct Flood(Child);
 
 impl Flood {
-    /// Starts it; returns once everything of it is open.
+    /// Starts the process; returns once all its connections are open.
     fn start(kind: &str, address: SocketAddr, count: u64) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([CHILD, kind, &format!("{address} {count}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -150,7 +151,7 @@ pub(crate) fn child(kind: &str, target: &str) {
     });
 }
 
-/// A request that promises more than it brings; nothing where the connection is refused.
+/// Sends a request that announces more than it sends; returns `None` if the connection is refused.
 async fn one(address: SocketAddr, body: &[u8]) -> Option<TcpStream> {
     let mut stream = connect(address).await?;
     let head = "POST /notifications/wallet HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\

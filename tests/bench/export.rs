@@ -1,4 +1,4 @@
-//! The log as CSV: how long it takes and how much memory, beside reading the same lines by pages.
+//! Export of the log as CSV: its time and memory, compared with reading the same lines page by page.
 
 use std::fs;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ async fn exported(lines: u64) {
     appliance.stop().await.unwrap();
 }
 
-/// All lines by pages, from the store alone.
+/// Reads all lines page by page, from the store alone.
 async fn pages(context: &cashout::jobs::Context) -> (Duration, u64) {
     let (begun, mut read) = (Instant::now(), 0);
     let mut listing = Listing::any_of("level", [300_u64]).descending().limit(200);

@@ -1,6 +1,6 @@
-//! Reading 92 days of HiPay's ledger: the memory must not grow with what the ledger holds.
+//! Reading 92 days of HiPay's ledger: the memory must not grow with the length of the ledger.
 //!
-//! The measured process runs beside the sandbox's.
+//! The measured process is separate from the sandbox's.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -22,19 +22,19 @@ use crate::records::{cycle, wallet_of};
 use crate::table::{number, rate};
 use crate::{Scale, machine, table};
 
-/// The argument that runs a part in a process of its own, beside the sandbox.
+/// First argument of a process that runs a part separately from the sandbox.
 pub(crate) const CHILD: &str = "--ledger-child";
 
 /// HiPay's longest interval of a list, in hours.
 const HOURS: i64 = 92 * 24;
 
-/// The most memory that the longest ledger may need beyond the one before it, in MiB.
+/// Upper bound on the additional memory for the longest ledger compared with the next shorter one, in MiB.
 const MAX_MORE: u64 = 16;
 
 /// The wallets that the payments go to.
 const WALLETS: u64 = 500;
 
-/// Prints what the reading takes at each length.
+/// Prints time and memory of the reading at each length.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let lengths = [scale.of(10_000), scale.of(100_000), scale.of(200_000), scale.of(300_000)];
@@ -42,11 +42,11 @@ pub(crate) fn measure(scale: Scale) {
     let head = ["entries", "time s", "entries /s", "memory more at the peak, MiB", "store MiB"];
     table::print("ledger: 92 days read in one run", &head, &measured.each_ref().map(|(_, row)| row.clone()));
     let [_, _, (long, _), (longest, _)] = measured;
-    // The store's cache fills first; from then on no entry may cost anything.
+    // The store's cache fills first; from then on no entry may use memory.
     assert!(longest <= long + MAX_MORE, "the memory grows with the ledger: {long} and {longest} MiB");
 }
 
-/// The memory that one reading needs more than before, in MiB, and its row of the table.
+/// Returns the additional memory of one reading, in MiB, and its row of the table.
 async fn measure_length(entries: u64) -> (u64, Vec<String>) {
     let clock = Clock::turned_by_hand(begins());
     let sandbox = Sandbox::start(SandboxOptions { clock: clock.clone(), ..SandboxOptions::default() }).await.unwrap();
@@ -61,17 +61,17 @@ async fn measure_length(entries: u64) -> (u64, Vec<String>) {
     (row.get(3).and_then(|grown| grown.parse().ok()).unwrap(), row)
 }
 
-/// Runs this program as a child, and gives what it prints.
+/// Runs this program as a child, and returns its output.
 async fn run(folder: &Path, what: &str) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args([CHILD, what]).arg(folder).stderr(Stdio::inherit());
-    // The sandbox goes on answering meanwhile.
+    // The sandbox continues to answer meanwhile.
     let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
     assert!(output.status.success(), "the child failed");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Binds a new store long ago, or reads a ledger of so many entries now.
+/// Binds a new store long ago, or reads a ledger of this number of entries now.
 pub(crate) fn child(what: &str, folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match what.parse() {
@@ -82,7 +82,7 @@ pub(crate) fn child(what: &str, folder: &Path) {
     }
 }
 
-/// When the ledger begins.
+/// Returns the beginning of the ledger.
 fn begins() -> Timestamp {
     cycle() - SignedDuration::from_hours(HOURS + 24)
 }
@@ -118,7 +118,8 @@ async fn context(folder: &Path, now: Timestamp) -> jobs::Context {
     opened.await.unwrap()
 }
 
-/// 92 days of an account: settlements of sales that feed it, and the payments of another installation in between.
+/// Makes 92 days of an account: settlements of sales that fund it, and the payments of another
+/// installation in between.
 fn fill(sandbox: &Sandbox, clock: &Clock, entries: u64) {
     let technical = sandbox.credentials().technical_id;
     let amount = Amount::from_minor(100, Currency::EUR);

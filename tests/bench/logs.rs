@@ -1,5 +1,5 @@
-//! Log lines each second, from `tracing` into the store, beside the same records written to the store
-//! without a log, and beside a file that the same bytes are appended to and flushed.
+//! Log lines per second from `tracing` into the store, compared with the same records written to the
+//! store without a log, and with a file to which the same bytes are appended and flushed.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,16 +16,16 @@ use serde_json::Map;
 use crate::table::{rate, spread};
 use crate::{Scale, table};
 
-/// The same is measured so often, in turn, so that the noise shows.
+/// Number of alternating repetitions of each measurement, so that the noise is visible.
 const ROUNDS: usize = 5;
 
-/// How many lines are stored together, as the log does it.
+/// Number of lines stored together, as in the log.
 const GROUP: usize = 250;
 
-/// How many lines may wait, of those that are never lost while there is room.
+/// Capacity of the queue for lines that are never dropped while there is room.
 const ROOM: u64 = 20_000;
 
-/// Prints the rates, and what the caller of `tracing` waits.
+/// Prints the rates, and the waiting time of `tracing`'s caller.
 pub(crate) fn measure(scale: Scale) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
@@ -37,7 +37,7 @@ pub(crate) fn measure(scale: Scale) {
         hand_over: true,
     };
     let logs = Logs::new(options, Clock::system());
-    // As many as there is room for, so that none is lost however fast they come.
+    // No more than the capacity, so that none is lost at any speed.
     let count = scale.of(ROOM);
     let (mut called, mut kept, mut written, mut flushed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut total = 0;
@@ -98,7 +98,7 @@ fn line(number: u64) -> LogLine {
     }
 }
 
-/// The same records, made beforehand and handed to the store in the same groups.
+/// Stores the same records, made beforehand, in the same groups.
 fn put(store: &Store, count: u64) -> Duration {
     let lines: Vec<LogLine> = (0..count).map(line).collect();
     let begun = Instant::now();
@@ -116,7 +116,7 @@ fn put(store: &Store, count: u64) -> Duration {
     begun.elapsed()
 }
 
-/// The least that it can cost: their JSON appended, one flush a group.
+/// Measures the minimum cost: the JSON of the lines appended, with one flush per group.
 fn appended(folder: &Path, count: u64) -> Duration {
     let lines: Vec<LogLine> = (0..count).map(line).collect();
     let mut file = File::create(folder.join("appended")).unwrap();

@@ -1,4 +1,4 @@
-//! What the figures depend on: cores, other work, the disk; and what this process uses.
+//! Conditions of the figures: cores, other load, the disk; and the resources that this process uses.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,7 +17,7 @@ pub(crate) fn describe() {
     println!("append of 512 bytes and fdatasync: p50 {}, p99 {}", milliseconds(middle), milliseconds(high));
 }
 
-/// How long an append of 512 bytes and fdatasync take, in the middle.
+/// Measures an append of 512 bytes with fdatasync and returns the median.
 pub(crate) fn flush() -> Duration {
     percentile(&mut flushes(), 50)
 }
@@ -34,27 +34,27 @@ fn flushes() -> Vec<Duration> {
     (0..500).map(flush).collect()
 }
 
-/// The memory that this process holds, in MiB.
+/// Returns the memory that this process holds, in MiB.
 pub(crate) fn resident_mib() -> u64 {
     memory("VmRSS:")
 }
 
-/// The most memory that it has held since [`forget_the_peak`], in MiB.
+/// Returns the peak of this process's memory since [`forget_the_peak`], in MiB.
 pub(crate) fn peak_mib() -> u64 {
     memory("VmHWM:")
 }
 
-/// From here on the peak is measured anew.
+/// Resets the measured peak of the memory.
 pub(crate) fn forget_the_peak() {
     fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
-/// The memory that another process holds, in MiB.
+/// Returns the memory that another process holds, in MiB.
 pub(crate) fn resident_mib_of(process: u32) -> u64 {
     memory_of(&process.to_string(), "VmRSS:")
 }
 
-/// The most memory that another process has held, in MiB.
+/// Returns the peak of another process's memory, in MiB.
 pub(crate) fn peak_mib_of(process: u32) -> u64 {
     memory_of(&process.to_string(), "VmHWM:")
 }
@@ -69,12 +69,12 @@ fn memory_of(process: &str, name: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap().div_euclid(1024)
 }
 
-/// The processor time of this process so far, all threads together.
+/// Returns the processor time of this process so far, all threads together.
 pub(crate) fn processor_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    // The fields behind the program's name, which is in brackets; the times are the 14th and 15th of all.
+    // The fields after the program's name, which is in brackets; the times are the 14th and 15th of all.
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-    // Linux counts hundredths of a second here, whatever its own tick.
+    // Linux counts hundredths of a second here, whatever its internal tick.
     Duration::from_millis(ticks * 10)
 }

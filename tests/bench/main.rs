@@ -1,7 +1,7 @@
-//! How fast it is: figures beside the floor that the remotes, the disk or the machine set.
+//! Benchmarks: figures compared with the floor that the remotes, the disk or the machine set.
 //!
-//! `cargo bench` runs all of it, `cargo bench -- million` one part, `--quick` with a tenth of the
-//! work. Times are printed, never asserted; what was paid and stored is asserted.
+//! `cargo bench` runs all of them, `cargo bench -- million` one part, `--quick` a tenth of the work.
+//! Times are printed, never asserted; payments and stored records are asserted.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that is wrong says so by failing")]
 #![expect(clippy::print_stdout, reason = "the figures are what this prints")]
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of times; money stays in integers")]
@@ -21,7 +21,7 @@ mod start;
 mod store;
 mod table;
 
-/// How much of the whole work is done.
+/// Fraction of the whole work that is done.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     quick: bool,
@@ -33,7 +33,7 @@ impl Scale {
     }
 }
 
-/// What can be run alone.
+/// A part that can be run alone.
 struct Part {
     name: &'static str,
     measure: fn(Scale),
@@ -57,7 +57,7 @@ fn main() {
         return connections::child(kind, target);
     }
     let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
-    // Cargo adds an option of its own.
+    // Cargo adds its own option.
     let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|one| !one.starts_with("--")).collect();
     let parts = [
         Part { name: "store", measure: store::measure },

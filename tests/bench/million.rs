@@ -1,4 +1,4 @@
-//! A store of a million operations that have lived: opening it, also after a kill; its pages; the
+//! A store of a million operations with a history: opening it, also after a kill; its pages; the
 //! memory that this takes; the start of the program on it.
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,19 +14,19 @@ use jiff::SignedDuration;
 use crate::table::{milliseconds, percentile, rate};
 use crate::{Scale, machine, records, start, table};
 
-/// The first argument of a process that this one starts of itself; a role and a folder follow.
+/// First argument of a child process; a role and a folder follow.
 pub(crate) const CHILD: &str = "child";
 
-/// How many operations are written in one commit while the store is built.
+/// Number of operations per commit while the store is built.
 const GROUP: u64 = 5_000;
 
-/// Kills, and openings after an orderly end.
+/// Number of kills, and of openings after an orderly end.
 const OPENINGS: u32 = 10;
 
-/// Pages read of each kind.
+/// Number of pages read of each kind.
 const PAGES: usize = 1_000;
 
-/// Most operations are done, some wait for something.
+/// Returns the status of an operation: most are done, some wait for something.
 fn status_of(id: u64) -> Status {
     match id % 100 {
         0..=89 => Status::WithdrawSuccess,
@@ -41,7 +41,7 @@ fn open(folder: &Path) -> Store {
     Store::open(folder, &StoreOptions::default(), &schema()).unwrap()
 }
 
-/// Builds the store, and has other processes write in it, be killed, open it and read in it.
+/// Builds the store, and makes other processes write to it, be killed, open it and read it.
 pub(crate) fn measure(scale: Scale) {
     let (folder, count) = (tempfile::tempdir().unwrap(), scale.of(1_000_000));
     let begun = Instant::now();
@@ -86,7 +86,7 @@ fn opened(folder: &Path) -> (Duration, Store) {
     (begun.elapsed(), store)
 }
 
-/// Lets another process write, kills it in the middle, and opens what it left.
+/// Makes another process write, kills it, and measures the opening of the store that it left.
 fn opened_after_kill(folder: &Path) -> Duration {
     let mut child = this_program("write", folder).stdout(Stdio::piped()).spawn().unwrap();
     let mut stored = Vec::new();
@@ -113,7 +113,7 @@ fn this_program(role: &str, folder: &Path) -> Command {
     command
 }
 
-/// What a process does that [`measure`] has started.
+/// Runs a child process that [`measure`] has started.
 pub(crate) fn child(role: &str, folder: &Path) {
     match role {
         "write" => write_without_end(folder),
@@ -122,7 +122,7 @@ pub(crate) fn child(role: &str, folder: &Path) {
     }
 }
 
-/// Names each operation once it is stored, as long as somebody listens.
+/// Prints each operation's id once it is stored, while the output is read.
 fn write_without_end(folder: &Path) {
     let store = open(folder);
     let mut out = std::io::stdout().lock();
@@ -132,7 +132,7 @@ fn write_without_end(folder: &Path) {
             .write_blocking(move |writer| writer.put(&operation))
             .map_err(|error: StoreError| panic!("{error}"))
             .unwrap();
-        // Nobody reads any more: whoever was to kill this process is gone itself.
+        // The output is no longer read: the process that was to kill this one is gone itself.
         if writeln!(out, "{id}").and_then(|()| out.flush()).is_err() {
             return;
         }
@@ -169,7 +169,7 @@ fn read(folder: &Path) {
     );
 }
 
-/// Where pages begin, all through a list.
+/// Returns the beginnings of pages throughout a list.
 fn cursors(store: &Store, list: &Query) -> Vec<Cursor> {
     let mut found = Vec::new();
     loop {
@@ -181,7 +181,7 @@ fn cursors(store: &Store, list: &Query) -> Vec<Cursor> {
     }
 }
 
-/// One of the places, another each time, near no place that was just read.
+/// Returns one of the places, a different one each time, distant from those just read.
 fn pick(places: &[Cursor], nth: usize) -> Option<Cursor> {
     places.get(nth.wrapping_mul(7_919) % places.len()).cloned()
 }

@@ -1,5 +1,5 @@
-//! Notifications acknowledged each second: signature, parsing, inbox with its indexes and the flush
-//! of the disk before the answer; beside a handler that does nothing, and beside the disk alone.
+//! Notifications acknowledged per second: signature, parsing, inbox with its indexes and the flush of
+//! the disk before the answer; compared with a handler that does nothing, and with the disk alone.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -31,17 +31,17 @@ use crate::records::wallet_of;
 use crate::table::{milliseconds, percentile, rate, spread};
 use crate::{Scale, machine, table};
 
-/// How many send at once; each waits for its answer before the next.
+/// Number of concurrent senders; each waits for its answer before the next request.
 const SENDERS: usize = 64;
-/// The same is measured so often, in turn, so that the noise shows.
+/// Number of alternating repetitions of each measurement, so that the noise is visible.
 const ROUNDS: u64 = 5;
 /// Vendors with a wallet and a salt each.
 const VENDORS: u64 = 2_000;
 
-/// What opens the API.
+/// Token of the API.
 pub(crate) const TOKEN: &str = "a token that only this benchmark knows";
 
-/// Prints rates and times of the handler and of what it stands beside.
+/// Prints rates and times of the handler and of its comparisons.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let each = scale.of(20_000);
@@ -56,7 +56,7 @@ pub(crate) fn measure(scale: Scale) {
     }
     let alone = all.rate();
     let together = writes_in_a_commit();
-    // A batch beside it: reading every shop from Mirakl, and the store with it.
+    // A concurrent batch, which reads every shop from Mirakl and uses the store.
     let mut beside = Run::default();
     let stop = CancellationToken::new();
     let batch = runtime.spawn(busy(appliance.context.clone(), stop.clone()));
@@ -103,7 +103,7 @@ pub(crate) fn measure(scale: Scale) {
     println!("  batches that ran beside it: {batches}; they cost {:.0} %", 100.0 * (1.0 - beside.rate() / alone));
 }
 
-/// What was seen of one kind of server.
+/// Measurements of one kind of server.
 #[derive(Default)]
 struct Run {
     rates: Vec<f64>,
@@ -121,7 +121,7 @@ impl Run {
     }
 }
 
-/// How many writes a commit of the store has had, in the middle.
+/// Returns the mean number of writes per commit of the store.
 fn writes_in_a_commit() -> f64 {
     let text = cashout::platform::metrics::text().unwrap_or_default();
     let value = |name: &str| -> f64 {
@@ -131,7 +131,7 @@ fn writes_in_a_commit() -> f64 {
     value("cashout_store_writes_total") / value("cashout_store_commits_total")
 }
 
-/// Sends all requests, from a thread of its own; how long all took and each.
+/// Sends all requests from a separate thread; returns the total time and the time of each.
 pub(crate) fn send(address: SocketAddr, requests: Vec<Vec<u8>>) -> (Duration, Vec<Duration>) {
     let sending = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -169,7 +169,7 @@ async fn sender(address: SocketAddr, waiting: Arc<Mutex<std::vec::IntoIter<Vec<u
     }
 }
 
-/// A handler that reads the body and says that it has.
+/// Starts a handler that reads the body and answers.
 async fn bare() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -182,7 +182,7 @@ fn salt(wallet: u64) -> String {
     format!("salt-of-{wallet}")
 }
 
-/// The whole request of one notice: the transfer of operation `id` was executed.
+/// Returns the whole request of one notice: the transfer of operation `id` was executed.
 pub(crate) fn notice(id: u64) -> Vec<u8> {
     let operation = transferred(id);
     let attempt = operation.transfer.last().unwrap();
@@ -208,7 +208,7 @@ pub(crate) fn notice(id: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-/// An operation whose transfer HiPay has accepted.
+/// Makes an operation whose transfer HiPay has accepted.
 fn transferred(id: u64) -> Operation {
     let mut operation = crate::records::lived(id, Status::TransferRequested);
     let wallet = wallet_of(id % VENDORS + 1);
@@ -222,7 +222,7 @@ fn transferred(id: u64) -> Operation {
     operation
 }
 
-/// The appliance with operations under way.
+/// The appliance with operations in progress.
 pub(crate) struct Served {
     _sandbox: Sandbox,
     context: Context,
@@ -282,7 +282,7 @@ impl Served {
         &self.context
     }
 
-    /// Every acknowledged notice is there and has had its effect, once.
+    /// Checks that every acknowledged notice is stored and was applied once.
     pub(crate) async fn verify(&self, acknowledged: u64) {
         loop {
             let look = |reader: &cashout::store::Reader<'_>| {
@@ -305,7 +305,7 @@ impl Served {
     }
 }
 
-/// Runs batches, one after the other, until it is told to stop; how many.
+/// Runs batches one after the other until it is stopped; returns their number.
 async fn busy(context: Context, stop: CancellationToken) -> u64 {
     let mut batches = 0;
     while !stop.is_cancelled() {

@@ -1,5 +1,5 @@
-//! Operations paid each second through transfer, sync, withdrawal and sync, against the sandbox,
-//! beside the least that HiPay's latency allows and beside calls that do nothing.
+//! Operations paid per second through transfer, sync, withdrawal and sync, against the sandbox,
+//! compared with the minimum that HiPay's latency allows and with calls that do nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const IBAN: &str = "FR1420041010050500013M02606";
 
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Prints what each batch takes, at once and at HiPay's pace, and the calls of an operation.
+/// Prints the time of each batch, without latency and with HiPay's, and the calls per operation.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for (latency, vouchers, with_commissions) in [(0, 5_000, false), (20, 5_000, false), (20, 400, true)] {
@@ -40,7 +40,7 @@ pub(crate) fn measure(scale: Scale) {
     }
 }
 
-/// A sandbox with sellers, and a store that knows them and what they are owed.
+/// A sandbox with sellers, and a store that knows them and their vouchers.
 struct Market {
     sandbox: Sandbox,
     context: Context,
@@ -66,7 +66,7 @@ impl Market {
         });
         let context = context.await.unwrap();
         cashout::jobs::bind(&context).await.unwrap();
-        // The day after the cycle, for which the store was there and bound in time.
+        // The day after the cycle, before which the store was created and bound.
         clock.advance(SignedDuration::from_hours(55));
         let operations = if with_commissions { 2 * vouchers } else { vouchers };
         let market = Self { sandbox, context, latency, vouchers, operations, _folder: folder };
@@ -74,7 +74,7 @@ impl Market {
         market
     }
 
-    /// One voucher a seller, so that no wallet's balance or account serves two withdrawals.
+    /// Adds one voucher per seller, so that no wallet's balance or account serves two withdrawals.
     async fn fill(&self, with_commissions: bool) {
         let technical = self.sandbox.credentials().technical_id;
         let email = |shop: u64| format!("seller{shop}@shops.example");
@@ -114,7 +114,7 @@ impl Market {
         assert_eq!(made.unwrap(), self.operations);
     }
 
-    /// The day's batches, one after the other.
+    /// Runs the day's batches one after the other.
     async fn measure(&self) {
         let before = self.bare_call().await;
         let mut stages = Vec::new();
@@ -127,7 +127,7 @@ impl Market {
             stages.push(self.stage(command).await);
         }
         self.verify();
-        // The sandbox answers more slowly the more it has executed.
+        // The sandbox becomes slower the more it has executed.
         let bare = (before + self.bare_call().await) / 2;
         let commissions = self.operations - self.vouchers;
         let title = format!(
@@ -175,13 +175,13 @@ impl Market {
         Stage { command, time, processor, calls, mirakl_calls }
     }
 
-    /// The calls of HiPay and of Mirakl so far.
+    /// Returns the calls of HiPay and of Mirakl so far.
     fn calls(&self) -> (u64, u64) {
         self.sandbox.traffic(|traffic| (traffic.total_of(Remote::Hipay), traffic.total_of(Remote::Mirakl)))
     }
 
-    /// The least that the latency allows: so many in flight, but the operator's withdrawals one after
-    /// the other.
+    /// Returns the minimum time that the latency allows: [`IN_FLIGHT`] calls at once, but the
+    /// operator's withdrawals one after the other.
     fn floor(&self, stage: &Stage, call: Duration) -> Duration {
         let alone = match stage.command {
             Command::CashoutWithdraw => self.operations - self.vouchers,
@@ -214,7 +214,7 @@ impl Market {
         ]
     }
 
-    /// What a call takes that asks for a balance and does nothing else, while as many are in flight.
+    /// Measures a call that only reads a balance, with the same number in flight.
     async fn bare_call(&self) -> Duration {
         let calls = 2_000;
         let begun = Instant::now();
@@ -226,7 +226,7 @@ impl Market {
         begun.elapsed() * IN_FLIGHT / calls
     }
 
-    /// HiPay's ledger has each operation once, to the cent, and the store agrees.
+    /// Checks that HiPay's ledger has each operation once, to the cent, and that the store agrees.
     fn verify(&self) {
         self.sandbox.verify_once().unwrap();
         let done = self.context.store.read(|reader| {
@@ -250,7 +250,7 @@ impl Market {
         }
     }
 
-    /// What each account was owed by the vouchers.
+    /// Returns the amount that the vouchers owed each account.
     fn owed(&self) -> BTreeMap<u64, Amount> {
         let operator = self.sandbox.credentials().operator_id;
         let commissions = self.operations - self.vouchers;
@@ -263,12 +263,12 @@ impl Market {
     }
 }
 
-/// What one batch took.
+/// Measurements of one batch.
 struct Stage {
     command: Command,
     time: Duration,
     processor: Duration,
-    /// HiPay's.
+    /// Number of HiPay's calls.
     calls: u64,
     mirakl_calls: u64,
 }

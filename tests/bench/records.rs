@@ -1,4 +1,4 @@
-//! Operations as they are after so much of their life.
+//! Operations in various stages of their life.
 
 use cashout::domain::attempt::{Attempt, AttemptState, Payment, reference};
 use cashout::domain::money::{Amount, Currency};
@@ -11,22 +11,22 @@ use serde_json::Map;
 /// The marketplace's account in the references.
 const TECHNICAL: &str = "498152";
 
-/// The instant that everything here is counted from, the cycle of most operations.
+/// Returns the reference time of all records here, the cycle of most operations.
 pub(crate) fn cycle() -> Timestamp {
     date(2026, 11, 11).at(1, 0, 0, 0).in_tz("UTC").unwrap().timestamp()
 }
 
-/// The wallet of a shop.
+/// Returns the wallet of a shop.
 pub(crate) fn wallet_of(shop_id: u64) -> u64 {
     1_000_000 + shop_id
 }
 
-/// What an operation pays: not the same as its neighbours.
+/// Returns the amount of an operation, which differs from that of its neighbours.
 pub(crate) fn amount_of(id: u64) -> Amount {
     Amount::from_minor(i64::try_from(10_000 + id % 5_000).unwrap(), Currency::EUR)
 }
 
-/// An operation that has just been made from its voucher.
+/// Makes an operation as just created from its voucher.
 pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient: u64, at: Timestamp) -> Operation {
     let mut operation = Operation {
         id,
@@ -68,13 +68,13 @@ pub(crate) fn created(id: u64, shop_id: u64, beneficiary: Beneficiary, recipient
     operation
 }
 
-/// An operation with all that its life up to `end` leaves behind. Each is a second younger than
+/// Makes an operation with everything that its life up to `end` leaves. Each is a second younger than
 /// the one before it.
 pub(crate) fn lived(id: u64, end: Status) -> Operation {
     lived_since(id, id % 5_000, cycle() + SignedDuration::from_secs(i64::try_from(id).unwrap()), end)
 }
 
-/// The same of a shop, made at `born`.
+/// Makes an operation of a shop that was created at `born`, with its life up to `end`.
 pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -> Operation {
     let mut operation = created(id, shop_id, Beneficiary::Vendor, wallet_of(shop_id), born);
     for (hours, kind) in [(2, PaymentKind::Transfer), (4, PaymentKind::Withdrawal)] {
@@ -97,7 +97,7 @@ pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -
     operation
 }
 
-/// HiPay's number of an operation's transactions.
+/// Returns HiPay's number of an operation's transactions.
 pub(crate) fn transaction_of(id: u64) -> String {
     format!("6912a8f0{:08x}{:02x}", id.wrapping_mul(2_654_435_761), id)
 }

@@ -1,10 +1,9 @@
-//! An hour of notifications, batches and page loads, squeezed together: what the memory and the file
-//! do meanwhile.
+//! An hour of notifications, batches and page loads, compressed in time, with the memory and the file size.
 //!
-//! Most of it brings new notifications, and the file grows by what they are; at the end HiPay only
-//! repeats itself, and every record is written anew. A look at the store that somebody left open would
-//! keep all that it has seen, and the file would grow although much of it is not in use: how full it
-//! was at its fullest shows that none is.
+//! Most of it brings new notifications, by which the file grows; at the end HiPay only repeats
+//! itself, and every record is rewritten. A read transaction that is left open would keep everything
+//! that it sees, and the file would grow although much of it is unused: the peak of the used share
+//! shows that no transaction stays open.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,11 +16,11 @@ use crate::notifications::{Served, TOKEN, notice, send};
 use crate::table::number;
 use crate::{Scale, machine, table};
 
-/// How many slots the hour has.
+/// Number of slots in the hour.
 const SLOTS: u64 = 30;
-/// In how many of them something new comes.
+/// Number of slots with new notifications.
 const NEW: u64 = 24;
-/// Lists as people ask for them.
+/// Lists that users typically request.
 const PAGES: [&str; 6] = [
     "operations?per_page=50",
     "operations?transfer_status=requested&sort=-date",
@@ -31,7 +30,7 @@ const PAGES: [&str; 6] = [
     "batches",
 ];
 
-/// Prints memory, file and what it is made of after each slot.
+/// Prints memory, file size and its composition after each slot.
 pub(crate) fn measure(scale: Scale) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let each = scale.of(5_000);
@@ -80,9 +79,9 @@ pub(crate) fn measure(scale: Scale) {
     println!("  of the file at its fullest was in use: {:.0} %", fullest * 100.0);
 }
 
-/// Asks for lists, one after the other.
+/// Requests lists, one after the other.
 async fn look(address: SocketAddr, times: u64) {
-    // Another part of this process may have named it already.
+    // Another part of this process may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     for (_, path) in (0..times).zip(PAGES.iter().cycle()) {

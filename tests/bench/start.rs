@@ -1,5 +1,4 @@
-//! The program as people start it, on a large store: from its beginning to the first page that it answers
-//! with.
+//! The program as users start it, on a large store: from its start to its first page.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -16,15 +15,15 @@ use tokio::runtime::Runtime;
 use crate::table;
 use crate::table::{milliseconds, percentile};
 
-/// Starts after each kind of end.
+/// Number of starts after each kind of end.
 const STARTS: usize = 10;
-/// Whoever has not answered by then never will.
+/// Time limit of an answer.
 const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
 
-/// Starts and ends it again and again on the store in `data`.
+/// Starts and ends the program repeatedly on the store in `data`.
 pub(crate) fn measure(data: &Path) {
     let program = Program::of(data.to_owned());
-    // The first one learns what the others find.
+    // The first start builds what the others find.
     program.start().1.end(Signal::TERM);
     let rows = [("orderly end", Signal::TERM), ("kill -9", Signal::KILL)].map(|(after, signal)| {
         program.start().1.end(signal);
@@ -54,16 +53,16 @@ pub(crate) struct Program {
     _remotes: (Runtime, Sandbox),
 }
 
-/// One that runs.
+/// A running program.
 pub(crate) struct Running(Child);
 
 impl Program {
-    /// The program on the store in `data`.
+    /// Makes the program for the store in `data`.
     fn of(data: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let sandbox = runtime.block_on(Sandbox::start(SandboxOptions::default())).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        // Whoever binds to any port gets one that is free.
+        // A bind to port 0 returns a free port.
         let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
         let mut settings = sandbox.credentials().parameters_yml();
         writeln!(settings, "    server.listen: {address}").unwrap();
@@ -71,7 +70,7 @@ impl Program {
         Self { folder, data, address, _remotes: (runtime, sandbox) }
     }
 
-    /// The program on a store that it makes.
+    /// Makes the program for a store that it creates.
     pub(crate) fn of_a_new_store() -> Self {
         let mut program = Self::of(PathBuf::new());
         program.data = program.folder.path().join("data");
@@ -82,7 +81,7 @@ impl Program {
         self.address
     }
 
-    /// Starts it, and asks for a page until there is one.
+    /// Starts the program, and requests a page until it is answered.
     pub(crate) fn start(&self) -> (Duration, Running) {
         let begun = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cashout"));
@@ -109,7 +108,7 @@ impl Program {
     }
 }
 
-/// The sign-in page; nothing where the connection was one of the program before.
+/// Requests the sign-in page; returns `None` if the connection belonged to the previous program.
 fn ask(mut stream: TcpStream) -> Option<String> {
     stream.set_read_timeout(Some(GIVEN_UP_AFTER)).unwrap();
     stream.write_all(b"GET /dashboard/login HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
@@ -119,7 +118,7 @@ fn ask(mut stream: TcpStream) -> Option<String> {
 }
 
 impl Running {
-    /// The process that answers.
+    /// Returns the process id of the worker, which answers.
     pub(crate) fn worker(&self) -> u32 {
         let guard = self.0.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();

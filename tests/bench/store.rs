@@ -1,4 +1,4 @@
-//! Durable commits each second, beside a file that the same bytes are appended to and flushed.
+//! Durable commits per second, compared with a file to which the same bytes are appended and flushed.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,10 +14,10 @@ use cashout::store::{Store, StoreOptions, View};
 use crate::table::{rate, spread};
 use crate::{Scale, records, table};
 
-/// The same is measured so often, in turn, so that the noise shows.
+/// Number of alternating repetitions of each measurement, so that the noise is visible.
 const ROUNDS: u64 = 5;
 
-/// How many write at once.
+/// Numbers of concurrent writers.
 const WRITERS: [u64; 3] = [1, 64, 256];
 
 /// Prints the rates of one, 64 and 256 writers.
@@ -55,7 +55,7 @@ pub(crate) fn measure(scale: Scale) {
     );
 }
 
-/// `writers` at once, each with its next write once the one before is on the disk.
+/// Measures `writers` concurrent writers, each of which starts its next write once the previous one is on the disk.
 async fn written(store: &Store, next: &Arc<AtomicU64>, writers: u64, each: u64) -> Duration {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..writers)
@@ -75,7 +75,7 @@ async fn written(store: &Store, next: &Arc<AtomicU64>, writers: u64, each: u64) 
     begun.elapsed()
 }
 
-/// The least that `each` groups of `group` records can cost: their JSON appended, one flush a group.
+/// Measures the minimum cost of `each` groups of `group` records: their JSON appended, with one flush per group.
 fn appended(folder: &Path, group: u64, each: u64) -> Duration {
     let path = folder.join("appended");
     let mut file = File::create(&path).unwrap();

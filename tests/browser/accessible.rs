@@ -1,4 +1,4 @@
-//! Whether everybody can use a page: axe-core reads it, as WCAG 2.2 AA and good practice have it.
+//! Accessibility of pages: axe-core checks them against WCAG 2.2 AA and good practice.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::browser::Browser;
 
-/// `vendor/axe-core/README.md` says what this is.
+/// Source of axe-core; `vendor/axe-core/README.md` describes its origin.
 const AXE: &str = include_str!("vendor/axe-core/axe.min.js");
 
 const RUN: &str = "
@@ -43,8 +43,8 @@ struct Place {
 }
 
 impl Browser {
-    /// Fails where somebody could not see, hear or reach something: with each rule that is broken, where,
-    /// and how it is mended.
+    /// Checks that a person can see, hear and reach everything; a failure lists each broken rule with
+    /// its place and remedy.
     pub(crate) async fn is_accessible(&self) {
         let report = match self.execute_waiting(&format!("{AXE};\n{RUN}"), Vec::new()).await {
             Ok(report) => serde_json::from_value::<Report>(report).unwrap(),

@@ -1,5 +1,5 @@
-//! What a person does in a window: click, fill in, choose, press a key; by the names that they read or
-//! that are read to them.
+//! A person's actions in a window: click, fill in, choose, press a key; elements are found by their
+//! visible or accessible names.
 
 use std::time::Duration;
 
@@ -11,18 +11,19 @@ use tokio::time::Instant;
 use crate::browser::Browser;
 use crate::driver::Call;
 
-/// How often what is on its way is looked for.
+/// Interval at which an expected change is checked for.
 pub(crate) const GLANCE: Duration = Duration::from_millis(40);
 
-/// What can be clicked.
+/// Selector of the elements that can be clicked.
 const CLICKABLE: &str = "a[href], button, summary, label, input[type=submit], input[type=button], input[type=reset], \
      input[type=checkbox], input[type=radio], [role=button], [role=link], [role=tab], [role=menuitem], [role=switch]";
-/// What can be filled in.
+/// Selector of the fields that can be filled in.
 const FIELD: &str = "input:not([type=hidden]):not([type=submit]):not([type=button]):not([type=reset]), textarea";
 const CHOICE: &str = "select";
 
-/// Elements that are seen and may be called `name`, each with its way out: how many steps up a part of
-/// the page says `place` too (-1: none does). The browser has the last word on names.
+/// Script that returns the visible elements that may have the name `name`, each with its distance:
+/// the number of steps up to a part of the page that contains `place` (-1: none does). The browser
+/// decides about names.
 const CANDIDATES: &str = "
     const [selector, name, place] = arguments;
     const flat = text => (text || '').replace(/\\s+/g, ' ').trim();
@@ -49,7 +50,7 @@ const CANDIDATES: &str = "
         .filter(one => one.called.some(text => text.includes(name)) && one.way >= 0)
         .map(one => ({...one, says: one.called.includes(name)}));";
 
-/// Everything that can be used, by the best of its names: for the message where one is missed.
+/// Script that returns the best name of each usable element, for the message about a missing one.
 const NAMES: &str = "
     const flat = text => (text || '').replace(/\\s+/g, ' ').trim();
     return [...new Set([...document.querySelectorAll(arguments[0])]
@@ -57,30 +58,29 @@ const NAMES: &str = "
         .map(element => flat(element.getAttribute('aria-label') || element.labels?.[0]?.textContent
             || element.innerText || element.value || element.title)))].slice(0, 60);";
 
-/// An element and what is known of it.
+/// An element with its known properties.
 struct Candidate {
     element: Element,
-    /// Its visible text is the name.
+    /// Visible text equal to the name.
     says: bool,
     way: u64,
     goes: String,
 }
 
 impl Browser {
-    /// Clicks what is called so: a link, a button, a box to tick, by its accessible name or what can be
-    /// read on it.
+    /// Clicks the element with this name: a link, a button, a checkbox, by its accessible name or its visible text.
     pub(crate) async fn click(&self, name: &str) {
         self.click_in("", name).await;
     }
 
-    /// The same where several are called so: the one in the row, form or part of the page that says
-    /// `place`.
+    /// Clicks the one of several elements with this name that is in the row, form or part of the page
+    /// that contains `place`.
     pub(crate) async fn click_in(&self, place: &str, name: &str) {
         self.collect().await;
         let deadline = Instant::now() + self.window.patience;
         loop {
             let element = self.the_one(CLICKABLE, place, name).await;
-            // Replaced or covered while we looked: what comes instead is clicked.
+            // Replaced or covered meanwhile: its replacement is clicked.
             match element.click().await {
                 Ok(()) => return,
                 Err(error) if Instant::now() > deadline => {
@@ -91,12 +91,12 @@ impl Browser {
         }
     }
 
-    /// Fills in the field with this label, in place of what was in it. A date is given as `2026-11-21`.
+    /// Fills in the field with this label, replacing its content. A date is given as `2026-11-21`.
     pub(crate) async fn fill(&self, label: &str, value: &str) {
         let field = self.the_one(FIELD, "", label).await;
         let kind = field.prop("type").await.unwrap().unwrap_or_default();
         if matches!(kind.as_str(), "date" | "datetime-local" | "time" | "month" | "color" | "range") {
-            // Their keys differ by language and machine.
+            // The keys for these fields differ by language and machine.
             let set = "const [field, value] = arguments; field.value = value;
                 ['input', 'change'].forEach(kind => field.dispatchEvent(new Event(kind, {bubbles: true})));";
             self.execute(set, vec![json!(field), json!(value)]).await.unwrap();
@@ -106,7 +106,7 @@ impl Browser {
         field.send_keys(value).await.unwrap();
     }
 
-    /// Chooses from the list with this label, by what is read there or by the value behind it.
+    /// Chooses an option from the list with this label, by its text or its value.
     pub(crate) async fn choose(&self, label: &str, option: &str) {
         let list = self.the_one(CHOICE, "", label).await;
         let find = "const [list, wanted] = arguments;
@@ -119,7 +119,7 @@ impl Browser {
         }
     }
 
-    /// What is in the field with this label; of a list, what is read there.
+    /// Returns the content of the field with this label; for a list, the visible text of the choice.
     pub(crate) async fn value(&self, label: &str) -> String {
         let field = self.the_one(&format!("{FIELD}, {CHOICE}"), "", label).await;
         let read =
@@ -128,18 +128,18 @@ impl Browser {
         value.as_str().unwrap_or_default().trim().to_owned()
     }
 
-    /// Presses a key where the keyboard is.
+    /// Presses a key in the focused element.
     pub(crate) async fn press(&self, key: Key) {
         self.collect().await;
         self.client.active_element().await.unwrap().send_keys(&key.to_string()).await.unwrap();
     }
 
-    /// Types where the keyboard is.
+    /// Types into the focused element.
     pub(crate) async fn type_in(&self, text: &str) {
         self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
     }
 
-    /// The name of what the keyboard acts on; empty where that is nothing.
+    /// Returns the name of the focused element; empty if there is none.
     pub(crate) async fn focused(&self) -> String {
         let element = self.client.active_element().await.unwrap();
         if element.tag_name().await.unwrap() == "body" {
@@ -148,7 +148,7 @@ impl Browser {
         self.name_of(&element).await
     }
 
-    /// The only element that is called so. Waits for it.
+    /// Waits for the only element with this name and returns it.
     async fn the_one(&self, selector: &str, place: &str, name: &str) -> Element {
         let deadline = Instant::now() + self.window.patience;
         loop {
@@ -173,10 +173,10 @@ impl Browser {
         }
     }
 
-    /// All that are called so, nearest to the place. A label gives way to its field.
+    /// Returns all elements with this name, nearest to the place. A label yields to its field.
     async fn called(&self, selector: &str, place: &str, name: &str) -> Vec<Candidate> {
         let arguments = vec![json!(selector), json!(name), json!(place)];
-        // Between two pages there is nothing to be found.
+        // Between two pages nothing can be found.
         let found = self.execute(CANDIDATES, arguments).await.unwrap_or_default();
         let mut called = Vec::new();
         for one in found.as_array().into_iter().flatten() {

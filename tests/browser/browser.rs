@@ -1,4 +1,4 @@
-//! A browser window on the appliance: how it is opened, led to pages, and closed.
+//! A browser window on the appliance: opening it, navigating, and closing it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::driver::{Call, Driver, Turn};
 use crate::findings::Findings;
 
-/// How a machine without a screen, a name service or a user of its own runs Chromium. No name is
-/// resolved: what a page asks of another host fails here, and is told.
+/// Options for Chromium on a machine without a screen, a name service or a separate user. No name is
+/// resolved: a page's requests to other hosts fail here, and are reported.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
@@ -28,9 +28,9 @@ const FLAGS: [&str; 11] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-/// Adds up how far things moved since `since` (milliseconds since 1970) without anybody's doing, once
-/// the page is drawn. The parts of the browser's own date fields change their width while they are filled in,
-/// and push what stands beside them by less than the last decimal that is told: that is nothing to be seen.
+/// Script that lists the layout shifts since `since` (milliseconds since 1970) without user input,
+/// once the page is drawn. The parts of the browser's own date fields change their width during
+/// input, and shift adjacent elements by less than the last reported decimal, which is not visible.
 const MOVED: &str = "
     const since = arguments[0];
     return new Promise(done => {
@@ -50,11 +50,11 @@ const MOVED: &str = "
         })));
     });";
 
-/// What a window is to be like.
+/// Settings of a window.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     origin: String,
-    /// The test that opens it, for the name of the picture where it fails.
+    /// Name of the test that opens it, for the file name of a failure's screenshot.
     test: String,
     pub(crate) width: u32,
     height: u32,
@@ -66,7 +66,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// A window on `http://host:port`: 1440 pixels wide, English, light, with JavaScript.
+    /// Makes a window on `http://host:port`: 1440 pixels wide, English, light, with JavaScript.
     pub(crate) fn on(origin: &str) -> Self {
         Self {
             origin: origin.trim_end_matches('/').to_owned(),
@@ -81,43 +81,43 @@ impl Window {
         }
     }
 
-    /// So many pixels wide; below 600 it is a telephone's.
+    /// Sets the width in pixels; below 600 the window is that of a telephone.
     pub(crate) fn width(self, width: u32) -> Self {
         Self { width, ..self }
     }
 
-    /// What the browser asks for: `en`, `fr`.
+    /// Sets the language that the browser requests: `en`, `fr`.
     pub(crate) fn language(self, language: &str) -> Self {
         Self { language: language.to_owned(), ..self }
     }
 
-    /// On a system that is set to dark.
+    /// Makes the system use a dark colour scheme.
     pub(crate) fn dark(self) -> Self {
         Self { dark: true, ..self }
     }
 
-    /// Where JavaScript is switched off.
+    /// Switches JavaScript off.
     pub(crate) fn without_javascript(self) -> Self {
         Self { scripts: false, ..self }
     }
 
-    /// Of somebody who does not want to see things move.
+    /// Makes the system prefer reduced motion.
     pub(crate) fn reduced_motion(self) -> Self {
         Self { reduced_motion: true, ..self }
     }
 
-    /// Of somebody who waits so long for what is to come: 10 seconds, unless it is said.
+    /// Sets the time limit of waiting; 10 seconds by default.
     pub(crate) fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Opens the window, with no cookies and nothing cached. Waits while two others are open.
+    /// Opens the window, with no cookies and nothing cached. Waits while two other tests have windows open.
     pub(crate) async fn start(self) -> Browser {
         let turn = Turn::wait().await;
         self.start_in(turn).await
     }
 
-    /// Opens a second window for a test that has one already: somebody else at another desk.
+    /// Opens a second window for a test that already has one, for another user.
     pub(crate) async fn start_beside(self, other: &Browser) -> Browser {
         self.start_in(Arc::clone(&other.turn)).await
     }
@@ -129,7 +129,7 @@ impl Window {
         let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         flags.push(format!("--window-size={},{}", self.width, self.height));
-        // The browser's own first page would take a second.
+        // The browser's own start page would take a second.
         let preferences = json!({
             "intl.accept_languages": self.language,
             "session.restore_on_startup": 4,
@@ -159,27 +159,27 @@ impl Window {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Movements before this moment are our own doing; milliseconds since 1970.
+    /// Time before which movements are caused by the test; milliseconds since 1970.
     still_since: Value,
     done: bool,
 }
 
-/// A window that is open. It acts and reads as a person would ([`crate::acts`], [`crate::screen`]).
-/// Every test ends with [`Browser::done`].
+/// An open window. It acts and reads as a person would ([`crate::acts`], [`crate::screen`]). Every
+/// test ends with [`Browser::done`].
 pub(crate) struct Browser {
     pub(crate) client: Client,
     pub(crate) window: Window,
     findings: Mutex<Findings>,
     state: Mutex<State>,
     turn: Arc<Turn>,
-    // In this order: the profile goes when nothing uses it any more.
+    // In this order: the profile is deleted when nothing uses it any more.
     driver: Arc<Driver>,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
     async fn set_up(&self) {
-        // Away from the browser's own first page, and not a word of what that one did.
+        // Leaves the browser's own start page, and discards its log entries.
         self.client.goto("about:blank").await.unwrap();
         for kind in ["browser", "performance"] {
             self.client.issue_cmd(Call::log(kind)).await.unwrap();
@@ -200,7 +200,7 @@ impl Browser {
         }
     }
 
-    /// Goes to an address of the appliance, a path from `/` on.
+    /// Opens an address of the appliance, a path from `/` on.
     pub(crate) async fn open(&self, path: &str) {
         self.collect().await;
         let address = format!("{}{path}", self.window.origin);
@@ -209,36 +209,36 @@ impl Browser {
         }
     }
 
-    /// Asks for the page again.
+    /// Reloads the page.
     pub(crate) async fn reload(&self) {
         self.collect().await;
         self.client.refresh().await.unwrap();
     }
 
-    /// Back to the page before.
+    /// Goes back to the previous page.
     pub(crate) async fn back(&self) {
         self.collect().await;
         self.client.back().await.unwrap();
     }
 
-    /// Where the browser is: path and query, as they stand in its address bar.
+    /// Returns the present address: path and query, as in the address bar.
     pub(crate) async fn address(&self) -> String {
         let url = self.client.current_url().await.unwrap().to_string();
         url.strip_prefix(&self.window.origin).map_or(url.clone(), str::to_owned)
     }
 
-    /// Something that this test makes happen on purpose: part of the text of what would be a fault, as
-    /// `answered 404`. [`Browser::done`] fails if it did not happen.
+    /// Declares a finding that this test causes on purpose, by a part of its text, such as `answered
+    /// 404`. [`Browser::done`] fails if it did not happen.
     pub(crate) fn expect_finding(&self, text: &str) {
         self.findings().expect(text);
     }
 
-    /// Something that may happen in this test and is no fault: part of the text of what would be one.
+    /// Declares a finding that may happen in this test and is no fault, by a part of its text.
     pub(crate) fn allow_finding(&self, text: &str) {
         self.findings().allow(text);
     }
 
-    /// Notes what the page did since the last look. Called before every page is left.
+    /// Records the page's findings since the last call. It is called before every page is left.
     pub(crate) async fn collect(&self) {
         if self.window.scripts && self.address().await.starts_with('/') {
             let since = self.state().still_since.clone();
@@ -254,7 +254,7 @@ impl Browser {
         self.findings().read_network(&network);
     }
 
-    /// What moves from here on counts, and nothing before.
+    /// Makes movements count from now on, and none before.
     pub(crate) async fn still(&self) {
         if self.window.scripts {
             let drawn = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
@@ -264,15 +264,15 @@ impl Browser {
         }
     }
 
-    /// What is wrong so far.
+    /// Returns everything that is wrong so far.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         self.collect().await;
         self.findings().wrong()
     }
 
     /// Closes the window. Fails if there was an error or a warning in the console, a violation of the
-    /// content security policy, a request that failed or went to another host, or if anything moved by
-    /// itself.
+    /// content security policy, a request that failed or went to another host, or a layout shift
+    /// without user input.
     pub(crate) async fn done(self) {
         let wrong = self.complaints().await;
         self.state().done = true;
@@ -282,7 +282,7 @@ impl Browser {
         self.client.clone().close().await.unwrap();
     }
 
-    /// Ends the test with what can be seen now.
+    /// Fails the test with a screenshot and the text of the page.
     pub(crate) async fn fail(&self, why: &str) -> ! {
         let picture = self.take_picture(&format!("failed-{}", self.window.test)).await;
         let picture = picture.map_or_else(|error| error, |path| path.display().to_string());
@@ -292,13 +292,13 @@ impl Browser {
         panic!("{why}\n\nat {address}\npicture: {picture}\nThe page says:\n{text}\n");
     }
 
-    /// Runs a script in the page; works where the page's own are switched off, as long as it does not
-    /// wait. Scripts run so are not held by the page's content security policy.
+    /// Runs a script in the page, even if the page's own scripts are switched off, unless it waits.
+    /// The page's content security policy does not apply to it.
     pub(crate) async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Value, String> {
         self.client.execute(script, arguments).await.map_err(|error| error.to_string())
     }
 
-    /// The same for one that waits.
+    /// Runs a script that waits, in the same way.
     pub(crate) async fn execute_waiting(&self, script: &str, arguments: Vec<Value>) -> Result<Value, String> {
         if !self.window.scripts {
             self.allow_scripts(true).await;
@@ -314,13 +314,13 @@ impl Browser {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": !allowed})).await;
     }
 
-    /// A command of the `DevTools` protocol.
+    /// Runs a command of the `DevTools` protocol.
     pub(crate) async fn devtools(&self, command: &str, parameters: &Value) -> Value {
         let answer = self.client.issue_cmd(Call::devtools(command, parameters)).await;
         answer.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// The process group of everything that this browser runs in.
+    /// Returns the process group of all processes of this browser.
     pub(crate) fn group(&self) -> u32 {
         self.driver.group()
     }
@@ -341,10 +341,10 @@ impl Drop for Browser {
     }
 }
 
-/// `screenshots` in the folder of all that is built, for people to look into.
+/// Returns the folder for screenshots, `screenshots` in the build folder.
 pub(crate) fn pictures() -> PathBuf {
     let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    // Built for a named target, there is a folder of that target's in between.
+    // A build for a named target has an additional folder of that target in between.
     let target = built.ancestors().find(|folder| folder.join(".rustc_info.json").exists());
     target.or(built.parent()).unwrap_or(built).join("screenshots")
 }

@@ -1,4 +1,4 @@
-//! The demo: anyone can press the button of its update, and every state in it that waits for a person can be ended.
+//! The demo: anyone can press its update button, and every state in it that waits for a person can be ended.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::disguise::disguised;
 use crate::told::Running;
 use crate::updating::knows_of_the_exchange;
 
-/// A marketplace lives through some weeks first, in a build that is not made to be fast.
+/// The demo first simulates some weeks of a marketplace, in an unoptimised build.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +49,7 @@ async fn a_new_version_of_the_demo_is_installed_by_its_button() {
     assert_eq!(left, 1, "nothing of it is kept but the program itself");
 }
 
-/// Each reason that an operation of the demo is held for, and the choice that ends it.
+/// Each reason for which an operation of the demo is held, with the choice that ends it.
 const HOLDS: [(&str, &str); 15] = [
     ("paid_in_mirakl", "Settle"),
     ("other_provider", "Release"),
@@ -68,7 +68,8 @@ const HOLDS: [(&str, &str); 15] = [
     ("executed_after_all", "Release"),
 ];
 
-/// Each state of a voucher of the demo that waits for a person or that somebody may correct, and the choice that does.
+/// Each state of a voucher of the demo that waits for a person or can be corrected by one, with the
+/// choice that does so.
 const VOUCHERS: [(&str, &str); 4] =
     [("held", "Settle"), ("outside_cycles", "Release"), ("paid_elsewhere", "Release"), ("gone", "Settle")];
 
@@ -77,7 +78,7 @@ async fn each_state_that_waits_for_a_person_is_ended_on_its_page() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cashout"));
     command.env_clear().env("TMPDIR", folder.path());
-    // A day takes so long that nothing goes on by itself meanwhile.
+    // A day takes so long that nothing changes automatically meanwhile.
     command.args(["demo", "--listen", "127.0.0.1:0", "--shops", "24", "--latency-ms", "0", "--speed", "2"]);
     let mut demo = Running::start(command);
     let last = |line: String| line.rsplit(' ').next().unwrap().to_owned();
@@ -133,7 +134,7 @@ async fn each_state_that_waits_for_a_person_is_ended_on_its_page() {
     demo.end().await.ends(0).says("each reference once, every balance to the cent");
 }
 
-/// All items of a list of the API, as whoever has signed in reads it.
+/// Returns all items of a list of the API, with the session of the browser.
 async fn all(browser: &Browser, list: &str) -> Vec<Value> {
     let mut items = Vec::new();
     for page in 1.. {

@@ -1,16 +1,16 @@
-//! Somebody who has signed in, and sits in front of the dashboard.
+//! Windows with a signed-in user in front of the dashboard.
 
 use crate::browser::{Browser, Window};
 
 /// The technical account's HiPay web service credentials.
 pub(crate) const TECHNICAL: (&str, &str) = ("sandbox-login", "sandbox-password");
 
-/// Opens the window, signs in and stands at `path`.
+/// Opens the window, signs in and opens `path`.
 pub(crate) async fn signed_in(window: Window, path: &str) -> Browser {
     signed_in_as(window, TECHNICAL, path).await
 }
 
-/// The same as somebody else.
+/// Opens the window, signs in as another user and opens `path`.
 pub(crate) async fn signed_in_as(window: Window, (login, password): (&str, &str), path: &str) -> Browser {
     let browser = window.start().await;
     browser.open(path).await;

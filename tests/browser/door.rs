@@ -1,16 +1,16 @@
-//! Windows in which somebody has signed in.
+//! Windows with a signed-in user.
 
 use crate::browser::{Browser, Window};
 use crate::world::Site;
 
-/// A window in which the technical account has signed in.
+/// Opens a window in which the technical account has signed in.
 pub(crate) async fn signed_in(site: &Site, window: Window) -> Browser {
     let browser = window.start().await;
     site.sign_in(&browser, "/dashboard/vendors").await;
     browser
 }
 
-/// Pictures of a page at the widths that people have, light and dark; everybody can use it at each.
+/// Takes screenshots of a page at common widths, light and dark, and checks that it is accessible in each.
 pub(crate) async fn looked_at(site: &Site, path: &str, name: &str) {
     for width in [1440, 1024, 390] {
         for dark in [false, true] {

@@ -1,4 +1,4 @@
-//! chromedriver: one for all the tests of a process, gone with the last browser that uses it.
+//! chromedriver: one for all tests of a process, ended with the last browser that uses it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,25 +14,25 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-/// How many tests may have a browser at the same time, on the whole machine.
+/// Number of tests that may have a browser at the same time, on the whole machine.
 const TURNS: usize = 2;
 
-/// Waits for the end of its input, which comes with the end of this process however it ends, and takes
-/// everything with it that was started below.
+/// Script that waits for the end of its input, which comes with any end of this process, and then
+/// kills every process that was started below it.
 const KEEPER: &str = "chromedriver --port=0 & exec >/dev/null; read -r _; kill -KILL $!; wait $!; kill -KILL 0";
 
 static RUNNING: Mutex<Weak<Driver>> = Mutex::new(Weak::new());
 
-/// A running chromedriver. When it goes, every browser that it started goes too.
+/// A running chromedriver. Dropping it ends every browser that it started.
 pub(crate) struct Driver {
     keeper: Child,
     port: u16,
-    // Kept open: chromedriver would fail at its next line.
+    // Kept open: otherwise chromedriver would fail when it writes its next line.
     _output: BufReader<ChildStdout>,
 }
 
 impl Driver {
-    /// The one of this process, started if there is none.
+    /// Returns the chromedriver of this process, and starts it if necessary.
     pub(crate) fn running() -> Arc<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(driver) = running.upgrade() {
@@ -46,7 +46,7 @@ impl Driver {
     fn start() -> Self {
         need("chromedriver", "chromium-driver");
         need("chromium", "chromium");
-        // It looks for a free port and takes it a moment later; on a busy machine another may be quicker.
+        // It looks for a free port and binds it slightly later; on a busy machine another process may be faster.
         let mut said = String::new();
         for _ in 0..10 {
             match Self::try_start() {
@@ -83,12 +83,12 @@ impl Driver {
         Ok(Self { keeper, port, _output: output })
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// The process group of the driver and its browsers.
+    /// Returns the process group of the driver and its browsers.
     pub(crate) fn group(&self) -> u32 {
         self.keeper.id()
     }
@@ -111,9 +111,9 @@ fn need(program: &str, package: &str) {
     );
 }
 
-/// The right to have browsers open, for one test.
+/// The right of one test to have browsers open.
 pub(crate) struct Turn {
-    // Locked as long as it is open.
+    // Locked while it is open.
     _lock: File,
 }
 
@@ -122,7 +122,7 @@ impl Turn {
     pub(crate) async fn wait() -> Arc<Self> {
         let open = |number: usize| {
             let path: PathBuf = std::env::temp_dir().join(format!("cashout-browser-{number}.lock"));
-            // Somebody else's file can be locked, but not created again.
+            // Another user's file can be locked, but not created again.
             let file = File::open(&path).or_else(|_| File::create(&path));
             file.unwrap_or_else(|error| panic!("{} cannot be used: {error}", path.display()))
         };
@@ -138,7 +138,7 @@ impl Turn {
     }
 }
 
-/// A command of chromedriver's that the client has no word for.
+/// A command of chromedriver that the client does not support.
 #[derive(Debug)]
 pub(crate) struct Call {
     path: String,
@@ -146,18 +146,18 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A command of the `DevTools` protocol.
+    /// Makes a command of the `DevTools` protocol.
     pub(crate) fn devtools(command: &str, parameters: &Value) -> Self {
         let body = json!({"cmd": command, "params": parameters});
         Self { path: "goog/cdp/execute".to_owned(), body: Some(body) }
     }
 
-    /// What was logged since the last call: `browser` or `performance`.
+    /// Makes a command that returns the log entries since the last call: `browser` or `performance`.
     pub(crate) fn log(kind: &str) -> Self {
         Self { path: "se/log".to_owned(), body: Some(json!({"type": kind})) }
     }
 
-    /// The name of an element by which assistive tools know it.
+    /// Makes a command that returns the name of an element for assistive tools.
     pub(crate) fn accessible_name(element: &str) -> Self {
         Self { path: format!("element/{element}/computedlabel"), body: None }
     }

@@ -1,46 +1,46 @@
-//! What a page must not do, read from what the browser logs: complain, fail, or ask elsewhere.
+//! Faults of a page, read from the browser's logs: console messages, failures, and requests to other hosts.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// Reads the browser's logs and keeps what is wrong in them.
+/// A reader of the browser's logs that keeps the faults in them.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// `http://host:port` of the appliance under test.
     origin: String,
     requests: HashMap<String, String>,
     wrong: Vec<String>,
-    /// What a test makes happen on purpose: parts of the texts of findings.
+    /// Findings that a test causes on purpose: parts of their texts.
     expected: Vec<String>,
-    /// What may happen: the same.
+    /// Findings that may happen: parts of their texts.
     allowed: Vec<String>,
 }
 
 impl Findings {
-    /// For pages of this origin.
+    /// Makes findings for pages of this origin.
     pub(crate) fn of(origin: &str) -> Self {
         Self { origin: origin.to_owned(), ..Self::default() }
     }
 
-    /// A finding with this text is no fault, and its absence is one.
+    /// Declares that a finding with this text is no fault, and that its absence is one.
     pub(crate) fn expect(&mut self, text: &str) {
         self.expected.push(text.to_owned());
     }
 
-    /// A finding with this text is no fault.
+    /// Declares that a finding with this text is no fault.
     pub(crate) fn allow(&mut self, text: &str) {
         self.allowed.push(text.to_owned());
     }
 
-    /// Notes a fault, once.
+    /// Records a fault, once.
     pub(crate) fn note(&mut self, text: String) {
         if !self.wrong.contains(&text) {
             self.wrong.push(text);
         }
     }
 
-    /// The console: errors and warnings, violations of the content security policy among them.
+    /// Reads the console: errors and warnings, including violations of the content security policy.
     pub(crate) fn read_console(&mut self, entries: &Value) {
         for entry in entries.as_array().into_iter().flatten() {
             let level = text(&entry["level"]);
@@ -50,7 +50,7 @@ impl Findings {
         }
     }
 
-    /// The network: requests that go elsewhere or fail.
+    /// Reads the network log: requests that go to other hosts or fail.
     pub(crate) fn read_network(&mut self, entries: &Value) {
         for entry in entries.as_array().into_iter().flatten() {
             let Ok(event) = serde_json::from_str::<Value>(text(&entry["message"])) else { continue };
@@ -69,7 +69,7 @@ impl Findings {
                         self.note(format!("request failed: {} answered {status}", text(&of["response"]["url"])));
                     }
                 }
-                // One that the page itself gave up, as a link does that starts a download, is none.
+                // A request that the page itself canceled, as a link does that starts a download, is no fault.
                 "Network.loadingFailed" if of["canceled"] != true && of["errorText"] != "net::ERR_ABORTED" => {
                     let address = self.requests.get(id).map_or("?", String::as_str);
                     self.note(format!(
@@ -85,13 +85,13 @@ impl Findings {
     }
 
     fn is_own(&self, address: &str) -> bool {
-        // No page can ask for `chrome:`; the browser does, for pages of its own.
+        // No page can request `chrome:`; the browser does, for pages of its own.
         let of_the_page = ["data:", "blob:", "about:", "chrome:"].iter().any(|scheme| address.starts_with(scheme));
         let path = address.strip_prefix(&self.origin);
         of_the_page || path.is_some_and(|path| path.is_empty() || path.starts_with(['/', '?', '#']))
     }
 
-    /// What is wrong: what was found and not expected, and what was expected and not found.
+    /// Returns the findings that were not expected, and the expected ones that did not happen.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let known = |found: &&String| self.expected.iter().chain(&self.allowed).any(|text| found.contains(text));
         let unexpected = self.wrong.iter().filter(|found| !known(found));

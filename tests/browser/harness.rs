@@ -1,5 +1,4 @@
-//! The harness itself: what it is to complain of, it complains of; and what it does to a page, the page
-//! notices.
+//! Tests of the harness: it reports every fault, and its actions take effect in the page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use crate::browser::Browser;
 use crate::pages::{Pages, failure, page};
 use crate::world::Site;
 
-/// What is said at the end of a visit to `/`, which says "A page".
+/// Returns the complaint at the end of a visit to `/`, which contains "A page".
 async fn complaint_of(pages: &Pages) -> String {
     let browser = pages.window().start().await;
     browser.open("/").await;
@@ -22,7 +21,7 @@ async fn complaint_of(pages: &Pages) -> String {
 async fn the_appliance_answers_a_browser() {
     let site = Site::new().await;
     let browser = site.window().start().await;
-    // What is no page names no icon, and the browser looks for one.
+    // A response that is no page has no icon, and the browser requests the default one.
     browser.allow_finding("/favicon.ico");
     browser.open("/healthz").await;
     browser.sees("\"status\":\"ok\"").await;
@@ -86,7 +85,7 @@ async fn a_request_to_another_host_is_complained_of() {
     let said = complaint_of(&pages).await;
     assert!(said.contains("request to another host: http://elsewhere.example/a.png"), "{said}");
 
-    // Another port of the same machine is another host too.
+    // Another port of the same machine counts as another host.
     let other = Pages::with(&[]).await;
     let asks = page("", &format!("<img alt='' src='{}/asked'>", other.origin));
     let pages = Pages::under("img-src *", &[("/", asks)]).await;
@@ -149,7 +148,7 @@ async fn a_page_that_not_everybody_can_use_is_complained_of() {
         for told in ["color-contrast (serious)", "Hardly to be read", "label (critical)", "name=\"q\""] {
             assert!(said.contains(told), "{told} is missing in\n{said}");
         }
-        // The page's own policy held neither the look nor anything else.
+        // The page's own policy prevented neither the check nor anything else.
         Arc::into_inner(browser).unwrap().done().await;
     }
 }
@@ -222,7 +221,7 @@ async fn without_javascript_a_page_can_still_be_used() {
     browser.done().await;
 }
 
-/// A page with the things that pages have.
+/// Opens a page with common elements.
 async fn a_busy_page() -> (Pages, Browser) {
     let things = "
         <nav aria-label=Pages><a href=/>Vendors</a> <a href='/'>Vendors</a></nav>
@@ -263,7 +262,7 @@ async fn things_are_found_by_what_is_written_on_them() {
     browser.click("Filter").await;
     browser.is_at("/?login=shop+%C3%A9+7&since=2026-11-21&status=w&late=1").await;
 
-    // Two links to the same page are as good as one.
+    // Two links to the same page are equivalent.
     browser.click("Vendors").await;
     browser.is_at("/").await;
     browser.back().await;
@@ -359,7 +358,7 @@ async fn no_process_stays_behind_a_test_however_it_ends() {
         } else {
             browser.done().await;
         }
-        // Other tests of this process may use the same driver; then it is theirs to end.
+        // Other tests of this process may use the same driver; then they end it.
         if std::env::var_os("NEXTEST").is_some() {
             tokio::time::timeout(Duration::from_secs(10), async {
                 while living(group) > 0 {
@@ -372,12 +371,12 @@ async fn no_process_stays_behind_a_test_however_it_ends() {
     }
 }
 
-/// How many processes of a group have not ended.
+/// Returns the number of processes of a group that have not ended.
 fn living(group: u32) -> usize {
     let group = group.to_string();
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let of_group = |stat: &String| {
-        // The name, in parentheses, may hold anything; behind it: state, parent, group.
+        // The name, in parentheses, may contain anything; after it: state, parent, group.
         let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
         fields.next() != Some("Z") && fields.nth(1) == Some(group.as_str())
     };

@@ -1,5 +1,4 @@
-//! What somebody would like to break a page with, on every page that there is: it is shown as text, cut
-//! where it is long, and the whole of it on demand.
+//! Hostile text on every page: it is shown as text, shortened if it is long, and shown in full on demand.
 
 use cashout::domain::attempt::{Attempt, AttemptState};
 use cashout::domain::inbox::Notification;
@@ -26,27 +25,27 @@ use crate::notices::{Notice, until};
 use crate::payments::{enterprise, known, notice};
 use crate::world::{Site, World, wallet_of};
 
-/// A formula, markup that would run or be seen as an element, the ends of attributes and elements, a
-/// change of direction that nobody takes back, signs of four bytes.
+/// A formula, markup that would run or appear as an element, the ends of attributes and elements, an
+/// unterminated change of direction, characters of four bytes.
 const HOSTILE: &str = "=1+1<script id=injected>alert('x')</script>\"'><img id=injected src=x onerror=alert(1)>\
     </td></table></bdi>&amp;&#60;{{ 7 * 7 }} \u{202e}drawkcab\u{2066} 🛒𝒳";
-/// A payment's reference has at most 100 characters.
+/// Hostile reference of a payment, which has at most 100 characters.
 const REFERENCE: &str = "=<script id=injected>alert(1)</script>\"'>/..?a=b&c#\u{202e}🛒";
-/// No text from outside is longer at once, in characters; what a notification was sent as has a part of
-/// the page to itself.
+/// Upper bound on the initially visible length of foreign text, in characters; the body of a
+/// notification has a separate part of the page.
 const AT_ONCE: usize = 400;
 const SHOP: u64 = 2001;
 
-/// What stands on no page of these, because they say nothing that comes from outside.
+/// Pages without hostile text, because they show nothing that comes from outside.
 const OUR_WORDS: [&str; 4] =
     ["/dashboard/funds", "/dashboard/password", "/dashboard/settings/remotes", "/dashboard/vouchers"];
 
-/// The same with 10,000 signs more that nothing breaks.
+/// Returns the hostile text with 10,000 more characters without a line break.
 fn long() -> String {
     format!("{HOSTILE}{}.", "x".repeat(10_000))
 }
 
-/// A site where everything that people outside can name is called so.
+/// Makes a site on which every name that comes from outside is hostile.
 async fn hostile_site() -> Site {
     let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(SHOP);
@@ -111,12 +110,12 @@ async fn hostile_site() -> Site {
     site
 }
 
-/// The id of the voucher that is planted.
+/// Returns the id of the planted voucher.
 fn voucher_id() -> String {
     format!("invoices-{SHOP}-{HOSTILE}")
 }
 
-/// A voucher and a line of HiPay's ledger in the worst words.
+/// Stores a voucher and a line of HiPay's ledger with hostile texts.
 fn plant_voucher(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError> {
     let all = writer.page::<VoucherRecord>(&Query::group("date", ()).limit(1))?;
     let mut record = all.items.into_iter().next().expect(found);
@@ -151,7 +150,7 @@ fn plant_voucher(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError>
     })
 }
 
-/// What the remotes of these tests do not say by themselves.
+/// Stores hostile texts that the remotes of these tests do not send.
 fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     let found = "what was made before";
     plant_voucher(writer, found)?;
@@ -229,18 +228,18 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     writer.put(&record)
 }
 
-/// What a page shows of it.
+/// Occurrences of the hostile text on a page.
 #[derive(Debug, Deserialize)]
 struct Look {
-    /// How many texts hold it.
+    /// Number of texts that contain it.
     texts: usize,
-    /// How many of them hold all of it, where it is long.
+    /// Number of texts that contain all of the long form.
     whole: usize,
-    /// Those that are not kept apart from the direction of what is around them.
+    /// Places of texts whose direction is not isolated from the surrounding text.
     bare: Vec<String>,
-    /// Those that are seen at once and should have been cut.
+    /// Places of texts that are visible at once and should have been shortened.
     uncut: Vec<String>,
-    /// How much of it has become a part of the page.
+    /// Number of elements that it has injected into the page.
     injected: usize,
 }
 
@@ -267,8 +266,8 @@ async fn look(browser: &Browser) -> Look {
     serde_json::from_value(browser.execute(LOOK, arguments).await.unwrap()).unwrap()
 }
 
-/// The address of a page of the route table. A parameter that is not known here belongs to a new page:
-/// it is given something hostile to show.
+/// Returns the address of a page of the route table. An unknown parameter belongs to a new page,
+/// which must be given hostile text here.
 fn address(path: &str) -> String {
     let part = |part: &str| match part {
         "{mirakl_id}" => SHOP.to_string(),
@@ -283,14 +282,14 @@ fn address(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// What an address answers: its status and what it is.
+/// Returns the status and the content type of an address.
 async fn kind(browser: &Browser, address: &str) -> (u64, String) {
     let head = "return fetch(arguments[0], {method: 'HEAD', redirect: 'manual'})
         .then(answer => [answer.status, answer.headers.get('content-type') || ''])";
     serde_json::from_value(browser.execute_waiting(head, vec![json!(address)]).await.unwrap()).unwrap()
 }
 
-/// No cell of the file begins like a formula, and what is hostile is there as it is.
+/// Checks that no cell of the file begins like a formula, and that the hostile text is contained in it.
 fn is_harmless(path: &str, text: &str) {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let records: Vec<csv::StringRecord> =
@@ -319,9 +318,9 @@ async fn so_does_every_page_that_is_wide_and_dark_and_in_french() {
     site.stop().await;
 }
 
-/// Opens every page of the route table; the pictures begin with `name`.
+/// Opens every page of the route table; the names of the screenshots begin with `name`.
 async fn walk(browser: Browser, name: &str) {
-    // Addresses that only take forms, asked for all the same.
+    // Addresses that only accept forms are opened nevertheless.
     browser.allow_finding("answered 405");
     browser.allow_finding("Failed to load resource");
     let [_, pages, _] = paths();
@@ -347,7 +346,7 @@ async fn walk(browser: Browser, name: &str) {
             wrong.push(format!("{path}: {there:?}"));
         }
         browser.screenshot(&format!("{name}{}", path.replace(['/', '{', '}'], "-"))).await;
-        // What was cut is there, and opened it fits as well.
+        // The shortened text is complete in the page, and fits when opened as well.
         let told = !OUR_WORDS.contains(&path.as_str()) && path != "/dashboard/transfers/retried";
         if told && (there.texts == 0 || there.whole == 0) {
             wrong.push(format!("{path} does not show it: {there:?}"));
@@ -361,7 +360,7 @@ async fn walk(browser: Browser, name: &str) {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen.len() > 12, "{seen:?}");
-    // Documents come into the page once they are asked for.
+    // Documents are inserted into the page on demand.
     browser.allow_finding("layout shift");
     browser.done().await;
 }

@@ -1,4 +1,4 @@
-//! The logs: what they say, what is picked out of them, and what is taken away as a file.
+//! The logs: their content, their filters, and their download as a file.
 
 use cashout::config::LogLevel;
 use cashout::logs::LogLine;
@@ -10,10 +10,10 @@ use serde_json::Map;
 use crate::desk::signed_in;
 use crate::world::Site;
 
-/// What a spreadsheet would run, what a browser would, and what turns a line round.
+/// Text that a spreadsheet or a browser would run, and that reverses a line.
 const HOSTILE: &str = "=HYPERLINK(\"http://elsewhere.example\") <script>alert('1')</script> \u{202e}gnirts \u{1f4b6}";
 
-/// Keeps a line as the appliance keeps its own.
+/// Stores a line as the appliance stores its own.
 pub(crate) async fn log(site: &Site, at: &str, level: LogLevel, action: &str, mirakl_id: Option<u64>, message: &str) {
     let (at, action, message) = (at.parse::<Timestamp>().unwrap(), action.to_owned(), message.to_owned());
     let kept = site.world.context.store.write(move |writer| {
@@ -26,7 +26,7 @@ pub(crate) async fn log(site: &Site, at: &str, level: LogLevel, action: &str, mi
     kept.unwrap();
 }
 
-/// A day of lines: one of each level, two shops, two batches.
+/// Makes a site with a day of lines: one of each level, two shops, two batches.
 async fn site_with_lines() -> Site {
     let site = Site::new().await;
     let transfer = "cashout:transfer";
@@ -128,14 +128,14 @@ async fn the_logs_are_filtered_and_exactly_what_is_filtered_is_exported() {
         "date,level,action,mirakl_id,batch,message\r\n2026-11-07T10:00:00Z,ERROR,cashout:transfer,2002,,HiPay refused \
          the transfer: the account is not identified\r\n"
     );
-    // A spreadsheet runs nothing that is in it.
+    // A spreadsheet runs nothing in it.
     let all = browser.download("/dashboard/logs.csv?level=EMERGENCY").await;
     assert!(all.text().contains("\"'=HYPERLINK(\"\"http://elsewhere.example\"\")"), "{}", all.text());
 
     browser.click("Show all").await;
     browser.sees("8 rows").await;
 
-    // A slip is told where the lines would be.
+    // A mistake is reported instead of the lines.
     browser.expect_finding("answered 400");
     browser.allow_finding("Failed to load resource");
     browser.open("/dashboard/logs?mirakl_id=soon").await;

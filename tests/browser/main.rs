@@ -1,8 +1,8 @@
-//! The pages in a real Chromium, as the people who use them meet them: what they read, click and type.
-//! One binary, a file a page or a capability.
+//! The pages in a real Chromium, as their users read, click and type on them. One binary, one file
+//! per page or capability.
 //!
-//! A test opens a browser on a [`world::Site`], acts by what is written on the screen, and ends with
-//! `browser.done().await`, which fails on whatever the browser complained of meanwhile.
+//! A test opens a browser on a [`world::Site`], acts by the visible texts, and ends with
+//! `browser.done().await`, which fails on every fault that the browser reported meanwhile.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What HiPay has told: every notification, and what came of it.
+//! HiPay's notifications, and their outcomes.
 
 use cashout::domain::inbox::NotificationState;
 use cashout::sandbox::Delivery;
@@ -10,13 +10,13 @@ use crate::world::{Site, wallet_of};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Text as it stands in XML.
+/// Escapes text for XML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A site that was told of an identification, a refused document in hostile words, a transfer that nobody
-/// knows, and a payment, twice.
+/// Makes a site that received notifications about an identification, a refused document with hostile
+/// text, an unknown transfer, and a payment, twice.
 pub(crate) async fn told() -> Site {
     let site = Site::new().await;
     site.world.seller(7);
@@ -112,7 +112,7 @@ async fn what_waits_is_replayed_and_says_what_came_of_it() {
         browser.click("Show how it stands now").await;
         browser.does_not_see("It is being dealt with again.").await;
         browser.sees("waiting").await;
-        // What had its effect offers no such thing.
+        // A notification that was applied offers no such action.
         browser.open("/dashboard/notifications/1").await;
         browser.sees("HiPay has identified the vendor").await;
         assert_eq!(browser.count("form.replay").await, 0);

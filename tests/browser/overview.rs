@@ -1,4 +1,4 @@
-//! The overview: is everything all right?
+//! The overview: progress of the money, payments held back, and vendors that need attention.
 
 use crate::world::Site;
 

@@ -1,4 +1,4 @@
-//! Pages of a test's own making, served as strictly as the product's, to try the harness on.
+//! Pages written by tests and served with the product's strict policy, for tests of the harness.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use tokio::net::TcpListener;
 
 use crate::browser::Window;
 
-/// As strict as the pages of the product.
+/// A content security policy as strict as the product's.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// A site of a few pages, which says [`POLICY`] of all of them. `/asked` answers what it was asked with.
+/// A site of a few pages, all served with [`POLICY`]. `/asked` answers with the request that it received.
 pub(crate) struct Pages {
     /// `http://host:port`.
     pub(crate) origin: String,
@@ -23,12 +23,12 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// These pages, each with its path.
+    /// Serves these pages, each with its path.
     pub(crate) async fn with(pages: &[(&'static str, String)]) -> Self {
         Self::under(POLICY, pages).await
     }
 
-    /// The same under another content security policy.
+    /// Serves these pages with another content security policy.
     pub(crate) async fn under(policy: &'static str, pages: &[(&'static str, String)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -38,7 +38,7 @@ impl Pages {
         Self { origin, task }
     }
 
-    /// A window on them.
+    /// Makes a window on them.
     pub(crate) fn window(&self) -> Window {
         Window::on(&self.origin)
     }
@@ -76,7 +76,7 @@ async fn answer(
     (headers, body.clone()).into_response()
 }
 
-/// A page in good order around this.
+/// Returns a page without faults that contains this.
 pub(crate) fn page(head: &str, main: &str) -> String {
     format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>A page</title>\
@@ -85,7 +85,7 @@ pub(crate) fn page(head: &str, main: &str) -> String {
     )
 }
 
-/// What a step that has to fail says.
+/// Returns the message of a step that must fail.
 pub(crate) async fn failure<T: Send + 'static>(step: impl Future<Output = T> + Send + 'static) -> String {
     let Err(ended) = tokio::spawn(step).await else { panic!("it did not fail") };
     let said = ended.into_panic();

@@ -1,4 +1,4 @@
-//! Customers' payments, as HiPay Enterprise tells of them.
+//! Customers' payments, as reported by HiPay Enterprise.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use crate::world::Site;
 const EXAMPLE: &str = include_str!("../fuzz/corpus/enterprise/documented.form");
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What nobody should be able to break a page with: markup, quotes, a change of direction, four bytes.
+/// Text that must not break a page: markup, quotes, a change of direction, four bytes.
 pub(crate) const HOSTILE: &str = "<script>alert('x')</script> \"quoted\" \u{202e}drawkcab\u{202c} 🛒 </td></table>";
 
-/// HiPay Enterprise, that tells this site of payments.
+/// Makes a HiPay Enterprise that sends notifications to this site.
 pub(crate) fn enterprise(site: &Site) -> Enterprise {
     let passphrase = site.world.sandbox.credentials().enterprise_passphrase.expose().to_owned();
     Enterprise::new(format!("{}/notifications/enterprise", site.base()), passphrase)
 }
 
-/// Waits until so many payments are known.
+/// Waits until this number of payments is known.
 pub(crate) async fn known(site: &Site, payments: u64) {
     let come = async {
         while site.world.context.store.read(|reader| reader.total::<CustomerPayment>()).unwrap() < payments {
@@ -36,7 +36,7 @@ pub(crate) async fn known(site: &Site, payments: u64) {
     tokio::time::timeout(Duration::from_mins(1), come).await.expect("the payments are told of");
 }
 
-/// The documented example with some fields of its own.
+/// Returns the documented example with some fields changed.
 pub(crate) fn notice(changes: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for pair in EXAMPLE.split('&') {
@@ -51,7 +51,7 @@ pub(crate) fn notice(changes: &[(&str, &str)]) -> String {
     form.finish()
 }
 
-/// A site that was told of three payments: the documented one, one declined and one test in hostile words.
+/// Makes a site that received three payments: the documented one, one declined and one test with hostile text.
 async fn told() -> Site {
     let site = Site::new().await;
     let hipay = enterprise(&site);

@@ -1,10 +1,10 @@
-//! What a page says where something is wrong with what was asked for: in the reader's language, with the
-//! way out of it. Programs read the same in English.
+//! Pages about problems with a request: in the reader's language, with a way to continue. Programs
+//! get the same in English.
 
 use crate::desk::signed_in;
 use crate::world::Site;
 
-/// Address, status, and what the page says in English and in French.
+/// Address, status, and the text of the page in English and in French.
 const PROBLEMS: [(&str, u16, &str, &str); 9] = [
     ("/dashboard/transfers/999999", 404, "there is no such operation", "Cette opération n’existe pas."),
     ("/dashboard/vendors/999999", 404, "there is no such vendor", "Ce vendeur n’existe pas."),
@@ -43,18 +43,18 @@ async fn a_problem_is_told_in_the_language_of_the_page() {
     for language in ["en", "fr"] {
         let browser = signed_in(site.window().language(language), "/dashboard/vendors").await;
         browser.allow_finding("Failed to load resource");
-        // What the browser says of a field that the address fills with what it does not take.
+        // The browser's warning about a field that the address fills with an invalid value.
         browser.allow_finding("does not conform to the required format");
         for (address, status, english, french) in PROBLEMS {
             browser.expect_finding(&format!("answered {status}"));
             browser.open(address).await;
             browser.sees(if language == "en" { english } else { french }).await;
-            // It is a page of the dashboard, from which one gets on.
+            // It is a page of the dashboard, with links to continue.
             browser.sees("cashout 0.").await;
             assert_eq!(browser.count("main a[href^='/dashboard']").await.min(1), 1, "{address}");
         }
         browser.is_accessible().await;
-        // A program is told in English, whoever's browser it runs in.
+        // A program gets English, whatever the language of its browser.
         let told = browser.download("/api/v1/operations/999999").await;
         assert!(told.text().contains("\"title\":\"there is no such operation\""), "{}", told.text());
         browser.done().await;

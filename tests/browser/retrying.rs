@@ -1,4 +1,4 @@
-//! What was not paid, taken up again.
+//! Retrying payments that were not made.
 
 use cashout::domain::operation::{Operation, Status};
 use cashout::store::{Query, View};
@@ -31,7 +31,7 @@ async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_co
     browser.screenshot("retry").await;
     assert_eq!(browser.table("table_retry").await.len(), short.len());
 
-    // Meanwhile somebody else fills the account and runs the batch.
+    // Meanwhile another person funds the account and runs the batch.
     site.world.fund(10_000_000);
     site.world.transfer().await;
     browser.expect_finding("409");
@@ -56,7 +56,7 @@ async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended(
     browser.click("Take up again").await;
     browser.sees("1 operation will be taken up again.").await;
     browser.click("Back").await;
-    // The batch runs beside us; what it did is on the page once it has.
+    // The batch runs in the background; its result is on the page once it has finished.
     let sent = async {
         while !site.with_status(Status::TransferNegative).await.is_empty() {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! What a person sees in a window, and what is kept of it for people to look at.
+//! The visible content of a window, and screenshots of it.
 
 use std::path::PathBuf;
 
@@ -10,55 +10,55 @@ use tokio::time::Instant;
 use crate::acts::GLANCE;
 use crate::browser::{Browser, pictures};
 
-/// What came from an address of the appliance.
+/// A response from an address of the appliance.
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) status: u64,
     pub(crate) content_type: String,
-    /// The `Content-Disposition`, which has the name of the file.
+    /// The `Content-Disposition`, which contains the file name.
     pub(crate) disposition: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// Something that the page is made of.
+/// A resource of the page.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Part {
     /// Its address on the appliance, from `/` on.
     pub(crate) path: String,
-    /// `navigation` for the page itself; `link`, `script`, `img`, `css`, `fetch` for what asked for it.
+    /// `navigation` for the page itself; `link`, `script`, `img`, `css`, `fetch` for the source of the request.
     pub(crate) kind: String,
-    /// What went over the wire, head and body; 0 where it was cached.
+    /// Bytes transferred, head and body; 0 if it was cached.
     pub(crate) bytes: u64,
 }
 
 impl Download {
-    /// The body, read as UTF-8.
+    /// Returns the body as UTF-8.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the download is UTF-8")
     }
 }
 
 impl Browser {
-    /// All that can be read on the page, as it is laid out.
+    /// Returns all visible text of the page, as it is laid out.
     pub(crate) async fn text(&self) -> String {
-        // Between two pages there is nothing to be read.
+        // Between two pages nothing can be read.
         let text = self.execute("return document.body ? document.body.innerText : ''", Vec::new()).await;
         text.unwrap_or_default().as_str().unwrap_or_default().to_owned()
     }
 
-    /// The title of the window.
+    /// Returns the title of the window.
     pub(crate) async fn title(&self) -> String {
         self.client.title().await.unwrap()
     }
 
-    /// Waits until the page says this, however its lines are broken.
+    /// Waits until the page contains this text, however its lines are broken.
     pub(crate) async fn sees(&self, text: &str) {
         if !self.comes_to(text, true).await {
             self.fail(&format!("\"{text}\" is not to be seen")).await;
         }
     }
 
-    /// Waits until the page does not say this (any more).
+    /// Waits until the page does not contain this text (any more).
     pub(crate) async fn does_not_see(&self, text: &str) {
         if !self.comes_to(text, false).await {
             self.fail(&format!("\"{text}\" is to be seen")).await;
@@ -70,7 +70,7 @@ impl Browser {
         let deadline = Instant::now() + self.window.patience;
         loop {
             let read = flat(&self.text().await);
-            // A page that is not there yet says nothing, which is no answer.
+            // A page that has not loaded yet contains nothing, which proves nothing.
             if !read.is_empty() && read.contains(&wanted) == there {
                 return true;
             }
@@ -81,12 +81,12 @@ impl Browser {
         }
     }
 
-    /// The rows of the table with this id, cell by cell, without its head.
+    /// Returns the rows of the table with this id, cell by cell, without its head.
     pub(crate) async fn table(&self, id: &str) -> Vec<Vec<String>> {
         self.cells(id, "tbody tr").await
     }
 
-    /// The head of the table with this id.
+    /// Returns the head of the table with this id.
     pub(crate) async fn columns(&self, id: &str) -> Vec<String> {
         self.cells(id, "thead tr").await.into_iter().next().unwrap_or_default()
     }
@@ -111,20 +111,20 @@ impl Browser {
         }
     }
 
-    /// How many elements a CSS selector finds.
+    /// Returns the number of elements that a CSS selector finds.
     pub(crate) async fn count(&self, selector: &str) -> u64 {
         let count = self.execute("return document.querySelectorAll(arguments[0]).length", vec![json!(selector)]).await;
         count.unwrap().as_u64().unwrap_or_default()
     }
 
-    /// An attribute of the first element that a CSS selector finds.
+    /// Returns an attribute of the first element that a CSS selector finds.
     pub(crate) async fn attribute(&self, selector: &str, attribute: &str) -> Option<String> {
         let read = "return document.querySelector(arguments[0])?.getAttribute(arguments[1])";
         let value = self.execute(read, vec![json!(selector), json!(attribute)]).await.unwrap();
         value.as_str().map(str::to_owned)
     }
 
-    /// A style of that element as it is drawn, as `rgb(0, 0, 0)` for a colour.
+    /// Returns a computed style of the first element that a CSS selector finds, as `rgb(0, 0, 0)` for a colour.
     pub(crate) async fn style(&self, selector: &str, property: &str) -> String {
         let read = "return getComputedStyle(document.querySelector(arguments[0])).getPropertyValue(arguments[1])";
         let value = self.execute(read, vec![json!(selector), json!(property)]).await.unwrap();
@@ -142,10 +142,10 @@ impl Browser {
         }
     }
 
-    /// Fails where the page is wider than the window, so that it would have to be pushed sideways.
+    /// Checks that the page is not wider than the window, so that it need not be scrolled sideways.
     pub(crate) async fn fits_the_window(&self) {
         if self.window.scripts {
-            // A telephone's window settles once the page is drawn.
+            // A telephone's window is stable once the page is drawn.
             let drawn = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))";
             self.execute(drawn, Vec::new()).await.unwrap();
         }
@@ -157,8 +157,8 @@ impl Browser {
         }
     }
 
-    /// What the page was loaded with: itself first, then what it asked for, in that order;
-    /// without its icon, which the browser asks for in its own time.
+    /// Returns the resources of the page: itself first, then its requests in order; without its icon,
+    /// which the browser requests independently.
     pub(crate) async fn parts(&self) -> Vec<Part> {
         let read = "
             return ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
@@ -167,7 +167,7 @@ impl Browser {
         serde_json::from_value(self.execute(read, Vec::new()).await.unwrap()).unwrap()
     }
 
-    /// What an address of the appliance answers to this browser, with its cookies.
+    /// Returns the response of an address of the appliance to this browser, with its cookies.
     pub(crate) async fn download(&self, path: &str) -> Download {
         let fetch = "
             const answer = await fetch(arguments[0]);
@@ -187,7 +187,7 @@ impl Browser {
         Download { status, content_type, disposition, body }
     }
 
-    /// Keeps a picture of the whole page, `<target>/screenshots/<name>-<width>-<light|dark>.png`.
+    /// Takes a screenshot of the whole page, `<target>/screenshots/<name>-<width>-<light|dark>.png`.
     pub(crate) async fn screenshot(&self, name: &str) -> PathBuf {
         self.collect().await;
         let path = self.take_picture(name).await.unwrap_or_else(|error| panic!("no picture of {name}: {error}"));

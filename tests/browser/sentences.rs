@@ -1,7 +1,7 @@
-//! What the dashboard promises, sentence by sentence, and where each can be pointed at on the screen.
+//! The promises of the dashboard, and the place on the screen where each is kept.
 //!
-//! [`SENTENCES`] is the list: what people are told that the dashboard does, the page it is on, and what
-//! is looked for there. A page that stops showing one of them fails here.
+//! [`SENTENCES`] is the list: what users are promised about the dashboard, the page concerned, and
+//! what is checked there. A page that no longer shows one of them fails here.
 
 use cashout::config::LogLevel;
 use cashout::domain::vendor::Vendor;
@@ -18,30 +18,29 @@ use crate::browser::Browser;
 use crate::logs::log;
 use crate::world::Site;
 
-/// How a sentence is pointed at.
+/// Evidence on the screen that a promise is kept.
 enum Shown {
-    /// The page says all of this.
+    /// Texts that the page contains.
     Says(&'static [&'static str]),
-    /// The table has a column of this name.
+    /// A column of the table with this name.
     Column(&'static str, &'static str),
-    /// The cells of this column are all one of these words, and at least one cell is there.
+    /// A column with at least one cell, whose cells all contain one of these words.
     Words(&'static str, &'static str, &'static [&'static str]),
-    /// The list with this name, in this form, offers these choices; exactly, beside "All".
+    /// The exact choices of the list with this name in this form, besides "All".
     Choices(&'static str, &'static str, &'static [&'static str]),
-    /// The same, among others.
+    /// Some of the choices of the list with this name in this form.
     ChoicesAmong(&'static str, &'static str, &'static [&'static str]),
-    /// The form has fields with these labels.
+    /// Labels of fields of the form.
     Fields(&'static str, &'static [&'static str]),
-    /// In this part of the page there is something of this name that opens on a click and then tells
-    /// something more, with this in it.
+    /// An element with this name in this part of the page that opens on a click and then shows this text.
     Opens(&'static str, &'static str, &'static str),
-    /// A link of this name leads to an address that begins so.
+    /// A link with this name to an address that begins like this.
     Link(&'static str, &'static str),
-    /// What a CSS selector finds has an attribute with this value.
+    /// An attribute with this value of the element that a CSS selector finds.
     Has(&'static str, &'static str, &'static str),
-    /// The page is where this older address leads.
+    /// An older address that redirects to the page.
     LedFrom(&'static str),
-    /// The table has a row for each vendor in the store.
+    /// A row of the table for each vendor in the store.
     EveryVendor,
 }
 
@@ -271,7 +270,7 @@ const SENTENCES: &[Message] = &[
     ),
 ];
 
-/// What is wrong with the screen, if anything: the promise is not kept on the page that is open.
+/// Returns the fault of the screen if the promise is not kept on the open page.
 async fn missing(site: &Site, browser: &Browser, sentence: &Message) -> Option<String> {
     match sentence.shown {
         Says(texts) => {
@@ -337,7 +336,7 @@ async fn missing(site: &Site, browser: &Browser, sentence: &Message) -> Option<S
     }
 }
 
-/// The names of columns, without the arrow of the one that the list is sorted by.
+/// Returns the names of columns, without the arrow of the one that the list is sorted by.
 fn names(columns: &[String]) -> Vec<String> {
     columns.iter().map(|column| column.trim_end_matches(['▲', '▼', ' ']).to_owned()).collect()
 }
@@ -347,7 +346,7 @@ async fn texts(browser: &Browser, read: &str, argument: &str) -> Vec<String> {
     serde_json::from_value(found).unwrap_or_default()
 }
 
-/// What the list of this name in this form offers.
+/// Returns the choices of the list with this name in this form.
 async fn choices(browser: &Browser, form: &str, name: &str) -> Vec<String> {
     let read =
         "return [...document.querySelectorAll(arguments[0])].filter(one => one.closest('select').checkVisibility())
@@ -355,7 +354,7 @@ async fn choices(browser: &Browser, form: &str, name: &str) -> Vec<String> {
     texts(browser, read, &format!("#{form} select[name={name}] option")).await
 }
 
-/// Opens the first thing of this name in a part of the page, and waits for what it tells.
+/// Opens the first element with this name in a part of the page, and waits for its text.
 async fn opened(browser: &Browser, part: &str, name: &str, tells: &str) -> Option<String> {
     let click = "const [part, name] = arguments;
         const found = [...document.querySelectorAll(part + ' summary')].find(one => one.innerText.trim() === name);
@@ -370,7 +369,7 @@ async fn opened(browser: &Browser, part: &str, name: &str, tells: &str) -> Optio
     loop {
         let told = texts(browser, read, part).await;
         if told.iter().any(|text| text.len() > name.len() + 10 && text.contains(tells)) {
-            // What it has moved was moved by the click.
+            // Its movements were caused by the click.
             browser.still().await;
             return None;
         }
@@ -398,7 +397,7 @@ async fn every_sentence_can_be_pointed_at_on_the_screen() {
     }
     let site = Site::of(world).await;
     site.look_for_releases().await;
-    // A batch that fails as a whole: a cycle of before this store's time.
+    // A batch that fails as a whole: a cycle before this store's time.
     let before = GenerateArguments { cycle_date: Some("2026-11-01".parse().unwrap()), ..GenerateArguments::default() };
     site.world.try_run(Command::CashoutGenerate(before)).await.unwrap_err();
 

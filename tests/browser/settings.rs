@@ -1,5 +1,4 @@
-//! The settings: running batches by hand and seeing what becomes of them, what runs here, and what can
-//! be set.
+//! The settings: running batches by hand and following them, technical information, and changes of settings.
 
 use std::time::Duration;
 
@@ -11,25 +10,25 @@ use crate::browser::Browser;
 use crate::desk::{signed_in, signed_in_as};
 use crate::world::{Site, World};
 
-/// Somebody who may look and change nothing.
+/// A user who may look and change nothing.
 pub(crate) const VIEWER: (&str, &str) = ("vera", "a long night at sea");
 
-/// The setting by which somebody may look and change nothing.
+/// Returns the setting that adds a user who may look and change nothing.
 pub(crate) fn with_a_viewer() -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
     let hash = argon2.hash_password_with_salt(VIEWER.1.as_bytes(), b"sixteen bytes ..").unwrap();
     format!("dashboard.users: [{{ name: {}, passwordHash: '{hash}', role: viewer }}]", VIEWER.0)
 }
 
-/// A marketplace on which no batch runs by itself, with these lines in its configuration, whose remotes
-/// may take their time.
+/// Makes a marketplace on which no batch runs automatically, with these lines in its configuration,
+/// whose remotes may be slow.
 async fn site_with(settings: &[&str]) -> Site {
     let mut world = World::unscheduled(SandboxOptions::default(), settings).await;
     world.patience(Duration::from_mins(1)).await;
     Site::of(world).await
 }
 
-/// Command and status of each batch in the list, the latest first.
+/// Returns command and status of each batch in the list, the latest first.
 async fn batches(browser: &Browser) -> Vec<(String, String)> {
     let rows = browser.table("table_batchs").await;
     rows.into_iter().map(|row| (row[0].split(" #").next().unwrap_or_default().to_owned(), row[4].clone())).collect()
@@ -45,13 +44,13 @@ async fn a_batch_is_run_by_the_fix_errors_form_and_its_end_is_seen() {
     site.world.seller(2001);
     let browser = signed_in(site.window(), "/dashboard/settings").await;
     assert_eq!(browser.title().await, "Settings · cashout");
-    // What the form says of an empty date.
+    // The text of the form about an empty date.
     browser.sees("“Wallet account creation” retrieves all vendors from Mirakl").await;
     browser.sees("“Generate operations” retrieves transactions with the arguments of your parameters.yml file").await;
     browser.sees("No batch has run yet").await;
     browser.is_accessible().await;
 
-    // It runs, and is seen to run, before Mirakl has answered.
+    // It runs, visibly, before Mirakl has answered.
     let mut shops = site.world.sandbox.pause_at(Endpoint::Shops, Moment::Before, 1);
     browser.choose("Command to run", "Wallet account creation").await;
     browser.click("Run").await;
@@ -60,7 +59,7 @@ async fn a_batch_is_run_by_the_fix_errors_form_and_its_end_is_seen() {
     browser.sees("running").await;
     assert_eq!(batches(&browser).await, all(&[("Wallet account creation", "running")]));
     browser.is_accessible().await;
-    // The page waits for nothing but the news.
+    // The page waits only for the event.
     shops.release();
     browser.sees("1 of 1").await;
     browser.sees("done").await;
@@ -94,7 +93,7 @@ async fn a_second_batch_queues_behind_the_first_and_a_third_joins_it() {
     // Only those of one state.
     browser.choose("Status", "queued").await;
     browser.sees("1 row").await;
-    // A shorter list moves what is below it, which is what was asked for.
+    // A shorter list moves the content below it, which the user caused.
     browser.still().await;
     assert!(browser.address().await.contains("state=queued"), "{}", browser.address().await);
     browser.click("Show all").await;
@@ -118,7 +117,7 @@ async fn a_date_is_taken_where_it_is_of_use_and_refused_where_it_is_not() {
     browser.fill("Date", "2026-11-01").await;
     browser.click("Run").await;
     browser.sees("cycle 2026-11-01").await;
-    // A cycle of before this store's time is refused, and the list says why.
+    // A cycle before this store's time is refused, and the list shows the reason.
     browser.sees("failed").await;
     browser.click_in("cycle 2026-11-01", "Show message").await;
     browser.sees("cashout.firstCycle").await;
@@ -158,7 +157,7 @@ async fn a_refresh_leaves_alone_what_has_not_changed_and_keeps_open_what_was() {
     assert_eq!(browser.execute_waiting(refresh, Vec::new()).await.unwrap(), 204);
     assert_eq!(browser.attribute("#table_batchs", "data-same").await.as_deref(), Some("yes"));
 
-    // Somebody else runs something: it comes by itself, and what is read stays open.
+    // Another user runs something: it appears automatically, and the opened details stay open.
     let other = signed_in(site.window(), "/dashboard/settings").await;
     other.choose("Command to run", "Transfer").await;
     other.click("Run").await;
@@ -167,7 +166,7 @@ async fn a_refresh_leaves_alone_what_has_not_changed_and_keeps_open_what_was() {
     browser.sees("2 rows").await;
     browser.sees("cashout.firstCycle").await;
     assert_eq!(browser.focused().await, "Show message");
-    // What another person does moves the list.
+    // An action of another user moves the list.
     browser.allow_finding("layout shift");
     browser.done().await;
     site.stop().await;
@@ -227,7 +226,7 @@ async fn a_viewer_sees_everything_and_has_no_button() {
     assert_eq!(browser.count("#fix-errors-form, #settings-form").await, 0);
     browser.is_accessible().await;
 
-    // Who asks all the same is refused.
+    // A user who sends the request nevertheless is refused.
     browser.expect_finding("answered 403");
     browser.allow_finding("Failed to load resource");
     let post = "const token = document.querySelector('[name=_csrf]').value;

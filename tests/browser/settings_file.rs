@@ -1,5 +1,5 @@
-//! Settings that cannot be changed from the page, and what it says of them. The service is the binary,
-//! a process of its own, as it is installed.
+//! Settings that cannot be changed from the page, and its explanation of them. The service is the
+//! binary as a separate process, as when installed.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -12,14 +12,14 @@ use crate::browser::Window;
 use crate::desk::signed_in;
 use crate::world::World;
 
-/// The user that stands for the service: "nobody" on every system.
+/// The user that represents the service: "nobody" on every system.
 const SERVICE: u32 = 65_534;
 
-/// `cashout serve` at work; killed at the end of the test.
+/// A running `cashout serve`, killed at the end of the test.
 struct Service {
     process: Child,
     origin: String,
-    // Kept open: the process would fail at its next line.
+    // Kept open: otherwise the process would fail when it writes its next line.
     _told: BufReader<std::process::ChildStderr>,
 }
 
@@ -65,7 +65,7 @@ async fn a_setting_of_the_environment_is_shown_with_its_source_and_cannot_be_cha
     assert!(!browser.download("/dashboard/settings").await.text().contains("ghp_a1b2"), "the token is on the page");
     browser.is_accessible().await;
     browser.screenshot("settings-environment").await;
-    // What comes from the file is changed as ever.
+    // A value from the file can be changed as usual.
     browser.choose("Minimal log level alert", "ALERT").await;
     browser.click("Save").await;
     browser.sees("The settings were saved to the file and are in use.").await;
@@ -74,7 +74,7 @@ async fn a_setting_of_the_environment_is_shown_with_its_source_and_cannot_be_cha
     browser.done().await;
     drop(service);
 
-    // Where nothing can be changed there is no form at all, and French says it too.
+    // If nothing can be changed there is no form at all, also in French.
     let mut serve = world.cashout(&["serve"]);
     serve.env("CASHOUT_GITHUB_TOKEN", "ghp_a1b2c3d4e5f6g7h8").env("CASHOUT_EMAIL_LOGGER_ALERT_LEVEL", "500");
     let service = Service::start(serve);
@@ -87,8 +87,8 @@ async fn a_setting_of_the_environment_is_shown_with_its_source_and_cannot_be_cha
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_written_is_told_with_the_mend_and_stays_as_it_was() {
     let world = world().await;
-    // The configuration in a folder in which the service may only read. Root may write everywhere, and so
-    // the whole service is started as somebody else.
+    // The configuration is in a folder that the service may only read. Root may write everywhere, so
+    // the whole service is started as another user.
     let installed = tempfile::tempdir().unwrap();
     let path = |name: &str| installed.path().join(name);
     std::fs::copy(env!("CARGO_BIN_EXE_cashout"), path("cashout")).unwrap();

@@ -1,4 +1,4 @@
-//! The first run: nothing but the binary, a code in its log, and a page that asks for the rest.
+//! The first run: only the binary, a code in its log, and a page that asks for the settings.
 
 use std::fs;
 use std::process::Command;
@@ -10,10 +10,10 @@ use crate::browser::{Browser, Window};
 use crate::told::Running;
 use crate::world::World;
 
-/// The check asks Mirakl and HiPay, and a service starts.
+/// Includes a check of Mirakl and HiPay, and the start of a service.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An installation that has no settings.
+/// An installation without settings.
 struct Installation {
     world: World,
     folder: tempfile::TempDir,
@@ -26,7 +26,7 @@ impl Installation {
         Self { world, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// The service, where its page is, and the code that opens that.
+    /// Starts the service; returns it with the address of its page and the code that opens it.
     async fn serve(&self) -> (Running, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cashout"));
         command.env_clear().env("CASHOUT_SERVER_LISTEN", "127.0.0.1:0").arg("serve");
@@ -39,7 +39,7 @@ impl Installation {
         (running, format!("http://{origin}"), code)
     }
 
-    /// Fills in what is needed, as HiPay and Mirakl have given it.
+    /// Fills in the required settings, as HiPay and Mirakl issue them.
     async fn fill_in(&self, browser: &Browser, password: &str) {
         let known = self.world.sandbox.credentials();
         browser.fill("Mirakl’s address", &known.mirakl_url).await;
@@ -75,7 +75,7 @@ async fn from_nothing_to_the_dashboard_in_one_page() {
     browser.is_accessible().await;
     browser.fits_the_window().await;
 
-    // A wrong password is found out before anything is written.
+    // A wrong password is detected before anything is written.
     browser.expect_finding("422");
     here.fill_in(&browser, "not the password").await;
     browser.click("Check and start").await;
@@ -84,13 +84,13 @@ async fn from_nothing_to_the_dashboard_in_one_page() {
     browser.is_accessible().await;
     browser.screenshot("setup-findings").await;
     assert!(!here.folder.path().join("etc").exists());
-    // What was typed stands there still; what is secret was kept, and is not in the page.
+    // Entered values are still shown; secrets were kept, and are not in the page.
     let password = browser.attribute("input[name='hipay.wsPassword']", "value").await;
     assert_eq!(password.as_deref(), Some(""));
     browser.fill("Web service password", here.world.sandbox.credentials().ws_password.expose()).await;
     browser.click("Check and start").await;
 
-    // The page goes on by itself to the service.
+    // The page continues to the service automatically.
     browser.allow_finding("/readyz");
     browser.is_at("/dashboard/login").await;
     let known = here.world.sandbox.credentials();

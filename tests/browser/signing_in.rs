@@ -1,4 +1,4 @@
-//! Signing in and out, as a person does it.
+//! Signing in and out as a user.
 
 use crate::world::Site;
 

@@ -1,4 +1,4 @@
-//! Transfers and withdrawals: what was paid, what was not, and why.
+//! Transfers and withdrawals: payments that were made, and those that were not, with the reasons.
 
 use crate::world::Site;
 
@@ -42,7 +42,7 @@ async fn an_operation_tells_its_whole_story() {
     site.sign_in(&browser, "/dashboard/transfers?withdraw_status=ok").await;
     let rows = browser.table("table_transfers").await;
     let voucher = rows[0][2].split_whitespace().next().unwrap();
-    // A commission has the same payment order as what it is a part of.
+    // A commission has the same payment order as the payment that it belongs to.
     let link = browser.attribute("#table_transfers tbody a", "href").await.unwrap();
     browser.open(&link).await;
     browser.sees("What happened").await;
@@ -72,7 +72,7 @@ async fn it_fits_small_and_dark_windows() {
         browser.fits_the_window().await;
         browser.is_accessible().await;
         browser.screenshot("operation").await;
-        // One that a person can decide about.
+        // An operation that a person can decide about.
         browser.open("/dashboard/transfers?withdraw_status=failed").await;
         let link = browser.attribute("#table_transfers tbody a", "href").await.unwrap();
         browser.open(&link).await;

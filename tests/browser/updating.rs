@@ -1,4 +1,4 @@
-//! The update from the browser: the real button, real processes, and GitHub as the sandbox has it.
+//! The update from the browser: the real button, real processes, and the sandbox's GitHub.
 
 use std::fs;
 use std::io::{Read, Seek};
@@ -19,17 +19,17 @@ use crate::told::Running;
 use crate::world::World;
 
 const SETTINGS: &str = "/dashboard/settings";
-/// How long an update may take: a debug build is large, and slow at checking itself.
+/// Time limit of an update: a debug build is large and slow to verify.
 const PATIENCE: Duration = Duration::from_secs(50);
 const NOTES: &str = "## What is new\n\n- **pays** sellers on time\n- [more](https://example.com/notes)\n\n<script>alert(1)</script>\n\n### Security\n";
 
-/// Release 1.0.0 in a folder as an installer makes it, on a world of its own.
+/// Release 1.0.0 in a folder as an installer creates it, in its own world.
 struct Installation {
     world: World,
     folder: tempfile::TempDir,
 }
 
-/// Its service at work.
+/// Its running service.
 struct Service {
     _running: Running,
     origin: String,
@@ -61,7 +61,7 @@ impl Installation {
         self.folder.path().join("bin/cashout")
     }
 
-    /// Has GitHub offer a signed release.
+    /// Makes GitHub offer a signed release.
     fn publish(&self, version: &str, fault: Option<&str>) {
         let name = asset_name(&version.parse().unwrap(), TARGET);
         let mut package = package(&disguised(version, fault), &name, "test.key");
@@ -85,7 +85,7 @@ impl Installation {
 
 const TOKEN: &str = "github.token: ghp_sandboxGitHubToken0123456789";
 
-/// The browser's own words about a stream whose other end was exchanged.
+/// Allows the browser's messages about a stream whose server was replaced.
 pub(crate) fn knows_of_the_exchange(browser: &Browser) {
     for words in ["/dashboard/update/events", "net::ERR_", "Failed to load resource"] {
         browser.allow_finding(words);

@@ -1,4 +1,4 @@
-//! One vendor: all that is known of it on one page.
+//! One vendor, with all its data on one page.
 
 use cashout::logs::LogLine;
 use cashout::sandbox::Shop;
@@ -10,7 +10,7 @@ use crate::notices::{Notice, until};
 use crate::payments::HOSTILE;
 use crate::world::{Site, wallet_of};
 
-/// A site with a seller who was paid once, and a shop without an e-mail and with a name that is none.
+/// Makes a site with a seller who was paid once, and a shop without an e-mail and with a hostile name.
 async fn two_vendors() -> Site {
     let site = Site::new().await;
     let world = &site.world;

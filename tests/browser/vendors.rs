@@ -1,4 +1,4 @@
-//! The vendors: who they are, how their wallet stands, and what is wrong.
+//! The vendors, with the states of their wallets and their problems.
 
 use cashout::sandbox::{Endpoint, Fault, FaultKind, FaultPlan};
 use cashout::text::Locale;

@@ -1,5 +1,5 @@
-//! Every voucher and every line of HiPay's ledger, each with what became of it, and a voucher without operations
-//! brought to an end.
+//! Every voucher and every line of HiPay's ledger, each with its outcome, and the completion of a
+//! voucher without operations.
 
 use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
@@ -7,7 +7,7 @@ use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
 use crate::world::{Site, World, euro, wallet_of};
 use fantoccini::key::Key;
 
-/// Three vouchers: one with operations, one that no cycle contains, one of another provider.
+/// Makes a site with three vouchers: one with operations, one outside every cycle, one of another provider.
 async fn three_vouchers() -> Site {
     let world = World::unscheduled(SandboxOptions::default(), &["cashout.firstCycle: 2026-11-11"]).await;
     for shop in [2001, 2002, 2003] {
@@ -71,7 +71,7 @@ async fn a_voucher_without_operations_says_why_and_is_released_or_settled_on_its
 #[tokio::test(flavor = "multi_thread")]
 async fn hipays_ledger_shows_what_each_line_is_to_an_operation() {
     let mut site = three_vouchers().await;
-    // Somebody else pays as well.
+    // Other parties pay as well.
     site.world.check_ledger = false;
     let world = &site.world;
     let payment = |reference: &str| OtherPayment {

@@ -1,8 +1,8 @@
-//! What a page costs: little, and nothing from elsewhere.
+//! Size of the pages: small, and without requests to other hosts.
 
 use crate::world::Site;
 
-/// The most that a page may bring over the wire the first time, in bytes.
+/// Upper bound on the bytes transferred for the first load of a page.
 const MOST: u64 = 60 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,7 +10,7 @@ async fn a_first_visit_brings_less_than_60_kilobytes_one_style_and_two_scripts()
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
     browser.open("/dashboard/login").await;
-    // What the first page brings is kept by the browser, and counts for each of the others.
+    // The assets of the first page are cached by the browser, and count for each of the others.
     let assets: Vec<_> = browser.parts().await.into_iter().filter(|part| part.path.contains("/assets/")).collect();
     let ending = |end: &str| assets.iter().filter(|part| part.path.ends_with(end)).count();
     assert_eq!((ending(".css"), ending(".js")), (1, 2), "{assets:?}");

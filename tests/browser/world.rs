@@ -1,4 +1,4 @@
-//! The appliance on a marketplace of its own, for a browser to be opened on.
+//! The appliance on its own marketplace, for tests with a browser.
 
 #[path = "../it/world.rs"]
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
@@ -16,7 +16,7 @@ pub(crate) use marketplace::{IBAN, World, euro, http, wallet_of};
 
 use crate::browser::{Browser, Window};
 
-/// A marketplace and the appliance at work on it. When it goes, HiPay's ledger is compared with what
+/// A marketplace with its running appliance. When it is dropped, HiPay's ledger is compared with what
 /// the vouchers owed.
 pub(crate) struct Site {
     pub(crate) world: World,
@@ -24,26 +24,26 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// What the guard tells of updates, were there one.
+    /// Sets the guard's report about updates, as if there were a guard.
     pub(crate) fn told_by_the_guard(&self, known: Known) {
         self.appliance.web().guard.learn(known);
     }
 
-    /// An empty marketplace, on which no batch runs by itself.
+    /// Makes an empty marketplace on which no batch runs automatically.
     pub(crate) async fn new() -> Self {
         Self::of(World::unscheduled(SandboxOptions::default(), &[]).await).await
     }
 
-    /// Sixty shops after a settlement, as chance has it: most are paid, some cannot be, and the
+    /// Makes sixty shops after a settlement, chosen at random: most are paid, some cannot be, and the
     /// marketplace's account does not cover everything.
     pub(crate) async fn of_sixty_shops() -> Self {
         Self::of(Self::sixty_shops().await).await
     }
 
-    /// The same before anybody serves it.
+    /// Makes the world of sixty shops without a running appliance.
     pub(crate) async fn sixty_shops() -> World {
         let mut world = World::unscheduled(SandboxOptions::default(), &[]).await;
-        // What the market owes is decided by its own chance, not written down shop by shop.
+        // The market's amounts are random, not recorded shop by shop.
         world.check_ledger = false;
         world.sandbox.hipay(|hipay| hipay.reviews = Reviews::ByHand);
         let zone = TimeZone::get("Europe/Paris").unwrap();
@@ -64,7 +64,7 @@ impl Site {
         world
     }
 
-    /// Signs in with HiPay's credentials, and ends where `path` leads.
+    /// Signs in with HiPay's credentials, and ends at `path`.
     pub(crate) async fn sign_in(&self, browser: &Browser, path: &str) {
         browser.open(path).await;
         let credentials = self.world.sandbox.credentials();
@@ -74,33 +74,33 @@ impl Site {
         browser.does_not_see("HiPay web service login").await;
     }
 
-    /// The appliance at work on this world.
+    /// Starts the appliance on this world.
     pub(crate) async fn of(world: World) -> Self {
         let appliance = world.serve().await;
         Self { world, appliance }
     }
 
-    /// `http://host:port`, without a slash at the end.
+    /// Returns `http://host:port`, without a final slash.
     pub(crate) fn base(&self) -> String {
         format!("http://{}", self.appliance.address())
     }
 
-    /// The configuration file that the appliance has been started with.
+    /// Returns the configuration file with which the appliance was started.
     pub(crate) fn file(&self) -> std::path::PathBuf {
         self.world.data().with_file_name("parameters.yml")
     }
 
-    /// Looks for newer releases now.
+    /// Checks for newer releases now.
     pub(crate) async fn look_for_releases(&self) {
         self.appliance.web().updates.check().await.unwrap();
     }
 
-    /// A window on this site, to be given its size and language and then opened.
+    /// Makes a window on this site, whose size and language can be set before it is opened.
     pub(crate) fn window(&self) -> Window {
         Window::on(&self.base())
     }
 
-    /// The orderly stop.
+    /// Stops the appliance in an orderly way.
     pub(crate) async fn stop(self) {
         self.appliance.stop().await.unwrap();
     }

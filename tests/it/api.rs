@@ -1,4 +1,4 @@
-//! The JSON API: what scripts and other systems see and do.
+//! The JSON API as scripts and other systems use it.
 
 use cashout::domain::operation::{Hold, Operation};
 use cashout::logs::LogLine;
@@ -54,7 +54,7 @@ impl Api {
     }
 }
 
-/// A world with a token, three sellers and their paid operations.
+/// Makes a world with a token, three sellers and their paid operations.
 pub(crate) async fn paid_world() -> World {
     let token = format!("dashboard.apiToken: {TOKEN}");
     let world = World::with(SandboxOptions::default(), &[token.as_str()]).await;
@@ -129,7 +129,7 @@ async fn operations_are_listed_filtered_searched_and_told_whole() {
     assert_eq!((&found["total"], &found["items"][0]["payment_order_id"]), (&json!(1), &json!("102")));
     assert_eq!(api.get("operations?q=102&transfer_status=failed").await["total"], json!(0));
 
-    // Whole days in the configured zone, both ends included; the clock says 2026-11-12.
+    // Whole days in the configured zone, both ends included; the clock shows 2026-11-12.
     for (period, total) in [
         ("from=2026-11-12", 3),
         ("to=2026-11-12", 3),
@@ -141,7 +141,7 @@ async fn operations_are_listed_filtered_searched_and_told_whole() {
         assert_eq!(api.get(&format!("operations?{period}")).await["total"], json!(total), "{period}");
     }
 
-    // Page by page: by number and by cursor.
+    // Paging by number and by cursor.
     let page = api.get("operations?per_page=2&sort=date").await;
     let cursor = page["next"].as_str().unwrap().to_owned();
     let rest = api.get(&format!("operations?per_page=2&sort=date&cursor={cursor}")).await;
@@ -260,7 +260,7 @@ async fn a_changed_setting_is_written_to_the_file_and_takes_effect_at_once() {
         api.patch("settings", &json!({ "email.logger.alert.level": "500", "github.token": "a-secret" })).await;
     assert_eq!(status, 200, "{changed}");
     assert_eq!(changed["items"][1]["value"], json!("500"));
-    // Nobody is told a secret.
+    // Secrets are never shown.
     assert_eq!((&changed["items"][0]["value"], &changed["items"][0]["is_set"]), (&Value::Null, &json!(true)));
     assert_eq!(appliance.web().settings.get().logs.alert_level.unwrap().number(), 500);
     let path = world.data().parent().unwrap().join("parameters.yml");
@@ -276,7 +276,7 @@ async fn a_changed_setting_is_written_to_the_file_and_takes_effect_at_once() {
         assert_eq!(answered, status, "{changes}: {body}");
         assert!(body["title"].as_str().unwrap().contains(said), "{changes}: {body}");
     }
-    // All or none.
+    // All changes or none.
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
     appliance.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The API keeps to its own description, whatever it is asked: a tester makes requests up from the
+//! The API conforms to its own description for any request: a tester generates requests from the
 //! description and compares every answer with it.
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Different batches at once, again and again, on a bad line: HiPay's ledger is the witness.
+//! Different batches at the same time, repeatedly, over a bad line: HiPay's ledger is the witness.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::market::{
     each, every_request_was_committed_before, unfunded_market, until_all_is_paid, whatever_the_remotes_do,
 };
 
-/// All batches of a day, at the same time.
+/// Returns all batches of a day, which run at the same time.
 fn all() -> [Command; 5] {
     [
         Command::VendorProcess { since: None },

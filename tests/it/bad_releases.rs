@@ -1,5 +1,5 @@
-//! A release that does not do: it is taken back by itself, in time, nothing that was acknowledged is lost,
-//! and it is not tried again.
+//! Releases that do not work: each is rolled back automatically and in time, nothing that was
+//! acknowledged is lost, and it is not tried again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,17 +13,17 @@ use crate::installation::{Installation, Mounted, NEW, OLD, SHOP, Seen, Service, 
 use crate::notices::Notice;
 use crate::world::wallet_of;
 
-/// How long a kill, a way back, and the start of a debug build may take beside what is waited for.
+/// Extra time for a kill, a rollback and the start of a debug build, besides the expected waiting time.
 const SLACK: Duration = Duration::from_secs(25);
 
-/// A release with a fault, and what is expected of it.
+/// A faulty release and the outcome that is expected of it.
 struct Bad {
     fault: &'static str,
-    /// In the sentence why it does not do.
+    /// Expected text in the reason of the failure.
     reason: &'static str,
-    /// In what it said last.
+    /// Expected text in the release's last output.
     last_words: &'static str,
-    /// How long until it is known not to do, from the exchange on.
+    /// Time from the exchange until the failure is detected.
     known_after: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Bad {
         Self { fault, reason, last_words: "", known_after: Duration::ZERO }
     }
 
-    /// Is tried in `installation`, whose old release is back afterwards.
+    /// Tries the release in `installation`, to which the old release returns afterwards.
     async fn is_rolled_back_in(&self, installation: &mut Installation) -> Seen {
         let service = installation.serve().await;
         let witness = Witness::of(&service);
@@ -54,7 +54,7 @@ impl Bad {
         assert_eq!(installation.outcomes(), ["rolled_back", "refused"]);
         installation.is_tidy();
         service.stop().await;
-        // Everything that was acknowledged is kept, once.
+        // Everything that was acknowledged is stored exactly once.
         installation.look_inside().await;
         let kept = installation.notifications();
         let each: BTreeSet<String> = kept.iter().cloned().collect();
@@ -69,13 +69,13 @@ impl Bad {
     }
 }
 
-/// The old release stores notifications again.
+/// Checks that the old release stores notifications again.
 async fn acknowledges(service: &Service) {
     let notice = Notice::new("other_transaction", "ok", wallet_of(SHOP)).of("afterwards", "1.00");
     assert_eq!(notice.send(service.address).await, 204);
 }
 
-/// From the exchange to the end.
+/// Returns the time from the exchange to the end.
 fn took(past: &Value) -> Duration {
     let at = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
     let swap = past["steps"].as_array().unwrap().iter().find(|taken| taken["step"] == "swap").unwrap();
@@ -104,7 +104,7 @@ async fn a_release_that_hangs_before_it_is_ready_is_rolled_back_in_time() {
     let mut installation = Installation::new().await;
     installation.serving.extend(["--ready-seconds", "3"].map(str::to_owned));
     bad.is_rolled_back_in(&mut installation).await;
-    // A new release is never given longer than the product says.
+    // A new release never gets more time than the product's limit.
     installation.told(&["serve", "--ready-seconds", "31"]).await.ends(2).says("31 is not in 1..=30");
 }
 
@@ -151,7 +151,7 @@ async fn a_release_that_says_that_it_reads_no_such_store_is_not_even_tried() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_fills_the_disk_is_rolled_back_and_the_old_one_goes_on_with_what_was_held() {
     let mut installation = Installation::new().await;
-    // The guard's journal, the store and its copies are on it.
+    // The guard's journal, the store and its copies are on this disk.
     let Some(_disk) = Mounted::small_disk(&installation.world.data(), 64) else { return };
     installation.serving = ["--trial-seconds", "30"].map(str::to_owned).to_vec();
     let bad = Bad::new("fills the disk", "the new release is not well: the disk is full: there is no room left in");

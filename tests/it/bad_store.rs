@@ -1,4 +1,4 @@
-//! A store that cannot be used: damaged, too new, somebody else's at the moment, on a full disk.
+//! Stores that cannot be used: damaged, too new, in use by another process, on a full disk.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::told::{Running, told};
 use crate::world::{World, wallet_of};
 
-/// A world with so many operations to transfer, its store let go.
+/// Makes a world with `count` operations to transfer and a closed store.
 async fn with_operations(count: u64) -> World {
     let world = World::new().await;
     for id in 1..=count {
@@ -24,7 +24,7 @@ async fn with_operations(count: u64) -> World {
     world
 }
 
-/// The binary's batches of a day bring 10 to each of `count` sellers, once.
+/// Runs the binary's batches of a day and checks that each of `count` sellers gets 10 once.
 async fn finishes(world: &mut World, count: u64) {
     let sync = "cashout:transaction:status:sync";
     for command in ["cashout:transfer", sync, "cashout:withdraw", sync] {
@@ -63,12 +63,12 @@ async fn a_damaged_store_is_refused_left_alone_and_nothing_is_sent() {
         assert!(std::fs::read(&path).unwrap() == bytes, "a damaged store was changed");
     }
     assert_eq!(calls(&world), before);
-    // The backup in its place, everything goes on.
+    // With the backup restored, work continues.
     std::fs::write(&path, &whole).unwrap();
     finishes(&mut world, 2).await;
 }
 
-/// Changes the record in which the store says what it is, as a later release might have left it.
+/// Changes the record in which the store describes itself, as a later release might have left it.
 fn change_format(world: &World, change: impl FnOnce(&mut Value)) {
     const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("format");
     let database = redb::Database::open(world.data().join("store.redb")).unwrap();
@@ -97,7 +97,7 @@ async fn a_store_of_a_later_release_names_the_release_that_can_read_it() {
     let told = world.told(&["cashout:transfer"]).await;
     told.ends(4).says("the store has format 7").says("install release 2.3.0 or a later one");
     assert_eq!(calls(&world), before);
-    // A later format that this release may still read is no obstacle.
+    // A later format that this release may still read does not prevent work.
     change_format(&world, |format| {
         *format = known;
         format["format"] = json!(7);
@@ -140,8 +140,8 @@ async fn two_commands_at_once_take_turns() {
     finishes(&mut world, 3).await;
 }
 
-/// The binary for a limit on the size of files, which is what a full disk is to a process. The
-/// signal that comes with the limit, and not with a full disk, is switched off.
+/// Returns a command that runs the binary under a limit on the size of files, which to a process is
+/// like a full disk. The signal that comes with the limit, but not with a full disk, is ignored.
 pub(crate) fn limitable(world: &World, arguments: &[&str]) -> Command {
     let plain = world.cashout(arguments);
     let mut limited = Command::new("sh");
@@ -179,7 +179,7 @@ async fn a_disk_that_fills_up_in_the_middle_stops_the_batch_and_loses_nothing() 
     assert!(Command::new("prlimit").args(["--fsize=0", "--pid", &running.id()]).status().unwrap().success());
     fifth.release();
     running.end().await.ends(4).says("File too large").says("make room on the disk");
-    // HiPay executed the fifth, and perhaps the one whose intent was on the disk by then.
+    // HiPay executed the fifth, and perhaps the one whose intent was already on the disk.
     let paid = world.sandbox.hipay(|hipay| hipay.ledger.paid().count());
     assert!((5..=6).contains(&paid), "{paid}");
     finishes(&mut world, COUNT).await;
@@ -198,7 +198,7 @@ async fn a_data_folder_that_cannot_be_one_is_told() {
         told(process).await.ends(4).says(words).says("--data");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a file");
-    // A folder in the place of the store's file.
+    // A folder at the path of the store's file.
     let store = world.data().join("store.redb");
     std::fs::rename(&store, world.data().join("elsewhere")).unwrap();
     std::fs::create_dir(&store).unwrap();

@@ -1,4 +1,4 @@
-//! How far batches are, told to whoever watches, for as long as they are signed in.
+//! Progress of batches, streamed to a watcher while the session lasts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use reqwest::Response;
 
 use crate::world::{World, http};
 
-/// Longer than anything here takes.
+/// Upper bound on any wait in these tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn somewhere() -> Peer {
@@ -28,7 +28,7 @@ async fn watch(appliance: &Appliance, session: &NewSession) -> Response {
     http().get(url).header("cookie", cookie).send().await.unwrap()
 }
 
-/// Reads on until this is told.
+/// Reads until `wanted` appears.
 async fn hears(stream: &mut Response, wanted: &str) {
     let mut heard = String::new();
     let reading = async {
@@ -40,7 +40,7 @@ async fn hears(stream: &mut Response, wanted: &str) {
     tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{wanted} is not told"));
 }
 
-/// Reads to the end, which comes.
+/// Reads to the end of the stream, which must come.
 async fn ends(stream: &mut Response) {
     let reading = async { while stream.chunk().await.unwrap().is_some() {} };
     tokio::time::timeout(PATIENCE, reading).await.expect("it ends");
@@ -67,7 +67,7 @@ async fn nobody_is_told_anything_who_has_signed_out_or_never_signed_in() {
     let mut stream = watch(&appliance, &session).await;
     hears(&mut stream, "data: []\n").await;
     sign_out(appliance.web(), &session.session, somewhere()).await.unwrap();
-    // The next news would be told to nobody.
+    // The next event has no reader.
     appliance.web().scheduler.ask(&Command::CashoutTransfer, "test", true).await.unwrap();
     ends(&mut stream).await;
 

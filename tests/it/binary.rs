@@ -1,4 +1,4 @@
-//! The binary itself: what it prints, and what its exit code says.
+//! The binary itself: its output and its exit codes.
 
 use crate::world::World;
 

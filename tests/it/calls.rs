@@ -1,4 +1,4 @@
-//! How often HiPay is called when nothing goes wrong: neither the machine nor the disk decides that.
+//! Number of calls to HiPay when nothing goes wrong: it depends neither on the machine nor on the disk.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use cashout::sandbox::{Endpoint, Remote};
 
 use crate::world::World;
 
-/// The calls of HiPay's that a payment takes part in.
+/// HiPay's calls that a payment involves.
 const CALLS: [Endpoint; 6] = [
     Endpoint::Transfer,
     Endpoint::Withdrawal,
@@ -17,7 +17,7 @@ const CALLS: [Endpoint; 6] = [
     Endpoint::Balance,
 ];
 
-/// How many requests of each kind HiPay got since the last look; any other is a failure.
+/// Returns the number of requests of each kind that HiPay received since the last check; any other kind is a failure.
 fn calls(world: &World) -> BTreeMap<String, u64> {
     world.sandbox.traffic(|traffic| {
         let counts: BTreeMap<String, u64> = CALLS
@@ -36,7 +36,7 @@ fn expected(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
     counts.iter().map(|&(endpoint, count)| (endpoint.to_owned(), count)).collect()
 }
 
-/// So many sellers with so many vouchers each, up to their operations.
+/// Makes a world with this number of sellers and vouchers each, up to their operations.
 async fn world_of(sellers: u64, vouchers: u64) -> World {
     let world = World::new().await;
     for seller in 0..sellers {
@@ -58,10 +58,10 @@ async fn five_calls_pay_an_operation_and_four_where_no_sync_is_needed() {
     // The escrow account's balance and its ledger are read once for the whole run.
     assert_eq!(calls(&world), expected(&[("Transfer", 20), ("Balance", 1), ("Transactions", 1)]));
     world.sync().await;
-    // Many transfers are told by one list.
+    // One list shows many transfers.
     assert_eq!(calls(&world), expected(&[("Transactions", 1)]));
     world.withdraw().await;
-    // Each wallet is asked whether it may withdraw and what it holds: with the transfer four calls.
+    // Each wallet is checked for whether it may withdraw and what it holds: four calls, including the transfer.
     assert_eq!(calls(&world), expected(&[("Account", 20), ("Balance", 20), ("Withdrawal", 20)]));
     world.sync().await;
     assert_eq!(calls(&world), expected(&[("Transaction", 20)]));

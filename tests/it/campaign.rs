@@ -1,9 +1,10 @@
-//! Everything at once, drawn from a seed: a market that lives for weeks while memory is lost, machines are put back
-//! to what they were, ids change, people pay by hand, Mirakl and HiPay change their minds, answers are lost and
-//! processes are killed. What both remotes know judges every step; in the end nothing disturbs any more, a person who
-//! knows the truth decides what waits for one, and every voucher has to come to an end.
+//! Campaigns of disturbances, drawn from a seed: a market that lives for weeks while memory is lost,
+//! machines are restored to an earlier state, ids change, people pay by hand, Mirakl and HiPay change
+//! their answers, answers are lost and processes are killed. The data of both remotes judges every
+//! step; in the end all disturbances stop, a person who knows the truth decides what waits for one,
+//! and every voucher must be finished.
 //!
-//! `CASHOUT_CAMPAIGN_SEEDS` plays more of them, `CASHOUT_CAMPAIGN_FROM` begins at another one.
+//! `CASHOUT_CAMPAIGN_SEEDS` sets the number of seeds, `CASHOUT_CAMPAIGN_FROM` the first one.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its steps and what was met")]
 
@@ -33,17 +34,17 @@ const AT_ONCE: usize = 4;
 /// Counts of the cases that occurred.
 type Met = BTreeMap<String, u64>;
 
-/// A market at play.
+/// A campaign in progress.
 struct Campaign {
     world: World,
     rng: fastrand::Rng,
     truth: Truth,
     story: Story,
-    /// The data folders that were copied, the oldest first, with the settings of then.
+    /// Copies of the data folder, the oldest first, with the settings at that time.
     backups: Vec<(tempfile::TempDir, Vec<String>)>,
-    /// The payments that nothing may be sent for, as the step began.
+    /// Payments for which nothing may be sent, as of the start of the step.
     held: BTreeSet<(Kind, Due)>,
-    /// The shops that are gone from Mirakl.
+    /// The shops that were removed from Mirakl.
     gone: Vec<Shop>,
 }
 
@@ -105,7 +106,7 @@ impl Campaign {
         Self { world, rng, truth, story, backups: Vec::new(), held: BTreeSet::new(), gone: Vec::new() }
     }
 
-    /// Plays it to its end, and tells how many steps it had and what was met.
+    /// Runs a campaign to its end and returns the number of steps and the cases that occurred.
     async fn play(seed: u64, aloud: bool) -> (usize, Met) {
         let mut campaign = Self::begin(seed, aloud).await;
         for _ in 0..campaign.rng.usize(30..70) {

@@ -1,4 +1,4 @@
-//! `cashout check`: every finding with its mend, and binding a store anew.
+//! `cashout check`: every finding with its remedy, and rebinding a store.
 
 use cashout::domain::operation::Status;
 use cashout::jobs::{Command, JobError};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::told::Told;
 use crate::world::{World, wallet_of};
 
-/// A world that `change` puts out of order; what `check` says about it in words and in JSON.
+/// Makes a world that `change` puts out of order; returns the output of `check` as text and as JSON.
 async fn checked(change: impl FnOnce(&World)) -> Told {
     let world = World::new().await;
     world.let_go().await;
@@ -130,7 +130,7 @@ async fn a_store_of_another_installation_pays_nothing_until_a_person_binds_it_an
         world.told(&[command]).await.ends(2).says(difference).says("cashout check --rebind");
     }
     world.told(&["check", "--offline"]).await.ends(1).says(difference).says("--rebind");
-    // Nobody is there to confirm.
+    // No terminal is attached that could confirm.
     let unconfirmed = world.told(&["check", "--rebind"]).await;
     unconfirmed.ends(1).says("Go on? [y/N]").says("add --yes to confirm").says("the store was not bound anew");
     world.told(&["cashout:transfer"]).await.ends(2);

@@ -1,4 +1,4 @@
-//! A person's choices on operations: what each says happens, and where nothing would it says so.
+//! A person's choices on operations: each has the effect that it announces, and one that would have none is refused.
 
 use cashout::domain::attempt::AttemptState;
 use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
@@ -17,7 +17,7 @@ fn accept(transaction_id: &str) -> OperationChoice {
     OperationChoice::Accept { transaction_id: transaction_id.to_owned() }
 }
 
-/// One seller who is owed 100.00 and has 1.00 of commission, with money for both.
+/// Makes a world with one seller who is owed 100.00, with 1.00 of commission, and money for both.
 async fn owed() -> World {
     let token = format!("dashboard.apiToken: {TOKEN}");
     let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0", &token]).await;
@@ -28,7 +28,7 @@ async fn owed() -> World {
     world
 }
 
-/// The reason and the person are in the story.
+/// Checks that the history shows the reason and the person.
 fn told(operation: &Operation, who: &str, why: &str) {
     let told = |message: &str| message.contains(who) && message.contains(why);
     assert!(operation.history.iter().any(|change| told(&change.message)), "{:?}", operation.history);
@@ -62,7 +62,7 @@ async fn what_a_person_holds_is_paid_once_it_is_released_and_not_before() {
     refused(world.choose(id, OperationChoice::Settle, "late", "Otto").await, "nothing of it will be paid");
 }
 
-/// What was sent is looked up all the same, and its withdrawal waits.
+/// Checks that a payment that was sent is still looked up while the operation is held, and that its withdrawal waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_that_is_held_under_way_arrives_and_stays_in_the_wallet() {
     let world = owed().await;
@@ -92,13 +92,13 @@ async fn what_was_settled_is_never_paid_and_counts_no_more() {
         world.pay_day().await;
     }
     assert_eq!(world.operation(1).transfer.attempts.len(), 0);
-    // It was not, after all.
+    // The cheque did not settle it after all.
     world.choose(id, OperationChoice::Release, "the cheque bounced", "Otto").await.unwrap();
     world.pay_day().await;
     assert_eq!(world.status(1), Status::WithdrawSuccess);
 }
 
-/// A debt that the seller has paid otherwise lowers nothing that comes later.
+/// Checks that a debt that the seller has paid by other means does not reduce later payments.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_debt_that_was_settled_is_netted_with_nothing() {
     for settles in [false, true] {
@@ -116,7 +116,8 @@ async fn a_debt_that_was_settled_is_netted_with_nothing() {
     }
 }
 
-/// Somebody paid part of it under our own reference: it is taken with its amount, and what is left waits.
+/// Checks a smaller payment by another party under our own reference: it is accepted with its amount,
+/// and the remainder waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() {
     let mut world = owed().await;
@@ -138,7 +139,7 @@ async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() 
         world.transfer().await;
         let held = world.operation(1);
         assert_eq!((held.held_for, &held.candidates), (Some(Hold::OtherPayment), &vec![transaction.clone()]));
-        // A retry alone leads to the same hold: HiPay executes one payment of a reference.
+        // A retry alone leads to the same hold: HiPay executes one payment per reference.
         world.choose(operation.id, OperationChoice::Retry, "", "Otto").await.unwrap();
     }
     world.transfer().await;
@@ -159,7 +160,7 @@ async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() 
     let paid = world.operations();
     let status = |id: u64| paid.iter().find(|one| one.id == id).unwrap().status;
     assert_eq!((status(operation.id), status(rest.id)), (Status::WithdrawSuccess, Status::Created));
-    // The rest is owed as well: it is paid under a reference of its own.
+    // The remainder is owed as well: it is paid under its own reference.
     world.choose(rest.id, OperationChoice::Release, "it is owed", "Otto").await.unwrap();
     for _ in 0..2 {
         world.pay_day().await;
@@ -170,8 +171,9 @@ async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() 
     assert_ne!(rest.transfer.attempts[0].reference, reference);
 }
 
-/// Another installation had taken the seller's debt off one voucher, and this one takes it off the next: what is left
-/// of the first is owed, and whoever decides about it is told why.
+/// Checks the case in which another installation netted the seller's debt into one voucher and this
+/// one nets it into the next: the remainder of the first is owed, and the person who decides about it
+/// sees the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_debt_that_was_netted_twice_is_named_with_the_rest() {
     let mut world = World::new().await;
@@ -213,7 +215,7 @@ async fn a_debt_that_was_netted_twice_is_named_with_the_rest() {
     assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&16_000));
 }
 
-/// A hand payment without a reference, named by whoever made it.
+/// Checks a payment by hand without a reference that the person who made it identifies.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_by_hand_is_accepted_by_its_number_and_nothing_more_is_sent() {
     let world = owed().await;
@@ -230,7 +232,8 @@ async fn a_payment_by_hand_is_accepted_by_its_number_and_nothing_more_is_sent() 
     assert_eq!(world.operation(1).transfer.attempts.len(), 1);
 }
 
-/// What a run or a notice finds is told, and replaces no decision; a decision keeps what it is laid over.
+/// Checks that the findings of a run or a notice are shown without replacing a decision, and that a
+/// decision preserves the hold that it covers.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_is_replaced_by_nobody_but_a_person() {
     for choice in [OperationChoice::Hold, OperationChoice::Settle] {
@@ -259,8 +262,8 @@ async fn a_decision_is_replaced_by_nobody_but_a_person() {
     }
 }
 
-/// The first attempt was executed after all, and later ones were made and refused: it is the payment, and none
-/// of the later ones is made again.
+/// Checks the case in which the first attempt was executed after all while later ones were made and
+/// refused: the first is the payment, and none of the later ones is repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_earlier_attempt_that_is_accepted_is_the_last_word() {
     let mut world = owed().await;
@@ -293,7 +296,7 @@ async fn an_earlier_attempt_that_is_accepted_is_the_last_word() {
     assert_eq!(world.operation(1).transfer.attempts.len(), 2);
 }
 
-/// A reason that a notice tells only once comes up when the person's own hold is over.
+/// Checks that a reason that a notice reports only once appears when the person's own hold ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_found_under_a_decision_comes_up_after_it() {
     let world = owed().await;
@@ -310,7 +313,7 @@ async fn what_is_found_under_a_decision_comes_up_after_it() {
     assert_eq!(world.status(1), Status::TransferSuccess);
 }
 
-/// What is another payment is not taken for this one.
+/// Checks that another payment is not accepted as this one.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_payment_of_somebody_else_is_not_accepted() {
     let mut world = owed().await;
@@ -335,7 +338,7 @@ async fn the_payment_of_somebody_else_is_not_accepted() {
     world.choose(id, accept(&ours), "ours", "Otto").await.unwrap();
     let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(id)).unwrap();
     refused(world.choose(rest.id, accept(&ours), "ours", "Otto").await, "is the payment of operation");
-    // Its own transfer is not its withdrawal.
+    // Its own transfer is not accepted as its withdrawal.
     assert_eq!(world.operations().into_iter().find(|one| one.id == id).unwrap().status, Status::TransferSuccess);
     assert!(world.choose(id, accept(&ours), "ours", "Otto").await.is_err());
 }

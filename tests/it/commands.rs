@@ -1,4 +1,4 @@
-//! What scripts rely on: the shape of `--json`, and exit codes.
+//! The interface that scripts rely on: the shape of `--json`, and exit codes.
 
 use cashout::sandbox::{Account, SandboxOptions};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// The fields that every batch has, of the kinds that scripts rely on.
+/// Checks that a batch has every expected field, of the expected type.
 #[track_caller]
 fn is_a_batch(batch: &Value, command: &str, counts: &Value) {
     assert_eq!(
@@ -49,7 +49,7 @@ fn is_a_batch(batch: &Value, command: &str, counts: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_batch_tells_one_json_object_with_amounts_as_texts() {
-    // A cycle that is past, whatever the machine's clock says.
+    // A cycle in the past, regardless of the machine's clock.
     let world = World::with(SandboxOptions::default(), &["cashout.firstCycle: '2024-01-11'"]).await;
     world.seller(2001);
     world.sandbox.mirakl(|mirakl| {

@@ -1,4 +1,4 @@
-//! Connections: bounded in number and patience, encrypted where wanted, handed in where given.
+//! Connections: limits on their number and idle time, encryption if configured, and inherited sockets.
 
 use std::io::BufRead;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::told::Running;
 use crate::world::{World, http};
 
-/// A server of these routes and bounds.
+/// A server with these routes and limits.
 struct Server {
     address: SocketAddr,
     stop: CancellationToken,
@@ -66,7 +66,7 @@ async fn a_flood_of_idle_connections_keeps_nobody_out() {
         idle.push(TcpStream::connect(server.address).await.unwrap());
     }
     assert!(server.ask().await.ends_with("hello"));
-    // Those that gave way see the end of their connection; only as many as allowed are still open.
+    // The connections that were dropped see their end; only the permitted number is still open.
     let mut ended = 0;
     for stream in &mut idle {
         let mut byte = [0];
@@ -77,14 +77,14 @@ async fn a_flood_of_idle_connections_keeps_nobody_out() {
     server.stop().await;
 }
 
-/// Says how long what it was sent is.
+/// Returns routes that answer with the length of the request body.
 fn measure() -> Router {
     hello().route("/", post(async |body: Bytes| body.len().to_string()))
 }
 
 const WITHOUT_BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 20\r\n\r\nhalf of it";
 
-/// A connection from an address of this machine.
+/// Opens a connection from an address of this machine.
 async fn connected(from: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((from, 0))).unwrap();
@@ -112,7 +112,7 @@ async fn requests_whose_bodies_never_come_keep_nobody_out() {
         open += usize::from(is_open(stream).await);
     }
     assert!(open <= 50, "{open} are still open");
-    // The last one was kept, and gets its answer once its body is there.
+    // The last one was kept, and is answered once its body has arrived.
     let last = half.last_mut().unwrap();
     last.write_all(b"and the re").await.unwrap();
     let mut answer = vec![0; 512];
@@ -145,7 +145,7 @@ async fn one_address_has_its_share_and_gives_way_within_it() {
         greedy.push(connected([127, 0, 0, 3], server.address).await);
     }
     assert!(server.ask().await.ends_with("hello"));
-    // Who came first and takes little is still there.
+    // The first connection, which uses little, is still open.
     assert!(is_open(&mut quiet).await);
     let mut open = 0;
     for stream in &mut greedy {
@@ -224,7 +224,7 @@ async fn an_answer_is_written_to_its_end_also_to_a_slow_reader() {
     for _ in 0..50 {
         flood.push(TcpStream::connect(server.address).await.unwrap());
     }
-    // Not even a stop cuts it.
+    // A stop does not cut it either.
     let stopping = tokio::spawn(server.stop());
     let mut rest = Vec::new();
     let mut part = vec![0; 256 * 1024];
@@ -262,13 +262,13 @@ async fn who_does_not_say_what_he_wants_is_not_waited_for() {
     for said in ["", "GET / HTTP/1.1\r\nHost:"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
-        // The connection ends by itself; were it kept, this would wait for ever.
+        // The server closes the connection; otherwise this would wait for ever.
         let _ = stream.read_to_end(&mut rest).await;
     }
     server.stop().await;
 }
 
-/// Tells when it is given up.
+/// A value that notifies when it is dropped.
 struct Told(Arc<Notify>);
 
 impl Drop for Told {
@@ -306,7 +306,7 @@ async fn too_large_a_head_is_refused_with_its_own_code() {
     let many = "x: y\r\n".repeat(65);
     for head in [format!("x: {}\r\n", "y".repeat(200_000)), many] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        // Broken off while we still write, perhaps.
+        // The connection may be closed while we still write.
         let _ = stream.write_all(format!("GET / HTTP/1.1\r\nHost: here\r\n{head}\r\n").as_bytes()).await;
         let mut answer = vec![0; 64];
         let read = stream.read(&mut answer).await.unwrap_or(0);
@@ -342,7 +342,7 @@ async fn a_stop_waits_for_the_requests_in_hand_and_for_nothing_else() {
     drop(idle);
 }
 
-/// Writes a certificate for `localhost` with its key to the files, and gives it to be trusted.
+/// Writes a certificate for `localhost` with its key to the files, and returns it so that it can be trusted.
 fn issue(files: &TlsConfig) -> CertificateDer<'static> {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
@@ -350,7 +350,7 @@ fn issue(files: &TlsConfig) -> CertificateDer<'static> {
     issued.cert.der().clone()
 }
 
-/// What a client that trusts only this certificate is told.
+/// Returns the answer to a client that trusts only this certificate.
 async fn over_tls(trusted: &CertificateDer<'static>, address: SocketAddr) -> reqwest::Result<String> {
     drop(http());
     let certificate = reqwest::Certificate::from_der(trusted).unwrap();
@@ -378,7 +378,7 @@ async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not
     assert_eq!(over_tls(&second, server.address).await.unwrap(), "hello");
     assert!(over_tls(&first, server.address).await.is_err());
 
-    // Somebody who speaks no TLS harms nobody.
+    // A client without TLS does no harm.
     let mut plain = TcpStream::connect(server.address).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let _ = plain.read_to_end(&mut Vec::new()).await;
@@ -386,7 +386,7 @@ async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not
     server.stop().await;
 }
 
-/// The binary serving on a socket that is handed in, as a service manager would start it.
+/// Starts the binary on an inherited socket, as a service manager would.
 fn started_as_a_service(world: &World, listener: std::net::TcpListener, told: &std::path::Path) -> Child {
     let cashout = world.cashout(&["serve"]);
     let mut shell = Command::new("/bin/sh");
@@ -413,7 +413,7 @@ async fn it_takes_a_socket_that_is_handed_in_and_tells_the_service_manager_how_i
     let address = listener.local_addr().unwrap();
     let mut process = started_as_a_service(&world, listener, &folder.path().join("notify"));
 
-    // The guard lives and asks for time until the worker is ready.
+    // The guard is alive and requests more time until the worker is ready.
     let mut words = vec![next_word(&told).await];
     while words.last().is_some_and(|word| word != "READY=1") {
         words.push(next_word(&told).await);

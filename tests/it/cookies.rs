@@ -1,4 +1,4 @@
-//! What a browser is given to show who it is, over real TLS and in the clear.
+//! The session cookie, over real TLS and in the clear.
 
 use cashout::domain::session::Session;
 use cashout::store::{Query, View};
@@ -12,7 +12,7 @@ use crate::world::http;
 const TECHNICAL: (&str, &str) = ("sandbox-login", "sandbox-password");
 const SOMEWHERE: &str = "203.0.113.9";
 
-/// A client that speaks TLS with whoever shows this certificate, and keeps cookies as a browser does.
+/// Makes a client that trusts only this certificate and follows no redirect.
 fn by_https(certificate: &[u8]) -> reqwest::Client {
     drop(http());
     let certificate = reqwest::Certificate::from_der(certificate).unwrap();
@@ -47,9 +47,10 @@ async fn over_real_tls_the_cookie_is_for_that_alone_and_in_the_clear_there_is_no
     assert_eq!(attributes, "HttpOnly; SameSite=Lax; Path=/; Secure");
     let looks = |cookie: String| client.get(format!("{base}/dashboard")).header("cookie", cookie).send();
     assert_eq!(looks(pair.to_owned()).await.unwrap().status(), 200);
-    // By the name that is not for TLS alone, whoever could have set it on the way is not believed.
+    // Under the name that is not restricted to TLS, the cookie could have been set by an attacker, so
+    // it is not accepted.
     assert_eq!(looks(pair.replace(SECURE_COOKIE, COOKIE)).await.unwrap().status(), 303);
-    // Signing out takes the same cookie away.
+    // Signing out removes the same cookie.
     let token = world.context.store.read(|reader| Ok(reader.page::<Session>(&Query::all())?.items)).unwrap();
     let token = token.first().unwrap().csrf_token([7; 16]);
     let leaving = client.post(format!("{base}/dashboard/logout")).header("cookie", pair).form(&[("_csrf", token)]);
@@ -60,7 +61,7 @@ async fn over_real_tls_the_cookie_is_for_that_alone_and_in_the_clear_there_is_no
         "{removed}"
     );
     assert_eq!(looks(pair.to_owned()).await.unwrap().status(), 303);
-    // The same port in the clear gives nobody anything.
+    // The same port does not answer in the clear.
     let plain = http().post(format!("http://{address}/dashboard/login")).form(&form).send().await;
     assert!(plain.is_err(), "{plain:?}");
     appliance.stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! `cashout demo`: a living marketplace to look at, from its invitation to its farewell.
+//! `cashout demo`: a running marketplace to look at, from its first output to its end.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::told::Running;
 use crate::world::http;
 
-/// Longer than anything takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 const FOR_EVER: Duration = Duration::from_mins(3);
 
-/// Somebody who has signed in to the demo.
+/// A user who has signed in to the demo.
 struct Visitor {
     base: String,
     cookie: String,
@@ -30,7 +30,7 @@ impl Visitor {
         list.get("items").and_then(Value::as_array).unwrap().clone()
     }
 
-    /// Waits until `seen` is true, and looks again whenever the dashboard tells of batches.
+    /// Waits until `seen` is true; checks again at every batch event of the dashboard.
     async fn until(&self, seen: impl AsyncFn() -> bool) {
         let mut events = self.get("/dashboard/batches/events").await;
         while !seen().await {
@@ -44,7 +44,7 @@ impl Visitor {
     }
 }
 
-/// The last word of the line that begins with `name`.
+/// Returns the last word of the line that contains `name`.
 async fn invited(demo: &mut Running, name: &str) -> String {
     demo.says(name).await.rsplit(' ').next().unwrap().to_owned()
 }
@@ -69,7 +69,7 @@ async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
     let story = async {
         let visitor = sign_in(&mut demo).await;
 
-        // It has a past, with trouble in it.
+        // The demo has a past that includes trouble.
         let refused: Value = visitor.get("/api/v1/vendors/2004").await.json().await.unwrap();
         assert_eq!((&refused["status"], &refused["wallet_status"]), (&"warning".into(), &"not_identified".into()));
         assert!(visitor.total("vendors").await >= 24);
@@ -81,7 +81,7 @@ async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
         for path in ["payments?outcome=accepted", "payments?outcome=declined", "notifications", "logs"] {
             assert!(visitor.total(path).await > 0, "{path}");
         }
-        // Each state in which something waits for a person is there.
+        // Every state in which something waits for a person occurs.
         let reasons = [
             "Mirakl shows the voucher as paid",
             "another provider (MANGOPAY)",
@@ -99,7 +99,7 @@ async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
             "although the operation was settled",
             "list of transactions cannot be read",
         ];
-        // HiPay's last notice of that past may come a moment later.
+        // HiPay's last notice of that past may arrive slightly later.
         let all_are_there = async || {
             let mut held = Vec::new();
             for page in 1..=3 {
@@ -118,16 +118,16 @@ async fn the_demo_is_a_living_marketplace_until_it_is_ended() {
         let page = visitor.get("/dashboard").await.text().await.unwrap();
         assert!(page.contains("no money moves, and time runs 7,200 times as fast"), "{page}");
 
-        // Time goes on: the next cycle is generated, transferred and withdrawn by the schedule alone.
+        // Time passes: the schedule alone generates, transfers and withdraws the next cycle.
         let known = visitor.items("operations?per_page=1").await.first().unwrap()["id"].as_u64().unwrap();
         let is_new = |one: &Value| one["id"].as_u64().unwrap() > known;
         let paid = async || visitor.items("operations?withdraw_status=ok&per_page=200").await.iter().any(is_new);
         visitor.until(paid).await;
-        // Nor does trouble last: the seller whose identity HiPay had refused has handed in another card.
+        // Trouble ends as well: the seller whose identity HiPay refused has submitted another card.
         let shop = async || -> Value { visitor.get("/api/v1/vendors/2004").await.json().await.unwrap() };
         visitor.until(async || shop().await["wallet_status"] == "identified").await;
         visitor.until(async || shop().await["status"] == "success").await;
-        // Hours have passed in there, and whoever has signed in still is.
+        // Hours have passed in the demo, and the session is still valid.
         visitor.get("/dashboard/transfers").await;
         let batches = visitor.items("batches?command=cashout:withdraw&per_page=1").await;
         assert!(batches[0]["error"].is_null(), "{batches:?}");

@@ -1,5 +1,4 @@
-//! One debug build that stands for all releases: what it is to be, and what is to go wrong with it, is
-//! written behind its end.
+//! One debug build that represents all releases: its version and its fault are appended to the file.
 
 use std::fs::{self, File};
 use std::io::Seek;
@@ -10,7 +9,7 @@ use std::sync::OnceLock;
 use cashout::platform::release::DISGUISE;
 use serde_json::json;
 
-/// The debug build without what a debugger needs: a tenth of its size.
+/// Returns the path of the debug build without debug symbols: a tenth of its size.
 fn build() -> &'static Path {
     static BUILD: OnceLock<PathBuf> = OnceLock::new();
     BUILD.get_or_init(|| {
@@ -21,7 +20,7 @@ fn build() -> &'static Path {
     })
 }
 
-/// The build as this release, with this fault.
+/// Returns the build as this release, with this fault.
 pub(crate) fn disguised(version: &str, fault: Option<&str>) -> Vec<u8> {
     let mut bytes = fs::read(build()).unwrap();
     let disguise = json!({ "version": version, "fault": fault });
@@ -29,7 +28,7 @@ pub(crate) fn disguised(version: &str, fault: Option<&str>) -> Vec<u8> {
     bytes
 }
 
-/// A package of this binary, signed for this name with this key.
+/// Makes a package of this binary, signed for this name with this key.
 pub(crate) fn package(binary: &[u8], named: &str, key: &str) -> File {
     let (mut plain, signed) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     let packed = flate2::write::GzEncoder::new(&mut plain, flate2::Compression::fast());
@@ -42,7 +41,7 @@ pub(crate) fn package(binary: &[u8], named: &str, key: &str) -> File {
     let key = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key)).unwrap();
     let keys = zipsign_api::sign::read_signing_keys([Ok(std::io::Cursor::new(key))]).unwrap();
     let mut out = signed.try_clone().unwrap();
-    // What is signed is what comes from here on.
+    // The signature covers the bytes from here on.
     plain.rewind().unwrap();
     zipsign_api::sign::copy_and_sign_tar(&mut plain, &mut out, &keys, Some(named.as_bytes())).unwrap();
     signed

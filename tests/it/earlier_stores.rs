@@ -1,5 +1,5 @@
-//! Stores that earlier releases have written, as `tests/stores` keeps them: every record is read, every list
-//! has them all, and work goes on.
+//! Stores that earlier releases wrote, kept in `tests/stores`: every record is readable, every list
+//! is complete, and work continues.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn kept() -> Vec<PathBuf> {
     stores
 }
 
-/// A copy of a kept store, opened by this release.
+/// Opens a copy of a kept store with this release.
 fn opened(kept: &Path) -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let mut packed = flate2::read::GzDecoder::new(File::open(kept).unwrap());
@@ -32,7 +32,7 @@ fn opened(kept: &Path) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-/// All records of a collection; each can be read.
+/// Returns all records of a collection; each must be readable.
 fn all<R: Record>(store: &Store) -> Vec<R> {
     let page = store.read(|view| view.page::<R>(&Query::all().limit(100_000))).unwrap();
     assert_eq!(page.unreadable, [], "{}", R::COLLECTION);
@@ -40,7 +40,7 @@ fn all<R: Record>(store: &Store) -> Vec<R> {
     page.items
 }
 
-/// A list has as many as there are, also where it is asked for far down.
+/// Checks that a list is complete, also at its far end.
 fn lists<R: Record>(store: &Store, listing: &Listing, count: usize) {
     let listing = listing.clone().descending().limit(10);
     let page = store.read(|view| view.list::<R>(&listing)).unwrap();
@@ -75,7 +75,7 @@ fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
         lists::<Vendor>(&store, &Listing::any_of("status", [()]), vendors.len());
         lists::<LogLine>(&store, &Listing::all().numbered_by("level"), lines.len());
 
-        // The first change of a record rewrites its entries: each has to be there.
+        // The first change of a record rewrites its entries: each must be there.
         let changed = operations.clone();
         store
             .write_blocking(move |writer| {

@@ -1,5 +1,5 @@
-//! The binary on a machine that has nothing: no C library, no certificates, no time zones, no resolver's
-//! settings but the one line that names a server.
+//! The binary on a machine that has nothing: no C library, no certificates, no time zones, and of the
+//! resolver's settings only the line that names a server.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,10 +15,10 @@ use crate::post_office::{House, PostOffice, Speech};
 use crate::told::{Running, told};
 use crate::world::{World, http};
 
-/// Where this machine's own names are told: an address that nobody else uses.
+/// Address of the name server: a loopback address that nothing else uses.
 const NAMES: Ipv4Addr = Ipv4Addr::new(127, 86, 53, 9);
 
-/// A server of names that knows one answer: every name is this machine.
+/// Starts a name server with one answer: every name resolves to this machine.
 async fn names() -> AbortOnDropHandle<()> {
     let socket = UdpSocket::bind(SocketAddr::from((NAMES, 53))).await.unwrap();
     AbortOnDropHandle::new(tokio::spawn(async move {
@@ -73,9 +73,9 @@ async fn it_needs_nothing_of_the_machine() {
         command
     };
 
-    // Both remotes, and the mail server: its name, its certificate, its password.
+    // Both remotes and the mail server: its name, its certificate, its password.
     told(command(&["check"])).await.ends(0).says("ok     Mirakl").says("ok     HiPay").says("ok     mail server");
-    // To a server by TLS whose certificate nobody vouches for: it was found and spoken to, and refused.
+    // A TLS server with an untrusted certificate: it was found and contacted, and refused.
     let elsewhere = format!("https://marketplace.example.test:{}", office_port(&settings));
     let ours = settings.lines().find(|line| line.contains("mirakl.baseUrl")).unwrap();
     let other = settings.replace(ours, &format!("    mirakl.baseUrl: {elsewhere}"));

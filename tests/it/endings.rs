@@ -1,5 +1,5 @@
-//! Payments that HiPay accepts and that end badly: the money goes back, and the next attempt goes
-//! under the next reference, or waits for a person.
+//! Payments that HiPay accepts and that fail later: the money goes back, and the next attempt uses
+//! the next reference or waits for a person.
 
 use cashout::domain::explanation::explain;
 use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
@@ -10,7 +10,7 @@ use crate::world::{World, euro, wallet_of};
 
 const TERMINAL: [Ending; 4] = [Ending::Unauthed, Ending::Aborted, Ending::RejectedEnd, Ending::CancelledEnd];
 
-/// When a payment ends: at once, or after it was seen under way.
+/// Times at which a payment ends: at once, or after it was seen as pending.
 const WHEN: [Until; 2] = [Until::AtOnce, Until::Lookups(2)];
 
 fn base(world: &World, operation: &Operation, kind: PaymentKind) -> String {
@@ -26,7 +26,7 @@ fn operation_of(world: &World, voucher: &str, beneficiary: Beneficiary) -> Opera
     operations.find(|one| one.voucher == voucher && one.beneficiary == beneficiary).expect("the operation")
 }
 
-/// Two payments fail for good, each twice; the third attempts go through.
+/// Makes two payments fail for good, twice each; the third attempts succeed.
 async fn fail_twice((kind, ending, until, memory): (PaymentKind, Ending, Until, Memory)) {
     let world = market(SandboxOptions::default(), memory).await;
     world.generate().await;
@@ -67,7 +67,7 @@ async fn what_ends_badly_comes_back_and_goes_under_the_next_reference() {
     each(cases, fail_twice).await;
 }
 
-/// A person asks for canceled withdrawals to be tried again.
+/// Retries canceled withdrawals on behalf of a person.
 pub(crate) async fn retry_canceled(world: &World) {
     for canceled in world.operations().iter().filter(|one| one.status == Status::WithdrawCanceled) {
         world.choose(canceled.id, OperationChoice::Retry, "", "a person").await.unwrap();
@@ -84,7 +84,7 @@ async fn cancel(until: Until) {
     for _ in 0..3 {
         day(&world).await;
     }
-    // Everybody else is paid; this one's money waits in the wallet, and nothing more is sent for it.
+    // All others are paid; this seller's money waits in the wallet, and nothing more is sent for it.
     assert_eq!(world.status(1), Status::WithdrawCanceled);
     assert!(world.operation(1).message.contains("CANCELLED_END"), "{}", world.operation(1).message);
     let others = world.operations().into_iter().filter(|one| one.status == Status::WithdrawSuccess).count();
@@ -93,7 +93,7 @@ async fn cancel(until: Until) {
     let sent = world.sandbox.traffic(|traffic| traffic.count(Endpoint::Withdrawal));
     day(&world).await;
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Withdrawal)), sent);
-    // Until a person asks for it.
+    // It waits until a person requests a retry.
     retry_canceled(&world).await;
     until_all_is_paid(&world, 2).await;
     assert_eq!(references(&world.operation(1), PaymentKind::Withdrawal), [base.clone(), format!("{base}_R2")]);
@@ -104,7 +104,7 @@ async fn a_canceled_withdrawal_waits_for_a_person() {
     each(WHEN, cancel).await;
 }
 
-/// A payment that HiPay holds for days is neither failed nor sent again, and goes through.
+/// Checks that a payment that HiPay holds for days is neither failed nor sent again, and succeeds.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_by_is_waited_for() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -125,8 +125,8 @@ async fn what_stands_by_is_waited_for() {
     all_is_paid(&world);
 }
 
-/// A final word that no description has: it is told at once, a person who was shown it has it paid again, and
-/// nobody else does.
+/// Checks a final status that no description has: it is reported at once, and only a person who was
+/// shown it can have it paid again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_is_not_known_waits_for_a_person_and_is_held_after_three_days() {
     let cases = PaymentKind::ALL.into_iter().flat_map(|kind| [false, true].map(|late| (kind, late)));
@@ -167,8 +167,8 @@ async fn a_word_that_is_not_known_waits_for_a_person_and_is_held_after_three_day
     .await;
 }
 
-/// A payment that was accepted and is not shown any more is held after three days, and goes on by itself once
-/// HiPay shows it again.
+/// Checks that a payment that was accepted and is no longer shown is held after three days, and
+/// continues once HiPay shows it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_vanishes_is_held_and_goes_on_once_it_is_shown() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -203,7 +203,8 @@ async fn a_payment_that_vanishes_is_held_and_goes_on_once_it_is_shown() {
     all_is_paid(&world);
 }
 
-/// What had failed, and is then called by a word that nobody was shown, is not made again by itself.
+/// Checks that a failed payment is not repeated automatically once HiPay shows it with a status that no
+/// person has been shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_is_called_otherwise_later_is_shown_to_a_person_first() {
     let world = World::new().await;
@@ -230,7 +231,7 @@ async fn an_end_that_is_called_otherwise_later_is_shown_to_a_person_first() {
     assert_eq!((world.status(1), world.operation(1).transfer.attempts.len()), (Status::WithdrawSuccess, 2));
 }
 
-/// As many attempts as the rules allow; then a person decides.
+/// Checks that the permitted number of attempts is made; then a person decides.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ninth_attempt_is_the_last_without_a_person() {
     let world = World::new().await;
@@ -252,7 +253,7 @@ async fn the_ninth_attempt_is_the_last_without_a_person() {
     assert_eq!((paid.transfer.attempts.len(), paid.status), (10, Status::WithdrawSuccess));
 }
 
-/// What stands under our transaction's id is compared before it is believed.
+/// Checks that a transaction under our id is compared with the operation before it is accepted.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_payment_under_the_same_id_is_held_by_the_synchronisation() {
     for difference in ["amount", "reference", "recipient"] {

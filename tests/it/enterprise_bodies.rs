@@ -1,5 +1,5 @@
-//! What HiPay Enterprise might send, and what it would never: the fuzzer's corpus and mutations of
-//! it, as a plain test.
+//! Bodies that HiPay Enterprise might send, and others that it never would: the fuzzer's corpus and
+//! mutations of it, as a plain test.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::wallet_bodies::fuzzed_for;
 
-/// How often each sample is mutated.
+/// Number of mutations of each sample.
 const MUTATIONS: u64 = 400;
 
 fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
@@ -22,11 +22,11 @@ fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-/// Reads it as the receiver does; gives the fields where there are any.
+/// Reads the body as the receiver does; returns the fields, if any.
 fn received(body: &[u8]) -> Option<Fields> {
     let text = masked_text(body);
     assert_eq!(masked_text(text.as_bytes()), text);
-    // A byte that is no UTF-8 becomes two, and a number in JSON gets quotes.
+    // A byte that is not UTF-8 becomes two, and a number in JSON gets quotes.
     assert!(text.len() <= body.len() * 2);
     let arrival = Arrival { notification: 1, received_at: Timestamp::UNIX_EPOCH };
     match read(&text) {
@@ -48,7 +48,7 @@ fn received(body: &[u8]) -> Option<Fields> {
     }
 }
 
-/// One change as a careless or hostile sender might make it.
+/// Makes one to three changes that a careless or hostile sender might make.
 fn mutated(sample: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut body = sample.to_vec();
     for _ in 0..rng.usize(1..4) {

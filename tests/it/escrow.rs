@@ -1,4 +1,4 @@
-//! Who gets the escrow's money where there is not enough of it: the order of what is due, never chance.
+//! Distribution of the escrow's money when it is insufficient: by the order of what is due, never by chance.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::market::each;
 use crate::world::{World, euro};
 
-/// As if the cycle of `operation` had been so many days ago.
+/// Dates the cycle of `operation` this number of days before now.
 async fn has_waited(world: &World, mut operation: Operation, days: i64) {
     operation.cycle_at = world.clock.now() - SignedDuration::from_hours(24 * days);
     world.context.store.write(move |writer| writer.put(&operation)).await.unwrap();
 }
 
-/// What is to be transferred of these, in their order, from `balance`: the rules of section 3, once more.
+/// Returns for each of these operations, in order, whether it can be transferred from `balance`: an
+/// independent implementation of the rules of section 3.
 fn affordable(ordered: &[&Operation], long_ago: Timestamp, balance: i64) -> BTreeMap<u64, bool> {
     let (mut left, mut kept) = (balance, false);
     let mut pay = |operation: &Operation| {
@@ -47,11 +48,11 @@ async fn what_is_due_gets_the_money_in_its_order_whoever_asks_first() {
             has_waited(&world, operation, days).await;
         }
         if seed % 2 == 1 {
-            // HiPay is asked about each of them first.
+            // HiPay is first asked about each of them.
             world.forget_where_the_store_was().await;
         }
         let long_ago = world.clock.now() - SignedDuration::from_hours(24 * 7);
-        // Twice: then some of them are there that the first run could not pay, with a status of their own.
+        // Twice: the second run includes operations that the first could not pay, which have a status of their own.
         for balance in [chance.i64(0..300) * 100, chance.i64(0..300) * 100] {
             world.fund(balance);
             let technical = world.sandbox.credentials().technical_id;

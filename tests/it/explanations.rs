@@ -1,4 +1,4 @@
-//! What stands in the way of a seller's money is explained: what happened, what to do, and by whom.
+//! Explanations of obstacles to a seller's payment: the event, the remedy, and the person who must act.
 
 use cashout::domain::explanation::{Actor, Explanation, Next, explain, explain_vendor};
 use cashout::domain::operation::Status;
@@ -53,7 +53,7 @@ async fn what_a_withdrawal_waits_for_is_told_until_it_is_there() {
     assert!(refused.mend(french).ends_with("sous Paramètres › Corriger les erreurs."), "{}", refused.mend(french));
     assert!(refused.said(english).unwrap().contains("“UBO declaration <incomplete>” (code 400, detail 4015)"));
 
-    // Once it is there, nothing of it is left.
+    // Once it is identified, the explanation disappears.
     change(2001, &|account| account.identified = true);
     change(2002, &|account| account.bank.clone_from(&bank));
     world.fund(50_000);
@@ -71,7 +71,7 @@ async fn what_hipay_said_while_nobody_knew_is_forgotten_once_it_is_known() {
     let refusal = Refusal::code(Endpoint::Transfer, 26).but_executes();
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
     world.transfer().await;
-    // Found at HiPay: what it had said before is of no interest any more.
+    // Found at HiPay: its earlier answer no longer matters.
     let [found] = explain(&world.operation(1)).try_into().unwrap();
     assert!(["why-transfer-requested", "why-transfer-success"].contains(&found.id()), "{}", found.id());
     assert_eq!(found.said(Texts::of(None)), None);
@@ -112,7 +112,7 @@ async fn a_vendor_in_warning_says_what_to_do_about_each_thing() {
     assert!(documents[0].said(french).unwrap().contains("file: is not readable"), "{:?}", documents[0].said(french));
     assert!(explained(2002)[0].what(french).contains("«\u{a0}Atlantis\u{a0}»"));
 
-    // Mended in Mirakl, nothing of it is left.
+    // Once fixed in Mirakl, the explanation disappears.
     world.sandbox.mirakl(|mirakl| mirakl.shop_mut(2002).unwrap().country = "FRA".to_owned());
     world.vendors().await;
     assert!(explained(2002).is_empty(), "{:?}", ids(&explained(2002)));

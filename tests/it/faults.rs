@@ -11,11 +11,11 @@ use crate::market::{
 };
 use crate::world::World;
 
-/// Short, so that an answer that never comes costs little. Where the machine is slow, more answers
-/// come too late, which is only one more fault.
+/// Short, so that a missing answer costs little time. On a slow machine more answers come too late,
+/// which is only one more fault.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Every kind of fault at every moment.
+/// Returns every kind of fault at every moment.
 fn faults() -> Vec<(FaultKind, Moment)> {
     let kinds = [
         FaultKind::Reset,
@@ -32,7 +32,7 @@ fn faults() -> Vec<(FaultKind, Moment)> {
     [Moment::Before, Moment::After].into_iter().flat_map(|moment| kinds.map(|kind| (kind, moment))).collect()
 }
 
-/// One fault at one step of one day; then days without faults.
+/// Plays one day with one fault at one step, then days without faults.
 async fn strike(memory: Memory, step: Step, kind: FaultKind, moment: Moment) {
     let mut world = market(SandboxOptions::default(), memory).await;
     if matches!(kind, FaultKind::Hang | FaultKind::SlowBody) {
@@ -59,7 +59,7 @@ async fn any_call_of_a_day_may_fail_in_any_way() {
     every_fault_at(Memory::Whole, steps).await;
 }
 
-/// Where each payment is looked up before it is sent: the look-ups and the payments alone.
+/// Checks the look-ups and the payments alone, in the case that each payment is looked up before it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_call_of_a_payment_that_is_looked_up_first_may_fail_in_any_way() {
     let mut steps = steps(Memory::Young).await;
@@ -67,13 +67,13 @@ async fn any_call_of_a_payment_that_is_looked_up_first_may_fail_in_any_way() {
         let paying = matches!(step.command(), Command::CashoutTransfer | Command::CashoutWithdraw);
         paying && (step.is_payment() || step.endpoint == Endpoint::Transaction)
     });
-    // Of the seven alike, the first, one in the midst of others, and the last.
+    // Of the seven similar steps, the first, a middle one, and the last.
     steps.retain(|step| matches!(step.nth, 1 | 4 | 7));
     every_fault_at(Memory::Young, steps).await;
 }
 
-/// No commit works from the moment at which a call of the day has been executed: neither its
-/// outcome nor any later intent can be written down. The batch says so, and nothing more is sent.
+/// Makes every commit fail from the moment at which a call of the day has been executed: neither its
+/// outcome nor a later intent can be recorded. The batch reports it, and nothing more is sent.
 async fn lose_the_store_at(step: Step) {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     step.approach(&world).await;
@@ -114,7 +114,7 @@ async fn every_batch_run_twice_sends_everything_once() {
     }
 }
 
-/// Transfers, withdrawals and the sync at the same time, while answers get lost and look-ups lag.
+/// Runs transfers, withdrawals and the sync at the same time, while answers get lost and look-ups lag.
 async fn all_at_once(seed: u64) {
     let options = SandboxOptions { seed, lost_answers_percent: 40, ..SandboxOptions::default() };
     let world = market(options, if seed.is_multiple_of(2) { Memory::Whole } else { Memory::Young }).await;

@@ -1,5 +1,5 @@
-//! Fitting into what is there: proxies in front of us with a path of their own, proxies and authorities of a company
-//! between us and the remotes.
+//! Existing environments: reverse proxies with a path prefix, and a company's proxies and certificate
+//! authorities between us and the remotes.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::servers::{Server, free_port};
 use crate::world::{World, http, own_address};
 
-/// Waits until a server answers on a port of [`own_address`]; `log` is shown where it does not.
+/// Waits until a server answers on a port of [`own_address`]; a failure shows `log`.
 async fn answers(port: u16, log: &Path) {
     let begun = tokio::time::Instant::now();
     while TcpStream::connect((own_address(), port)).await.is_err() {
@@ -29,7 +29,8 @@ async fn answers(port: u16, log: &Path) {
     }
 }
 
-/// An nginx that passes `/pay/out/` on: as it is and without that path, each with the usual headers and bare.
+/// Starts an nginx that forwards `/pay/out/`: unchanged and without that path, each with the usual
+/// headers and without.
 async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) {
     let ports = [free_port(), free_port(), free_port(), free_port()];
     let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
@@ -54,7 +55,7 @@ async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) 
     (nginx, ports)
 }
 
-/// An haproxy that does the same.
+/// Starts an haproxy that does the same.
 async fn haproxy_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) {
     let ports = [free_port(), free_port(), free_port(), free_port()];
     let headers = "  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n";
@@ -73,7 +74,7 @@ async fn haproxy_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]
     (haproxy, ports)
 }
 
-/// The values of the attributes in a page that lead to this server.
+/// Returns the values of the attributes in a page that link to this server.
 fn links(page: &str) -> Vec<String> {
     let parts: Vec<&str> = page.split("=\"/").collect();
     let leads = parts.iter().zip(parts.iter().skip(1)).filter(|(before, _)| !before.ends_with(" value"));
@@ -93,7 +94,7 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
     for server in behind.chain([appliance.address()]) {
         let at = |path: &str| format!("http://{server}{path}");
         assert_eq!(client.get(at("/pay/out/healthz")).send().await.unwrap().status(), 200);
-        // Not signed in: to the sign-in, and its page leads on below the path.
+        // Without a session, the request is redirected to the sign-in, whose links stay below the path.
         let moved = client.get(at("/pay/out/dashboard/transfers")).send().await.unwrap();
         let login = moved.headers()["location"].to_str().unwrap().to_owned();
         assert!(login.starts_with("/pay/out/dashboard/login?next="), "{login}");
@@ -105,7 +106,7 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
         for link in links.iter().filter(|link| link.contains("/assets/")) {
             assert_eq!(client.get(at(link)).send().await.unwrap().status(), 200, "{link}");
         }
-        // HiPay's notifications arrive, and are judged.
+        // HiPay's notifications arrive, and are checked.
         for path in [
             "/notifications/wallet",
             "/notifications/wallet/",
@@ -128,13 +129,13 @@ async fn a_public_address_with_a_path_is_served_whole_behind_proxies_of_both_kin
     appliance.stop().await.unwrap();
 }
 
-/// The value of a hidden field in a page.
+/// Returns the value of a hidden field in a page.
 fn value_of(page: &str, name: &str) -> String {
     let after = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("no {name}: {page}"));
     after.split('"').next().unwrap().to_owned()
 }
 
-/// Signs in at a server under the path, looks at what was asked for, and signs out again.
+/// Signs in at a server below the path, opens the requested page, and signs out again.
 async fn signs_in_and_out(base: &str) {
     let client = http();
     let asked = client.get(format!("{base}/pay/out/dashboard/transfers?q=/42")).send().await.unwrap();
@@ -157,7 +158,7 @@ async fn signs_in_and_out(base: &str) {
     let links = links(&page);
     assert!(links.len() > 10 && links.iter().all(|link| link.starts_with("/pay/out/")), "{base}: {links:#?}");
     assert_eq!(page.matches("value=\"/42\"").count(), page.matches("/42\"").count(), "{base}: what was typed");
-    // A part of the page, when the session is over, leads back to the same page.
+    // A request for a part of the page, after the session has ended, leads back to the same page.
     let part = client.get(format!("{base}{led}")).header("hx-request", "true");
     let part = part.header("hx-current-url", format!("https://host.example{led}")).send().await.unwrap();
     let back = part.headers()["hx-redirect"].to_str().unwrap();
@@ -170,7 +171,7 @@ async fn signs_in_and_out(base: &str) {
     assert!(back.starts_with("/pay/out/dashboard/login"), "{base}: {back}");
 }
 
-/// An authority made by openssl, and a certificate of these names from it.
+/// Makes an authority with openssl, and a certificate for these names from it.
 fn certified(folder: &Path, names: &str) {
     let openssl = |arguments: &str| {
         let told = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
@@ -188,7 +189,7 @@ fn certified(folder: &Path, names: &str) {
     );
 }
 
-/// A company's way out: a CONNECT proxy that wants a password, and looks into TLS with an authority of its own.
+/// A company's outgoing proxy: it uses CONNECT, requires a password, and inspects TLS with its own authority.
 struct WayOut {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -196,7 +197,7 @@ struct WayOut {
 }
 
 impl WayOut {
-    /// Each of these hosts is at that address, whatever its name.
+    /// Starts the proxy; each of these host names leads to the given address.
     async fn to(remotes: [(&'static str, SocketAddr); 2], folder: &Path) -> Self {
         let chain: Vec<_> =
             CertificateDer::pem_file_iter(folder.join("chain.pem")).unwrap().map(Result::unwrap).collect();
@@ -270,7 +271,8 @@ async fn a_company_that_looks_into_tls_behind_a_proxy_keeps_nobody_from_mirakl_a
     for host in ["CONNECT mirakl.test:443 HTTP/1.1", "CONNECT hipay.test:443 HTTP/1.1"] {
         assert!(asked.iter().any(|line| line == host), "{host}: {asked:#?}");
     }
-    // Without the authority nobody is believed, and it says so; so does a file that holds none.
+    // Without the authority no server is trusted, and the output states it; the same applies to a
+    // file without any certificate.
     world.restart().await;
     world.set("tls.caFile: ~").await;
     world.let_go().await;

@@ -1,4 +1,4 @@
-//! Notices that HiPay has not sent, or not with the salt that we know.
+//! Notices that HiPay has not sent, or that are signed with another salt than the known one.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use crate::notices::{Notice, post, until};
 use crate::world::{World, wallet_of};
 
-/// One seller and the appliance, with nobody having been asked anything yet.
+/// Makes a world with one seller and the appliance, before any call to HiPay about notices.
 async fn world() -> (World, cashout::serve::Appliance) {
     let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
@@ -48,7 +48,7 @@ async fn a_forged_notice_is_refused_reveals_nothing_and_has_hipay_asked_once() {
     for word in ["salt", "account", "502", "400001"] {
         assert!(!body.contains(word), "{body}");
     }
-    // The two accounts that we know, once each; for those that we do not know nobody is asked.
+    // Once for each of the two known accounts; unknown ones cause no call.
     assert_eq!(calls(&world), 2);
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Account)), 2);
     world.clock.advance(SignedDuration::from_secs(599));
@@ -74,7 +74,7 @@ async fn a_salt_that_hipay_has_changed_is_found_out_by_the_first_notice_that_doe
     });
     for account in [wallet_of(2001), technical] {
         world.sandbox.traffic(Traffic::clear);
-        // Many at once: HiPay is asked by one of them, and all get what it has heard.
+        // Many at once: one of them makes the call to HiPay, and all use its answer.
         let notices = (0..20).map(|number| {
             Notice::new("other_transaction", "ok", account).with("label", &number.to_string()).salted("renewed")
         });
@@ -82,7 +82,7 @@ async fn a_salt_that_hipay_has_changed_is_found_out_by_the_first_notice_that_doe
         let sent = notices.map(|notice| async move { notice.send(address).await });
         assert!(join_all(sent).await.iter().all(|status| *status == 204));
         assert_eq!(calls(&world), 1);
-        // The former salt is worth nothing any more.
+        // The former salt is no longer accepted.
         assert_eq!(Notice::new("other_transaction", "ok", account).with("label", "x").send(address).await, 401);
         assert_eq!(jobs::callback_salt(&world.context, account).await.unwrap().unwrap().expose(), "renewed");
     }
@@ -101,7 +101,7 @@ async fn where_hipay_cannot_be_asked_whoever_does_not_fit_is_to_come_again_and_a
     assert_eq!(calls(&world), asked);
     assert_eq!(Notice::new("something", "ok", wallet_of(2001)).send(appliance.address()).await, 204);
     world.all_heard().await;
-    // Nothing of it is kept, and once HiPay answers again it is told from a true one.
+    // Nothing of it is stored, and once HiPay answers again it is distinguished from a true one.
     assert_eq!(world.notifications().len(), 1);
     world.sandbox.faults(|plan| plan.rules.clear());
     world.clock.advance(SignedDuration::from_mins(11));

@@ -1,5 +1,5 @@
-//! Whoever reads French reads French: every page of a marketplace in trouble is walked through, and no
-//! word of English is found on it but what others have said.
+//! Pages in French are entirely in French: every page of a marketplace in trouble is visited, and
+//! contains no English except for third-party text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::payments::{ACCEPTED, FORM, enterprise};
 use crate::signing_in::{OPERATOR, signed_in, world};
 use crate::world::{CYCLE, World, wallet_of};
 
-/// What somebody else says: the same in every language, and no word of any.
+/// Stand-in for third-party text: identical in every language, and not a word in any.
 const THEIRS: &str = "X1-Y2";
 
-/// Words that every English sentence has one of, and that are none in French.
+/// Words of which every English sentence contains one, and that do not exist in French.
 const ENGLISH: [&str; 26] = [
     "the", "is", "was", "not", "of", "with", "has", "have", "had", "cannot", "this", "that", "been", "which", "your",
     "and", "are", "were", "it", "by", "its", "will", "be", "no", "since", "before",
 ];
 
-/// The texts of a language by name; those that go on over several lines are left out.
+/// Returns the texts of a language by name; texts that span several lines are left out.
 fn texts(language: &str) -> BTreeMap<String, String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/locales").join(language);
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
@@ -38,11 +38,11 @@ fn texts(language: &str) -> BTreeMap<String, String> {
     whole.map(|(id, text)| (id.to_owned(), text.to_owned())).collect()
 }
 
-/// What is to be found on no page.
+/// English texts that must not occur on a page.
 struct English {
-    /// Texts as they stand.
+    /// Complete texts.
     whole: BTreeSet<String>,
-    /// What stands between the values of others.
+    /// Parts of texts between their arguments.
     parts: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl English {
     }
 
     fn is_in(&self, text: &str) -> bool {
-        // Names of settings are one word.
+        // Names of settings count as one word.
         let words = || text.split(|letter: char| !letter.is_alphanumeric() && !"-_.".contains(letter));
         self.whole.contains(text)
             || self.parts.iter().any(|part| text.contains(part.as_str()))
@@ -72,8 +72,8 @@ impl English {
     }
 }
 
-/// What a reader, or who has it read aloud, finds on a page. Log lines are in English, and what was sent is
-/// shown as it was.
+/// Returns the visible and spoken texts of a page. Log lines are in English, and sent bodies are
+/// shown verbatim, so both are left out.
 fn seen(page: &str) -> Vec<String> {
     let mut page = page.to_owned();
     for (begin, end) in [
@@ -106,7 +106,7 @@ fn seen(page: &str) -> Vec<String> {
     seen
 }
 
-/// A page, its status, and the English on it.
+/// Requests a page and returns its status; adds the English texts on it to `found`.
 async fn walk(visitor: &crate::signing_in::Browser, english: &English, path: &str, found: &mut Vec<String>) -> u16 {
     let asked = visitor.ask("GET", path).header("accept-language", "fr").header("accept", "text/html");
     let answer = asked.send().await.unwrap();
@@ -137,12 +137,12 @@ fn generation() -> Command {
     Command::CashoutGenerate(GenerateArguments::default())
 }
 
-/// The transaction of a voucher's payment.
+/// Returns the transaction of a voucher's payment.
 fn transaction(world: &World, voucher: u64, kind: PaymentKind) -> String {
     world.operation(voucher).payment(kind).last().unwrap().transaction_id.clone().unwrap()
 }
 
-/// Whatever can go wrong with Mirakl and HiPay as such.
+/// Produces every failure of Mirakl and HiPay as a whole.
 async fn nobody_answers(world: &World) {
     for kind in [
         FaultKind::HtmlPage(200),
@@ -161,7 +161,7 @@ async fn nobody_answers(world: &World) {
     world.sandbox.faults(|plan| plan.rules.clear());
 }
 
-/// A marketplace in which something of every kind has gone wrong.
+/// Makes a marketplace with a failure of every kind.
 async fn in_trouble(world: &World) -> Appliance {
     for id in 2001..=2012 {
         world.seller(id);
@@ -196,7 +196,7 @@ async fn in_trouble(world: &World) -> Appliance {
         jobs::run(&world.context, &shops(), asked_by, Arc::new(Silent), CancellationToken::new()).await.unwrap();
     }
 
-    // Transfers: refused, with an outcome that nobody knows, for want of money, held.
+    // Transfers: refused, with an unknown outcome, for lack of money, held.
     world.sandbox.hipay(|hipay| {
         for (shop, code) in [(2002, 3), (2003, 400), (2004, 13), (2005, 26)] {
             hipay.refusals.push(refusal(Endpoint::Transfer, code).about(&wallet_of(shop)).times(3));
@@ -241,7 +241,7 @@ async fn in_trouble(world: &World) -> Appliance {
     appliance
 }
 
-/// Notifications about everything else, and about nothing.
+/// Sends notifications about everything else, and about nothing.
 async fn others_tell(world: &World, appliance: &Appliance) {
     let (own, shop) = (world.sandbox.credentials().technical_id, wallet_of(2001));
     for notice in [
@@ -322,7 +322,7 @@ async fn every_page_is_in_french_for_whoever_reads_french() {
         let status = walk(&visitor, &english, address, &mut found).await;
         assert!(status < 500, "{address}: {status}");
     }
-    // What a form is refused with.
+    // Forms that are refused.
     for (path, form) in [
         ("/dashboard/settings/run", [("command", "cashout:transfer"), ("date", "2026-11-11")]),
         ("/dashboard/settings/run", [("command", "cashout:everything"), ("date", "")]),
@@ -335,7 +335,7 @@ async fn every_page_is_in_french_for_whoever_reads_french() {
         assert_eq!(answer.status(), 422, "{path} {form:?}");
         judge(&format!("{path} {form:?}"), &answer.text().await.unwrap(), &english, &mut found);
     }
-    // What HiPay calls a transaction is its own word, and a label is what the marketplace has made it.
+    // HiPay's name for a transaction is third-party text, and a label is chosen by the marketplace.
     let entries = world.ledger();
     let theirs = |text: &String| {
         entries.iter().any(|entry| {

@@ -1,4 +1,4 @@
-//! What Mirakl says of a shop at the moment at which it is to be paid: nobody waits for the next run of vendors.
+//! Mirakl's data of a shop at the time of its payment: a change takes effect before the next run of vendors.
 
 use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Shop};
@@ -6,7 +6,7 @@ use cashout::sandbox::{Endpoint, Fault, FaultKind, Shop};
 use crate::market::each;
 use crate::world::World;
 
-/// What may have changed in Mirakl since the vendors were processed.
+/// Changes in Mirakl since the vendors were processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Changed {
     Blocked,
@@ -16,7 +16,7 @@ enum Changed {
 
 const ALL: [Changed; 3] = [Changed::Blocked, Changed::Unwanted, Changed::Gone];
 
-/// Two sellers, of whom the first is looked at.
+/// Makes a world with two sellers, of which the first is examined.
 async fn two_sellers() -> World {
     let world = World::new().await;
     for shop in [2001, 2002] {

@@ -28,9 +28,9 @@ async fn a_worker_that_is_killed_is_started_again_and_no_connection_is_refused_m
     let (mut running, address) = serving(&world).await;
     let first = running.worker();
     running.signal_worker("KILL");
-    // What it had accepted by then ends with it.
+    // The connections that it had accepted end with it.
     until("it is gone", || !Path::new("/proc").join(&first).exists()).await;
-    // Asked while there is no worker: it waits in the queue of the socket, and is answered by the next.
+    // Sent while there is no worker: the request waits in the socket's queue, and the next worker answers it.
     let answer = http().get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     running.says("the worker was ended by signal 9; it is started again").await;
@@ -45,7 +45,7 @@ async fn the_worker_ends_with_its_guard_whatever_ends_that() {
     let world = world().await;
     let (running, _) = serving(&world).await;
     running.signal("KILL");
-    // Its end is seen where both have closed what they wrote to; then the store is free.
+    // Its end is visible once both have closed their output; then the store is free.
     running.end().await;
     world.told(&["check", "--offline", "--no-wait"]).await.ends(0);
 }
@@ -75,7 +75,7 @@ async fn nobody_but_a_guard_starts_a_worker() {
     world.told(&["serve", "--worker-of", &me]).await.ends(2).says("--worker-of is for the guard alone");
 }
 
-/// One line of the history: a release that was rolled back, with all that it had written.
+/// Returns one line of the history: a release that was rolled back, with `text` in every field of free text.
 fn rolled_back(text: &str, lines: usize) -> String {
     json!({
         "from": "1.0.0", "to": "1.1.0", "asked_by": text, "began_at": "2026-11-01T00:00:00Z",

@@ -1,4 +1,4 @@
-//! HiPay refusing: each documented code, what is shown of it, and what the next run does.
+//! HiPay's refusals: each documented code, its message, and the behaviour of the next run.
 
 use cashout::domain::operation::{Operation, PaymentKind, Status};
 use cashout::jobs::{Command, JobError};
@@ -6,7 +6,7 @@ use cashout::sandbox::{Document, Endpoint, Refusal, Reviews};
 
 use crate::world::{World, wallet_of};
 
-/// Codes that are final where HiPay does not know the reference, and our words for them.
+/// Codes that are final if HiPay does not know the reference, with our messages for them.
 const FINAL: [(u32, &str); 8] = [
     (2, "HiPay misses a parameter"),
     (3, "HiPay found a parameter invalid"),
@@ -18,7 +18,7 @@ const FINAL: [(u32, &str); 8] = [
     (404, "HiPay does not know this"),
 ];
 
-/// Codes after which nobody knows. HTTP 200 with 13 is HiPay's refusal of a withdrawal.
+/// Returns the codes after which the outcome is unknown. HTTP 200 with 13 is HiPay's refusal of a withdrawal.
 fn open_codes(kind: PaymentKind) -> Vec<(u32, &'static str)> {
     let open = [(13, "HiPay had a technical error"), (26, "the same request is under way at HiPay")];
     open.into_iter().filter(|(code, _)| kind == PaymentKind::Transfer || *code != 13).collect()
@@ -38,7 +38,7 @@ fn batch_of(kind: PaymentKind) -> Command {
     }
 }
 
-/// So many sellers, each with a payment of `kind` that is due.
+/// Makes a world with this number of sellers, each with a payment of `kind` that is due.
 async fn due(kind: PaymentKind, sellers: u64) -> World {
     let world = World::new().await;
     for id in 1..=sellers {
@@ -101,12 +101,12 @@ async fn a_refused_withdrawal_says_why_and_is_sent_again_under_the_same_referenc
     refused_for_good(PaymentKind::Withdrawal).await;
 }
 
-/// The payments without any scripted answer, and those that were executed in spite of theirs.
+/// Returns the number of payments without a scripted answer, or executed despite it.
 fn paid_all_the_same(kind: PaymentKind) -> usize {
     4 - open_codes(kind).len()
 }
 
-/// HiPay's answers to a withdrawal that it does not make, word for word as its description has them.
+/// Checks HiPay's answers to a withdrawal that it does not make, word for word from its description.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawal_that_hipay_did_not_create_is_failed_with_its_reason_and_tried_again() {
     let world = due(PaymentKind::Withdrawal, 3).await;
@@ -114,7 +114,7 @@ async fn a_withdrawal_that_hipay_did_not_create_is_failed_with_its_reason_and_tr
         let mut not_created = Refusal::code(Endpoint::Withdrawal, 13).about(&wallet_of(1));
         "Withdrawal not created".clone_into(&mut not_created.message);
         hipay.refusals.push(not_created);
-        // Done all the same: the look-up tells.
+        // Executed nevertheless: the look-up shows it.
         let mut lie = Refusal::code(Endpoint::Withdrawal, 13).about(&wallet_of(2)).but_executes();
         "Withdrawal not created".clone_into(&mut lie.message);
         hipay.refusals.push(lie);
@@ -142,7 +142,7 @@ async fn refused_in_words_that_settle_nothing(kind: PaymentKind) {
     for (id, (code, _)) in (1..).zip(codes.clone()) {
         let refusal = Refusal::code(endpoint_of(kind), code);
         world.sandbox.hipay(|hipay| {
-            // Said throughout one run and not done; said once, and done all the same.
+            // Answered throughout one run and not executed; answered once, and executed nevertheless.
             hipay.refusals.push(refusal.clone().about(&wallet_of(id)).times(3));
             hipay.refusals.push(refusal.about(&wallet_of(id + 2)).but_executes());
         });
@@ -183,7 +183,7 @@ async fn credentials_refused_in_the_middle_end_the_batch_and_lose_nothing() {
         for code in [1, 401] {
             let world = due(kind, 3).await;
             let refusal = Refusal::code(endpoint_of(kind), code).about(&wallet_of(2));
-            // And to the technical account itself: it is not this wallet alone.
+            // The technical account is affected as well, not this wallet alone.
             let technical = world.sandbox.credentials().technical_id;
             let own = Refusal::code(Endpoint::Account, code).about(&technical);
             world.sandbox.hipay(|hipay| hipay.refusals.extend([refusal, own]));

@@ -1,4 +1,4 @@
-//! What is no notice at all: malformed, huge, slow, or nothing for hours.
+//! Requests that are no notices at all: malformed, huge, slow, or silent for hours.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -13,10 +13,10 @@ use crate::world::{World, http, wallet_of};
 
 const ADDRESS: &str = "/notifications/wallet";
 
-/// What the appliance says to these bytes.
+/// Returns the appliance's answer to these bytes.
 async fn says(to: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    // Refused and broken off while we still write, perhaps.
+    // The connection may be closed with a refusal while we still write.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -56,7 +56,7 @@ async fn what_cannot_be_read_is_told_so_and_nobody_is_asked_about_it() {
         (spoilt("UTF-8", "EBCDIC-CP-FR"), 400),
         (spoilt("</operation>", &levels(10)), 401),
         (spoilt("</operation>", &levels(1_000)), 400),
-        // Encoded, that is more than a notice has.
+        // In encoded form, that is longer than a notice may be.
         (spoilt("</operation>", &levels(10_000)), 413),
         (spoilt("502001", "99999999999999999999999999"), 400),
         (spoilt("502001", "-1"), 400),
@@ -67,10 +67,10 @@ async fn what_cannot_be_read_is_told_so_and_nobody_is_asked_about_it() {
         assert!(body.len() < 300, "{body}");
         assert!(body.contains("\"title\":"), "{body}");
     }
-    // The one that could be read had the salt asked for.
+    // The readable one made the salt be requested.
     assert_eq!(world.sandbox.traffic(|traffic| traffic.exchanges().count()), 1);
 
-    // Bytes that are no text, in no form, of no length.
+    // Bytes that are not text, not a form, or without a length.
     for (kind, body, status) in [
         (FORM, b"xml=%FF%FE%3C%00".as_slice(), 400),
         (FORM, b"xml=%", 400),
@@ -94,12 +94,12 @@ async fn too_large_a_body_is_refused_by_its_length_or_as_soon_as_it_is() {
     let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     let appliance = world.serve().await;
     let to = appliance.address();
-    // Refused before it is sent.
+    // Refused before the body is sent.
     let announced = request(FORM, "Content-Length: 65537\r\n", b"xml=");
     assert!(says(to, &announced).await.starts_with("HTTP/1.1 413 "));
     let announced = request(FORM, "Content-Length: 99999999999\r\n", b"xml=");
     assert!(says(to, &announced).await.starts_with("HTTP/1.1 413 "));
-    // Without a length, in pieces.
+    // Without a length, in chunks.
     let mut pieces = b"4\r\nxml=\r\n".to_vec();
     for _ in 0..17 {
         pieces.extend(format!("1000\r\n{}\r\n", "a".repeat(4_096)).as_bytes());
@@ -109,7 +109,7 @@ async fn too_large_a_body_is_refused_by_its_length_or_as_soon_as_it_is() {
     appliance.stop().await.unwrap();
 }
 
-/// The binary serving, and where.
+/// Starts the binary as a service and returns its address.
 async fn serving(world: &World) -> (Running, SocketAddr) {
     let mut running = Running::start(world.cashout(&["serve"]));
     let line = running.says("answers on").await;
@@ -122,7 +122,7 @@ fn resident_kib(process: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Lets this process have so many files open, as far as the machine allows.
+/// Raises the limit of open files of this process, as far as the machine allows; returns the limit reached.
 fn allow_files(count: u64) -> u64 {
     let process = std::process::id().to_string();
     let soft = |limit: String| {
@@ -155,7 +155,7 @@ async fn ten_thousand_idle_and_many_slow_connections_keep_no_notice_out() {
     for _ in 0..IDLE.min(allowed - 1_000) {
         idle.push(TcpStream::connect(to).await.unwrap());
     }
-    // Some say that a large body is coming, and send a little of it.
+    // Some announce a large body, and send a little of it.
     for stream in idle.iter_mut().rev().take(500) {
         let begun = request(FORM, "Content-Length: 60000\r\n", &[b'x'; 100]);
         let _ = stream.write_all(&begun).await;

@@ -1,5 +1,5 @@
-//! A release in a folder as an installer makes it, on a world of its own, and a witness of what happens
-//! while another takes its place.
+//! A release in a folder as an installer creates it, in its own world, and a witness that observes
+//! its replacement by another release.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -22,16 +22,16 @@ use crate::notices::Notice;
 use crate::told::{Running, Told, told};
 use crate::world::{World, http};
 
-/// The release that is there first.
+/// Version of the release that is installed first.
 pub(crate) const OLD: &str = "1.0.0";
-/// The release that is to be there.
+/// Version of the release that replaces it.
 pub(crate) const NEW: &str = "1.1.0";
-/// The shop that HiPay tells of.
+/// Shop that notifications are about.
 pub(crate) const SHOP: u64 = 2001;
 
-/// The sandbox's technical account, which is told of as much as HiPay likes; a seller's is not.
+/// The sandbox's technical account, which may receive any number of notifications; a seller's may not.
 pub(crate) const TECHNICAL: u64 = 400_001;
-/// What is allowed to ask by the API.
+/// Token of the API.
 pub(crate) const API_TOKEN: &str = "a-token-of-some-length";
 
 const GITHUB_TOKEN: &str = "github.token: ghp_sandboxGitHubToken0123456789";
@@ -41,11 +41,11 @@ pub(crate) struct Installation {
     pub(crate) world: World,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) client: reqwest::Client,
-    /// What `serve` is started with.
+    /// Arguments of `serve`.
     pub(crate) serving: Vec<String>,
     /// The guard's folder.
     guard: PathBuf,
-    /// Another configuration file than the world's.
+    /// Configuration file to use instead of the world's.
     pub(crate) configuration: Option<PathBuf>,
 }
 
@@ -54,7 +54,7 @@ impl Installation {
         Self::with(&[]).await
     }
 
-    /// One whose configuration has these lines too.
+    /// Makes an installation whose configuration has these additional lines.
     pub(crate) async fn with(settings: &[&str]) -> Self {
         let token = format!("dashboard.apiToken: {API_TOKEN}");
         let own = ["server.listen: 127.0.0.1:0", &token, "update.repository: marketplace/cashout", GITHUB_TOKEN];
@@ -77,7 +77,7 @@ impl Installation {
         installation
     }
 
-    /// Has the guard keep its own in a folder apart; gives it.
+    /// Makes the guard keep its files in a separate folder, and returns the folder.
     pub(crate) fn guard_apart(&mut self) -> PathBuf {
         self.guard = self.folder.path().join("guard");
         fs::create_dir(&self.guard).unwrap();
@@ -95,18 +95,18 @@ impl Installation {
         self.folder.path().join("bin/cashout")
     }
 
-    /// A file of the guard's.
+    /// Returns the path of one of the guard's files.
     pub(crate) fn of_guard(&self, name: &str) -> PathBuf {
         self.guard.join(name)
     }
 
-    /// The attempts so far, the oldest first.
+    /// Returns the attempts so far, the oldest first.
     pub(crate) fn history(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.of_guard("history")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// How each of them ended.
+    /// Returns the outcome of each attempt.
     pub(crate) fn outcomes(&self) -> Vec<String> {
         self.history().iter().map(|past| past["outcome"].as_str().unwrap().to_owned()).collect()
     }
@@ -127,32 +127,32 @@ impl Installation {
         self.served_by(self.service()).await
     }
 
-    /// The service that this command starts.
+    /// Starts the service with this command and waits until it answers.
     pub(crate) async fn served_by(&self, command: Command) -> Service {
         let mut running = Running::start(command);
         let line = running.says("answers on").await;
         Service { running, address: line.trim().rsplit(' ').next().unwrap().parse().unwrap() }
     }
 
-    /// The command that [`Installation::serve`] runs.
+    /// Returns the command that [`Installation::serve`] runs.
     pub(crate) fn service(&self) -> Command {
         let mut arguments = vec!["serve"];
         arguments.extend(self.serving.iter().map(String::as_str));
         self.command(&arguments)
     }
 
-    /// The version that answers.
+    /// Returns the version that answers.
     pub(crate) async fn version(&self, service: &Service) -> String {
         version(&self.client, service.address).await.unwrap()
     }
 
-    /// Waits until no attempt is under way.
+    /// Waits until no attempt is in progress.
     pub(crate) async fn is_over(&self) {
         let journal = self.of_guard("journal");
         crate::notices::until("the attempt is over", || !journal.exists()).await;
     }
 
-    /// Waits until the attempt under way has come to this step.
+    /// Waits until the attempt in progress has reached this step.
     pub(crate) async fn comes_to(&self, step: &str) {
         let (journal, step) = (self.of_guard("journal"), format!("\"step\": \"{step}\""));
         crate::notices::until("the attempt comes to the step", || {
@@ -161,7 +161,7 @@ impl Installation {
         .await;
     }
 
-    /// Hands a package to the running service, as the command line does.
+    /// Passes a package to the running service, as the command line does.
     pub(crate) async fn install(&self, version: &str, package: &File) -> Told {
         told(self.installing(version, package)).await
     }
@@ -171,7 +171,7 @@ impl Installation {
         self.command(&["app:update", "--package", &path])
     }
 
-    /// Has GitHub offer a release of the build, with this fault.
+    /// Makes GitHub offer a release of the build, with this fault.
     pub(crate) fn publish(&self, version: &str, fault: Option<&str>) {
         let (mut package, mut bytes) = (signed(version, fault), Vec::new());
         package.rewind().unwrap();
@@ -182,7 +182,7 @@ impl Installation {
         self.world.sandbox.github(|github| github.publish(release));
     }
 
-    /// A package as a file with its name.
+    /// Writes a package to a file with its proper name.
     pub(crate) fn kept(&self, version: &str, package: &File) -> PathBuf {
         let path = self.folder.path().join(asset_name(&version.parse().unwrap(), TARGET));
         let mut from = package.try_clone().unwrap();
@@ -191,13 +191,13 @@ impl Installation {
         path
     }
 
-    /// The old release is in place, whole, and nothing of an attempt is left.
+    /// Checks that the old release is in place, intact, and that an attempt left nothing over.
     pub(crate) fn is_unchanged(&self) {
         assert!(fs::read(self.program()).unwrap() == disguised(OLD, None), "another binary is in place");
         self.is_tidy();
     }
 
-    /// Nothing of an attempt is left.
+    /// Checks that an attempt left nothing over.
     pub(crate) fn is_tidy(&self) {
         let left = [
             self.folder.path().join("bin/.stage"),
@@ -213,18 +213,18 @@ impl Installation {
         self.world.restart().await;
     }
 
-    /// The notifications in the store, each as often as it is there.
+    /// Returns the subjects of the notifications in the store, duplicates included.
     pub(crate) fn notifications(&self) -> Vec<String> {
         self.world.notifications().into_iter().map(|one| one.subject).collect()
     }
 }
 
-/// A package of the build as this release with this fault, signed as it is to be.
+/// Makes a package of the build as this release with this fault, correctly signed.
 pub(crate) fn signed(version: &str, fault: Option<&str>) -> File {
     package(&disguised(version, fault), &asset_name(&version.parse().unwrap(), TARGET), "test.key")
 }
 
-/// A service at work.
+/// A running service.
 pub(crate) struct Service {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
@@ -235,7 +235,7 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
-    /// Stops it in good order.
+    /// Stops the service in an orderly way.
     pub(crate) async fn stop(self) -> Told {
         self.running.signal("TERM");
         let told = self.running.end().await;
@@ -249,20 +249,20 @@ async fn version(client: &reqwest::Client, address: SocketAddr) -> Option<String
     Some(health.get("version")?.as_str()?.to_owned())
 }
 
-/// HiPay, which tells something fifty times a second, and asks which release answers.
+/// A sender of notifications that posts fifty per second and records which release answers.
 pub(crate) struct Witness {
     over: CancellationToken,
     task: JoinHandle<Seen>,
 }
 
-/// What a [`Witness`] has seen.
+/// Observations of a [`Witness`].
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// The notifications that were acknowledged.
     pub(crate) acknowledged: BTreeSet<String>,
-    /// How many of them by which release.
+    /// Number of acknowledged notifications by release.
     pub(crate) by: BTreeMap<String, u32>,
-    /// The longest time in which none was.
+    /// The longest time between two acknowledgements.
     pub(crate) longest: Duration,
 }
 
@@ -304,13 +304,13 @@ impl Witness {
     }
 }
 
-/// Something mounted for a test. Only root can have that.
+/// A mount for a test; requires root.
 pub(crate) struct Mounted {
     on: PathBuf,
 }
 
 impl Mounted {
-    /// A small file system in the place of `folder`, with what was in it.
+    /// Mounts a small file system over `folder`, keeping its content.
     pub(crate) fn small_disk(folder: &Path, mebibytes: u32) -> Option<Self> {
         let aside = tempfile::tempdir().unwrap();
         let copy = |from: &Path, to: &Path| {
@@ -323,7 +323,7 @@ impl Mounted {
         Some(mounted)
     }
 
-    /// `file` by itself, as a container has it from outside.
+    /// Mounts `file` on itself, as a container gets it from its host.
     pub(crate) fn by_itself(file: &Path) -> Option<Self> {
         Self::mount(&["--bind", &file.display().to_string()], file)
     }
@@ -337,12 +337,12 @@ impl Mounted {
         None
     }
 
-    /// Nothing can be written there any more.
+    /// Makes the mount read-only.
     pub(crate) fn read_only(&self) {
         assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(&self.on).status().unwrap().success());
     }
 
-    /// Fills it but for so many bytes; gives the file that does.
+    /// Fills the file system up to this number of free bytes; returns the file that does.
     pub(crate) fn filled_but(&self, bytes: u64) -> PathBuf {
         let disk = rustix::fs::statvfs(&self.on).unwrap();
         let filler = self.on.join("filler");
@@ -355,7 +355,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Somebody may still look into it.
+        // A process may still use it.
         let _ = Command::new("umount").arg("-l").arg(&self.on).status();
     }
 }

@@ -1,4 +1,4 @@
-//! What was acknowledged is kept and counts once: killed at any moment, or without room on the disk.
+//! Notifications that were acknowledged are stored and count once: after a kill at any moment, or on a full disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::notices::{Notice, until};
 use crate::told::Running;
 use crate::world::{World, http, wallet_of};
 
-/// Sends until an answer comes; the HTTP status and `Retry-After`, or nothing where the connection broke.
+/// Sends a notice; returns the HTTP status and `Retry-After`, or `None` if the connection broke.
 async fn send(client: &Client, notice: &Notice, to: SocketAddr) -> Option<(u16, Option<String>)> {
     let request = client.post(format!("http://{to}/")).form(&[("xml", notice.xml())]).timeout(Duration::from_secs(10));
     let answer = request.send().await.ok()?;
@@ -51,7 +51,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
         .collect();
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
 
-    // A vendor's account keeps fewer in a day.
+    // A vendor's account may store fewer in a day.
     let technical = world.sandbox.credentials().technical_id;
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
     let mut rng = fastrand::Rng::with_seed(7);
@@ -79,7 +79,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
                             Some((status, _)) => panic!("{status}"),
                             None => broken += 1,
                         }
-                        // Any of the transfers, again and again.
+                        // Any of the transfers, repeatedly.
                         let capture = rng.usize(..captures.len());
                         let _ = send(&client, &captures[capture], to).await;
                     }
@@ -108,7 +108,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
     }
     assert!(unanswered > 0, "no kill came in the middle of a request");
 
-    // In peace everything is dealt with, and the transfers that were not told of are told again.
+    // Without disturbances everything is processed, and the transfers without a notice are reported again.
     let appliance = world.serve().await;
     for capture in &captures {
         assert_eq!(capture.send(appliance.address()).await, 204);
@@ -133,8 +133,8 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
     world.seller(2001);
     world.vendors().await;
     world.let_go().await;
-    // A limit on the size of files is what a full disk is to a process; the signal that comes with
-    // the limit, and not with a full disk, is switched off.
+    // To a process, a limit on the size of files is like a full disk; the signal that comes with the
+    // limit, but not with a full disk, is ignored.
     let plain = world.cashout(&["serve"]);
     let mut limitable = Command::new("sh");
     limitable.env_clear().args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
@@ -156,12 +156,12 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
         let (status, retry) = send(&client, &notice(number), to).await.unwrap();
         assert_eq!((status, retry.is_some()), (503, true), "{number}");
     }
-    // A repeat of what is stored cannot be stored as a repeat, so it is not acknowledged either.
+    // A repeat of a stored notification cannot be recorded as a repeat, so it is not acknowledged either.
     assert_eq!(send(&client, &notice(0), to).await.unwrap().0, 503);
     let forged = Notice::new("other_transaction", "ok", wallet_of(2001)).salted("guess");
     assert_eq!(send(&client, &forged, to).await.unwrap().0, 401);
-    // Only a new start opens the store again: the worker says so where it is asked how it is, and ends;
-    // its guard starts another, which has room.
+    // Only a new start opens the store again: the worker reports it on a readiness request and exits;
+    // its guard starts another one, which has room.
     let ready = client.get(format!("http://{to}/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
     running.says("make room on the disk").await;
@@ -175,7 +175,7 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
     world.restart().await;
     let stored: BTreeSet<String> = world.notifications().into_iter().map(|one| one.subject).collect();
     assert!(acknowledged.is_subset(&stored), "{stored:?}");
-    // With room again, what was not acknowledged is sent again.
+    // With room again, notifications that were not acknowledged are sent again.
     let appliance = world.serve().await;
     for number in 0..30 {
         assert_eq!(notice(number).send(appliance.address()).await, 204);

@@ -1,4 +1,4 @@
-//! The real binary, killed: before and after every call of a payment, and at any moment at all.
+//! The real binary, killed before and after every call of a payment, and at random moments.
 
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::market::{
 };
 use crate::world::World;
 
-/// Longer than any machine takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 const FOR_EVER: Duration = Duration::from_mins(1);
 
-/// What becomes of the request in hand when its sender is killed.
+/// Fate of the request in progress when its sender is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InHand {
-    /// It never reaches HiPay: killed between the commit of the intent and the sending.
+    /// Never sent to HiPay: killed between the commit of the intent and the sending.
     NeverSent,
-    /// HiPay executes it when its sender is dead.
+    /// Executed by HiPay after its sender has died.
     ExecutedLater,
-    /// HiPay has executed it: killed between the answer and the commit of the outcome.
+    /// Executed by HiPay before: killed between the answer and the commit of the outcome.
     Executed,
 }
 
@@ -44,12 +44,12 @@ impl InHand {
     }
 }
 
-/// The binary with `command` on this world, as a process of its own.
+/// Starts the binary with `command` on this world, as a separate process.
 fn begin(world: &World, command: &Command) -> Child {
     world.cashout(&[command.name()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// SIGKILL: it cannot tidy up. True where it was still alive.
+/// Kills a process with SIGKILL, so that it cannot clean up. Returns true if it was still alive.
 async fn kill(mut child: Child) -> bool {
     let alive = child.try_wait().unwrap().is_none();
     tokio::task::spawn_blocking(move || {
@@ -76,7 +76,7 @@ async fn kill_at(memory: Memory, step: Step, in_hand: InHand) {
     until_all_is_paid(&world, 4).await;
 }
 
-/// The steps of the batches that pay and look up what was paid.
+/// Returns the steps of the batches that pay and look up payments.
 async fn paying_steps(memory: Memory) -> Vec<Step> {
     let mut steps = steps(memory).await;
     steps.retain(|step| !matches!(step.command(), Command::CashoutGenerate(_)));
@@ -101,8 +101,8 @@ async fn killed_before_and_after_every_look_up_and_payment_of_a_store_without_me
     killed_at_each(Memory::Young, steps).await;
 }
 
-/// Processes of one world, killed whenever, until everything is paid. Tells how many were alive when
-/// they were killed.
+/// Kills processes of one world at random moments until everything is paid. Returns the number of
+/// processes that were alive when killed.
 async fn killed_at_random(seed: u64) -> u32 {
     const COMMANDS: [Command; 4] = [
         Command::CashoutTransfer,
@@ -127,7 +127,7 @@ async fn killed_at_random(seed: u64) -> u32 {
     for command in COMMANDS.iter().cycle().take(60) {
         world.let_go().await;
         let child = begin(&world, command);
-        // The moment of the kill is what is tried here; nothing is waited for.
+        // The time of the kill is the subject of the test, so it is random and waits for no event.
         tokio::time::sleep(Duration::from_millis(rng.u64(20..300))).await;
         killed += u32::from(kill(child).await);
         world.restart().await;
@@ -156,7 +156,7 @@ async fn killed_at_any_moment_the_money_still_arrives_once() {
     }
 }
 
-/// The same through the binary alone, which also tells that all went well.
+/// Checks the same through the binary alone, whose exit codes must also report success.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_day_is_finished_by_the_next_one() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;

@@ -29,7 +29,7 @@ const LAYERS: [&str; 18] = [
 /// Layers that are made of independent modules; within the others, a folder is one module.
 const COMPOSED: [&str; 4] = ["platform", "domain", "remote", "admin"];
 
-/// The part of a module path that the rule against circles is about.
+/// Returns the part of a module path to which the rule against circles applies.
 fn unit(path: &[String]) -> String {
     let deep = path.first().is_some_and(|layer| COMPOSED.contains(&layer.as_str()));
     path.iter().take(if deep { 2 } else { 1 }).cloned().collect::<Vec<_>>().join("::")
@@ -41,7 +41,7 @@ fn layer_of(path: &[String]) -> usize {
     place.unwrap_or_else(|| panic!("`{layer}` is in no layer; name it in tests/it/layers.rs"))
 }
 
-/// Every import by code that is not a test's, from one module into another layer or module.
+/// Returns every import by code other than tests, from one module into another layer or module.
 fn imports() -> Vec<Import> {
     let imports: Vec<Import> = SourceFile::all("src")
         .iter()
@@ -71,7 +71,7 @@ fn no_circle_of_modules_is_left() {
     for Import { from, to, .. } in imports() {
         imported.entry(unit(&from)).or_default().insert(unit(&to));
     }
-    // A module that imports nothing that is left is no part of a circle.
+    // A module that no longer imports a remaining module is not part of a circle.
     loop {
         let left: BTreeSet<String> = imported.keys().cloned().collect();
         for targets in imported.values_mut() {

@@ -1,5 +1,4 @@
-//! Memory that is short: HiPay's ledger decides what was paid, whatever ids its references carry, and also
-//! where there are none.
+//! Incomplete memory: HiPay's ledger decides what was paid, whatever ids its references carry, and also without any.
 
 use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, PaymentKind, Status};
 use cashout::jobs::rebind;
@@ -12,14 +11,14 @@ fn posts(world: &World) -> u64 {
     world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer) + traffic.count(Endpoint::Withdrawal))
 }
 
-/// Loses the whole data folder and begins a new store.
+/// Loses the whole data folder and creates a new store.
 async fn lose_the_store(world: &mut World) {
     world.let_go().await;
     std::fs::remove_dir_all(world.data()).unwrap();
     world.restart().await;
 }
 
-/// Some days later nothing was sent again, and the store tells what HiPay shows.
+/// Checks that some days later nothing was sent again, and that the store shows the same as HiPay.
 async fn nothing_is_paid_again(world: &World) {
     let sent = posts(world);
     until_all_is_paid(world, 3).await;
@@ -28,10 +27,10 @@ async fn nothing_is_paid_again(world: &World) {
 
 const SHAPES: [Listed; 3] = [Listed::Objects, Listed::Ids, Listed::Summaries];
 
-/// How far the payments were when the memory was lost.
+/// Numbers of batches that had run when the memory was lost.
 const MOMENTS: [usize; 3] = [2, 3, 5];
 
-/// The first batches of a paying day.
+/// Runs the first batches of a paying day.
 async fn begin_a_day(world: &World, batches: usize) {
     for command in crate::market::batches().into_iter().take(batches) {
         world.run(command).await;
@@ -57,13 +56,14 @@ async fn a_new_marketplace_id_after_a_restored_backup_pays_nothing_again() {
         world.transfer().await;
         assert_eq!(posts(&world), sent, "a transfer was sent again");
         until_all_is_paid(&world, 3).await;
-        // The wallets' withdrawals that had not been made were made once.
+        // The outstanding withdrawals of the wallets were made once.
         assert_eq!((world.paid_out(), received(&world)), (owed(&world), owed(&world)));
     })
     .await;
 }
 
-/// What HiPay's list does not tell at once is found all the same, and a list of many pages is read whole.
+/// Checks that payments that HiPay's list omits at first are found nevertheless, and that a list of
+/// many pages is read completely.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_ledger_is_read_in_parts() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -84,10 +84,10 @@ async fn a_long_ledger_is_read_in_parts() {
     nothing_is_paid_again(&world).await;
 }
 
-/// The product that ran before made these payments, and gave them no reference.
+/// Makes the payments as the previous product did, without references.
 fn pay_as_the_former_product(world: &World, withdrawn: bool, label: impl Fn(u64) -> String) {
     let operator = world.sandbox.credentials().operator_id;
-    // Voucher 4 makes up for the debt of voucher 3.
+    // Voucher 4 compensates the debt of voucher 3.
     let payments = [
         (1, wallet_of(2001), 10_000),
         (1, operator, 300),
@@ -129,7 +129,7 @@ async fn what_the_former_product_paid_without_references_is_told_by_account_amou
     .await;
 }
 
-/// Nothing tells which payment is which: a person has to look, and what it says is done.
+/// Checks payments that match ambiguously: a person has to decide, and the decision is carried out.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_may_be_the_payment_waits_for_a_person() {
     let world = market(SandboxOptions::default(), Memory::Young).await;
@@ -154,7 +154,7 @@ async fn what_only_may_be_the_payment_waits_for_a_person() {
 }
 
 impl World {
-    /// The operation that was released is paid by the next run, once, and no other one.
+    /// Checks that the next run pays the released operation, once, and no other.
     async fn check_released(&self, released: &Operation) {
         self.transfer().await;
         let paid = self.operation(1);
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-/// Two live payments of one voucher: nobody but a person can say what follows from that.
+/// Checks the case of two live payments of one voucher: only a person can decide about it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voucher_that_was_paid_twice_before_is_held_and_told() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -194,8 +194,8 @@ async fn a_voucher_that_was_paid_twice_before_is_held_and_told() {
     assert_eq!(posts(&world), sent);
 }
 
-/// While the ledger cannot be read, a payment that may have been made waits; the runs go on by themselves once
-/// it can, and a person can have it paid before.
+/// Checks that a payment that may have been made waits while the ledger cannot be read; the runs
+/// continue once it can, and a person can have it paid earlier.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
     for by_person in [false, true] {
@@ -215,7 +215,7 @@ async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
             world.transfer().await;
             assert_eq!(posts(&world), 1, "only the one that was released");
             world.sync().await;
-            // Its withdrawal may have been made as well, so it is asked about again.
+            // Its withdrawal may have been made as well, so HiPay is asked about it again.
             world.withdraw().await;
             assert_eq!(world.status(1), Status::WithdrawRequested, "{:?}", world.operation(1));
         }
@@ -225,7 +225,8 @@ async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
     }
 }
 
-/// The machine's image was put back as a whole: seal and store agree, and only HiPay knows better.
+/// Checks the restoration of the machine's whole image: seal and store agree, and only HiPay knows
+/// the later payments.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
     for batches in [2, 3, 5] {
@@ -237,7 +238,7 @@ async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
         world.restart().await;
         begin_a_day(&world, batches).await;
         world.let_go().await;
-        // The same file, with what it held before and its seal.
+        // The same file with its earlier content and seal.
         let opened = std::fs::OpenOptions::new().write(true).truncate(true).open(world.data().join("store.redb"));
         std::io::Write::write_all(&mut opened.unwrap(), &image).unwrap();
         seal_again(&world);
@@ -254,29 +255,29 @@ async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
     }
 }
 
-/// Gives the folder the seal that goes with the image.
+/// Restores the seal that belongs to the image.
 fn seal_again(world: &World) {
     let path = world.data().join("store.seal");
     let mut seal: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    // Opened and closed once since the image was taken.
+    // The store was opened and closed once after the image was taken.
     let generation = seal.get_mut("generation").unwrap();
     *generation = (generation.as_u64().unwrap() - 2).into();
     let opened = std::fs::OpenOptions::new().write(true).truncate(true).open(&path);
     std::io::Write::write_all(&mut opened.unwrap(), seal.to_string().as_bytes()).unwrap();
 }
 
-/// What the API shows of HiPay's ledger is the ledger.
+/// Checks that the API lists HiPay's ledger with the relation of each entry to our operations.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_is_listed_with_what_each_entry_is_to_our_operations() {
     let mut world =
         World::unscheduled(SandboxOptions::default(), &["dashboard.apiToken: a-token-of-this-test-0123456789"]).await;
     world.seller(2001);
     world.voucher(1, 2001, 10_000, 1_500);
-    // More than there is: it stays due, so the next run reads the ledger again.
+    // More than is available: it stays due, so the next run reads the ledger again.
     world.voucher(2, 2001, 1_000_000, 0);
     world.fund(100_000);
     let technical = world.sandbox.credentials().technical_id;
-    // Others pay what no voucher owes.
+    // Others pay amounts that no voucher owes.
     world.check_ledger = false;
     world.sandbox.hipay(|hipay| {
         for reference in [Some(format!("TRANSFER_SALES_77_{technical}_9")), None] {
@@ -303,7 +304,7 @@ async fn the_ledger_is_listed_with_what_each_entry_is_to_our_operations() {
     appliance.stop().await.unwrap();
 }
 
-/// A payment under a wallet that the shop had before: the money is withdrawn from where it lies.
+/// Checks a payment to a former wallet of the shop: the money is withdrawn from that wallet.
 #[tokio::test(flavor = "multi_thread")]
 async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {
     for withdrawn in [false, true] {
@@ -336,7 +337,8 @@ async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {
     }
 }
 
-/// A backup is restored on a machine whose clock is slow: what was paid since the backup seems to lie ahead.
+/// Checks a backup that is restored on a machine whose clock is slow: the payments since the backup
+/// seem to be in the future.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_clock_remembers_nothing_that_others_paid_meanwhile() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -352,12 +354,12 @@ async fn a_slow_clock_remembers_nothing_that_others_paid_meanwhile() {
     world.restart_with_the_clock_at("2026-11-10T08:00:00Z".parse().unwrap()).await;
     world.transfer().await;
     assert_eq!(posts(&world), sent, "a transfer was sent again");
-    // And the right clock changes nothing about that.
+    // The right clock makes no difference.
     world.restart().await;
     nothing_is_paid_again(&world).await;
 }
 
-/// A store whose file is gone does not begin anew in silence.
+/// Checks that a store whose file is missing is not silently created again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -370,7 +372,8 @@ async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
     assert_ne!(told.code, Some(0));
     told.says("is missing, but it was left here").says("store.seal");
     assert!(!file.exists());
-    // Put back, it goes on; without the seal, an empty one begins, and asks HiPay's ledger.
+    // With the file restored, work continues; without the seal, an empty store is created, and
+    // HiPay's ledger is read.
     std::fs::write(&file, kept).unwrap();
     world.restart().await;
     nothing_is_paid_again(&world).await;

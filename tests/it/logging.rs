@@ -1,4 +1,4 @@
-//! What the binary logs: on its output, into a file, into the store.
+//! The binary's log on its output, in a file and in the store.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
@@ -16,13 +16,13 @@ const ANY_PORT: &str = "server.listen: 127.0.0.1:0";
 
 async fn world(settings: &[&str]) -> World {
     let world = World::with(SandboxOptions::default(), settings).await;
-    // The process goes by the machine's clock, and would say that HiPay's differs.
+    // The process uses the machine's clock, and would report that HiPay's differs.
     world.clock.set(Clock::system().now());
     world.let_go().await;
     world
 }
 
-/// `cashout serve`, once it answers.
+/// A `cashout serve` that answers.
 struct Serving {
     process: Child,
 }
@@ -43,7 +43,7 @@ impl Serving {
         assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Stops it in good order; gives what it printed.
+    /// Stops it in an orderly way; returns its output.
     fn stop(mut self) -> String {
         self.signal("-TERM");
         let mut printed = String::new();
@@ -53,7 +53,7 @@ impl Serving {
     }
 }
 
-/// The lines that a process has stored, the first one first.
+/// Returns the lines that a process has stored, the first one first.
 async fn stored(world: &mut World, filter: LogFilter) -> Vec<LogLine> {
     world.restart().await;
     let listing = filter.listing().limit(10_000);
@@ -78,7 +78,7 @@ async fn serve_logs_as_its_listener_wants_it() {
     let first = text.lines().next().unwrap();
     let (time, rest) = first.split_once(' ').unwrap();
     assert!(time.parse::<jiff::Timestamp>().is_ok() && rest.starts_with("INFO      serve: answers on"), "{text}");
-    // Colours are for terminals.
+    // Colours are used on terminals only.
     assert!(!text.contains('\u{1b}'), "{text}");
 }
 

@@ -1,5 +1,5 @@
-//! Almost every third answer to a payment is lost after HiPay has executed it, look-ups lag behind,
-//! and a repeated reference is answered in every way that there is.
+//! Almost every third answer to a payment is lost after HiPay has executed it, look-ups lag, and a
+//! repeated reference is answered in every possible way.
 
 use cashout::domain::operation::PaymentKind;
 use cashout::sandbox::{Ending, Endpoint, Lag, Life, Refusal, RepeatAnswer, Repeats, SandboxOptions, Until};
@@ -24,7 +24,7 @@ async fn lose(case: Case) {
     world.sandbox.hipay(|hipay| {
         hipay.repeats = case.repeats;
         hipay.lag = case.lag;
-        // Under way for a while, so that nothing is done before somebody asks.
+        // Pending for a while, so that nothing is executed before a look-up.
         hipay.life = Life::pending("AUTHORIZED", Until::Lookups(1), Ending::Captured);
     });
     // A day takes an hour here, and a look-up may lag for two of them.
@@ -51,14 +51,14 @@ async fn lost_answers_cost_time_and_no_money() {
     each(cases(30), lose).await;
 }
 
-/// No payment is ever answered: look-ups alone bring everything to its end.
+/// Checks payments that are never answered: look-ups alone complete everything.
 #[tokio::test(flavor = "multi_thread")]
 async fn not_one_answer_and_still_everything_is_paid_once() {
     each(cases(100), lose).await;
 }
 
-/// What may have left the operator's account already must not be taken off its balance twice: the
-/// next commission would be withdrawn in part, and the rest never.
+/// Checks that an amount that may already have left the operator's account is not subtracted from its
+/// balance twice: otherwise the next commission would be withdrawn in part, and the rest never.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_withdrawal_of_the_operator_does_not_shorten_the_next_one() {
     let world = World::new().await;
@@ -74,13 +74,13 @@ async fn an_open_withdrawal_of_the_operator_does_not_shorten_the_next_one() {
     world.sandbox.hipay(|hipay| hipay.refusals.push(Refusal::code(Endpoint::Transfer, 4).about(&about)));
     world.transfer().await;
     world.sync().await;
-    // The first commission's withdrawal is executed; nobody is told, and no look-up shows it yet.
+    // The first commission's withdrawal is executed; its answer is lost, and no look-up shows it yet.
     world.sandbox.faults(|plan| plan.lost_answers_percent = 100);
     world.sandbox.hipay(|hipay| hipay.lag = Lag::Elapsed(SignedDuration::from_hours(10)));
     world.withdraw().await;
     world.sandbox.faults(|plan| plan.lost_answers_percent = 0);
     world.sandbox.hipay(|hipay| hipay.lag = Lag::None);
-    // The second commission reaches the operator's account, and its withdrawal is due beside it.
+    // The second commission reaches the operator's account, and its withdrawal is due as well.
     world.transfer().await;
     world.sync().await;
     world.withdraw().await;

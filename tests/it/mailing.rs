@@ -1,4 +1,4 @@
-//! Alerts and digests by e-mail, against a real mail server: taken, refused, encrypted, away.
+//! Alerts and digests by e-mail, sent to a real mail server that accepts, refuses, encrypts, or is down.
 
 use std::process::Command;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::post_office::{House, PostOffice, Speech, Taken};
 use crate::told::Running;
 use crate::world::World;
 
-/// A world whose alerts go to `office`, with a log of its own on this thread.
+/// Makes a world whose alerts go to `office`.
 async fn world(office: &PostOffice, settings: &[&str]) -> World {
     let settings = office.settings(settings);
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     World::with(SandboxOptions::default(), &settings).await
 }
 
-/// A log that shows nothing.
+/// Returns the options of a log that shows nothing.
 pub(crate) fn silent() -> Options {
     let (level, style) = (LogLevel::Emergency, Style::Text { colours: false });
     Options { stream: Stream::Error, style, level, foreign_level: level, hand_over: false }
@@ -34,14 +34,14 @@ fn log(world: &World) -> DefaultGuard {
     tracing::subscriber::set_default(Logs::new(silent(), world.clock.clone()).subscriber())
 }
 
-/// Lets everything that is ready on this thread run.
+/// Lets all ready tasks of this thread run.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Turns the clock on by `step`, again and again, until `done` is.
+/// Advances the clock by `step` repeatedly until `done` completes.
 async fn turning<T>(world: &World, step: SignedDuration, done: impl Future<Output = T>) -> T {
     let turn = async {
         loop {
@@ -56,17 +56,17 @@ async fn turning<T>(world: &World, step: SignedDuration, done: impl Future<Outpu
     }
 }
 
-/// Turns the clock on until so many mails were taken.
+/// Advances the clock until `count` mails were accepted.
 async fn after(world: &World, office: &PostOffice, step: SignedDuration, count: usize) -> Vec<Taken> {
     turning(world, step, office.takes(count)).await
 }
 
-/// The mails in the outbox.
+/// Returns the mails in the outbox.
 fn mails(world: &World) -> Vec<Mail> {
     world.context.store.read(|reader| Ok(reader.page::<Mail>(&Query::all())?.items)).unwrap()
 }
 
-/// Waits until the outbox is as it should be.
+/// Waits until the outbox satisfies the condition.
 async fn until(world: &World, what: &str, reached: impl Fn(&[Mail]) -> bool) -> Vec<Mail> {
     let begun = tokio::time::Instant::now();
     loop {
@@ -137,7 +137,7 @@ async fn a_storm_of_ten_thousand_errors_is_one_message_with_their_number() {
     let second = text.find("ERREUR cashout:withdraw: operation 0 failed").unwrap_or_else(|| panic!("{text}"));
     assert!(first < second && text.contains("10000 fois, la dernière à 09/11/2026 09:00"), "{text}");
     assert!(text.contains("Boutiques : 0, 1, 2, 3, 4, …") && text.len() < 2_000, "{text}");
-    // What comes within the next minutes waits, and comes together.
+    // Errors within the next minutes wait and are sent together.
     for number in 0..3 {
         tracing::error!("again {number}");
         world.clock.advance(SignedDuration::from_mins(1));
@@ -166,7 +166,7 @@ async fn while_the_server_is_away_nothing_is_lost_and_its_return_is_no_storm() {
     let waits = |mails: &[Mail]| mails.len() == 1 && mails[0].tries > 3 && mails[0].state == MailState::Queued;
     let waiting = turning(&world, SignedDuration::from_mins(1), until(&world, "one waits", waits)).await;
     assert!(waiting[0].message.contains("localhost:"), "{}", waiting[0].message);
-    // Another process takes over what waits.
+    // Another process takes over the waiting mail.
     appliance.stop().await.unwrap();
     let mut world = world;
     world.restart().await;
@@ -200,7 +200,7 @@ async fn a_refused_recipient_is_final_and_the_others_get_theirs() {
     office.change(|house| house.refuses.clear());
     let taken = after(&world, &office, SignedDuration::from_mins(1), 2).await;
     assert_eq!([&taken[0].to, &taken[1].to], ["ops@example.com", "full@example.com"]);
-    // It is one mail, and nobody got it twice.
+    // It is one mail, and no recipient got it twice.
     assert_eq!(taken[0].header("Message-ID"), taken[1].header("Message-ID"));
     until(&world, "it is done", |mails| mails.len() == 1 && mails[0].state == MailState::Sent).await;
     // Mail about mail would never end.
@@ -265,7 +265,7 @@ async fn without_the_encryption_that_was_asked_for_nothing_is_sent() {
     for (house, security, trusted, words) in [
         (plain(), "mail.security: tls", true, "STARTTLS is not supported"),
         (plain(), "mail.security: ssl", true, "localhost:"),
-        // Its certificate is not known.
+        // Its certificate is not trusted.
         (starttls(), "mail.security: tls", false, "localhost:"),
     ] {
         let office = PostOffice::open(house).await;
@@ -306,7 +306,7 @@ async fn a_wrong_password_loses_no_mail() {
 async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_one() {
     let office = PostOffice::open(House::default()).await;
     let mut world = world(&office, &[]).await;
-    // A runtime that is dropped ends its tasks wherever they are, as a kill does.
+    // A runtime that is dropped ends its tasks at any point, as a kill does.
     std::thread::scope(|scope| {
         let world = &world;
         scope.spawn(move || {
@@ -331,7 +331,7 @@ async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_o
         let _log = log(&world);
         world.restart().await;
         let appliance = world.serve().await;
-        // That it ended like this is told too, and that it works again.
+        // The abnormal end is reported too, and the recovery.
         let taken = after(&world, &office, HALF_A_MINUTE, 3).await;
         let tells = |words: &str| taken.iter().filter(|mail| mail.text().contains(words)).count();
         assert_eq!((tells("said right before the end"), tells("without having been stopped")), (1, 2), "{taken:#?}");
@@ -341,7 +341,7 @@ async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_o
         }
         appliance.stop().await.unwrap();
     }
-    // By the next one, and by that one only.
+    // Sent by the next one, and by that one only.
     assert_eq!(office.taken().len(), 3);
 }
 
@@ -379,7 +379,7 @@ async fn the_digest_tells_the_day_before_in_numbers() {
             world.seller(id);
             world.voucher(id, id, 8_300, 0);
         }
-        // A shop whose bank details cannot be right.
+        // A shop whose bank details are invalid.
         world.seller(2003);
         world.sandbox.mirakl(|mirakl| {
             let payment = mirakl.shops.iter_mut().find(|shop| shop.id == 2003).unwrap().payment.as_mut().unwrap();
@@ -404,7 +404,7 @@ async fn the_digest_tells_the_day_before_in_numbers() {
             assert!(text.contains(line), "{line} is missing in {text}");
         }
         assert!(!text.contains("FR0000000000") && !text.contains("Shop 2003"), "{text}");
-        // Once a day, also after a day without any process.
+        // Once a day, even after a day without any process.
         appliance.stop().await.unwrap();
         assert_eq!(office.taken().len(), before + 1);
     }
@@ -420,7 +420,7 @@ async fn a_command_mails_what_went_wrong_in_it() {
     let taken = office.takes(1).await;
     let text = taken[0].text();
     assert!(text.contains("ERROR vendor:process ended early"), "{text}");
-    // While nobody takes it, it waits for the next command; the command itself is not held up.
+    // While the server refuses it, it waits for the next command; the command itself is not delayed.
     let mut office = office;
     office.close().await;
     assert_eq!(world.output(&["vendor:process"]).await.status.code(), Some(3));
@@ -501,7 +501,7 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
         let refused = post.send(&letter(&world), "gone@example.com").await.unwrap_err();
         assert!(matches!(&refused, PostError::Refused(reason) if reason.contains("no such user")), "{refused}");
     }
-    // Also where it is the password that it refuses.
+    // The same applies if the password is refused.
     for mechanism in [None, Some("250-AUTH LOGIN")] {
         office.change(|house| (house.mechanism, house.login) = (mechanism, Some(("cashout", "a-long-password"))));
         let named = ["mail.ehlo: vm1.example.net", "mail.username: cashout"];
@@ -514,7 +514,7 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
         assert!(refused.contains("wrong name or password") && refused.contains("check mail.username"), "{refused}");
     }
     office.change(|house| house.login = None);
-    // A name that it does not take is no word about the mail: it is sent once that is mended.
+    // A refused EHLO name says nothing about the mail: it is sent once the name is corrected.
     let unnamed = world(&office, &["mail.ehlo: vm1"]).await;
     let post = Post::new(unnamed.context.config.mail.as_ref().unwrap(), Duration::from_secs(3)).await.unwrap();
     let refused = post.send(&letter(&unnamed), "ops@example.com").await.unwrap_err();
@@ -522,7 +522,7 @@ async fn a_strict_server_gets_a_name_and_its_refusal_is_heard_although_it_never_
     office.change(|house| house.clings = false);
     let refused = post.send(&letter(&unnamed), "ops@example.com").await.unwrap_err();
     assert!(matches!(&refused, PostError::Unreachable(why) if why.contains("fully-qualified")), "{refused}");
-    // A domain in letters of its own is written as mail servers know it.
+    // An internationalised domain is written in the form that mail servers use.
     let world = world(&office, &["mail.to: ops@bücher.example"]).await;
     let config = world.context.config.mail.clone().unwrap();
     let post = Post::new(&config, Duration::from_secs(10)).await.unwrap();

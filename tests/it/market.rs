@@ -1,5 +1,5 @@
-//! The small market that the fault and kill tests play again and again: what it owes, the batches
-//! of its day, every step of them, and how it looks once everything is paid.
+//! The small market of the fault and kill tests: the amounts owed, the batches of its day, every step
+//! of them, and the state once everything is paid.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
@@ -15,23 +15,23 @@ use jiff::SignedDuration;
 
 use crate::world::{World, wallet_of};
 
-/// Voucher, shop, the vendor's cents, the operator's cents. Voucher 3 is a debt that 4 makes up for.
+/// Voucher, shop, the vendor's cents, the operator's cents. Voucher 3 is a debt that 4 compensates.
 const VOUCHERS: [(u64, u64, i64, i64); 5] =
     [(1, 2001, 10_000, 300), (2, 2002, 25_050, 600), (3, 2003, -3_000, 0), (4, 2003, 9_000, 1_500), (5, 2004, 1, 0)];
 
-/// How many worlds are played at once. Most of their time they wait for the disk.
+/// Number of worlds that run concurrently; most of the time they wait for the disk.
 const AT_ONCE: usize = 6;
 
-/// What the store remembers of the time before the vouchers' cycle.
+/// Knowledge of the store about the time before the vouchers' cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Memory {
-    /// Everything: a payment that it does not know was never sent.
+    /// Complete: a payment that is not recorded was never sent.
     Whole,
-    /// Nothing: each payment is looked up before it is first sent.
+    /// Empty: each payment is looked up before it is first sent.
     Young,
 }
 
-/// The market on the morning after the cycle: funded, its vendors known, no operation yet.
+/// Makes the market on the morning after the cycle: funded, its vendors known, no operation yet.
 pub(crate) async fn market(options: SandboxOptions, memory: Memory) -> World {
     let mut world = unfunded_market(options).await;
     world.fund(1_000_000);
@@ -41,7 +41,7 @@ pub(crate) async fn market(options: SandboxOptions, memory: Memory) -> World {
     world
 }
 
-/// The same without any money to pay with.
+/// Makes the market without any money to pay with.
 pub(crate) async fn unfunded_market(options: SandboxOptions) -> World {
     let world = World::with(options, &["cashout.firstCycle: 2026-11-11"]).await;
     for shop in VOUCHERS.iter().map(|(_, shop, ..)| *shop).collect::<BTreeSet<_>>() {
@@ -55,7 +55,7 @@ pub(crate) async fn unfunded_market(options: SandboxOptions) -> World {
     world
 }
 
-/// The batches of a day, in the order of the cron jobs.
+/// Returns the batches of a day, in the order of the cron jobs.
 pub(crate) fn batches() -> [Command; 5] {
     [
         Command::CashoutGenerate(GenerateArguments::default()),
@@ -80,7 +80,7 @@ impl Step {
         matches!(self.endpoint, Endpoint::Transfer | Endpoint::Withdrawal)
     }
 
-    /// The day up to the batch of this step, without trouble.
+    /// Plays the day up to the batch of this step, without faults.
     pub(crate) async fn approach(self, world: &World) {
         for batch in batches().into_iter().take(self.batch) {
             world.run(batch).await;
@@ -92,7 +92,7 @@ impl Step {
     }
 }
 
-/// Every step of a day on which nothing goes wrong.
+/// Returns every step of a day on which nothing goes wrong.
 pub(crate) async fn steps(memory: Memory) -> Vec<Step> {
     let world = market(SandboxOptions::default(), memory).await;
     let mut steps = Vec::new();
@@ -109,12 +109,12 @@ pub(crate) async fn steps(memory: Memory) -> Vec<Step> {
         }
     }
     all_is_paid(&world);
-    // Seven are paid, each in two payments: a record that lacks some would try too little.
+    // Seven are paid, each with two payments: an incomplete record would test too little.
     assert_eq!(steps.iter().filter(|step| step.is_payment()).count(), 14, "{steps:?}");
     steps
 }
 
-/// Plays every case in a world of its own, several at a time. Names the case that goes wrong.
+/// Plays every case in its own world, several concurrently. A failure names its case.
 pub(crate) async fn each<C: Debug, F: Future<Output = ()> + Send + 'static>(
     cases: impl IntoIterator<Item = C>,
     play: impl Fn(C) -> F,
@@ -130,7 +130,7 @@ pub(crate) async fn each<C: Debug, F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// One day whatever happens: a batch that a remote kept from its work is left for the next day.
+/// Plays one day despite faults: a batch that a remote prevents is left for the next day.
 pub(crate) async fn day(world: &World) {
     for command in batches() {
         whatever_the_remotes_do(world, command).await;
@@ -138,7 +138,7 @@ pub(crate) async fn day(world: &World) {
     world.clock.advance(SignedDuration::from_hours(1));
 }
 
-/// Runs one batch. Only a remote in trouble is an excuse for its ending early.
+/// Runs one batch. It may end early only because of a faulty remote.
 pub(crate) async fn whatever_the_remotes_do(world: &World, command: Command) {
     let name = command.name();
     match world.try_run(command).await {
@@ -147,7 +147,7 @@ pub(crate) async fn whatever_the_remotes_do(world: &World, command: Command) {
     }
 }
 
-/// Days until everything is paid, `most` of them at most. Tells how many it took.
+/// Plays days until everything is paid, at most `most` of them. Returns the number of days.
 pub(crate) async fn until_all_is_paid(world: &World, most: usize) -> usize {
     for days in 1..=most {
         day(world).await;
@@ -169,7 +169,7 @@ fn is_done(operation: &Operation) -> bool {
     matches!(operation.status, Status::WithdrawSuccess | Status::AdjustedOperations)
 }
 
-/// True once each voucher of Mirakl has its operations, and each of them is paid or netted.
+/// Returns true once each voucher of Mirakl has its operations, and each of them is paid or netted.
 pub(crate) fn is_all_done(world: &World) -> bool {
     let expected: usize = world.sandbox.mirakl(|mirakl| {
         let with_commission = |voucher: &&cashout::sandbox::Voucher| cents(voucher.amount_to_operator.as_ref()) > 0;
@@ -179,7 +179,7 @@ pub(crate) fn is_all_done(world: &World) -> bool {
     operations.len() == expected && operations.iter().all(is_done)
 }
 
-/// What Mirakl's vouchers owe each wallet, in cents.
+/// Returns the amount that Mirakl's vouchers owe each wallet, in cents.
 pub(crate) fn owed(world: &World) -> BTreeMap<u64, i64> {
     let operator = world.sandbox.credentials().operator_id;
     let mut owed = BTreeMap::new();
@@ -197,7 +197,7 @@ fn cents(decimal: Option<&String>) -> i64 {
     decimal.map_or(0, |text| Amount::parse(text, Currency::EUR).unwrap().minor())
 }
 
-/// HiPay moved exactly what the vouchers owe, in both stages, and the store tells the same story.
+/// Checks that HiPay moved exactly the amounts that the vouchers owe, in both stages, and that the store agrees.
 pub(crate) fn all_is_paid(world: &World) {
     let owed = owed(world);
     assert_eq!(world.paid_out(), owed, "what left for the banks is not what the vouchers owe");
@@ -212,7 +212,7 @@ pub(crate) fn all_is_paid(world: &World) {
     }
 }
 
-/// What each wallet has received by transfers, by HiPay's own ledger, in cents.
+/// Returns the amount that each wallet received by transfers, according to HiPay's own ledger, in cents.
 pub(crate) fn received(world: &World) -> BTreeMap<u64, i64> {
     let wallet = |entry: &Entry| match (entry.kind, &entry.to) {
         (Kind::Transfer, Place::Account(id)) => Some(*id),
@@ -222,7 +222,7 @@ pub(crate) fn received(world: &World) -> BTreeMap<u64, i64> {
     sums.into_iter().map(|(wallet, sum)| (wallet, sum.minor())).collect()
 }
 
-/// The last attempt of both payments is the transaction that HiPay's ledger has under its reference.
+/// Checks that the last attempt of both payments is the transaction that HiPay's ledger has under its reference.
 fn was_paid_as_the_store_says(world: &World, operation: &Operation) {
     for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
         let attempt = operation.payment(kind).last().expect("a paid operation without an attempt");
@@ -233,8 +233,8 @@ fn was_paid_as_the_store_says(world: &World, operation: &Operation) {
     }
 }
 
-/// Whatever reached HiPay had been committed before: every reference it was sent is an attempt of
-/// the store's.
+/// Checks that every request to HiPay had been committed before: every reference that it received is
+/// an attempt in the store.
 pub(crate) fn every_request_was_committed_before(world: &World) {
     let operations = world.operations();
     let known: BTreeSet<&str> = operations

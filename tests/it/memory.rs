@@ -1,5 +1,5 @@
-//! A store that does not remember what was paid: restored from a backup, or made anew beside an
-//! installation that paid before it. HiPay is asked first, and its answer is adopted or held.
+//! Stores without a record of what was paid: restored from a backup, or created after another
+//! installation had paid. HiPay is asked first, and its answer is adopted or held.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use cashout::sandbox::{Ending, Endpoint, Kind, Life, SandboxOptions};
 use crate::market::{Memory, day, each, market, owed, received, until_all_is_paid};
 use crate::world::{World, euro, wallet_of};
 
-/// How far the money was when the memory was lost.
+/// Progress of the money when the memory was lost.
 #[derive(Debug, Clone, Copy)]
 enum Paid {
-    /// In the wallets, and the store knew.
+    /// Transferred to the wallets, and recorded in the store.
     Transferred,
-    /// In the banks, and the store knew.
+    /// Withdrawn to the banks, and recorded in the store.
     Withdrawn,
     /// Accepted by HiPay, and not yet executed.
     UnderWay,
@@ -34,16 +34,16 @@ async fn pay(world: &World, how_far: Paid) {
     }
 }
 
-/// What a backup program copies.
+/// Files that a backup program copies, and the way of restoring them.
 #[derive(Debug, Clone, Copy)]
 enum Backup {
-    /// The store's file, put in the place of the lost one.
+    /// The store's file, restored after the lost one was removed.
     File,
-    /// The same, written over the file that is there.
+    /// The store's file, written over the existing one.
     FileInPlace,
-    /// Everything in the data folder, written over what is there.
+    /// All files of the data folder, written over the existing ones.
     FolderInPlace,
-    /// Everything in the data folder, in a folder made anew.
+    /// All files of the data folder, in a new folder.
     FolderAnew,
 }
 
@@ -118,7 +118,8 @@ async fn what_a_backup_does_not_know_is_found_at_hipay() {
     each(paid.into_iter().flat_map(|paid| backups.map(|backup| (paid, backup))), restore_and_go_on).await;
 }
 
-/// Another installation paid; its data folder is gone, and a new store begins after the cycle.
+/// Checks the case in which another installation paid and its data folder is lost, so that a new
+/// store begins after the cycle.
 async fn begin_anew(how_far: Paid) {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     world.generate().await;
@@ -146,7 +147,7 @@ async fn what_another_installation_paid_is_not_paid_again() {
     each([Paid::Transferred, Paid::Withdrawn, Paid::UnderWay], begin_anew).await;
 }
 
-/// The former installation's first attempt had failed for good, and its second one went through.
+/// Checks the case in which the former installation's first attempt had failed for good and its second one succeeded.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_attempt_that_nobody_remembers_is_found_too() {
     for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
@@ -171,7 +172,7 @@ async fn a_second_attempt_that_nobody_remembers_is_found_too() {
     }
 }
 
-/// What HiPay shows under our reference is not what we meant.
+/// Differences between the payment that HiPay shows under our reference and the intended one.
 #[derive(Debug, Clone, Copy)]
 enum Difference {
     Amount(i64),
@@ -195,7 +196,7 @@ async fn hold((kind, difference): (PaymentKind, Difference)) {
         world.sync().await;
     }
     let sent = posts(&world);
-    // The binary says it as loudly as it can.
+    // The binary reports it at the highest level.
     world.let_go().await;
     let command = if kind == PaymentKind::Transfer { "cashout:transfer" } else { "cashout:withdraw" };
     let output = world.output(&[command]).await;
@@ -226,7 +227,7 @@ async fn somebody_elses_payment_under_our_reference_is_held_for_a_person() {
     each(transfers.chain(withdrawals), hold).await;
 }
 
-/// The operator's withdrawal may have been for less than the commission: that one is its own.
+/// Checks that the operator's withdrawal may be smaller than the commission and is still recognised as its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_smaller_withdrawal_of_the_operator_is_adopted() {
     let world = restored(Paid::Withdrawn, Backup::File).await;

@@ -1,4 +1,4 @@
-//! The three ways to sign in at Mirakl, and what happens when Mirakl no longer lets us in.
+//! The three ways to authenticate at Mirakl, and the behaviour when Mirakl no longer accepts them.
 
 use cashout::jobs::{Command, JobError};
 use cashout::sandbox::{Endpoint, Fault, FaultKind};
@@ -65,7 +65,7 @@ async fn a_token_endpoint_that_stumbles_once_is_asked_again() {
 async fn a_client_that_mirakl_no_longer_takes_is_not_tried_for_ever() {
     let world = with_client("sandbox-client-secret").await;
     world.vendors().await;
-    // Tokens are still handed out, and none is taken.
+    // Tokens are still issued, and none is accepted.
     world.sandbox.strike(Fault::new(FaultKind::HtmlPage(401)).at(Endpoint::Shops).times(1_000));
     let error = world.try_run(Command::VendorProcess { since: None }).await.unwrap_err();
     assert!(matches!(&error, JobError::Credentials(why) if why.contains("Mirakl refused our credentials")), "{error}");

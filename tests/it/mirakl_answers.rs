@@ -1,4 +1,4 @@
-//! Mirakl answering what it should not: each time a clear sentence, and nothing half-done.
+//! Wrong answers of Mirakl: each causes a clear message, and nothing half-done.
 
 use cashout::domain::money::Currency;
 use cashout::domain::operation::Status;
@@ -7,7 +7,7 @@ use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, SandboxOptions, Vou
 
 use crate::world::{CYCLE, World, euro, wallet_of};
 
-/// One seller with one voucher of 100.00, up to the day after the cycle.
+/// Makes a world with one seller and one voucher of 100.00, up to the day after the cycle.
 async fn one_voucher() -> World {
     let world = World::new().await;
     world.seller(2001);
@@ -44,7 +44,7 @@ async fn an_answer_that_cannot_be_read_ends_the_batch_with_a_sentence_and_the_ne
         assert!(matches!(&error, JobError::Remote(why) if why.contains(words)), "{kind:?}: {error}");
         assert!(world.operations().is_empty());
         world.sandbox.faults(|plan| plan.rules.clear());
-        // The cycle was not taken for done.
+        // The cycle was not recorded as done.
         world.generate().await;
         world.pay_day().await;
         assert_eq!(world.status(1), Status::WithdrawSuccess);
@@ -89,7 +89,7 @@ async fn too_many_requests_are_waited_out_as_mirakl_asks() {
     let world = one_voucher().await;
     world.sandbox.strike(Fault::new(FaultKind::TooMany(1)).at(Endpoint::Invoices).times(2));
     assert_eq!(world.generate().await.failed, 0);
-    // Twice refused, then served: not one request more.
+    // Refused twice, then served, without any extra request.
     let refused = world.sandbox.traffic(|traffic| {
         let to_invoices = traffic.exchanges().filter(|one| one.endpoint == Some(Endpoint::Invoices));
         to_invoices.map(|one| one.outcome).collect::<Vec<_>>()
@@ -142,7 +142,7 @@ async fn a_voucher_that_makes_no_sense_is_an_error_on_it_alone() {
         assert_eq!(told.len(), 1, "{number}: {:#?}", batch.failures);
         assert!(told[0].message.contains(words), "{number}: {}", told[0].message);
     }
-    // The good one beside them is paid, and they are looked at again once Mirakl has mended them.
+    // The valid one among them is paid, and the others are read again once Mirakl has corrected them.
     assert_eq!(world.operations().len(), 1);
     world.sandbox.mirakl(|mirakl| mirakl.vouchers.iter_mut().for_each(|voucher| voucher.invoice_served_as = None));
     assert_eq!(world.generate().await.failed, 0);
@@ -255,7 +255,7 @@ async fn a_refusal_hidden_in_a_good_answer_is_a_refusal() {
     assert!(batch.failures[0].message.contains("The shop is being migrated"), "{:#?}", batch.failures);
     assert_eq!(world.vendor(2001).status(), "warning");
     assert!(!world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));
-    // Once Mirakl takes it, the payments are blocked after all; the bank details are not sent again.
+    // Once Mirakl accepts it, the payments are blocked after all; the bank details are not sent again.
     world.sandbox.mirakl(|mirakl| mirakl.refuse_updates.clear());
     assert_eq!(world.vendors().await.failed, 0);
     assert!(world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));

@@ -1,4 +1,4 @@
-//! Those who watch from outside: what the metrics say beside the rows, Prometheus' rules, and an Alertmanager.
+//! External monitoring: metrics compared with the records, Prometheus' rules, and an Alertmanager.
 #![expect(clippy::float_cmp, reason = "the figures compared are whole")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::world::{World, http, own_address, wallet_of};
 
 const TOKEN: &str = "a-token-for-the-metrics";
 
-/// A world that shows its metrics, with three sellers and their vouchers up to operations.
+/// Makes a world that exposes its metrics, with three sellers and their vouchers up to operations.
 async fn world() -> World {
     let world = World::unscheduled(SandboxOptions::default(), &[&format!("server.metricsToken: {TOKEN}")]).await;
     for id in 1..=3 {
@@ -27,7 +27,7 @@ async fn world() -> World {
     world
 }
 
-/// Every series that is shown, with its value.
+/// Returns every exposed series with its value.
 async fn series(appliance: &Appliance) -> BTreeMap<String, f64> {
     let url = format!("http://{}/metrics", appliance.address());
     let text = http().get(url).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
@@ -70,7 +70,7 @@ async fn counters_begin_at_nothing_and_count_what_a_batch_came_to() {
     world.transfer().await;
     let done = series(&appliance).await;
     assert_eq!(done[success], f64::from(i32::try_from(world.clock.now().as_second()).unwrap()));
-    // What is not at the bank yet, beside the rows.
+    // Amounts that are not at the bank yet, compared with the records.
     let operations = world.operations();
     let open = operations.iter().filter(|one| one.status.is_open()).map(|one| one.amount.minor()).sum::<i64>();
     let shown: f64 =
@@ -98,7 +98,7 @@ async fn rules_and_dashboard_speak_of_what_is_shown() {
         let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         let named =
             words.filter(|word| (word.starts_with("cashout_") || word.starts_with("process_")) && !word.ends_with('_'));
-        // Only where TLS is served here.
+        // Only if TLS is served here.
         let named = named.filter(|word| *word != "cashout_certificate_expiry_timestamp_seconds");
         unknown.extend(named.filter(|word| !shown.contains(*word)).map(str::to_owned));
     }
@@ -139,7 +139,7 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
     let (host, prometheus, manager) = (own_address(), free_port(), free_port());
     let example = std::fs::read_to_string(of_monitoring("alertmanager.example.yml")).unwrap();
     let own = example.replace("http://127.0.0.1:9999/alerts", &format!("http://{}/alerts", receiver.address));
-    // As it is, but that it waits seconds in place of a minute.
+    // The shipped file, except that it waits seconds instead of a minute.
     std::fs::write(
         path("alertmanager.yml"),
         own.replace("group_wait: 10s", "group_wait: 1s").replace("group_interval: 1m", "group_interval: 1s"),
@@ -170,7 +170,7 @@ async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
             format!("--web.listen-address={host}:{prometheus}"),
         ],
     );
-    // It has seen that nothing had failed before.
+    // It has scraped the state before the failure.
     let query = format!("http://{host}:{prometheus}/api/v1/query?query=cashout_build_info");
     let begun = tokio::time::Instant::now();
     loop {

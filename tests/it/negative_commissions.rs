@@ -1,4 +1,4 @@
-//! Commissions below zero: each is accounted for, and made up for by the operator's next ones.
+//! Negative commissions: each is recorded, and compensated by the operator's next ones.
 
 use cashout::domain::operation::{Beneficiary, Operation, Status};
 use cashout::sandbox::SandboxOptions;
@@ -12,7 +12,7 @@ fn commissions(world: &World) -> Vec<Operation> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_negative_commission_is_netted_against_the_operators_next_ones_of_any_shop() {
     let mut world = World::new().await;
-    // The judge knows each voucher's commission by itself.
+    // The general check sees each voucher's commission separately.
     world.check_ledger = false;
     for shop in [2001, 2002] {
         world.seller(shop);
@@ -25,7 +25,7 @@ async fn a_negative_commission_is_netted_against_the_operators_next_ones_of_any_
     assert_eq!((debt.amount.minor(), debt.status), (-300, Status::InvalidAmount));
     let operator = world.sandbox.credentials().operator_id;
     assert_eq!(world.paid_out().get(&operator), None);
-    // A smaller one first, which does not make up for it, then a larger one of another shop.
+    // First a smaller one, which does not compensate it, then a larger one of another shop.
     for (voucher, commission) in [(2, 200), (3, 1_000)] {
         world.voucher(voucher, 2002, 1_000, commission);
         world.clock.advance(jiff::SignedDuration::from_hours(24));
@@ -37,12 +37,12 @@ async fn a_negative_commission_is_netted_against_the_operators_next_ones_of_any_
         statuses,
         [(-300, Status::AdjustedOperations), (200, Status::WithdrawSuccess), (700, Status::WithdrawSuccess)]
     );
-    // What left is what the vouchers are worth.
+    // The amount paid out equals the value of the vouchers.
     assert_eq!(world.paid_out()[&operator], 900);
     assert_eq!((world.paid_out()[&wallet_of(2001)], world.paid_out()[&wallet_of(2002)]), (1_300, 2_000));
 }
 
-/// A vendor's debt is no debt of the operator's, and the other way round.
+/// Checks that a vendor's debt is separate from the operator's, and vice versa.
 #[tokio::test(flavor = "multi_thread")]
 async fn debts_of_vendors_and_of_the_operator_are_apart() {
     for setting in ["adjust", "ignore"] {

@@ -1,4 +1,4 @@
-//! HiPay's wallet notices as tests send, await and judge them.
+//! HiPay's wallet notices as tests send, await and check them.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -13,28 +13,28 @@ use md5::{Digest, Md5};
 
 use crate::world::{IBAN, World, http};
 
-/// Longer than anything takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 const FOR_EVER: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds.
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
-            // A look costs the machine something; what is looked for is done elsewhere meanwhile.
+            // Checking uses CPU time that the other side needs meanwhile.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     assert!(tokio::time::timeout(FOR_EVER, waiting).await.is_ok(), "in vain: {what}");
 }
 
-/// A port for the appliance, known before it starts.
+/// Reserves a port for the appliance and returns its URL before the start.
 pub(crate) fn port() -> (std::net::TcpListener, String) {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     (listener, url)
 }
 
-/// A shop with all its documents and no wallet yet; `proof` is the file that goes with its bank details.
+/// Adds a shop with all its documents and no wallet yet; `proof` is the file that accompanies its bank details.
 pub(crate) fn newcomer(world: &World, id: u64, proof: &str) {
     world.sandbox.mirakl(|mirakl| {
         let mut shop = Shop::new(id, "Newcomer");
@@ -55,13 +55,13 @@ pub(crate) fn newcomer(world: &World, id: u64, proof: &str) {
 }
 
 impl World {
-    /// Starts the appliance and has HiPay tell it about every account that there is.
+    /// Starts the appliance and makes HiPay send it notices about every existing account.
     pub(crate) async fn heard(&self) -> Appliance {
         let (listener, url) = port();
         self.heard_on(listener, &url).await
     }
 
-    /// The same on a port of the test's.
+    /// Starts the appliance on the test's own port, with notices about every existing account.
     pub(crate) async fn heard_on(&self, listener: std::net::TcpListener, url: &str) -> Appliance {
         let appliance = self.serve_on(listener).await;
         let config = &self.context.config;
@@ -78,7 +78,7 @@ impl World {
         appliance
     }
 
-    /// HiPay sends notices about every account that there is to this address.
+    /// Makes HiPay send notices about every existing account to this address.
     pub(crate) fn tell(&self, url: &str) {
         self.sandbox.hipay(|hipay| {
             hipay.notify.sending = Sending::On;
@@ -88,7 +88,7 @@ impl World {
         });
     }
 
-    /// Waits until every notice has been sent, and dealt with as far as it can be now.
+    /// Waits until every notice has been sent, and processed as far as currently possible.
     pub(crate) async fn all_heard(&self) {
         self.sandbox.notices_delivered().await;
         until("every notification dealt with", || {
@@ -98,30 +98,30 @@ impl World {
         .await;
     }
 
-    /// Everything in the inbox, in the order of arrival.
+    /// Returns everything in the inbox, in the order of arrival.
     pub(crate) fn notifications(&self) -> Vec<Notification> {
         let query = Query::all().limit(100_000);
         self.context.store.read(|reader| Ok(reader.page::<Notification>(&query)?.items)).unwrap()
     }
 
-    /// The notifications of one word of HiPay's.
+    /// Returns the notifications with this action.
     pub(crate) fn notifications_of(&self, action: &str) -> Vec<Notification> {
         self.notifications().into_iter().filter(|one| one.action == action).collect()
     }
 
-    /// How far each notification has come, and what came of it.
+    /// Returns the state and the outcome of each notification with this action.
     pub(crate) fn told_of(&self, action: &str) -> Vec<(NotificationState, String)> {
         self.notifications_of(action).into_iter().map(|one| (one.state, one.message)).collect()
     }
 
-    /// How many are of this state, by the index.
+    /// Returns the number of notifications in this state, by the index.
     pub(crate) fn count_of(&self, state: NotificationState) -> u64 {
         let group = (NotificationKind::Wallet.name().to_owned(), state.name().to_owned());
         self.context.store.read(|reader| reader.count::<Notification>("list", group)).unwrap()
     }
 }
 
-/// A notice as a test writes it.
+/// A notice that a test writes.
 #[derive(Debug, Clone)]
 pub(crate) struct Notice {
     elements: Vec<(&'static str, String)>,
@@ -129,7 +129,7 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    /// About `account`, signed with the salt that the sandbox gives it.
+    /// Makes a notice about `account`, signed with the salt that the sandbox gives it.
     pub(crate) fn new(operation: &str, status: &str, account: u64) -> Self {
         let elements = vec![
             ("operation", operation.to_owned()),
@@ -141,25 +141,25 @@ impl Notice {
         Self { elements, salt: format!("salt-of-{account}") }
     }
 
-    /// With one element more, or another text in it.
+    /// Adds an element, or replaces its text.
     pub(crate) fn with(mut self, name: &'static str, text: &str) -> Self {
         self.elements.retain(|(known, _)| *known != name);
         self.elements.push((name, text.to_owned()));
         self
     }
 
-    /// About a transaction of so much.
+    /// Makes the notice about a transaction of this amount.
     pub(crate) fn of(self, transaction_id: &str, amount: &str) -> Self {
         self.with("transid", transaction_id).with("amount", amount).with("currency", "EUR")
     }
 
-    /// Signed with another salt.
+    /// Signs the notice with another salt.
     pub(crate) fn salted(mut self, salt: &str) -> Self {
         salt.clone_into(&mut self.salt);
         self
     }
 
-    /// The document.
+    /// Returns the XML document.
     pub(crate) fn xml(&self) -> String {
         let mut result = "<result>".to_owned();
         for (name, text) in &self.elements {
@@ -174,13 +174,13 @@ impl Notice {
         )
     }
 
-    /// Sends it to the appliance; the HTTP status of the answer.
+    /// Sends the notice to the appliance and returns the HTTP status of the answer.
     pub(crate) async fn send(&self, to: SocketAddr) -> u16 {
         post(to, "/notifications/wallet", &self.xml()).await.0
     }
 }
 
-/// Sends a document as HiPay does; status and body of the answer.
+/// Sends a document as HiPay does; returns status and body of the answer.
 pub(crate) async fn post(to: SocketAddr, path: &str, xml: &str) -> (u16, String) {
     let answer = http().post(format!("http://{to}{path}")).form(&[("xml", xml)]).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())

@@ -1,5 +1,4 @@
-//! A release that is older than the one that runs, or was rolled back before: refused, unless somebody
-//! insists.
+//! Releases that are older than the running one, or were rolled back before: refused without `--insist`.
 
 use crate::installation::{Installation, NEW, OLD, signed};
 
@@ -23,7 +22,7 @@ async fn an_older_release_is_installed_only_where_somebody_insists() {
     assert_eq!(installation.version(&service).await, "0.9.0");
     assert_eq!(installation.outcomes(), ["committed"]);
     installation.is_tidy();
-    // What is older by then is the other one's business.
+    // After that, the guard that decides is the one of release 0.9.0.
     installation.told(&["app:update", "--rollback"]).await.ends(0).says("updated from 0.9.0 to 1.0.0");
     service.stop().await;
 }
@@ -39,7 +38,7 @@ async fn a_release_that_was_rolled_back_is_tried_again_only_where_somebody_insis
     let insisting = [&update[..], &["--insist"]].concat();
     installation.told(&insisting).await.ends(1).says("the worker ended with code 7");
     assert_eq!(installation.outcomes(), ["rolled_back", "refused", "rolled_back"]);
-    // The same with a package that was fetched by other means.
+    // The same with a package that was obtained by other means.
     let older = installation.kept("0.9.0", &signed("0.9.0", None)).display().to_string();
     let update = ["app:update", "--package", &older];
     installation.told(&update).await.ends(1).says("0.9.0 is not newer than 1.0.0").says("--insist");

@@ -1,4 +1,4 @@
-//! Run as root, a command leaves no file that the service's user cannot open.
+//! Commands run as root: they leave no file that the service's user cannot open.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::told::{Told, told};
 use crate::world::World;
 
-/// The user that stands for the service: "nobody" on every system.
+/// The user that represents the service: "nobody" on every system.
 const SERVICE: u32 = 65_534;
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -19,8 +19,7 @@ fn is_root() -> bool {
     root
 }
 
-/// An installation of its own: the binary, the configuration and the data folder, which belongs to
-/// the service.
+/// A separate installation: the binary, the configuration and the data folder, which belongs to the service.
 struct Installation {
     folder: tempfile::TempDir,
 }
@@ -79,7 +78,7 @@ async fn as_root_a_command_works_as_the_owner_of_the_data_folder() {
         let metadata = std::fs::metadata(&file).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (SERVICE, SERVICE), "{}", file.display());
     }
-    // The service itself goes on with them.
+    // The service itself continues with them.
     let mut service = Command::new("setpriv");
     service.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(here.binary());
     service.arg("check").arg("--config").arg(here.configuration()).arg("--data").arg(here.data());

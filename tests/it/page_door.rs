@@ -1,5 +1,5 @@
-//! The door of the dashboard's pages: whoever has not signed in is led to the sign-in, and a form is
-//! taken from the person's own page alone.
+//! Access to the dashboard's pages: a visitor without a session is redirected to the sign-in, and a
+//! form is accepted only from the user's own page.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ struct Level {
     level: u16,
 }
 
-/// A page and a form behind the door of the pages, on the appliance's own sessions.
+/// Serves a page and a form with the access checks of the pages, on the appliance's own sessions.
 async fn pages(appliance: &Appliance, stop: &CancellationToken) -> SocketAddr {
     let web = appliance.web().clone();
     let pages = Router::new()

@@ -1,5 +1,4 @@
-//! `update.auto: patch`: security patches are installed unasked, in the window of the day, and nothing
-//! else is.
+//! `update.auto: patch`: only security patches are installed automatically, within the daily window.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::installation::{Installation, OLD};
 use crate::releases::{publish, release, updates, world};
 use crate::world::World;
 
-/// A worker's side of installing, of which this test is the guard.
+/// A worker's side of an installation, with this test as its guard.
 struct Unattended {
     world: World,
     installer: Installer,
@@ -25,7 +24,7 @@ struct Unattended {
 }
 
 impl Unattended {
-    /// Each release that is published mends a security problem, but for those whose version ends in `!`.
+    /// Makes a world with these published releases. Each fixes a security problem, unless its version ends in `!`.
     async fn new(settings: &[&str], published: &[&str]) -> Self {
         let world = world(settings).await;
         for version in published {
@@ -42,7 +41,7 @@ impl Unattended {
         Self { world, installer, link, guard }
     }
 
-    /// What the guard is asked to install at this moment.
+    /// Returns what the guard is asked to install at this moment.
     async fn at(&self, moment: &str) -> Option<(String, String)> {
         self.world.clock.set(moment.parse().unwrap());
         let before = self.installer.errand().borrow().clone();
@@ -61,7 +60,7 @@ impl Unattended {
     }
 }
 
-/// 03:00 to 05:00 in Paris, which is an hour ahead of UTC in winter.
+/// Settings with a window from 03:00 to 05:00 in Paris, which is an hour ahead of UTC in winter.
 const WINDOW: [&str; 2] = ["update.auto: patch", "update.window: 03:00-05:00"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +71,7 @@ async fn a_patch_is_installed_in_its_window_and_not_outside() {
     }
     let asked = Some(("0.1.1".to_owned(), "auto".to_owned()));
     assert_eq!(unattended.at("2026-11-11T02:00:00Z").await, asked);
-    // The guard has it: it is not handed over again while that has not come to its end.
+    // The guard has it: it is not passed on again until that attempt has ended.
     assert_eq!(unattended.at("2026-11-11T02:05:00Z").await, None);
     let past = |outcome, at: &str| Past {
         from: OLD.to_owned(),
@@ -86,10 +85,10 @@ async fn a_patch_is_installed_in_its_window_and_not_outside() {
         reason: None,
         lines: Vec::new(),
     };
-    // Cut off before anything was changed: the next night is another chance.
+    // Interrupted before anything was changed: it is tried again the next night.
     unattended.link.learn(Known { past: vec![past(Outcome::Interrupted, "2026-11-11T02:06:00Z")], ..Known::default() });
     assert_eq!(unattended.at("2026-11-12T03:59:59Z").await, asked);
-    // Tried and rolled back: a person looks at it first.
+    // Tried and rolled back: a person must look at it first.
     unattended.link.learn(Known { past: vec![past(Outcome::RolledBack, "2026-11-12T03:59:59Z")], ..Known::default() });
     assert_eq!(unattended.at("2026-11-13T02:30:00Z").await, None);
 }
@@ -109,15 +108,15 @@ async fn a_fix_waits_for_a_person_unless_a_security_patch_came_before_it() {
     let night = "2026-11-11T02:30:00Z";
     let fix = Unattended::new(&WINDOW, &["0.1.1!", "0.1.2!"]).await;
     assert_eq!(fix.at(night).await, None);
-    // Whoever goes to the fix gets the patch with it.
+    // An update to the fix includes the patch.
     let both = Unattended::new(&WINDOW, &["0.1.1", "0.1.2!", "0.2.0"]).await;
     assert_eq!(both.at(night).await, Some(("0.1.2".to_owned(), "auto".to_owned())));
-    // What a new version mends is no reason to take it unasked.
+    // The fixes of a new version are no reason to install it automatically.
     let elsewhere = Unattended::new(&WINDOW, &["0.1.1!", "0.2.0"]).await;
     assert_eq!(elsewhere.at(night).await, None);
 }
 
-/// The hours around now, or those around noon and midnight from now.
+/// Returns a window of the hours around now, shifted by this number of hours.
 fn window(hours_from_now: i64) -> String {
     let paris = jiff::tz::TimeZone::get("Europe/Paris").unwrap();
     let at = |hours: i64| {
@@ -137,7 +136,7 @@ async fn the_service_installs_a_patch_by_itself_and_leaves_the_new_version_to_a_
     assert_eq!(installation.version(&service).await, "1.0.1");
     let history = installation.history();
     assert_eq!((&history[0]["asked_by"], &history[0]["outcome"]), (&"auto".into(), &"committed".into()));
-    // The new one looks as well, finds the new version, and lets it be.
+    // The new release checks as well, finds the new version, and does not install it.
     installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.1 runs; newer: 1.1.0");
     assert_eq!(installation.version(&service).await, "1.0.1");
     service.stop().await;

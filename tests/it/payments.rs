@@ -1,4 +1,4 @@
-//! HiPay Enterprise tells what became of customers' payments: signed, in three forms, repeated,
+//! HiPay Enterprise's notifications about customers' payments: signed, in three formats, repeated,
 //! late, forged and broken.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::world::World;
 /// The example of HiPay's documentation, byte for byte.
 pub(crate) const EXAMPLE: &str = include_str!("../fuzz/corpus/enterprise/documented.form");
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
-/// Longer than any machine takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 pub(crate) const FOR_EVER: Duration = Duration::from_mins(1);
 
 pub(crate) const ACCEPTED: Delivery = Delivery::Answered(204);
@@ -35,7 +35,7 @@ pub(crate) fn notifications(world: &World) -> Vec<Notification> {
     world.context.store.read(|reader| Ok(reader.page::<Notification>(&query)?.items)).unwrap()
 }
 
-/// Waits until everything in the inbox has come to an end.
+/// Waits until everything in the inbox is finished, and returns it.
 pub(crate) async fn dealt_with(world: &World) -> Vec<Notification> {
     let all_ended = async {
         loop {
@@ -63,7 +63,7 @@ pub(crate) fn settlements(world: &World) -> Vec<Settlement> {
     world.context.store.read(|reader| Ok(reader.page::<Settlement>(&Query::all())?.items)).unwrap()
 }
 
-/// A payment that went through, and what was told about it.
+/// Returns the notifications about a successful payment.
 pub(crate) fn captured(customers: &mut Customers) -> Vec<EnterpriseNotice> {
     loop {
         let told = customers.pay();
@@ -77,7 +77,7 @@ pub(crate) fn customers(world: &World, seed: u64) -> Customers {
     Customers::new(seed, world.clock.now())
 }
 
-/// The binary serving this world, and where.
+/// Starts the binary on this world as a service, and returns a sender to it.
 pub(crate) async fn serving(world: &World) -> (Running, Enterprise) {
     running(world, Running::start(world.cashout(&["serve", "-v"]))).await
 }

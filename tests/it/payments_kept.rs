@@ -1,4 +1,4 @@
-//! Payment notifications that were answered are not lost: not by a kill, not by a full disk.
+//! Payment notifications that were acknowledged: neither a kill nor a full disk loses them.
 
 use cashout::domain::payment::PaymentStatus;
 use cashout::jobs;
@@ -44,7 +44,7 @@ async fn what_was_answered_survives_a_kill() {
             let times = history.iter().filter(|step| step.status.is_some_and(|known| known.0.to_string() == *status));
             assert_eq!(times.count(), 1, "{reference} {status}");
         }
-        // HiPay sends again what was not answered, and all that was: each counts once.
+        // HiPay repeats both the unanswered and the answered ones: each counts once.
         let appliance = world.serve().await;
         let hipay = enterprise(&world, &appliance);
         for some in told.chunks(40) {

@@ -33,14 +33,14 @@ async fn what_is_not_signed_rightly_is_refused_and_nothing_is_kept() {
     let changed = EXAMPLE.replace("status=118", "status=119");
     let request = client.post(&hipay.url).header("x-allopass-signature", &right).body(changed);
     answers.insert(request.send().await.unwrap().text().await.unwrap());
-    // Two signatures are none, though one of them is right.
+    // Two signatures are invalid, even if one of them is right.
     let request = client.post(&hipay.url).header("x-allopass-signature", &right).header("x-allopass-signature", &other);
     answers.insert(request.body(EXAMPLE).send().await.unwrap().text().await.unwrap());
     // All get the same answer: it reveals nothing.
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!(client.get(&hipay.url).send().await.unwrap().status(), 405);
     assert!(notifications(&world).is_empty() && payments(&world).is_empty());
-    // In capitals it is as right as in small letters.
+    // Capital letters are as valid as small ones.
     let request = client.post(&hipay.url).header("x-allopass-signature", right.to_uppercase()).body(EXAMPLE);
     assert_eq!(request.send().await.unwrap().status(), 204);
     appliance.stop().await.unwrap();
@@ -121,7 +121,7 @@ async fn hostile_bodies_get_clear_answers() {
         assert!(one.message.len() < 500, "{}", one.message);
     }
     assert!(inbox.iter().all(|one| !one.message.contains("root:")));
-    // Too large, by a byte and by a lot, signed or not; and nothing at all.
+    // Too large, by one byte and by far, signed or not; and empty.
     let limit = 64 * 1024;
     assert_eq!(hipay.send_body(FORM, &vec![b'a'; limit]).await, ACCEPTED);
     assert_eq!(hipay.send_body(FORM, &vec![b'a'; limit + 1]).await, Delivery::Answered(413));
@@ -129,7 +129,7 @@ async fn hostile_bodies_get_clear_answers() {
     let client = http();
     let signature = hipay.signature(b"");
     let request = client.post(&hipay.url).header("x-allopass-signature", signature).body(vec![b'a'; 10 * limit]);
-    // Whoever sends that much may find the connection closed before the answer is read.
+    // A sender of that much may find the connection closed before it reads the answer.
     if let Ok(answer) = request.send().await {
         assert_eq!(answer.status(), 413);
     }

@@ -1,4 +1,4 @@
-//! What must not be kept of customers, or not for ever.
+//! Customers' data that must not be stored, or only for a limited time.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::payments::{
 };
 use crate::world::World;
 
-/// A card number that test systems use.
+/// A card number of test systems.
 const PAN: &str = "4111111111111111";
 
-/// `bytes` anywhere in a file of the data folder.
+/// Returns true if any file of the data folder contains `bytes`.
 fn is_stored(world: &World, bytes: &[u8]) -> bool {
     let files = std::fs::read_dir(world.data()).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.is_file()).map(|path| std::fs::read(path).unwrap());
@@ -61,7 +61,7 @@ async fn card_data_is_neither_stored_nor_logged() {
     let told = running.end().await;
     told.ends(0).says("cannot be read").says("a payment notification was refused");
     told.hides(PAN).hides("somebody@mail.example");
-    // By their names: four digits alone are found in any store.
+    // With their names: the four digits alone occur in any store.
     let codes = ["cvc=9357", "cvv]=9357", "cvc>9357", "cvc\":9357", "cvc\":\"9357"];
     for written in codes {
         told.hides(written);
@@ -101,7 +101,7 @@ async fn personal_data_and_old_bodies_go_once_their_time_is_over() {
     let nothing = Erased::default();
     assert_eq!(jobs::retention(&world.context).await.unwrap(), nothing);
 
-    // The daily look of the appliance itself.
+    // The daily cleaning by the appliance itself.
     world.clock.advance(SignedDuration::from_hours(24 * 31));
     let emptied = async {
         while notifications(&world).iter().any(body_kept) {
@@ -125,7 +125,7 @@ async fn personal_data_and_old_bodies_go_once_their_time_is_over() {
     assert_eq!(jobs::retention(&world.context).await.unwrap(), nothing);
     assert_eq!(payments(&world).len(), 120);
     assert!(payments(&world).iter().all(|payment| payment.latest.order_id.starts_with("ORDER-")));
-    // A repetition is still known for what it is.
+    // A repetition is still recognised.
     let appliance = world.serve().await;
     let hipay = enterprise(&world, &appliance);
     let before = notifications(&world).len();

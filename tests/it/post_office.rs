@@ -1,4 +1,4 @@
-//! A mail server as the stories need it: real SMTP, with every way to take a mail or not to.
+//! A mail server for the tests: real SMTP, with every way of accepting or refusing a mail.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How it speaks.
+/// Encryption of the connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Speech {
     #[default]
@@ -22,51 +22,52 @@ pub(crate) enum Speech {
     StartTls,
     /// TLS from the first byte.
     Tls,
-    /// Takes the connection and says nothing.
+    /// Accepts the connection and stays silent.
     Silence,
 }
 
-/// How it treats who comes.
+/// Behaviour towards clients.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct House {
     pub(crate) speech: Speech,
-    /// Takes mail only from this user with this password.
+    /// The only user and password from which mail is accepted; `None` accepts all.
     pub(crate) login: Option<(&'static str, &'static str)>,
-    /// What it answers to a recipient in place of 250, for the recipients that begin so.
+    /// Answers to recipients instead of 250, by the beginning of the recipient.
     pub(crate) refuses: Vec<(&'static str, &'static str)>,
-    /// What it answers to the next mails in place of 250.
+    /// Answers to the next mails instead of 250.
     pub(crate) next: VecDeque<&'static str>,
-    /// Breaks the connection once it has the mail, before it says so.
+    /// Breaks the connection after it has received the mail, before the confirmation.
     pub(crate) breaks: bool,
-    /// Takes nobody in who greets with an address in place of a name.
+    /// Refuses a greeting that contains an address instead of a name.
     pub(crate) wants_a_name: bool,
     /// Never answers QUIT.
     pub(crate) clings: bool,
-    /// Line that offers mechanisms to sign in with; PLAIN and LOGIN unless set. LOGIN is asked for one answer at a time.
+    /// Line that offers authentication mechanisms; PLAIN and LOGIN by default. LOGIN is carried out
+    /// in separate steps.
     pub(crate) mechanism: Option<&'static str>,
 }
 
-/// A mail that was taken.
+/// An accepted mail.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
     pub(crate) to: String,
-    /// The mail as it came.
+    /// The mail as received.
     pub(crate) raw: String,
-    /// It came through TLS.
+    /// Received through TLS.
     pub(crate) encrypted: bool,
-    /// Who had signed in.
+    /// The authenticated user.
     pub(crate) user: Option<String>,
 }
 
 impl Taken {
-    /// A header, with encoded words read.
+    /// Returns a header with its encoded words decoded.
     pub(crate) fn header(&self, name: &str) -> String {
         let unfolded = self.raw.replace("\r\n ", " ");
         let line = unfolded.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned));
         decoded_words(&line.unwrap_or_else(|| panic!("no {name} in {}", self.raw)))
     }
 
-    /// The part of this type, decoded.
+    /// Returns the part of this type, decoded.
     pub(crate) fn part(&self, kind: &str) -> String {
         let at = self.raw.find(&format!("Content-Type: {kind}")).unwrap_or_else(|| panic!("no {kind}: {}", self.raw));
         let part = self.raw.split_at(at).1;
@@ -121,13 +122,13 @@ fn from_quoted_printable(text: &str) -> Vec<u8> {
 struct Books {
     house: House,
     taken: Vec<Taken>,
-    /// How people greeted.
+    /// Greetings received.
     greetings: Vec<String>,
-    /// Conversations that were begun.
+    /// Number of conversations.
     visits: usize,
 }
 
-/// The server; it is gone when this is dropped, and its port free.
+/// The server; dropping it stops it and frees its port.
 pub(crate) struct PostOffice {
     port: u16,
     books: Arc<Mutex<Books>>,
@@ -166,16 +167,16 @@ impl PostOffice {
         office
     }
 
-    /// Nobody can connect any more.
+    /// Stops accepting connections.
     pub(crate) async fn close(&mut self) {
         if let Some(open) = self.open.take() {
             open.abort();
-            // Until the port is free.
+            // Waits until the port is free.
             let _ = open.await;
         }
     }
 
-    /// Open again, on the same port.
+    /// Accepts connections again, on the same port.
     pub(crate) async fn reopen(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.port = listener.local_addr().unwrap().port();
@@ -200,7 +201,7 @@ impl PostOffice {
         self.books.lock().unwrap().taken.clone()
     }
 
-    /// How people greeted.
+    /// Returns the greetings received.
     pub(crate) fn greetings(&self) -> Vec<String> {
         self.books.lock().unwrap().greetings.clone()
     }
@@ -209,7 +210,7 @@ impl PostOffice {
         self.books.lock().unwrap().visits
     }
 
-    /// Waits until so many mails were taken in all.
+    /// Waits until this total number of mails was accepted.
     pub(crate) async fn takes(&self, count: usize) -> Vec<Taken> {
         self.until(&format!("{count} mails"), |books| books.taken.len() >= count).await;
         self.taken()
@@ -231,7 +232,7 @@ impl PostOffice {
         assert!(waited.is_ok(), "no {what}, but {:#?}", self.taken());
     }
 
-    /// The lines of the configuration that lead here.
+    /// Returns the configuration lines for this server.
     pub(crate) fn settings(&self, more: &[&str]) -> Vec<String> {
         let mut lines = vec![
             "mail.host: localhost".to_owned(),
@@ -243,7 +244,7 @@ impl PostOffice {
         lines
     }
 
-    /// The line of the configuration that has its certificate trusted.
+    /// Returns the configuration line that makes its certificate trusted.
     pub(crate) fn trusted(&self) -> String {
         trusting(&self.authority)
     }
@@ -258,7 +259,7 @@ async fn receive(stream: TcpStream, books: Arc<Mutex<Books>>, changed: Arc<Notif
     if house.speech == Speech::Silence {
         return std::future::pending().await;
     }
-    // Who breaks off is no trouble of ours.
+    // A client that breaks off is no error.
     let _: io::Result<()> = async {
         if house.speech == Speech::Tls {
             let stream = tls.accept(stream).await?;
@@ -275,7 +276,7 @@ async fn receive(stream: TcpStream, books: Arc<Mutex<Books>>, changed: Arc<Notif
     .await;
 }
 
-/// Speaks until the end, or until TLS is to begin: true then.
+/// Holds a conversation until its end, or until TLS begins; returns true in the latter case.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut BufReader<S>,
     encrypted: bool,

@@ -1,4 +1,4 @@
-//! A receiver of webhooks as people run one: it takes what is posted, checks the signature, and keeps it.
+//! A realistic receiver of webhooks: it accepts posts, checks the signature, and keeps them.
 #![expect(clippy::indexing_slicing, reason = "a test says what it expects by failing")]
 
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,10 @@ use ring::hmac;
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The key of the signatures, and how it is written in the settings.
+/// Key of the signatures; the settings contain it in base64.
 const KEY: [u8; 32] = [7; 32];
 
-/// What was posted.
+/// A request that was posted.
 #[derive(Debug, Clone)]
 pub(crate) struct Posted {
     pub(crate) path: String,
@@ -27,7 +27,7 @@ pub(crate) struct Posted {
 #[derive(Debug, Default)]
 struct Books {
     posted: Vec<Posted>,
-    /// What is answered in place of 200.
+    /// Answer instead of 200.
     answer: Option<StatusCode>,
 }
 
@@ -48,7 +48,7 @@ impl Receiver {
         Self { address, books, _serving: AbortOnDropHandle::new(serving) }
     }
 
-    /// The settings that post everything here.
+    /// Returns the settings that post everything here.
     pub(crate) fn settings(&self) -> Vec<String> {
         let address = self.address;
         vec![
@@ -61,7 +61,7 @@ impl Receiver {
         ]
     }
 
-    /// From now on this is answered; `None` for 200.
+    /// Sets the answer from now on; `None` for 200.
     pub(crate) fn answer(&self, answer: Option<StatusCode>) {
         self.books.lock().unwrap().answer = answer;
     }
@@ -70,13 +70,13 @@ impl Receiver {
         self.books.lock().unwrap().posted.iter().filter(|one| one.path == path).cloned().collect()
     }
 
-    /// The webhook's messages about trouble `key`: type and data.
+    /// Returns the webhook's messages about trouble `key`: type and data.
     pub(crate) fn about(&self, key: &str) -> Vec<(String, Value)> {
         let hooks = self.posted("/hook").into_iter().filter(|one| one.body["data"]["key"] == key);
         hooks.map(|one| (one.body["type"].as_str().unwrap().to_owned(), one.body["data"].clone())).collect()
     }
 
-    /// Waits until the webhook's messages about trouble `key` are of these types.
+    /// Waits until the webhook's messages about trouble `key` have these types.
     pub(crate) async fn told(&self, key: &str, types: &[&str]) {
         let begun = tokio::time::Instant::now();
         loop {

@@ -1,5 +1,5 @@
-//! What HiPay and Mirakl hold for a vendor, compared with what would be set today; shops of every domain; and files
-//! and bank details that are sent as what they are.
+//! Vendors' data at HiPay and Mirakl, compared with what would be set today; shops of every domain;
+//! files and bank details that are sent with their real types.
 
 use cashout::domain::vendor::Trouble;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, SandboxOptions, Shop};
@@ -10,7 +10,7 @@ const FRONT: &str = "LEGAL_IDENTITY_OF_REPRESENTATIVE";
 const BACK: &str = "LEGAL_IDENTITY_OF_REP_REAR";
 const PROOF: &str = "ALL_PROOF_OF_BANK_ACCOUNT";
 
-/// A shop without a wallet and without documents.
+/// Adds a shop without a wallet and without documents.
 fn newcomer(world: &World, id: u64) {
     world.sandbox.mirakl(|mirakl| {
         let mut shop = Shop::new(id, "Café Œuvre");
@@ -31,7 +31,7 @@ fn upload(world: &World, id: u64, kind: &str, file_name: &str) {
     world.sandbox.mirakl(|mirakl| mirakl.documents.push(Document::new(id, 2001, kind, file_name)));
 }
 
-/// The types of the documents that HiPay has of the wallet of shop 2001, each with the number of its files.
+/// Returns the number of documents that HiPay has for the wallet of shop 2001.
 fn sent(world: &World) -> usize {
     let wallet = world.vendor(2001).hipay_id.unwrap();
     world.sandbox.hipay(|hipay| hipay.account(wallet).unwrap().documents.len())
@@ -68,7 +68,7 @@ async fn shops_that_sell_services_are_vendors_like_the_others() {
         let told = batch.warnings.iter().filter(|one| one.message.contains("domains")).count();
         assert_eq!(told, usize::from(refuses), "{batch:?}");
         if refuses {
-            // An instance that learns the parameter is asked again.
+            // An instance that learns the parameter is asked with it again.
             world.sandbox.mirakl(|mirakl| mirakl.refuses_domains = false);
             assert_eq!(world.vendors().await.warnings, []);
             assert!(world.vendor(2002).hipay_id.is_some());
@@ -80,7 +80,7 @@ async fn shops_that_sell_services_are_vendors_like_the_others() {
 async fn where_wallets_send_their_notices_follows_the_setting() {
     let mut world = World::new().await;
     newcomer(&world, 2001);
-    // One of the product that ran before.
+    // A wallet of the previous product.
     world.seller(2002);
     let elsewhere = "https://former.example/index.php";
     world.sandbox.hipay(|hipay| {
@@ -90,7 +90,7 @@ async fn where_wallets_send_their_notices_follows_the_setting() {
     assert_eq!(callback_urls(&world), [None, Some(elsewhere.to_owned())], "nothing is known to be right");
     for url in ["https://cashout.example", "https://new.example/"] {
         world.set(&format!("server.publicUrl: {url}")).await;
-        // HiPay does not take it at first.
+        // HiPay does not accept it at first.
         let fault = Fault::new(FaultKind::ServerError).at(Endpoint::PatchAccount).times(1_000);
         world.sandbox.strike(fault);
         world.vendors().await;
@@ -126,7 +126,7 @@ async fn what_is_no_picture_is_not_sent_as_an_identity_document() {
             assert_eq!(sent(&world), 0, "{number} {kind}");
             let trouble = if kind == FRONT { Trouble::DocumentContent } else { Trouble::BankProofContent };
             assert!(troubles(&world, 2001).contains(&trouble), "{number} {kind}: {:?}", world.vendor(2001));
-            // Mended, it goes.
+            // Once corrected, it is sent.
             world.sandbox.mirakl(|mirakl| mirakl.documents.first_mut().unwrap().bytes = good);
             world.vendors().await;
             assert!(!troubles(&world, 2001).contains(&trouble));

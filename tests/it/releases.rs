@@ -1,4 +1,4 @@
-//! Newer releases at GitHub: found, fetched, refused, each refusal by its sentence.
+//! Newer releases at GitHub: found, fetched or refused, each refusal with its message.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -19,12 +19,12 @@ use serde_json::Value;
 
 use crate::world::{World, http, manners};
 
-/// What somebody does to a thing before we look.
+/// A change that spoils a value before it is checked.
 type Spoil<T> = fn(&mut T);
 
 const TOKEN: &str = "ghp_sandboxGitHubToken0123456789";
 
-/// A world that knows its repository and has the token for it, with these lines too.
+/// Makes a world that knows its repository and has the token for it, with these additional settings.
 pub(crate) async fn world(settings: &[&str]) -> World {
     let mut world = World::unscheduled(SandboxOptions::default(), settings).await;
     let api = world.sandbox.github_url();
@@ -46,7 +46,7 @@ pub(crate) fn updates(world: &World) -> Updates {
     updates_by(world, &world.clock)
 }
 
-/// The same by another clock.
+/// Makes the updates of a world with another clock.
 pub(crate) fn updates_by(world: &World, clock: &Clock) -> Updates {
     let settings = Settings::new(&world.configuration(), Arc::clone(&world.context.config));
     Updates::new(world.context.store.clone(), clock.clone(), settings, world.data(), manners())
@@ -86,7 +86,7 @@ fn sentence(world: &World, obstacle: &Obstacle) -> String {
     english
 }
 
-/// The sentence that the check ends in.
+/// Returns the message with which the check ends.
 async fn told(world: &World) -> String {
     match updates(world).check().await.unwrap() {
         Answer::Cannot(obstacle) => sentence(world, &obstacle),
@@ -120,7 +120,7 @@ async fn the_newest_of_each_kind_is_offered_and_nothing_unfinished() {
     assert_eq!(versions(&offered), (Some("0.1.2".to_owned()), Some("0.3.0".to_owned())));
     let newest = offered.newest().unwrap();
     assert_eq!((newest.notes.as_str(), newest.asset.size), ("**pays** on time", file("0.3.0").size));
-    // The answer outlives the process.
+    // The answer survives the process.
     assert_eq!(updates.answer().await.unwrap(), Answer::Available(Box::new(offered)));
 }
 
@@ -162,7 +162,7 @@ async fn what_has_not_changed_is_not_sent_again() {
         traffic.exchanges().filter(|one| one.remote == Remote::GitHub).map(|one| format!("{:?}", one.outcome)).collect()
     });
     assert_eq!(statuses, ["Answered(200)", "Answered(304)"]);
-    // Another channel makes another choice of the same list.
+    // Another channel chooses another release from the same list.
     publish(&world, release("0.2.0").prerelease());
     offer(&updates(&world)).await;
     world.set("update.channel: beta").await;
@@ -288,7 +288,7 @@ async fn an_api_that_sends_to_another_host_gives_it_no_token() {
         files = github.files_url();
         github.moved_to = Some(files.clone());
     });
-    // The other host refuses what it does not know; had it seen the token, it would complain.
+    // The other host refuses what it does not know; had it received the token, it would have recorded a complaint.
     let told = told(&world).await;
     assert!(told.contains("does not let this token read"), "{told}");
     assert!(world.sandbox.traffic(|traffic| traffic.exchanges().any(|one| one.remote == Remote::GitHubFiles)));
@@ -363,7 +363,7 @@ async fn how_far_a_download_is_can_be_watched() {
     publish(&world, release("0.1.1"));
     let updates = updates(&world);
     let patch = offer(&updates).await.patch.unwrap();
-    // A watcher sees the latest news alone, and may come too late for all of it.
+    // A watcher sees the latest progress only, and may be too late for all of it.
     for _ in 0..50 {
         world.sandbox.strike(Fault::new(FaultKind::SlowBody).at(Endpoint::ReleaseFile).after_execution());
         let (fetching, asked_for) = (updates.clone(), patch.clone());
@@ -383,7 +383,7 @@ async fn how_far_a_download_is_can_be_watched() {
     panic!("nobody was told how far the download is");
 }
 
-/// Returns when the task has ended.
+/// Waits until the task has ended.
 async fn ended<T>(task: &tokio::task::JoinHandle<T>) {
     while !task.is_finished() {
         tokio::task::yield_now().await;
@@ -419,7 +419,7 @@ async fn the_service_looks_by_itself_and_daily_and_its_api_tells() {
     assert_eq!((&json["answer"], &json["version"]), (&"available".into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&json["available"][0]["kind"], &json["reason"]), (&"patch".into(), &Value::Null));
     assert_eq!(json["available"][0]["security"], true);
-    // It is one process, which nobody can exchange: it says so to whoever asks for an update.
+    // It is a single process, which cannot be replaced: it reports that on every request for an update.
     assert_eq!((&json["impossible"]["kind"], &json["past"]), (&"no_guard".into(), &serde_json::json!([])));
     let install = http().post(&address).bearer_auth("canary-api-token").json(&serde_json::json!({"version": "0.1.1"}));
     let refused = install.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! A notification is dealt with again because an operator asks for it: as safely as the first time.
+//! Replay of a notification by an operator: as safe as the first processing.
 
 use cashout::domain::inbox::{Notification, NotificationState as State};
 use cashout::sandbox::{Delivery, Ending, Life, Until};
@@ -11,7 +11,7 @@ use crate::payments::{EXAMPLE, FORM, customers, enterprise, payment, settlements
 use crate::signing_in::{Browser, OPERATOR, VIEWER, signed_in, world};
 use crate::world::{World, http, wallet_of};
 
-/// Presses *Replay*: the status, and where the answer leads.
+/// Presses *Replay* and returns the status and the target of the redirect.
 async fn replays(browser: &Browser, id: u64) -> (u16, String) {
     let fields = [("_csrf", browser.token())];
     let answer =
@@ -28,7 +28,7 @@ fn one(world: &World, id: u64) -> Notification {
     world.notifications().into_iter().find(|one| one.id == id).unwrap()
 }
 
-/// One seller whose voucher's transfer has been requested, and HiPay's notices heard.
+/// Makes a world with one seller whose voucher's transfer has been requested, and whose HiPay notices were received.
 async fn requested() -> (World, Appliance, String) {
     let world = world(&[]).await;
     world.seller(2001);
@@ -52,7 +52,7 @@ async fn what_waits_is_dealt_with_at_once_and_what_was_given_up_again() {
     world.all_heard().await;
     let waiting = world.notifications().pop().unwrap();
     assert_eq!((waiting.state, waiting.tries), (State::Waiting, 1));
-    // The clock stands still: by itself it would not be tried before its time.
+    // The clock stands still: without the replay it would not be tried yet.
     assert_eq!(replays(&operator, waiting.id).await, led_to(waiting.id, "again"));
     until("it is tried again", || one(&world, waiting.id).tries == 2).await;
     assert_eq!(one(&world, waiting.id).state, State::Waiting);
@@ -81,14 +81,14 @@ async fn what_had_its_effect_changes_nothing_twice() {
     world.all_heard().await;
     let captured = world.notifications_of("capture").into_iter().find(|one| one.state == State::Applied).unwrap();
     assert_eq!(captured.subject, transaction);
-    // The same told in other words changed nothing; dealt with again, it changes nothing either.
+    // The same content in another notice changed nothing; processed again, it changes nothing either.
     let same = Notice::new("capture", "ok", wallet_of(2001)).of(&transaction, "100.00").with("label", "again");
     assert_eq!(same.send(appliance.address()).await, 204);
     world.all_heard().await;
     let ignored = world.notifications().pop().unwrap();
     assert_eq!(ignored.state, State::Ignored);
 
-    // A settlement that was corrected, and a payment.
+    // A corrected settlement, and a payment.
     let hipay = enterprise(&world, &appliance);
     let first = customers(&world, 7).settle();
     let mut corrected = first.clone();
@@ -120,7 +120,7 @@ async fn what_had_its_effect_changes_nothing_twice() {
         let now = one(&world, notification.id);
         assert_eq!((now.state, &now.message), (notification.state, &notification.message), "{notification:#?}");
     }
-    // Nor is anything sent once more.
+    // Nothing is sent again either.
     world.transfer().await;
     assert_eq!(world.operations(), before.0);
     appliance.stop().await.unwrap();
@@ -152,7 +152,7 @@ async fn a_replay_is_an_operator_s_from_a_page_of_ours() {
     assert_eq!(replays(&operator, 999).await.0, 404);
     assert_eq!(one(&world, waiting.id), waiting, "nothing of that changed anything");
 
-    // What is no longer kept cannot be read again.
+    // A notification whose body is no longer stored cannot be read again.
     let emptied = Notification { body: String::new(), ..waiting.clone() };
     world.context.store.write(move |writer: &mut Writer<'_>| writer.put(&emptied)).await.unwrap();
     assert_eq!(replays(&operator, waiting.id).await, led_to(waiting.id, "emptied"));

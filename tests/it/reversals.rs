@@ -1,5 +1,5 @@
-//! Payments that come back after they were executed, of which no notice tells: HiPay's ledger shows them. And what
-//! reading it costs.
+//! Payments that are reversed after their execution without a notice: HiPay's ledger shows them. Also
+//! the cost of reading it.
 
 use cashout::domain::explanation::explain;
 use cashout::domain::operation::{Column, Hold, OperationChoice, PaymentKind, Status};
@@ -15,8 +15,8 @@ fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * days)
 }
 
-/// What HiPay called executed is looked at again for ninety days: it ends its attempt, waits for a person, and is paid
-/// again, once, when that person asks for it.
+/// Checks that executed payments are examined again for ninety days: a reversal ends the attempt,
+/// waits for a person, and is paid again, once, when that person requests it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
     let endings = [Ending::CancelledEnd, Ending::Unauthed, Ending::Refunded];
@@ -36,7 +36,7 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
             all_is_paid(&world);
         }
         world.clock.advance(days(age));
-        // An earlier look at what is as it should be.
+        // An earlier examination while everything is as it should be.
         assert_eq!(world.sync().await.failed, 0);
         let id = world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap();
         world.sandbox.hipay(|hipay| hipay.take_back(&id, ending));
@@ -51,7 +51,7 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
         assert_eq!((came_back.status, came_back.held_for), (status, held), "{came_back:?}");
         assert!(came_back.message.contains(ending.status()), "{}", came_back.message);
         assert!(!explain(&came_back).is_empty());
-        // Nothing is paid again by itself, and it is told once.
+        // Nothing is paid again automatically, and it is reported once.
         let attempts = came_back.payment(kind).attempts.len();
         for _ in 0..2 {
             assert_eq!(world.sync().await.failures, [], "it is told once");
@@ -71,8 +71,9 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
     .await;
 }
 
-/// What counted as failed and was paid again, or what a person settled otherwise, is executed after all, and no notice
-/// says so: the money may have moved twice, and a person hears of it.
+/// Checks a payment that counted as failed and was paid again, or that a person settled otherwise,
+/// and that is executed after all without a notice: the money may have moved twice, and a person is
+/// informed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_executed_after_all_without_a_notice_is_found() {
     let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
@@ -110,7 +111,7 @@ async fn what_is_executed_after_all_without_a_notice_is_found() {
             assert_eq!(world.operation(1).payment(kind).attempts.len(), 2);
         }
         world.clock.advance(days(2));
-        // An earlier look at what is as it should be.
+        // An earlier examination while everything is as it should be.
         assert_eq!(world.sync().await.failed, 0);
         assert!(!world.operation(1).waits_for_person());
         world.sandbox.hipay(|hipay| {
@@ -130,7 +131,7 @@ async fn what_is_executed_after_all_without_a_notice_is_found() {
             assert_eq!(world.sync().await.failures, [], "it is told once");
             assert_eq!(world.operation(1).held_for, Some(Hold::ExecutedAfterAll));
         }
-        // Whoever has looked ends it, for good.
+        // A person who has examined it ends it for good.
         world.choose(id, OperationChoice::Release, "the seller has given one back", "Otto").await.unwrap();
         for _ in 0..2 {
             day(&world).await;
@@ -143,8 +144,8 @@ async fn what_is_executed_after_all_without_a_notice_is_found() {
     .await;
 }
 
-/// Where nothing else was paid, what is executed after all is the payment, whatever was tried after it: it is paid once,
-/// and nobody is called.
+/// Checks that a payment that is executed after all is accepted if nothing else was paid, whatever
+/// was tried after it: it is paid once, and no person is needed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_only_payment_that_is_executed_after_all_counts() {
     let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
@@ -187,7 +188,7 @@ async fn an_only_payment_that_is_executed_after_all_counts() {
     .await;
 }
 
-/// An earlier attempt with another amount is not the payment that is due now.
+/// Checks that an earlier attempt with another amount is not accepted as the payment that is due now.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_earlier_amount_that_is_executed_after_all_waits_for_a_person() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -225,7 +226,7 @@ async fn an_earlier_amount_that_is_executed_after_all_waits_for_a_person() {
     assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&12_000));
 }
 
-/// Each account that paid is read once a day, and no more once ninety days are over.
+/// Checks that each account that paid is read once a day, and no more after ninety days.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_account_is_looked_at_once_a_day_and_no_longer_than_needed() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -237,7 +238,7 @@ async fn each_account_is_looked_at_once_a_day_and_no_longer_than_needed() {
     };
     assert_eq!(lists().await, 0, "they were executed a moment ago");
     world.clock.advance(days(1));
-    // The technical account, the operator's and the four sellers', of which one was owed nothing.
+    // The technical account, the operator's and those of the four sellers, one of which was owed nothing.
     assert_eq!(lists().await, 6);
     assert_eq!(lists().await, 0, "they were looked at");
     world.clock.advance(days(1));
@@ -246,7 +247,7 @@ async fn each_account_is_looked_at_once_a_day_and_no_longer_than_needed() {
     assert_eq!(lists().await, 0);
 }
 
-/// A list that cannot be read is told in one line, and read by the next run.
+/// Checks that a list that cannot be read is reported in one line, and read by the next run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_cannot_be_looked_at_is_told_once_and_looked_at_later() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -263,7 +264,8 @@ async fn a_ledger_that_cannot_be_looked_at_is_told_once_and_looked_at_later() {
     assert_eq!(world.status(1), Status::WithdrawCanceled);
 }
 
-/// The synchronisation reads transfers in lists where these tell all, and asks for each where they tell ids.
+/// Checks that the synchronisation reads transfers from lists if these contain everything, and looks
+/// up each one if they contain ids only.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_synchronisation_reads_many_transfers_in_one_list() {
     const SELLERS: u64 = 120;
@@ -285,7 +287,7 @@ async fn the_synchronisation_reads_many_transfers_in_one_list() {
             .traffic(|traffic| (traffic.count(Endpoint::Transactions), traffic.count(Endpoint::Transaction)));
         assert!(lists <= 2, "{listed:?}: {lists} lists");
         let expected = if listed == Listed::Objects { 0 } else { SELLERS };
-        // The money that arrived is told by its id as well.
+        // The money that arrived is listed by its id as well.
         assert!(single <= expected + u64::from(listed != Listed::Objects), "{listed:?}: {single} look-ups");
     }
 }
@@ -294,8 +296,9 @@ fn transaction(world: &World, kind: PaymentKind) -> String {
     world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap()
 }
 
-/// Both payments of an operation come back, in either order, seen at once or one after the other: what is paid again
-/// begins with the transfer, and takes nothing that lies in the wallet for another voucher.
+/// Checks that both payments of an operation can be reversed, in either order, together or one after
+/// the other: paying again begins with the transfer, and uses no money that is in the wallet for
+/// another voucher.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_both_payments_come_back_both_are_made_again() {
     let orders = [[PaymentKind::Withdrawal, PaymentKind::Transfer], [PaymentKind::Transfer, PaymentKind::Withdrawal]];
@@ -325,7 +328,7 @@ async fn where_both_payments_come_back_both_are_made_again() {
     .await;
 }
 
-/// A transfer comes back while its withdrawal is under way, whose outcome is followed all the same.
+/// Checks a transfer that is reversed while its withdrawal is pending, whose outcome is followed nevertheless.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_that_comes_back_under_a_withdrawal_begins_anew_once_that_has_failed() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -352,8 +355,7 @@ async fn a_transfer_that_comes_back_under_a_withdrawal_begins_anew_once_that_has
     all_is_paid(&world);
 }
 
-/// What was adopted from before a loss of memory is looked at again as well, and what a person took for executed
-/// is not taken back for the same word.
+/// Checks that payments adopted after a loss of memory are examined again as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn adopted_payments_are_looked_at_again() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
@@ -371,6 +373,7 @@ async fn adopted_payments_are_looked_at_again() {
     assert_eq!(world.status(1), Status::WithdrawCanceled);
 }
 
+/// Checks that a payment that a person accepted as executed is not reversed because of the same status.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_a_person_took_for_executed_takes_nothing_back() {
     let world = market(SandboxOptions::default(), Memory::Whole).await;

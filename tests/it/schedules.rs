@@ -1,5 +1,4 @@
-//! Whatever happens in whatever order: money is conserved and moves once, and as soon as nothing
-//! fails any more everything is paid.
+//! Random schedules of events: money is conserved and moves once, and once nothing fails any more everything is paid.
 
 use cashout::jobs::Command;
 use cashout::sandbox::{Ending, Endpoint, Fault, FaultKind, Lag, Life, Moment, RepeatAnswer, Repeats};
@@ -13,11 +12,11 @@ use crate::market::{
 };
 use crate::world::World;
 
-/// One thing that happens.
+/// One event of a schedule.
 #[derive(Debug, Clone)]
 enum Step {
     Batch(Command),
-    /// Two batches beside each other; the second of two alike waits for its turn.
+    /// Two concurrent batches; the second of two identical ones waits for its turn.
     Batches(Command, Command),
     Fault {
         kind: FaultKind,
@@ -25,20 +24,20 @@ enum Step {
         endpoint: Endpoint,
         skip: u32,
     },
-    /// From now on, so many of a hundred answers to payments are lost.
+    /// Percentage of answers to payments that are lost from now on.
     LoseAnswers(u8),
-    /// From now on, so many of a hundred calls go wrong at random.
+    /// Percentage of calls that fail at random from now on.
     FaultRate(u8),
     Lag(Lag),
     Repeats(Repeats),
-    /// How payments live from now on, while nothing else is said.
+    /// Course of payments from now on.
     Life(Life),
-    /// The process ends and another one begins.
+    /// End of the process and start of another one.
     Restart,
-    /// It cannot know whether the store is the one that it left.
+    /// A restart that cannot know whether the store is the one that was left.
     Forget,
     Fund(i64),
-    /// HiPay gets on with what it has accepted.
+    /// Execution by HiPay of everything that it has accepted.
     Settle,
     Time(i64),
 }
@@ -135,7 +134,7 @@ async fn take(world: &mut World, step: Step) {
     never_too_much(world);
 }
 
-/// At no moment has anybody had more than it is owed, and HiPay's books agree.
+/// Checks that no wallet has received more than it is owed, and that HiPay's ledger is consistent.
 fn never_too_much(world: &World) {
     let owed = owed(world);
     for (stage, moved) in [("transferred to", received(world)), ("paid out of", world.paid_out())] {
@@ -148,7 +147,7 @@ fn never_too_much(world: &World) {
     every_request_was_committed_before(world);
 }
 
-/// Nothing fails, lags or is short any more.
+/// Ends all faults, lags and shortages.
 fn mend(world: &World) {
     world.sandbox.faults(|plan| {
         plan.rules.clear();
@@ -163,7 +162,7 @@ fn mend(world: &World) {
             transaction.hidden_lookups = 0;
         }
     });
-    // Longer than any look-up lags by the clock.
+    // Longer than any lag by the clock.
     world.clock.advance(SignedDuration::from_hours(2));
     world.fund(1_000_000);
 }
@@ -174,7 +173,7 @@ async fn play(schedule: Vec<Step>, seed: u64) {
         Box::pin(take(&mut world, step)).await;
     }
     mend(&world);
-    // What HiPay canceled meanwhile shows, and a person asks for it again.
+    // Withdrawals that HiPay canceled meanwhile become visible, and a person retries them.
     for _ in 0..3 {
         for command in commands() {
             whatever_the_remotes_do(&world, command).await;

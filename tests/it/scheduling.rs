@@ -1,4 +1,4 @@
-//! The scheduler: each batch when it is due, once, whatever the clock does; and the queue.
+//! The scheduler, which runs each batch when it is due, once, whatever the clock does; and the queue.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use tower::ServiceExt;
 use crate::market::{Memory, all_is_paid, market};
 use crate::world::{CYCLE, World};
 
-/// Longer than any machine takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 const FOR_EVER: Duration = Duration::from_mins(1);
 
 const SYNC: &str = "cashout:transaction:status:sync";
 const WITHDRAW: &str = "cashout:withdraw";
 
-/// Only these schedules, every other one switched off.
+/// Returns settings with only these schedules; every other one is switched off.
 fn only(schedules: &[(&str, &str)]) -> Vec<String> {
     let all = ["vendorProcess", "cashoutGenerate", "cashoutTransfer", "cashoutWithdraw", "transactionStatusSync"];
     let line = |name: &&str| {
@@ -49,12 +49,12 @@ fn of<'a>(batches: &'a [BatchRecord], command: &str) -> Vec<&'a BatchRecord> {
     batches.iter().filter(|batch| batch.command == command).collect()
 }
 
-/// The due moments for which the batches of this command were run.
+/// Returns the due times for which the batches of this command were run.
 fn moments(batches: &[BatchRecord], command: &str) -> Vec<String> {
     of(batches, command).iter().map(|batch| batch.scheduled_for.expect("a scheduled batch").to_string()).collect()
 }
 
-/// Waits until the batches are as wanted.
+/// Waits until the batches satisfy the condition.
 async fn until(world: &World, appliance: &Appliance, wanted: impl Fn(&[BatchRecord]) -> bool) -> Vec<BatchRecord> {
     let mut live = appliance.web().scheduler.live();
     let waiting = async {
@@ -71,7 +71,7 @@ async fn until(world: &World, appliance: &Appliance, wanted: impl Fn(&[BatchReco
     found.unwrap_or_else(|_| panic!("it did not come to that: {:#?}", self::batches(world)))
 }
 
-/// The batch for this due moment is over, and so is every other.
+/// Returns a condition: the batch for this due time is over, and so is every other.
 fn is_over(command: &'static str, due: Timestamp) -> impl Fn(&[BatchRecord]) -> bool {
     move |batches| {
         batches.iter().any(|batch| batch.command == command && batch.scheduled_for == Some(due))
@@ -79,7 +79,7 @@ fn is_over(command: &'static str, due: Timestamp) -> impl Fn(&[BatchRecord]) -> 
     }
 }
 
-/// Sets the clock back, and waits until the scheduler has noticed.
+/// Sets the clock back, and waits until the scheduler has noticed it.
 async fn set_back(world: &World, to: &str) {
     world.clock.set(at(to));
     let seen = || {
@@ -95,7 +95,7 @@ async fn set_back(world: &World, to: &str) {
     tokio::time::timeout(FOR_EVER, noticed).await.expect("nobody notices that the clock was set back");
 }
 
-/// Lets time pass, hour by hour and a minute past each, while a batch runs every hour.
+/// Advances the clock to one minute past each hour, while a batch runs every hour.
 async fn pass_hours(world: &World, appliance: &Appliance, heartbeat: &'static str, hours: i64) {
     let hour = 3_600;
     let mut due = Timestamp::from_second(world.clock.now().as_second().div_euclid(hour) * hour).unwrap();
@@ -153,7 +153,7 @@ async fn downtime_over_a_cycle_day_is_caught_up_once_and_in_order() {
     let after = until(&world, &appliance, all).await.split_off(before.len());
     let order: Vec<&str> = after.iter().map(|batch| batch.command.as_str()).collect();
     assert_eq!(order, ["vendor:process", "cashout:generate", "cashout:transfer", SYNC, WITHDRAW]);
-    // The last of the moments that were missed stands for all of them.
+    // The last of the missed times represents all of them.
     let due: Vec<String> = after.iter().map(|batch| batch.scheduled_for.unwrap().to_string()).collect();
     let expected = [
         "2026-11-14T05:00:00Z",
@@ -165,18 +165,18 @@ async fn downtime_over_a_cycle_day_is_caught_up_once_and_in_order() {
     assert_eq!(due, expected);
     let since = vendors - SignedDuration::from_hours(1);
     assert_eq!(after[0].request(), Some(Command::VendorProcess { since: Some(since) }));
-    // What one made was there for the next: the seller has its money in the bank.
+    // Each batch used the results of the previous one: the seller's money is at the bank.
     assert_eq!(after.iter().map(|batch| batch.failed).sum::<u64>(), 0, "{after:#?}");
     assert_eq!(world.status(1), Status::WithdrawRequested);
     assert_eq!(world.paid_out()[&crate::world::wallet_of(2001)], 10_000);
 
-    // Nothing more comes of what was missed.
+    // The missed times have no further effect.
     pass_hours(&world, &appliance, SYNC, 1).await;
     assert_eq!(batches(&world).len(), before.len() + 6);
     appliance.stop().await.unwrap();
 }
 
-/// One daily batch over the night in which the clocks change, another one every hour.
+/// Runs one daily batch over the night in which the clocks change, and another one every hour.
 async fn a_night(from: &str, daily: &str) -> Vec<String> {
     let world = world_with(&[("transactionStatusSync", daily), ("cashoutWithdraw", "0 * * * *")]).await;
     world.clock.set(at(from));
@@ -213,17 +213,17 @@ async fn a_clock_that_jumps_either_way_runs_nothing_twice_and_stops_nothing() {
     world.clock.set(at("2036-11-09T10:30:00Z"));
     let all = until(&world, &appliance, |all| all.len() == 4 && all.iter().all(|batch| batch.state().is_over())).await;
     assert_eq!(moments(&all, SYNC), ["2036-11-09T01:00:00Z"]);
-    // And back: the day goes on as if nothing had been.
+    // And back: the day continues as if nothing had happened.
     set_back(&world, "2026-11-09T10:40:00Z").await;
     pass_hours(&world, &appliance, WITHDRAW, 16).await;
     let all = batches(&world);
     assert_eq!(moments(&all, SYNC).last().unwrap(), "2026-11-10T01:00:00Z");
     assert_eq!((of(&all, WITHDRAW).len(), of(&all, SYNC).len()), (2 + 1 + 16, 2));
 
-    // Back by more than an hour: the moments come a second time, the batches do not.
+    // Back by more than an hour: the times come a second time, the batches do not.
     set_back(&world, "2026-11-10T00:45:00Z").await;
     pass_hours(&world, &appliance, WITHDRAW, 3).await;
-    // Back by a day: five moments come that were before the first start.
+    // Back by a day: five due times come that were before the first start.
     set_back(&world, "2026-11-09T03:30:00Z").await;
     pass_hours(&world, &appliance, WITHDRAW, 25).await;
     let all = batches(&world);
@@ -250,7 +250,7 @@ async fn a_batch_that_fails_is_run_again_when_it_is_next_due_and_not_before() {
     pass_hours(&world, &appliance, "vendor:process", 1).await;
     let all = batches(&world);
     assert_eq!(all.len(), 2);
-    // It failed, so nothing is known of what was updated before: all shops.
+    // It failed, so no earlier look at updates is known: all shops.
     assert_eq!((all[1].state(), all[1].request()), (BatchState::Done, Some(Command::VendorProcess { since: None })));
     pass_hours(&world, &appliance, "vendor:process", 1).await;
     let Some(Command::VendorProcess { since: Some(since) }) = batches(&world)[2].request() else { panic!("no since") };
@@ -258,7 +258,7 @@ async fn a_batch_that_fails_is_run_again_when_it_is_next_due_and_not_before() {
     appliance.stop().await.unwrap();
 }
 
-/// Ten to be paid to one seller, and the transfer held.
+/// Makes a world with ten to be paid to one seller, and the hourly transfer scheduled.
 async fn to_be_paid() -> World {
     let mut world = world_with(&[("cashoutTransfer", "0 * * * *")]).await;
     world.seller(2001);
@@ -291,10 +291,10 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     assert_eq!((second.id, second.state(), third.joined), (third.id, BatchState::Queued, 1));
     let refused = scheduler.ask(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
     assert!(matches!(refused, Asked::Busy(_)), "{refused:?}");
-    // Another batch does not wait for it, and neither does what was asked for otherwise.
+    // Another batch does not wait for it, and neither does a request with another command.
     ask(Command::TransactionStatusSync).await;
     until(&world, &appliance, |all| all.iter().any(|one| one.command == SYNC && one.state().is_over())).await;
-    // Due meanwhile: it is not run a second time. The minute shows that the moment was dealt with.
+    // Due meanwhile: it is not run a second time. The minute shows that the due time was handled.
     world.clock.set(at("2026-11-12T09:01:00Z"));
     let next = async || scheduler.next_runs().await.unwrap().into_iter().find(|one| one.command == "cashout:transfer");
     while next().await.unwrap().at.unwrap() < at("2026-11-12T10:00:00Z") {
@@ -330,7 +330,7 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
         }
     }
     assert_eq!(ids[1], ids[3]);
-    // One is not wanted any more.
+    // One is removed from the queue.
     assert_eq!(scheduler.stop(ids[2]).await.unwrap(), Stopping::Withdrawn);
     held.release();
     let all = until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
@@ -355,7 +355,7 @@ async fn a_stop_comes_to_a_safe_point_and_what_waits_runs_after_the_next_start()
     scheduler.ask(&Command::CashoutTransfer, "somebody else", true).await.unwrap();
     let stop = appliance.web().stopping.clone();
     let stopping = tokio::spawn(appliance.stop());
-    // Only then is what is in hand let go of.
+    // The payment in progress is released only after that.
     stop.cancelled().await;
     held.release();
     stopping.await.unwrap().unwrap();

@@ -1,10 +1,10 @@
-//! Servers of others, as Debian has them, for the stories that need a real one.
+//! Third-party servers, as Debian packages them, for the tests that need a real one.
 
 use std::process::{Child, Command, Stdio};
 
 use crate::world::own_address;
 
-/// A server of theirs, ended with the test.
+/// A third-party server that ends with the test.
 pub(crate) struct Server(Child);
 
 impl Server {
@@ -21,7 +21,7 @@ impl Drop for Server {
     }
 }
 
-/// A port of [`own_address`] that is free.
+/// Returns a free port of [`own_address`].
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! `cashout serve`: it answers, says how it is, and stops in good order.
+//! `cashout serve`: requests, health, and an orderly stop.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -69,7 +69,7 @@ async fn what_is_counted_can_be_read_on_its_own_listener_or_with_the_token_and_n
     let url = format!("http://{}/metrics", appliance.address());
     world.transfer().await;
     let text = loop {
-        // It is listened on a moment later than requests are.
+        // The metrics address is opened slightly later than the main one.
         if let Ok(answer) = http().get(format!("http://{own}/metrics")).send().await {
             break answer.text().await.unwrap();
         }
@@ -85,7 +85,7 @@ async fn what_is_counted_can_be_read_on_its_own_listener_or_with_the_token_and_n
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
-    // A page of elsewhere, whose name has come to mean this machine, is told nothing; nor is anybody anything else there.
+    // A foreign page whose name was rebound to this machine is refused; nothing but metrics is served there.
     let elsewhere =
         http().get(format!("http://{own}/metrics")).header("host", "evil.example:9464").send().await.unwrap();
     assert_eq!(elsewhere.status(), 421);
@@ -100,7 +100,7 @@ async fn what_is_counted_can_be_read_on_its_own_listener_or_with_the_token_and_n
     assert_eq!(http().get(&url).send().await.unwrap().status(), 401);
     let shown = http().get(&url).bearer_auth("a-token-of-some-length").send().await.unwrap();
     assert_eq!(shown.status(), 200);
-    // After a hundred wrong ones within a minute whoever guesses is told to wait; the right one never is.
+    // After a hundred wrong tokens within a minute a guesser must wait; the right token always works.
     for number in 0..110 {
         let wrong = http().get(format!("http://{}/api/v1/vendors", appliance.address())).bearer_auth("wrong");
         assert_eq!(wrong.send().await.unwrap().status(), if number < 100 { 401 } else { 429 });

@@ -1,5 +1,5 @@
-//! The configuration as people get it wrong, and as they may have it: from the file, the
-//! environment, systemd's credentials, and an installation of years ago.
+//! The configuration, with its common mistakes and its valid sources: the file, the environment,
+//! systemd's credentials, and an old installation.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,14 +9,14 @@ use cashout::sandbox::Endpoint;
 use crate::told::{Told, told};
 use crate::world::World;
 
-/// The binary with nothing but a configuration file and a data folder that does not exist.
+/// Returns a command of the binary with only a configuration file and a data folder that does not exist.
 fn cashout(arguments: &[&str], file: &Path, data: &Path) -> Command {
     let mut process = Command::new(env!("CARGO_BIN_EXE_cashout"));
     process.env_clear().args(arguments).arg("--config").arg(file).arg("--data").arg(data);
     process
 }
 
-/// Every kind of command refuses the file at `path` with these words, and makes no store.
+/// Checks that every kind of command refuses the file at `path` with these words, and creates no store.
 async fn refused(path: &Path, words: &[&str]) -> Vec<Told> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -43,7 +43,7 @@ async fn refused_text(text: impl AsRef<[u8]>, words: &[&str]) -> Vec<Told> {
     refused(&file, words).await
 }
 
-/// A complete file, for remotes that nobody asks.
+/// A complete file, for remotes that are never called.
 const WHOLE: &str = "parameters:
     mirakl.baseUrl: http://127.0.0.1:1
     mirakl.operatorKey: canary-operator
@@ -89,11 +89,11 @@ async fn what_is_no_file_of_settings_is_told_as_what_it_is() {
 
 #[tokio::test]
 async fn a_file_that_was_cut_off_is_never_half_believed() {
-    // In the middle of a quoted value: no YAML any more.
+    // In the middle of a quoted value: invalid YAML.
     let quoted = WHOLE.replace("http://127.0.0.1:1\n", "\"http://127.0.0.1:1\"\n");
     let (cut, _) = quoted.split_once(".0.0.1").unwrap();
     refused_text(cut, &["parameters.yml:2", "cut off"]).await;
-    // Between two lines it is YAML: then what is missing is named.
+    // Between two lines it is valid YAML: then the missing setting is named.
     let (cut, _) = WHOLE.split_once("    account.operator.email").unwrap();
     refused_text(cut, &["account.operator.email: is required", "account.operator.hipayId: is required"]).await;
     refused_text("parameters:\n", &["hipay.wsPassword"]).await;
@@ -166,14 +166,14 @@ async fn the_environment_wins_over_the_file_and_a_credential_over_both() {
     std::fs::write(folder.path().join("hipay.wsPassword"), "sandbox-password\n").unwrap();
     wallets(vec![credentials()]).await.ends(0);
 
-    // A slip in a variable's name is told, and so is a value that cannot be.
+    // A misspelt variable name is reported, and so is an impossible value.
     let slip = ("CASHOUT_HIPAY_WSPASWORD", "canary".to_owned());
     wallets(vec![password(), slip]).await.ends(0).says("CASHOUT_HIPAY_WSPASWORD stands for no setting").hides("canary");
     let wrong = ("CASHOUT_CYCLE_HOUR", "noon".to_owned());
     wallets(vec![wrong]).await.ends(2).says("environment variable CASHOUT_CYCLE_HOUR: cycle.hour: noon");
 }
 
-/// A file as the PHP product's installer left it, with the sandbox's addresses and accounts.
+/// Returns a file as the PHP product's installer left it, with the sandbox's addresses and accounts.
 fn of_years_ago(world: &World) -> String {
     let known = world.sandbox.credentials();
     format!(
@@ -287,15 +287,15 @@ async fn no_command_tells_a_secret_however_much_it_is_asked_to_say() {
         for more in [&["-vvv"][..], &["-vvv", "--json"]] {
             let told = world.told(&[arguments, more].concat()).await;
             told.ends(0).hides("canary").hides("sandbox-password").hides("sandbox-operator-key");
-            // Colours are for terminals.
+            // Colours are used on terminals only.
             told.hides("\u{1b}");
             talkative += usize::from(told.err.contains("DEBUG"));
-            // "sandbox-login:sandbox-password", as HTTP Basic has it.
+            // "sandbox-login:sandbox-password", as HTTP Basic encodes it.
             told.hides("c2FuZGJveC1sb2dpbjpzYW5kYm94LXBhc3N3b3Jk");
         }
     }
     assert!(talkative >= 7, "only {talkative} commands said how they spoke to the remotes");
-    // Nor does the store keep one.
+    // The store contains none either.
     let stored = std::fs::read(world.data().join("store.redb")).unwrap();
     for secret in ["canary", "sandbox-password", "sandbox-operator-key"] {
         assert!(!stored.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");

@@ -1,4 +1,4 @@
-//! The first run over HTTP: who gets near the page, and who writes the file.
+//! The first run over HTTP: access to the setup page, and the file that it writes.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use reqwest::{Client, RequestBuilder, Response};
 use crate::told::{Running, told};
 use crate::world::{World, http};
 
-/// "nobody" on every system.
+/// The user "nobody" on every system.
 const SERVICE: u32 = 65_534;
 const TOKEN: &str = "a token of the API";
 
-/// A binary without settings, in a folder of its own.
+/// A binary without settings, in its own folder.
 struct Installation {
     world: World,
     folder: tempfile::TempDir,
 }
 
-/// Its first run, and the code that opens the page.
+/// Its first run, with the code that opens the page.
 struct FirstRun {
     running: Running,
     page: String,
@@ -60,7 +60,7 @@ impl Installation {
         FirstRun { running, page, code: line.rsplit(' ').next().unwrap().to_owned() }
     }
 
-    /// What the sandbox's Mirakl and HiPay want to be asked with.
+    /// Returns the settings for the sandbox's Mirakl and HiPay.
     fn settings(&self) -> Vec<(&'static str, String)> {
         let known = self.world.sandbox.credentials();
         vec![
@@ -81,7 +81,7 @@ impl Installation {
 }
 
 impl FirstRun {
-    /// Shows the code; gives the cookie.
+    /// Enters the code and returns the cookie.
     async fn enter(&self, client: &Client) -> String {
         let entered = client.post(format!("{}/code", self.page)).form(&[("code", &self.code)]).send().await.unwrap();
         assert_eq!(entered.status(), 303);
@@ -105,7 +105,7 @@ impl FirstRun {
     }
 }
 
-/// The token that stands in a page's form.
+/// Returns the token in a page's form.
 fn csrf(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"_csrf\" value=\"").unwrap_or_else(|| panic!("no form: {page}"));
     rest.split('"').next().unwrap().to_owned()
@@ -116,14 +116,14 @@ async fn only_who_has_the_code_and_sits_at_the_machine_gets_near() {
     let here = Installation::new().await;
     let first = here.serve(&[]).await;
     let (client, origin) = (http(), first.page.trim_end_matches("/setup").to_owned());
-    // As a page of elsewhere whose name was made to mean this machine, or through a proxy.
+    // As a foreign page whose name was rebound to this machine, or through a proxy.
     for (name, value) in [(HOST, "evil.example"), (HOST, "localhost.evil.example:80")] {
         let refused = client.get(&first.page).header(name, value).send().await.unwrap();
         assert_eq!(refused.status(), 403, "{value}");
     }
     let through = client.get(&first.page).header("x-forwarded-for", "203.0.113.9").send().await.unwrap();
     assert_eq!(through.status(), 403);
-    // Everything else leads there, and what HiPay sends is told to come again.
+    // Everything else redirects there, and HiPay's notifications are answered with a time to retry.
     let moved = client.get(format!("{origin}/dashboard/vendors")).send().await.unwrap();
     assert_eq!((moved.status().as_u16(), moved.headers()[LOCATION].to_str().unwrap()), (303, "/setup"));
     for path in ["/notifications/wallet", "/notifications/enterprise", "/"] {
@@ -132,7 +132,7 @@ async fn only_who_has_the_code_and_sits_at_the_machine_gets_near() {
     }
     assert_eq!(client.get(format!("{origin}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(format!("{origin}/readyz")).send().await.unwrap().status(), 503);
-    // Without the code nothing is taken; nor with it, from a page of somebody else's.
+    // Without the code nothing is accepted; with it, nothing from a foreign page.
     let nobody = first.save(&client, "cashout_setup=0", "0", &here.settings()).await;
     assert_eq!((nobody.status().as_u16(), nobody.headers()[LOCATION].to_str().unwrap()), (303, "/setup"));
     let cookie = first.enter(&client).await;
@@ -140,7 +140,7 @@ async fn only_who_has_the_code_and_sits_at_the_machine_gets_near() {
     let token = csrf(&first.page(&client, &cookie).await);
     let forged = client.post(&first.page).header(COOKIE, &cookie).header("sec-fetch-site", "cross-site");
     assert_eq!(forged.form(&[("_csrf", token)]).send().await.unwrap().status(), 403);
-    // The code was good once.
+    // The code is valid only once.
     let again = client.post(format!("{}/code", first.page)).form(&[("code", &first.code)]).send().await.unwrap();
     assert_eq!(again.status(), 401);
     assert!(!here.path("etc").exists() && !here.path("data/store.redb").exists());
@@ -173,7 +173,7 @@ async fn what_is_wrong_stands_beside_its_setting_and_secrets_do_not_come_back() 
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(page.contains("Europe/Nowhere") && !page.contains("canary"), "{page}");
-    // The token is given up, the rest mended: what was kept need not be typed again.
+    // The token is removed and the rest corrected: values that were kept need not be entered again.
     let mut settings = here.settings();
     settings.push(("mirakl.bearerToken", String::new()));
     settings.push(("forget mirakl.bearerToken", "true".to_owned()));
@@ -244,7 +244,7 @@ async fn as_root_the_guard_writes_the_file_for_a_worker_that_may_not() {
     let mut running = first.running;
     let answers = running.says("answers on").await;
     let origin = format!("http://{}", answers.trim().rsplit(' ').next().unwrap());
-    // And so it is with every setting that is changed later.
+    // The same applies to every later change of a setting.
     let change = client.patch(format!("{origin}/api/v1/settings")).bearer_auth(TOKEN);
     let changed = change.json(&serde_json::json!({ "email.logger.alert.level": "500" })).send().await.unwrap();
     let status = changed.status();

@@ -1,4 +1,4 @@
-//! Who may use the dashboard and the API: signing in, what a session may do, and how it ends.
+//! Access to the dashboard and the API: signing in, the rights of a session, and its end.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ const TECHNICAL: (&str, &str) = ("sandbox-login", "sandbox-password");
 pub(crate) const VIEWER: (&str, &str) = ("vera", "a long night at sea");
 pub(crate) const OPERATOR: (&str, &str) = ("otto", "no such password");
 
-/// The hash of a password, quickly made.
+/// Returns the hash of a password, with parameters that are quick to compute.
 fn hash_of(password: &str) -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
     argon2.hash_password_with_salt(password.as_bytes(), b"sixteen bytes ..").unwrap().to_string()
@@ -39,7 +39,7 @@ fn users(people: &[(&str, &str, &str)]) -> String {
     format!("dashboard.users: [{}]", users.join(", "))
 }
 
-/// A world in which a viewer and an operator may sign in beside the technical account.
+/// Makes a world in which a viewer and an operator may sign in besides the technical account.
 pub(crate) async fn world(settings: &[&str]) -> World {
     let users = users(&[(VIEWER.0, VIEWER.1, "viewer"), (OPERATOR.0, OPERATOR.1, "operator")]);
     let settings: Vec<&str> = settings.iter().copied().chain([users.as_str()]).collect();
@@ -51,7 +51,7 @@ fn peer(address: &str) -> Peer {
 }
 
 const SOMEWHERE: &str = "203.0.113.9";
-/// Where somebody guesses.
+/// Address of an attacker who guesses passwords.
 const GUESSER: &str = "198.51.100.1";
 
 async fn try_sign_in(
@@ -67,7 +67,7 @@ pub(crate) async fn signed_in(appliance: &Appliance, credentials: (&str, &str)) 
     Browser::of(appliance.address(), &new)
 }
 
-/// A browser with its cookie.
+/// A browser with its session cookie.
 #[derive(Clone)]
 pub(crate) struct Browser {
     pub(crate) base: String,
@@ -90,12 +90,12 @@ impl Browser {
         http().request(method.parse().unwrap(), url).header("cookie", format!("theme=dark; {}", self.cookie))
     }
 
-    /// How looking at the settings ends.
+    /// Reads the settings and returns the HTTP status.
     async fn looks(&self) -> u16 {
         self.ask("GET", "/api/v1/settings").send().await.unwrap().status().as_u16()
     }
 
-    /// How changing a setting ends, and what is said then.
+    /// Changes a setting and returns the HTTP status and the title of a problem.
     async fn changes(&self, token: Option<&str>) -> (u16, String) {
         let mut request = self.ask("PATCH", "/api/v1/settings").json(&json!({ "email.logger.alert.level": "500" }));
         if let Some(token) = token {
@@ -124,7 +124,7 @@ async fn the_technical_account_signs_in_and_changes_what_it_may() {
         cookie.starts_with(&format!("{COOKIE}=")) && cookie.ends_with("; HttpOnly; SameSite=Lax; Path=/"),
         "{cookie}"
     );
-    // Whoever reads the store finds nothing to show.
+    // A reader of the store finds no value that could serve as a cookie.
     let stored = serde_json::to_string(&new.session).unwrap();
     let token = cookie.split(['=', ';']).nth(1).unwrap();
     assert!(token.len() == 64 && !stored.contains(token) && !stored.contains(TECHNICAL.1), "{stored}");
@@ -173,13 +173,13 @@ async fn a_cookie_that_is_nobodys_is_as_good_as_none() {
         format!("{COOKIE}={}", right.session.key),
         format!("{COOKIE}={}", token.to_uppercase()),
         format!("{COOKIE}={token}0"),
-        // Where nothing is encrypted, a cookie of this name is of somebody else's making.
+        // Without TLS, a cookie of this name cannot have been set by us.
         format!("{SECURE_COOKIE}={token}"),
     ] {
         let browser = Browser { cookie: cookie.clone(), ..right.clone() };
         assert_eq!(browser.looks().await, 401, "{cookie}");
     }
-    // A wrong token of the API is not mended by a session, and a right one needs none.
+    // A session does not make up for a wrong API token, and a right one needs no session.
     let wrong = right.ask("GET", "/api/v1/settings").bearer_auth("wrong").send().await.unwrap();
     assert_eq!((wrong.status().as_u16(), wrong.headers()["www-authenticate"].to_str().unwrap()), (401, "Bearer"));
     let url = format!("http://{}/api/v1/settings", appliance.address());
@@ -197,7 +197,7 @@ async fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
     assert_eq!(busy.looks().await, 200);
     world.clock.advance(SignedDuration::from_mins(1));
     assert_eq!((idle.looks().await, busy.looks().await), (401, 200));
-    // Twelve hours after it began, however busy it is.
+    // Twelve hours after it began, even with constant use.
     for _ in 0..34 {
         world.clock.advance(SignedDuration::from_mins(20));
         assert_eq!(busy.looks().await, 200);
@@ -297,12 +297,12 @@ async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
     for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
         let before = verified();
         let wait = SignedDuration::from_secs(seconds);
-        // Even the right one, in other letters, and another account.
+        // Even with the right password, in other letter case, and for another account.
         for (login, password) in [("OTTO", OPERATOR.1), VIEWER] {
             let waits = try_sign_in(&appliance, (login, password), GUESSER).await;
             assert_eq!((waits.unwrap_err(), verified()), (SignInRefused::Wait(wait), before));
         }
-        // Whoever is elsewhere does not wait for that.
+        // Other addresses need not wait.
         let elsewhere = format!("192.0.2.{}", seconds % 200);
         try_sign_in(&appliance, OPERATOR, &elsewhere).await.unwrap();
         let before = verified();
@@ -310,14 +310,14 @@ async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
         let refused = try_sign_in(&appliance, (OPERATOR.0, "wrong"), GUESSER).await;
         assert_eq!((refused.unwrap_err(), verified()), (SignInRefused::Wrong, before + 1));
     }
-    // A success lets the past rest.
+    // A success clears the failures.
     world.clock.advance(SignedDuration::from_mins(15));
     try_sign_in(&appliance, OPERATOR, GUESSER).await.unwrap();
     let refused = try_sign_in(&appliance, (VIEWER.0, "wrong"), GUESSER).await;
     assert_eq!(refused.unwrap_err(), SignInRefused::Wrong);
     try_sign_in(&appliance, VIEWER, GUESSER).await.unwrap();
 
-    // From one address, whatever account is tried.
+    // From one address, regardless of the account.
     for number in 0..5 {
         let name = format!("nobody{number}");
         let refused = try_sign_in(&appliance, (&name, "wrong"), SOMEWHERE).await;
@@ -326,7 +326,7 @@ async fn guessing_waits_longer_each_time_and_the_password_is_not_looked_at() {
     let waits = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap_err();
     assert_eq!(waits, SignInRefused::Wait(SignedDuration::from_secs(1)));
 
-    // A day later nothing is left of it.
+    // A day later no attempts are stored.
     let kept = || world.context.store.read(|reader| reader.total::<SignInAttempts>()).unwrap();
     assert!(kept() > 0);
     world.clock.advance(SignedDuration::from_hours(25));
@@ -345,13 +345,13 @@ async fn an_address_and_a_device_that_have_succeeded_never_wait() {
     let from = async |login: &str, password: &str, address: &str, device: Option<&Secret>| {
         sign_in(appliance.web(), login, &Secret::new(password), peer(address), device).await
     };
-    // Behind the one address of a proxy somebody guesses for all.
+    // Behind the shared address of a proxy, an attacker guesses and so blocks all users.
     for _ in 0..8 {
         let _ = from(OPERATOR.0, "wrong", GUESSER, None).await;
     }
     assert!(matches!(from(OPERATOR.0, OPERATOR.1, GUESSER, None).await, Err(SignInRefused::Wait(_))));
     assert!(from(OPERATOR.0, OPERATOR.1, GUESSER, Some(&device)).await.is_ok());
-    // A device is known for the account that was signed in to on it, and for no other.
+    // A device is known only for the account that was signed in to on it.
     for _ in 0..8 {
         let _ = from(VIEWER.0, "wrong", GUESSER, None).await;
     }
@@ -360,7 +360,7 @@ async fn an_address_and_a_device_that_have_succeeded_never_wait() {
         from(VIEWER.0, VIEWER.1, GUESSER, Some(&Secret::new("0".repeat(64)))).await,
         Err(SignInRefused::Wait(_))
     ));
-    // An address likewise, however often somebody there has been wrong.
+    // The same applies to an address, despite many failures from it.
     for _ in 0..8 {
         assert_eq!(from(OPERATOR.0, "wrong", SOMEWHERE, None).await.unwrap_err(), SignInRefused::Wrong);
     }
@@ -397,7 +397,7 @@ async fn a_wrong_name_costs_the_same_work_as_a_wrong_password() {
     let tries = [
         ("nobody", "wrong", false),
         ("nobody", OPERATOR.1, false),
-        // The hash that stands in for a name that nobody has lets nobody in.
+        // The placeholder hash of an unknown name accepts no password.
         ("nobody", VIEWER.1, false),
         (OPERATOR.0, "wrong", false),
         (OPERATOR.0, VIEWER.1, false),
@@ -443,7 +443,7 @@ async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
     assert_eq!(refused, SignInRefused::InTheClear);
     assert!(refused.to_string().contains("server.trustedProxies"));
     assert_eq!(appliance.web().passwords.verified(), 0);
-    // Whoever repeats it is told the same, and it is not logged for ever.
+    // A repetition gets the same answer, and is not logged every time.
     for _ in 0..10 {
         let refused = try_sign_in(&appliance, TECHNICAL, SOMEWHERE).await.unwrap_err();
         assert_eq!(refused, SignInRefused::InTheClear);
@@ -457,7 +457,7 @@ async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
     let new = sign_in(appliance.web(), TECHNICAL.0, &Secret::new(TECHNICAL.1), secure, None).await.unwrap();
     let cookie = new.set_cookie.expose();
     assert!(cookie.starts_with("__Host-cashout_session=") && cookie.ends_with("; Path=/; Secure"), "{cookie}");
-    // The same session, through the proxy: by https, and by a way that could be listened to.
+    // The same session through the proxy: by HTTPS, and by an unencrypted connection.
     let browser = Browser::of(appliance.address(), &new);
     for (headers, status) in [
         (&[("x-forwarded-for", SOMEWHERE), ("x-forwarded-proto", "https")][..], 200),
@@ -472,7 +472,7 @@ async fn behind_https_nothing_is_taken_over_the_wire_in_the_clear() {
         }
         assert_eq!(request.send().await.unwrap().status(), status, "{headers:?}");
     }
-    // Somebody on the way cannot plant a session by the other name.
+    // An attacker on the network cannot plant a session by the other name.
     let planted = Browser { cookie: browser.cookie.replace(SECURE_COOKIE, COOKIE), ..browser };
     let request = planted.ask("GET", "/api/v1/settings").header("x-forwarded-for", SOMEWHERE);
     assert_eq!(request.header("x-forwarded-proto", "https").send().await.unwrap().status(), 401);

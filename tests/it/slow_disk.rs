@@ -11,10 +11,10 @@ use crate::servers::free_port;
 use crate::told::Running;
 use crate::world::{World, http, own_address};
 
-/// Limit for a trouble to be reported and, once it is over, to be resolved.
+/// Time limit for reporting a trouble and, once it is over, its resolution.
 const TOLD_WITHIN: Duration = Duration::from_mins(2);
 
-/// Makes every flush of a process take seven seconds until it is ended.
+/// An strace that makes every flush of a process take seven seconds until it is ended.
 struct SlowDisk(Child);
 
 impl SlowDisk {
@@ -25,7 +25,7 @@ impl SlowDisk {
         Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Lets go of the process, which goes on as it was.
+    /// Detaches from the process, which continues as before.
     fn end(mut self) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
@@ -33,7 +33,7 @@ impl SlowDisk {
     }
 }
 
-/// Waits until the messages about the disk are of these types.
+/// Waits until the messages about the disk have these types.
 async fn reported(receiver: &Receiver, types: &[&str]) {
     let begun = Instant::now();
     loop {
@@ -58,7 +58,7 @@ async fn a_slow_disk_is_reported_once_and_resolved_while_pages_are_answered() {
     let mut service = Running::start(world.cashout(&["serve"]));
     service.says("answers on").await;
     let slow = SlowDisk::of(&service.worker());
-    // Each is a line that is stored.
+    // Each request causes a stored line.
     let ask = |token: &str| http().get(format!("http://{address}/api/v1/operations")).bearer_auth(token).send();
     let begun = Instant::now();
     while receiver.about("slow_disk").is_empty() {

@@ -1,4 +1,4 @@
-//! The command line while the service runs: the real binary against the real binary.
+//! The command line while the service runs: two real processes of the binary.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,13 +17,13 @@ use crate::scheduling::batches;
 use crate::told::{Running, told};
 use crate::world::{World, wallet_of};
 
-/// Longer than any machine takes; only a test that would wait for ever meets it.
+/// Upper bound on any wait; only a test that would otherwise hang reaches it.
 const FOR_EVER: Duration = Duration::from_mins(1);
 
 const SELLERS: std::ops::RangeInclusive<u64> = 2001..=2006;
 const SYNC: &str = "cashout:transaction:status:sync";
 
-/// Some sellers to be paid 10 each, one payment in flight at a time: what is held holds all.
+/// Makes a world with some sellers to be paid 10 each, one payment in flight at a time: a held payment holds all.
 async fn to_be_paid() -> World {
     let settings = [
         "hipay.maxConcurrency: 1",
@@ -45,7 +45,7 @@ async fn to_be_paid() -> World {
     world
 }
 
-/// The service of this world, ready.
+/// Starts the service of this world and waits until it answers.
 async fn served(world: &World) -> Running {
     let mut service = Running::start(world.cashout(&["serve"]));
     service.says("answers on").await;
@@ -56,7 +56,7 @@ async fn reached(pause: &mut Pause) {
     assert_eq!(tokio::time::timeout(FOR_EVER, pause.reached()).await, Ok(true));
 }
 
-/// Stops the service; its batches are in the world's store then.
+/// Stops the service and opens the store again; returns the world and its transfer batches.
 async fn stopped(mut world: World, service: Running) -> (World, Vec<BatchRecord>) {
     service.signal("TERM");
     service.end().await.ends(0);
@@ -66,7 +66,7 @@ async fn stopped(mut world: World, service: Running) -> (World, Vec<BatchRecord>
     (world, transfers)
 }
 
-/// The batches of a day bring everybody's money to the bank, once.
+/// Checks that the batches of a day bring every seller's money to the bank, once.
 async fn finishes(world: &World) {
     world.pay_day().await;
     let everybody: BTreeMap<u64, i64> = SELLERS.map(|id| (wallet_of(id), 1_000)).collect();
@@ -91,7 +91,7 @@ async fn commands_work_through_the_service_and_tell_the_same() {
     assert_eq!(json.ends(0).err, "");
     let json = json.json();
     assert_eq!((&json["state"], &json["done"], &json["counts"]), (&json!("done"), &json!(6), &json!({ "done": 6 })));
-    // What is refused, and what goes wrong, has the exit codes that it always has.
+    // Refusals and failures have the usual exit codes.
     world.told(&["cashout:generate", "2001-01-11"]).await.ends(2).says("paid by whoever did it before");
     world.told(&["operation:retry", "1"]).await.ends(2).says("waits for nobody");
     world.told(&["check"]).await.ends(0).says("used by the running service").says("technical account");
@@ -139,7 +139,7 @@ async fn ctrl_c_stops_the_batch_of_who_alone_asked_for_it() {
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 2);
     let mut running = Running::start(world.cashout(&["cashout:transfer"]));
     reached(&mut held).await;
-    // One that waits is withdrawn at once.
+    // A waiting one is dequeued at once.
     let mut waiting = Running::start(world.cashout(&["cashout:transfer"]));
     waiting.says("is running already").await;
     waiting.signal("INT");
@@ -173,7 +173,7 @@ async fn a_batch_goes_on_without_one_of_many_and_without_who_vanishes() {
     first.signal("KILL");
     assert_eq!(first.end().await.code, None);
     held.release();
-    // Behind both of them.
+    // After both of them.
     world.told(&["cashout:transfer"]).await.ends(0);
     let (world, transfers) = stopped(world, service).await;
     assert!(transfers.iter().all(|one| one.state() == BatchState::Done), "{transfers:#?}");
@@ -199,7 +199,7 @@ async fn killed_in_the_middle_it_shows_so_and_what_was_queued_runs_after_the_res
     assert!(world.data().join("cashout.sock").exists(), "killed, it could not tidy up");
 
     let service = served(&world).await;
-    // Behind the one that was queued.
+    // After the one that was queued.
     world.told(&["cashout:transfer"]).await.ends(0);
     let (world, transfers) = stopped(world, service).await;
     assert_eq!(transfers[0].state(), BatchState::Interrupted);
@@ -245,7 +245,7 @@ async fn whoever_asks_hears_how_far_it_is() {
     assert_eq!(next(), json!({ "event": "queued", "batch": 3, "behind": null, "joined": false }));
     assert_eq!(next(), json!({ "event": "stage", "name": "transfers", "total": 6 }));
     reached(&mut held).await;
-    // The fourth is held: three are done, and that is told.
+    // The fourth is held: three are done, and that is reported.
     let mut told = next();
     while told["done"] != 3 {
         assert_eq!(told["event"], "progress", "{told}");
@@ -263,10 +263,10 @@ async fn whoever_asks_hears_how_far_it_is() {
     finishes(&world).await;
 }
 
-/// What is answered to these bytes.
+/// Returns the answer to these bytes.
 fn answer(socket: &Path, bytes: &[u8]) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
-    // Refused before all of it is read, the rest has nowhere to go.
+    // Refused before all of it is read; the rest cannot be delivered.
     let _ = stream.write_all(bytes);
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
@@ -296,7 +296,7 @@ async fn what_makes_no_sense_is_answered_so_and_harms_nothing() {
         assert_eq!((&said["event"], &said["kind"]), (&json!("failed"), &json!(kind)), "{said}");
         assert!(said["message"].as_str().unwrap().contains(words), "{said}");
     }
-    // Those who say nothing, or half a word, or go, are in nobody's way.
+    // Clients that stay silent, send half a request, or leave do not disturb others.
     let silent = UnixStream::connect(&socket).unwrap();
     let mut half = UnixStream::connect(&socket).unwrap();
     half.write_all(b"{\"protocol\"").unwrap();
@@ -317,7 +317,7 @@ async fn only_so_many_are_spoken_with_at_once() {
     let refused = world.told(&[SYNC]).await;
     refused.ends(75).says("work through the service already");
     drop(silent);
-    // The service notices that they have gone.
+    // The service notices that they have left.
     let again = async { while world.told(&[SYNC]).await.code != Some(0) {} };
     tokio::time::timeout(FOR_EVER, again).await.unwrap();
     let (world, _) = stopped(world, service).await;

@@ -64,7 +64,7 @@ impl SourceFile {
     ///
     /// # Panics
     ///
-    /// Where a file is not valid Rust.
+    /// Panics if a file is not valid Rust.
     pub(crate) fn all(folder: &str) -> Vec<Self> {
         let folder = root().join(folder);
         let mut paths = Vec::new();
@@ -88,7 +88,7 @@ impl SourceFile {
         self.module.iter().any(|part| part == "tests")
     }
 
-    /// Returns each module of the crate that this file names outside its tests, once.
+    /// Returns each module of the crate that this file uses outside its tests, once.
     pub(crate) fn imports(&self) -> Vec<Import> {
         let mut names = Names { module: self.module.clone(), found: BTreeSet::new() };
         names.visit_file(&self.content);
@@ -111,21 +111,21 @@ impl SourceFile {
     }
 }
 
-/// Returns true where one of the attributes is `#[cfg(test)]`.
+/// Returns true if one of the attributes is `#[cfg(test)]`.
 pub(crate) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|flag| flag.is_ident("test"))
     })
 }
 
-/// Collects the absolute paths that code names.
+/// A collector of the absolute paths that code uses.
 struct Names {
     module: Vec<String>,
     found: BTreeSet<Vec<String>>,
 }
 
 impl Names {
-    /// Adds a path as it is written: `crate::…` and `super::…` are resolved, others name nothing of another module.
+    /// Adds a path as it is written: `crate::…` and `super::…` are resolved; other paths refer to no other module.
     fn add(&mut self, written: &[String]) {
         let mut path = match written.first().map(String::as_str) {
             Some("crate") => Vec::new(),

@@ -1,4 +1,4 @@
-//! A batch that is stopped by a person, cut off by a kill, or asked for twice.
+//! Batches that a person stops, that a kill interrupts, or that are requested twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::world::{World, wallet_of};
 
 const SELLERS: std::ops::RangeInclusive<u64> = 2001..=2012;
 
-/// Twelve sellers to be paid 10 each, one payment in flight at a time: what is held holds all.
+/// Makes a world with twelve sellers to be paid 10 each, one payment in flight at a time: a held payment holds all.
 async fn to_be_paid() -> World {
     let world = World::with(SandboxOptions::default(), &["hipay.maxConcurrency: 1"]).await;
     for id in SELLERS {
@@ -31,14 +31,14 @@ fn batches(world: &World) -> Vec<BatchRecord> {
     world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&Query::all())?.items)).unwrap()
 }
 
-/// The record of the only transfer batch so far.
+/// Returns the record of the only transfer batch so far.
 fn transfer_batch(world: &World) -> BatchRecord {
     let mut found: Vec<_> = batches(world).into_iter().filter(|one| one.command == "cashout:transfer").collect();
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
 }
 
-/// The batches of a day bring everybody's money to the bank, once.
+/// Checks that the batches of a day bring every seller's money to the bank, once.
 async fn finishes(world: &World) {
     world.pay_day().await;
     let everybody: BTreeMap<u64, i64> = SELLERS.map(|id| (wallet_of(id), 1_000)).collect();
@@ -63,7 +63,7 @@ async fn stopped_by(signal: &str) {
     let batch = transfer_batch(&world);
     assert_eq!(batch.state(), BatchState::Interrupted);
     assert!(batch.done < batch.total && batch.total == 12, "{batch:?}");
-    // What was in hand came to its end: nothing is half sent.
+    // Payments in progress were completed: none is half sent.
     let operations = world.operations();
     assert!(operations.iter().all(|one| matches!(one.status, Status::Created | Status::TransferRequested)));
     let requested = operations.iter().filter(|one| one.status == Status::TransferRequested).count();
@@ -93,7 +93,7 @@ async fn a_second_signal_ends_it_at_once_and_nothing_is_paid_twice_or_lost() {
     running.signal("TERM");
     let told = running.end().await;
     told.ends(130);
-    // HiPay executes what had arrived, whether or not anybody waits for its answer.
+    // HiPay executes what has arrived, even if its sender no longer waits for the answer.
     third.release();
     world.restart().await;
     let batch = transfer_batch(&world);
@@ -102,7 +102,7 @@ async fn a_second_signal_ends_it_at_once_and_nothing_is_paid_twice_or_lost() {
     finishes(&world).await;
 }
 
-/// Killed while the nth transfer is held before or after HiPay executed it.
+/// Kills a process while a transfer is held before or after HiPay executed it.
 async fn killed(moment: Moment) {
     let mut world = to_be_paid().await;
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, moment, 4);
@@ -111,7 +111,7 @@ async fn killed(moment: Moment) {
     running.signal("KILL");
     assert_eq!(running.end().await.code, None);
     held.release();
-    // The next opening, by whatever command, shows the batch as what it is.
+    // The next opening of the store, by any command, marks the batch as interrupted.
     world.told(&["check", "--offline"]).await.ends(0);
     world.restart().await;
     let batch = transfer_batch(&world);

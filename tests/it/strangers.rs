@@ -1,4 +1,4 @@
-//! Who may come where, by the route table itself: a new page that nobody guards fails here.
+//! Access to every path, according to the route table itself: a new page without an access check fails here.
 
 use cashout::web::paths;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use reqwest::Method;
 use crate::signing_in::{OPERATOR, signed_in, world};
 use crate::world::http;
 
-/// An address of a path: something in the place of each parameter.
+/// Returns an address of a path, with a value for each parameter.
 fn address(path: &str) -> String {
     let part = |part: &str| if part.starts_with('{') { "1".to_owned() } else { part.to_owned() };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
@@ -95,7 +95,7 @@ async fn a_form_of_another_site_changes_nothing_and_nobody_is_led_away() {
         assert_eq!(answer.status(), 303);
         assert_eq!(answer.headers()["location"], "/dashboard", "{evil}");
     }
-    // A session that somebody has planted beforehand is not the one that is signed in to.
+    // A session cookie that an attacker planted beforehand does not become the session.
     let planted = "cashout_session=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     let answer = sign_in("/dashboard").header("cookie", planted).send().await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
@@ -103,7 +103,7 @@ async fn a_form_of_another_site_changes_nothing_and_nobody_is_led_away() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let answer = http().get(format!("{base}/dashboard/vendors")).header("cookie", planted).send().await.unwrap();
     assert_eq!(answer.status(), 303);
-    // And nobody is signed in by another site.
+    // Another site cannot sign a user in.
     let answer = sign_in("/dashboard").header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert!(answer.headers().get("set-cookie").is_none());
 

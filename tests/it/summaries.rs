@@ -1,4 +1,4 @@
-//! What a batch tells at its end where money did not move: one line, whatever the number of vouchers.
+//! The summary at the end of a batch that could not move all money: one line, regardless of the number of vouchers.
 
 use cashout::jobs::{BatchRecord, BatchState};
 use cashout::logs::{LogFilter, LogLine};
@@ -7,7 +7,7 @@ use cashout::store::{Query, View};
 
 use crate::world::{World, wallet_of};
 
-/// Sellers with vouchers of 100.00 each, up to their operations, and no money to pay them with.
+/// Makes a world with sellers with vouchers of 100.00 each, up to their operations, and no money to pay them with.
 async fn unfunded(sellers: u64) -> World {
     let world = World::new().await;
     for seller in 1..=sellers {
@@ -18,7 +18,7 @@ async fn unfunded(sellers: u64) -> World {
     world
 }
 
-/// What the last run of transfers said of payments that did not go as they should: level and sentence.
+/// Returns the warnings and failures of a transfer run: level and message.
 async fn told_by_a_run(world: &mut World) -> Vec<(u16, String)> {
     world.let_go().await;
     world.told(&["cashout:transfer"]).await;
@@ -44,7 +44,7 @@ async fn one_line_tells_how_many_how_much_and_why_and_once_a_day() {
     assert_eq!(level, 400, "at ERROR");
     let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
     assert_eq!(level, 300, "the same trouble within a day: {line}");
-    // Paid, the trouble is over.
+    // Once paid, the trouble is over.
     world.fund(1_000_000);
     let [(level, line)] = told_by_a_run(&mut world).await.try_into().unwrap();
     assert!(level == 250 && line.starts_with("resolved, after "), "{line}");
@@ -76,14 +76,14 @@ async fn the_state_of_a_batch_says_whether_all_some_or_none_of_what_was_due_fail
     (2001..=2003).for_each(|id| refuse(&world, id));
     assert_eq!(world.transfer().await.state(), BatchState::Failed, "HiPay refuses both that are left");
     assert_eq!(world.transfer().await.state(), BatchState::Done);
-    // What is not due is no failure: the vendor has to act.
+    // A payment that is not due is no failure: the vendor has to act.
     let world = unfunded(2).await;
     world.fund(1_000_000);
     world.sandbox.mirakl(|mirakl| mirakl.shops.iter_mut().for_each(|shop| shop.hipay_process = Some(false)));
     world.vendors().await;
     let batch = world.transfer().await;
     assert_eq!((batch.state(), batch.counts.get("vendor disabled")), (BatchState::Done, Some(&2)), "{batch:?}");
-    // Nor is a wallet that cannot be paid out from yet, whatever the others do.
+    // A wallet that cannot be paid out from yet is no failure either, whatever the others do.
     let world = World::new().await;
     for seller in 1..=3 {
         world.seller(seller);

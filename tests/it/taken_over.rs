@@ -1,6 +1,6 @@
-//! A worker that somebody has taken over: whatever it says to its guard, and wherever it lays a link, the guard goes on,
-//! and nothing that root runs is changed. With a real guard of root's, and a worker of another user's, which is a program
-//! of our own (`hostile_worker.py`).
+//! A worker under an attacker's control: whatever it sends to its guard, and wherever it places a
+//! link, the guard continues, and nothing that root runs is changed. With a real guard of root, and a
+//! worker of another user, which is a program of our own (`hostile_worker.py`).
 
 use std::fs;
 use std::io::Write;
@@ -16,10 +16,10 @@ use crate::disguise::disguised;
 use crate::installation::{Installation, OLD, Service, signed};
 use crate::notices::until;
 
-/// The user that stands for the service: "nobody" on every system.
+/// The user that represents the service: "nobody" on every system.
 const SERVICE: u32 = 65_534;
 
-/// An installation whose guard is root and whose worker is not.
+/// An installation whose guard runs as root and whose worker does not.
 struct TakenOver {
     installation: Installation,
 }
@@ -48,7 +48,7 @@ impl TakenOver {
         let folder = installation.folder.path().join("etc");
         fs::create_dir(&folder).unwrap();
         let settings = folder.join("parameters.yml");
-        // A port of its own: one that the system has chosen is gone with its socket.
+        // A fixed port: one that the system chooses is lost with its socket.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = fs::read_to_string(installation.world.configuration()).unwrap();
         fs::write(&settings, text.replace("127.0.0.1:0", &free.to_string())).unwrap();
@@ -69,7 +69,7 @@ impl TakenOver {
         self.installation.world.data().join("deeds")
     }
 
-    /// Puts a program in the place of the active binary, as an installer would: the one that runs stays what it is.
+    /// Replaces the active binary with a program, as an installer would: running processes keep theirs.
     fn put(&self, program: &[u8]) {
         let new = self.installation.folder.path().join("bin/new");
         let mut file = fs::File::create(&new).unwrap();
@@ -79,7 +79,8 @@ impl TakenOver {
         fs::rename(new, self.installation.program()).unwrap();
     }
 
-    /// Has the next worker be one that does this, and gives what it has left a line of. The one after it is ours again.
+    /// Replaces the next worker by a hostile one with these orders, and returns the line that it
+    /// left. The worker after it is ours again.
     async fn is_taken_over(&self, service: &mut Service, orders: &str) -> String {
         let _ = fs::remove_file(self.deeds());
         fs::write(self.installation.folder.path().join("bin/orders"), orders).unwrap();
@@ -91,14 +92,14 @@ impl TakenOver {
         fs::read_to_string(self.deeds()).unwrap().lines().next().unwrap().to_owned()
     }
 
-    /// The service answers again, with the guard that it began with.
+    /// Checks that the service answers again, with its original guard.
     async fn goes_on(&self, service: &mut Service) {
         service.running.says("it is started again").await;
         service.running.says("answers on").await;
         assert_eq!(self.installation.version(service).await, OLD);
     }
 
-    /// What root runs is what it was.
+    /// Checks that nothing that root runs has changed.
     fn is_unchanged(&self) {
         self.installation.is_unchanged();
         let names = |folder: &Path| -> Vec<String> {
@@ -111,7 +112,7 @@ impl TakenOver {
     }
 }
 
-/// One at work; nothing where this test is not run by root.
+/// Starts an installation; returns `None` if this test is not run by root.
 async fn served() -> Option<(TakenOver, Service)> {
     if !is_root() {
         return None;
@@ -132,7 +133,7 @@ async fn nothing_that_a_worker_says_ends_its_guard() {
     let lines = here.installation.history();
     assert!(!lines.is_empty() && lines.iter().all(|past| past["outcome"] == "refused"), "{lines:?}");
     let told = service.stop().await;
-    // One line each, however they were worded.
+    // One line each, whatever text they contained.
     told.hides("\u{1b}").says("no update to ");
     assert!(told.err.lines().all(|line| !line.starts_with("cashout: all is well")), "{told:#?}");
 }
@@ -193,7 +194,7 @@ async fn text_that_is_no_configuration_replaces_no_settings() {
     assert!(told.iter().all(|one| one["refused"].is_string()), "{deed}");
     assert!(fs::read(&path).unwrap() == before);
     here.goes_on(&mut service).await;
-    // What is one, is written: by root, for the service to read.
+    // A valid change is written: by root, readable for the service.
     let changed = here.installation.client.patch(service.url("/api/v1/settings"));
     let changed = changed
         .bearer_auth(crate::installation::API_TOKEN)
@@ -218,7 +219,7 @@ async fn a_link_in_a_folder_of_the_workers_leads_root_nowhere() {
     give_away(&folder);
     here.installation.configuration = Some(settings.clone());
 
-    // Its own folder is its own to write to, with no more right than it has.
+    // The worker may write to its own folder, with no more rights than it has.
     let mut service = here.serve().await;
     let changed = here.installation.client.patch(service.url("/api/v1/settings"));
     let changed = changed
@@ -233,7 +234,7 @@ async fn a_link_in_a_folder_of_the_workers_leads_root_nowhere() {
     here.goes_on(&mut service).await;
     service.stop().await;
 
-    // Nor does it at its next start, and nothing keeps it waiting.
+    // It does not at its next start either, and nothing delays it.
     let kept = folder.join("kept");
     fs::rename(&settings, &kept).unwrap();
     symlink("/etc/shadow", &settings).unwrap();
@@ -259,7 +260,7 @@ async fn only_root_insists_on_an_older_release() {
     fs::copy(&package, installation.folder.path().join("bin").join(&name)).unwrap();
     let mut service = here.serve().await;
 
-    // The worker says so by itself.
+    // The worker alone requests it.
     let deed = here.is_taken_over(&mut service, &format!("insists {name} 0.9.0")).await;
     let known: Value = serde_json::from_str(&deed).unwrap();
     let reasons: Vec<&str> =
@@ -267,7 +268,7 @@ async fn only_root_insists_on_an_older_release() {
     assert_eq!(reasons, ["return_of_root", "insisting_of_root"]);
     here.goes_on(&mut service).await;
 
-    // The service's own user does.
+    // The service's own user requests it.
     let path = package.display().to_string();
     let state = installation.of_guard("").display().to_string();
     let insisting = ["app:update", "--package", &path, "--insist", "--guard-state", &state];
@@ -278,7 +279,7 @@ async fn only_root_insists_on_an_older_release() {
     crate::told::told(as_service).await.ends(1).says("for root").says("app:update with --insist");
     assert_eq!(installation.version(&service).await, OLD);
 
-    // Root does: of this very release.
+    // Root requests it, with the very same release.
     let told = installation.told(&insisting).await;
     told.ends(0).says("updated from 1.0.0 to 0.9.0");
     assert_eq!(installation.version(&service).await, "0.9.0");

@@ -1,4 +1,4 @@
-//! Running the binary as people and cron jobs do, and judging what it told them.
+//! Running the binary as people and cron jobs do, and checking its output.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::world::World;
 
-/// What the binary printed, and how it ended.
+/// Output and exit code of the binary.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) code: Option<i32>,
@@ -22,28 +22,28 @@ impl Told {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// The exit code.
+    /// Checks the exit code.
     #[track_caller]
     pub(crate) fn ends(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
-    /// These words are somewhere in what was printed.
+    /// Checks that the output contains these words.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> &Self {
         assert!(self.out.contains(words) || self.err.contains(words), "'{words}' is missing: {self:#?}");
         self
     }
 
-    /// These words are nowhere in what was printed.
+    /// Checks that the output does not contain these words.
     #[track_caller]
     pub(crate) fn hides(&self, words: &str) -> &Self {
         assert!(!self.out.contains(words) && !self.err.contains(words), "'{words}' is told: {self:#?}");
         self
     }
 
-    /// The standard output: one JSON object on one line, and nothing else.
+    /// Returns the standard output, which must be one JSON object on one line.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.out.lines().count(), 1, "{self:#?}");
@@ -60,13 +60,13 @@ pub(crate) async fn told(mut process: Command) -> Told {
 }
 
 impl World {
-    /// Runs the binary on this world to its end. The store must be let go before.
+    /// Runs the binary on this world to its end. The store must be closed before.
     pub(crate) async fn told(&self, arguments: &[&str]) -> Told {
         told(self.cashout(arguments)).await
     }
 }
 
-/// The binary at work.
+/// A running binary.
 pub(crate) struct Running {
     child: Option<Child>,
     readers: Vec<std::thread::JoinHandle<()>>,
@@ -75,7 +75,7 @@ pub(crate) struct Running {
     err: String,
 }
 
-/// Where a line was said.
+/// Stream of an output line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
     Out,
@@ -106,7 +106,7 @@ impl Running {
         seen.push('\n');
     }
 
-    /// Waits until it says these words, as a result or in its log, and gives the line.
+    /// Waits until it prints a line with these words, as a result or in its log, and returns the line.
     pub(crate) async fn says(&mut self, words: &str) -> String {
         while let Some((stream, line)) = self.lines.recv().await {
             self.note(stream, &line);
@@ -117,19 +117,19 @@ impl Running {
         panic!("'{words}' was not said: {}{}", self.out, self.err);
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> String {
         self.child.as_ref().unwrap().id().to_string()
     }
 
-    /// The process id of the worker of a service.
+    /// Returns the process id of a service's worker.
     pub(crate) fn worker(&self) -> String {
         let id = self.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         children.split_whitespace().next().expect("the guard has a worker").to_owned()
     }
 
-    /// Sends its worker a signal.
+    /// Sends a signal to its worker.
     pub(crate) fn signal_worker(&self, name: &str) {
         assert!(Command::new("kill").args(["-s", name, &self.worker()]).status().unwrap().success());
     }
@@ -139,7 +139,7 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &self.id()]).status().unwrap().success());
     }
 
-    /// Waits until the process is gone, by whatever.
+    /// Waits until the process is gone, for any reason.
     pub(crate) async fn is_gone(&mut self) {
         let child = self.child.as_mut().unwrap();
         crate::notices::until("the process is gone", || child.try_wait().unwrap().is_some()).await;
@@ -159,12 +159,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind.
+        // A failed test leaves no process running.
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
-        // A service's worker ends with its guard: when nobody writes any more, it has.
+        // A service's worker ends with its guard: it has ended when its output is closed.
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }

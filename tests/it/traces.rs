@@ -1,4 +1,4 @@
-//! Traces: a voucher's way over processes and days is one trace, and payments do not depend on the collector.
+//! Traces: a voucher's way across processes and days is one trace, and payments do not depend on the collector.
 #![expect(clippy::indexing_slicing, reason = "a test says what it expects by failing")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ impl Collector {
         self.spans.lock().unwrap().clone()
     }
 
-    /// The spans of each voucher, by its number.
+    /// Returns the spans of each voucher, by its number.
     fn by_voucher(&self) -> BTreeMap<String, Vec<Span>> {
         let mut vouchers: BTreeMap<String, Vec<Span>> = BTreeMap::new();
         let spans = self.spans();
@@ -141,7 +141,7 @@ async fn a_voucher_is_one_trace_over_several_processes() {
         let expected = if refused { Status::TransferFailed } else { Status::TransferRequested };
         assert_eq!(sent["cashout.status"], expected.name(), "voucher {voucher}");
     }
-    // Nothing that a collector need not know.
+    // No data that a collector need not know.
     assert!(collector.spans().iter().any(|span| format!("{span:?}").contains("not for s")), "the refusal is not shown");
     let credentials = world.sandbox.credentials();
     for span in collector.spans() {
@@ -156,7 +156,7 @@ async fn a_voucher_is_one_trace_over_several_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_go_on_while_the_collector_is_away_or_silent() {
-    // Accepts and never answers.
+    // Accepts connections and never answers.
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     for (address, words) in [(closed, "traces cannot be sent"), (silent.local_addr().unwrap(), "traces")] {

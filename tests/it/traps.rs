@@ -1,4 +1,4 @@
-//! Ways in which money could go to the wrong place, twice, or nowhere, and does not.
+//! Ways in which money could go to the wrong place, move twice, or get lost, but does not.
 
 use cashout::domain::operation::{OperationChoice, Status};
 use cashout::jobs::{Command, GenerateArguments, JobError};
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::world::{CYCLE, IBAN, World, wallet_of};
 
-/// A shop that has never been seen, with a proof of its bank account.
+/// Adds a shop that has never been seen, with a proof of its bank account.
 fn stranger(world: &World, id: u64, email: &str) {
     world.sandbox.mirakl(|mirakl| {
         let mut shop = Shop::new(id, "Stranger");
@@ -55,7 +55,7 @@ async fn a_held_voucher_that_was_paid_by_hand_meanwhile_is_not_paid() {
     world.generate().await;
     world.pay_day().await;
     assert!(world.operations().is_empty());
-    // Nor is one that Mirakl does not show any more.
+    // A voucher that Mirakl no longer shows is not paid either.
     world.sandbox.mirakl(|mirakl| mirakl.vouchers.clear());
     let batch = world.generate().await;
     assert!(batch.warnings[0].message.contains("does not show it any more"), "{:?}", batch.warnings);
@@ -119,11 +119,11 @@ async fn a_refusal_is_not_believed_while_an_earlier_sending_may_have_been_execut
         world.transfer().await;
         assert_eq!(world.status(1), Status::TransferSending);
     }
-    // HiPay never had it: a day later its refusal counts.
+    // HiPay never received it: a day later its refusal counts.
     world.clock.advance(SignedDuration::from_hours(25));
     world.transfer().await;
     assert_eq!(world.status(1), Status::TransferFailed);
-    // And if it had it all the same, that is found before anything is sent.
+    // If HiPay had received it nevertheless, that is found before anything is sent.
     world.sandbox.hipay(|hipay| {
         hipay.lag = Lag::None;
         hipay.transactions.iter_mut().for_each(|transaction| transaction.hidden_lookups = 0);
@@ -151,7 +151,8 @@ async fn what_a_person_blocked_stays_blocked() {
     assert!(world.vendor(2001).reasons().any(|one| one.contains("somebody else has blocked them")));
 }
 
-/// Who blocked a shop before this store knew it waited for valid bank details: HiPay's validation ends that.
+/// Checks a block that is older than the store's knowledge of the shop: it is taken as waiting for
+/// valid bank details, and HiPay's validation ends it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_blocked_before_we_knew_it_is_unblocked_by_the_validation() {
     let world = World::new().await;
@@ -224,7 +225,7 @@ async fn a_clock_that_was_ahead_loses_no_cycle() {
     world.vendors().await;
     world.restart_with_the_clock_at("2027-03-05T08:00:00Z".parse().unwrap()).await;
     world.generate().await;
-    // The clock is right again, and now the cycle comes.
+    // The clock is right again, and now the cycle is processed.
     world.restart().await;
     world.voucher(1, 2001, 10_000, 0);
     world.fund(100_000);

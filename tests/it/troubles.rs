@@ -1,5 +1,5 @@
-//! Drills: something goes wrong, people are told once on every channel within two minutes, and once more when it is
-//! over, without anybody doing anything here.
+//! Drills: a failure is reported once on every channel within two minutes, and once more when it is
+//! over, without any manual action.
 #![expect(clippy::indexing_slicing, reason = "a test says what it expects by failing")]
 
 use std::process::Command;
@@ -23,7 +23,7 @@ use crate::post_office::{House, PostOffice};
 use crate::receiver::Receiver;
 use crate::world::{World, wallet_of};
 
-/// Two vouchers that are due, and people on every channel.
+/// A world with two due vouchers, and a receiver for every channel.
 struct Drill {
     receiver: Receiver,
     office: PostOffice,
@@ -47,7 +47,7 @@ impl Drill {
         Self { receiver, office, world, appliance }
     }
 
-    /// Turns the clock on in steps, as time passes.
+    /// Advances the clock in steps.
     async fn pass(&self, seconds: i64) {
         for _ in 0..seconds.div_euclid(5) {
             self.world.clock.advance(SignedDuration::from_secs(5));
@@ -55,7 +55,7 @@ impl Drill {
         }
     }
 
-    /// Trouble `key` has been told once on each channel: no more than two minutes have passed.
+    /// Checks that trouble `key` is reported once on each channel; at most two minutes have passed.
     async fn told(&self, key: &str, words: &str) {
         self.receiver.told(key, &["trouble.opened"]).await;
         let (_, data) = &self.receiver.about(key)[0];
@@ -68,7 +68,7 @@ impl Drill {
         assert!(mails[0].header("Subject").starts_with("Cash-out alert: "), "{mails:#?}");
     }
 
-    /// And once more, when it is over.
+    /// Checks that the end of the trouble is reported once on each channel.
     async fn over(&self, key: &str) {
         self.receiver.told(key, &["trouble.opened", "trouble.resolved"]).await;
         for channel in ["/slack/T0/B0/secret", "/teams", "/pagerduty/v2/enqueue"] {
@@ -81,7 +81,7 @@ impl Drill {
         let acts: Vec<&str> = events.iter().filter_map(|one| one.body["event_action"].as_str()).collect();
         assert_eq!(acts, ["trigger", "resolve"]);
         assert_eq!(events[0].body["dedup_key"], events[1].body["dedup_key"]);
-        // It stays at that.
+        // No further reports follow.
         self.pass(180).await;
         assert_eq!(self.receiver.posted("/hook").len(), 2, "{:#?}", self.receiver.posted("/hook"));
         assert_eq!(self.office.taken().len(), 2);
@@ -188,7 +188,7 @@ async fn a_remote_that_falls_silent_outside_batches_is_told_too() {
     drill.end().await;
 }
 
-/// Makes a certificate that ends on this day.
+/// Makes a certificate that expires on this day.
 fn certify(folder: &std::path::Path, (year, month, day): (i32, u8, u8)) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -245,7 +245,7 @@ async fn a_mail_relay_that_is_away_is_told_on_the_other_channels_and_by_one_mail
     drill.pass(120).await;
     drill.receiver.told("escrow", &["trouble.opened", "trouble.resolved"]).await;
     drill.receiver.told("mail", &["trouble.opened", "trouble.resolved"]).await;
-    // Both are over: one mail tells the whole story of each.
+    // Both are over: one mail contains the whole history of each.
     let mails = drill.office.takes(2).await;
     assert!(mails.iter().all(|mail| mail.header("Subject").starts_with("Resolved: ")), "{mails:#?}");
     drill.end().await;
@@ -304,22 +304,22 @@ async fn log_lines_go_to_every_channel_in_its_own_form() {
     drill.end().await;
 }
 
-/// An installation whose people are told by `receiver`.
+/// Makes an installation that reports to `receiver`.
 async fn installed(receiver: &Receiver) -> Installation {
     let settings = receiver.settings();
     let installation = Installation::with(&settings.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    // Its process goes by the machine's clock.
+    // Its process uses the machine's clock.
     installation.world.clock.set(Clock::system().now());
     installation
 }
 
-/// Both take a minute of waiting: they wait together.
+/// Checks both cases concurrently, because each takes a minute of waiting.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_and_a_worker_that_hangs_are_told_once_over_all_restarts_and_resolved() {
     tokio::join!(a_full_disk(), a_worker_that_hangs());
 }
 
-/// Told while it is full, and kept afterwards.
+/// Checks that a full disk is reported while it is full, and logged afterwards.
 async fn a_full_disk() {
     let receiver = Receiver::open().await;
     let mut installation = installed(&receiver).await;
@@ -330,7 +330,7 @@ async fn a_full_disk() {
         let request = installation.client.post(url).bearer_auth(API_TOKEN);
         request.json(&serde_json::json!({ "command": "cashout:transfer" })).send()
     };
-    // Whatever is to be written meets the disk.
+    // Every write fails on the disk.
     while receiver.about("store").is_empty() {
         let _ = batch(service.url("/api/v1/batches")).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -338,7 +338,7 @@ async fn a_full_disk() {
     receiver.told("store", &["trouble.opened"]).await;
     let (_, data) = &receiver.about("store")[0];
     assert!(data["message"].as_str().unwrap().contains("make room on the disk"), "{data}");
-    // It is started again and again, and says no more.
+    // It is restarted repeatedly, and reports nothing more.
     tokio::time::sleep(Duration::from_secs(20)).await;
     receiver.told("store", &["trouble.opened"]).await;
     std::fs::remove_file(filler).unwrap();
@@ -357,7 +357,7 @@ async fn a_full_disk() {
     assert_eq!(receiver.posted("/slack/T0/B0/secret").len(), receiver.posted("/hook").len());
 }
 
-/// Told by the next one, and resolved once that works.
+/// Checks that the next worker reports the trouble, which is resolved once that worker works.
 async fn a_worker_that_hangs() {
     let receiver = Receiver::open().await;
     let installation = installed(&receiver).await;

@@ -1,5 +1,4 @@
-//! A marketplace left to itself: the clock runs the batches, HiPay's notifications do the rest, and
-//! nobody asks HiPay what became of anything.
+//! An unattended marketplace: the clock runs the batches, HiPay's notifications do the rest, and no look-up is made.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ use jiff::tz::TimeZone;
 use crate::notices::port;
 use crate::world::{CYCLE, World};
 
-/// Waits until the scheduler has seen the time and whatever it began is over.
+/// Waits until the scheduler has seen the current time and all batches that it started are over.
 async fn settled(world: &World, appliance: &Appliance) {
     let waiting = async {
         loop {
@@ -47,7 +46,7 @@ async fn a_cycle_of_forty_shops_needs_nobody_and_no_sync() {
     });
     let market = Market { count: 40, seed: 1, cycles: vec![CYCLE], zone: TimeZone::get("Europe/Paris").unwrap() };
     let built = populate(&world.sandbox, &market).unwrap();
-    // The market's escrow is a little short by design; here everybody can be paid.
+    // By design the market's escrow is slightly short; here every seller can be paid.
     world.fund(built.owed.minor());
     let appliance = world.heard_on(listener, &url).await;
 

@@ -1,4 +1,4 @@
-//! One release makes way for another: real packages, real processes, a real exchange of binaries.
+//! Updates from one release to another: real packages, real processes, a real exchange of binaries.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
     assert_eq!(installation.version(&service).await, OLD);
     let guard = service.running.id();
 
-    // Somebody asks all the time, each time by a connection of its own.
+    // A client sends requests all the time, each on its own connection.
     let url = service.url("/healthz");
     let over = tokio_util::sync::CancellationToken::new();
     let asking = {
@@ -42,7 +42,7 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
             (longest, asked)
         })
     };
-    // HiPay tells something fifty times a second.
+    // HiPay sends fifty notifications per second.
     let telling = {
         let (over, address) = (over.clone(), service.address);
         tokio::spawn(async move {
@@ -74,11 +74,11 @@ async fn a_release_takes_the_place_of_another_while_requests_come() {
     assert_eq!(copies, 1);
     service.running.says("go on with cashout 1.1.0").await;
     service.stop().await;
-    // What starts from now on is the new one.
+    // A service that starts from now on is the new release.
     let service = installation.serve().await;
     assert_eq!(installation.version(&service).await, NEW);
     service.stop().await;
-    // Everything that was acknowledged is kept, once.
+    // Everything that was acknowledged is stored exactly once.
     let mut installation = installation;
     installation.look_inside().await;
     let kept = installation.notifications();
@@ -118,15 +118,15 @@ async fn what_is_not_what_it_is_said_to_be_is_refused_before_anything_runs() {
     installation.is_unchanged();
 }
 
-/// How many kills a run tries; more with `CASHOUT_KILLS`.
+/// Returns the number of kills in a run; `CASHOUT_KILLS` sets it.
 fn kills() -> u32 {
     std::env::var("CASHOUT_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(4)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_is_killed_at_any_file_operation_leaves_a_whole_release_and_a_tidy_journal() {
-    // The old guard comes by some ninety points at which it can be killed, the new one by some thirty,
-    // the first of them at their start; each run tries others.
+    // The old guard passes some ninety points at which it can be killed, the new one some thirty, the
+    // first of them at their start; each run tries others.
     let seed = fastrand::u64(..);
     eprintln!("seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -147,7 +147,7 @@ async fn a_guard_that_is_killed_at_any_file_operation_leaves_a_whole_release_and
         drop(service);
         fs::remove_file(&trap).unwrap();
 
-        // As a service manager would: the previous release first, then whatever is in place.
+        // As a service manager would: first the previous release, then the one in place.
         if installation.folder.path().join("bin/cashout.prev").exists() {
             let mut rescue = Command::new(installation.folder.path().join("bin/cashout.prev"));
             rescue.env_clear().arg("guard-recover").arg("--data").arg(installation.world.data());

@@ -1,5 +1,5 @@
-//! An update while money is being moved: the operation in hand is finished first, nothing is moved on
-//! trial, and the new release does the rest.
+//! Updates while money is being moved: the operation in progress is finished first, nothing is moved
+//! during the trial, and the new release does the rest.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,14 @@ use crate::world::wallet_of;
 
 const SELLERS: std::ops::RangeInclusive<u64> = 2001..=2010;
 
-/// Ten sellers to be paid 10 each, one payment in flight at a time: what is held holds all.
+/// Makes an installation with ten sellers to be paid 10 each, one payment in flight at a time: a held
+/// payment holds all.
 async fn to_be_paid() -> Installation {
     let mut installation = Installation::with(&["hipay.maxConcurrency: 1"]).await;
     installation.look_inside().await;
     let world = &installation.world;
     for id in SELLERS {
-        // The installation has the first one already.
+        // The installation already has the first one.
         if id != *SELLERS.start() {
             world.seller(id);
         }
@@ -38,7 +39,7 @@ fn paid(installation: &Installation) -> usize {
     installation.world.sandbox.hipay(|hipay| hipay.ledger.paid().count())
 }
 
-/// The states of all transfer batches, the oldest first, as the service tells them.
+/// Returns the states of all transfer batches, the oldest first, from the service.
 async fn batches(installation: &Installation, service: &Service) -> Vec<String> {
     let asked = installation.client.get(service.url("/api/v1/batches?command=cashout:transfer")).bearer_auth(API_TOKEN);
     let list: Value = asked.send().await.unwrap().json().await.unwrap();
@@ -46,7 +47,7 @@ async fn batches(installation: &Installation, service: &Service) -> Vec<String> 
     list.get("items").unwrap().as_array().unwrap().iter().rev().map(state).collect()
 }
 
-/// The update begins while the third transfer is held, before or after HiPay executed it.
+/// Starts the update while the third transfer is held, before or after HiPay executed it.
 async fn goes_on(moment: Moment) {
     let mut installation = to_be_paid().await;
     let service = installation.serve().await;
@@ -75,7 +76,7 @@ async fn goes_on(moment: Moment) {
     let paid_for = paying.end().await;
     paid_for.ends(130).says("cashout:transfer: interrupted");
 
-    // The rest, by the new release, with nobody asking for it.
+    // The new release does the rest without any request.
     until("everybody is paid", || paid(&installation) == SELLERS.count()).await;
     assert_eq!(installation.version(&service).await, NEW);
     while batches(&installation, &service).await != ["interrupted", "done"] {
@@ -90,7 +91,7 @@ async fn goes_on(moment: Moment) {
     assert_eq!((first.done, first.total), (u64::try_from(by_then).unwrap(), 10));
     assert_eq!((rest.done, rest.total), (10 - first.done, 10 - first.done));
     assert_eq!(first.asked_by, rest.asked_by);
-    // Whoever waited for it need not ask again.
+    // A waiting command need not be repeated.
     let told = format!("it made way for an update, and batch {} does the rest by itself", rest.id);
     assert_eq!(first.error.as_deref(), Some(told.as_str()));
     paid_for.says(&format!("{}  left; {told}", 10 - first.done));

@@ -1,4 +1,4 @@
-//! Trouble around an update: one clear sentence each, and nothing is changed.
+//! Problems during an update: one clear message each, and nothing is changed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -16,10 +16,11 @@ use crate::releases;
 use crate::told::Told;
 use crate::world::{World, wallet_of};
 
-/// The user that stands for a service without rights: "nobody" on every system.
+/// The user that represents a service without rights: "nobody" on every system.
 const NOBODY: u32 = 65_534;
 
-/// `told` is why there was no update; the old release serves, stores, and is as it was.
+/// Checks that `told` gives the reason for which there was no update, and that the old release serves
+/// and stores, unchanged.
 async fn nothing_changed(installation: &Installation, service: &Service, told: &Told, why: &str) {
     told.ends(1).says(why);
     installation.is_unchanged();
@@ -28,7 +29,7 @@ async fn nothing_changed(installation: &Installation, service: &Service, told: &
     assert_eq!(notice.send(service.address).await, 204);
 }
 
-/// As a shell starts it that lets a program live which writes more than it may.
+/// Returns a command that starts the program with the signal for an exceeded file size ignored, so that it survives.
 fn limitable(plain: &Command) -> Command {
     let mut limited = Command::new("sh");
     limited.env_clear().args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
@@ -36,13 +37,13 @@ fn limitable(plain: &Command) -> Command {
     limited
 }
 
-/// Lets no file of a process grow beyond so many bytes: as a disk that is about to be full.
+/// Limits the size of a process's files to this number of bytes, like a disk that is about to be full.
 fn limit(process: &str, bytes: &str) {
     let limited = Command::new("prlimit").args([&format!("--fsize={bytes}:unlimited"), "--pid", process]).status();
     assert!(limited.unwrap().success());
 }
 
-/// In bytes: larger than the store, smaller than the package.
+/// Limit in bytes: larger than the store, smaller than the package.
 const LITTLE: &str = "8000000";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +61,7 @@ async fn a_disk_that_fills_up_in_the_middle_is_told_and_afterwards_it_goes_throu
     assert!(installation.outcomes().is_empty());
     limit(&worker, "unlimited");
 
-    // Too little for the package, then for what is in it.
+    // Too little for the package, then for its content.
     let package = signed(NEW, None).metadata().unwrap().len();
     for room in [LITTLE.to_owned(), (package + 1_000_000).to_string()] {
         limit(&guard, &room);
@@ -88,7 +89,7 @@ async fn a_disk_without_room_for_a_copy_of_the_store_or_for_the_journal_is_told(
     let too_little = format!("There is too little room in {}: an update takes", installation.world.data().display());
     nothing_changed(&installation, &service, &told, &too_little).await;
 
-    // Room for nothing at all; then for a line of the history, not for the way back.
+    // No room at all; then room for a line of the history, but not for the rollback.
     let package = signed(NEW, None);
     for left in [0, 256 * 1024] {
         let filler = own.filled_but(left);
@@ -107,7 +108,7 @@ async fn a_disk_without_room_for_a_copy_of_the_store_or_for_the_journal_is_told(
     installation.install(NEW, &package).await.ends(0).says("updated from 1.0.0 to 1.1.0");
     assert_eq!(installation.outcomes(), ["refused", "refused", "committed"]);
     service.stop().await;
-    // The journal of what has no line in it is gone.
+    // The journal of an attempt that could not be recorded in the history is gone.
     installation.is_tidy();
 }
 
@@ -140,7 +141,7 @@ async fn a_folder_that_the_service_may_not_write_to_is_told_with_the_command_tha
     service.stop().await;
 }
 
-/// Gives a folder and all in it to the service.
+/// Makes the service the owner of a folder and all its content.
 fn give(path: &Path) {
     chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     if path.is_dir() {
@@ -195,7 +196,7 @@ async fn a_limit_of_github_is_told_with_its_end_and_nothing_is_fetched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_without_a_network_is_told() {
-    // Nobody listens there.
+    // No server listens there.
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let installation = Installation::with(&[&format!("update.apiUrl: http://{closed}")]).await;
     let service = installation.serve().await;
@@ -204,7 +205,7 @@ async fn a_machine_without_a_network_is_told() {
     service.stop().await;
 }
 
-/// The limit as it was told at a moment, and what a look at another moment gives.
+/// Makes a world in which the rate limit was met while the clock was wrong, and restarts it with the right clock.
 async fn by_a_clock_that_is_put_right(wrong: SignedDuration) -> World {
     let mut world = releases::world(&[]).await;
     releases::publish(&world, releases::release("0.1.1"));

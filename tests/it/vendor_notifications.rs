@@ -1,4 +1,4 @@
-//! What HiPay tells about vendors: identification, documents, bank details; here and in Mirakl.
+//! HiPay's notifications about vendors: identification, documents, bank details; their effect here and in Mirakl.
 
 use cashout::domain::inbox::NotificationState as State;
 use cashout::domain::vendor::{DocumentValidation, SentDocument, WalletStatus};
@@ -13,13 +13,13 @@ fn shop(world: &World, id: u64) -> Shop {
     world.sandbox.mirakl(|mirakl| mirakl.shop(id).unwrap().clone())
 }
 
-/// KYC status, whether payments are blocked, whether the shop is suspended: in Mirakl.
+/// Returns the shop's state in Mirakl: KYC status, payments blocked, suspended.
 fn in_mirakl(world: &World, id: u64) -> (String, bool, bool) {
     let shop = shop(world, id);
     (shop.kyc_status, shop.payment_blocked, shop.suspended)
 }
 
-/// A world in which HiPay looks at documents when it is told to, and tells about new wallets.
+/// Makes a world in which HiPay reviews documents on demand, and sends notices about new wallets.
 async fn listening() -> (World, cashout::serve::Appliance) {
     let (listener, url) = port();
     let world = World::unscheduled(SandboxOptions::default(), &[&format!("server.publicUrl: {url}")]).await;
@@ -59,7 +59,7 @@ async fn refused_bank_details_suspend_the_shop_until_others_are_validated() {
     let vendor = world.vendor(2001);
     assert_eq!((vendor.status(), vendor.bank_status, vendor.payment_blocked), ("success", 3, false), "{vendor:#?}");
 
-    // What HiPay said an hour ago comes once more in other words: it is over.
+    // An hour-old result of HiPay arrives again in another notice: it is outdated.
     let late = Notice::new("bank_info_validation", "nok", vendor.hipay_id.unwrap())
         .with("date", "2026-11-09")
         .salted(vendor.callback_salt.expose());
@@ -93,7 +93,7 @@ async fn a_block_of_somebody_elses_stays() {
     appliance.stop().await.unwrap();
 }
 
-/// A block from before this store knew the shop ends with HiPay's notice.
+/// Checks that a block that is older than the store's knowledge of the shop ends with HiPay's notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_from_before_we_knew_the_shop_ends_with_the_validation() {
     let (world, appliance) = listening().await;
@@ -124,7 +124,7 @@ async fn mirakl_is_told_as_soon_as_it_can_be_and_across_a_restart() {
         told.iter().all(|(state, message)| *state == State::Waiting && message.contains("Mirakl could not be told"))
     );
     assert!(world.vendor(2001).payment_blocked);
-    // Longer than what never becomes known is waited for.
+    // Longer than the limit for subjects that stay unknown.
     for _ in 0..30 {
         world.clock.advance(SignedDuration::from_hours(8));
         world.all_heard().await;
@@ -148,7 +148,7 @@ async fn mirakl_is_told_as_soon_as_it_can_be_and_across_a_restart() {
 async fn a_notice_that_comes_while_a_run_deals_with_the_shop_waits_its_turn() {
     let (world, appliance) = listening().await;
     newcomer(&world, 2001, "rib.pdf");
-    // HiPay validates before we have told Mirakl to block.
+    // HiPay validates before we have made Mirakl block.
     world.sandbox.hipay(|hipay| hipay.reviews = Reviews::AtOnce);
     let mut blocking = world.sandbox.pause_at(Endpoint::UpdateShops, Moment::Before, 1);
     let meanwhile = async {
@@ -198,7 +198,7 @@ async fn each_document_is_remembered_with_what_hipay_thinks_of_it() {
     let vendor = world.vendor(2001);
     assert_eq!((vendor.wallet_status(), vendor.status()), (WalletStatus::NotIdentified, "warning"), "{vendor:#?}");
 
-    // Another one is sent; the verdict is on that one.
+    // Another one is sent; the review is of that one.
     world.clock.advance(SignedDuration::from_hours(1));
     world.sandbox.mirakl(|mirakl| {
         mirakl.documents.push(Document::new(99_999, 2001, "LEGAL_IDENTITY_OF_REPRESENTATIVE", "readable.pdf"));
@@ -230,7 +230,7 @@ async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
     let vendor = world.vendor(2001);
     assert_eq!((vendor.identified, vendor.status()), (false, "warning"));
     assert!(vendor.reasons().any(|one| one.ends_with("The register has no such company")), "{vendor:#?}");
-    // What was said before that, and what was said after.
+    // A result from before that, and one from after.
     assert_eq!(notice("ok", "09:57:59 UTC+0000").send(appliance.address()).await, 204);
     world.all_heard().await;
     assert!(!world.vendor(2001).identified);
@@ -238,7 +238,7 @@ async fn a_vendor_that_hipay_has_doubts_about_again_says_so() {
     world.all_heard().await;
     let vendor = world.vendor(2001);
     assert_eq!((vendor.identified, vendor.status()), (true, "success"), "{vendor:#?}");
-    // Notices about our own accounts are no vendor's.
+    // Notices about our own accounts belong to no vendor.
     let technical = world.sandbox.credentials().technical_id;
     assert_eq!(Notice::new("identification", "nok", technical).send(appliance.address()).await, 204);
     world.all_heard().await;
@@ -257,7 +257,7 @@ async fn a_validation_that_hipay_itself_does_not_show_frees_nothing() {
     newcomer(&world, 2001, "rib.pdf");
     world.vendors().await;
     let vendor = world.vendor(2001);
-    // Signed as HiPay would: a seller may know how the notices of the own wallet are signed.
+    // Signed as by HiPay: a seller may know how the notices of the own wallet are signed.
     world.clock.advance(SignedDuration::from_mins(1));
     let claim =
         Notice::new("bank_info_validation", "ok", vendor.hipay_id.unwrap()).salted(vendor.callback_salt.expose());
@@ -282,7 +282,7 @@ async fn a_run_that_listed_the_shop_before_a_notice_does_not_undo_it() {
     newcomer(&world, 2001, "rib.pdf");
     world.vendors().await;
     world.clock.advance(SignedDuration::from_mins(5));
-    // The run has listed the shop as blocked, and is held before it deals with it.
+    // The run has listed the shop as blocked, and is held before it processes it.
     let mut held = world.sandbox.pause_at(Endpoint::ShopDocuments, Moment::Before, 1);
     let meanwhile = async {
         assert!(held.reached().await);

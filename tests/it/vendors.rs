@@ -1,11 +1,11 @@
-//! From shops in Mirakl to wallets at HiPay.
+//! Processing of shops in Mirakl to wallets at HiPay.
 
 use cashout::domain::vendor::WalletStatus;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, Refusal, Reviews, SandboxOptions, Shop};
 
 use crate::world::{IBAN, World, wallet_of};
 
-/// A shop with all its documents and no wallet yet.
+/// Adds a shop with all its documents and no wallet yet.
 fn newcomer(world: &World, id: u64, name: &str) {
     world.sandbox.mirakl(|mirakl| {
         let mut shop = Shop::new(id, name);
@@ -88,7 +88,7 @@ async fn one_bad_shop_does_not_stop_the_others() {
     assert_eq!(batch.failed, 5);
     assert_eq!(world.vendor(2001).wallet_status(), WalletStatus::NotCreated);
     assert_eq!(world.vendor(2004).status(), "warning");
-    // HiPay has looked at the documents by the next run.
+    // HiPay has reviewed the documents by the next run.
     world.vendors().await;
     assert_eq!(world.vendor(2006).wallet_status(), WalletStatus::Identified);
 }

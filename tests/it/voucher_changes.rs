@@ -1,5 +1,5 @@
-//! What Mirakl says of a voucher before it is paid: paid by others, another provider's, corrected, gone, or
-//! shown by another source under another number.
+//! Changes of a voucher in Mirakl before its payment: paid by others, assigned to another provider,
+//! corrected, gone, or shown by another source under another number.
 
 use cashout::domain::operation::{Beneficiary, Hold, Operation, OperationChoice, Status};
 use cashout::domain::voucher::HeldBecause;
@@ -9,7 +9,7 @@ use cashout::sandbox::{Endpoint, Fault, FaultKind, Refusal, SandboxOptions};
 use crate::market::each;
 use crate::world::{CYCLE, World, euro, wallet_of};
 
-/// Why the transfer has not been executed when Mirakl's word changes.
+/// Reasons for which the transfer has not been executed when Mirakl's data changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unsent {
     NeverTried,
@@ -17,7 +17,7 @@ enum Unsent {
     Refused,
 }
 
-/// What Mirakl shows by then.
+/// Changes that Mirakl shows by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Paid,
@@ -97,7 +97,7 @@ async fn what_mirakl_speaks_against_is_held_before_any_attempt_and_a_person_can_
             assert_eq!(transfers(&world), 0, "{source}: something was sent");
             let operations = world.operations();
             assert!(operations.iter().all(|one| one.held_for == Some(word.hold())), "{source}: {operations:?}");
-            // A person says that they are owed all the same.
+            // A person decides that they are owed nevertheless.
             for operation in &operations {
                 world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
             }
@@ -111,12 +111,13 @@ async fn what_mirakl_speaks_against_is_held_before_any_attempt_and_a_person_can_
     .await;
 }
 
-/// Once our transfer is executed, "paid" is what we or Mirakl made of it.
+/// Checks that the state "paid" has no effect after our transfer was executed, because it then
+/// results from that transfer.
 #[tokio::test(flavor = "multi_thread")]
 async fn paid_in_mirakl_after_our_transfer_stops_neither_withdrawal_nor_commission() {
     let mut world = World::new().await;
     world.seller(2001);
-    // The commission alone is more than there is, whichever of the two reserves its amount first.
+    // The commission alone is more than the available money, whichever of the two reserves its amount first.
     world.voucher(1, 2001, 1_000, 15_000);
     world.fund(10_000);
     world.up_to_operations().await;
@@ -160,7 +161,7 @@ async fn a_voucher_of_another_provider_makes_no_operation() {
             assert_eq!(world.operations().len(), if paid { 2 } else { 0 }, "{code}");
             if !paid {
                 assert_eq!(held(&world), [HeldBecause::OtherProvider]);
-                // Mirakl gives it back to the operator.
+                // Mirakl returns it to the operator.
                 world.sandbox.mirakl(|mirakl| mirakl.voucher_mut(1).unwrap().pay_out_psp_code = None);
                 world.generate().await;
                 assert_eq!(world.operations().len(), 2);
@@ -180,7 +181,7 @@ async fn generate_again(world: &World) {
     world.run(Command::CashoutGenerate(GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() })).await;
 }
 
-/// How far a voucher was when the source was switched.
+/// Progress of a voucher when the source was switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Held,
@@ -219,7 +220,7 @@ async fn another_source_of_vouchers_pays_nothing_again_and_loses_nothing() {
         }
         let references: Vec<String> = references(&world.operations());
         world.set(&format!("mirakl.voucherSource: {to}")).await;
-        // The reason for a switch: invoices have no amounts any more.
+        // The reason for a switch: invoices no longer have amounts.
         if to == "billingCycles" && !amounts_stay {
             world.sandbox.mirakl(|mirakl| mirakl.invoices_have_amounts = false);
         }
@@ -251,7 +252,7 @@ fn references(operations: &[Operation]) -> Vec<String> {
     attempts.map(|attempt| attempt.reference.clone()).collect()
 }
 
-/// Invoices that do not name their voucher: nothing joins the two sources, so a person has to.
+/// Checks invoices that do not name their voucher: nothing links the two sources, so a person has to decide.
 #[tokio::test(flavor = "multi_thread")]
 async fn vouchers_that_nothing_joins_are_not_paid_a_second_time() {
     let mut world = World::new().await;
@@ -270,7 +271,7 @@ async fn vouchers_that_nothing_joins_are_not_paid_a_second_time() {
     assert_eq!(held(&world), [HeldBecause::MayBeKnown]);
     let paid = world.paid_out();
     assert_eq!((paid.get(&wallet_of(2001)), paid.get(&wallet_of(2002))), (Some(&10_000), Some(&5_000)));
-    // Once the invoices name their vouchers, it is known for what it is.
+    // Once the invoices name their vouchers, it is recognised.
     world.sandbox.mirakl(|mirakl| mirakl.invoices_name_vouchers = true);
     generate_again(&world).await;
     world.pay_day().await;

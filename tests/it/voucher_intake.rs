@@ -1,4 +1,5 @@
-//! Every voucher that Mirakl shows is known: the calendar names its cycle, and never decides whether it is seen.
+//! Intake of vouchers: every voucher that Mirakl shows is recorded; the calendar determines its
+//! cycle, and never whether it is seen.
 
 use cashout::domain::operation::Status;
 use cashout::domain::voucher::{HeldBecause, VoucherRecord};
@@ -12,7 +13,8 @@ fn records(world: &World) -> Vec<VoucherRecord> {
     world.context.store.read(|reader| Ok(reader.page::<VoucherRecord>(&Query::all().limit(10_000))?.items)).unwrap()
 }
 
-/// Each voucher that Mirakl shows is kept, with its operations or with the reason why it has none.
+/// Checks that each voucher that Mirakl shows is recorded, with its operations or with the reason for
+/// which it has none.
 fn all_are_known(world: &World) {
     let shown: Vec<u64> = world.sandbox.mirakl(|mirakl| mirakl.vouchers.iter().map(|voucher| voucher.number).collect());
     let records = records(world);
@@ -72,7 +74,7 @@ async fn a_voucher_that_appears_after_its_window_is_paid_with_its_cycle() {
     world.vendors().await;
     voucher_at(&world, 1, "2026-11-11T02:00:00Z");
     day(&world, "2026-11-12T08:00:00Z").await;
-    // It is dated into a window that was read and closed days ago.
+    // Its date is in a window that was read and closed days ago.
     voucher_at(&world, 2, "2026-11-11T03:00:00Z");
     day(&world, "2026-11-14T08:00:00Z").await;
     all_are_known(&world);
@@ -121,7 +123,8 @@ async fn a_voucher_of_a_cycle_that_is_not_over_is_known_and_waits_for_it() {
     assert_eq!((world.status(1), world.operation(1).amount), (Status::WithdrawSuccess, euro(1_000)));
 }
 
-/// Generated: whatever the calendar and whenever the vouchers are dated and appear, each is known.
+/// Checks that every voucher is recorded, with a generated calendar and generated dates of the
+/// vouchers and of their appearance.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_calendar_every_voucher_is_known() {
     for seed in 0..12_u64 {
@@ -156,7 +159,8 @@ async fn whatever_the_calendar_every_voucher_is_known() {
     }
 }
 
-/// A person's choices on vouchers without operations: by the API, by the command line, beside a running service.
+/// Checks a person's choices on vouchers without operations: by the API, by the command line, beside
+/// a running service.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     let token = "a-token-of-this-test-0123456789";
@@ -227,7 +231,7 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(world.status(4), Status::WithdrawSuccess);
     let story: Vec<_> = records(&world).into_iter().find(|one| one.voucher.number == "4").unwrap().story;
     assert_eq!(story.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["by another way", "a mistake"]);
-    // Each names the operations that it has made, and the shop.
+    // Each shows the operations that it produced, and the shop.
     let appliance = world.serve().await;
     let asked = http().get(format!("http://{}/api/v1/vouchers?sort=date", appliance.address())).bearer_auth(token);
     let list: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();

@@ -1,4 +1,4 @@
-//! From vouchers to operations, and from operations to money in the bank.
+//! Processing of vouchers to operations, and of operations to money in the bank.
 
 use cashout::domain::operation::{Beneficiary, Status};
 use cashout::jobs::{Command, GenerateArguments, JobError};
@@ -174,7 +174,7 @@ async fn downtime_loses_no_cycle_and_earlier_ones_are_refused() {
     assert!(matches!(&refused, JobError::Refused(why) if why.contains("paid by whoever did it before")), "{refused}");
     let refused = world.try_run(at(date(2026, 12, 21))).await.unwrap_err();
     assert!(matches!(&refused, JobError::Refused(why) if why.contains("has not begun")), "{refused}");
-    // A complete cycle is not asked for again: only what may have come since the last look.
+    // A complete cycle is not read again: only vouchers that may have been added since the last read.
     let asked = world.sandbox.traffic(|traffic| traffic.count(Endpoint::Invoices));
     world.generate().await;
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Invoices)), asked + 1);
@@ -329,7 +329,7 @@ async fn what_failed_for_good_at_hipay_is_paid_under_the_next_reference() {
     assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
 }
 
-/// So many cents come to the operator's account, or leave it, beside all payments.
+/// Adds cents to the operator's account, or removes them, beside all payments.
 fn credit_operator(world: &World, cents: i64) {
     let operator = world.sandbox.credentials().operator_id;
     world.sandbox.hipay(|hipay| {
@@ -358,7 +358,8 @@ async fn the_operator_withdraws_what_is_there() {
     assert_eq!(world.paid_out()[&operator], 1_700);
 }
 
-/// HiPay refused the part that was there; once everything is there, everything is withdrawn, and the other way round.
+/// Checks that the amount of a commission's withdrawal is computed again after HiPay has refused an
+/// attempt, in both directions: with more and with less money available.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_part_of_a_commission_does_not_fix_its_amount() {
     for (first, then, rest) in [(-300, 300, None), (0, -300, Some(euro(300)))] {

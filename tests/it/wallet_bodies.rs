@@ -1,4 +1,4 @@
-//! What might come as a wallet notice: the fuzzer's corpus and changes of it, as a plain test.
+//! Bodies that might be sent as a wallet notice: the fuzzer's corpus and changes of it, as a plain test.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use cashout::platform::secret::Secret;
 use cashout::remote::hipay::signature::verify_wallet_notice;
 use fastrand::Rng;
 
-/// How often each sample is changed.
+/// Number of changes of each sample.
 const CHANGES: u32 = 1_000;
 
-/// What the receiver makes of a body: refused, not HiPay's, or a notice.
+/// Result of the receiver for a body: refused, not HiPay's, or a notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Made {
     Refused,
@@ -47,7 +47,7 @@ fn samples() -> Vec<(String, Vec<u8>)> {
     samples
 }
 
-/// One change as a careless or hostile sender might make it.
+/// Makes one change that a careless or hostile sender might make.
 fn changed(sample: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut body = sample.to_vec();
     let at = rng.usize(..body.len());
@@ -64,7 +64,8 @@ fn changed(sample: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     body
 }
 
-/// For how long at least the corpus is changed again and again: `CASHOUT_FUZZ_SECONDS`, or once.
+/// Returns the minimum time for which the corpus is changed repeatedly: `CASHOUT_FUZZ_SECONDS`, or
+/// zero for a single pass.
 pub(crate) fn fuzzed_for() -> Duration {
     let seconds = std::env::var("CASHOUT_FUZZ_SECONDS").ok();
     Duration::from_secs(seconds.map_or(0, |seconds| seconds.parse().unwrap()))
@@ -95,7 +96,7 @@ fn the_corpus_and_what_comes_of_it_is_refused_foreign_or_what_was_signed() {
                 match received(&body) {
                     Made::Refused => refused += 1,
                     Made::Foreign => foreign += 1,
-                    // Whatever was changed, only what was signed is heard.
+                    // Whatever was changed, only signed content is accepted.
                     notice @ Made::Notice(_) => {
                         assert!(signed.contains(&notice), "{notice:?}: {}", String::from_utf8_lossy(&body));
                         unchanged += 1;

@@ -1,5 +1,5 @@
-//! One wallet a shop: what is there already is found whatever the shop is called by now, several wait for a
-//! person, and a person's word on it moves what is not sent yet.
+//! One wallet per shop: an existing one is found whatever the shop's present name, several wait for a
+//! person, and the person's decision moves payments that are not sent yet.
 
 use cashout::domain::operation::{Beneficiary, Status};
 use cashout::domain::vendor::Trouble;
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::told::told;
 use crate::world::{IBAN, World, euro, wallet_of};
 
-/// A shop that has no wallet yet; what HiPay needs of it is there.
+/// Adds a shop that has no wallet yet, with everything that HiPay needs.
 fn shop(world: &World, id: u64, name: &str, email: &str) {
     world.sandbox.mirakl(|mirakl| {
         let mut shop = Shop::new(id, name);
@@ -20,13 +20,13 @@ fn shop(world: &World, id: u64, name: &str, email: &str) {
     });
 }
 
-/// The wallets that HiPay has beside the marketplace's own accounts.
+/// Returns the wallets at HiPay, without the marketplace's own accounts.
 fn wallets(world: &World) -> Vec<u64> {
     let own = [world.sandbox.credentials().technical_id, world.sandbox.credentials().operator_id];
     world.sandbox.hipay(|hipay| hipay.accounts.keys().copied().filter(|id| !own.contains(id)).collect())
 }
 
-/// HiPay identifies the owner and validates the bank details of every wallet.
+/// Makes every wallet identified, with validated bank details.
 fn ready(world: &World) {
     world.sandbox.hipay(|hipay| {
         for account in hipay.accounts.values_mut() {
@@ -35,7 +35,7 @@ fn ready(world: &World) {
     });
 }
 
-/// What a shop was called when its wallet was made, and is called now.
+/// Changes a shop's name and e-mail after its wallet was created.
 fn rename(world: &World, id: u64) {
     world.clock.advance(SignedDuration::from_hours(1));
     let now = world.clock.now();
@@ -105,7 +105,7 @@ async fn several_wallets_wait_for_a_person_whose_word_is_done() {
     let vendor = world.vendor(2001);
     assert_eq!((vendor.hipay_id, vendor.troubles[0].trouble), (None, Trouble::SeveralWallets));
     assert_eq!(wallets(&world), candidates, "none was created");
-    // Wrong words change nothing.
+    // Wrong input changes nothing.
     for (wallet, reason, told) in [
         (999_999, "a reason", "shows no account 999999"),
         (world.sandbox.credentials().technical_id, "a reason", "is an account of the marketplace"),
@@ -147,7 +147,7 @@ async fn another_wallet_gets_what_is_not_sent_and_leaves_the_rest_where_it_is() 
     world.sync().await;
     world.voucher(2, 2001, 7_000, 0);
     world.generate().await;
-    // The next cycle is not over: its voucher is read all the same when the cycle is asked for.
+    // The next cycle is not over: its voucher is read nevertheless if the cycle is requested.
     world
         .run(cashout::jobs::Command::CashoutGenerate(cashout::jobs::GenerateArguments {
             cycle_date: Some(crate::world::CYCLE),

@@ -1,4 +1,4 @@
-//! What HiPay tells about transfers, withdrawals and money that moved, and what becomes of it.
+//! HiPay's notifications about transfers, withdrawals and other movements of money, and their effects.
 
 use cashout::domain::inbox::NotificationState as State;
 use cashout::domain::movement::Movement;
@@ -11,7 +11,8 @@ use jiff::SignedDuration;
 use crate::notices::{Notice, newcomer, port};
 use crate::world::{World, euro, wallet_of};
 
-/// One seller with one voucher of 100.00, up to its operation; what HiPay accepts stays pending.
+/// Makes a world with one seller with one voucher of 100.00, up to its operation; payments that HiPay
+/// accepts stay pending.
 async fn one_operation() -> World {
     let world = World::unscheduled(SandboxOptions::default(), &[]).await;
     world.seller(2001);
@@ -22,7 +23,7 @@ async fn one_operation() -> World {
     world
 }
 
-/// The id of the last attempt's transaction.
+/// Returns the id of the last attempt's transaction.
 fn transaction(world: &World, kind: PaymentKind) -> String {
     world.operation(1).payment(kind).last().unwrap().transaction_id.clone().unwrap()
 }
@@ -35,7 +36,7 @@ async fn a_whole_cycle_runs_on_notices_alone() {
     world.sandbox.hipay(|hipay| {
         hipay.reviews = Reviews::ByHand;
         hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
-        // Each three times and in any order, half of them encoded once more.
+        // Each three times and in any order, half of them encoded a second time.
         hipay.notify.copies = 3;
         hipay.notify.shuffle = true;
     });
@@ -138,7 +139,7 @@ async fn every_address_takes_a_notice_and_no_other_method() {
         let address = format!("http://{}{path}", appliance.address());
         let put = crate::world::http().put(&address).send().await.unwrap();
         assert_eq!(put.status(), 405);
-        // A person who opens one of the older addresses is led to the pages.
+        // A person who opens one of the older addresses is redirected to the pages.
         let got = crate::world::http().get(&address).send().await.unwrap();
         let to = got.headers().get("location").map(|to| to.to_str().unwrap());
         if number < 2 {
@@ -179,7 +180,7 @@ async fn a_late_notice_of_an_earlier_attempt_says_nothing_about_the_next() {
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
     world.all_heard().await;
     assert_eq!(world.status(1), Status::TransferSuccess);
-    // The first attempt came to nothing, and now HiPay says that it did not.
+    // The first attempt had failed, and now HiPay reports that it succeeded.
     let revived = Notice::new("capture", "ok", wallet_of(2001)).of(&first, "100.00").with("time", "09:00:00 UTC+0000");
     assert_eq!(revived.send(appliance.address()).await, 204);
     world.all_heard().await;
@@ -200,7 +201,7 @@ async fn bad_news_fails_a_transfer_and_cancels_a_withdrawal() {
     let operation = world.operation(1);
     assert_eq!(operation.status, Status::TransferFailed, "{operation:#?}");
     assert!(operation.message.contains("authorization nok"), "{operation:#?}");
-    // Nothing is paid under a new name before HiPay has been asked; then it goes on.
+    // Nothing is paid under a new reference before HiPay has been asked; then it continues.
     world.sandbox.hipay(|hipay| hipay.life = Life::captured_at_once());
     world.transfer().await;
     world.all_heard().await;
@@ -260,7 +261,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     let id = transaction(&world, PaymentKind::Withdrawal);
     let nok =
         |time: &str| Notice::new("withdrawal_validation", "nok", wallet_of(2001)).of(&id, "100.00").with("time", time);
-    // HiPay executed it at 8: what it said before is late, what it says after contradicts.
+    // HiPay executed it at 8: an earlier result is outdated, a later one contradicts.
     assert_eq!(nok("09:57:59 Europe/Berlin+0200").send(appliance.address()).await, 204);
     world.all_heard().await;
     assert_eq!((world.status(1), world.operation(1).held), (Status::WithdrawSuccess, None));
@@ -270,7 +271,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     let operation = world.operation(1);
     assert_eq!((operation.status, &operation.held), (Status::WithdrawCanceled, &None), "it waits for a person");
     assert!(operation.message.contains("now tells that it is not executed"), "{}", operation.message);
-    // A person asks for a retry, and HiPay shows that it was executed after all: it is not paid again.
+    // A person requests a retry, and HiPay shows that it was executed after all: it is not paid again.
     world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
     world.withdraw().await;
     world.all_heard().await;
@@ -279,7 +280,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     appliance.stop().await.unwrap();
 }
 
-/// HiPay takes back what it had executed. A person's retry pays it, under the next reference.
+/// Checks that a payment that HiPay reverses is paid again under the next reference when a person retries it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hipay_takes_back_is_paid_again_once_a_person_asks_for_it() {
     for kind in [PaymentKind::Withdrawal, PaymentKind::Transfer] {
@@ -326,7 +327,7 @@ async fn what_never_matches_is_kept_and_matched_all_the_same_once_it_can_be() {
     let mut world = one_operation().await;
     world.sandbox.hipay(|hipay| {
         hipay.life = Life::captured_at_once();
-        // Nobody knows what became of it: the answer is lost and look-ups find nothing.
+        // The outcome is unknown: the answer is lost and look-ups find nothing.
         hipay.lag = Lag::Elapsed(SignedDuration::from_hours(24 * 30));
     });
     world.sandbox.strike(Fault::lost_answer(Endpoint::Transfer));
@@ -337,7 +338,7 @@ async fn what_never_matches_is_kept_and_matched_all_the_same_once_it_can_be() {
     let stranger = Notice::new("capture", "ok", wallet_of(2001)).of("somebodyelses", "1.00");
     assert_eq!(stranger.send(appliance.address()).await, 204);
     world.all_heard().await;
-    // It is tried again at longer and longer intervals, and given up after a week.
+    // It is tried again at growing intervals, and given up after a week.
     let mut tries = 0;
     for _ in 0..24 * 9 {
         world.clock.advance(SignedDuration::from_hours(1));
@@ -363,8 +364,8 @@ async fn what_never_matches_is_kept_and_matched_all_the_same_once_it_can_be() {
     appliance.stop().await.unwrap();
 }
 
-/// A signature says who speaks, not that it is true of others: what another account says of a transaction is ignored,
-/// whatever it says.
+/// Checks that a valid signature does not entitle an account to report about others: its notices
+/// about their transactions are ignored, whatever they contain.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_of_another_account_touches_no_operation() {
     let world = one_operation().await;
@@ -386,7 +387,7 @@ async fn a_notice_of_another_account_touches_no_operation() {
             assert_eq!(notice.send(appliance.address()).await, 204);
         }
     }
-    // Its own, which tells nothing yet, and another amount with it.
+    // Its own notice, which decides nothing yet, with another amount.
     assert_eq!(
         Notice::new("authorization", "ok", wallet_of(2001)).of(&id, "7.00").send(appliance.address()).await,
         204
@@ -398,7 +399,7 @@ async fn a_notice_of_another_account_touches_no_operation() {
     appliance.stop().await.unwrap();
 }
 
-/// No notice speaks of a time after its arrival.
+/// Checks that the time of a notice is never taken as later than its arrival.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_dated_into_the_future_makes_no_later_one_late() {
     let world = one_operation().await;
@@ -421,7 +422,7 @@ async fn a_notice_dated_into_the_future_makes_no_later_one_late() {
     appliance.stop().await.unwrap();
 }
 
-/// Whoever knows the salt of one account fills nobody else's disk.
+/// Checks that the holder of one account's salt cannot fill the disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_account_stores_no_more_than_its_share_of_a_day() {
     let mut world = one_operation().await;
@@ -434,7 +435,7 @@ async fn one_account_stores_no_more_than_its_share_of_a_day() {
         assert_eq!(notice(number).send(to).await, 204, "{number}");
     }
     assert_eq!(notice(200).send(to).await, 429);
-    // A repetition takes no room, others are served, and a new day begins.
+    // A repetition takes no room, other accounts are served, and a new day begins.
     assert_eq!(notice(3).send(to).await, 204);
     assert_eq!(Notice::new("something_new", "ok", wallet_of(2002)).send(to).await, 204);
     let technical = world.sandbox.credentials().technical_id;
@@ -447,7 +448,7 @@ async fn one_account_stores_no_more_than_its_share_of_a_day() {
     world.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(notice(200).send(to).await, 204);
     appliance.stop().await.unwrap();
-    // Another process counts on from what is there.
+    // Another process continues the count from the store.
     world.restart().await;
     let appliance = world.serve().await;
     world.all_heard().await;
@@ -459,7 +460,7 @@ async fn one_account_stores_no_more_than_its_share_of_a_day() {
     appliance.stop().await.unwrap();
 }
 
-/// Large notices count by their size.
+/// Checks that large notices count by their size.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_account_stores_no_more_than_four_mebibytes_of_a_day() {
     let world = one_operation().await;
@@ -477,7 +478,7 @@ async fn one_account_stores_no_more_than_four_mebibytes_of_a_day() {
     appliance.stop().await.unwrap();
 }
 
-/// However the field comes: as a form of files, encoded once more with a plus in it.
+/// Checks every encoding of the field: in a multipart form, and encoded a second time with a plus in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_field_is_taken_however_it_comes() {
     let world = one_operation().await;
@@ -491,7 +492,7 @@ async fn the_field_is_taken_however_it_comes() {
         let answer = crate::world::http().post(&url).multipart(form).send().await.unwrap();
         assert_eq!(answer.status(), 204, "{number}");
     }
-    // A sender that leaves a plus as it is when it encodes the document by itself.
+    // A sender that leaves a plus unencoded when it encodes the document itself.
     let once = encoded(&notice("plus+plus")).replace("%2B", "+");
     let answer = crate::world::http().post(&url).form(&[("xml", once)]).send().await.unwrap();
     assert_eq!(answer.status(), 204);

@@ -1,4 +1,4 @@
-//! The word for each status, kind and command, in both languages.
+//! The texts for each status, kind and command, in both languages.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use cashout::text::{Locale, Texts, Word};
 
 const LOCALES: [Locale; 2] = [Locale::English, Locale::French];
 
-/// The words of all these things, in both languages.
+/// Checks the texts of all these values, in both languages.
 fn all(things: &[impl Word]) {
     for locale in LOCALES {
         let texts = Texts::of(Some(locale));

@@ -1,5 +1,5 @@
-//! A marketplace to try things in: the sandbox, a store in a folder of its own, a turned clock.
-//! When it goes, HiPay's ledger is compared with what the vouchers owed.
+//! A test marketplace: the sandbox, a store in its own folder, a clock that tests set. When it is
+//! dropped, HiPay's ledger is compared with what the vouchers owed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,10 +27,10 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-/// A right IBAN for every wallet that the tests make.
+/// A valid IBAN for every wallet that the tests make.
 pub(crate) const IBAN: &str = "FR1420041010050500013M02606";
 
-/// The cycle that the world's vouchers belong to. The store is made two days before it.
+/// The cycle that the world's vouchers belong to. The store is created two days before it.
 pub(crate) const CYCLE: Date = date(2026, 11, 11);
 
 pub(crate) struct World {
@@ -41,7 +41,7 @@ pub(crate) struct World {
     settings: Vec<String>,
     manners: Manners,
     folder: tempfile::TempDir,
-    /// Off where a test makes the ledger differ on purpose.
+    /// Set to false by a test that makes the ledger differ on purpose.
     pub(crate) check_ledger: bool,
 }
 
@@ -50,13 +50,13 @@ impl World {
         Self::with(SandboxOptions::default(), &[]).await
     }
 
-    /// A world whose configuration has these lines too (`key: value`).
+    /// Makes a world whose configuration has these additional lines (`key: value`).
     pub(crate) async fn with(options: SandboxOptions, settings: &[&str]) -> Self {
         let clock = Clock::turned_by_hand("2026-11-09T08:00:00Z".parse().unwrap());
         let sandbox = Sandbox::start(SandboxOptions { clock: clock.clone(), ..options }).await.unwrap();
         sandbox.hipay(|hipay| {
             hipay.reviews = Reviews::AtOnce;
-            // The operator can withdraw its commissions.
+            // So that the operator can withdraw its commissions.
             let operator = sandbox.credentials().operator_id;
             let known = hipay.account_mut(operator).expect("the operator's account");
             *known = known.clone().ready(IBAN);
@@ -68,7 +68,7 @@ impl World {
         Self { sandbox, clock, context, settings, manners, folder, check_ledger: true }
     }
 
-    /// A world in which no batch runs by itself, however the clock is turned.
+    /// Makes a world in which no batch is scheduled, whatever the clock shows.
     pub(crate) async fn unscheduled(options: SandboxOptions, settings: &[&str]) -> Self {
         let batches =
             ["vendorProcess", "cashoutGenerate", "cashoutTransfer", "cashoutWithdraw", "transactionStatusSync"];
@@ -77,12 +77,12 @@ impl World {
         Self::with(options, &all).await
     }
 
-    /// The configuration file, written.
+    /// Writes the configuration file and returns its path.
     pub(crate) fn configuration(&self) -> PathBuf {
         write_configuration(&self.sandbox, &self.folder, &self.settings)
     }
 
-    /// The data folder.
+    /// Returns the data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -93,51 +93,50 @@ impl World {
         self.context = open(&self.sandbox, &self.folder, &self.clock, &self.settings, &self.manners).await;
     }
 
-    /// Starts again with clients that wait for an answer no longer than this.
+    /// Restarts with clients that wait for an answer at most this long.
     pub(crate) async fn patience(&mut self, timeout: Duration) {
         self.manners.timeout = timeout;
         self.restart().await;
     }
 
-    /// Starts again with a store that cannot know whether it was left just as it is: its memory
-    /// begins now.
+    /// Restarts with a store that cannot know whether it is unchanged: its memory begins now.
     pub(crate) async fn forget_where_the_store_was(&mut self) {
         self.let_go().await;
         std::fs::remove_file(self.data().join("store.seal")).unwrap();
         self.restart().await;
     }
 
-    /// Starts again with a clock of our own that says `at`; the remotes keep theirs.
+    /// Restarts with a separate clock that shows `at`; the remotes keep theirs.
     pub(crate) async fn restart_with_the_clock_at(&mut self, at: Timestamp) {
         self.let_go().await;
         let wrong = Clock::turned_by_hand(at);
         self.context = open(&self.sandbox, &self.folder, &wrong, &self.settings, &self.manners).await;
     }
 
-    /// Changes one setting and starts again.
+    /// Changes one setting and restarts.
     pub(crate) async fn set(&mut self, line: &str) {
         self.settings.push(line.to_owned());
         self.restart().await;
     }
 
-    /// The lines that were added to the configuration.
+    /// Returns the lines that were added to the configuration.
     pub(crate) fn settings(&self) -> Vec<String> {
         self.settings.clone()
     }
 
-    /// Puts these lines in the place of those that were added, and starts again.
+    /// Replaces the added lines with these, and restarts.
     pub(crate) async fn set_all(&mut self, settings: Vec<String>) {
         self.settings = settings;
         self.restart().await;
     }
 
-    /// Closes the store, so that another process can have it.
+    /// Closes the store, so that another process can open it.
     pub(crate) async fn let_go(&self) {
         let store = self.context.store.clone();
         tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
     }
 
-    /// A seller in good order: a shop in Mirakl, an identified wallet with validated bank details.
+    /// Adds a seller without problems: a shop in Mirakl, an identified wallet with validated bank details.
     pub(crate) fn seller(&self, id: u64) {
         let email = format!("seller{id}@shops.example");
         self.sandbox.mirakl(|mirakl| {
@@ -152,7 +151,7 @@ impl World {
         self.sandbox.hipay(|hipay| hipay.add(Account::new(wallet_of(id), &email).ready(IBAN)));
     }
 
-    /// A voucher of [`CYCLE`]; amounts in cents.
+    /// Adds a voucher of [`CYCLE`]; amounts in cents.
     pub(crate) fn voucher(&self, number: u64, shop_id: u64, vendor: i64, operator: i64) {
         let created = "2026-11-11T02:00:00Z".parse::<Timestamp>().unwrap()
             + SignedDuration::from_secs(i64::try_from(number % 1_000).unwrap());
@@ -163,24 +162,23 @@ impl World {
         });
     }
 
-    /// Puts money into the technical account, in cents.
+    /// Adds money to the technical account, in cents.
     pub(crate) fn fund(&self, minor: i64) {
         let technical = self.sandbox.credentials().technical_id;
         self.sandbox.hipay(|hipay| hipay.fund(technical, euro(minor))).unwrap();
     }
 
-    /// Turns the clock to the day after the cycle.
+    /// Sets the clock to the day after the cycle.
     pub(crate) fn after_the_cycle(&self) {
         self.clock.set("2026-11-12T08:00:00Z".parse().unwrap());
     }
 
-    /// The appliance at work on this world, on a port of its own. The world's context goes on working
-    /// on the same store.
+    /// Starts the appliance on this world, on its own port. The world's context continues to use the same store.
     pub(crate) async fn serve(&self) -> Appliance {
         self.serve_on(std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap()).await
     }
 
-    /// The same on a socket of the test's.
+    /// Starts the appliance on the test's own socket.
     pub(crate) async fn serve_on(&self, listener: std::net::TcpListener) -> Appliance {
         let settings = Settings::new(&self.configuration(), Arc::clone(&self.context.config));
         Appliance::start(self.context.clone(), settings, listener, self.data()).await.unwrap()
@@ -215,7 +213,7 @@ impl World {
         self.run(Command::TransactionStatusSync).await
     }
 
-    /// Vendors, then the day after the cycle, then operations.
+    /// Processes vendors, advances to the day after the cycle, and generates operations.
     pub(crate) async fn up_to_operations(&self) {
         self.vendors().await;
         self.after_the_cycle();
@@ -223,7 +221,7 @@ impl World {
         assert_eq!(generated.failed, 0, "{:?}", generated.failures);
     }
 
-    /// Transfer, sync, withdrawal, sync: as the cron jobs of a day.
+    /// Runs transfer, sync, withdrawal and sync, like the cron jobs of a day.
     pub(crate) async fn pay_day(&self) {
         self.transfer().await;
         self.sync().await;
@@ -231,7 +229,7 @@ impl World {
         self.sync().await;
     }
 
-    /// A person decides about an operation.
+    /// Makes a person's choice on an operation.
     pub(crate) async fn choose(
         &self,
         id: u64,
@@ -246,20 +244,20 @@ impl World {
         self.context.store.read(|reader| Ok(reader.page::<Operation>(&Query::all().limit(100_000))?.items)).unwrap()
     }
 
-    /// What is kept of HiPay's ledger.
+    /// Returns the stored part of HiPay's ledger.
     pub(crate) fn ledger(&self) -> Vec<LedgerEntry> {
         let query = Query::group("date", ()).limit(1_000);
         self.context.store.read(|reader| reader.page::<LedgerEntry>(&query)).unwrap().items
     }
 
-    /// The ids of all vouchers.
+    /// Returns the ids of all vouchers.
     pub(crate) fn vouchers(&self) -> Vec<String> {
         let query = Query::group("date", ()).limit(1_000);
         let records = self.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items;
         records.iter().map(VoucherRecord::id).collect()
     }
 
-    /// The vendor's operation of a voucher.
+    /// Returns the vendor's operation of a voucher.
     pub(crate) fn operation(&self, voucher: u64) -> Operation {
         let number = voucher.to_string();
         let of_vendor = |one: &Operation| one.voucher == number && one.beneficiary == Beneficiary::Vendor;
@@ -275,7 +273,7 @@ impl World {
         found.unwrap_or_else(|| panic!("no vendor {mirakl_id}"))
     }
 
-    /// What each wallet has had paid out to its bank by HiPay's own ledger, in cents.
+    /// Returns the amount that each wallet has paid out to its bank according to HiPay's own ledger, in cents.
     pub(crate) fn paid_out(&self) -> BTreeMap<u64, i64> {
         let wallet = |entry: &Entry| match (entry.kind, &entry.from) {
             (Kind::Withdrawal, Place::Account(id)) => Some(*id),
@@ -285,7 +283,7 @@ impl World {
         sums.into_iter().map(|(wallet, sum)| (wallet, sum.minor())).collect()
     }
 
-    /// The binary with this world's configuration and data folder.
+    /// Returns a command of the binary with this world's configuration and data folder.
     pub(crate) fn cashout(&self, arguments: &[&str]) -> Process {
         let mut process = Process::new(env!("CARGO_BIN_EXE_cashout"));
         process.env_clear().args(arguments);
@@ -293,14 +291,14 @@ impl World {
         process
     }
 
-    /// Runs the binary to its end. The store must be let go before.
+    /// Runs the binary to its end. The store must be closed before.
     pub(crate) async fn output(&self, arguments: &[&str]) -> Output {
         let mut process = self.cashout(arguments);
         tokio::task::spawn_blocking(move || process.output().unwrap()).await.unwrap()
     }
 }
 
-/// A voucher that turns up at the front of Mirakl's list of invoices after one more page of it.
+/// Makes an addition of a voucher to the front of Mirakl's list of invoices after one more page of it.
 pub(crate) fn added_in_front(voucher: Voucher) -> PendingAddition {
     PendingAddition {
         after_pages: 1,
@@ -310,7 +308,7 @@ pub(crate) fn added_in_front(voucher: Voucher) -> PendingAddition {
     }
 }
 
-/// The wallet that [`World::seller`] gives a shop.
+/// Returns the wallet that [`World::seller`] gives a shop.
 pub(crate) fn wallet_of(shop_id: u64) -> u64 {
     500_000 + shop_id
 }
@@ -319,20 +317,20 @@ pub(crate) fn euro(minor: i64) -> Amount {
     Amount::from_minor(minor, Currency::EUR)
 }
 
-/// An address of this machine that no other process of the tests uses: a port that is free there stays free.
+/// Returns an address of this machine that no other process of the tests uses, so that a free port stays free.
 pub(crate) fn own_address() -> std::net::Ipv4Addr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     std::net::Ipv4Addr::new(127, 64 | (high & 63), middle, low.max(2))
 }
 
-/// A client for our own pages and webhooks: follows no redirect, keeps nothing.
+/// Makes a client for our own pages and webhooks: it follows no redirect and stores no cookies.
 pub(crate) fn http() -> reqwest::Client {
-    // Refused where another test of this process was faster; both ask for the same.
+    // Fails if another test of this process was faster; both install the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-/// Quick and impatient: tests wait for nothing that does not happen.
+/// Returns short timeouts and waits: tests wait for nothing that does not happen.
 pub(crate) fn manners() -> Manners {
     Manners {
         timeout: Duration::from_secs(2),
@@ -344,8 +342,8 @@ pub(crate) fn manners() -> Manners {
     }
 }
 
-/// In the machine's memory where it offers that, because hundreds of worlds would wait for the disk.
-/// What was written survives a kill there too; the store's own tests cut the power.
+/// Makes a folder in the machine's memory if available, because hundreds of worlds would wait for the
+/// disk. Written data survives a kill there too; the store's own tests simulate a power failure.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -353,7 +351,7 @@ fn folder() -> tempfile::TempDir {
 fn write_configuration(sandbox: &Sandbox, folder: &tempfile::TempDir, settings: &[String]) -> PathBuf {
     let mut text = sandbox.credentials().parameters_yml();
     for line in settings {
-        // A later line of the same key would be a duplicate: it replaces the earlier one.
+        // A later line with the same key would be a duplicate: it replaces the earlier one.
         let key = line.split_once(':').map_or(line.as_str(), |(key, _)| key);
         let kept: Vec<&str> = text.lines().filter(|known| !known.trim().starts_with(&format!("{key}:"))).collect();
         text = format!("{}\n    {line}\n", kept.join("\n"));
@@ -398,8 +396,8 @@ impl Drop for World {
 }
 
 impl World {
-    /// Whatever the attempts were called, and whatever ids they carry: of one voucher's payment at most one
-    /// was executed and not given back.
+    /// Checks that of each payment of a voucher at most one was executed and not returned, whatever
+    /// the references and ids of the attempts.
     fn never_paid_twice(&self) {
         let mut paid: BTreeMap<(Kind, String), Vec<String>> = BTreeMap::new();
         for entry in self.sandbox.hipay(|hipay| hipay.ledger.paid().cloned().collect::<Vec<_>>()) {
@@ -409,12 +407,12 @@ impl World {
             };
             let payment = match ReferenceParts::of(&reference) {
                 Some(parts) => {
-                    // The worlds' numbers have no underscore, and some belong to several shops.
+                    // The worlds' numbers contain no underscore, and some belong to several shops.
                     let named = parts.rest.split('_').next().unwrap_or_default();
                     let of_several = self.shops_of(named) > 1;
                     let wallet = if of_several { parts.wallet.to_string() } else { String::new() };
                     let voucher = self.invoice_of(named);
-                    // What was left of an operation is another payment of its voucher.
+                    // The remainder of an operation is another payment of its voucher.
                     let part = parts.rest.split('_').nth(1).filter(|part| part.starts_with('P')).unwrap_or_default();
                     format!("{:?} {:?} {voucher} {part} {wallet}", parts.kind, parts.beneficiary)
                 }
@@ -427,7 +425,7 @@ impl World {
         }
     }
 
-    /// The invoice's number of the voucher that either source names so.
+    /// Returns the invoice number of the voucher that either source identifies by `number`.
     fn invoice_of(&self, number: &str) -> String {
         self.sandbox.mirakl(|mirakl| {
             let named = mirakl.vouchers.iter().find(|voucher| voucher.payment_voucher_number == number);
@@ -435,7 +433,7 @@ impl World {
         })
     }
 
-    /// How many shops have a voucher of this number.
+    /// Returns the number of shops that have a voucher of this number.
     fn shops_of(&self, number: &str) -> usize {
         self.sandbox.mirakl(|mirakl| {
             let named =
@@ -444,8 +442,7 @@ impl World {
         })
     }
 
-    /// Every transfer to a seller is for a voucher of its shop, at most as large, and not paid by
-    /// somebody else.
+    /// Checks that every transfer to a seller is for a voucher of its shop, at most as large, and not paid by others.
     fn only_what_is_owed(&self) {
         let transfers: Vec<(String, u64, Amount)> = self.sandbox.hipay(|hipay| {
             let sales = hipay.ledger.paid().filter(|entry| entry.kind == Kind::Transfer);

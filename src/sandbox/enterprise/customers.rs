@@ -1,4 +1,4 @@
-//! Customers who pay, or try to: the same stream of payments for the same seed.
+//! Customers who pay or try to pay; a seed always produces the same stream of payments.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,7 @@ const PEOPLE: [(&str, &str); 8] = [
     ("Margot L'Hermite", "FR"),
     ("Anouk & Sons", "BE"),
 ];
-/// Why banks decline; the numbers are the sandbox's.
+/// Reasons for which banks decline; the numbers are the sandbox's.
 const REASONS: [(&str, &str); 3] =
     [("4010301", "Insufficient funds"), ("4010302", "Card expired"), ("4010303", "Declined by the bank")];
 
@@ -34,7 +34,7 @@ const CAPTURE_REQUESTED: Stage = (117, "Capture Requested", "completed", 7);
 const CAPTURED: Stage = (118, "Captured", "completed", 9);
 const DAY: i64 = 86_400;
 
-/// What becomes of a payment, and of how many in a hundred.
+/// Courses of a payment, each with its percentage.
 const LIVES: [(u8, &[Stage]); 9] = [
     (62, &[AUTHORISED, CAPTURE_REQUESTED, CAPTURED]),
     (
@@ -60,30 +60,30 @@ const LIVES: [(u8, &[Stage]); 9] = [
 #[derive(Debug, Clone)]
 pub struct Customers {
     chance: Chance,
-    /// When the next payment begins.
+    /// Start of the next payment.
     next_at: Timestamp,
     paid: u64,
     settled: u64,
-    /// In cents, since the last settlement.
+    /// Sum since the last settlement, in cents.
     sales: i64,
     refunds: i64,
     chargebacks: i64,
 }
 
 impl Customers {
-    /// Customers whose first payment begins at `first`.
+    /// Makes customers whose first payment begins at `first`.
     pub fn new(seed: u64, first: Timestamp) -> Self {
         let chance = Chance::new(seed);
         Self { chance, next_at: first, paid: 0, settled: 0, sales: 0, refunds: 0, chargebacks: 0 }
     }
 
-    /// The next customer comes at `at`; else some minutes after the one before.
+    /// Sets the start of the next payment; by default it follows the previous one by some minutes.
     pub fn next_comes_at(&mut self, at: Timestamp) {
         self.next_at = at;
     }
 
-    /// The next customer pays, or tries to: everything that HiPay tells about it, in order. Later
-    /// stages may be days after the first.
+    /// Makes the next payment or failed attempt and returns all notifications that HiPay sends about
+    /// it, in order. Later stages may be days after the first.
     pub fn pay(&mut self) -> Vec<EnterpriseNotice> {
         let mut rng = self.chance.draw("payment");
         self.paid += 1;
@@ -160,7 +160,7 @@ impl Customers {
         notices
     }
 
-    /// HiPay sums up what was paid since the last time.
+    /// Makes HiPay's settlement of what was paid since the last one.
     pub fn settle(&mut self) -> EnterpriseNotice {
         self.settled += 1;
         let fees = self.sales / 50;

@@ -1,5 +1,5 @@
-//! HiPay Enterprise as a sender: believable payments of customers, told in notifications that are
-//! written, signed and posted as HiPay does it. It shares no code with who receives them.
+//! HiPay Enterprise as a sender: realistic customer payments, reported in notifications that are
+//! written, signed and posted the way HiPay does. It shares no code with the receiver.
 
 mod customers;
 mod writing;
@@ -14,10 +14,10 @@ pub use customers::Customers;
 use super::hipay::delivery::{on_this_machine, post};
 use super::hipay::notices::Delivery;
 
-/// How long the receiver may take.
+/// Time limit for the receiver's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a notification is written.
+/// Format of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// A form with brackets in its names.
@@ -28,7 +28,7 @@ pub enum Written {
     Json,
 }
 
-/// How a notification is signed.
+/// Hash with which a notification is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignedBy {
     /// SHA-1.
@@ -44,17 +44,17 @@ pub enum SignedBy {
 pub struct EnterpriseNotice {
     /// `notification` or `settlement`.
     pub root: &'static str,
-    /// Names as in the form (`order[id]`), what belongs together side by side.
+    /// Fields named as in the form (`order[id]`); members of one group are adjacent.
     pub fields: Vec<(String, String)>,
 }
 
 impl EnterpriseNotice {
-    /// The value of a field; empty where it is missing.
+    /// Returns the value of a field, or an empty text if it is missing.
     pub fn field(&self, name: &str) -> &str {
         self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// The content type and the body.
+    /// Returns the content type and the body.
     pub fn written(&self, written: Written) -> (&'static str, String) {
         match written {
             Written::Form => ("application/x-www-form-urlencoded", writing::form(self)),
@@ -64,27 +64,27 @@ impl EnterpriseNotice {
     }
 }
 
-/// HiPay Enterprise, as far as its notifications go.
+/// HiPay Enterprise, limited to its notifications.
 #[derive(Debug, Clone)]
 pub struct Enterprise {
-    /// Where it sends them: only ever to this machine.
+    /// Receiver of the notifications; only addresses on this machine are allowed.
     pub url: String,
-    /// The secret that they are signed with.
+    /// The secret with which they are signed.
     pub passphrase: String,
-    /// How they are written.
+    /// Format of the notifications.
     pub written: Written,
-    /// How they are signed.
+    /// Hash with which they are signed.
     pub signed_by: SignedBy,
 }
 
 impl Enterprise {
-    /// Sends to `url`, in forms signed by SHA-256.
+    /// Makes a sender to `url` that uses forms signed with SHA-256.
     pub fn new(url: impl Into<String>, passphrase: impl Into<String>) -> Self {
         let (url, passphrase) = (url.into(), passphrase.into());
         Self { url, passphrase, written: Written::Form, signed_by: SignedBy::Sha256 }
     }
 
-    /// The signature of a body, in lower case.
+    /// Returns the signature of a body, in lower case.
     pub fn signature(&self, body: &[u8]) -> String {
         let signed = [body, self.passphrase.as_bytes()].concat();
         let hash = match self.signed_by {

@@ -1,8 +1,8 @@
-//! A notification written in each of the three forms.
+//! Notifications in each of the three formats.
 
 use super::EnterpriseNotice;
 
-/// As HiPay writes it: dates with a plus of their own, spaces as a plus, names with plain brackets.
+/// Writes a form the way HiPay does: an unescaped `+` and `:` in dates, spaces as `+`, plain brackets in names.
 pub(super) fn form(notice: &EnterpriseNotice) -> String {
     let kind = (notice.root == "settlement").then(|| "notification_type=settlement".to_owned());
     let field = |(name, value): &(String, String)| {
@@ -18,13 +18,13 @@ pub(super) fn form(notice: &EnterpriseNotice) -> String {
     kind.into_iter().chain(notice.fields.iter().map(field)).collect::<Vec<_>>().join("&")
 }
 
-/// What stands under one name: a value, or names with values of their own.
+/// The content of one name: a value, or nested names.
 enum Node {
     Value(String),
     Inner(Vec<(String, Node)>),
 }
 
-/// `order[id]` becomes `id` in `order`.
+/// Builds the tree of names: `order[id]` becomes `id` in `order`.
 fn tree(notice: &EnterpriseNotice) -> Vec<(String, Node)> {
     let mut top: Vec<(String, Node)> = Vec::new();
     for (name, value) in &notice.fields {
@@ -50,7 +50,7 @@ pub(super) fn xml(notice: &EnterpriseNotice) -> String {
 
 fn elements(nodes: &[(String, Node)]) -> String {
     let element = |(name, node): &(String, Node)| {
-        // No element's name begins with a digit.
+        // An element's name cannot begin with a digit.
         let name =
             if name.starts_with(|first: char| first.is_ascii_digit()) { format!("value{name}") } else { name.clone() };
         match node {

@@ -1,4 +1,4 @@
-//! GitHub: who is let in, the releases by page, and the way to their files.
+//! GitHub: authentication, the pages of releases, and the redirects to their files.
 
 pub(super) mod model;
 
@@ -11,9 +11,9 @@ use super::json::Json;
 use crate::platform::hex::hex;
 use model::{GitHubModel, Throttle};
 
-/// The version of the API that exists.
+/// The only version of the API.
 const API_VERSION: &str = "2022-11-28";
-/// What an address of a file carries, as those of a storage do; whoever has it needs no token.
+/// Signature in the address of a file, as storage services use; its holder needs no token.
 const PASS: &str = "sandbox-pass";
 
 /// A refusal: HTTP status and message.
@@ -75,7 +75,7 @@ fn route(model: &GitHubModel, call: &Call, now: Timestamp) -> Result<Answer, Ref
 
 fn let_in(model: &GitHubModel, call: &Call) -> Result<(), Refused> {
     let not_found = || Refused(404, "Not Found".to_owned());
-    // A private repository does not exist for whoever may not see it.
+    // A private repository is reported as missing to callers who may not see it.
     let given = call.header(header::AUTHORIZATION.as_str()).ok_or_else(not_found)?;
     let token = given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("token "));
     if token != Some(model.token.expose()) {
@@ -94,7 +94,7 @@ fn number(call: &Call, name: &str, default: usize) -> Result<usize, Refused> {
     number.filter(|number| *number > 0).ok_or_else(|| Refused(422, format!("'{name}' is no number above 0: {text}")))
 }
 
-/// A page of releases; the same as before is not sent again.
+/// Returns a page of releases; an unchanged page is answered with 304.
 fn releases(model: &GitHubModel, call: &Call) -> Result<Answer, Refused> {
     if let Some((name, _)) = call.query.iter().find(|(name, _)| !["per_page", "page"].contains(&name.as_str())) {
         return Err(Refused(422, format!("Unknown parameter '{name}'")));
@@ -119,7 +119,7 @@ fn releases(model: &GitHubModel, call: &Call) -> Result<Answer, Refused> {
     Ok(answer)
 }
 
-/// What is known about a file; its bytes, or where they are, for whoever accepts bytes.
+/// Returns a file's metadata, or, if the caller accepts bytes, its content or its address.
 fn asset(model: &GitHubModel, call: &Call) -> Result<Answer, Refused> {
     let asset = model.asset(&call.named).ok_or_else(|| Refused(404, "Not Found".to_owned()))?;
     if call.header(header::ACCEPT.as_str()) != Some("application/octet-stream") {
@@ -144,7 +144,8 @@ fn bytes(body: Vec<u8>) -> Answer {
     Answer { status: 200, content_type: "application/octet-stream".to_owned(), headers: Vec::new(), body }
 }
 
-/// Answers one request to the other host. A secret that arrives here has left GitHub: that is told.
+/// Answers one request to the file host. A credential that arrives here has leaked from GitHub, which
+/// is recorded as a complaint.
 pub(super) fn file(model: &mut GitHubModel, call: &Call) -> Answer {
     let refused = |status, message: &str| Answer::json(status, Json::object([("message", Json::text(message))]));
     let secret = model.token.expose();

@@ -1,4 +1,4 @@
-//! GitHub's side: one repository, its releases, and who may read them.
+//! GitHub's side: one repository, its releases, and the access to them.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::platform::hex::hex;
 use crate::platform::secret::Secret;
 use crate::sandbox::json::Json;
 
-/// What one hour allows to a token.
+/// Number of calls per hour that a token is allowed.
 const HOURLY: u32 = 5_000;
 
 /// GitHub's side.
@@ -17,58 +17,58 @@ const HOURLY: u32 = 5_000;
 pub struct GitHubModel {
     /// The repository, `owner/name`.
     pub repository: String,
-    /// The token that is let in.
+    /// The valid token.
     pub token: Secret,
-    /// Whether that token may read the repository; GitHub says "not found" where it may not.
+    /// The token may read the repository; otherwise GitHub answers "not found".
     pub token_may_read: bool,
-    /// What GitHub refuses every call with (403) instead: a rule of the organisation.
+    /// Message with which GitHub refuses every call (403): a rule of the organisation.
     pub forbids: Option<String>,
     /// The releases, the latest first.
     pub releases: Vec<Release>,
-    /// So many of them make a page, however many are asked for.
+    /// Upper bound on the page size, whatever size the caller requests.
     pub longest_page: usize,
-    /// Calls are refused because there were too many.
+    /// Rate limit that refuses calls.
     pub throttle: Option<Throttle>,
-    /// Another address that the API sends every call to; an absolute URL without a path.
+    /// Address to which the API redirects every call; an absolute URL without a path.
     pub moved_to: Option<String>,
-    /// The files are sent by the API itself, as some installations do, and not by another host.
+    /// Direct sending of files by the API, as in some installations, instead of a redirect to another host.
     pub sends_files_itself: bool,
-    /// What callers did that they must never do.
+    /// Violations by callers, such as a leaked credential.
     pub complaints: Vec<String>,
     pub(super) api: SocketAddr,
     pub(super) files: SocketAddr,
 }
 
-/// Too many calls.
+/// A rate limit in effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throttle {
-    /// The hour's calls are used up until then: answered with this status (403 or 429).
+    /// Exhausted hourly limit until this time, answered with this status (403 or 429).
     UsedUp(u16, Timestamp),
-    /// Asked to come back after so many seconds, with this status (403 or 429).
+    /// Required wait in seconds, answered with this status (403 or 429).
     ComeBackAfter(u16, u32),
-    /// 429, and not a word about when.
+    /// 429 without any time.
     WithoutAWord,
 }
 
 /// A release and its files.
 #[derive(Debug, Clone)]
 pub struct Release {
-    /// The version; its tag has a `v` in front.
+    /// The version; its tag has the prefix `v`.
     pub version: String,
-    /// What it says about itself, in Markdown.
+    /// Release notes, in Markdown.
     pub notes: String,
-    /// Whether it is not finished.
+    /// Marked as a prerelease.
     pub prerelease: bool,
-    /// Whether it has not been published.
+    /// Draft that is not published yet.
     pub draft: bool,
-    /// Its files.
+    /// Files of the release.
     pub assets: Vec<ReleaseAsset>,
-    /// When it was published (UTC).
+    /// Time of publication (UTC).
     pub published_at: Timestamp,
 }
 
 impl Release {
-    /// A finished release without files.
+    /// Makes a finished release without files.
     pub fn new(version: &str, published_at: Timestamp) -> Self {
         Self {
             version: version.to_owned(),
@@ -80,28 +80,28 @@ impl Release {
         }
     }
 
-    /// With these notes.
+    /// Sets the release notes.
     #[must_use]
     pub fn notes(mut self, notes: &str) -> Self {
         notes.clone_into(&mut self.notes);
         self
     }
 
-    /// With one more file.
+    /// Adds a file.
     #[must_use]
     pub fn asset(mut self, asset: ReleaseAsset) -> Self {
         self.assets.push(asset);
         self
     }
 
-    /// Not finished.
+    /// Marks the release as a prerelease.
     #[must_use]
     pub fn prerelease(mut self) -> Self {
         self.prerelease = true;
         self
     }
 
-    /// Not published.
+    /// Marks the release as a draft.
     #[must_use]
     pub fn draft(mut self) -> Self {
         self.draft = true;
@@ -112,20 +112,20 @@ impl Release {
 /// A file of a release.
 #[derive(Debug, Clone)]
 pub struct ReleaseAsset {
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// What is sent.
+    /// Content that is sent.
     pub bytes: Vec<u8>,
-    /// Its length as GitHub tells it.
+    /// Length in bytes as GitHub reports it.
     pub size: u64,
-    /// Its digest as GitHub tells it: `sha256:…`. Old files have none.
+    /// Digest as GitHub reports it: `sha256:…`. Old files have none.
     pub digest: Option<String>,
-    /// Whether it has arrived wholly.
+    /// Completely uploaded.
     pub uploaded: bool,
 }
 
 impl ReleaseAsset {
-    /// A file that GitHub tells the truth about.
+    /// Makes a file whose reported size and digest are right.
     pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let digest = Some(format!("sha256:{}", hex(Sha256::digest(&bytes))));
@@ -133,7 +133,7 @@ impl ReleaseAsset {
         Self { name: name.to_owned(), bytes, size, digest, uploaded: true }
     }
 
-    /// Somebody changed one byte on the way.
+    /// Changes the last byte, as if the file had been tampered with in transit.
     #[must_use]
     pub fn tampered(mut self) -> Self {
         if let Some(last) = self.bytes.last_mut() {
@@ -161,24 +161,26 @@ impl GitHubModel {
         }
     }
 
-    /// Publishes a release: it is the first of the list from now on.
+    /// Publishes a release as the first of the list.
     pub fn publish(&mut self, release: Release) {
         self.releases.insert(0, release);
     }
 
-    /// The address of the other host, which has the files; without a path.
+    /// Returns the address of the file host, without a path.
     pub fn files_url(&self) -> String {
         format!("http://{}", self.files)
     }
 
-    /// The file with this number: the place of its release from the end, and its own in there.
+    /// Returns the file with this number, which combines the release's number, from the oldest, and
+    /// the file's index in it.
     pub(super) fn asset(&self, id: &str) -> Option<&ReleaseAsset> {
         let id: usize = id.parse().ok()?;
         let release = self.releases.iter().rev().nth((id / ASSETS).checked_sub(1)?)?;
         release.assets.get(id % ASSETS)
     }
 
-    /// How many calls the token has left, and when it has all of them again.
+    /// Returns the hourly limit, the calls that the token has left, and the time of the reset
+    /// (seconds since the epoch).
     pub(super) fn quota(&self, now: Timestamp) -> (u32, u32, i64) {
         match self.throttle {
             Some(Throttle::UsedUp(_, until)) if now < until => (HOURLY, 0, until.as_second()),
@@ -188,7 +190,7 @@ impl GitHubModel {
         }
     }
 
-    /// One release as the API tells it. `number` counts from the oldest, which is 1.
+    /// Returns one release as the API shows it. `number` counts from the oldest, which is 1.
     pub(super) fn release_json(&self, number: usize, release: &Release) -> Json {
         let base = format!("http://{}/repos/{}/releases", self.api, self.repository);
         let url = |rest: &str| Json::text(&format!("{base}/{rest}"));
@@ -239,5 +241,5 @@ impl GitHubModel {
     }
 }
 
-/// More files than a release has here.
+/// Factor of file numbers; greater than the number of files of any release here.
 const ASSETS: usize = 1_000;

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use crate::domain::money::{Amount, Currency};
 
-/// Whether an account can be used at all.
+/// Usability of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountState {
-    /// In order.
+    /// Usable without restriction.
     Normal,
     /// Not activated yet (4007).
     NotActivated,
@@ -18,10 +18,10 @@ pub enum AccountState {
     Deleted,
 }
 
-/// How far HiPay is with a document.
+/// HiPay's status of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KycStatus {
-    /// Waiting to be looked at.
+    /// Waiting for review.
     Waiting,
     /// Accepted.
     Validated,
@@ -34,28 +34,28 @@ pub enum KycStatus {
 pub struct Kyc {
     /// HiPay's document type.
     pub kind: u32,
-    /// File name; its first three characters decide.
+    /// File name; its first three characters decide the review.
     pub file_name: String,
     /// The file's size.
     pub size: usize,
-    /// File name of the back side, if one came.
+    /// File name of the back side, if one was sent.
     pub back: Option<String>,
-    /// Until when it is valid.
+    /// End of validity.
     pub validity: Option<String>,
-    /// When it came.
+    /// Time of arrival.
     pub sent: Timestamp,
-    /// How far it is.
+    /// Status of the review.
     pub status: KycStatus,
-    /// Why it was refused.
+    /// Reason for a refusal.
     pub message: Option<String>,
 }
 
-/// How far HiPay is with bank details.
+/// HiPay's status of bank details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BankStatus {
     /// Validation in progress: status code 2.
     Waiting,
-    /// Status code 3.
+    /// Accepted: status code 3.
     Validated,
     /// Refused: status code 1, as if there were none.
     Refused,
@@ -64,30 +64,30 @@ pub enum BankStatus {
 /// Bank details that were sent to HiPay.
 #[derive(Debug, Clone)]
 pub struct BankDetails {
-    /// How far they are.
+    /// Status of the review.
     pub status: BankStatus,
     /// Country of the bank.
     pub country: String,
-    /// The bank.
+    /// Name of the bank.
     pub name: String,
-    /// Its address.
+    /// Address of the bank.
     pub address: String,
-    /// Its zip code.
+    /// Zip code of the bank.
     pub zip_code: String,
-    /// Its city.
+    /// City of the bank.
     pub city: String,
     /// IBAN.
     pub iban: String,
     /// BIC.
     pub swift: String,
-    /// Name of the file that came with them; its first three characters decide.
+    /// Name of the file that came with them; its first three characters decide the review.
     pub file_name: String,
-    /// When they came.
+    /// Time of arrival.
     pub sent: Timestamp,
 }
 
 impl BankDetails {
-    /// Details that HiPay has validated.
+    /// Makes bank details that HiPay has validated.
     pub fn validated(iban: &str) -> Self {
         Self {
             status: BankStatus::Validated,
@@ -115,7 +115,7 @@ pub struct Account {
     pub email: String,
     /// Login.
     pub login: String,
-    /// The entity it was created in.
+    /// The entity in which it was created.
     pub entity: String,
     /// The company's or the person's name.
     pub name: String,
@@ -125,34 +125,34 @@ pub struct Account {
     pub vat_number: Option<String>,
     /// `external_account_id`: the shop in Mirakl.
     pub external_id: Option<String>,
-    /// When it was created.
+    /// Time of creation.
     pub created: Timestamp,
-    /// Whether it can be used.
+    /// Usability of the account.
     pub state: AccountState,
-    /// Its owner has set a password for the back office.
+    /// Activated, that is, its owner has set a password for the back office.
     pub activated: bool,
-    /// The user space is identified.
+    /// Identified, as a property of the user space.
     pub identified: bool,
-    /// The beneficial owners are declared (else 4015 on withdrawals).
+    /// Declaration of the beneficial owners (without it withdrawals fail with 4015).
     pub owners_declared: bool,
-    /// Documents.
+    /// Documents sent to HiPay.
     pub documents: Vec<Kyc>,
     /// Bank details.
     pub bank: Option<BankDetails>,
-    /// Where notifications about it go.
+    /// Receiver of notifications about the account.
     pub callback_url: Option<String>,
-    /// What they are signed with.
+    /// Salt with which they are signed.
     pub callback_salt: String,
-    /// What it held when the ledger began.
+    /// Balance when the ledger began.
     pub opening: Amount,
-    /// What it holds.
+    /// Current balance.
     pub balance: Amount,
-    /// A secondary account that is listed before the main one.
+    /// Balance of a secondary account that is listed before the main one.
     pub secondary_balance: Option<Amount>,
 }
 
 impl Account {
-    /// An account in euros, usable, neither identified nor with bank details.
+    /// Makes a usable account in euros, neither identified nor with bank details.
     pub fn new(id: u64, email: &str) -> Self {
         Self {
             id,
@@ -179,7 +179,7 @@ impl Account {
         }
     }
 
-    /// Identified, and with validated bank details: ready to be paid out.
+    /// Makes the account identified, with validated bank details: ready to be paid out.
     #[must_use]
     pub fn ready(mut self, iban: &str) -> Self {
         self.identified = true;
@@ -187,7 +187,7 @@ impl Account {
         self
     }
 
-    /// Holds `amount` from the beginning.
+    /// Sets the opening balance.
     #[must_use]
     pub fn holding(mut self, amount: Amount) -> Self {
         self.opening = amount;
@@ -195,7 +195,7 @@ impl Account {
         self
     }
 
-    /// HiPay's status code for the bank details: 1 none, 2 in progress, 3 validated.
+    /// Returns HiPay's status code for the bank details: 1 none, 2 in progress, 3 validated.
     pub fn bank_status(&self) -> u8 {
         match self.bank.as_ref().map(|bank| bank.status) {
             None | Some(BankStatus::Refused) => 1,

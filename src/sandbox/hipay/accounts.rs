@@ -9,7 +9,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::sandbox::call::Call;
 use crate::sandbox::json::{Json, Spelling};
 
-/// E-mails are unique within an entity, whatever their case.
+/// Returns true if the e-mail is used; e-mails are unique within an entity, regardless of case.
 fn taken(model: &HipayModel, email: &str, entity: &str, except: Option<u64>) -> bool {
     model.accounts.values().any(|account| {
         account.email.eq_ignore_ascii_case(email) && account.entity == entity && Some(account.id) != except
@@ -23,7 +23,7 @@ fn entity<'call>(model: &HipayModel, given: Option<&'call str>, field: &str) -> 
 
 pub(super) fn is_available(model: &HipayModel, call: &Call, spelling: &mut Spelling) -> Result<Success, Refused> {
     let email = call.field("user_email").unwrap_or_default();
-    // Without an entity the default one is asked about, in which no marketplace account lies.
+    // Without an entity HiPay checks the default one, which contains no marketplace account.
     let free = match call.field("entity") {
         Some(given) => !taken(model, email, entity(model, Some(given), "entity")?, None),
         None => true,
@@ -183,7 +183,7 @@ fn balance_row(id: u64, kind: u8, balance: Amount, spelling: &mut Spelling) -> J
     ])
 }
 
-/// Beneficial owners: whether they are declared is all that the sandbox knows of them.
+/// Answers the call for beneficial owners; the sandbox only knows whether they are declared.
 pub(super) fn owners(model: &HipayModel, acting: u64, spelling: &mut Spelling) -> Result<Success, Refused> {
     let account = model.own(acting)?;
     if !account.owners_declared {
@@ -201,7 +201,7 @@ pub(super) fn owners(model: &HipayModel, acting: u64, spelling: &mut Spelling) -
     ))
 }
 
-/// A page number or page size.
+/// Reads a page number or page size.
 pub(super) fn count(call: &Call, name: &str, default: usize, most: usize) -> Result<usize, Refused> {
     let Some(text) = call.query(name) else { return Ok(default) };
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
@@ -228,7 +228,7 @@ pub(super) fn group(model: &HipayModel, call: &Call, spelling: &mut Spelling) ->
     let skip = page.saturating_sub(1).saturating_mul(size);
     let rows: Vec<Json> =
         members.into_iter().skip(skip).take(size).map(|account| member(model, account, spelling)).collect();
-    // HiPay's description has 201 for this GET.
+    // HiPay's description states 201 for this GET.
     Ok(Success(
         201,
         vec![

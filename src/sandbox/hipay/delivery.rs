@@ -1,4 +1,5 @@
-//! The background of HiPay: notifications on their way, and time that passes without a request.
+//! HiPay's background tasks: delivering notifications, and reviews and transactions that become due
+//! without a request.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,12 +13,12 @@ use tokio::net::TcpStream;
 use super::notices::Delivery;
 use crate::sandbox::server::{Shared, lock};
 
-/// How long the receiver may take.
+/// Time limit for the receiver's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the model looks at the clock when nobody asks it anything.
+/// Interval at which the model checks the clock without requests.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Decides what becomes due while nobody calls.
+/// Decides what becomes due while no request arrives.
 pub(in crate::sandbox) async fn let_time_pass(shared: Arc<Shared>) {
     loop {
         tokio::select! {
@@ -68,7 +69,7 @@ async fn send(url: &str, xml: &str, encoded_twice: bool) -> Delivery {
     }
 }
 
-/// `host:port` and path of a plain HTTP URL that leads to the loopback interface.
+/// Returns `host:port` and path of a plain HTTP URL that leads to the loopback interface.
 pub(in crate::sandbox) fn on_this_machine(url: &str) -> Option<(String, String)> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?.trim_matches(['[', ']']);
@@ -81,7 +82,7 @@ pub(in crate::sandbox) fn on_this_machine(url: &str) -> Option<(String, String)>
     Some((format!("{host}:{}", uri.port_u16().unwrap_or(80)), path))
 }
 
-/// One POST with these header lines on a connection of its own; the status of the answer.
+/// Sends one POST with these header lines on its own connection and returns the status of the answer.
 pub(in crate::sandbox) async fn post(authority: &str, path: &str, headers: &str, body: &[u8]) -> io::Result<u16> {
     let mut stream = TcpStream::connect(authority).await?;
     let head = format!(

@@ -1,5 +1,5 @@
-//! What each call accepts, after HiPay's own description: fields, types, content types and query
-//! parameters. Anything else is refused by name.
+//! The input that each call accepts, according to HiPay's own description: fields, types, content
+//! types and query parameters. Anything else is refused by name.
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ use crate::sandbox::call::{Body, Call, Endpoint, Part};
 /// HiPay's limit for a file.
 const FILE_BYTES: usize = 15 * 1024 * 1024;
 
-/// What a field may hold.
+/// Type of a field's value.
 #[derive(Clone, Copy)]
 enum Type {
     Text(usize),
@@ -33,7 +33,7 @@ enum Type {
     File,
 }
 
-/// A field: its name, whether it is required, what it holds.
+/// A field: its name, whether it is required, and its type.
 struct Field(&'static str, bool, Type);
 
 const REQUIRED: bool = true;
@@ -140,7 +140,7 @@ const TRANSFER: &[Field] = &[
     Field("public_label", REQUIRED, TEXT),
     Field("private_label", OPTIONAL, TEXT),
     Field("merchant_unique_id", OPTIONAL, TEXT),
-    // The description knows deferred and periodic ones too; the sandbox executes direct ones only.
+    // The description also has deferred and periodic ones; the sandbox executes direct ones only.
     Field("periodicity_type", OPTIONAL, Type::OneOf(&["direct"])),
 ];
 
@@ -150,7 +150,7 @@ const WITHDRAWAL: &[Field] = &[
     Field("merchant_unique_id", OPTIONAL, TEXT),
 ];
 
-/// The form that a call takes; none where it is not listed.
+/// Forms by call; a call that is not listed takes none.
 const FORMS: [(Endpoint, &[Field]); 7] = [
     (Endpoint::IsAvailable, IS_AVAILABLE),
     (Endpoint::CreateAccount, CREATE),
@@ -161,7 +161,7 @@ const FORMS: [(Endpoint, &[Field]); 7] = [
     (Endpoint::Withdrawal, WITHDRAWAL),
 ];
 
-/// The query parameters that a call takes; none where it is not listed.
+/// Query parameters by call; a call that is not listed takes none.
 const QUERIES: [(Endpoint, &[&str]); 3] = [
     (Endpoint::Balance, &["date"]),
     (Endpoint::Transactions, &["start-date", "end-date", "nb-result-per-page", "page"]),
@@ -179,8 +179,8 @@ pub(super) fn check(endpoint: Endpoint, call: &Call) -> Result<(), Refused> {
     check_fields(call, fields)
 }
 
-/// Multipart as the description says; the urlencoded form is taken where no file travels. A PATCH
-/// is urlencoded only.
+/// Checks the content type: multipart as the description states; urlencoded is also accepted if the
+/// form has no file. A PATCH must be urlencoded.
 fn check_encoding(endpoint: Endpoint, call: &Call, fields: &[Field]) -> Result<(), Refused> {
     let needs_multipart = fields.iter().any(|field| matches!(field.2, Type::File));
     let needs_urlencoded = endpoint == Endpoint::PatchAccount;
@@ -206,7 +206,7 @@ fn check_fields(call: &Call, fields: &[Field]) -> Result<(), Refused> {
         }
         match fields.iter().find(|field| field.0 == name) {
             None => invalid.push((name, "unknown field".to_owned())),
-            // A required field that is empty is reported as missing below.
+            // An empty required field is reported as missing below.
             Some(Field(_, REQUIRED, _)) if part.bytes.is_empty() => {}
             Some(Field(_, _, wanted)) => {
                 if let Err(wrong) = check_value(part, *wanted) {
@@ -284,14 +284,14 @@ pub(super) fn is_locale(text: &str) -> bool {
     })
 }
 
-/// A plain decimal number above zero: no sign, no exponent.
+/// Returns true for a plain decimal number above zero: no sign, no exponent.
 fn is_money(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     digits(whole) && digits(fraction) && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
-/// A date in exactly the form that HiPay takes.
+/// Parses a date in exactly the form that HiPay takes.
 pub(super) fn date(text: &str) -> Option<Date> {
     let read: Date = text.parse().ok()?;
     (read.to_string() == text).then_some(read)

@@ -32,7 +32,7 @@ pub(super) fn label(kind: u32) -> &'static str {
     }
 }
 
-/// Why a file with this name is refused, if it is: the rule of HiPay's test environment.
+/// Returns the reason for which a file with this name is refused, if any: the rule of HiPay's test environment.
 pub(super) fn refusal(file_name: &str) -> Option<&'static str> {
     let reasons = [
         ("01_", "The document is not recognised"),

@@ -1,4 +1,4 @@
-//! HiPay: the model, who is let in, whom a request is about, and the calls by subject.
+//! HiPay: the model, authentication, the account that a request is about, and the calls by subject.
 
 pub(super) mod account;
 mod accounts;
@@ -28,14 +28,14 @@ use notices::{News, Notice, NoticeSettings};
 use refusals::{Refusal, Refused, Repeats};
 use transactions::{Lag, Life, Listed, Transaction};
 
-/// When HiPay looks at documents and bank details.
+/// Time at which HiPay reviews documents and bank details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reviews {
-    /// When [`HipayModel::settle_reviews`] is called.
+    /// On a call of [`HipayModel::settle_reviews`].
     ByHand,
-    /// As soon as they come.
+    /// Immediately on arrival.
     AtOnce,
-    /// So long after they came.
+    /// After this delay from their arrival.
     After(SignedDuration),
 }
 
@@ -46,33 +46,33 @@ pub struct HipayModel {
     pub accounts: BTreeMap<u64, Account>,
     /// Transactions in order.
     pub transactions: Vec<Transaction>,
-    /// The book of what was executed.
+    /// The ledger of what was executed.
     pub ledger: Ledger,
-    /// When documents and bank details are looked at.
+    /// Time at which documents and bank details are reviewed.
     pub reviews: Reviews,
-    /// How a payment goes on once it was accepted.
+    /// Course of a payment after its acceptance.
     pub life: Life,
-    /// The same for single payments, by reference or by the HiPay ID of the account that is paid or withdraws.
+    /// Courses of single payments, by reference or by the HiPay ID of the account that is paid or withdraws.
     pub lives: HashMap<String, Life>,
-    /// How long a new transaction is not found.
+    /// Delay before look-ups find a new transaction.
     pub lag: Lag,
     /// The shape of the items of a list of transactions.
     pub listed: Listed,
     /// The zone in which transactions are dated.
     pub time_zone: TimeZone,
-    /// The merchant group's list shows the logins of its members.
+    /// Set if the merchant group's list shows the logins of its members.
     pub group_shows_logins: bool,
-    /// The merchant group's list shows the `external_account_id` of its members.
+    /// Set if the merchant group's list shows the `external_account_id` of its members.
     pub group_shows_external_ids: bool,
-    /// What a repeated reference is answered.
+    /// Answers to a repeated reference.
     pub repeats: Repeats,
-    /// Scripted refusals; the first that fits is used.
+    /// Scripted refusals; the first that matches is used.
     pub refusals: Vec<Refusal>,
-    /// A transfer to an account that is not identified is not allowed (code 4).
+    /// Set if transfers to an account that is not identified are refused (code 4).
     pub transfers_need_identification: bool,
-    /// Whether and how notifications are sent.
+    /// Settings of notifications.
     pub notify: NoticeSettings,
-    /// Every notification and what became of it.
+    /// Every notification with its delivery.
     pub notifications: Vec<Notice>,
     technical_id: u64,
     login: String,
@@ -121,7 +121,7 @@ impl HipayModel {
         }
     }
 
-    /// Adds an account, or replaces the one with its HiPay ID. One without an entity joins the marketplace's.
+    /// Adds an account, or replaces the one with its HiPay ID. An account without an entity joins the marketplace's.
     pub fn add(&mut self, mut account: Account) {
         if account.entity.is_empty() {
             account.entity.clone_from(&self.entity);
@@ -129,23 +129,23 @@ impl HipayModel {
         self.accounts.insert(account.id, account);
     }
 
-    /// The account with this HiPay ID.
+    /// Returns the account with this HiPay ID.
     pub fn account(&self, id: u64) -> Option<&Account> {
         self.accounts.get(&id)
     }
 
-    /// The account with this HiPay ID, to edit it.
+    /// Returns the account with this HiPay ID for editing.
     pub fn account_mut(&mut self, id: u64) -> Option<&mut Account> {
         self.accounts.get_mut(&id)
     }
 
-    /// The account that was created for this shop.
+    /// Returns the account that was created for this shop.
     pub fn account_of_shop(&self, shop_id: u64) -> Option<&Account> {
         let shop_id = shop_id.to_string();
         self.accounts.values().find(|account| account.external_id.as_ref() == Some(&shop_id))
     }
 
-    /// Sales money arrives on an account: an entry in the ledger and the notification `other_transaction`.
+    /// Credits sales money to an account: an entry in the ledger and the notification `other_transaction`.
     pub fn fund(&mut self, account: u64, amount: Amount) -> Result<(), MoneyError> {
         let now = self.clock.now();
         let transaction_id = self.transaction_id(now);
@@ -169,26 +169,26 @@ impl HipayModel {
         Ok(())
     }
 
-    /// The witness: every reference was executed once at most, every payment had one, and all
-    /// balances are what the ledger makes of their openings.
+    /// Checks, as the witness, that every reference was executed at most once, that every payment had
+    /// one, and that all balances follow from the ledger and their openings.
     pub fn verify_once(&self) -> Result<(), Vec<String>> {
         let accounts: Vec<(u64, Amount, Amount)> =
             self.accounts.values().map(|account| (account.id, account.opening, account.balance)).collect();
         self.ledger.verify(&accounts)
     }
 
-    /// The balance of an account; nothing where there is none.
+    /// Returns the balance of an account, or zero if there is none.
     pub fn balance(&self, account: u64) -> Amount {
         self.account(account).map_or(Amount::zero(Currency::EUR), |account| account.balance)
     }
 
-    /// Decides on all documents and bank details that wait.
+    /// Decides on all documents and bank details that wait for review.
     pub fn settle_reviews(&mut self) {
         let now = self.clock.now();
         self.review(now, |_| true);
     }
 
-    /// Documents, bank details and transactions whose time has come are decided.
+    /// Decides on documents, bank details and transactions that are due.
     pub(super) fn let_time_pass(&mut self, now: Timestamp) {
         match self.reviews {
             Reviews::ByHand => {}
@@ -214,7 +214,7 @@ impl HipayModel {
         format!("{:08x}{unique:08x}{:02x}", now.as_second(), self.ledger.executed().len())
     }
 
-    /// The account that a call acts on.
+    /// Returns the account that a call acts on.
     fn own(&self, id: u64) -> Result<&Account, Refused> {
         self.accounts.get(&id).ok_or_else(Refused::not_allowed)
     }
@@ -223,7 +223,7 @@ impl HipayModel {
         self.accounts.get_mut(&id).ok_or_else(Refused::not_allowed)
     }
 
-    /// The account that a request acts on, by its headers: the technical account without any.
+    /// Returns the account that a request acts on, by its headers: the technical account if there are none.
     fn acting(&self, call: &Call) -> Result<u64, Refused> {
         if let Some(id) = call.header("php-auth-subaccount-id") {
             let id = id.parse().map_err(|_| Refused::invalid("php-auth-subaccount-id", "must be an integer"))?;
@@ -238,7 +238,7 @@ impl HipayModel {
     }
 }
 
-/// A success: HTTP status and the fields beside `code` and `message`.
+/// A success: HTTP status and the fields besides `code` and `message`.
 struct Success(u16, Vec<(&'static str, Json)>);
 
 /// Answers one request.
@@ -267,7 +267,7 @@ fn route(model: &mut HipayModel, call: &Call, now: Timestamp, spelling: &mut Spe
     let acting = model.acting(call)?;
     if let Some(scripted) = model.scripted(endpoint, call, acting) {
         if scripted.executes {
-            // Done all the same: the answer is the lie.
+            // Executed nevertheless: only the answer is false.
             let _ = perform(model, endpoint, call, acting, now, spelling);
         }
         return Err(scripted.refused);

@@ -1,4 +1,4 @@
-//! Notifications: what HiPay tells an account's owner, as signed XML.
+//! Notifications: events that HiPay reports to an account's owner, as signed XML.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use super::transactions::{Ending, Transaction};
 use crate::domain::money::Amount;
 use crate::sandbox::ledger::Kind;
 
-/// Whether notifications are made and sent.
+/// Handling of notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// None are made.
+    /// Notifications switched off: none are created.
     Off,
-    /// They are made and wait.
+    /// Notifications created, but not sent: they wait.
     Held,
-    /// They are sent as soon as they are made.
+    /// Notifications created and sent immediately.
     On,
 }
 
-/// How notifications are sent.
+/// Settings for sending notifications.
 #[derive(Debug, Clone)]
 pub struct NoticeSettings {
-    /// Whether.
+    /// Handling of new notifications.
     pub sending: Sending,
-    /// How often each one is sent.
+    /// Number of times that each one is sent.
     pub copies: u32,
-    /// What waits together is sent in any order.
+    /// Random order of waiting notifications.
     pub shuffle: bool,
-    /// The form field is percent-encoded once more.
+    /// Second percent-encoding of the form field.
     pub encoded_twice: bool,
-    /// So long before each one.
+    /// Delay before each one.
     pub delay: Duration,
 }
 
@@ -44,52 +44,52 @@ impl Default for NoticeSettings {
     }
 }
 
-/// What became of a notification.
+/// Delivery status of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// It waits to be sent.
+    /// Waiting to be sent.
     Waiting,
-    /// The account has no `callback_url`.
+    /// Account without a `callback_url`.
     NoUrl,
-    /// The URL does not lead to this machine; the sandbox calls nobody else.
+    /// URL of another machine; the sandbox calls this machine only.
     NotAllowed,
     /// Answered with this HTTP status (the last copy's).
     Answered(u16),
-    /// Nobody answered, and why.
+    /// Unanswered, with the reason.
     Failed(String),
 }
 
 /// A notification.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// Counts from 1.
+    /// Number of the notification, from 1.
     pub number: u64,
-    /// When it was made.
+    /// Time of creation.
     pub at: Timestamp,
     /// `capture`, `withdraw_validation`, …
     pub operation: String,
-    /// Good news.
+    /// The operation succeeded.
     pub ok: bool,
     /// The account that it is about, whose salt signs it.
     pub account_id: u64,
     /// The transaction that it is about.
     pub transaction_id: Option<String>,
-    /// Where it goes.
+    /// URL of the receiver.
     pub url: Option<String>,
-    /// The document.
+    /// The XML document.
     pub xml: String,
-    /// What became of it.
+    /// Delivery status.
     pub delivery: Delivery,
 }
 
-/// Something that happened.
+/// An event to be notified.
 pub(super) struct News {
-    /// Whom it concerns; the first is told, or the second, by the seed.
+    /// Accounts concerned; the seed chooses the one that is notified.
     accounts: Vec<u64>,
     operation: &'static str,
     ok: bool,
     transaction_id: Option<String>,
-    /// Further elements of the document.
+    /// Additional elements of the document.
     details: Vec<(&'static str, String)>,
 }
 
@@ -158,13 +158,13 @@ impl News {
 }
 
 impl HipayModel {
-    /// Makes a notification, unless none are wanted.
+    /// Creates a notification, unless notifications are off.
     pub(super) fn announce(&mut self, news: &News, now: Timestamp) {
         if self.notify.sending == Sending::Off {
             return;
         }
         let mut rng = self.chance.draw(&format!("notice {}", news.operation));
-        // A transfer's notice may carry either account; one of whom nobody can be told yields to the other.
+        // A transfer's notice may carry either account; accounts without a callback URL come last.
         let mut told: Vec<_> = news.accounts.iter().filter_map(|id| self.accounts.get(id)).collect();
         rng.shuffle(&mut told);
         told.sort_by_key(|account| account.callback_url.is_none());
@@ -185,7 +185,7 @@ impl HipayModel {
         self.notifications.push(notice);
     }
 
-    /// Sends every notification again that was sent before.
+    /// Sends again every notification that was already sent.
     pub fn resend_notifications(&mut self) {
         for notice in &mut self.notifications {
             if matches!(notice.delivery, Delivery::Answered(_) | Delivery::Failed(_)) {
@@ -199,7 +199,7 @@ impl HipayModel {
             && self.notifications.iter().any(|notice| notice.delivery == Delivery::Waiting)
     }
 
-    /// What is to be sent now, in the order of sending: number, URL and document.
+    /// Returns the notifications to send now, in the order of sending: number, URL and document.
     pub(super) fn notices_to_send(&mut self) -> Vec<(u64, String, String)> {
         if self.notify.sending != Sending::On {
             return Vec::new();
@@ -225,7 +225,7 @@ impl HipayModel {
     }
 }
 
-/// The document, laid out in one of the ways that real ones are.
+/// Writes the document in one of the layouts of real ones.
 fn document(news: &News, account_id: u64, salt: &str, now: Timestamp, rng: &mut fastrand::Rng) -> String {
     let (line, indent) = match rng.u8(0..4) {
         0 => ("", ""),
@@ -255,7 +255,7 @@ fn document(news: &News, account_id: u64, salt: &str, now: Timestamp, rng: &mut 
     )
 }
 
-/// Names of operations are known in two spellings, and in any case.
+/// Returns a spelling of an operation's name: two are known, in any case.
 fn operation(name: &'static str, rng: &mut fastrand::Rng) -> String {
     match rng.u8(0..8) {
         0 if name == "withdraw_validation" => "withdrawal_validation".to_owned(),
@@ -273,8 +273,8 @@ fn date_and_time(now: Timestamp, rng: &mut fastrand::Rng) -> (String, String) {
     (local.strftime("%Y-%m-%d").to_string(), local.strftime(&format!("%H:%M:%S {name}%z")).to_string())
 }
 
-/// MD5 over the element as an XML library writes it back (short empty elements, LF), without
-/// newlines, tabs and spaces between elements, and then the salt.
+/// Returns the MD5 over the element as an XML library writes it back (short empty elements, LF),
+/// without newlines, tabs and spaces between elements, followed by the salt.
 fn checksum(result: &str, salt: &str) -> String {
     let flat = result.replace(['\r', '\n', '\t'], "");
     // Spaces in front of a `<` belong to the layout; all others are text.
@@ -328,7 +328,7 @@ mod tests {
         assert!(layouts.len() >= 5, "{layouts:?}");
     }
 
-    /// Computed with another implementation of MD5 over the text named beside it.
+    /// Compares with the result of another implementation of MD5 over the text given in the comment.
     #[test]
     fn the_checksum_is_that_of_the_compact_element_and_the_salt() {
         let result = "<result>\r\n\t<operation>capture</operation>\r\n    <label></label>\n</result>";

@@ -1,4 +1,4 @@
-//! Transfers and withdrawals. One reference is executed once at most, ever.
+//! Transfers and withdrawals. One reference is executed at most once, ever.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::sandbox::call::Call;
 use crate::sandbox::json::{Json, Spelling};
 use crate::sandbox::ledger::{Entry, EntryState, Kind, Place};
 
-/// A payment that was found to be in order.
+/// A payment that passed all checks.
 struct Order {
     kind: Kind,
     reference: Option<String>,
@@ -25,15 +25,15 @@ struct Order {
     by_others: bool,
 }
 
-/// A payment that somebody else makes from the marketplace's accounts: a person in HiPay's back office, or
-/// the product that ran before.
+/// A payment from the marketplace's accounts that another party makes: a person in HiPay's back
+/// office, or the previous product.
 #[derive(Debug, Clone)]
 pub struct OtherPayment {
     /// A transfer to the account, or a withdrawal from it.
     pub kind: Kind,
     /// HiPay ID of the wallet.
     pub account: u64,
-    /// How much.
+    /// Amount to pay.
     pub amount: Amount,
     /// The label.
     pub label: String,
@@ -84,7 +84,7 @@ pub(super) fn transfer(
     ))
 }
 
-/// The recipient, by id or by login, and its e-mail.
+/// Returns the id and e-mail of the recipient, which the request names by id or by login.
 fn recipient(model: &HipayModel, call: &Call) -> Result<(u64, String), Refused> {
     let (id, login) = (call.field("recipient_account_id"), call.field("recipient_account_login"));
     let (field, found) = match (id, login) {
@@ -104,7 +104,7 @@ fn recipient(model: &HipayModel, call: &Call) -> Result<(u64, String), Refused> 
     }
 }
 
-/// The amount, in the currency of the account that pays.
+/// Reads the amount, in the currency of the account that pays.
 fn amount(model: &HipayModel, call: &Call, issuer: u64) -> Result<Amount, Refused> {
     let text = call.field("amount").unwrap_or_default();
     Amount::parse(text, model.balance(issuer).currency())
@@ -170,7 +170,7 @@ pub(super) fn withdraw(
     ))
 }
 
-/// Refuses by `error_code_detail`, or names the bank account.
+/// Returns the bank account's IBAN, or refuses with `error_code_detail`.
 fn check_withdrawal(model: &HipayModel, issuer: u64, amount: Amount) -> Result<String, Refused> {
     let account = model.own(issuer)?;
     match account.state {
@@ -193,8 +193,8 @@ fn check_withdrawal(model: &HipayModel, issuer: u64, amount: Amount) -> Result<S
 }
 
 impl HipayModel {
-    /// Somebody transfers money from the technical account in HiPay's back office: nothing that the
-    /// marketplace's software knows of. HiPay takes it or refuses it as any other, and says which.
+    /// Transfers money from the technical account in HiPay's back office, without the marketplace's
+    /// software knowing. HiPay checks it as any other transfer. Returns true if it is accepted.
     pub fn transfer_by_hand(&mut self, recipient: u64, amount: Amount, reference: &str) -> bool {
         let payment = OtherPayment {
             kind: Kind::Transfer,
@@ -206,7 +206,7 @@ impl HipayModel {
         self.pay_otherwise(payment).is_some()
     }
 
-    /// Makes somebody else's payment, if HiPay takes it, and gives its transaction id.
+    /// Makes another party's payment, if HiPay accepts it, and returns its transaction id.
     pub fn pay_otherwise(&mut self, payment: OtherPayment) -> Option<String> {
         let OtherPayment { kind, account, amount, label, reference } = payment;
         let (issuer, recipient, to) = match kind {
@@ -222,7 +222,7 @@ impl HipayModel {
         Some(self.execute(order, now).id)
     }
 
-    /// The transaction that this reference was executed as, however it ended.
+    /// Returns the transaction as which this reference was executed, however it ended.
     fn first_of(&self, kind: Kind, call: &Call) -> Option<Transaction> {
         let reference = reference(call)?;
         let same = |transaction: &&Transaction| {

@@ -1,11 +1,11 @@
-//! How HiPay says no: by its own rules, because a test scripted it, or because a reference came again.
+//! HiPay's refusals: by its own rules, scripted by a test, or because of a repeated reference.
 
 use super::HipayModel;
 use super::transactions::Transaction;
 use crate::sandbox::call::{Answer, Call, Endpoint};
 use crate::sandbox::json::{Json, Spelling};
 
-/// One refusal as it leaves.
+/// One refusal as it is sent.
 #[derive(Debug, Clone)]
 pub(in crate::sandbox) struct Refused {
     pub(super) status: u16,
@@ -28,7 +28,7 @@ impl Refused {
         Self::fields(3, vec![(field.to_owned(), message.to_owned())])
     }
 
-    /// Code 2 (missing) or 3 (invalid), with the fields it is about.
+    /// Makes a refusal with code 2 (missing) or 3 (invalid) and the fields concerned.
     pub(super) fn fields(code: u32, errors: Vec<(String, String)>) -> Self {
         Self { errors, ..Self::new(400, code, "Validation failed") }
     }
@@ -38,7 +38,7 @@ impl Refused {
     }
 
     pub(super) fn answer(self, spelling: &mut Spelling) -> Answer {
-        // HiPay describes a refusal with a detail without any code; some carry one all the same.
+        // HiPay describes a refusal with a detail as having no code; some carry one nevertheless.
         let bare = self.detail.is_some() && spelling.either();
         let mut fields = Vec::new();
         if !bare {
@@ -80,28 +80,28 @@ fn detail_text(detail: u32) -> &'static str {
 /// A refusal that a test scripts.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// For this call.
+    /// Call that is refused.
     pub endpoint: Endpoint,
-    /// Only where the request is about this: HiPay ID of the account or of the recipient, reference, or e-mail.
+    /// Subject that the request must have: HiPay ID of the account or of the recipient, reference, or e-mail.
     pub about: Option<String>,
     /// HTTP status of the answer.
     pub status: u16,
-    /// Its code.
+    /// Code of the answer.
     pub code: u32,
-    /// Its message.
+    /// Message of the answer.
     pub message: String,
-    /// Its fields and their messages.
+    /// Fields of the answer and their messages.
     pub errors: Vec<(String, String)>,
-    /// Its `error_code_detail`.
+    /// `error_code_detail` of the answer.
     pub detail: Option<u32>,
-    /// The request is executed although the answer refuses it.
+    /// Execution of the request although the answer refuses it.
     pub executes: bool,
-    /// How often.
+    /// Number of requests that are refused.
     pub times: u32,
 }
 
 impl Refusal {
-    /// Refuses the next request with `code`, under the HTTP status that goes with it.
+    /// Refuses the next request with `code`, under the HTTP status that belongs to it.
     pub fn code(endpoint: Endpoint, code: u32) -> Self {
         let status = match code {
             1 | 401 => 401,
@@ -132,28 +132,28 @@ impl Refusal {
         refusal
     }
 
-    /// Only requests about `subject`.
+    /// Limits the refusal to requests about `subject`.
     #[must_use]
     pub fn about(mut self, subject: &impl ToString) -> Self {
         self.about = Some(subject.to_string());
         self
     }
 
-    /// With a field and its message.
+    /// Adds a field and its message.
     #[must_use]
     pub fn error(mut self, field: &str, message: &str) -> Self {
         self.errors.push((field.to_owned(), message.to_owned()));
         self
     }
 
-    /// So many times.
+    /// Refuses `times` requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// Refused in words, executed in deed.
+    /// Makes the answer a refusal although the request is executed.
     #[must_use]
     pub fn but_executes(mut self) -> Self {
         self.executes = true;
@@ -161,13 +161,13 @@ impl Refusal {
     }
 }
 
-/// A scripted refusal that fits a request.
+/// A scripted refusal that matches a request.
 pub(super) struct Scripted {
     pub(super) executes: bool,
     pub(super) refused: Refused,
 }
 
-/// What a repeated reference can be answered. None of them executes anything.
+/// Possible answers to a repeated reference. None of them executes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepeatAnswer {
     /// 200, code 26: in progress.
@@ -189,7 +189,7 @@ pub enum RepeatAnswer {
 }
 
 impl RepeatAnswer {
-    /// All of them.
+    /// All answers.
     pub const ALL: [Self; 8] = [
         Self::InProgress,
         Self::InvalidReference,
@@ -202,17 +202,17 @@ impl RepeatAnswer {
     ];
 }
 
-/// Which of them a repeated reference gets.
+/// Choice of the answer to a repeated reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeats {
-    /// Always this one.
+    /// Always the same answer.
     Always(RepeatAnswer),
-    /// Any, by the seed.
+    /// Any answer, chosen by the seed.
     Seeded,
 }
 
 impl HipayModel {
-    /// The scripted refusal for a request; used up by being found.
+    /// Returns the scripted refusal for a request and counts it as used.
     pub(super) fn scripted(&mut self, endpoint: Endpoint, call: &Call, acting: u64) -> Option<Scripted> {
         self.refusals.retain(|refusal| refusal.times > 0);
         let refusal = self.refusals.iter_mut().find(|refusal| {
@@ -232,7 +232,7 @@ impl HipayModel {
         })
     }
 
-    /// The answer to a reference that was executed before as `first`; a replay is no refusal.
+    /// Returns the answer to a reference that was executed before as `first`; a replay is not a refusal.
     pub(super) fn repeated(&mut self, first: &Transaction) -> Result<Transaction, Refused> {
         let answer = match self.repeats {
             Repeats::Always(answer) => answer,

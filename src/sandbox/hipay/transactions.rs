@@ -1,4 +1,4 @@
-//! Transactions: how they live, how they end, and who finds them.
+//! Transactions: their course, their endings, and look-ups.
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Span, Timestamp};
@@ -12,10 +12,10 @@ use crate::sandbox::call::Call;
 use crate::sandbox::json::{Json, Spelling};
 use crate::sandbox::ledger::{EntryState, Kind};
 
-/// How a transaction ends.
+/// Ending of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The recipient has the money.
+    /// Completed: credited to the recipient.
     Captured,
     /// Not authorised.
     Unauthed,
@@ -25,12 +25,12 @@ pub enum Ending {
     RejectedEnd,
     /// Cancelled.
     CancelledEnd,
-    /// The money is back, by a word that HiPay's description does not have.
+    /// Returned, with a status that HiPay's description does not have.
     Refunded,
 }
 
 impl Ending {
-    /// HiPay's status for it.
+    /// Returns HiPay's status for it.
     pub fn status(self) -> &'static str {
         match self {
             Self::Captured => "CAPTURED",
@@ -43,62 +43,62 @@ impl Ending {
     }
 }
 
-/// How long a transaction stays pending.
+/// End of the pending phase of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Not at all.
+    /// Without a pending phase.
     AtOnce,
-    /// Until [`HipayModel::settle_transactions`].
+    /// At the call of [`HipayModel::settle_transactions`].
     ByHand,
-    /// Until it was looked up so many times.
+    /// After this number of look-ups.
     Lookups(u32),
-    /// For so long.
+    /// After this time.
     Elapsed(SignedDuration),
 }
 
-/// What becomes of an accepted payment.
+/// Course of an accepted payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
     /// Its status while it is pending: `AUTHORIZED`, `STANDBY`, …
     pub pending: String,
-    /// How long that is.
+    /// End of the pending phase.
     pub until: Until,
-    /// How it ends.
+    /// Ending of the transaction.
     pub ending: Ending,
 }
 
 impl Life {
-    /// Executed as soon as it is accepted.
+    /// Makes a course that executes the payment as soon as it is accepted.
     pub fn captured_at_once() -> Self {
         Self::pending("AUTHORIZED", Until::AtOnce, Ending::Captured)
     }
 
-    /// Pending under a status for a while.
+    /// Makes a course that stays pending under a status.
     pub fn pending(status: &str, until: Until, ending: Ending) -> Self {
         Self { pending: status.to_owned(), until, ending }
     }
 
-    /// Accepted, and failed at once.
+    /// Makes a course that fails immediately after acceptance.
     pub fn failing(ending: Ending) -> Self {
         Self::pending("AUTHORIZED", Until::AtOnce, ending)
     }
 }
 
-/// How long look-ups do not find a new transaction.
+/// Period in which look-ups do not find a new transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lag {
-    /// They find it at once.
+    /// Found at once.
     None,
-    /// So many look-ups of it fail first.
+    /// Hidden from this number of look-ups.
     Lookups(u32),
-    /// They fail for so long.
+    /// Hidden for this time.
     Elapsed(SignedDuration),
 }
 
-/// The shape of the items of a list of transactions: HiPay's description calls each a text.
+/// The shape of the items of a list of transactions: HiPay's description declares each as a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
-    /// Objects with the names of a single transaction.
+    /// Objects with the same fields as a single transaction.
     Objects,
     /// Bare ids.
     Ids,
@@ -106,7 +106,7 @@ pub enum Listed {
     Summaries,
 }
 
-/// A transfer, a withdrawal, or money that arrived.
+/// A transfer, a withdrawal, or an arrival of money.
 #[derive(Debug, Clone)]
 pub struct Transaction {
     /// HiPay's id.
@@ -119,30 +119,30 @@ pub struct Transaction {
     pub issuer: u64,
     /// The account that is paid, for a transfer.
     pub recipient: Option<u64>,
-    /// How much.
+    /// Amount moved.
     pub amount: Amount,
-    /// Its label.
+    /// The label that the recipient sees.
     pub label: String,
     /// The label that only the issuer sees.
     pub private_label: String,
-    /// HiPay's status now.
+    /// HiPay's current status.
     pub status: String,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub created: Timestamp,
-    /// When it was captured.
+    /// Time of capture.
     pub captured: Option<Timestamp>,
-    /// How it lives on; settled where `None`.
+    /// Remaining course; `None` once settled.
     pub life: Option<Life>,
-    /// So many look-ups still do not find it.
+    /// Number of look-ups that still do not find it.
     pub hidden_lookups: u32,
-    /// Not found before.
+    /// Time from which it is found.
     pub visible_from: Timestamp,
-    /// How often it was found.
+    /// Number of successful look-ups.
     pub lookups: u32,
 }
 
 impl Transaction {
-    /// Sales money that has arrived.
+    /// Makes the transaction of sales money that has arrived.
     pub(super) fn funding(account: u64, id: &str, amount: Amount, now: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
@@ -163,14 +163,14 @@ impl Transaction {
         }
     }
 
-    /// Returns true where the list of this account shows it.
+    /// Returns true if this account's list shows it.
     fn concerns(&self, account: u64) -> bool {
         (self.kind != Kind::Funding && self.issuer == account) || self.recipient == Some(account)
     }
 }
 
 impl HipayModel {
-    /// Ends every pending transaction as its life says.
+    /// Ends every pending transaction as its course states.
     pub fn settle_transactions(&mut self) {
         let now = self.clock.now();
         self.settle_where(now, |_| true);
@@ -189,7 +189,7 @@ impl HipayModel {
         self.settle_where(now, |transaction| transaction.reference.as_deref() == Some(reference));
     }
 
-    /// A captured payment comes back: the money lies in the account that paid it, and HiPay tells so.
+    /// Reverses a captured payment: the money returns to the account that paid it, and HiPay sends a notification.
     pub fn take_back(&mut self, id: &str, ending: Ending) {
         let now = self.clock.now();
         let taken = self.transactions.iter_mut().find(|one| one.id == id && one.captured.is_some());
@@ -202,7 +202,7 @@ impl HipayModel {
         self.announce(&News::ended(&transaction, ending), now);
     }
 
-    /// Moves money from one account to another; a bank is no account here.
+    /// Moves money from one account to another; a bank account is represented by `None`.
     fn shift(&mut self, amount: Amount, from: Option<u64>, to: Option<u64>) {
         if let Some(account) = from.and_then(|id| self.accounts.get_mut(&id)) {
             account.balance = account.balance.checked_sub(amount).unwrap_or(account.balance);
@@ -212,7 +212,7 @@ impl HipayModel {
         }
     }
 
-    /// A payment that had ended without being executed is executed after all: the money moves, and HiPay tells so.
+    /// Executes a payment that had ended without being executed: the money moves, and HiPay sends a notification.
     pub fn execute_after_all(&mut self, id: &str) {
         let now = self.clock.now();
         let ended = |one: &&mut Transaction| one.id == id && one.captured.is_none() && one.life.is_none();
@@ -225,7 +225,7 @@ impl HipayModel {
         self.announce(&News::ended(&transaction, Ending::Captured), now);
     }
 
-    /// Ends what is due by the clock or by look-ups.
+    /// Ends transactions that are due by the clock or by look-ups.
     pub(super) fn settle_due(&mut self, now: Timestamp) {
         self.settle_where(now, |transaction| match transaction.life.as_ref().map(|life| life.until) {
             Some(Until::AtOnce) => true,
@@ -248,7 +248,7 @@ impl HipayModel {
         }
         for (transaction, ending) in ended {
             let executed = ending == Ending::Captured;
-            // The money goes to the recipient, or back; a withdrawal's leaves HiPay.
+            // The money goes to the recipient or back to the issuer; a withdrawal's leaves HiPay.
             let credited = if executed { transaction.recipient } else { Some(transaction.issuer) };
             if let Some(account) = credited.and_then(|id| self.accounts.get_mut(&id)) {
                 account.balance = account.balance.checked_add(transaction.amount).unwrap_or(account.balance);
@@ -260,8 +260,8 @@ impl HipayModel {
     }
 }
 
-/// By HiPay's id or by reference. Only the account that pays finds it: a withdrawal with its
-/// sub-account header, a transfer without one.
+/// Finds a transaction by HiPay's id or by reference. Only the account that pays finds it by
+/// reference: a withdrawal with its sub-account header, a transfer without one.
 pub(super) fn look_up(
     model: &mut HipayModel,
     call: &Call,
@@ -283,7 +283,7 @@ pub(super) fn look_up(
         return Err(not_found());
     }
     transaction.lookups = transaction.lookups.saturating_add(1);
-    // What becomes due by this look-up is shown by it already.
+    // A transaction that becomes due by this look-up is shown in its new state.
     model.settle_due(now);
     let shown = model.transactions.iter().find(|transaction| wanted(transaction)).ok_or_else(not_found)?;
     Ok(Success(200, fields(model, shown, spelling)))
@@ -318,7 +318,7 @@ fn fields(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling
     fields
 }
 
-/// The list of an account's transactions between two dates, 92 days apart at most.
+/// Lists an account's transactions between two dates, at most 92 days apart.
 pub(super) fn list(
     model: &mut HipayModel,
     call: &Call,
@@ -349,7 +349,7 @@ pub(super) fn list(
     let total = found.len();
     let skip = page.saturating_sub(1).saturating_mul(size);
     let shown: Vec<usize> = found.into_iter().skip(skip).take(size).collect();
-    // A list that tells the status is a look-up of each.
+    // A list that shows the status counts as a look-up of each transaction.
     if model.listed == Listed::Objects {
         for at in &shown {
             if let Some(transaction) = model.transactions.get_mut(*at) {
@@ -374,7 +374,7 @@ fn item(model: &HipayModel, transaction: &Transaction, spelling: &mut Spelling) 
     Json::object(fields)
 }
 
-/// A date, or a date and a time, in the two forms that HiPay takes.
+/// Parses a date, or a date and a time, in the two forms that HiPay takes.
 fn bound(call: &Call, name: &str, (hour, minute, second): (i8, i8, i8)) -> Result<Option<DateTime>, Refused> {
     let Some(text) = call.query(name) else { return Ok(None) };
     let day = || super::forms::date(text).map(|date: Date| date.at(hour, minute, second, 0));

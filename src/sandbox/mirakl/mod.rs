@@ -1,4 +1,4 @@
-//! Mirakl: who is let in, which parameters a call takes, and the calls by subject.
+//! Mirakl: authentication, the parameters that each call takes, and the calls by subject.
 
 pub(super) mod model;
 mod shops;
@@ -103,7 +103,7 @@ fn let_in(model: &MiraklModel, call: &Call, now: Timestamp) -> Result<(), Refuse
     }
 }
 
-/// The token endpoint: client credentials in the form or as HTTP Basic.
+/// Answers the token endpoint: client credentials in the form or as HTTP Basic.
 fn token(model: &mut MiraklModel, call: &Call, now: Timestamp) -> Answer {
     let refused = |status, error: &str| Answer::json(status, Json::object([("error", Json::text(error))]));
     if !matches!(call.body, Body::Urlencoded(_)) {
@@ -142,7 +142,7 @@ fn entity_is_shop(call: &Call) -> Result<(), Refused> {
     if call.query("entities") == Some("SHOP") { Ok(()) } else { Err(Refused::bad("Parameter 'entities' must be SHOP")) }
 }
 
-/// A whole number between 1 (or 0) and `most`.
+/// Reads a whole number between `least` and `most`.
 fn count(call: &Call, name: &str, default: usize, least: usize, most: usize) -> Result<usize, Refused> {
     let Some(text) = call.query(name) else { return Ok(default) };
     text.parse()
@@ -151,7 +151,7 @@ fn count(call: &Call, name: &str, default: usize, least: usize, most: usize) -> 
         .ok_or_else(|| Refused::bad(format!("Parameter '{name}' must be between {least} and {most}, not '{text}'")))
 }
 
-/// An instant with its offset. A `+` that was not percent-encoded has become a space and is refused.
+/// Reads an instant with its offset. A `+` that was not percent-encoded has become a space and is refused.
 fn instant(call: &Call, name: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(text) = call.query(name) else { return Ok(None) };
     let read = text.parse().map_err(|_| {
@@ -160,7 +160,7 @@ fn instant(call: &Call, name: &str) -> Result<Option<Timestamp>, Refused> {
     Ok(Some(read))
 }
 
-/// A list of ids, 100 at most.
+/// Reads a list of ids, at most 100.
 fn ids(call: &Call, name: &str) -> Result<Option<Vec<u64>>, Refused> {
     let Some(text) = call.query(name) else { return Ok(None) };
     let ids: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
@@ -171,7 +171,7 @@ fn ids(call: &Call, name: &str) -> Result<Option<Vec<u64>>, Refused> {
     Ok(Some(ids))
 }
 
-/// `max` and `offset`.
+/// Reads `max` and `offset`.
 fn page(call: &Call) -> Result<(usize, usize), Refused> {
     Ok((count(call, "max", 10, 1, 100)?, count(call, "offset", 0, 0, usize::MAX)?))
 }

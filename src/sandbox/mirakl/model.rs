@@ -1,4 +1,4 @@
-//! What Mirakl knows: shops, their documents, and what each is owed. Plain data, edited freely.
+//! Mirakl's data: shops, their documents, and what each is owed. Plain data, edited freely.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,17 +14,17 @@ use crate::sandbox::credentials::SandboxCredentials;
 pub struct PaymentInfo {
     /// Holder of the account.
     pub owner: String,
-    /// The bank.
+    /// Name of the bank.
     pub bank_name: String,
-    /// Its street.
+    /// Street of the bank.
     pub bank_street: String,
-    /// Its zip code.
+    /// Zip code of the bank.
     pub bank_zip: String,
-    /// Its city.
+    /// City of the bank.
     pub bank_city: String,
     /// BIC.
     pub bic: String,
-    /// IBAN, right or wrong.
+    /// IBAN, valid or not.
     pub iban: String,
 }
 
@@ -37,13 +37,13 @@ pub struct Shop {
     pub name: String,
     /// `OPEN`, `CLOSE`, `SUSPENDED`.
     pub state: String,
-    /// A company, or a sole trader.
+    /// A company; otherwise a sole trader.
     pub professional: bool,
-    /// Payments are blocked in Mirakl.
+    /// Blocked for payments in Mirakl.
     pub payment_blocked: bool,
     /// Suspended in Mirakl.
     pub suspended: bool,
-    /// What it sells: `PRODUCT`, `SERVICE`, or both.
+    /// Offered domains: `PRODUCT`, `SERVICE`, or both.
     pub domains: Vec<String>,
     /// The currency it sells in.
     pub currency: Currency,
@@ -55,7 +55,7 @@ pub struct Shop {
     pub lastname: String,
     /// E-mail; a shop may have none.
     pub email: Option<String>,
-    /// Phone; empty or absent now and then.
+    /// Phone; sometimes empty or absent.
     pub phone: Option<String>,
     /// Street.
     pub street: String,
@@ -75,18 +75,18 @@ pub struct Shop {
     pub payment: Option<PaymentInfo>,
     /// KYC status in Mirakl.
     pub kyc_status: String,
-    /// Why it was refused.
+    /// Reason for a KYC refusal.
     pub kyc_reason: Option<String>,
-    /// The custom field `hipay-process`; `None` where it was never set.
+    /// The custom field `hipay-process`; `None` if it was never set.
     pub hipay_process: Option<bool>,
-    /// Last change, for `updated_since`.
+    /// Time of the last change, for `updated_since`.
     pub updated: Timestamp,
-    /// Served in place of all this, as it stands: JSON of any shape.
+    /// JSON of any shape that is served verbatim instead of the shop.
     pub served_as: Option<String>,
 }
 
 impl Shop {
-    /// A French company in good order, whose bank details are set and whose documents are not.
+    /// Makes a French company without problems, which has bank details and no documents.
     pub fn new(id: u64, name: &str) -> Self {
         Self {
             id,
@@ -126,7 +126,7 @@ impl Shop {
         }
     }
 
-    /// The last change in Mirakl.
+    /// Sets the time of the last change in Mirakl.
     #[must_use]
     pub fn updated_at(mut self, updated: Timestamp) -> Self {
         self.updated = updated;
@@ -134,25 +134,25 @@ impl Shop {
     }
 }
 
-/// A file that a shop handed in.
+/// A file that a shop submitted.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Mirakl's document id.
     pub id: u64,
-    /// Whose.
+    /// Mirakl ID of the shop.
     pub shop_id: u64,
     /// Type code, such as `LEGAL_IDENTITY_OF_REPRESENTATIVE`.
     pub kind: String,
-    /// File name; the first three characters decide its fate at HiPay.
+    /// File name; its first three characters decide the review at HiPay.
     pub file_name: String,
-    /// When it was handed in.
+    /// Time of submission.
     pub uploaded: Timestamp,
-    /// The file.
+    /// Content of the file.
     pub bytes: Vec<u8>,
 }
 
 impl Document {
-    /// A small file with the right first bytes for its extension.
+    /// Makes a small file with the right first bytes for its extension.
     pub fn new(id: u64, shop_id: u64, kind: &str, file_name: &str) -> Self {
         let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let head: &[u8] = match extension.to_ascii_lowercase().as_str() {
@@ -174,7 +174,7 @@ impl Document {
     }
 }
 
-/// What a shop is owed for one cycle. One voucher is served both as an invoice and as a billing cycle.
+/// Amount owed to a shop for one cycle. One voucher is served both as an invoice and as a billing cycle.
 #[derive(Debug, Clone)]
 pub struct Voucher {
     /// `invoice_id` of the invoice.
@@ -183,28 +183,28 @@ pub struct Voucher {
     pub payment_voucher_number: String,
     /// `id` of the billing cycle.
     pub billing_cycle_id: String,
-    /// Whose.
+    /// Mirakl ID of the shop.
     pub shop_id: u64,
-    /// In which currency.
+    /// Currency of the amounts.
     pub currency: Currency,
-    /// Decimal text; served in varied spellings where it is an amount, as it stands where it is not. `None`: absent.
+    /// Amount as decimal text; a valid amount is served in varied spellings, any other text verbatim. `None`: absent.
     pub amount_transferred: Option<String>,
-    /// The operator's commission, likewise.
+    /// The operator's commission, served in the same way.
     pub amount_to_operator: Option<String>,
-    /// When it was issued.
+    /// Time of issue.
     pub created: Timestamp,
     /// `PENDING`, `PAID`, …
     pub state: String,
     /// `pay_out_psp_code`; `None`: absent.
     pub pay_out_psp_code: Option<String>,
-    /// Served in place of the invoice, as it stands.
+    /// JSON that is served verbatim instead of the invoice.
     pub invoice_served_as: Option<String>,
-    /// Served in place of the billing cycle, as it stands.
+    /// JSON that is served verbatim instead of the billing cycle.
     pub cycle_served_as: Option<String>,
 }
 
 impl Voucher {
-    /// An unpaid voucher without commission.
+    /// Makes an unpaid voucher without commission.
     pub fn new(number: u64, shop_id: u64, amount: &str, created: Timestamp) -> Self {
         Self {
             number,
@@ -222,7 +222,7 @@ impl Voucher {
         }
     }
 
-    /// With the operator's commission.
+    /// Sets the operator's commission.
     #[must_use]
     pub fn commission(mut self, amount: &str) -> Self {
         self.amount_to_operator = Some(amount.to_owned());
@@ -239,22 +239,22 @@ pub struct AdditionalField {
     pub kind: String,
 }
 
-/// Which ways in are open. A `None` closes that way.
+/// Accepted ways of authentication. `None` disables a way.
 #[derive(Debug, Clone)]
 pub struct MiraklAccess {
-    /// The raw key.
+    /// The raw operator key.
     pub operator_key: Option<String>,
     /// The bearer token that does not expire.
     pub bearer_token: Option<String>,
     /// Client credentials: id and secret.
     pub client: Option<(String, String)>,
-    /// How long an issued token lasts.
+    /// Lifetime of an issued token.
     pub token_lifetime: SignedDuration,
-    /// Issued tokens and when they expire.
+    /// Issued tokens with their expiry.
     pub issued: Vec<(String, Timestamp)>,
 }
 
-/// Something that turns up while someone pages.
+/// A shop or voucher that is added while a client reads pages.
 #[derive(Debug, Clone)]
 pub enum Newcomer {
     /// A shop.
@@ -263,39 +263,39 @@ pub enum Newcomer {
     Voucher(Box<Voucher>),
 }
 
-/// When and where a newcomer turns up.
+/// Time and place at which a newcomer is added.
 #[derive(Debug, Clone)]
 pub struct PendingAddition {
-    /// After so many further pages of this list were served.
+    /// Number of further pages of this list after which it is added.
     pub after_pages: u32,
-    /// Which list.
+    /// List that it is added to.
     pub endpoint: Endpoint,
-    /// At the front of the list, where it shifts all the others, or at its end.
+    /// Added at the front of the list, where it shifts all others, instead of at its end.
     pub at_front: bool,
-    /// What.
+    /// Shop or voucher that is added.
     pub newcomer: Newcomer,
 }
 
-/// What one item of S07 asked for, and whether it was done.
+/// Changes requested by one item of S07, and their result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShopUpdate {
-    /// When.
+    /// Time of the request.
     pub at: Timestamp,
-    /// Which shop.
+    /// Mirakl ID of the shop.
     pub shop_id: u64,
     /// New KYC status, if sent.
     pub kyc_status: Option<String>,
-    /// Its reason, if sent.
+    /// Reason for the status, if sent.
     pub kyc_reason: Option<String>,
     /// Block payments, if sent.
     pub payment_blocked: Option<bool>,
     /// Suspend, if sent.
     pub suspend: Option<bool>,
-    /// Why it was refused, if it was.
+    /// Reason of the refusal, if it was refused.
     pub refused: Option<String>,
 }
 
-/// Where a reader of billing cycles stands.
+/// Position of a reader of billing cycles.
 #[derive(Debug, Clone)]
 pub(super) struct Seek {
     pub(super) window: (Option<Timestamp>, Option<Timestamp>),
@@ -307,35 +307,35 @@ pub(super) struct Seek {
 /// Mirakl's side.
 #[derive(Debug)]
 pub struct MiraklModel {
-    /// Shops, in the order in which they are listed.
+    /// Shops, in listing order.
     pub shops: Vec<Shop>,
-    /// Their documents.
+    /// Documents of the shops.
     pub documents: Vec<Document>,
-    /// Vouchers, in the order in which they are listed.
+    /// Vouchers, in listing order.
     pub vouchers: Vec<Voucher>,
-    /// Invoices carry their amounts; newer instances leave the summary out.
+    /// Presence of amounts in invoices; newer instances omit the summary.
     pub invoices_have_amounts: bool,
-    /// Invoices carry the number of their payment voucher.
+    /// Presence of the payment voucher's number in invoices.
     pub invoices_name_vouchers: bool,
     /// Document types of entity SHOP.
     pub document_types: Vec<String>,
     /// Custom fields of entity SHOP.
     pub additional_fields: Vec<AdditionalField>,
-    /// Ways in.
+    /// Accepted ways of authentication.
     pub access: MiraklAccess,
-    /// What turns up while someone pages.
+    /// Newcomers that are added while a client reads pages.
     pub pending_additions: Vec<PendingAddition>,
-    /// S20 does not know `domains`, as on an instance without services.
+    /// Refusal of the parameter `domains` by S20, as on an instance without services.
     pub refuses_domains: bool,
-    /// Shops that S07 refuses, and with which message: hidden inside a 200.
+    /// Shops that S07 refuses, with the message, which is hidden inside a 200.
     pub refuse_updates: BTreeMap<u64, String>,
-    /// Every item that S07 was sent.
+    /// Every item that S07 received.
     pub updates: Vec<ShopUpdate>,
     pub(super) seeks: HashMap<String, Seek>,
     pub(super) chance: Chance,
 }
 
-/// The document types that a set-up Mirakl has.
+/// The document types of a configured Mirakl.
 const DOCUMENT_TYPES: [&str; 9] = [
     "LEGAL_IDENTITY_OF_REPRESENTATIVE",
     "LEGAL_IDENTITY_OF_REP_REAR",
@@ -374,22 +374,22 @@ impl MiraklModel {
         }
     }
 
-    /// The shop with this id.
+    /// Returns the shop with this id.
     pub fn shop(&self, id: u64) -> Option<&Shop> {
         self.shops.iter().find(|shop| shop.id == id)
     }
 
-    /// The shop with this id, to edit it.
+    /// Returns the shop with this id for editing.
     pub fn shop_mut(&mut self, id: u64) -> Option<&mut Shop> {
         self.shops.iter_mut().find(|shop| shop.id == id)
     }
 
-    /// The voucher with this number, to edit it.
+    /// Returns the voucher with this number for editing.
     pub fn voucher_mut(&mut self, number: u64) -> Option<&mut Voucher> {
         self.vouchers.iter_mut().find(|voucher| voucher.number == number)
     }
 
-    /// One page of `endpoint` was served: what was waiting for that turns up.
+    /// Counts one served page of `endpoint` and adds the newcomers that were waiting for it.
     pub(super) fn page_served(&mut self, endpoint: Endpoint) {
         let mut arrived = Vec::new();
         self.pending_additions.retain_mut(|addition| {

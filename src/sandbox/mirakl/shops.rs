@@ -34,7 +34,7 @@ pub(super) fn list(model: &mut MiraklModel, call: &Call, spelling: &mut Spelling
     Ok(Answer::json(200, Json::object([("shops", Json::list(rows)), ("total_count", Json::number(total))])))
 }
 
-/// The domains that are asked for; PRODUCT alone where none is named.
+/// Returns the requested domains; PRODUCT alone if none is given.
 fn domains<'call>(model: &MiraklModel, call: &'call Call) -> Result<Vec<&'call str>, Refused> {
     let Some(text) = call.query("domains") else { return Ok(vec!["PRODUCT"]) };
     if model.refuses_domains {
@@ -70,11 +70,11 @@ fn row(shop: &Shop, spelling: &mut Spelling) -> Json {
         ),
         ("shop_additional_fields", additional(shop, spelling)),
         ("last_updated_date", Json::text(&shop.updated.to_string())),
-        // The real answer has some fifty fields more; a client must not mind any.
+        // The real answer has some fifty more fields; a client must ignore them.
         ("premium", Json::flag(false)),
         ("shop_grade", Json::null()),
     ];
-    // Older instances call it billing_info.
+    // Older instances name it billing_info.
     let name = if shop.id.is_multiple_of(5) { "billing_info" } else { "payment_info" };
     match payment(shop) {
         Some(info) => fields.push((name, info)),
@@ -137,7 +137,7 @@ fn additional(shop: &Shop, spelling: &mut Spelling) -> Json {
     Json::list(set)
 }
 
-/// S07. Answers 200 even where items are refused.
+/// Answers S07, with 200 even if items are refused.
 pub(super) fn update(model: &mut MiraklModel, call: &Call, now: Timestamp) -> Result<Answer, Refused> {
     let items = items(call)?;
     let requests: Result<Vec<ShopUpdate>, Refused> = items.iter().map(|item| read_item(item, now)).collect();
@@ -228,7 +228,7 @@ fn apply(model: &mut MiraklModel, request: &ShopUpdate, now: Timestamp) -> Resul
     let shop = model.shop_mut(request.shop_id).ok_or_else(no_shop)?;
     if let Some(status) = &request.kyc_status {
         shop.kyc_status.clone_from(status);
-        // A reason stays only with a refusal.
+        // A reason is kept only with a refusal.
         shop.kyc_reason = request.kyc_reason.clone().filter(|_| status == "REFUSED");
     }
     shop.payment_blocked = request.payment_blocked.unwrap_or(shop.payment_blocked);

@@ -74,7 +74,7 @@ pub(super) fn billing_cycles(model: &mut MiraklModel, call: &Call, spelling: &mu
         }
         None => (window(call)?, count(call, "limit", 10, 1, 1000)?, None),
     };
-    // A reader goes on behind the last cycle it saw, wherever that stands by now.
+    // A reader continues after the last cycle it saw, at its current position.
     let start = match &last {
         Some(last) => model
             .vouchers

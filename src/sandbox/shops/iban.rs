@@ -1,6 +1,6 @@
-//! IBANs, and the numbers of companies, that pass every check, invented.
+//! Invented IBANs and company numbers that pass every check.
 
-/// An IBAN of `country` (alpha-2; France where unknown).
+/// Makes an IBAN of `country` (alpha-2; France if unknown).
 pub(super) fn invent(country: &str, rng: &mut fastrand::Rng) -> String {
     let bban = match country {
         "BE" => belgian(rng),
@@ -13,19 +13,19 @@ pub(super) fn invent(country: &str, rng: &mut fastrand::Rng) -> String {
     with_check_digits(country, &bban)
 }
 
-/// The same IBAN with a digit that its checksum does not allow.
+/// Returns the IBAN with a digit that its checksum does not allow.
 pub(super) fn spoil(iban: &str) -> String {
     let (kept, last) = iban.split_at(iban.len().saturating_sub(1));
     format!("{kept}{}", if last == "0" { "1" } else { "0" })
 }
 
-/// ISO 13616: the digits that make the whole leave 1 modulo 97.
+/// Adds the check digits of ISO 13616, which make the whole leave 1 modulo 97.
 fn with_check_digits(country: &str, bban: &str) -> String {
     let rest = modulo_97(&format!("{bban}{country}00"));
     format!("{country}{:02}{bban}", 98_u32.saturating_sub(rest))
 }
 
-/// The text as a number, letters counting from 10, modulo 97.
+/// Computes the text as a number, letters counting from 10, modulo 97.
 fn modulo_97(text: &str) -> u32 {
     text.chars().filter_map(|character| character.to_digit(36)).fold(0, |rest, value| {
         let shifted = if value < 10 { rest * 10 } else { rest * 100 };
@@ -37,21 +37,21 @@ fn digits(rng: &mut fastrand::Rng, count: usize) -> String {
     (0..count).map(|_| rng.digit(10)).collect()
 }
 
-/// Bank, branch, account and the French key over them.
+/// Makes a French number: bank, branch, account and the key over them.
 fn french(rng: &mut fastrand::Rng) -> String {
     let (bank, branch, account) = (rng.u64(10_000..20_000), rng.u64(0..100_000), rng.u64(0..100_000_000_000));
     let key = 97 - (89 * bank + 15 * branch + 3 * account) % 97;
     format!("{bank:05}{branch:05}{account:011}{key:02}")
 }
 
-/// Ten digits and their remainder modulo 97, which is never written as 0.
+/// Makes a Belgian number: ten digits and their remainder modulo 97, which is never written as 0.
 fn belgian(rng: &mut fastrand::Rng) -> String {
     let number = rng.u64(0..10_000_000_000);
     let rest = if number.is_multiple_of(97) { 97 } else { number % 97 };
     format!("{number:010}{rest:02}")
 }
 
-/// A French company number (SIREN): nine digits that satisfy Luhn.
+/// Makes a French company number (SIREN): nine digits that satisfy Luhn.
 pub(super) fn siren(rng: &mut fastrand::Rng) -> String {
     let body = format!("{}{}", rng.u8(3..9), digits(rng, 7));
     let sum: u32 = body
@@ -63,7 +63,7 @@ pub(super) fn siren(rng: &mut fastrand::Rng) -> String {
     format!("{body}{}", (10 - sum % 10) % 10)
 }
 
-/// A VAT number; the French one is made of the company's number.
+/// Makes a VAT number; the French one is derived from the company's number.
 pub(super) fn vat(country: &str, siren: &str, rng: &mut fastrand::Rng) -> String {
     match country {
         "BE" => format!("BE0{}", digits(rng, 9)),

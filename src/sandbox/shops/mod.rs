@@ -1,5 +1,5 @@
-//! A believable marketplace: sellers of every kind, most of them in good order, what each is
-//! owed, and an escrow account that holds a little too little.
+//! A realistic marketplace: sellers of every kind, most of them without problems, what each is owed,
+//! and an escrow account that holds slightly too little.
 
 mod iban;
 mod names;
@@ -17,31 +17,31 @@ use names::{BANKS, FIRST_NAMES, LAST_NAMES, SHOP_HEADS, SHOP_TAILS, STREETS, TOW
 
 /// The first Mirakl ID.
 const FIRST_ID: u64 = 2001;
-/// The share of what is owed that the technical account holds.
+/// Percentage of the amount owed that the technical account holds.
 const ESCROW_PERCENT: i64 = 94;
 
-/// What is the matter with a shop.
+/// Problem of a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
-    /// HiPay refuses its identity document.
+    /// Identity document that HiPay refuses.
     RefusedIdentity,
-    /// HiPay refuses its bank document.
+    /// Bank document that HiPay refuses.
     RefusedBank,
-    /// Its IBAN has a wrong checksum.
+    /// IBAN with a wrong checksum.
     WrongIban,
-    /// It owes money first, and earns more than that after.
+    /// Debt at first, compensated by later sales.
     NegativeFirst,
-    /// Mirakl has blocked its payments.
+    /// Payments blocked in Mirakl.
     PaymentBlocked,
-    /// The operator does not want it processed.
+    /// Excluded from processing by the operator.
     NotProcessed,
-    /// It has no e-mail.
+    /// Missing e-mail.
     NoEmail,
-    /// One of its documents is of a type that nobody knows.
+    /// Document of an unknown type.
     UnknownDocument,
-    /// It handed in no bank document.
+    /// Missing bank document.
     NoBankDocument,
-    /// The operator never decided whether to process it.
+    /// Missing decision of the operator about its processing.
     Undecided,
 }
 
@@ -58,12 +58,12 @@ const TROUBLES: [Trouble; 10] = [
     Trouble::Undecided,
 ];
 
-/// What to build.
+/// Description of the marketplace to build.
 #[derive(Debug, Clone)]
 pub struct Market {
-    /// How many shops.
+    /// Number of shops.
     pub count: usize,
-    /// Every choice comes from it.
+    /// Seed of every choice.
     pub seed: u64,
     /// The cycles for which shops are owed something.
     pub cycles: Vec<Date>,
@@ -72,25 +72,25 @@ pub struct Market {
 }
 
 impl Market {
-    /// Forty shops and one cycle, in UTC.
+    /// Describes forty shops and one cycle, in UTC.
     pub fn new(seed: u64, cycle: Date) -> Self {
         Self { count: 40, seed, cycles: vec![cycle], zone: TimeZone::UTC }
     }
 
-    /// The Mirakl ID of the shop with this number, from 0.
+    /// Returns the Mirakl ID of the shop with this number, from 0.
     pub fn shop_id(&self, index: usize) -> Option<u64> {
         u64::try_from(index).ok()?.checked_add(FIRST_ID)
     }
 }
 
-/// What was built.
+/// Contents of a marketplace that was built.
 #[derive(Debug, Clone)]
 pub struct Populated {
-    /// Every shop's Mirakl ID, and its trouble if it has one.
+    /// Every shop's Mirakl ID, with its problem, if any.
     pub shops: Vec<(u64, Option<Trouble>)>,
-    /// What all positive vouchers and commissions of processed shops come to.
+    /// Sum of all positive vouchers and commissions of processed shops.
     pub owed: Amount,
-    /// What was put into the technical account for it.
+    /// Amount that the technical account received for it.
     pub escrow: Amount,
 }
 
@@ -115,7 +115,7 @@ pub fn populate(sandbox: &Sandbox, market: &Market) -> Result<Populated, MoneyEr
             mirakl.vouchers.extend(vouchers);
         });
     }
-    // By cycle, as Mirakl lists them.
+    // Sorted by cycle, as Mirakl lists them.
     sandbox.mirakl(|mirakl| mirakl.vouchers.sort_by_key(|voucher| voucher.created));
     built.escrow = Amount::from_minor(built.owed.minor().saturating_mul(ESCROW_PERCENT) / 100, Currency::EUR);
     let technical = sandbox.credentials().technical_id;
@@ -123,7 +123,7 @@ pub fn populate(sandbox: &Sandbox, market: &Market) -> Result<Populated, MoneyEr
     Ok(built)
 }
 
-/// What a voucher costs the technical account.
+/// Returns the cost of a voucher to the technical account.
 fn payable(voucher: &Voucher) -> Result<Amount, MoneyError> {
     let mut sum = Amount::zero(voucher.currency);
     for text in [&voucher.amount_transferred, &voucher.amount_to_operator].into_iter().flatten() {
@@ -139,19 +139,19 @@ fn number(index: usize) -> u64 {
     u64::try_from(index).unwrap_or(u64::MAX)
 }
 
-/// One of a list, in turn.
+/// Returns the items of a list in rotation.
 fn in_turn<T: Copy>(list: &[T], index: usize, otherwise: T) -> T {
     list.get(index.checked_rem(list.len()).unwrap_or(0)).copied().unwrap_or(otherwise)
 }
 
-/// Every fourth shop has a trouble; with forty shops each of them comes once.
+/// Returns the problem of a shop. Every fourth shop has one; with forty shops each occurs once.
 fn trouble(index: usize) -> Option<Trouble> {
     if index % 4 == 3 { TROUBLES.get(index / 4 % TROUBLES.len()).copied() } else { None }
 }
 
 fn shop(index: usize, market: &Market, rng: &mut fastrand::Rng) -> (Shop, Option<Trouble>) {
     let id = FIRST_ID.saturating_add(number(index));
-    // Twelve heads and seventeen tails make 204 names before one comes again.
+    // Twelve heads and seventeen tails make 204 names before one repeats.
     let name = format!("{} {}", in_turn(&SHOP_HEADS, index, "Maison"), in_turn(&SHOP_TAILS, index, "Nord"));
     let (civility, firstname) = rng.choice(FIRST_NAMES).unwrap_or(("Mrs", "Camille"));
     let lastname = rng.choice(LAST_NAMES).unwrap_or("Durand");
@@ -201,7 +201,7 @@ fn payment(owner: &str, (zip, city, _, country): Town, rng: &mut fastrand::Rng) 
     }
 }
 
-/// What a trouble changes on the shop itself.
+/// Applies a problem to the shop itself.
 fn afflict(shop: &mut Shop, trouble: Option<Trouble>) {
     match trouble {
         Some(Trouble::WrongIban) => {
@@ -271,7 +271,7 @@ fn vouchers(
     cycles.flat_map(|(round, cycle)| of_cycle(shop, trouble, (round, issued(*cycle, market, index)), rng)).collect()
 }
 
-/// What a shop is owed for one cycle, which is the market's `round`th from 0 and settled at `created`.
+/// Makes the vouchers of a shop for one cycle, which is the market's `round`th from 0 and settled at `created`.
 fn of_cycle(
     shop: &Shop,
     trouble: Option<Trouble>,
@@ -286,7 +286,7 @@ fn of_cycle(
         let earlier = before(Some(created), SignedDuration::from_hours(1));
         vouchers.push(Voucher::new(id.saturating_add(1), shop.id, &debt.decimal(), earlier));
     } else if trouble.is_none() && rng.u8(0..8) == 0 {
-        // Nothing sold in this cycle.
+        // No sales in this cycle.
         return vouchers;
     }
     let commission = Amount::from_minor(amount * rng.i64(8..18) / 100, Currency::EUR);
@@ -295,7 +295,7 @@ fn of_cycle(
     vouchers
 }
 
-/// Two hours into the cycle's day, a second later for each shop.
+/// Returns the time of issue: two hours into the cycle's day, one second later for each shop.
 fn issued(cycle: Date, market: &Market, index: usize) -> Timestamp {
     let start = market.zone.to_timestamp(cycle.at(2, 0, 0, 0)).unwrap_or(Timestamp::UNIX_EPOCH);
     let seconds = i64::try_from(index).unwrap_or(0);
@@ -306,7 +306,7 @@ fn before(at: Option<Timestamp>, by: SignedDuration) -> Timestamp {
     at.and_then(|at| at.checked_sub(by).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The name as part of a domain.
+/// Returns the name as part of a domain.
 fn slug(name: &str) -> String {
     let plain = name.to_lowercase().replace(['é', 'è', 'ê'], "e").replace('É', "e");
     let words: Vec<String> = plain

@@ -1,4 +1,4 @@
-//! A marketplace that goes on: shops that join later, and what all of them sell from cycle to cycle.
+//! A marketplace that continues: shops that join later, and the sales of all shops from cycle to cycle.
 
 use std::ops::Range;
 
@@ -24,8 +24,8 @@ pub fn open(sandbox: &Sandbox, market: &Market, shops: Range<usize>, at: Timesta
     }
 }
 
-/// What was the matter with the market's shop of this number is mended at Mirakl, as its seller or the
-/// operator would: a right document beside the refused one, a right IBAN, an e-mail.
+/// Fixes the problem of the market's shop with this number at Mirakl, as its seller or the operator
+/// would: a correct document after the refused one, a valid IBAN, an e-mail.
 pub fn mend(sandbox: &Sandbox, market: &Market, index: usize, at: Timestamp) {
     let (mut rng, id) = (draw(market, index, usize::MAX), FIRST_ID.saturating_add(number(index)));
     let (right, Some(trouble)) = shop(index, market, &mut rng) else { return };
@@ -54,25 +54,25 @@ pub fn mend(sandbox: &Sandbox, market: &Market, index: usize, at: Timestamp) {
                 shop.email = Some(format!("contact{id}@{}.example", slug(&right.name)));
                 None
             }
-            // The first makes up for itself, the second harms nobody.
+            // The first compensates itself, the second is harmless.
             Trouble::NegativeFirst | Trouble::UnknownDocument => None,
         };
         shop.updated = at;
         if let Some((kind, file_name)) = document {
-            // Behind those that it had from the beginning.
+            // Numbered after the documents that it had from the beginning.
             let new = Document::new(id.saturating_mul(10).saturating_add(9), id, kind, file_name);
             mirakl.documents.push(Document { uploaded: at, ..new });
         }
     });
 }
 
-/// True where something is the matter with the shop of this number.
+/// Returns true if the shop with this number has a problem.
 pub fn is_in_trouble(index: usize) -> bool {
     trouble(index).is_some()
 }
 
-/// Settles one more cycle, the market's `round`th from 0: every shop has its voucher. Gives what those
-/// of the shops that are to be paid cost the technical account.
+/// Settles one more cycle, the market's `round`th from 0: every shop gets its voucher. Returns the
+/// cost to the technical account of those of processed shops.
 pub fn sell(sandbox: &Sandbox, market: &Market, round: usize, cycle: Date) -> Result<Amount, MoneyError> {
     let mut owed = Amount::zero(Currency::EUR);
     sandbox.mirakl(|mirakl| {
@@ -89,7 +89,7 @@ pub fn sell(sandbox: &Sandbox, market: &Market, round: usize, cycle: Date) -> Re
     })
 }
 
-/// Where the choices about one shop in one round come from.
+/// Returns the generator for the choices about one shop in one round.
 fn draw(market: &Market, index: usize, round: usize) -> fastrand::Rng {
     let mut rng = fastrand::Rng::with_seed(market.seed);
     let mixed = rng.u64(..) ^ number(index).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number(round).rotate_left(32);

@@ -1,4 +1,4 @@
-//! What goes wrong on the wire really does, and requests can be held.
+//! Tests that faults happen on the wire, and that requests can be held.
 
 use std::time::Instant;
 

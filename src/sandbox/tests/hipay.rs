@@ -1,4 +1,4 @@
-//! Accounts, and how strict HiPay is.
+//! Tests of accounts and of HiPay's strictness.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn account_form() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// The form with one field changed, or added; `None` leaves it out.
+/// Returns the form with one field changed or added; `None` leaves it out.
 fn but(name: &'static str, value: Option<&'static str>) -> Vec<(&'static str, &'static str)> {
     let mut form = account_form();
     form.retain(|(field, _)| *field != name);
@@ -200,7 +200,7 @@ async fn the_group_and_the_transactions_come_in_pages() {
         assert_eq!(code(transfer(&sandbox, "1.00", reference)).await, (201, 0));
     }
     let list = |query: &str| hipay(&sandbox, Method::GET, &format!("/transaction.json?{query}"));
-    // The settlement that funded the account is listed too.
+    // The settlement that funded the account is listed as well.
     let (_, found) = answer(list("start-date=2026-11-21&end-date=2026-11-21&nb-result-per-page=2")).await;
     assert_eq!((number(&found["nb_result"]), found["transactions_list"].as_array().unwrap().len()), (4, 2));
     assert_eq!(code(list("start-date=2026-08-01&end-date=2026-11-21")).await, (400, 3), "more than 92 days");

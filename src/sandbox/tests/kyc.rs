@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use super::*;
 use crate::sandbox::{BankStatus, Delivery, Ending, HipayModel, KycStatus, Life, Reviews, Sending};
 
-/// Account 600, of a vendor who still has everything to hand in.
+/// Adds account 600, of a vendor who has not submitted anything yet.
 fn newcomer(sandbox: &Sandbox) {
     sandbox.hipay(|hipay| hipay.add(Account::new(600, "new@sellers.example")));
 }
@@ -104,7 +104,7 @@ async fn bank_details_are_refused_for_their_form() {
 
 type Received = Arc<Mutex<Vec<String>>>;
 
-/// Someone who takes notifications and keeps them.
+/// Starts a receiver that keeps the notifications it gets.
 async fn receiver() -> (String, Received) {
     let received = Received::default();
     let take = async |State(received): State<Received>, Form(fields): Form<Vec<(String, String)>>| {
@@ -123,7 +123,7 @@ fn between<'xml>(xml: &'xml str, start: &str, end: &str) -> &'xml str {
     xml.split_once(start).unwrap().1.split_once(end).unwrap().0
 }
 
-/// The check as HiPay documents it, written a second time.
+/// Checks a signature as HiPay documents it, implemented independently.
 fn signature_fits(xml: &str, salt: &str) -> bool {
     let inner = between(xml, "<result>", "</result>").replace(['\r', '\n', '\t'], "");
     let mut squeezed = format!("<result>{inner}</result>");

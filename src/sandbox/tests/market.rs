@@ -1,4 +1,4 @@
-//! The believable marketplace.
+//! Tests of the realistic marketplace.
 
 use std::collections::HashSet;
 
@@ -58,7 +58,8 @@ async fn the_same_seed_builds_the_same_marketplace() {
     assert_ne!(first, dump(4).await);
 }
 
-/// What is handed in last counts: a file whose name begins with a number is refused.
+/// Counts the shops without an obstacle. The latest document of a kind counts; a file whose name
+/// begins with a digit is refused.
 fn in_order(sandbox: &Sandbox) -> usize {
     sandbox.mirakl(|mirakl| {
         let last = |shop: u64, word: &str| {

@@ -1,4 +1,4 @@
-//! Mirakl: who is let in, its limits, its pages, and refusals that hide in a success.
+//! Mirakl: authentication, its limits, its pages, and refusals that hide in a success.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The witness itself under test, over real HTTP.
+//! Tests of the witness itself, over real HTTP.
 
 mod faults;
 mod hipay;
@@ -28,7 +28,7 @@ fn clock() -> Clock {
     Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap())
 }
 
-/// A sandbox whose technical account holds 1000.00 and whose account 500 is ready to be paid.
+/// Starts a sandbox whose technical account holds 1000.00 and whose account 500 is ready to be paid.
 async fn sandbox() -> Sandbox {
     start(SandboxOptions { clock: clock(), ..SandboxOptions::default() }).await
 }
@@ -51,7 +51,7 @@ fn http() -> Client {
     Client::builder().tls_backend_preconfigured(tls).timeout(Duration::from_secs(20)).build().unwrap()
 }
 
-/// A request to HiPay with the right password.
+/// Builds a request to HiPay with the right password.
 fn hipay(sandbox: &Sandbox, method: Method, path: &str) -> RequestBuilder {
     let credentials = sandbox.credentials();
     http()
@@ -59,7 +59,7 @@ fn hipay(sandbox: &Sandbox, method: Method, path: &str) -> RequestBuilder {
         .basic_auth(&credentials.ws_login, Some(credentials.ws_password.expose()))
 }
 
-/// A request to Mirakl with the raw key.
+/// Builds a request to Mirakl with the raw key.
 fn mirakl(sandbox: &Sandbox, method: Method, path: &str) -> RequestBuilder {
     http()
         .request(method, format!("{}{path}", sandbox.mirakl_url()))
@@ -73,12 +73,12 @@ async fn answer(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap_or_else(|wrong| panic!("{wrong}: {body}")))
 }
 
-/// A number that may come as a string.
+/// Reads a number that may come as a string.
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
 }
 
-/// HTTP status and HiPay's code.
+/// Returns the HTTP status and HiPay's code.
 async fn code(request: RequestBuilder) -> (u16, i64) {
     let (status, body) = answer(request).await;
     (status, number(&body["code"]))

@@ -1,4 +1,4 @@
-//! Money: once and never again, whoever asks how often and in whatever order.
+//! Tests that money moves exactly once, regardless of the number and order of requests.
 
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -145,7 +145,7 @@ async fn scripted_refusals_come_as_often_as_asked_and_may_lie() {
     assert!(sandbox.hipay(|hipay| hipay.ledger.by_reference("U").is_some()), "refused in words only");
 }
 
-/// One thing that can happen to the money.
+/// An event that affects the money.
 #[derive(Debug, Clone)]
 enum Step {
     Transfer { reference: u8, cents: i64 },

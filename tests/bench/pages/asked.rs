@@ -1,4 +1,4 @@
-//! What people ask: each filter alone, what they use together, both orders, and places in the middle.
+//! Questions of users: each filter alone, common combinations, both orders, and places in the middle.
 
 use super::marketplace::{Size, mixed, reference_of};
 use super::question::Question;
@@ -7,7 +7,7 @@ fn new(what: &'static str, filters: &[(&'static str, &str)]) -> Question {
     Question::new(what, filters)
 }
 
-/// Beginnings of what is searched for: long ones find little, short ones more than is looked at.
+/// Returns prefixes of searched texts: long ones find little, short ones more than is read.
 fn prefixes(count: u64, text: impl Fn(u64) -> String) -> Vec<String> {
     (1..=20).map(|nth| text(mixed(nth) % count + 1)).collect()
 }
@@ -133,7 +133,7 @@ pub(super) fn of_batches() -> Vec<Question> {
     ]
 }
 
-/// What is no list.
+/// Returns the pages that are no lists.
 pub(super) fn single_pages(size: &Size) -> Vec<(&'static str, Vec<String>)> {
     let some = |count: u64| (1..=50_u64).map(move |nth| mixed(nth) % count + 1);
     vec![

@@ -1,4 +1,4 @@
-//! A marketplace that has been at work for most of a year: its records, the same on every run.
+//! A marketplace that has operated for most of a year: its records, the same on every run.
 
 use cashout::domain::enterprise::Fields;
 use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use crate::Scale;
 use crate::records::{lived_since, transaction_of, wallet_of};
 
-/// How many there are of each.
+/// Number of records of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size {
     pub(super) operations: u64,
@@ -38,32 +38,32 @@ impl Size {
     }
 }
 
-/// How long it has been at work.
+/// Period of operation so far.
 const SPAN: SignedDuration = SignedDuration::from_hours(24 * 300);
 
-/// The present of all of it.
+/// Returns the present time of all records.
 pub(super) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-/// When the `nth` of `count` came, from the beginning to the day before yesterday.
+/// Returns the time of the `nth` of `count` records, from the beginning to the day before yesterday.
 pub(super) fn moment(nth: u64, count: u64) -> Timestamp {
     let step = SPAN.as_micros().div_euclid(i128::from(count));
     let before = step * i128::from(count - nth);
     now() - SignedDuration::from_hours(48) - SignedDuration::from_micros(i64::try_from(before).unwrap())
 }
 
-/// A number that looks like none of its neighbours.
+/// Returns a number that resembles none of its neighbours.
 pub(super) fn mixed(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
-/// The shop of something. Ten shops have a twentieth of everything, as the large ones do.
+/// Returns the shop of a record. Ten large shops have a twentieth of all records.
 pub(super) fn shop_of(nth: u64, size: &Size) -> u64 {
     if nth.is_multiple_of(20) { nth.div_euclid(20) % 10 + 1 } else { mixed(nth) % size.vendors + 1 }
 }
 
-/// How operations end: so many of a hundred, in the status, after one more thing has happened.
+/// Ends of operations: a percentage, the status, and one more event after it.
 const LIVES: [(u64, Status, Option<Event>); 11] = [
     (84, Status::WithdrawSuccess, None),
     (4, Status::TransferSuccess, None),
@@ -78,7 +78,7 @@ const LIVES: [(u64, Status, Option<Event>); 11] = [
     (1, Status::WithdrawRequested, Some(Event::Canceled)),
 ];
 
-/// The operation of number `nth`, from 1.
+/// Makes the operation of number `nth`, from 1.
 pub(super) fn operation(nth: u64, size: &Size) -> Operation {
     let mut place = mixed(nth) % 100;
     let (_, end, last) =
@@ -97,7 +97,7 @@ pub(super) fn operation(nth: u64, size: &Size) -> Operation {
     operation
 }
 
-/// The shop of this number, from 1.
+/// Makes the shop of this number, from 1.
 pub(super) fn vendor(id: u64, size: &Size) -> Vendor {
     const COUNTRIES: [&str; 6] = ["FR", "FR", "FR", "DE", "ES", "IT"];
     let chance = mixed(id);
@@ -123,7 +123,7 @@ pub(super) fn vendor(id: u64, size: &Size) -> Vendor {
     vendor
 }
 
-/// The line of number `nth`, from 1.
+/// Makes the line of number `nth`, from 1.
 pub(super) fn line(nth: u64, size: &Size) -> LogLine {
     let chance = mixed(nth);
     let (level, message) = match chance % 1_000 {
@@ -134,7 +134,7 @@ pub(super) fn line(nth: u64, size: &Size) -> LogLine {
         990..999 => (400, "HiPay refused the transfer: the account has been closed by its holder"),
         _ => (500, "the technical account does not cover what is due"),
     };
-    // One in fifty is of no batch.
+    // One in fifty belongs to no batch.
     let of_batch = !chance.is_multiple_of(50);
     let action = Command::NAMES.get(usize::try_from(nth.div_euclid(1_000) % 5).unwrap()).unwrap();
     LogLine {
@@ -155,7 +155,7 @@ pub(super) fn line(nth: u64, size: &Size) -> LogLine {
     }
 }
 
-/// The customer's payment of number `nth`, from 1.
+/// Makes the customer's payment of number `nth`, from 1.
 pub(super) fn payment(nth: u64, size: &Size) -> CustomerPayment {
     let at = moment(nth, size.payments);
     let status = match mixed(nth) % 100 {
@@ -187,12 +187,12 @@ pub(super) fn payment(nth: u64, size: &Size) -> CustomerPayment {
     payment
 }
 
-/// HiPay's number of a customer's payment.
+/// Returns HiPay's number of a customer's payment.
 pub(super) fn reference_of(nth: u64) -> String {
     format!("{:012}", 132_000_000_000 + mixed(nth) % 900_000 * 1_000_000 + nth)
 }
 
-/// The notification of number `nth`, from 1.
+/// Makes the notification of number `nth`, from 1.
 pub(super) fn notification(nth: u64, size: &Size) -> Notification {
     let (chance, at) = (mixed(nth), moment(nth, size.notifications));
     let state = match chance % 100 {
@@ -230,7 +230,7 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
     }
 }
 
-/// The batch of number `nth`, from 1.
+/// Makes the batch of number `nth`, from 1.
 pub(super) fn batch(nth: u64, size: &Size) -> BatchRecord {
     let at = moment(nth, size.batches);
     let command = Command::NAMES.get(usize::try_from(nth % 5).unwrap()).unwrap();

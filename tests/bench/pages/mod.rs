@@ -1,9 +1,10 @@
-//! Every list page with its filters, over a marketplace of a million operations, five million lines of
-//! the log and a hundred thousand vendors: what the store takes, beside the same questions to SQLite;
-//! what the page takes in the server, and over HTTP; and how large it is.
+//! Every list page with its filters, over a marketplace of a million operations, five million log
+//! lines and a hundred thousand vendors: the store's time, compared with the same queries in SQLite;
+//! the page's time in the server, and over HTTP; and its size.
 //!
 //! `CASHOUT_BENCH_FOLDER` names a folder in which the marketplace is kept for the next run;
-//! `CASHOUT_BENCH_LISTS` the lists that are filled and asked, such as `vendors logs`, where not all are.
+//! `CASHOUT_BENCH_LISTS` names the lists that are filled and queried, such as `vendors logs`; all by
+//! default.
 
 mod asked;
 mod marketplace;
@@ -34,15 +35,15 @@ use question::Question;
 use served::Served;
 use shelf::Shelf;
 
-/// How many records are written in one commit while the stores are built.
+/// Number of records per commit while the stores are built.
 const GROUP: u64 = 20_000;
-/// How often each question is asked of each store, and of a page.
+/// Number of reads of each question from each store, and of a page.
 const READS: usize = 200;
 const PAGES: usize = 100;
-/// The longest that a page may take in the server.
+/// Time limit of a page in the server.
 const LIMIT: Duration = Duration::from_millis(5);
 
-/// Builds both stores, and asks both.
+/// Builds both stores, and queries both.
 pub(crate) fn measure(scale: Scale) {
     let size = Size::of(scale);
     let temporary = tempfile::tempdir().unwrap();
@@ -72,11 +73,11 @@ pub(crate) fn measure(scale: Scale) {
     runtime.block_on(served.stop());
 }
 
-/// What was seen of one question.
+/// Measurements of one question.
 struct Measured {
     list: &'static str,
     what: &'static str,
-    /// Our store and SQLite; none for a page that is no list.
+    /// Times of our store and of SQLite; `None` for a page that is no list.
     stores: Option<[Vec<Duration>; 2]>,
     page: Vec<Duration>,
     http: Vec<Duration>,
@@ -94,7 +95,7 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    /// Asks all of a list, and prints what came of it.
+    /// Measures all questions about a list, and prints the results.
     fn list<R: Shelf>(&mut self, list: &'static str, questions: &[Question]) {
         if !is_wanted::<R>() {
             return;
@@ -149,7 +150,7 @@ impl Lists<'_> {
                 (rows, total) = (ours.len(), format!("{}{counted}", if exact { "" } else { "≥ " }));
             }
         }
-        // Neither has counted these to the end, and each has its own way of stopping.
+        // Neither has counted these to the end, and each stops in its own way.
         for (one, counted) in floors {
             let all = one.theirs.count_all(self.connection);
             assert!(counted <= all, "{}: {counted} and {all}", one.address);
@@ -178,7 +179,7 @@ impl Lists<'_> {
         })
     }
 
-    /// Pages that are no list.
+    /// Measures pages that are no lists.
     fn pages(&mut self, pages: &[(&'static str, Vec<String>)]) {
         let mut rows = Vec::new();
         for (what, addresses) in pages {
@@ -203,7 +204,7 @@ fn kilobytes(bytes: usize) -> String {
 }
 
 impl Measured {
-    /// How much longer our store takes than SQLite, in the middle.
+    /// Returns the ratio of our store's median time to SQLite's.
     fn ratio(&mut self) -> Option<f64> {
         let [ours, theirs] = self.stores.as_mut()?;
         Some(percentile(ours, 50).as_secs_f64() / percentile(theirs, 50).as_secs_f64())
@@ -222,7 +223,7 @@ impl Measured {
     }
 }
 
-/// What is slower than it is to be.
+/// Prints everything that is slower than required.
 fn summary(measured: &[Measured]) {
     println!("\npages: p99 over {} in the server", milliseconds(LIMIT));
     for one in measured {
@@ -243,7 +244,7 @@ fn summary(measured: &[Measured]) {
     println!("pages: the largest is {} {}: {} sent", largest.list, largest.what, kilobytes(largest.sent));
 }
 
-/// Waits until the lists are there that a store of an earlier release lacks.
+/// Waits until the indexes that a store of an earlier release lacks are built.
 fn wait_until_built(store: &Store) {
     let begun = Instant::now();
     let built = || {
@@ -255,7 +256,7 @@ fn wait_until_built(store: &Store) {
         })
     };
     while let Err(StoreError::NotBuilt { .. }) = built() {
-        // Nothing tells when: whoever asks for such a page is told to come again.
+        // There is no notification: a reader of such a page gets an error until then.
         std::thread::park_timeout(Duration::from_millis(100));
     }
     println!(
@@ -264,23 +265,23 @@ fn wait_until_built(store: &Store) {
     );
 }
 
-/// Whether this list is filled and asked.
+/// Returns true if this list is filled and queried.
 fn is_wanted<R: Shelf>() -> bool {
     let lists = std::env::var("CASHOUT_BENCH_LISTS");
     lists.map_or(true, |lists| lists.split_whitespace().any(|list| list == R::TABLE))
 }
 
-/// What SQLite's thread is given to do.
+/// Work for SQLite's thread.
 type Work = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Fills both stores with the same records, side by side.
+/// Fills both stores with the same records, concurrently.
 fn build(folder: &Path, size: &Size) {
     let begun = Instant::now();
     let (sender, work) = sync_channel::<Work>(4);
     let connection = sqlite::open(folder);
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000").unwrap();
     let theirs = std::thread::spawn(move || work.into_iter().for_each(|work| work(&connection)));
-    // More memory than it is served with: it is to be there soon.
+    // More memory than when serving, to shorten the build.
     let options = StoreOptions { cache_bytes: 2 * 1024 * 1024 * 1024, ..StoreOptions::default() };
     let data = folder.join("data");
     std::fs::create_dir_all(&data).unwrap();

@@ -1,5 +1,4 @@
-//! What people ask of a list: filters, a period, an order and a place in it; said in an address, to our
-//! store and in SQL.
+//! Questions about a list: filters, a period, an order and a place in it; as an address, for our store and in SQL.
 
 use std::collections::BTreeSet;
 
@@ -12,33 +11,33 @@ use super::served::Served;
 use super::shelf::Shelf;
 use super::sqlite::Sql;
 
-/// How many places of a list are tried.
+/// Number of places of a list that are tried.
 const PLACES: i64 = 100;
-/// How many of what a search finds are looked at, as on the pages.
+/// Upper bound on the results of a search that are read, as on the pages.
 const FOUND_AT_MOST: usize = 150;
 
-/// What is asked of a list.
+/// A question about a list.
 pub(super) struct Question {
     pub(super) what: &'static str,
     filters: Vec<(&'static str, String)>,
-    /// From so many days ago to so many days ago.
+    /// Period, from and to as numbers of days before now.
     days: Option<(i64, i64)>,
     earliest_first: bool,
     start: Start,
 }
 
-/// Where in the list.
+/// Position in the list.
 enum Start {
     First,
-    /// Behind cursors all through it.
+    /// After cursors throughout the list.
     Anywhere,
     Numbered(u32),
-    /// What begins with each of these, in place of the list.
+    /// Search for these prefixes instead of the list.
     Search(Vec<String>),
 }
 
 impl Question {
-    /// The first page of what passes these filters, the latest first.
+    /// Asks for the first page of the records that pass these filters, the latest first.
     pub(super) fn new(what: &'static str, filters: &[(&'static str, &str)]) -> Self {
         let filters = filters.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         Self { what, filters, days: None, earliest_first: false, start: Start::First }
@@ -64,7 +63,7 @@ impl Question {
         Self { start: Start::Search(prefixes), ..Self::new(what, &[]) }
     }
 
-    /// From when to when.
+    /// Returns the beginning and the end of the period.
     fn period(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let ago = |days: i64| marketplace::now() - SignedDuration::from_hours(24 * days);
         (self.days.map(|(from, _)| ago(from)), self.days.map(|(_, to)| ago(to)))
@@ -82,7 +81,7 @@ impl Question {
         if self.earliest_first { listing } else { listing.descending() }
     }
 
-    /// All ways in which it is asked.
+    /// Returns all variants of the question.
     pub(super) fn asked<R: Shelf>(&self, served: &Served) -> Vec<Asked> {
         if let Start::Search(prefixes) = &self.start {
             let asked = |prefix: &String| Asked {
@@ -126,7 +125,7 @@ impl Question {
         places.into_iter().map(asked).collect()
     }
 
-    /// Where the pages begin.
+    /// Returns the beginnings of the pages.
     fn places<R: Shelf>(&self, served: &Served) -> Vec<Place> {
         let first = Place { after: None, cursor: None, skip: 0 };
         match &self.start {
@@ -150,7 +149,7 @@ impl Question {
     }
 }
 
-/// The page that lists a kind of record.
+/// Returns the page that lists a kind of record.
 fn page_of<R: Shelf>() -> &'static str {
     match R::TABLE {
         "operations" => "transfers",
@@ -159,15 +158,15 @@ fn page_of<R: Shelf>() -> &'static str {
     }
 }
 
-/// Where a page begins: behind a row, or after so many.
+/// Beginning of a page: after a row, or after a number of rows.
 pub(super) struct Place {
-    /// The time and the key of the row before.
+    /// The time and the key of the previous row.
     pub(super) after: Option<(i64, Value)>,
     pub(super) cursor: Option<Cursor>,
     pub(super) skip: usize,
 }
 
-/// One way in which a question is asked.
+/// One variant of a question.
 pub(super) struct Asked {
     pub(super) address: String,
     ours: Ours,
@@ -179,11 +178,11 @@ enum Ours {
     Search(String),
 }
 
-/// What our store answers: the records, how many the whole list has, and whether that is exact.
+/// Answer of our store: the records, the length of the whole list, and whether that is exact.
 pub(super) type Answer<R> = (Vec<R>, u64, bool);
 
 impl Asked {
-    /// Asks our store, as the pages do.
+    /// Queries our store, as the pages do.
     pub(super) fn ask<R: Shelf>(&self, served: &Served) -> Answer<R> {
         let answer = served.store().read(|reader| match &self.ours {
             Ours::List(listing) => {

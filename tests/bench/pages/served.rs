@@ -1,4 +1,4 @@
-//! The appliance on the marketplace's store, and somebody who has signed in and looks at its pages.
+//! The appliance on the marketplace's store, with a signed-in user who views its pages.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use super::marketplace;
 use crate::table::milliseconds;
 
-/// The appliance, and a session.
+/// The appliance, with a session.
 pub(super) struct Served {
     _sandbox: Sandbox,
     appliance: Appliance,
@@ -32,7 +32,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Serves the store in `folder`. No batch runs by itself, and the time stands still.
+    /// Serves the store in `folder`. No batch runs automatically, and the clock stands still.
     pub(super) async fn start(folder: &Path) -> Self {
         let clock = Clock::turned_by_hand(marketplace::now());
         let sandbox =
@@ -61,19 +61,20 @@ impl Served {
         let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
         let session = web::sign_in(appliance.web(), login, password, peer, None).await.unwrap();
         let cookie = session.set_cookie.expose().split(';').next().unwrap().to_owned();
-        // Refused where somebody was faster: both ask for the same.
+        // Fails if another thread was faster; both install the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let router = web::router(appliance.web().clone());
         Self { _sandbox: sandbox, appliance, router, client, cookie, store }
     }
 
-    /// The store that it serves.
+    /// Returns the store that it serves.
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// One page, from the call of the service to the last byte of its body: how long, how many bytes.
+    /// Measures one page, from the call of the service to the last byte of its body; returns the time
+    /// and the number of bytes.
     pub(super) async fn page(&self, address: &str, compressed: bool) -> (Duration, usize) {
         let mut request = Request::get(address).header(header::COOKIE, &self.cookie);
         if compressed {
@@ -94,7 +95,7 @@ impl Served {
         (took, body.len())
     }
 
-    /// The same over HTTP, on a connection that stays.
+    /// Measures the page over HTTP, on a persistent connection.
     pub(super) async fn over_http(&self, address: &str) -> Duration {
         let url = format!("http://{}{address}", self.appliance.address());
         let request = self.client.get(url).header("cookie", &self.cookie).header("accept-encoding", "gzip");

@@ -1,4 +1,4 @@
-//! What both stores are told of each kind of record, and what a filter of a page asks each of them.
+//! The description of each kind of record for both stores, and the query of each filter of a page.
 
 use cashout::config::LogLevel;
 use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
@@ -11,27 +11,27 @@ use cashout::store::{Listing, Record};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 
-/// A kind of record as SQLite keeps it: its key, its time, what is filtered, and the whole as JSON.
-/// The columns have the names that the filters have in an address.
+/// A kind of record as stored in SQLite: its key, its time, the filtered values, and the whole record
+/// as JSON. The columns are named like the filters in an address.
 pub(super) trait Shelf: Record {
-    /// The table.
+    /// Name of the table.
     const TABLE: &'static str;
-    /// What is filtered.
+    /// Columns that are filtered.
     const COLUMNS: &'static [&'static str];
-    /// Which columns have an index together; the time and the key follow in each.
+    /// Sets of columns with a common index; the time and the key follow in each.
     const INDEXES: &'static [&'static [&'static str]];
-    /// The index of our store that a search goes through.
+    /// The index of our store that serves a search.
     const SEARCH: &'static str = "search";
 
-    /// The key.
+    /// Returns the key.
     fn number(&self) -> Value;
-    /// What pages are sorted by.
+    /// Returns the time by which pages are sorted.
     fn at(&self) -> Timestamp;
-    /// The values of [`Shelf::COLUMNS`].
+    /// Returns the values of [`Shelf::COLUMNS`].
     fn values(&self) -> Vec<Value>;
-    /// What a search finds it by.
+    /// Returns the texts by which a search finds the record.
     fn texts(&self) -> Vec<String>;
-    /// The list that these filters ask our store for, as the pages do.
+    /// Returns the listing of our store for these filters, as the pages use it.
     fn listing(filters: &[(&'static str, String)]) -> Listing;
 }
 

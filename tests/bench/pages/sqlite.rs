@@ -1,5 +1,5 @@
-//! The same records in SQLite: write-ahead log, an index for each way of filtering, as much memory for
-//! pages as our store has.
+//! The marketplace's records in SQLite: write-ahead log, an index for each filter, and as much memory
+//! for pages as our store has.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use rusqlite::{Connection, params_from_iter};
 use super::question::Place;
 use super::shelf::Shelf;
 
-/// How many rows are counted where our store counts no further either, and one.
+/// Upper bound on counted rows, one more than our store counts.
 const COUNTED_AT_MOST: u64 = 5_001;
-/// How many of what a search finds are looked at, as in our store.
+/// Upper bound on the results of a search that are read, as in our store.
 const FOUND_AT_MOST: u64 = 150;
 
 /// Opens the database in `folder`.
@@ -26,7 +26,7 @@ pub(super) fn open(folder: &Path) -> Connection {
     connection
 }
 
-/// Makes the tables of a kind of record.
+/// Creates the tables of a kind of record.
 pub(super) fn create<R: Shelf>(connection: &Connection) {
     let columns = R::COLUMNS.join(", ");
     let table = R::TABLE;
@@ -34,12 +34,12 @@ pub(super) fn create<R: Shelf>(connection: &Connection) {
         "CREATE TABLE {table} (key PRIMARY KEY, at INTEGER NOT NULL, {columns}, json BLOB NOT NULL);
          CREATE TABLE {table}_search (text TEXT NOT NULL, key, PRIMARY KEY (text, key)) WITHOUT ROWID;"
     );
-    // A whole number as the key is the table's own order.
+    // An integer key is the table's own order.
     let whole = R::TABLE != "payments";
     connection.execute_batch(&if whole { sql.replacen("key PRIMARY", "key INTEGER PRIMARY", 1) } else { sql }).unwrap();
 }
 
-/// Makes the indexes, once the records are there.
+/// Creates the indexes, once the records are there.
 pub(super) fn index<R: Shelf>(connection: &Connection) {
     for (nth, columns) in R::INDEXES.iter().enumerate() {
         let columns = [*columns, &["at", "key"]].concat().join(", ");
@@ -69,19 +69,19 @@ pub(super) fn put<R: Shelf>(connection: &Connection, records: &[R]) {
     connection.execute_batch("COMMIT").unwrap();
 }
 
-/// A question in SQL.
+/// A query in SQL.
 pub(super) struct Sql {
     page: String,
     count: String,
-    /// The count that never stops early.
+    /// The count without a limit.
     count_all: String,
     values: Vec<Value>,
     counted: Vec<Value>,
 }
 
 impl Sql {
-    /// The page of a list that begins at `place`, and how many rows the list has; counted to the end where
-    /// `exact`.
+    /// Makes the query for the page of a list that begins at `place`, and for the number of rows;
+    /// without a limit if `exact`.
     pub(super) fn list<R: Shelf>(
         filters: &[(&'static str, String)],
         (from, to): (Option<i64>, Option<i64>),
@@ -125,10 +125,10 @@ impl Sql {
         Self { page, count, count_all, values, counted }
     }
 
-    /// What begins with `prefix`, the latest first, and how many that are.
+    /// Makes the query for records that begin with `prefix`, the latest first, and for their number.
     pub(super) fn search<R: Shelf>(prefix: &str) -> Self {
         let table = R::TABLE;
-        // What ends the prefix is behind every letter.
+        // The upper end of the range sorts after every letter.
         let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}"))];
         let keys = format!("SELECT key FROM {table}_search WHERE text >= ? AND text < ? LIMIT {FOUND_AT_MOST}");
         let count = format!("SELECT count(DISTINCT key) FROM ({keys})");
@@ -141,14 +141,14 @@ impl Sql {
         }
     }
 
-    /// How many rows the whole list has, however long that takes.
+    /// Returns the number of rows of the whole list, however long that takes.
     pub(super) fn count_all(&self, connection: &Connection) -> u64 {
         let counted: i64 =
             connection.query_row(&self.count_all, params_from_iter(&self.counted), |row| row.get(0)).unwrap();
         u64::try_from(counted).unwrap()
     }
 
-    /// Asks it: the records, and how many the whole list has.
+    /// Runs the query; returns the records, and the length of the whole list.
     pub(super) fn ask<R: Shelf>(&self, connection: &Connection) -> (Vec<R>, u64) {
         let mut page = connection.prepare_cached(&self.page).unwrap();
         let mut rows = page.query(params_from_iter(&self.values)).unwrap();
@@ -161,7 +161,7 @@ impl Sql {
         (records, u64::try_from(counted).unwrap())
     }
 
-    /// How SQLite goes about it, for whoever wonders at a time.
+    /// Returns SQLite's query plan, for the analysis of a slow query.
     pub(super) fn plan(&self, connection: &Connection) -> String {
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", self.page)).unwrap();
         let rows = plan.query_map(params_from_iter(&self.values), |row| row.get::<_, String>(3)).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever HiPay Enterprise might send: `cargo +nightly fuzz run --fuzz-dir tests/fuzz enterprise`.
+//! Fuzzing of HiPay Enterprise's bodies: `cargo +nightly fuzz run --fuzz-dir tests/fuzz enterprise`.
 //! The corpus also runs as a plain test (`tests/it/enterprise_bodies.rs`).
 #![no_main]
 

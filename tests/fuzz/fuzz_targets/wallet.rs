@@ -1,5 +1,5 @@
-//! Whatever might come as a wallet notice: `cargo +nightly fuzz run --fuzz-dir tests/fuzz wallet`.
-//! The corpus also runs as a plain test (`tests/it/wallet_bodies.rs`).
+//! Fuzzing of wallet notices: `cargo +nightly fuzz run --fuzz-dir tests/fuzz wallet`. The corpus also
+//! runs as a plain test (`tests/it/wallet_bodies.rs`).
 #![no_main]
 
 use cashout::remote::hipay::signature::verify_wallet_notice;
@@ -9,7 +9,7 @@ use cashout::platform::secret::Secret;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    // Half of the inputs as the document itself: the form has little to find out.
+    // An input without the form field is the document itself, because the form offers little to explore.
     let xml = form_field(body).unwrap_or_else(|_| body.to_vec());
     let Ok(document) = Document::read(&xml) else { return };
     if let Some(verified) = verify_wallet_notice(&document, &Secret::new("pepper")) {

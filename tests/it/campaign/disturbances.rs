@@ -47,7 +47,7 @@ const DISTURBANCES: [(u32, &str); 27] = [
 ];
 
 impl Campaign {
-    /// One step, drawn by the seed.
+    /// Makes one step, drawn by the seed.
     pub(super) async fn disturb(&mut self) {
         let total = DISTURBANCES.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.rng.u32(0..total);
@@ -119,7 +119,7 @@ impl Campaign {
         self.rng.choice(work).unwrap()
     }
 
-    /// Runs one batch; only a remote in trouble, or what binds the store, is an excuse for its ending early.
+    /// Runs one batch; it may end early only because of a faulty remote or a store bound to another configuration.
     pub(super) async fn run(&mut self, command: Command) -> String {
         let name = command.name();
         match self.world.try_run(command).await {
@@ -205,7 +205,7 @@ impl Campaign {
         format!("{hours} hours")
     }
 
-    /// Some new vouchers, on time or late, of either sign, in some currency.
+    /// Adds some vouchers, on time or late, of either sign, in some currency.
     fn vouchers(&mut self) -> Option<String> {
         let shops: Vec<u64> = self.world.sandbox.mirakl(|mirakl| mirakl.shops.iter().map(|shop| shop.id).collect());
         let mut made = Vec::new();
@@ -246,7 +246,7 @@ impl Campaign {
         }
     }
 
-    /// One of the vouchers that Mirakl shows.
+    /// Returns one of the vouchers that Mirakl shows.
     fn some_voucher(&mut self) -> Option<Voucher> {
         let vouchers = self.world.sandbox.mirakl(|mirakl| mirakl.vouchers.clone());
         self.rng.choice(&vouchers).cloned()
@@ -274,7 +274,7 @@ impl Campaign {
         Some(told)
     }
 
-    /// Finance pays a seller by hand what was not paid yet, and says so in Mirakl.
+    /// Pays a seller by hand, as the finance department, what is not paid yet, and marks it as paid in Mirakl.
     fn pay_by_hand(&mut self) -> Option<String> {
         let voucher = self.some_voucher()?;
         let due = Due { voucher: voucher.number, beneficiary: Beneficiary::Vendor };
@@ -299,12 +299,12 @@ impl Campaign {
         Some(format!("{} {how}", voucher.number))
     }
 
-    /// A person's payment at HiPay; its transaction.
+    /// Makes a person's payment at HiPay and returns its transaction.
     pub(super) fn by_hand(&mut self, kind: Kind, account: u64, amount: Amount, due: Due) -> Option<String> {
         let label = if self.rng.bool() { "By hand".to_owned() } else { format!("Voucher {}", due.voucher) };
         let payment = OtherPayment { kind, account, amount, label, reference: None };
         let id = self.world.sandbox.hipay(|hipay| {
-            // A person sees to it that it goes through.
+            // A person ensures that it succeeds.
             let life = std::mem::replace(&mut hipay.life, Life::captured_at_once());
             let made = hipay.pay_otherwise(payment);
             hipay.life = life;
@@ -354,7 +354,7 @@ impl Campaign {
         Some(format!("{shop} {what} {off}"))
     }
 
-    /// A shop is gone from Mirakl, or the one that was gone is there again.
+    /// Removes a shop from Mirakl, or restores the removed one.
     fn shop_gone(&mut self) -> Option<String> {
         if let Some(back) = self.gone.pop() {
             let told = format!("{} is back", back.id);
@@ -367,7 +367,7 @@ impl Campaign {
         Some(told)
     }
 
-    /// Changes the life of future payments.
+    /// Changes the course of future payments.
     fn pace(&mut self) -> String {
         let endings = [Ending::Captured, Ending::Captured, Ending::Captured, Ending::Unauthed, Ending::CancelledEnd];
         let ending = self.rng.choice(endings).unwrap();
@@ -390,7 +390,7 @@ impl Campaign {
         "all".to_owned()
     }
 
-    /// A payment that was executed comes back.
+    /// Reverses a payment that was executed.
     fn take_back(&mut self) -> Option<String> {
         let entries: Vec<Entry> = self.world.sandbox.hipay(|hipay| hipay.ledger.paid().cloned().collect());
         let withdrawals = |due| self.truth.live(&self.world, Kind::Withdrawal, due).is_empty();
@@ -406,7 +406,7 @@ impl Campaign {
         Some(format!("{} as {}", entry.reference.unwrap_or_default(), ending.status()))
     }
 
-    /// HiPay executes a payment that it had shown as failed.
+    /// Executes a payment that HiPay had shown as failed.
     fn execute_after_all(&mut self) -> Option<String> {
         let technical = self.world.sandbox.credentials().technical_id;
         let failed: Vec<Transaction> = self.world.sandbox.hipay(|hipay| {
@@ -472,7 +472,7 @@ impl Campaign {
         Some(format!("number {}", self.backups.len()))
     }
 
-    /// A backup takes the place of the store, or the whole machine is what it was.
+    /// Restores a backup of the store, or of the whole machine.
     async fn put_back(&mut self) -> Option<String> {
         let backup = self.rng.choice(0..self.backups.len())?;
         let whole = self.rng.bool();
@@ -493,14 +493,14 @@ impl Campaign {
         }
         self.world.restart().await;
         if !self.is_bound().await {
-            // Payments under way are finished with the settings of the backup.
+            // Pending payments are finished with the settings of the backup.
             self.world.set_all(settings).await;
             assert!(self.is_bound().await, "the settings of the backup do not fit it");
         }
         Some(format!("number {}, {}", backup + 1, if whole { "the whole machine" } else { "the store's file" }))
     }
 
-    /// The store is what it was: what came back since has to be seen again.
+    /// Records that after the restoration the store must find all reversals again.
     fn forget_what_came_back(&mut self) {
         let entries = self.world.sandbox.hipay(|hipay| hipay.ledger.executed().to_vec());
         let back = entries.into_iter().filter(|entry| entry.state == EntryState::Reversed);
@@ -508,7 +508,7 @@ impl Campaign {
         self.truth.unread.extend(self.truth.revived.iter().cloned());
     }
 
-    /// A person binds the store to the configuration where a batch would refuse it.
+    /// Binds the store to the configuration, as a person would if a batch refuses it.
     pub(super) async fn is_bound(&mut self) -> bool {
         rebind(&self.world.context).await.is_ok()
     }
@@ -519,7 +519,7 @@ impl Campaign {
         Some(other.to_owned())
     }
 
-    /// Another marketplace id, or another account of the operator.
+    /// Changes the marketplace's id or the operator's account.
     async fn other_ids(&mut self, operator: bool) -> Option<String> {
         let tail = self.rng.u16(1_000..);
         let before = self.world.settings();
@@ -539,7 +539,7 @@ impl Campaign {
         Some(tail.to_string())
     }
 
-    /// HiPay's notices arrive: late, twice, in any order, beside some of another account.
+    /// Delivers HiPay's notices: late, twice, in any order, among others about another account.
     async fn notices(&mut self) -> Option<String> {
         let world = &self.world;
         let appliance = world.heard().await;
@@ -570,7 +570,7 @@ impl Campaign {
         }
         appliance.stop().await.unwrap();
         world.sandbox.hipay(|hipay| hipay.notify.sending = Sending::Held);
-        // It has closed the store.
+        // Stopping the appliance has closed the store.
         self.world.restart().await;
         Some("heard".to_owned())
     }
@@ -592,7 +592,7 @@ impl Campaign {
         Some(made)
     }
 
-    /// A person looks at something that waits for one, or holds something on suspicion.
+    /// Decides, as a person, about something that waits for one, or holds something on suspicion.
     async fn person(&mut self) -> Option<String> {
         let operations = self.world.operations();
         let waiting: Vec<_> = operations.iter().filter(|one| one.waits_for_person()).collect();

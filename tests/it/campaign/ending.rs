@@ -1,4 +1,4 @@
-//! The end: nothing disturbs any more, a person decides what waits for one, and everything comes to its end.
+//! The end of a campaign: all disturbances stop, a person decides what waits for one, and everything is finished.
 
 use cashout::domain::explanation::{Actor, explain, explain_voucher};
 use cashout::domain::ledger::LedgerMatch;
@@ -15,10 +15,10 @@ use super::killing::batches;
 use super::truth::Due;
 use crate::world::IBAN;
 
-/// In so many days after the last disturbance everything has come to its end.
+/// Number of days after the last disturbance within which everything must be finished.
 const DAYS: usize = 16;
 
-/// After so many days a person settles what HiPay refuses because of an account that no store remembers.
+/// Number of days after which a person settles what HiPay refuses because of an account that no store remembers.
 const PATIENT_DAYS: usize = 10;
 
 impl Campaign {
@@ -27,7 +27,7 @@ impl Campaign {
         self.world.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items
     }
 
-    /// Everything that stood in the way goes.
+    /// Removes every obstacle.
     fn calm(&mut self) {
         let now = self.world.clock.now();
         self.world.sandbox.hipay(|hipay| {
@@ -45,7 +45,7 @@ impl Campaign {
             }
         });
         self.world.fund(100_000_000);
-        // The cycle that is open closes.
+        // The open cycle closes.
         self.world.clock.advance(SignedDuration::from_hours(24 * 11));
     }
 
@@ -80,7 +80,7 @@ impl Campaign {
             }
             self.world.sandbox.hipay(|hipay| {
                 hipay.settle_transactions();
-                // Also the wallets that are made only now.
+                // The same for the wallets that are created only now.
                 for account in hipay.accounts.values_mut() {
                     *account = account.clone().ready(IBAN);
                 }
@@ -193,9 +193,10 @@ impl Campaign {
             };
             let to_it = entries.iter().filter(|entry| entry.kind == Kind::Transfer && entry.to == Place::Account(*id));
             let put = to_it.filter(of_nobody);
-            // What a commission's withdrawal could not take is told as missing, and stays where it is.
+            // The part that a commission's withdrawal could not take is reported as missing, and
+            // stays in the account.
             let short = operations.iter().filter(|one| one.recipient_hipay_id == *id).filter_map(|one| one.shortfall);
-            // What somebody has settled because its reference is used up stays there as well.
+            // Payments that were settled because their reference is used up stay there as well.
             let settled = operations.iter().filter(|one| {
                 let commission = one.beneficiary == Beneficiary::Operator && one.recipient_hipay_id == *id;
                 commission && one.is_settled() && one.status == Status::WithdrawFailed

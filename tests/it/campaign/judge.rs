@@ -1,4 +1,4 @@
-//! The judge: what both remotes know, against what was paid and what the store says of it.
+//! The judge: it compares the data of both remotes with the payments and with the store.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use super::Campaign;
 use super::truth::{Due, Truth, sum};
 
 impl Campaign {
-    /// After every step: nothing was paid twice, to another account, or against what Mirakl shows; and what the
-    /// store calls paid is paid.
+    /// Checks after every step that nothing was paid twice, to another account, or against what
+    /// Mirakl shows, and that payments that the store shows as paid are paid.
     pub(super) fn judge(&mut self) {
         if let Err(wrong) = self.world.sandbox.verify_once() {
             panic!("HiPay's ledger: {}", wrong.join("; "));
@@ -28,8 +28,8 @@ impl Campaign {
         for operation in &operations {
             self.judge_claim(operation);
         }
-        // A reversal that the store has recorded must not be shown as paid again, and what was executed after all and
-        // is known must not be paid again.
+        // A reversal that the store has recorded must not be shown as paid again, and a payment that
+        // was executed after all and is known must not be repeated.
         for attempt in operations.iter().flat_map(|one| one.transfer.attempts.iter().chain(&one.withdrawal.attempts)) {
             let Some(id) = &attempt.transaction_id else { continue };
             match attempt.state {
@@ -42,7 +42,7 @@ impl Campaign {
         }
     }
 
-    /// One payment that the software has made since the last look; `before` it were these.
+    /// Checks one payment that the software has made since the last check, given the entries `before` it.
     fn judge_payment(&mut self, entry: &Entry, before: &[Entry]) {
         let reference = entry.reference.as_deref().expect("a payment without a reference");
         let due = Due::named(reference).unwrap_or_else(|| panic!("{reference} names no voucher"));
@@ -120,7 +120,7 @@ impl Campaign {
         self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
     }
 
-    /// The payments of which every operation is held, so that no run may send them.
+    /// Returns the payments whose operations are all held, so that no run may send them.
     pub(super) fn held(&self) -> BTreeSet<(Kind, Due)> {
         let operations = self.world.operations();
         let is_held = |one: &Operation| one.held.is_some() && one.held_for != Some(Hold::LedgerUnread);
@@ -186,7 +186,7 @@ impl Campaign {
     }
 }
 
-/// The part of a voucher's amount that a reference pays: what was left of an operation is one of its own.
+/// Returns the part of a voucher's amount that a reference pays: the remainder of an operation is its own part.
 fn part_of(reference: &str) -> Option<String> {
     let parts = ReferenceParts::of(reference)?;
     parts.rest.split('_').nth(1).filter(|part| part.starts_with('P')).map(str::to_owned)

@@ -1,5 +1,5 @@
-//! A process of its own that runs one batch and can be killed: this very test binary, since the clock of the real one
-//! is not to be turned.
+//! A separate process that runs one batch and can be killed. It is this test binary, because the real
+//! binary's clock cannot be set.
 
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
@@ -19,7 +19,7 @@ use crate::world::{World, manners};
 /// The order for the process: configuration, data folder, time and batch, one per line.
 const ORDER: &str = "CASHOUT_CAMPAIGN_ORDER";
 
-/// The batches that a campaign runs.
+/// Returns the batches that a campaign runs.
 pub(super) fn batches() -> [Command; 5] {
     [
         Command::VendorProcess { since: None },
@@ -30,7 +30,7 @@ pub(super) fn batches() -> [Command; 5] {
     ]
 }
 
-/// Does what a campaign has ordered; without an order there is nothing to do.
+/// Runs the batch that a campaign has ordered; without an order it does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_as_a_process_of_its_own() {
     let Ok(order) = std::env::var(ORDER) else { return };
@@ -50,7 +50,7 @@ async fn a_batch_as_a_process_of_its_own() {
 }
 
 impl World {
-    /// The test binary with one batch of this world.
+    /// Returns a command of the test binary that runs one batch of this world.
     fn process_of(&self, command: &Command) -> Process {
         let (configuration, data) = (self.configuration(), self.data());
         let order =
@@ -62,7 +62,7 @@ impl World {
     }
 }
 
-/// The calls at which a batch is killed.
+/// Returns the calls at which a batch is killed.
 fn calls(command: &Command) -> &'static [Endpoint] {
     match command {
         Command::VendorProcess { .. } => {
@@ -80,11 +80,11 @@ fn calls(command: &Command) -> &'static [Endpoint] {
 }
 
 impl Campaign {
-    /// Runs `command` in a process of its own and kills it at some call, if it comes there.
+    /// Runs `command` in a separate process and kills it at some call, if it makes that call.
     pub(super) async fn kill(&mut self, command: &Command) -> String {
         let endpoint = *self.rng.choice(calls(command)).unwrap();
         let moment = *self.rng.choice([Moment::Before, Moment::After].iter()).unwrap();
-        // Later ones are met less often: a batch has few of each.
+        // Later ones are reached less often: a batch has few of each.
         let nth = if self.rng.bool() { 1 } else { self.rng.u32(1..4) };
         let executed_later = self.rng.bool();
         self.world.let_go().await;
@@ -125,7 +125,7 @@ impl Campaign {
         }
         format!("{} {} {moment:?} {endpoint:?} {nth}", command.name(), if killed { "killed" } else { "not killed" })
     }
-    /// Waits until what a dead process has sent is done with: a remote goes on where its client is gone.
+    /// Waits until the requests of a dead process are finished: a remote continues after its client is gone.
     async fn remotes_are_at_rest(&self) {
         let mut before = None;
         loop {

@@ -27,7 +27,7 @@ impl Campaign {
         self.choose(operation, OperationChoice::Hold).await.ok()
     }
 
-    /// Decides about an operation that waits for a person; `None` where there is nothing to decide yet.
+    /// Decides about an operation that waits for a person; returns `None` if there is nothing to decide yet.
     pub(super) async fn decide(&mut self, operation: &Operation) -> Option<String> {
         if operation.unready == Some(Unready::NoAccountInCurrency) {
             return self.choose(operation, OperationChoice::Settle).await.ok();
@@ -38,7 +38,7 @@ impl Campaign {
         }
         let reversed = self.truth.live(&self.world, Kind::Withdrawal, due).is_empty();
         if operation.status == Status::WithdrawSuccess && operation.held_for == Some(Hold::Revoked) && reversed {
-            // The withdrawal was reversed as well; the next daily look finds it.
+            // The withdrawal was reversed as well; the next daily check finds it.
             return None;
         }
         let withdraws = is_transferred(operation);
@@ -56,13 +56,13 @@ impl Campaign {
                 shown.is_some_and(|one| words.contains(&one.status.as_str()))
             });
             if !shown {
-                // HiPay's support says that it may still go through.
+                // HiPay's support states that it may still succeed.
                 return None;
             }
             let last = operation.payment(kind_of(kind)).last();
             let is_last = last.is_some_and(|last| last.transaction_id.as_deref() == Some(id.as_str()));
             if is_last && operation.held.is_none() {
-                // It is under way, whatever HiPay calls it.
+                // It is pending, whatever HiPay's status.
                 return None;
             }
             let choice = OperationChoice::Accept { transaction_id: id };
@@ -116,7 +116,7 @@ impl Campaign {
         paid.checked_add(operation.amount).and_then(|all| all.checked_add(netted)).is_ok_and(|all| owed.covers(all))
     }
 
-    /// Decides about a voucher that has made no operation.
+    /// Decides about a voucher that has no operation.
     pub(super) async fn decide_voucher(&mut self, record: &VoucherRecord) -> Option<String> {
         let number = |record: &VoucherRecord| record.voucher.number.parse::<u64>().unwrap();
         // Each of Mirakl's sources may have its own record of the voucher.

@@ -1,4 +1,4 @@
-//! The truth that the judge compares with: vouchers, and payments by others.
+//! The truth for the judge: vouchers, and payments by others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +32,9 @@ impl Due {
 }
 
 pub(super) struct Truth {
-    /// The vouchers that Mirakl does not show any more, as it showed them last.
+    /// The vouchers that Mirakl no longer shows, as last shown.
     pub(super) vanished: BTreeMap<u64, Voucher>,
-    /// Payments that people made at HiPay, by transaction: for what.
+    /// Payments that people made at HiPay, by transaction, with their purpose.
     pub(super) by_hand: BTreeMap<String, Due>,
     /// Payments from another bank, unknown to HiPay.
     pub(super) elsewhere: BTreeSet<Due>,
@@ -44,13 +44,13 @@ pub(super) struct Truth {
     pub(super) taken_back: BTreeSet<String>,
     /// Payments that HiPay executed after it had shown them as failed.
     pub(super) revived: BTreeSet<String>,
-    /// Those of them that the store may not have read yet.
+    /// Revived payments that the store may not have read yet.
     pub(super) unread: BTreeSet<String>,
     /// The operator's account and its former ones.
     pub(super) operators: BTreeSet<u64>,
     /// The next number of a voucher.
     pub(super) next: u64,
-    /// So many lines of HiPay's ledger were judged.
+    /// Number of lines of HiPay's ledger that were judged.
     pub(super) judged: usize,
 }
 
@@ -70,7 +70,7 @@ impl Truth {
         }
     }
 
-    /// The voucher as Mirakl shows it, or showed it last.
+    /// Returns the voucher as Mirakl shows it, or last showed it.
     pub(super) fn voucher(&self, world: &World, number: u64) -> Voucher {
         let shown = world.sandbox.mirakl(|mirakl| mirakl.voucher_mut(number).cloned());
         shown.or_else(|| self.vanished.get(&number).cloned()).unwrap_or_else(|| panic!("there was no voucher {number}"))
@@ -92,7 +92,7 @@ impl Truth {
         by_hand.or_else(|| entry.reference.as_deref().and_then(Due::named))
     }
 
-    /// The payments for `due` that were not given back, the oldest first.
+    /// Returns the payments for `due` that were not reversed, the oldest first.
     pub(super) fn live(&self, world: &World, kind: Kind, due: Due) -> Vec<Entry> {
         world.sandbox.hipay(|hipay| {
             let live = hipay.ledger.paid().filter(|entry| entry.kind == kind && self.due_of(entry) == Some(due));
@@ -106,7 +106,7 @@ impl Truth {
         wallet == wallet_of(shop) || external == Some(shop.to_string())
     }
 
-    /// The shop's wallet at HiPay; the newest where there are several.
+    /// Returns the shop's wallet at HiPay; the newest if there are several.
     pub(super) fn wallet(world: &World, shop: u64) -> Option<u64> {
         world
             .sandbox
@@ -117,7 +117,7 @@ impl Truth {
     }
 }
 
-/// The sum of what these lines moved.
+/// Returns the sum that these lines moved.
 pub(super) fn sum(entries: &[Entry], currency: cashout::domain::money::Currency) -> Amount {
     let moved = entries.iter().filter(|entry| entry.state != EntryState::Reversed);
     moved.fold(Amount::zero(currency), |sum, entry| sum.checked_add(entry.amount).unwrap())
