@@ -19,7 +19,7 @@ pub use aside::Aside;
 
 use crate::config::LogLevel;
 use crate::store::{StoreError, View};
-use crate::text::message::{Message, StoredMessage, msg};
+use crate::text::message::{self, Message, msg};
 
 /// Trouble key: HiPay does not answer.
 pub const HIPAY: &str = "hipay";
@@ -65,10 +65,8 @@ pub struct Trouble {
     /// Level of its first line, raised if it becomes worse: 100 DEBUG to 600 EMERGENCY.
     pub level: u16,
     /// Description of the problem and of the remedy, as English text.
-    pub message: String,
-    /// The message of `message`, stored so that it can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored")]
+    pub message: Message,
     /// Time of the first notice (UTC).
     pub opened_at: Timestamp,
     /// Time of the last notice (UTC).
@@ -92,12 +90,11 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn new(key: &str, level: LogLevel, (message, said): (String, Option<StoredMessage>), at: Timestamp) -> Self {
+    fn new(key: &str, level: LogLevel, message: Message, at: Timestamp) -> Self {
         Self {
             key: key.to_owned(),
             level: level.number(),
             message,
-            said,
             opened_at: at,
             seen_at: at,
             told_at: at,
@@ -112,7 +109,7 @@ impl Trouble {
     /// Makes the trouble that the store cannot be written or opened, since `at`.
     pub fn of_store(reason: &str, at: Timestamp) -> Self {
         let message = msg!("trouble-store", error = reason);
-        Self::new(STORE, LogLevel::Critical, message.into_parts(), at)
+        Self::new(STORE, LogLevel::Critical, message, at)
     }
 }
 
@@ -213,7 +210,6 @@ impl Troubles {
     }
 
     fn remember(&self, (key, level): (&str, LogLevel), message: Message, causes: &[&str], at: Timestamp) -> bool {
-        let (message, said) = message.into_parts();
         let mut state = self.lock();
         state.unsaved = true;
         if let Some(known) = state.open.get_mut(key) {
@@ -229,12 +225,12 @@ impl Troubles {
             // Everyone who was notified of it is notified of its end.
             known.level = known.level.max(level.number());
             known.causes.extend(new);
-            (known.message, known.said, known.told_at) = (message, said, at);
+            (known.message, known.told_at) = (message, at);
             let told = known.clone();
             state.to_tell.push(told);
         } else {
             let over_at = state.over.get(key).and_then(|over| over.resolved_at);
-            let mut trouble = Trouble::new(key, level, (message, said), at);
+            let mut trouble = Trouble::new(key, level, message, at);
             trouble.causes = causes.iter().map(|cause| (*cause).to_owned()).collect();
             trouble.came_back = over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
             state.open.insert(key.to_owned(), trouble.clone());

@@ -62,7 +62,7 @@ fn said(operation: &Operation, choice: &OperationChoice) -> String {
         OperationChoice::Settle => format!("{which} is settled: it is never paid from here"),
         OperationChoice::Release => format!("{which} is released: the runs deal with it again"),
         OperationChoice::Accept { transaction_id } => {
-            let rest = operation.history.iter().rev().map(|change| change.message.as_str());
+            let rest = operation.history.iter().rev().map(|change| change.message.text());
             let rest = rest.take(4).find(|message| message.contains("becomes operation"));
             let rest = rest.map(|rest| format!("; {rest}")).unwrap_or_default();
             format!("transaction {transaction_id} is taken as the payment of {which}{rest}")

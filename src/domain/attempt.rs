@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::text::message::{Message, StoredMessage, msg};
+use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
 pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
@@ -87,11 +87,8 @@ pub struct Attempt {
     #[serde(default)]
     pub as_of: Option<Timestamp>,
     /// Reason for the state, in HiPay's words if it gave any.
-    #[serde(default)]
-    pub message: String,
-    /// The message of `message`, stored so that it can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored")]
+    pub message: Message,
     /// HiPay's answer if it refused the attempt or has not executed it.
     #[serde(default)]
     pub refusal: Option<Refusal>,
@@ -117,7 +114,7 @@ impl Attempt {
 
     /// Sets the message that explains the state.
     pub fn say(&mut self, why: Message) {
-        (self.message, self.said) = why.into_parts();
+        self.message = why;
     }
 }
 
@@ -350,8 +347,7 @@ mod tests {
             transaction_id: None,
             transaction_status: None,
             as_of: None,
-            message: String::new(),
-            said: None,
+            message: Message::none(),
             refusal: None,
             updated_at: at,
             unknown: Map::new(),

@@ -9,10 +9,9 @@ mod refusals;
 mod tests;
 mod vendors;
 
-use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::text::message::{self, StoredMessage};
-use crate::text::{self, Texts};
+use crate::text::Texts;
+use crate::text::message::{Argument, Message};
 
 pub use operations::{explain, explain_voucher};
 pub use vendors::{explain_document, explain_vendor};
@@ -65,20 +64,11 @@ pub enum Next {
     Retry,
 }
 
-/// An argument of a message, written by the conventions of the reader's language.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    Text(String),
-    Amount(Amount),
-    /// English text, with the message for other languages.
-    StoredMessage(String, Option<StoredMessage>),
-}
-
 /// One event, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     id: String,
-    values: Vec<(&'static str, Value)>,
+    values: Vec<(&'static str, Argument)>,
     by: Actor,
     next: Next,
     said: Option<Refusal>,
@@ -89,18 +79,8 @@ impl Explanation {
         Self { id: id.into(), values: Vec::new(), by, next: Next::Nothing, said: None }
     }
 
-    fn text(mut self, name: &'static str, text: impl Into<String>) -> Self {
-        self.values.push((name, Value::Text(text.into())));
-        self
-    }
-
-    fn says(mut self, name: &'static str, english: &str, said: Option<&StoredMessage>) -> Self {
-        self.values.push((name, Value::StoredMessage(english.to_owned(), said.cloned())));
-        self
-    }
-
-    fn amount(mut self, name: &'static str, amount: Amount) -> Self {
-        self.values.push((name, Value::Amount(amount)));
+    fn with(mut self, name: &'static str, value: impl Into<Argument>) -> Self {
+        self.values.push((name, value.into()));
         self
     }
 
@@ -131,12 +111,12 @@ impl Explanation {
 
     /// Returns the description of the event.
     pub fn what(&self, texts: &Texts) -> String {
-        texts.text(&self.id, &self.shown(texts))
+        self.message(&self.id).in_words(texts)
     }
 
     /// Returns the instructions: what to do about it, where, and how it continues.
     pub fn mend(&self, texts: &Texts) -> String {
-        let mend = texts.text(&format!("{}-mend", self.id), &self.shown(texts));
+        let mend = self.message(&format!("{}-mend", self.id)).in_words(texts);
         let next = match self.next {
             Next::Nothing => return mend,
             Next::VendorRun => "next-vendor",
@@ -173,12 +153,7 @@ impl Explanation {
         Some(texts.text(id, &[("words", said.words.as_str().into()), ("numbers", numbers.into())]))
     }
 
-    fn shown(&self, texts: &Texts) -> Vec<text::Value<'_>> {
-        let shown = |(name, value): &(&'static str, Value)| match value {
-            Value::Text(text) => (*name, text.clone().into()),
-            Value::Amount(amount) => (*name, texts.amount(*amount).into()),
-            Value::StoredMessage(english, said) => (*name, message::in_words(english, said.as_ref(), texts).into()),
-        };
-        self.values.iter().map(shown).collect()
+    fn message(&self, key: &str) -> Message {
+        Message::new(key, self.values.iter().cloned())
     }
 }

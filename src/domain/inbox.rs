@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::text::message::{Message, StoredMessage};
+use crate::text::message::{self, Message};
 use crate::text::word_by_name;
 
 /// HiPay platform and subject of a notification.
@@ -141,11 +141,8 @@ pub struct Notification {
     #[serde(default)]
     pub body: String,
     /// Result of the processing, as English text.
-    #[serde(default)]
-    pub message: String,
-    /// The message of `message`, stored so that it can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored")]
+    pub message: Message,
     /// Time of the first arrival (UTC).
     pub received_at: Timestamp,
     /// Number of repeated arrivals.
@@ -197,7 +194,7 @@ impl Notification {
             Outcome::Waiting(message) | Outcome::Postponed(message) => (NotificationState::Waiting, message),
         };
         self.state = state;
-        (self.message, self.said) = message.into_parts();
+        self.message = message;
         self.try_at = None;
         if state.is_open() {
             let wait = SignedDuration::from_secs(1_i64 << self.tries.min(20)).min(LONGEST_WAIT);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::attempt::{Attempt, Payment};
 use crate::domain::money::Amount;
-use crate::text::message::{Message, StoredMessage};
+use crate::text::message::{self, Message};
 
 pub use crate::domain::payment_kind::{Beneficiary, PaymentKind};
 pub use cause::{Hold, Unready};
@@ -29,11 +29,8 @@ pub struct Change {
     /// The status from then on.
     pub status: Status,
     /// Reason, as English text.
-    #[serde(default)]
-    pub message: String,
-    /// The message of `message`, stored so that it can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored")]
+    pub message: Message,
 }
 
 /// A hold that a person's decision covers.
@@ -244,8 +241,7 @@ impl Operation {
         if self.history.len() >= HISTORY_LIMIT {
             self.history.remove(1);
         }
-        let (message, said) = message.clone().into_parts();
-        self.history.push(Change { at, status: self.status, message, said });
+        self.history.push(Change { at, status: self.status, message: message.clone() });
     }
 
     /// Holds the operation until a person has looked at it, with the kind and the message of the reason. A finding of a

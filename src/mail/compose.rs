@@ -8,7 +8,7 @@ use super::{Letter, Mail};
 use crate::config::{Config, LogLevel};
 use crate::logs::{AlertBatch, AlertGroup, masked};
 use crate::platform::os;
-use crate::text::{Locale, Texts, message};
+use crate::text::{Locale, Texts};
 use crate::trouble::Trouble;
 
 /// Maximum number of messages listed; only the number of further ones is given.
@@ -113,7 +113,7 @@ impl Scribe<'_> {
     }
 
     fn trouble(&self, trouble: &Trouble) -> (String, Vec<Part>) {
-        let message = masked(&message::in_words(&trouble.message, trouble.said.as_ref(), self.texts));
+        let message = masked(&trouble.message.in_words(self.texts));
         let short: String = message.chars().take(LONGEST_SUBJECT).collect();
         let short = if short.len() < message.len() { format!("{short}…") } else { short };
         let level = self.level(trouble.level);

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::format::{decimals_of, plain_decimal};
 use super::{Locale, Texts, WrittenAmount};
 
-/// A message key with its arguments, stored so that it can be rendered in another language later.
+/// A message's key with its arguments, stored so that it can be rendered in another language later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredMessage {
+struct Parts {
     /// Key of the message.
     id: String,
     /// Arguments of the message, by name.
@@ -32,7 +34,15 @@ enum Value {
     Day {
         day: Date,
     },
-    StoredMessage(StoredMessage),
+    Moment {
+        moment: Timestamp,
+        /// Name of the time zone in which it is shown.
+        zone: String,
+    },
+    Count {
+        count: u64,
+    },
+    Message(Parts),
     /// A value that a later release wrote.
     Unknown(serde_json::Value),
 }
@@ -54,7 +64,7 @@ impl MinorUnits {
 }
 
 /// An argument of a message, with its English text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
     english: String,
     value: Value,
@@ -65,7 +75,7 @@ pub struct Argument {
 pub struct Message {
     text: String,
     // Boxed, because errors carry messages and must stay small.
-    said: Option<Box<StoredMessage>>,
+    said: Option<Box<Parts>>,
 }
 
 /// Compares the English texts, so that a message that was read back equals the original.
@@ -76,6 +86,18 @@ impl PartialEq for Message {
 }
 
 impl Eq for Message {}
+
+impl PartialEq<str> for Message {
+    fn eq(&self, text: &str) -> bool {
+        self.text == text
+    }
+}
+
+impl PartialEq<&str> for Message {
+    fn eq(&self, text: &&str) -> bool {
+        self.text == *text
+    }
+}
 
 /// Makes a message from its key and the arguments that its text requires: `msg!("pay-refused", kind, reason =
 /// &rejection)`.
@@ -96,16 +118,21 @@ pub(crate) use msg;
 
 impl Message {
     /// Makes the message `id` with these arguments.
-    pub fn new<const N: usize>(id: &str, values: [(&'static str, Argument); N]) -> Self {
+    pub fn new(id: &str, values: impl IntoIterator<Item = (&'static str, Argument)>) -> Self {
+        let values: Vec<(&'static str, Argument)> = values.into_iter().collect();
         let english: Vec<super::Value<'_>> =
             values.iter().map(|(name, argument)| (*name, argument.english.as_str().into())).collect();
         Self::worded(Texts::of(None).text(id, &english), id, values)
     }
 
     /// Makes a message whose English text differs from the catalogue's.
-    pub fn worded<const N: usize>(english: impl Into<String>, id: &str, values: [(&'static str, Argument); N]) -> Self {
+    pub fn worded<'a>(
+        english: impl Into<String>,
+        id: &str,
+        values: impl IntoIterator<Item = (&'a str, Argument)>,
+    ) -> Self {
         let values = values.into_iter().map(|(name, argument)| (name.to_owned(), argument.value)).collect();
-        Self { text: english.into(), said: Some(Box::new(StoredMessage { id: id.to_owned(), values })) }
+        Self { text: english.into(), said: Some(Box::new(Parts { id: id.to_owned(), values })) }
     }
 
     /// Makes a message of a third party's words, which are the same in every language.
@@ -126,29 +153,138 @@ impl Message {
         Self::default()
     }
 
+    /// Returns true for quoted words, which are the same in every language.
+    pub fn is_quoted(&self) -> bool {
+        self.said.is_none()
+    }
+
     /// Returns the English text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns the key and arguments for storing; `None` for a quotation.
-    pub fn said(&self) -> Option<&StoredMessage> {
-        self.said.as_deref()
-    }
-
-    /// Splits the message into its English text and its stored form, for a record.
-    pub fn into_parts(self) -> (String, Option<StoredMessage>) {
-        (self.text, self.said.map(|said| *said))
-    }
-
-    /// Makes the message from the parts that a record keeps.
-    pub fn of_parts(text: String, said: Option<StoredMessage>) -> Self {
-        Self { text, said: said.map(Box::new) }
-    }
-
-    /// Returns the message in the language of `texts`.
+    /// Renders the message in the language of `texts`; in English if only that was stored, as by an earlier release.
     pub fn in_words(&self, texts: &Texts) -> String {
-        in_words(&self.text, self.said(), texts)
+        let foreign = self.said.as_ref().filter(|_| texts.locale() != Locale::English);
+        foreign.and_then(|said| said.in_words(texts)).unwrap_or_else(|| self.text.clone())
+    }
+}
+
+/// A message in the fields `message`, its English text, and `said`, its key and arguments, of a record:
+/// `#[serde(flatten, with = "stored")]`. Every release reads the first.
+pub mod stored {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Message, Parts};
+
+    #[derive(Serialize)]
+    struct Written<'a> {
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        said: Option<&'a Parts>,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        said: Option<Box<Parts>>,
+    }
+
+    /// Writes both fields.
+    pub fn serialize<S: Serializer>(message: &Message, serializer: S) -> Result<S::Ok, S::Error> {
+        Written { message: &message.text, said: message.said.as_deref() }.serialize(serializer)
+    }
+
+    /// Reads both fields; each may be missing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Message, D::Error> {
+        let Read { message: text, said } = Read::deserialize(deserializer)?;
+        Ok(Message { text, said })
+    }
+}
+
+/// Messages in the fields `unreadable` and `unreadable_said` of a record, one of each for each.
+pub mod stored_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Message, Parts};
+
+    #[derive(Serialize, Deserialize)]
+    struct Fields {
+        #[serde(default)]
+        unreadable: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unreadable_said: Vec<Parts>,
+    }
+
+    /// Writes both fields.
+    pub fn serialize<S: Serializer>(messages: &[Message], serializer: S) -> Result<S::Ok, S::Error> {
+        let unreadable = messages.iter().map(|message| message.text.clone()).collect();
+        let unreadable_said = messages.iter().filter_map(|message| message.said.as_deref().cloned()).collect();
+        Fields { unreadable, unreadable_said }.serialize(serializer)
+    }
+
+    /// Reads both fields; each may be missing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Message>, D::Error> {
+        let Fields { unreadable, unreadable_said } = Fields::deserialize(deserializer)?;
+        let said = unreadable_said.into_iter().map(|said| Some(Box::new(said))).chain(std::iter::repeat(None));
+        Ok(unreadable.into_iter().zip(said).map(|(text, said)| Message { text, said }).collect())
+    }
+}
+
+/// A message, or none, by its key and arguments alone.
+pub mod stored_parts {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Message, Parts};
+    use crate::text::Texts;
+
+    /// Writes them; nothing for a message that is quoted.
+    pub fn serialize<S: Serializer>(message: &Option<Message>, serializer: S) -> Result<S::Ok, S::Error> {
+        message.as_ref().and_then(|message| message.said.as_deref()).serialize(serializer)
+    }
+
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
+        let said = Option::<Box<Parts>>::deserialize(deserializer)?;
+        let text = |said: &Parts| said.in_words(Texts::of(None)).unwrap_or_default();
+        Ok(said.map(|said| Message { text: text(&said), said: Some(said) }))
+    }
+}
+
+/// A message, or none, in the fields `error` and `error_said` of a record, as [`stored`] for `message` and `said`.
+pub mod stored_error {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Message, Parts};
+
+    #[derive(Serialize)]
+    struct Written<'a> {
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error_said: Option<&'a Parts>,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        #[serde(default)]
+        error: Option<String>,
+        #[serde(default)]
+        error_said: Option<Box<Parts>>,
+    }
+
+    /// Writes both fields.
+    pub fn serialize<S: Serializer>(error: &Option<Message>, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = error.as_ref();
+        let error_said = error.and_then(|error| error.said.as_deref());
+        Written { error: error.map(Message::text), error_said }.serialize(serializer)
+    }
+
+    /// Reads both fields; each may be missing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
+        let Read { error, error_said: said } = Read::deserialize(deserializer)?;
+        Ok(error.map(|text| Message { text, said }))
     }
 }
 
@@ -161,14 +297,7 @@ pub fn asker(name: &str) -> Message {
     Message::quoting(name)
 }
 
-/// Renders a message from a record in the language of `texts`; returns the English text if nothing else is stored, as
-/// in the records of an earlier release.
-pub fn in_words(english: &str, said: Option<&StoredMessage>, texts: &Texts) -> String {
-    let foreign = said.filter(|_| texts.locale() != Locale::English);
-    foreign.and_then(|said| said.in_words(texts)).unwrap_or_else(|| english.to_owned())
-}
-
-impl StoredMessage {
+impl Parts {
     /// Renders the message; returns `None` for a message or an argument of a later release.
     fn in_words(&self, texts: &Texts) -> Option<String> {
         let shown = |(name, value): (&String, &Value)| {
@@ -176,7 +305,9 @@ impl StoredMessage {
                 Value::Text(text) => text.clone(),
                 Value::Amount(amount) => texts.amount(amount.written()?),
                 Value::Day { day } => texts.day(*day),
-                Value::StoredMessage(said) => said.in_words(texts)?,
+                Value::Moment { moment, zone } => texts.moment(*moment, &TimeZone::get(zone).unwrap_or(TimeZone::UTC)),
+                Value::Count { count } => texts.number(*count),
+                Value::Message(said) => said.in_words(texts)?,
                 Value::Unknown(_) => return None,
             };
             Some((name.clone(), shown))
@@ -256,6 +387,19 @@ impl Argument {
     }
 }
 
+impl Argument {
+    /// Returns a moment, shown in `zone`; in UTC if the zone has no name.
+    pub fn moment(moment: Timestamp, zone: &TimeZone) -> Self {
+        let english = Texts::of(None).moment(moment, zone);
+        Self { english, value: Value::Moment { moment, zone: zone.iana_name().unwrap_or("UTC").to_owned() } }
+    }
+
+    /// Returns a number that counts something: with separators.
+    pub fn count(count: u64) -> Self {
+        Self { english: Texts::of(None).number(count), value: Value::Count { count } }
+    }
+}
+
 impl From<Date> for Argument {
     fn from(day: Date) -> Self {
         Self { english: day.to_string(), value: Value::Day { day } }
@@ -265,15 +409,9 @@ impl From<Date> for Argument {
 impl From<Message> for Argument {
     fn from(sentence: Message) -> Self {
         match sentence.said {
-            Some(said) => Self { english: sentence.text, value: Value::StoredMessage(*said) },
+            Some(said) => Self { english: sentence.text, value: Value::Message(*said) },
             None => sentence.text.into(),
         }
-    }
-}
-
-impl From<StoredMessage> for Argument {
-    fn from(said: StoredMessage) -> Self {
-        Self { english: said.in_words(Texts::of(None)).unwrap_or_default(), value: Value::StoredMessage(said) }
     }
 }
 
@@ -306,11 +444,61 @@ mod tests {
         Texts::of(Some(Locale::French))
     }
 
-    /// Returns the message as read back from a record.
-    fn kept(sentence: &Message) -> (String, Option<StoredMessage>) {
-        let (text, said) = sentence.clone().into_parts();
-        let said = said.map(|said| serde_json::from_value(serde_json::to_value(said).unwrap()).unwrap());
-        (text, said)
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Record {
+        #[serde(flatten, with = "stored")]
+        why: Message,
+        #[serde(flatten, with = "stored_error")]
+        error: Option<Message>,
+        #[serde(flatten, with = "stored_list")]
+        unreadable: Vec<Message>,
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "stored_parts")]
+        because: Option<Message>,
+        #[serde(flatten)]
+        unknown: serde_json::Map<String, serde_json::Value>,
+    }
+
+    /// Returns the message after it was stored in a record and read again.
+    fn stored(message: &Message) -> Message {
+        let record = Record {
+            why: message.clone(),
+            error: Some(message.clone()),
+            unreadable: vec![message.clone()],
+            because: Some(message.clone()),
+            unknown: serde_json::Map::new(),
+        };
+        let read: Record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        assert!(read.unknown.is_empty(), "{:?}", read.unknown);
+        for texts in [Texts::of(None), french()] {
+            let shown = read.why.in_words(texts);
+            assert_eq!(read.error.as_ref().unwrap().in_words(texts), shown);
+            assert_eq!(read.unreadable[0].in_words(texts), shown);
+            assert_eq!(read.because.as_ref().unwrap().in_words(texts), shown);
+        }
+        read.why
+    }
+
+    #[test]
+    fn a_record_has_the_fields_that_every_release_reads() {
+        let message = msg!("pay-too-many", kind = PaymentKind::Transfer);
+        let said = json!({ "id": "pay-too-many", "values": { "kind": { "id": "kind-transfer" } } });
+        let record = Record {
+            why: message.clone(),
+            error: Some(message.clone()),
+            unreadable: vec![message.clone()],
+            because: Some(message.clone()),
+            unknown: serde_json::Map::new(),
+        };
+        let expected = json!({
+            "message": message.text(), "said": said, "error": message.text(), "error_said": said,
+            "unreadable": [message.text()], "unreadable_said": [said], "because": said,
+        });
+        assert_eq!(serde_json::to_value(&record).unwrap(), expected);
+        let earlier = json!({ "message": "as it was", "error": null, "of_a_later_release": 1 });
+        let earlier: Record = serde_json::from_value(earlier).unwrap();
+        assert_eq!((earlier.why.in_words(french()), earlier.error), ("as it was".to_owned(), None));
+        assert!(earlier.unreadable.is_empty() && earlier.because.is_none());
+        assert_eq!(earlier.unknown.len(), 1);
     }
 
     #[test]
@@ -319,12 +507,10 @@ mod tests {
         let (kind, balance) = (PaymentKind::Transfer, amount(123_450));
         let sentence = msg!("pay-short", kind, balance, amount = amount(200_000));
         assert_eq!(sentence.text(), "the account holds 1234.50 EUR, the transfer needs 2000.00 EUR");
-        let (text, said) = kept(&sentence);
-        let shown = in_words(&text, said.as_ref(), french());
+        let kept = stored(&sentence);
+        let shown = kept.in_words(french());
         assert_eq!(shown, "le compte contient 1\u{202f}234,50\u{a0}EUR, le virement demande 2\u{202f}000,00\u{a0}EUR");
-        assert_eq!(in_words(&text, said.as_ref(), Texts::of(Some(Locale::English))), text);
-        // An earlier release stored only the English text.
-        assert_eq!(in_words(&text, None, french()), text);
+        assert_eq!(kept.in_words(Texts::of(Some(Locale::English))), sentence.text());
     }
 
     #[test]
@@ -332,9 +518,8 @@ mod tests {
         let closed = StoreError::Closed;
         let sentence = msg!("held-not-read", date = "2026-11-01".parse::<Date>().unwrap(), error = &closed);
         assert_eq!(sentence.text(), "the held vouchers of 2026-11-01 could not be read again: the store is closed");
-        let (text, said) = kept(&sentence);
         assert_eq!(
-            in_words(&text, said.as_ref(), french()),
+            stored(&sentence).in_words(french()),
             "les bons de paiement retenus du 1er nov. 2026 n’ont pas pu être relus\u{202f}: la base est fermée"
         );
         // A third party's words are inserted unchanged.
@@ -351,9 +536,11 @@ mod tests {
             json!({ "id": "pay-too-many", "values": { "kind": { "id": "of-a-later-release" } } }),
             json!({ "id": "pay-too-many", "values": {} }),
         ] {
-            let said: StoredMessage = serde_json::from_value(said).unwrap();
-            let shown = in_words("it stands", Some(&said), french());
-            assert_eq!(shown == "it stands", said.id != "pay-found", "{said:?}: {shown}");
+            let is_known = said["id"] == "pay-found";
+            let record = json!({ "message": "it stands", "said": said });
+            let record: Record = serde_json::from_value(record).unwrap();
+            let shown = record.why.in_words(french());
+            assert_eq!(shown == "it stands", !is_known, "{record:?}: {shown}");
         }
     }
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Trouble;
 use crate::platform::hex::hex;
+use crate::text::message::Message;
 
 /// Name of the file in the data folder.
 const FILE: &str = "store-trouble";
@@ -56,7 +57,10 @@ impl Aside {
     /// Records that people were notified of `trouble`; if that fails, they are notified again.
     pub fn note(&self, trouble: &Trouble) {
         // The stored message for other languages is left out if there is no room for it.
-        let short = Trouble { said: None, message: trouble.message.chars().take(500).collect(), ..trouble.clone() };
+        let short = Trouble {
+            message: Message::quoting(trouble.message.chars().take(500).collect::<String>()),
+            ..trouble.clone()
+        };
         let texts = [trouble, &short].map(|trouble| serde_json::to_vec(trouble).unwrap_or_default());
         let Some(text) = texts.into_iter().find(|text| text.len() <= SIZE) else { return };
         let noted = write(&self.beside, text.clone()).or_else(|_| write(&self.elsewhere, text));

@@ -197,8 +197,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         transaction_id: Some(HOSTILE.to_owned()),
         transaction_status: Some(long()),
         as_of: None,
-        message: long(),
-        said: None,
+        message: Message::quoting(long()),
         refusal: Some(Refusal::in_words(&long())),
         updated_at: at,
         unknown: serde_json::Map::new(),
@@ -206,7 +205,8 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     writer.put(&operation)?;
 
     let mut told = writer.get::<Notification>(&1)?.expect(found);
-    (told.action, told.subject, told.message, told.body) = (long(), HOSTILE.to_owned(), long(), long());
+    (told.action, told.subject, told.message, told.body) =
+        (long(), HOSTILE.to_owned(), Message::quoting(long()), long());
     told.mirakl_id = Some(SHOP);
     writer.put(&told)?;
     writer.put(&LogLine {
@@ -223,7 +223,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     })?;
 
     let mut record = writer.get::<BatchRecord>(&batch)?.expect(found);
-    (record.arguments, record.asked_by, record.error) = (long(), long(), Some(long()));
+    (record.arguments, record.asked_by, record.error) = (long(), long(), Some(Message::quoting(long())));
     record.failures = vec![Failure::new(Subject::shop(SHOP), Message::quoting(long()))];
     writer.put(&record)
 }

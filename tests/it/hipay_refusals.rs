@@ -55,7 +55,7 @@ async fn due(kind: PaymentKind, sellers: u64) -> World {
 }
 
 fn last_message(operation: &Operation, kind: PaymentKind) -> String {
-    operation.payment(kind).last().map(|attempt| attempt.message.clone()).unwrap_or_default()
+    operation.payment(kind).last().map(|attempt| attempt.message.to_string()).unwrap_or_default()
 }
 
 async fn refused_for_good(kind: PaymentKind) {

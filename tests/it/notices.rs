@@ -111,7 +111,7 @@ impl World {
 
     /// Returns the state and the outcome of each notification with this action.
     pub(crate) fn told_of(&self, action: &str) -> Vec<(NotificationState, String)> {
-        self.notifications_of(action).into_iter().map(|one| (one.state, one.message)).collect()
+        self.notifications_of(action).into_iter().map(|one| (one.state, one.message.to_string())).collect()
     }
 
     /// Returns the number of notifications in this state, by the index.

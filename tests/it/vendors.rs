@@ -79,7 +79,7 @@ async fn one_bad_shop_does_not_stop_the_others() {
         mirakl.documents.push(Document::new(98, 2005, "LEGAL_PROOF_OF_REGISTRATION_NUMBER", "letter.docx"));
     });
     let batch = world.vendors().await;
-    let told: Vec<&str> = batch.failures.iter().map(|failure| failure.message.as_str()).collect();
+    let told: Vec<&str> = batch.failures.iter().map(|failure| failure.message.text()).collect();
     for expected in
         ["no e-mail", "no shop_id", "'Atlantis' is no country", "IBAN in Mirakl is wrong", "none that HiPay takes"]
     {

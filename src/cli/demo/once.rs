@@ -131,6 +131,6 @@ impl Story {
 }
 
 /// Returns the failures as a set, independent of their order.
-fn about(failures: &[Failure]) -> BTreeSet<(Option<u64>, Option<&String>, &String)> {
-    failures.iter().map(|one| (one.subject.mirakl_id, one.subject.voucher.as_ref(), &one.message)).collect()
+fn about(failures: &[Failure]) -> BTreeSet<(Option<u64>, Option<&String>, &str)> {
+    failures.iter().map(|one| (one.subject.mirakl_id, one.subject.voucher.as_ref(), one.message.text())).collect()
 }

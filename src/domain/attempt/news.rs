@@ -62,6 +62,7 @@ impl Attempt {
 mod tests {
     use super::*;
     use crate::domain::money::{Amount, Currency};
+    use crate::text::message::Message;
 
     fn attempt(state: AttemptState, as_of: Option<i64>) -> Attempt {
         let at = Timestamp::UNIX_EPOCH;
@@ -77,8 +78,7 @@ mod tests {
             transaction_id: Some("5d".to_owned()),
             transaction_status: None,
             as_of: as_of.map(second),
-            message: String::new(),
-            said: None,
+            message: Message::none(),
             refusal: None,
             updated_at: at,
             unknown: serde_json::Map::new(),

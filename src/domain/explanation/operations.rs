@@ -4,7 +4,7 @@ use super::{Actor, Explanation, Next, refusals};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::operation::{Hold, Operation, PaymentKind, Status, Unready};
 use crate::domain::voucher::HeldBecause;
-use crate::text::message::StoredMessage;
+use crate::text::message::Message;
 
 /// Explains what prevents the operation from being paid, or what it waits for; empty once its money is at the bank.
 pub fn explain(operation: &Operation) -> Vec<Explanation> {
@@ -62,7 +62,7 @@ fn held(operation: &Operation, why: &str) -> Explanation {
         Some(Hold::ByPerson) => ("held-by-somebody", Actor::Marketplace),
         Some(Hold::Remainder) => ("held-remainder", Actor::Marketplace),
         Some(Hold::Settled) => {
-            return Explanation::new("held-paid-otherwise", Actor::Nobody).says("message", why, said(operation, why));
+            return Explanation::new("held-paid-otherwise", Actor::Nobody).with("message", message(operation, why));
         }
         Some(Hold::Unknown) | None => ("held-unknown", Actor::Marketplace),
     };
@@ -71,22 +71,23 @@ fn held(operation: &Operation, why: &str) -> Explanation {
     let decided_alone = matches!(operation.held_for, Some(Hold::OtherPayment | Hold::ExecutedAfterAll));
     let retried = !decided_alone && operation.status != Status::WithdrawSuccess;
     let next = if retried { Next::Retry } else { Next::Nothing };
-    Explanation::new(id, by).says("message", why, said(operation, why)).then(next)
+    Explanation::new(id, by).with("message", message(operation, why)).then(next)
 }
 
-/// Finds the localisable form of an English text in the operation's history.
-fn said<'a>(operation: &'a Operation, english: &str) -> Option<&'a StoredMessage> {
-    operation.history.iter().rev().find(|change| change.message == english)?.said.as_ref()
+/// Returns the message with this English text from the operation's history.
+fn message(operation: &Operation, english: &str) -> Message {
+    let change = operation.history.iter().rev().find(|change| change.message.text() == english);
+    change.map_or_else(|| Message::quoting(english), |change| change.message.clone())
 }
 
 fn by_status(operation: &Operation) -> Vec<Explanation> {
     let amount = operation.amount;
-    let plain = |id: &str, by| Explanation::new(id, by).amount("amount", amount);
+    let plain = |id: &str, by| Explanation::new(id, by).with("amount", amount);
     let one = match operation.status {
         Status::Created => plain("why-created", Actor::Nobody).then(Next::TransferRun),
         Status::AdjustedOperations => {
             let into = operation.adjusted_by.map_or_else(|| "?".to_owned(), |id| id.to_string());
-            plain("why-adjusted", Actor::Nobody).text("operation", into)
+            plain("why-adjusted", Actor::Nobody).with("operation", into)
         }
         Status::InvalidAmount if amount.minor() < 0 => plain("why-amount-negative", Actor::Nobody),
         Status::InvalidAmount => plain("why-amount-zero", Actor::Nobody),
@@ -103,7 +104,7 @@ fn by_status(operation: &Operation) -> Vec<Explanation> {
         }
         Status::TransferNegative => plain("why-transfer-negative", Actor::Marketplace).then(Next::TransferRun),
         Status::WithdrawNegative => match operation.balance {
-            Some(balance) => plain("why-withdraw-negative", Actor::Marketplace).amount("balance", balance),
+            Some(balance) => plain("why-withdraw-negative", Actor::Marketplace).with("balance", balance),
             None => plain("why-withdraw-negative-unread", Actor::Marketplace),
         }
         .then(Next::WithdrawRun),
@@ -127,16 +128,16 @@ fn netted(operation: &Operation) -> Option<Explanation> {
     }
     let operations = operation.adjusts.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
     let by = if operation.held.is_some() { Actor::Marketplace } else { Actor::Nobody };
-    let explanation = Explanation::new("why-netted", by).amount("debts", debts);
-    let explanation = explanation.amount("voucher", operation.origin_amount).amount("amount", operation.amount);
-    Some(explanation.text("operations", operations))
+    let explanation = Explanation::new("why-netted", by).with("debts", debts);
+    let explanation = explanation.with("voucher", operation.origin_amount).with("amount", operation.amount);
+    Some(explanation.with("operations", operations))
 }
 
 /// Explains the amount that the operator's withdrawal could not cover.
 fn shortfall(operation: &Operation) -> Option<Explanation> {
     let shortfall = operation.shortfall?;
     let explanation = Explanation::new("why-shortfall", Actor::Marketplace);
-    Some(explanation.amount("shortfall", shortfall).amount("amount", operation.amount))
+    Some(explanation.with("shortfall", shortfall).with("amount", operation.amount))
 }
 
 /// Returns the word used in message ids.
@@ -153,8 +154,8 @@ fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     if let Some(last) = last.filter(|last| last.has_unknown_word()) {
         let explanation = Explanation::new(format!("why-{}-unknown-word", column(kind)), Actor::HiPay);
         let word = last.transaction_status.clone().unwrap_or_default();
-        let explanation = explanation.amount("amount", amount).text("word", word);
-        return explanation.text("transaction", transaction(last)).then(Next::Retry);
+        let explanation = explanation.with("amount", amount).with("word", word);
+        return explanation.with("transaction", transaction(last)).then(Next::Retry);
     }
     let is_standby = |last: &Attempt| {
         last.transaction_status.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case("STANDBY"))
@@ -162,7 +163,7 @@ fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     let (state, by) =
         if last.is_some_and(is_standby) { ("standby", Actor::HiPay) } else { ("requested", Actor::Nobody) };
     let id = format!("why-{}-{state}", column(kind));
-    Explanation::new(id, by).amount("amount", amount).text("transaction", last.map(transaction).unwrap_or_default())
+    Explanation::new(id, by).with("amount", amount).with("transaction", last.map(transaction).unwrap_or_default())
 }
 
 /// Explains an unknown outcome, preceded by HiPay's refusal if there is one.
@@ -174,15 +175,15 @@ fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
         PaymentKind::Withdrawal => ("why-withdraw-sending", Next::WithdrawRun),
     };
     let amount = last.map_or(operation.amount, |last| last.amount);
-    let open = Explanation::new(id, Actor::Nobody).amount("amount", amount).then(next);
+    let open = Explanation::new(id, Actor::Nobody).with("amount", amount).then(next);
     said.into_iter().chain([open]).collect()
 }
 
 /// Explains a failure in the words of the operation's message.
 fn failed_as_told(operation: &Operation, kind: PaymentKind) -> Explanation {
     let (message, amount) = (operation.message.as_str(), operation.amount);
-    let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).amount("amount", amount);
-    explanation.says("message", message, said(operation, message))
+    let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).with("amount", amount);
+    explanation.with("message", self::message(operation, message))
 }
 
 /// Explains a payment whose last attempt HiPay refused or shows as failed.
@@ -199,8 +200,8 @@ fn failed(operation: &Operation, kind: PaymentKind) -> Explanation {
 /// Explains an attempt that HiPay shows as failed for good, by HiPay's word in a look-up or in a notice.
 fn ended(operation: &Operation, attempt: &Attempt) -> Explanation {
     if attempt.transaction_id.as_ref().is_some_and(|id| operation.dismissed.contains(id)) {
-        let of_another = Explanation::new("why-ended-of-another", Actor::Nobody).amount("amount", attempt.amount);
-        return of_another.text("transaction", transaction(attempt));
+        let of_another = Explanation::new("why-ended-of-another", Actor::Nobody).with("amount", attempt.amount);
+        return of_another.with("transaction", transaction(attempt));
     }
     let word = attempt.transaction_status.as_deref().unwrap_or_default().trim().to_ascii_uppercase();
     let (id, by) = match word.as_str() {
@@ -210,8 +211,8 @@ fn ended(operation: &Operation, attempt: &Attempt) -> Explanation {
         "CANCELLED_END" | "CANCELED_END" => ("why-ended-canceled", Actor::Marketplace),
         _ => ("why-ended-other", Actor::HiPay),
     };
-    let explanation = Explanation::new(id, by).amount("amount", attempt.amount);
-    explanation.text("transaction", transaction(attempt)).quoting(attempt.refusal.as_ref())
+    let explanation = Explanation::new(id, by).with("amount", attempt.amount);
+    explanation.with("transaction", transaction(attempt)).quoting(attempt.refusal.as_ref())
 }
 
 fn transaction(attempt: &Attempt) -> String {
@@ -225,7 +226,7 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
         Unready::NoAccountInCurrency => {
             let id = format!("why-{}-other-currency", column(kind));
             let wallet = operation.recipient_hipay_id.to_string();
-            return Explanation::new(id, Actor::Marketplace).amount("amount", operation.amount).text("wallet", wallet);
+            return Explanation::new(id, Actor::Marketplace).with("amount", operation.amount).with("wallet", wallet);
         }
         Unready::WalletUnknown => ("why-wallet-unknown", Actor::HiPay),
         Unready::OtherWallet => ("why-other-wallet", Actor::HiPay),
@@ -233,5 +234,5 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
         Unready::BankDetailsNotValidated => ("why-bank-details", Actor::Vendor),
         Unready::MoneyKept | Unready::Unknown => return failed_as_told(operation, kind),
     };
-    Explanation::new(id, by).text("wallet", operation.recipient_hipay_id.to_string())
+    Explanation::new(id, by).with("wallet", operation.recipient_hipay_id.to_string())
 }

@@ -48,7 +48,7 @@ fn words_of(sentence: &str) -> crate::domain::refusal::Refusal {
 /// Explains one of the vendor's warnings; a warning of an earlier release is quoted.
 fn warning(vendor: &Vendor, sentence: &str) -> Explanation {
     let known = vendor.troubles.iter().find(|known| known.message == sentence);
-    let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).text("message", sentence);
+    let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).with("message", sentence);
     known.filter(|known| known.trouble != Trouble::Unknown).map_or_else(unknown, told).then(Next::VendorRun)
 }
 
@@ -82,7 +82,7 @@ fn told(warning: &Warning) -> Explanation {
     // If HiPay gave a documented reason, the party that it names has to act.
     let by = warning.said.as_ref().and_then(refusals::documented).map_or(by, |refusal| refusal.by());
     let explanation = Explanation::new(format!("trouble-{}", warning.trouble.name()), by);
-    explanation.text("about", warning.about.as_str()).quoting(warning.said.as_ref())
+    explanation.with("about", warning.about.as_str()).quoting(warning.said.as_ref())
 }
 
 /// Explains what is missing, unless a previous explanation covers it already.

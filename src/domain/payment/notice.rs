@@ -8,7 +8,7 @@ use super::status::PaymentStatus;
 use crate::domain::enterprise::{Fields, Unreadable, quoted};
 use crate::domain::money::{Amount, Currency};
 use crate::text::Texts;
-use crate::text::message::{Message, StoredMessage, in_words, msg};
+use crate::text::message::{self, Message, msg};
 
 /// Maximum length of a transaction reference, in characters; HiPay's have twelve.
 const REFERENCE_AT_MOST: usize = 100;
@@ -87,11 +87,8 @@ pub struct PaymentNotice {
     #[serde(default)]
     pub fields: Fields,
     /// Messages about the values that could not be read.
-    #[serde(default)]
+    #[serde(flatten, with = "message::stored_list")]
     pub unreadable: Vec<Message>,
-    /// The messages of `unreadable`, one for each, stored so that they can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unreadable_said: Vec<StoredMessage>,
     /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -146,7 +143,6 @@ impl PaymentNotice {
             order_amount,
             operation_amount,
             payment_product: text(&["payment_product"]),
-            unreadable_said: reading.unreadable.iter().filter_map(Message::said).cloned().collect(),
             unreadable: reading.unreadable,
             fields,
             unknown: Map::new(),
@@ -160,8 +156,7 @@ impl PaymentNotice {
 
     /// Returns the messages about unreadable values, in the language of `texts`.
     pub fn unreadable(&self, texts: &Texts) -> Vec<String> {
-        let said = self.unreadable_said.iter().map(Some).chain(std::iter::repeat(None));
-        self.unreadable.iter().zip(said).map(|(sentence, said)| in_words(sentence, said, texts)).collect()
+        self.unreadable.iter().map(|message| message.in_words(texts)).collect()
     }
 
     /// Returns the token that represents the card at HiPay.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::refusal::Refusal;
-use crate::text::message::{Message, StoredMessage};
+use crate::text::message::{self, Message};
 
 /// Kind of a problem with a vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -195,8 +195,8 @@ pub struct Warning {
     #[serde(default)]
     pub said: Option<Refusal>,
     /// The message of the error that occurred instead of an answer, if it is more than the remote's refusal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<StoredMessage>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "message::stored_parts")]
+    pub because: Option<Message>,
 }
 
 impl Warning {
@@ -215,7 +215,7 @@ impl Warning {
     /// Sets the remote's refusal, if any, and the message of the cause.
     #[must_use]
     pub fn because(mut self, why: &Message, said: Option<Refusal>) -> Self {
-        (self.because, self.said) = (why.said().cloned(), said);
+        (self.because, self.said) = (Some(why.clone()).filter(|why| !why.is_quoted()), said);
         self
     }
 }

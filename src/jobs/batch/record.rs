@@ -13,7 +13,7 @@ use crate::jobs::batch::run::Run;
 use crate::jobs::{Command, Context, JobError};
 use crate::platform::metrics;
 use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
-use crate::text::message::{Message, StoredMessage, msg};
+use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
 /// State of a batch.
@@ -103,17 +103,14 @@ pub struct Failure {
     #[serde(flatten)]
     pub subject: Subject,
     /// Text of the failure and of the action to take.
-    pub message: String,
-    /// The message in a form that can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored")]
+    pub message: Message,
 }
 
 impl Failure {
     /// Creates a failure of `subject`; `message` states what happened and what to do.
     pub fn new(subject: Subject, message: Message) -> Self {
-        let (message, said) = message.into_parts();
-        Self { subject, message, said }
+        Self { subject, message }
     }
 }
 
@@ -168,11 +165,8 @@ pub struct BatchRecord {
     #[serde(default)]
     pub warnings: Vec<Failure>,
     /// Error that ended the whole batch early.
-    #[serde(default)]
-    pub error: Option<String>,
-    /// The error in a form that can be rendered in other languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_said: Option<StoredMessage>,
+    #[serde(flatten, with = "message::stored_error")]
+    pub error: Option<Message>,
     /// The request as JSON, to be parsed by [`BatchRecord::request`].
     #[serde(default)]
     pub request: Option<Value>,
@@ -241,7 +235,6 @@ impl BatchRecord {
             items_failed: 0,
             warnings: Vec::new(),
             error: None,
-            error_said: None,
             request: Some(request),
             queued_at: (new.state == BatchState::Queued).then_some(now),
             joined: 0,
@@ -255,8 +248,7 @@ impl BatchRecord {
 
     /// Sets or clears the reason why the batch ended early.
     pub(crate) fn say(&mut self, why: Option<Message>) {
-        let (error, said) = why.map(Message::into_parts).unzip();
-        (self.error, self.error_said) = (error, said.flatten());
+        self.error = why;
     }
 
     /// Returns the state, also considering the failures: a completed run is [`BatchState::Partly`]

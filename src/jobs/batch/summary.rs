@@ -63,9 +63,7 @@ pub(crate) fn tell(context: &Context, ended: &Ended) {
     }
     if !is_about_money(record) {
         if record.failed > 0 {
-            let first = record.failures.first();
-            let first = first.map(|failure| Message::of_parts(failure.message.clone(), failure.said.clone()));
-            let first = first.unwrap_or_default();
+            let first = record.failures.first().map(|failure| failure.message.clone()).unwrap_or_default();
             let message =
                 msg!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
             // A vendor's own mistake waits for the vendor; a voucher without an operation concerns

@@ -15,6 +15,7 @@ use crate::domain::inbox::{NewNotification, Notification, NotificationKind, Noti
 use crate::platform::hex::hex;
 use crate::platform::metrics;
 use crate::store::{Query, Store, StoreError, View, Writer};
+use crate::text::message::Message;
 
 /// Upper bound on the notifications of one account that are counted per day.
 const COUNTED_AT_MOST: usize = 1_000;
@@ -73,8 +74,7 @@ fn keep(
         account_id,
         mirakl_id: None,
         body,
-        message: String::new(),
-        said: None,
+        message: Message::none(),
         received_at: now,
         repeats: 0,
         repeated_at: None,

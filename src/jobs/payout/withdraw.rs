@@ -99,45 +99,53 @@ struct Obstacle {
     unready: Option<Unready>,
     /// Word for the counts.
     word: &'static str,
-    /// Id of the message.
-    message: &'static str,
+    /// The message to people.
+    message: fn() -> Message,
 }
 
-const DISABLED: Obstacle =
-    Obstacle { event: Event::VendorDisabled, unready: None, word: "vendor disabled", message: "obstacle-disabled" };
+const DISABLED: Obstacle = Obstacle {
+    event: Event::VendorDisabled,
+    unready: None,
+    word: "vendor disabled",
+    message: || msg!("obstacle-disabled"),
+};
 
 const GONE: Obstacle =
-    Obstacle { event: Event::VendorDisabled, unready: None, word: "shop gone", message: "obstacle-gone" };
+    Obstacle { event: Event::VendorDisabled, unready: None, word: "shop gone", message: || msg!("obstacle-gone") };
 
 const NO_WALLET: Obstacle = Obstacle {
     event: Event::AccountNotReady,
     unready: Some(Unready::WalletUnknown),
     word: "wallet not ready",
-    message: "obstacle-no-wallet",
+    message: || msg!("obstacle-no-wallet"),
 };
 
 const OTHER_WALLET: Obstacle = Obstacle {
     event: Event::AccountNotReady,
     unready: Some(Unready::OtherWallet),
     word: "wallet not ready",
-    message: "obstacle-other-wallet",
+    message: || msg!("obstacle-other-wallet"),
 };
 
 const NOT_IDENTIFIED: Obstacle = Obstacle {
     event: Event::AccountNotReady,
     unready: Some(Unready::NotIdentified),
     word: "wallet not ready",
-    message: "obstacle-not-identified",
+    message: || msg!("obstacle-not-identified"),
 };
 
-const BLOCKED: Obstacle =
-    Obstacle { event: Event::PaymentBlocked, unready: None, word: "payment blocked", message: "obstacle-blocked" };
+const BLOCKED: Obstacle = Obstacle {
+    event: Event::PaymentBlocked,
+    unready: None,
+    word: "payment blocked",
+    message: || msg!("obstacle-blocked"),
+};
 
 const NO_BANK_DETAILS: Obstacle = Obstacle {
     event: Event::AccountNotReady,
     unready: Some(Unready::BankDetailsNotValidated),
     word: "wallet not ready",
-    message: "obstacle-no-bank-details",
+    message: || msg!("obstacle-no-bank-details"),
 };
 
 /// One wallet during one run: HiPay's data about it is read once, when it is first needed.
@@ -157,7 +165,7 @@ impl Wallet<'_> {
         let may_send = obstacle.is_none();
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
-            let message = Message::new(obstacle.message, []);
+            let message = (obstacle.message)();
             if obstacle.event == Event::AccountNotReady {
                 self.run.hold_back(subject(&operation), message.clone());
             } else {

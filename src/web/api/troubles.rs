@@ -41,7 +41,7 @@ pub(super) struct OpenTroubles {
 impl From<Trouble> for TroubleItem {
     fn from(trouble: Trouble) -> Self {
         let Trouble { key, level, message, opened_at, seen_at, times, .. } = trouble;
-        Self { key, level: LogLevel::of_number(level).name(), message, opened_at, seen_at, times }
+        Self { key, level: LogLevel::of_number(level).name(), message: message.to_string(), opened_at, seen_at, times }
     }
 }
 

@@ -155,7 +155,7 @@ impl Filter for BatchFilter {
             queued_at: batch.queued_at,
             started_at: Some(batch.started_at).filter(|_| !waits),
             ended_at: batch.ended_at,
-            error: batch.error,
+            error: batch.error.map(|error| error.to_string()),
             done: batch.done,
             total: batch.total,
             failed: batch.failed,

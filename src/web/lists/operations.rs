@@ -303,13 +303,13 @@ impl From<Operation> for OperationDetail {
                 transaction_status: attempt.transaction_status.clone(),
                 sent_at: attempt.intended_at,
                 updated_at: attempt.updated_at,
-                message: attempt.message.clone(),
+                message: attempt.message.to_string(),
             })
         });
         let change = |change: &crate::domain::operation::Change| ChangeItem {
             at: change.at,
             status: change.status.to_string(),
-            message: change.message.clone(),
+            message: change.message.to_string(),
         };
         Self {
             attempts: attempts.collect(),

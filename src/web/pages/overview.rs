@@ -21,7 +21,6 @@ use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState};
 use crate::schema::day_of_number;
 use crate::store::{Query, Reader, StoreError, View};
-use crate::text::message::in_words;
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -203,7 +202,7 @@ pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Respo
     let refused = refused_so_far(&web, &page);
     let troubles = web.context.troubles.open().into_iter().map(|trouble| OpenTrouble {
         level: LogLevel::of_number(trouble.level),
-        message: in_words(&trouble.message, trouble.said.as_ref(), page.texts()),
+        message: page.say(&trouble.message),
         since: trouble.opened_at,
     });
     let troubles = troubles.collect();

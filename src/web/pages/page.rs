@@ -16,7 +16,7 @@ use crate::config::Role;
 use crate::domain::explanation::Explanation;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Column, PaymentKind};
-use crate::text::message::{self, StoredMessage, msg};
+use crate::text::message::{self, Message, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
@@ -118,9 +118,9 @@ impl Page {
         self.texts.text(id, &[("number", number.into()), ("shown", self.texts.number(number).into())])
     }
 
-    /// Returns the message of a record in the reader's language, or its English text.
-    pub(super) fn say(&self, english: &str, said: Option<&StoredMessage>) -> String {
-        message::in_words(english, said, self.texts)
+    /// Renders a message in the reader's language.
+    pub(super) fn say(&self, message: &Message) -> String {
+        message.in_words(self.texts)
     }
 
     /// Returns the name of a requester in the reader's language.

@@ -165,7 +165,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
             continue;
         }
         let tone = status_tone(change.status);
-        let (title, text) = (page.of(&change.status), page.say(&change.message, change.said.as_ref()));
+        let (title, text) = (page.of(&change.status), page.say(&change.message));
         // A note without a change of status: held, released, decided by a person.
         let title = if is_note && !text.is_empty() { page.t("story-noted") } else { title };
         events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
@@ -182,7 +182,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         events.push(Event {
             at: notification.received_at,
             title: page.t1("story-told", "action", page.short(&notification.action)),
-            text: page.say(&notification.message, notification.said.as_ref()),
+            text: page.say(&notification.message),
             facts,
             tone: "quiet",
         });
@@ -207,7 +207,7 @@ fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
         AttemptState::Unknown => "quiet",
     };
     let title = page.t2("story-sent", ("kind", page.of(&kind)), ("state", page.of(&attempt.state)));
-    Event { at: attempt.intended_at, title, text: page.say(&attempt.message, attempt.said.as_ref()), facts, tone }
+    Event { at: attempt.intended_at, title, text: page.say(&attempt.message), facts, tone }
 }
 
 fn status_tone(status: Status) -> &'static str {

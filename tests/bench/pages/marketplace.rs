@@ -204,7 +204,7 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
     let shop = shop_of(nth, size);
     let subject = if of_wallet { transaction_of(nth.div_euclid(2)) } else { reference_of(nth.div_euclid(2) + 1) };
     let kind = PaymentKind::Transfer;
-    let (message, said) = Message::new("notice-executed", [("kind", kind.into())]).into_parts();
+    let message = Message::new("notice-executed", [("kind", kind.into())]);
     Notification {
         id: nth,
         kind: if of_wallet { NotificationKind::Wallet } else { NotificationKind::Payment },
@@ -219,7 +219,6 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
         ),
         subject,
         message,
-        said,
         received_at: at,
         repeats: 0,
         repeated_at: None,

@@ -124,7 +124,7 @@ impl Campaign {
         let name = command.name();
         match self.world.try_run(command).await {
             Ok(record) => {
-                let told = record.failures.iter().chain(&record.warnings).map(|one| one.message.as_str());
+                let told = record.failures.iter().chain(&record.warnings).map(|one| one.message.text());
                 let told: Vec<&str> = told.take(4).collect();
                 format!(
                     "{name} {}{}{}",
