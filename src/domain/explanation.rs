@@ -111,12 +111,12 @@ impl Explanation {
 
     /// Returns the description of the event.
     pub fn what(&self, texts: &Texts) -> String {
-        self.message(&self.id).in_words(texts)
+        self.message(&self.id).rendered(texts)
     }
 
     /// Returns the instructions: what to do about it, where, and how it continues.
     pub fn mend(&self, texts: &Texts) -> String {
-        let mend = self.message(&format!("{}-mend", self.id)).in_words(texts);
+        let mend = self.message(&format!("{}-mend", self.id)).rendered(texts);
         let next = match self.next {
             Next::Nothing => return mend,
             Next::VendorRun => "next-vendor",

@@ -20,7 +20,6 @@ use crate::platform::hex::hex;
 use crate::platform::release::TARGET;
 use crate::remote::Manners;
 use crate::store::{Store, StoreError, View};
-use crate::text::Texts;
 
 /// Key of the document that keeps the last check.
 const DOCUMENT: &str = "update/last_check";
@@ -203,8 +202,8 @@ impl Updates {
         let newest = |check: &LastCheck| check.found.as_ref().and_then(|found| found.offer.newest().cloned());
         if let Some(obstacle) = &check.obstacle {
             if last.and_then(|last| last.obstacle.as_ref()) != Some(obstacle) {
-                let sentence = obstacle.sentence(Texts::of(None), &self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", "{sentence}");
+                let message = obstacle.message(&self.settings.get().hipay.time_zone);
+                tracing::warn!(action = "update", "{message}");
             }
         } else if let Some(release) = newest(check)
             && last.and_then(newest).is_none_or(|known| known.version != release.version)

@@ -15,7 +15,7 @@ use super::{Answer, Obstacle, Release, Updates, running};
 use crate::config::{Settings, UpdateAuto};
 use crate::platform::release;
 use crate::store::StoreError;
-use crate::text::Texts;
+use crate::text::message::Message;
 
 /// Interval of the looks for a patch to install automatically.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -59,11 +59,11 @@ pub enum Hindrance {
 }
 
 impl Hindrance {
-    /// Returns the message, with a way to fix the problem; times are shown in `zone`.
-    pub fn sentence(&self, texts: &Texts, zone: &TimeZone) -> String {
+    /// Returns the message, which names the way out; moments are shown in `zone`.
+    pub fn message(&self, zone: &TimeZone) -> Message {
         match self {
-            Self::Guard(reason) => reason.in_words(texts),
-            Self::Obstacle(obstacle) => obstacle.sentence(texts, zone),
+            Self::Guard(reason) => reason.into(),
+            Self::Obstacle(obstacle) => obstacle.message(zone),
         }
     }
 }
@@ -186,8 +186,8 @@ impl Installer {
         let state = match self.fetch_and_hand_over(release).await {
             Ok(()) => ErrandState::HandedOver,
             Err(obstacle) => {
-                let sentence = obstacle.sentence(Texts::of(None), &self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", "{sentence}");
+                let message = obstacle.message(&self.settings.get().hipay.time_zone);
+                tracing::warn!(action = "update", "{message}");
                 ErrandState::Failed(obstacle)
             }
         };
@@ -250,7 +250,7 @@ impl Installer {
             return;
         }
         if let Err(obstacle) = self.install(Some(&patch), "auto", false).await {
-            let why = obstacle.sentence(Texts::of(None), &settings.hipay.time_zone);
+            let why = obstacle.message(&settings.hipay.time_zone);
             tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
         }
     }
@@ -290,7 +290,7 @@ impl Installer {
             version: release::version().to_owned(),
             known: self.guard.known().borrow().clone(),
             newer,
-            obstacle: obstacle.map(|obstacle| obstacle.sentence(Texts::of(None), &zone)),
+            obstacle: obstacle.map(|obstacle| obstacle.message(&zone).to_string()),
         })
     }
 }

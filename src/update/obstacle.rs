@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::text::Texts;
+use crate::text::message::{Argument, Message, msg};
 
 /// An obstacle to the check for an update or to its download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,40 +140,39 @@ impl Obstacle {
         }
     }
 
-    /// Returns the message, with a way to fix the problem; times are shown in `zone`.
-    pub fn sentence(&self, texts: &Texts, zone: &TimeZone) -> String {
-        let values = match self {
-            Self::NoRepository | Self::NoToken | Self::TokenRefused | Self::Stopping | Self::Unknown => vec![],
-            Self::NotFound { repository } => vec![("repository", repository.as_str().into())],
-            Self::Forbidden { repository, words } => {
-                vec![("repository", repository.as_str().into()), ("words", words.as_str().into())]
+    /// Returns the message, which names the way out; moments are shown in `zone`.
+    pub fn message(&self, zone: &TimeZone) -> Message {
+        match self {
+            Self::NoRepository => msg!("update-cannot-no-repository"),
+            Self::NoToken => msg!("update-cannot-no-token"),
+            Self::TokenRefused => msg!("update-cannot-token-refused"),
+            Self::NotFound { repository } => msg!("update-cannot-not-found", repository),
+            Self::Forbidden { repository, words } => msg!("update-cannot-forbidden", repository, words),
+            Self::LimitReached { until } => {
+                msg!("update-cannot-limit-reached", until = Argument::moment(*until, zone))
             }
-            Self::LimitReached { until } => vec![("until", texts.moment(*until, zone).into())],
             Self::NoAsset { version, target } => {
-                vec![("version", version.to_string().into()), ("target", target.as_str().into())]
+                msg!("update-cannot-no-asset", version = version.to_string(), target)
             }
-            Self::Unreachable { detail } | Self::Failed { detail } | Self::Folder { detail } => {
-                vec![("detail", detail.as_str().into())]
+            Self::Unreachable { detail } => msg!("update-cannot-unreachable", detail),
+            Self::Failed { detail } => msg!("update-cannot-failed", detail),
+            Self::TooLarge { name, most } => msg!("update-cannot-too-large", name, most = Argument::count(*most)),
+            Self::NoRoom { needed, free, folder } => {
+                msg!("update-cannot-no-room", needed = Argument::count(*needed), free = Argument::count(*free), folder)
             }
-            Self::TooLarge { name, most } => {
-                vec![("name", name.as_str().into()), ("most", texts.number(*most).into())]
-            }
-            Self::NoRoom { needed, free, folder } => vec![
-                ("needed", texts.number(*needed).into()),
-                ("free", texts.number(*free).into()),
-                ("folder", folder.as_str().into()),
-            ],
-            Self::NotAsTold { name } => vec![("name", name.as_str().into())],
+            Self::NotAsTold { name } => msg!("update-cannot-not-as-told", name),
             Self::Broken { tries, detail } => {
-                vec![("tries", texts.number(u64::from(*tries)).into()), ("detail", detail.as_str().into())]
+                msg!("update-cannot-broken", tries = Argument::count(u64::from(*tries)), detail)
             }
-            Self::NotOffered { wanted } => vec![("wanted", wanted.as_str().into())],
+            Self::Folder { detail } => msg!("update-cannot-folder", detail),
+            Self::Busy { version } => msg!("update-cannot-busy", version = version.to_string()),
+            Self::NotOffered { wanted } => msg!("update-cannot-not-offered", wanted),
             Self::NotNewer { version, running } => {
-                vec![("version", version.to_string().into()), ("running", running.to_string().into())]
+                msg!("update-cannot-not-newer", version = version.to_string(), running = running.to_string())
             }
-            Self::NoGuard { detail } => vec![("detail", detail.as_str().into())],
-            Self::Busy { version } => vec![("version", version.to_string().into())],
-        };
-        texts.text(&format!("update-cannot-{}", self.name()), &values)
+            Self::NoGuard { detail } => msg!("update-cannot-no-guard", detail),
+            Self::Stopping => msg!("update-cannot-stopping"),
+            Self::Unknown => msg!("update-cannot-unknown"),
+        }
     }
 }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::text::{Texts, Value};
+use crate::text::Texts;
+use crate::text::message::Message;
 
 /// Number of past attempts that the worker is given.
 pub const PAST_TOLD: usize = 20;
@@ -113,13 +114,17 @@ impl Reason {
         self.details.insert(cut(name, MAX_NAME), cut(&what.to_string(), MAX_SENTENCE));
         self
     }
+}
 
-    /// Returns the message in the language of these texts; in English if it has no translation, as for a reason of a
-    /// later release.
-    pub fn in_words(&self, texts: &Texts) -> String {
-        let values: Vec<Value<'_>> =
-            self.details.iter().map(|(name, what)| (name.as_str(), what.as_str().into())).collect();
-        texts.find(&format!("update-reason-{}", self.kind), &values).unwrap_or_else(|| self.sentence.clone())
+/// A later release may give a reason that has no message here: its English text is shown.
+impl From<&Reason> for Message {
+    fn from(reason: &Reason) -> Self {
+        let key = format!("update-reason-{}", reason.kind);
+        let message = |english: &str| {
+            let values = reason.details.iter().map(|(name, what)| (name.as_str(), what.into()));
+            Self::worded(english, &key, values)
+        };
+        message(&message(&reason.sentence).rendered(Texts::of(None)))
     }
 }
 
@@ -132,7 +137,7 @@ impl fmt::Display for Reason {
 /// An update under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
-    /// Version before the update.
+    /// Version before the attempt.
     pub from: String,
     /// Version to be installed.
     pub to: String,
@@ -160,7 +165,7 @@ impl Attempt {
 pub struct StepTaken {
     /// The step itself.
     pub step: Step,
-    /// Start time of the step (UTC).
+    /// Start time (UTC).
     pub began_at: Timestamp,
 }
 
@@ -194,7 +199,7 @@ impl Step {
     pub const FORWARD: [Self; 7] =
         [Self::Verify, Self::Preflight, Self::BackUp, Self::Drain, Self::Swap, Self::Trial, Self::GuardTrial];
 
-    /// Returns the step's name in JSON.
+    /// Returns the outcome's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",

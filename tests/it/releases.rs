@@ -79,8 +79,8 @@ fn versions(offer: &Offer) -> (Option<String>, Option<String>) {
 
 fn sentence(world: &World, obstacle: &Obstacle) -> String {
     let zone = &world.context.config.hipay.time_zone;
-    let french = obstacle.sentence(Texts::of(Some(Locale::French)), zone);
-    let english = obstacle.sentence(Texts::of(None), zone);
+    let french = obstacle.message(zone).in_words(Texts::of(Some(Locale::French)));
+    let english = obstacle.message(zone).to_string();
     assert!(!french.starts_with("update-") && french != english, "{french}");
     assert!(!english.contains(TOKEN) && !format!("{obstacle:?}").contains(TOKEN), "{english}");
     english

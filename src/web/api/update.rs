@@ -10,8 +10,6 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
-use crate::text::Texts;
-use crate::text::message::Message;
 use crate::update::story::{Attempt, Past, Reason};
 use crate::update::{Answer, ErrandState, Kind, Release, running};
 use crate::web::Web;
@@ -127,7 +125,7 @@ pub(super) async fn install(
 ) -> Result<(StatusCode, Json<Update>), Problem> {
     if let Err(hindrance) = web.installer.begin(&new.version, &caller.name).await {
         let zone = web.settings.get().hipay.time_zone.clone();
-        return Err(Problem::new(StatusCode::CONFLICT, Message::quoting(hindrance.sentence(Texts::of(None), &zone))));
+        return Err(Problem::new(StatusCode::CONFLICT, hindrance.message(&zone)));
     }
     known(&web).await.map(|update| (StatusCode::ACCEPTED, Json(update)))
 }
@@ -160,18 +158,17 @@ async fn known(web: &Web) -> Result<Update, Problem> {
         Answer::UpToDate => "up_to_date",
         Answer::Cannot(obstacle) => {
             reason = Some(obstacle.name());
-            message = Some(obstacle.sentence(Texts::of(None), &settings.hipay.time_zone));
+            message = Some(obstacle.message(&settings.hipay.time_zone).to_string());
             "cannot"
         }
         Answer::NotYet => "not_yet",
     };
-    let texts = Texts::of(None);
     let (mut fetching, mut not_fetched) = (None, None);
     if let Some(errand) = web.installer.errand_now() {
         match errand.state {
             ErrandState::Fetching | ErrandState::HandedOver => fetching = Some(errand.version.to_string()),
             ErrandState::Failed(obstacle) => {
-                not_fetched = Some(obstacle.sentence(texts, &settings.hipay.time_zone));
+                not_fetched = Some(obstacle.message(&settings.hipay.time_zone).to_string());
             }
         }
     }

@@ -82,8 +82,8 @@ impl Batches {
 
     /// Returns what went wrong: with the whole batch first, then with single items.
     pub(super) fn trouble(&self, page: &Page, record: &BatchRecord) -> Vec<String> {
-        let error = record.error.iter().map(|error| page.say(error, record.error_said.as_ref()));
+        let error = record.error.iter().map(|error| page.say(error));
         let failures = record.failures.iter().take(FAILURES_SHOWN);
-        error.chain(failures.map(|failure| page.say(&failure.message, failure.said.as_ref()))).collect()
+        error.chain(failures.map(|failure| page.say(&failure.message))).collect()
     }
 }

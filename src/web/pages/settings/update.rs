@@ -85,7 +85,7 @@ impl Update {
                 published_at: release.published_at,
                 size: release.asset.size.div_ceil(1024),
                 notes: HtmlSafeOutput(notes_html(&release.notes)),
-                hindrance: against.map(|reason| reason.in_words(page.texts())),
+                hindrance: against.map(|reason| page.say(&Message::from(&reason))),
                 version,
             }
         };
@@ -104,8 +104,8 @@ impl Update {
             is_up_to_date,
             offers,
             wants_token: matches!(obstacle, Some(Obstacle::NoToken | Obstacle::TokenRefused)),
-            obstacle: obstacle.map(|obstacle| obstacle.sentence(page.texts(), page.zone())),
-            impossible: known.impossible.as_ref().map(|reason| reason.in_words(page.texts())),
+            obstacle: obstacle.map(|obstacle| page.say(&obstacle.message(page.zone()))),
+            impossible: known.impossible.as_ref().map(|reason| page.say(&reason.into())),
             under_way: story.filter(Story::is_under_way).map(|story| story.to),
             past: known.past,
         })
@@ -131,7 +131,7 @@ impl Update {
 
     /// Returns the reason for the outcome.
     pub(super) fn reason(&self, page: &Page, past: &Past) -> String {
-        past.reason.as_ref().map(|reason| reason.in_words(page.texts())).unwrap_or_default()
+        past.reason.as_ref().map(|reason| page.say(&reason.into())).unwrap_or_default()
     }
 }
 
@@ -173,8 +173,7 @@ pub(in crate::web::pages) async fn install(
     Checked(wanted): Checked<Wanted>,
 ) -> Result<Response, Problem> {
     if let Err(hindrance) = web.installer.begin(&wanted.version, &caller.name).await {
-        let problem =
-            Problem::new(StatusCode::CONFLICT, Message::quoting(hindrance.sentence(page.texts(), page.zone())));
+        let problem = Problem::new(StatusCode::CONFLICT, hindrance.message(page.zone()));
         return refuse(&web, page, "update", &problem).await;
     }
     Ok(Redirect::to("/dashboard/update").into_response())

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::page::{Page, show};
 use super::update::tone;
+use crate::text::message::Message;
 use crate::update::story::{Attempt, Outcome, Past, Step, StepTaken};
 use crate::update::{Errand, ErrandState};
 use crate::web::Web;
@@ -133,7 +134,7 @@ impl Story {
             ErrandState::Fetching => (PassageState::UnderWay, None, PassageState::Waits, String::new()),
             ErrandState::HandedOver => (PassageState::Done, None, PassageState::Waits, String::new()),
             ErrandState::Failed(obstacle) => {
-                let reason = obstacle.sentence(page.texts(), page.zone());
+                let reason = page.say(&obstacle.message(page.zone()));
                 (PassageState::Failed, Some(Outcome::Refused), PassageState::Left, reason)
             }
         };
@@ -174,7 +175,7 @@ impl Story {
             asked_by: past.asked_by,
             began_at: past.began_at,
             ended: Some(past.outcome),
-            reason: past.reason.map(|reason| reason.in_words(page.texts())).unwrap_or_default(),
+            reason: past.reason.map(|reason| page.say(&Message::from(&reason))).unwrap_or_default(),
             lines: past.lines,
         }
     }
