@@ -9,8 +9,8 @@
 //! 1. Only [`domain::money`] computes amounts; no floating point touches them, not even through JSON.
 //! 2. Only [`jobs`] changes anything at HiPay or Mirakl.
 //! 3. The domain imports neither store, clients nor command line; clients never import the store.
-//! 4. A payment's reference is committed before its request leaves; an unknown outcome is resolved
-//!    by look-up alone.
+//! 4. A payment's whole request is committed before it leaves; an unknown outcome is resolved by look-up, and by
+//!    HiPay's ledger if this store may not remember every payment.
 //! 5. Only [`store`] knows the underlying engine; no write is held open across a remote call.
 //! 6. Records keep unknown fields, and an unknown status is held, never paid.
 //! 7. Only [`platform::clock`] reads the time, only [`platform::os`] is unsafe, and only [`update`] touches the executable.

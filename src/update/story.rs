@@ -293,7 +293,7 @@ impl Past {
     }
 }
 
-/// Returns a name as it may be written into a journal or a log: at most [`MAX_NAME`] characters, in one line.
+/// Returns a name as it may be written into a journal or a log: at most `MAX_NAME` characters, in one line.
 pub fn name_of(text: &str) -> String {
     cut(text, MAX_NAME)
 }
