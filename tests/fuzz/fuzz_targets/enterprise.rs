@@ -2,7 +2,7 @@
 //! The corpus also runs as a plain test (`tests/it/enterprise_bodies.rs`).
 #![no_main]
 
-use cashout::domain::enterprise::{Message, masked_text, read};
+use cashout::domain::enterprise::{EnterpriseNotification, masked_text, read};
 use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
 use cashout::domain::settlement::Settlement;
 use jiff::Timestamp;
@@ -13,12 +13,12 @@ fuzz_target!(|body: &[u8]| {
     assert_eq!(masked_text(text.as_bytes()), text);
     let arrival = Arrival { notification: 1, received_at: Timestamp::UNIX_EPOCH };
     match read(&text) {
-        Ok(Message::Payment(fields)) => {
+        Ok(EnterpriseNotification::Payment(fields)) => {
             if let Ok(notice) = PaymentNotice::read(fields) {
                 let _ = CustomerPayment::new(notice, arrival).outcome();
             }
         }
-        Ok(Message::Settlement(fields)) => drop(Settlement::read(fields, arrival)),
+        Ok(EnterpriseNotification::Settlement(fields)) => drop(Settlement::read(fields, arrival)),
         Err(error) => drop(error.to_string()),
     }
 });

@@ -2,10 +2,10 @@
 //! runs as a plain test (`tests/it/wallet_bodies.rs`).
 #![no_main]
 
-use cashout::remote::hipay::signature::verify_wallet_notice;
 use cashout::domain::money::Currency;
 use cashout::domain::notification::{Document, WalletNotice, form_field};
 use cashout::platform::secret::Secret;
+use cashout::remote::hipay::signature::verify_wallet_notice;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
