@@ -15,7 +15,7 @@
 //! nevertheless, the configured secrets are found and replaced. Card numbers, IBANs and e-mail
 //! addresses are masked in every text, for every reader: support works with the numbers of shops,
 //! wallets and vouchers, which stay, and with the last four digits of an account, which are left.
-//! The same lines are mailed, so a mail holds no more than the log. See [`masked`].
+//! Mails are made of these lines, so a mail contains no more than the log. See [`masked`].
 //!
 //! **When the store cannot keep up.** Lines wait in memory, 20,000 of them or 32 MiB. A quarter of
 //! that is for DEBUG, half for INFO and NOTICE, all of it for WARNING and worse, so that the less

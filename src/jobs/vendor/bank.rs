@@ -43,7 +43,8 @@ pub(crate) async fn settle(
     let never_open = known.as_ref().is_none_or(|known| known.bank_status == 0) || was_validated;
     let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(Trouble::BlockedByOthers));
     change(context, shop.shop_id, move |vendor| {
-        // A block from before this store knew the shop ends when HiPay validates, whoever made it.
+        // If payments were blocked before this store knew the shop, the block ends when HiPay validates the bank
+        // details, regardless of its author.
         if blocked && !vendor.blocked_by_person && (status != BankStatus::Validated || !never_open) {
             vendor.blocked_for_bank_details = true;
         }
