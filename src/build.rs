@@ -25,11 +25,7 @@ fn main() {
     let usual = if variable("PROFILE") == "debug" { "tests/keys" } else { "packaging/keys" };
     let folder = std::env::var_os("CASHOUT_KEYS").map_or_else(|| PathBuf::from(usual), PathBuf::from);
     println!("cargo:rerun-if-changed={}", folder.display());
-    let mut keys: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    keys.retain(|path| path.extension().is_some_and(|extension| extension == "pub"));
-    keys.sort();
+    let keys = messages::files(&folder, "pub");
     let mut list = String::from("&[");
     for path in keys {
         let key = std::fs::read(&path).unwrap_or_default();

@@ -19,7 +19,7 @@ pub(crate) fn compile() -> Result<(), String> {
     let mut code = String::new();
     let mut all: Vec<Messages> = Vec::new();
     for (folder, constant) in LANGUAGES {
-        let files = files(&Path::new("ui/locales").join(folder));
+        let files = files(&Path::new("ui/locales").join(folder), "ftl");
         all.push(read(&files)?);
         let paths = files
             .iter()
@@ -43,10 +43,11 @@ pub(crate) fn compile() -> Result<(), String> {
     std::fs::write(&place, code).map_err(|error| format!("{}: {error}", place.display()))
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Returns the files of a folder with this extension, sorted; none if the folder cannot be read.
+pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
     let mut files: Vec<PathBuf> = entries.unwrap_or_default();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "ftl"));
+    files.retain(|file| file.extension().is_some_and(|known| known == extension));
     files.sort();
     files
 }
