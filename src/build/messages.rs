@@ -21,9 +21,10 @@ pub(crate) fn compile() -> Result<(), String> {
     for (folder, constant) in LANGUAGES {
         let files = files(&Path::new("ui/locales").join(folder), "ftl");
         all.push(read(&files)?);
+        // The folder of the package is inserted by the compiler: the output may outlive a move of the source.
         let paths = files
             .iter()
-            .map(|file| format!("include_str!(\"{}\"),", std::path::absolute(file).unwrap_or_default().display()));
+            .map(|file| format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{}\")),", file.display()));
         let _ = writeln!(code, "const {constant}: &[&str] = &[{}];", paths.collect::<String>());
     }
     if let [english, french] = all.as_slice() {
