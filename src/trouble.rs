@@ -126,16 +126,16 @@ pub struct Noticed<'a> {
 
 /// All troubles of this process. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Troubles(Arc<Shared>);
+pub struct Troubles(Arc<TroublesInner>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct TroublesInner {
+    state: Mutex<TroublesState>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TroublesState {
     open: BTreeMap<String, Trouble>,
     /// Troubles that were resolved within the last minutes.
     over: BTreeMap<String, Trouble>,
@@ -296,8 +296,9 @@ impl Troubles {
     /// Returns the troubles to store, open and just over, and marks them as stored; `None` if nothing has changed.
     pub fn unsaved(&self) -> Option<BTreeMap<String, Trouble>> {
         let mut state = self.lock();
-        let all =
-            |state: &State| state.over.iter().chain(&state.open).map(|(key, one)| (key.clone(), one.clone())).collect();
+        let all = |state: &TroublesState| {
+            state.over.iter().chain(&state.open).map(|(key, one)| (key.clone(), one.clone())).collect()
+        };
         std::mem::take(&mut state.unsaved).then(|| all(&state))
     }
 
@@ -306,7 +307,7 @@ impl Troubles {
         self.lock().unsaved = true;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TroublesState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::check::{self, Findings};
 use crate::admin::wiring::{self, Wiring};
-use crate::config::{Config, ConfigErrors, Draft, Scribe};
+use crate::config::{Config, ConfigDraft, ConfigErrors, ConfigWriter};
 use crate::domain::session::is_same;
 use crate::platform::random::{self, NoRandom};
 use crate::platform::secret::Secret;
-use crate::remote::Manners;
+use crate::remote::ClientPolicy;
 use crate::store::Store;
 use crate::text::message::{Message, msg};
 
@@ -37,7 +37,7 @@ const TRIED_IN: &str = "first-check-";
 
 /// The type of a setting's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// Plain text.
     Text,
     /// Address of a server.
@@ -54,103 +54,103 @@ pub enum Kind {
 
 /// A setting that the page asks for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct Field {
     /// Name of the setting in `parameters.yml`.
     pub key: &'static str,
     /// Type of its input.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// Optional, that is, it may be left empty.
     pub optional: bool,
     /// Likely values.
     pub suggestions: &'static [&'static str],
 }
 
-const fn asked(key: &'static str, kind: Kind) -> Asked {
-    Asked { key, kind, optional: false, suggestions: &[] }
+const fn asked(key: &'static str, kind: FieldKind) -> Field {
+    Field { key, kind, optional: false, suggestions: &[] }
 }
 
-const fn optional(key: &'static str, kind: Kind) -> Asked {
-    Asked { optional: true, ..asked(key, kind) }
+const fn optional(key: &'static str, kind: FieldKind) -> Field {
+    Field { optional: true, ..asked(key, kind) }
 }
 
 /// Settings that the page asks for, by section: those without a default, and those that must be right before the first
 /// payment.
-pub const ASKED: [(&str, &[Asked]); 5] = [
+pub const ASKED: [(&str, &[Field]); 5] = [
     (
         "mirakl",
         &[
-            asked("mirakl.baseUrl", Kind::Address),
-            optional("mirakl.operatorKey", Kind::Secret),
-            optional("mirakl.bearerToken", Kind::Secret),
-            optional("mirakl.clientId", Kind::Text),
-            optional("mirakl.clientSecret", Kind::Secret),
+            asked("mirakl.baseUrl", FieldKind::Address),
+            optional("mirakl.operatorKey", FieldKind::Secret),
+            optional("mirakl.bearerToken", FieldKind::Secret),
+            optional("mirakl.clientId", FieldKind::Text),
+            optional("mirakl.clientSecret", FieldKind::Secret),
         ],
     ),
     (
         "hipay",
         &[
-            Asked {
+            Field {
                 suggestions: &["https://professional.hipay.com", "https://test-professional.hipay.com"],
-                ..asked("hipay.baseRestUrl", Kind::Address)
+                ..asked("hipay.baseRestUrl", FieldKind::Address)
             },
-            asked("hipay.wsLogin", Kind::Text),
-            asked("hipay.wsPassword", Kind::Secret),
-            asked("hipay.entity", Kind::Text),
-            asked("hipay.merchantGroupId", Kind::Text),
-            optional("hipay.enterprise.passphrase", Kind::Secret),
+            asked("hipay.wsLogin", FieldKind::Text),
+            asked("hipay.wsPassword", FieldKind::Secret),
+            asked("hipay.entity", FieldKind::Text),
+            asked("hipay.merchantGroupId", FieldKind::Text),
+            optional("hipay.enterprise.passphrase", FieldKind::Secret),
         ],
     ),
     (
         "accounts",
         &[
-            asked("account.technical.email", Kind::Mail),
-            asked("account.technical.hipayId", Kind::Number),
-            asked("account.operator.email", Kind::Mail),
-            asked("account.operator.hipayId", Kind::Number),
+            asked("account.technical.email", FieldKind::Mail),
+            asked("account.technical.hipayId", FieldKind::Number),
+            asked("account.operator.email", FieldKind::Mail),
+            asked("account.operator.hipayId", FieldKind::Number),
         ],
     ),
-    ("payments", &[asked("hipay.timezone", Kind::Text), optional("cashout.firstCycle", Kind::Day)]),
-    ("service", &[optional("server.publicUrl", Kind::Address)]),
+    ("payments", &[asked("hipay.timezone", FieldKind::Text), optional("cashout.firstCycle", FieldKind::Day)]),
+    ("service", &[optional("server.publicUrl", FieldKind::Address)]),
 ];
 
 /// Returns the settings of [`ASKED`] without the sections.
-pub fn all_asked() -> impl Iterator<Item = &'static Asked> {
+pub fn all_asked() -> impl Iterator<Item = &'static Field> {
     ASKED.iter().flat_map(|(_, settings)| settings.iter())
 }
 
 /// Settings as they were typed.
-pub type Typed = BTreeMap<&'static str, String>;
+pub type FormValues = BTreeMap<&'static str, String>;
 
 /// A first run. Clones share it.
 #[derive(Clone)]
-pub struct Setup(Arc<Inner>);
+pub struct FirstRun(Arc<SetupInner>);
 
-struct Inner {
+struct SetupInner {
     config: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
-    scribe: Scribe,
-    entrance: Mutex<Entrance>,
+    scribe: ConfigWriter,
+    entrance: Mutex<AccessCode>,
     /// Output of messages for the administrator of this machine.
     say: fn(&str),
     address: SocketAddr,
     done: CancellationToken,
 }
 
-struct Entrance {
+struct AccessCode {
     code: Secret,
     wrong: u32,
-    visit: Option<Visit>,
+    visit: Option<SetupSession>,
 }
 
 /// The visit of a person who has shown the code.
 #[derive(Clone)]
-pub struct Visit {
+pub struct SetupSession {
     token: Secret,
     /// Token that proves that a form comes from a page of this visit.
     pub csrf: Secret,
     /// Settings typed so far, so that no secret has to go to the page and back.
-    pub typed: Typed,
+    pub typed: FormValues,
 }
 
 /// Returns true if `errors` are those of an installation that was never set up: only required settings are missing, and
@@ -166,8 +166,10 @@ pub fn address(
     config: io::Result<Option<File>>,
     environment: Vec<(String, String)>,
 ) -> Result<SocketAddr, ConfigErrors> {
-    let listen =
-        Draft::begin_opened(path, config, environment)?.known().remove("server.listen").and_then(|known| known.value);
+    let listen = ConfigDraft::begin_opened(path, config, environment)?
+        .known()
+        .remove("server.listen")
+        .and_then(|known| known.value);
     let listen = listen.and_then(|listen| listen.parse().ok());
     let listen: SocketAddr = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let here = match listen.ip() {
@@ -178,19 +180,19 @@ pub fn address(
     Ok(SocketAddr::new(here, listen.port()))
 }
 
-impl Setup {
+impl FirstRun {
     /// Begins the first run, and reports the address of the page and the code that opens it. `scribe` writes the file.
     pub fn begin(
         [config, data]: [PathBuf; 2],
         environment: Vec<(String, String)>,
-        scribe: Scribe,
+        scribe: ConfigWriter,
         address: SocketAddr,
         say: fn(&str),
     ) -> Result<Self, NoRandom> {
         remove_tried(&data);
-        let entrance = Mutex::new(Entrance { code: new_code()?, wrong: 0, visit: None });
+        let entrance = Mutex::new(AccessCode { code: new_code()?, wrong: 0, visit: None });
         let done = CancellationToken::new();
-        let setup = Self(Arc::new(Inner { config, data, environment, scribe, entrance, say, address, done }));
+        let setup = Self(Arc::new(SetupInner { config, data, environment, scribe, entrance, say, address, done }));
         let port = address.port();
         (setup.0.say)(&format!(
             "this installation has no settings yet. Fill in {}, or open http://{address}/setup on this machine; from \
@@ -224,18 +226,18 @@ impl Setup {
             self.tell_code(&entrance);
         }
         if right {
-            entrance.visit = Some(Visit { token: token.clone(), csrf, typed: Typed::new() });
+            entrance.visit = Some(SetupSession { token: token.clone(), csrf, typed: FormValues::new() });
         }
         Ok(right.then_some(token))
     }
 
     /// Returns the visit that `token` belongs to. Only the latest visit is valid.
-    pub fn visit(&self, token: &str) -> Option<Visit> {
+    pub fn visit(&self, token: &str) -> Option<SetupSession> {
         self.entrance().visit.clone().filter(|visit| is_same(visit.token.expose(), token))
     }
 
     /// Stores what was typed on this visit.
-    pub fn keep(&self, visit: &Visit) {
+    pub fn keep(&self, visit: &SetupSession) {
         if let Some(kept) = self.entrance().visit.as_mut().filter(|kept| kept.token == visit.token) {
             kept.typed.clone_from(&visit.typed);
         }
@@ -243,8 +245,8 @@ impl Setup {
 
     /// Returns the file filled in with what was typed. The inner error names a setting that cannot be written there.
     /// Blocks.
-    pub fn draft(&self, typed: &Typed) -> Result<Result<Draft, String>, ConfigErrors> {
-        let mut draft = Draft::begin(&self.0.config, self.0.environment.clone())?;
+    pub fn draft(&self, typed: &FormValues) -> Result<Result<ConfigDraft, String>, ConfigErrors> {
+        let mut draft = ConfigDraft::begin(&self.0.config, self.0.environment.clone())?;
         let wanted = typed.iter().filter(|(_, value)| !value.is_empty());
         let filled_in = draft.fill_in(wanted.map(|(key, value)| (*key, value.as_str()))).map_err(ToOwned::to_owned);
         Ok(filled_in.map(|()| draft))
@@ -268,7 +270,7 @@ impl Setup {
                 .prefix(TRIED_IN)
                 .tempdir_in(data)
                 .map_err(|error| Message::quoting(error.to_string()))?;
-            let manners = Manners { tries: 2, timeout: Duration::from_secs(8), ..Manners::default() };
+            let manners = ClientPolicy { tries: 2, timeout: Duration::from_secs(8), ..ClientPolicy::default() };
             let wiring = Wiring { manners, ..Wiring::default() };
             let context = wiring::open(config, folder.path(), &wiring).map_err(|error| Message::from(&error))?;
             Ok::<_, Message>((folder, context))
@@ -294,7 +296,7 @@ impl Setup {
     }
 
     /// Writes the file, which ends the first run. Blocks.
-    pub fn write(&self, draft: &Draft) -> std::io::Result<()> {
+    pub fn write(&self, draft: &ConfigDraft) -> std::io::Result<()> {
         draft.save(&self.0.scribe)?;
         (self.0.say)(&format!("the settings are written to {}; the service starts with them", self.0.config.display()));
         self.0.done.cancel();
@@ -306,11 +308,11 @@ impl Setup {
         &self.0.config
     }
 
-    fn entrance(&self) -> MutexGuard<'_, Entrance> {
+    fn entrance(&self) -> MutexGuard<'_, AccessCode> {
         self.0.entrance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell_code(&self, entrance: &Entrance) {
+    fn tell_code(&self, entrance: &AccessCode) {
         (self.0.say)(&format!("the code that opens http://{}/setup once: {}", self.0.address, entrance.code.expose()));
     }
 }
@@ -346,16 +348,16 @@ mod tests {
     use crate::text::Locale;
     use crate::text::Texts;
 
-    fn setup(folder: &Path) -> Setup {
+    fn setup(folder: &Path) -> FirstRun {
         let paths = [folder.join("parameters.yml"), folder.to_owned()];
-        Setup::begin(paths, Vec::new(), Scribe::default(), ([127, 0, 0, 1], 8080).into(), |_| {}).unwrap()
+        FirstRun::begin(paths, Vec::new(), ConfigWriter::default(), ([127, 0, 0, 1], 8080).into(), |_| {}).unwrap()
     }
 
     #[test]
     fn a_code_opens_once_and_ends_after_too_many_wrong_ones() {
         let folder = tempfile::tempdir().unwrap();
         let setup = setup(folder.path());
-        let code = |setup: &Setup| setup.entrance().code.expose().to_owned();
+        let code = |setup: &FirstRun| setup.entrance().code.expose().to_owned();
         let first = code(&setup);
         assert_eq!(setup.enter("").unwrap(), None);
         assert_eq!(setup.enter(first.trim_end_matches(char::is_alphanumeric)).unwrap(), None);

@@ -16,7 +16,7 @@ use crate::platform::os::User;
 use crate::platform::telemetry::Telemetry;
 use crate::remote::hipay::HiPay;
 use crate::remote::mirakl::Mirakl;
-use crate::remote::{Collector, Manners, Unusable};
+use crate::remote::{ClientPolicy, TraceClient, Unusable};
 use crate::schema::with_domain;
 use crate::store::{Schema, Store, StoreError, StoreOptions};
 use crate::text::message::Message;
@@ -29,13 +29,13 @@ pub struct Wiring {
     pub clock: Clock,
     /// Time to wait for another process to release the store.
     pub store_wait: Duration,
-    /// Manners towards the remotes; the concurrency comes from the configuration.
-    pub manners: Manners,
+    /// ClientPolicy towards the remotes; the concurrency comes from the configuration.
+    pub manners: ClientPolicy,
 }
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { clock: Clock::system(), store_wait: Duration::ZERO, manners: Manners::default() }
+        Self { clock: Clock::system(), store_wait: Duration::ZERO, manners: ClientPolicy::default() }
     }
 }
 
@@ -91,14 +91,14 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
 }
 
 fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Telemetry, AppError> {
-    let client = Collector::new(collector, &config.network)?;
+    let client = TraceClient::new(collector, &config.network)?;
     Ok(Telemetry::to_collector(collector, &config.mirakl.base_url, client, wiring.clock.clone())?)
 }
 
 /// Returns the clients of both remotes.
-pub fn clients(config: &Config, manners: &Manners) -> Result<(Mirakl, HiPay), Unusable> {
+pub fn clients(config: &Config, manners: &ClientPolicy) -> Result<(Mirakl, HiPay), Unusable> {
     let (max_concurrency, network) = (config.hipay.max_concurrency, config.network.clone());
-    let polite = Manners { max_concurrency, network, ..manners.clone() };
+    let polite = ClientPolicy { max_concurrency, network, ..manners.clone() };
     Ok((Mirakl::new(&config.mirakl, polite.clone())?, HiPay::new(&config.hipay, polite)?))
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::reach::{Reached, leave, settled};
 use super::through::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
-use crate::jobs::{self, BatchRecord, BatchState, Command, Ended};
+use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command};
 use crate::platform::clock::Clock;
 
 /// Runs the batch that `command` makes, through the running service if there is one, and prints its outcome.
@@ -29,10 +29,10 @@ pub(super) fn run(
             let ended = runtime()?.block_on(async {
                 let stop = CancellationToken::new();
                 listen(stop.clone());
-                jobs::run_at_once(&context, &command, "command line", progress, stop).await
+                jobs::run_now(&context, &command, "command line", progress, stop).await
             });
             let closed = leave(global, *context);
-            let Ended { record, error } = ended?;
+            let BatchEnd { record, error } = ended?;
             if error.is_none() {
                 closed?;
             }
@@ -74,7 +74,7 @@ pub(super) fn exit(record: &BatchRecord) -> Exit {
 
 /// Listens for signals: the first Ctrl-C (or SIGTERM) ends the batch at a safe point, the second one at once.
 pub(super) fn listen(stop: CancellationToken) {
-    let mut signals = Signals::listen();
+    let mut signals = StopSignals::listen();
     tokio::spawn(async move {
         signals.next().await;
         output::notice("stopping as soon as what is in hand is safe; once more to stop at once");
@@ -86,12 +86,12 @@ pub(super) fn listen(stop: CancellationToken) {
 }
 
 /// Receivers of Ctrl-C and SIGTERM.
-pub(super) struct Signals {
+pub(super) struct StopSignals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
 }
 
-impl Signals {
+impl StopSignals {
     /// Starts listening; from then on neither signal ends the process.
     pub(super) fn listen() -> Self {
         Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }

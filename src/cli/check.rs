@@ -9,7 +9,7 @@ use super::reach::{Reached, leave, settled};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
-use crate::serve::socket::{Ask, Event};
+use crate::serve::socket::{SocketEvent, SocketRequest};
 use crate::text::message::{Message, msg};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
@@ -27,9 +27,9 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
             ));
         }
         Reached::Service(service) => {
-            let ask = Ask::Check { offline: arguments.offline };
+            let ask = SocketRequest::Check { offline: arguments.offline };
             let (looked, release) = runtime()?.block_on(through::one(service, ask))?;
-            let Event::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
+            let SocketEvent::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
             let folder = global.data.display().to_string();
             findings.good(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));
             findings.0.extend(looked);

@@ -15,7 +15,7 @@ use crate::admin::wiring;
 use crate::config::{Config, open_file, process_environment};
 use crate::platform::os::{self, User};
 use crate::platform::release;
-use crate::update::guard::{Ended, Guard, Handover, Plan, SettingsFile, is_under_way, rehearse, rescue};
+use crate::update::guard::{Guard, Handover, Plan, SettingsFile, WorkerEnd, is_under_way, rehearse, rescue};
 
 /// Folder of the guard's state if its worker runs as another user.
 const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
@@ -54,9 +54,9 @@ fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     loop {
         match guard(global, arguments, handover.take(), &mut sockets)? {
             // Starts again with the current settings.
-            Ended::SetUp => {}
-            ended @ Ended::Signal(_) => return Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
-            Ended::Code(code) => {
+            WorkerEnd::SetUp => {}
+            ended @ WorkerEnd::Signal(_) => return Err(Failed::new(Exit::Machine, format!("the worker {ended}"))),
+            WorkerEnd::Code(code) => {
                 let defect = || format!("the worker ended with code {code}: this is a defect");
                 return Exit::of_code(code).ok_or_else(|| Failed::new(Exit::Machine, defect()));
             }
@@ -70,7 +70,7 @@ fn guard(
     arguments: &ServeArgs,
     mut handover: Option<Handover>,
     sockets: &mut Sockets,
-) -> Result<Ended, Failed> {
+) -> Result<WorkerEnd, Failed> {
     let user = owner::worker_user(&global.data);
     let mut settings_file = user.map(|user| settings_file(&global.config, user, false)).transpose()?;
     let opened = || settings_file.as_ref().map_or_else(|| open_file(&global.config), SettingsFile::file);

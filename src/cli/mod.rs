@@ -40,7 +40,7 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Ask,
+    command: AskArgs,
 }
 
 /// Options of every command.
@@ -82,7 +82,7 @@ enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-enum Ask {
+enum AskArgs {
     /// Run unattended: the batches on schedule, HiPay's notifications, the dashboard
     Serve(ServeArgs),
     /// Create the sellers' HiPay wallets, send their documents and bank details
@@ -449,9 +449,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // The log lines of the demo have its own time.
-    let wiring = if let Ask::Demo(arguments) = &cli.command {
+    let wiring = if let AskArgs::Demo(arguments) = &cli.command {
         Wiring { clock: arguments.clock(), ..Wiring::default() }
-    } else if let Ask::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
+    } else if let AskArgs::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
         demo::wiring(folder)
     } else {
         Wiring::default()
@@ -459,7 +459,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let clock = wiring.clock.clone();
     let json = cli.global.json;
     output::choose_format(&cli.global);
-    let logs = if let Ask::Serve(ServeArgs { worker_of, .. }) = &cli.command {
+    let logs = if let AskArgs::Serve(ServeArgs { worker_of, .. }) = &cli.command {
         // The guard has one thread, and no log: its messages are for the process that started it.
         worker_of.map(|_| output::start_serving_log(&cli.global, &clock))
     } else {
@@ -481,34 +481,34 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
-        Ask::Serve(arguments) => match arguments.worker_of {
+        AskArgs::Serve(arguments) => match arguments.worker_of {
             None => guard::run(&global, &arguments),
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
-        Ask::Version => output::version(global.json),
-        Ask::Verify { package, not_older } => update::verify(&package, not_older, global.json),
-        Ask::File { name } => update::own_file(&name),
-        Ask::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
-        Ask::GuardRecover(arguments) => guard::recover(&global, &arguments),
-        Ask::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
-        Ask::Check(arguments) => check::run(&global, &arguments),
-        Ask::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, reason),
-        Ask::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, reason),
-        Ask::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, reason),
-        Ask::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, reason),
-        Ask::OperationAccept { id, transaction: transaction_id, reason } => {
+        AskArgs::Version => output::version(global.json),
+        AskArgs::Verify { package, not_older } => update::verify(&package, not_older, global.json),
+        AskArgs::File { name } => update::own_file(&name),
+        AskArgs::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
+        AskArgs::GuardRecover(arguments) => guard::recover(&global, &arguments),
+        AskArgs::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
+        AskArgs::Check(arguments) => check::run(&global, &arguments),
+        AskArgs::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, reason),
+        AskArgs::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, reason),
+        AskArgs::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, reason),
+        AskArgs::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, reason),
+        AskArgs::OperationAccept { id, transaction: transaction_id, reason } => {
             operation::run(&global, id, &OperationChoice::Accept { transaction_id }, reason)
         }
-        Ask::VoucherRelease { id, reason } => voucher::run(&global, id, VoucherChoice::Release, reason),
-        Ask::VoucherSettle { id, reason } => voucher::run(&global, id, VoucherChoice::Settle, reason),
-        Ask::WalletSet(arguments) => wallet_set::run(&global, arguments),
-        Ask::WalletList => wallets::list(&global),
-        Ask::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
-        Ask::VendorProcess { since } => batch::run(&global, |zone, now| {
+        AskArgs::VoucherRelease { id, reason } => voucher::run(&global, id, VoucherChoice::Release, reason),
+        AskArgs::VoucherSettle { id, reason } => voucher::run(&global, id, VoucherChoice::Settle, reason),
+        AskArgs::WalletSet(arguments) => wallet_set::run(&global, arguments),
+        AskArgs::WalletList => wallets::list(&global),
+        AskArgs::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
+        AskArgs::VendorProcess { since } => batch::run(&global, |zone, now| {
             let since = since.as_deref().map(|text| instant(text, zone, now)).transpose()?;
             Ok(crate::jobs::Command::VendorProcess { since })
         }),
-        Ask::CashoutGenerate(arguments) => batch::run(&global, |_, _| {
+        AskArgs::CashoutGenerate(arguments) => batch::run(&global, |_, _| {
             Ok(crate::jobs::Command::CashoutGenerate(crate::jobs::GenerateArguments {
                 cycle_date: arguments.cycle_date,
                 execution_date: arguments.execution_date,
@@ -516,9 +516,9 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
                 after: arguments.after,
             }))
         }),
-        Ask::CashoutTransfer => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutTransfer)),
-        Ask::CashoutWithdraw => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutWithdraw)),
-        Ask::TransactionStatusSync => batch::run(&global, |_, _| Ok(crate::jobs::Command::TransactionStatusSync)),
+        AskArgs::CashoutTransfer => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutTransfer)),
+        AskArgs::CashoutWithdraw => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutWithdraw)),
+        AskArgs::TransactionStatusSync => batch::run(&global, |_, _| Ok(crate::jobs::Command::TransactionStatusSync)),
     }
 }
 

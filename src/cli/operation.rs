@@ -8,7 +8,7 @@ use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, owner, runtime, through};
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::serve::socket::{Ask, Event};
+use crate::serve::socket::{SocketEvent, SocketRequest};
 
 pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
@@ -16,12 +16,12 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
         Reached::Service(service) => {
             // A service of the previous release supports no other choice.
             let ask = if *choice == OperationChoice::Retry && reason.is_empty() {
-                Ask::Retry { operation: id }
+                SocketRequest::Retry { operation: id }
             } else {
-                Ask::Operation { operation: id, chosen: choice.clone(), reason }
+                SocketRequest::Operation { operation: id, chosen: choice.clone(), reason }
             };
             let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
-            let Event::Operation { operation } = answer else { return Err(through::other(&answer)) };
+            let SocketEvent::Operation { operation } = answer else { return Err(through::other(&answer)) };
             *operation
         }
         Reached::Store(context) => {

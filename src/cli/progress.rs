@@ -1,4 +1,4 @@
-//! Progress of a batch: a bar on a terminal, a line per stage elsewhere, none with JSON.
+//! BatchProgress of a batch: a bar on a terminal, a line per stage elsewhere, none with JSON.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::jobs::{Progress, Silent};
+use crate::jobs::{BatchProgress, Silent};
 
 /// Returns the progress that suits the error output.
-pub(super) fn choose(json: bool) -> Arc<dyn Progress> {
+pub(super) fn choose(json: bool) -> Arc<dyn BatchProgress> {
     if json {
         Arc::new(Silent)
     } else if std::io::stderr().is_terminal() {
@@ -34,7 +34,7 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl BatchProgress for Bar {
     fn stage(&self, name: &str, total: u64) {
         let style = ProgressStyle::with_template("{msg:28} [{bar:32}] {pos}/{len} {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -58,7 +58,7 @@ impl Progress for Bar {
 /// A progress of one line per stage.
 struct Lines;
 
-impl Progress for Lines {
+impl BatchProgress for Lines {
     fn stage(&self, name: &str, total: u64) {
         output::notice(&format!("{name}: {total}"));
     }

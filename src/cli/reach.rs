@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::{Exit, Failed, Global, accepted, output, runtime};
 use crate::admin::wiring::{self, AppError, Wiring};
-use crate::config::{Config, ConfigErrors, Draft, Settings, process_environment};
+use crate::config::{Config, ConfigDraft, ConfigErrors, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail::Mailer;
@@ -54,7 +54,8 @@ impl Settled {
         if let Self::Here(config) = self {
             return Ok(config.hipay.time_zone.clone());
         }
-        let draft = Draft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
+        let draft =
+            ConfigDraft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
         let name = draft.known().remove("hipay.timezone").and_then(|known| known.value).unwrap_or_default();
         TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
     }

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::output::notice;
 use super::reach::{Reached, reach};
 use super::{Exit, Failed, Global, accepted, demo};
-use crate::admin::setup::{self, Setup};
+use crate::admin::setup::{self, FirstRun};
 use crate::admin::wiring::Wiring;
-use crate::config::{Config, LogLevel, Scribe, Settings, process_environment};
+use crate::config::{Config, ConfigWriter, LogLevel, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail;
@@ -66,9 +66,9 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     }
     let scribe = if keeps_settings {
         let voice = voice.clone();
-        Scribe::new(move |text| voice.configure(text))
+        ConfigWriter::new(move |text| voice.configure(text))
     } else {
-        Scribe::default()
+        ConfigWriter::default()
     };
     let loaded = Config::load(&global.config, process_environment());
     if let Err(errors) = &loaded
@@ -149,11 +149,11 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
 }
 
 /// Asks for the missing settings, on this machine only, until they are written.
-fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: Scribe) -> Result<Exit, Failed> {
+fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: ConfigWriter) -> Result<Exit, Failed> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let paths = [global.config.clone(), global.data.clone()];
-    let setup = Setup::begin(paths, process_environment(), scribe, address, |sentence| {
+    let setup = FirstRun::begin(paths, process_environment(), scribe, address, |sentence| {
         notice(&format!("cashout: {sentence}"));
     });
     let setup = setup.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;

@@ -2,13 +2,13 @@
 
 use std::os::unix::net::UnixStream;
 
-use super::batch::Signals;
+use super::batch::StopSignals;
 use super::{Exit, Failed, Global, output, progress};
 use crate::jobs::{BatchRecord, Command};
-use crate::serve::socket::{Ask, Connection, Event, Greeting, Trouble, TroubleKind};
+use crate::serve::socket::{CommandFailure, Greeting, ServiceConnection, SocketEvent, SocketRequest, TroubleKind};
 
-impl From<Trouble> for Failed {
-    fn from(trouble: Trouble) -> Self {
+impl From<CommandFailure> for Failed {
+    fn from(trouble: CommandFailure) -> Self {
         let exit = match trouble.kind {
             TroubleKind::Credentials => Exit::Credentials,
             TroubleKind::Refused => Exit::Usage,
@@ -21,28 +21,28 @@ impl From<Trouble> for Failed {
 }
 
 /// Makes a request that one event answers. Returns the event with the release of the service.
-pub(super) async fn one(service: UnixStream, ask: Ask) -> Result<(Event, Greeting), Failed> {
-    let (mut connection, greeting) = Connection::ask(service, ask).await?;
+pub(super) async fn one(service: UnixStream, ask: SocketRequest) -> Result<(SocketEvent, Greeting), Failed> {
+    let (mut connection, greeting) = ServiceConnection::ask(service, ask).await?;
     loop {
         let event = connection.next().await;
-        if let Event::Failed(trouble) = event {
+        if let SocketEvent::Failed(trouble) = event {
             return Err(trouble.into());
         }
-        if event != Event::Unknown {
+        if event != SocketEvent::Unknown {
             return Ok((event, greeting));
         }
     }
 }
 
 /// Makes the error for an answer of the service that does not fit the request.
-pub(super) fn other(event: &Event) -> Failed {
+pub(super) fn other(event: &SocketEvent) -> Failed {
     Failed::new(Exit::Machine, format!("the running service answered something else: {event:?}"))
 }
 
 /// The outcome of a batch.
 pub(super) enum Batch {
     /// A batch that has ended.
-    Over(Box<BatchRecord>, Option<Trouble>),
+    Over(Box<BatchRecord>, Option<CommandFailure>),
     /// A batch that continues without us.
     GoesOn,
 }
@@ -52,9 +52,9 @@ pub(super) enum Batch {
 pub(super) async fn batch(service: UnixStream, global: &Global, command: Command) -> Result<Batch, Failed> {
     let name = command.name();
     let progress = progress::choose(global.json);
-    let ask = Ask::Batch { request: command, may_wait: !global.no_wait };
-    let (mut connection, _) = Connection::ask(service, ask).await?;
-    let mut signals = Signals::listen();
+    let ask = SocketRequest::Batch { request: command, may_wait: !global.no_wait };
+    let (mut connection, _) = ServiceConnection::ask(service, ask).await?;
+    let mut signals = StopSignals::listen();
     let mut asked_to_stop = false;
     let mut shown = 0_u64;
     loop {
@@ -71,40 +71,40 @@ pub(super) async fn batch(service: UnixStream, global: &Global, command: Command
             }
         };
         match event {
-            Event::Queued { batch, behind: Some(ahead), .. } => output::notice(&format!(
+            SocketEvent::Queued { batch, behind: Some(ahead), .. } => output::notice(&format!(
                 "{name} is running already (batch {ahead}); batch {batch} waits until it is done"
             )),
-            Event::Queued { batch, joined: true, .. } => {
+            SocketEvent::Queued { batch, joined: true, .. } => {
                 output::notice(&format!("the same is queued already as batch {batch}; it runs once for all who asked"));
             }
-            Event::Stage { name, total } => {
+            SocketEvent::Stage { name, total } => {
                 shown = 0;
                 progress.stage(&name, total);
             }
-            Event::Progress { done } => {
+            SocketEvent::Progress { done } => {
                 (shown..done).for_each(|_| progress.step());
                 shown = done.max(shown);
             }
-            Event::Stopping => {
+            SocketEvent::Stopping => {
                 output::notice("stopping as soon as what is in hand is safe; once more to leave at once");
             }
-            Event::GoesOn => {
+            SocketEvent::GoesOn => {
                 output::notice("others asked for this batch too: it goes on");
                 return Ok(Batch::GoesOn);
             }
-            Event::Ended { record, error } => {
+            SocketEvent::Ended { record, error } => {
                 progress.end();
                 return Ok(Batch::Over(record, error));
             }
-            Event::Failed(trouble) => return Err(trouble.into()),
-            Event::Operation { .. }
-            | Event::Wallet { .. }
-            | Event::Voucher { .. }
-            | Event::Findings { .. }
-            | Event::Releases { .. } => {
+            SocketEvent::Failed(trouble) => return Err(trouble.into()),
+            SocketEvent::Operation { .. }
+            | SocketEvent::Wallet { .. }
+            | SocketEvent::Voucher { .. }
+            | SocketEvent::Findings { .. }
+            | SocketEvent::Releases { .. } => {
                 return Err(other(&event));
             }
-            Event::Queued { .. } | Event::Welcome(_) | Event::Unknown => {}
+            SocketEvent::Queued { .. } | SocketEvent::Welcome(_) | SocketEvent::Unknown => {}
         }
     }
 }

@@ -12,11 +12,11 @@ use super::reach::settled;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::config::EXAMPLE;
 use crate::platform::release;
-use crate::serve::socket::{self, Ask, Event};
+use crate::serve::socket::{self, SocketEvent, SocketRequest};
 use crate::update::insistence::{Insistence, Insisting};
 use crate::update::running;
-use crate::update::story::{Known, Outcome, Past, Step};
-use crate::update::{Releases, Wanted};
+use crate::update::story::{PastUpdate, UpdateOutcome, UpdateStatus, UpdateStep};
+use crate::update::{ReleaseRequest, Releases};
 
 /// Time limit of an update, starting with its package.
 const DONE_WITHIN: Duration = Duration::from_mins(30);
@@ -38,25 +38,25 @@ pub(super) fn run(
     // A mistake in the settings is reported before anything is requested.
     settled(global)?;
     let wanted = if arguments.check {
-        Wanted::Check
+        ReleaseRequest::Check
     } else if arguments.history {
-        Wanted::Look
+        ReleaseRequest::Look
     } else if arguments.rollback {
-        Wanted::Return
+        ReleaseRequest::Return
     } else if let Some(path) = arguments.package {
         let version = version_of(&path)?;
         let path = std::path::absolute(&path)?;
-        Wanted::Package { path, version, insists }
+        ReleaseRequest::Package { path, version, insists }
     } else {
-        Wanted::Install { version: arguments.wanted, insists }
+        ReleaseRequest::Install { version: arguments.wanted, insists }
     };
     runtime()?.block_on(async {
-        let before = ask(global, Wanted::Look).await?;
+        let before = ask(global, ReleaseRequest::Look).await?;
         let told = ask(global, wanted.clone()).await?;
         match wanted {
-            Wanted::Look => history(&told, global.json),
-            Wanted::Check => newer(&told, global.json),
-            Wanted::Install { .. } | Wanted::Package { .. } | Wanted::Return => {
+            ReleaseRequest::Look => history(&told, global.json),
+            ReleaseRequest::Check => newer(&told, global.json),
+            ReleaseRequest::Install { .. } | ReleaseRequest::Package { .. } | ReleaseRequest::Return => {
                 if let Some(obstacle) = told.obstacle {
                     return Err(Failed::new(Exit::Failures, obstacle));
                 }
@@ -163,7 +163,7 @@ fn version_of(path: &Path) -> Result<String, Failed> {
     })
 }
 
-async fn ask(global: &Global, wanted: Wanted) -> Result<Releases, Failed> {
+async fn ask(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
     let Some(service) = socket::connect(&global.data) else {
         let sentence = format!(
             "no cashout service is at work on {}; start it, since its guard exchanges the binary",
@@ -171,19 +171,19 @@ async fn ask(global: &Global, wanted: Wanted) -> Result<Releases, Failed> {
         );
         return Err(Failed::new(Exit::Machine, sentence));
     };
-    let (event, _) = through::one(service, Ask::Update { wanted }).await?;
-    let Event::Releases { releases } = event else { return Err(through::other(&event)) };
+    let (event, _) = through::one(service, SocketRequest::Update { wanted }).await?;
+    let SocketEvent::Releases { releases } = event else { return Err(through::other(&event)) };
     Ok(*releases)
 }
 
 /// Follows the attempt that began after `before` to its end, even through the exchange, during which the
 /// service briefly does not answer.
-async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
+async fn watch(global: &Global, before: &UpdateStatus) -> Result<Exit, Failed> {
     let deadline = Instant::now() + DONE_WITHIN;
     let (mut shown, mut heard) = (0, Instant::now());
     let earlier = before.past.first().map(|past| past.began_at);
     while Instant::now() < deadline {
-        if let Ok(told) = ask(global, Wanted::Look).await {
+        if let Ok(told) = ask(global, ReleaseRequest::Look).await {
             if let Some(attempt) = &told.known.attempt {
                 heard = Instant::now();
                 for taken in attempt.steps.iter().skip(shown).filter(|_| !global.json) {
@@ -207,30 +207,30 @@ async fn watch(global: &Global, before: &Known) -> Result<Exit, Failed> {
     Err(Failed::new(Exit::Machine, "the update did not come to its end; look at it with app:update --history"))
 }
 
-fn in_words(step: Step) -> &'static str {
+fn in_words(step: UpdateStep) -> &'static str {
     match step {
-        Step::Verify => "checking the package",
-        Step::Preflight => "asking the new release whether it can work here",
-        Step::BackUp => "copying the store",
-        Step::Drain => "bringing what is in hand to a safe point",
-        Step::Swap => "exchanging the binaries",
-        Step::Trial => "trying the new release",
-        Step::GuardTrial => "letting the new release take over",
-        Step::RollBack => "putting the old release back",
-        Step::Other => "going on",
+        UpdateStep::Verify => "checking the package",
+        UpdateStep::Preflight => "asking the new release whether it can work here",
+        UpdateStep::BackUp => "copying the store",
+        UpdateStep::Drain => "bringing what is in hand to a safe point",
+        UpdateStep::Swap => "exchanging the binaries",
+        UpdateStep::Trial => "trying the new release",
+        UpdateStep::GuardTrial => "letting the new release take over",
+        UpdateStep::RollBack => "putting the old release back",
+        UpdateStep::Other => "going on",
     }
 }
 
-fn ended(past: &Past, json: bool) -> Result<Exit, Failed> {
+fn ended(past: &PastUpdate, json: bool) -> Result<Exit, Failed> {
     let (from, to) = (&past.from, &past.to);
     let reason = past.reason.as_ref().map(|reason| reason.sentence.as_str()).unwrap_or_default();
     if json {
         print_json(&json!(past))?;
     } else {
         match past.outcome {
-            Outcome::Committed => print(&format!("updated from {from} to {to}"))?,
-            Outcome::RolledBack => print(&format!("{to} was tried and {from} is back: {reason}"))?,
-            Outcome::Refused | Outcome::Interrupted | Outcome::Other => {
+            UpdateOutcome::Committed => print(&format!("updated from {from} to {to}"))?,
+            UpdateOutcome::RolledBack => print(&format!("{to} was tried and {from} is back: {reason}"))?,
+            UpdateOutcome::Refused | UpdateOutcome::Interrupted | UpdateOutcome::Other => {
                 print(&format!("no update to {to}: {reason}"))?;
             }
         }
@@ -238,7 +238,7 @@ fn ended(past: &Past, json: bool) -> Result<Exit, Failed> {
             print(&format!("  {line}"))?;
         }
     }
-    Ok(if past.outcome == Outcome::Committed { Exit::Done } else { Exit::Failures })
+    Ok(if past.outcome == UpdateOutcome::Committed { Exit::Done } else { Exit::Failures })
 }
 
 fn newer(told: &Releases, json: bool) -> Result<Exit, Failed> {
@@ -270,11 +270,11 @@ fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
         .iter()
         .map(|past| {
             let outcome = match past.outcome {
-                Outcome::Committed => "done",
-                Outcome::RolledBack => "rolled back",
-                Outcome::Refused => "refused",
-                Outcome::Interrupted => "cut off",
-                Outcome::Other => "?",
+                UpdateOutcome::Committed => "done",
+                UpdateOutcome::RolledBack => "rolled back",
+                UpdateOutcome::Refused => "refused",
+                UpdateOutcome::Interrupted => "cut off",
+                UpdateOutcome::Other => "?",
             };
             let reason = past.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default();
             let at = past.began_at.strftime("%Y-%m-%d %H:%M UTC").to_string();

@@ -7,15 +7,15 @@ use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, owner, runtime, through};
 use crate::domain::voucher::VoucherChoice;
 use crate::jobs;
-use crate::serve::socket::{Ask, Event};
+use crate::serve::socket::{SocketEvent, SocketRequest};
 
 pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let record = match settled(global)?.reach(global)? {
         Reached::Service(service) => {
-            let ask = Ask::Voucher { id, choice, reason };
+            let ask = SocketRequest::Voucher { id, choice, reason };
             let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
-            let Event::Voucher { record } = answer else { return Err(through::other(&answer)) };
+            let SocketEvent::Voucher { record } = answer else { return Err(through::other(&answer)) };
             *record
         }
         Reached::Store(context) => {

@@ -6,7 +6,7 @@ use super::output::{print, print_json};
 use super::reach::{Reached, leave, settled};
 use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
 use crate::jobs;
-use crate::serve::socket::{Ask, Event};
+use crate::serve::socket::{SocketEvent, SocketRequest};
 use crate::text::message::Message;
 
 pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Failed> {
@@ -14,9 +14,9 @@ pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Fai
     owner::become_owner_of(&global.data)?;
     let change = match settled(global)?.reach(global)? {
         Reached::Service(service) => {
-            let ask = Ask::SetWallet { mirakl_id, hipay_id, reason };
+            let ask = SocketRequest::SetWallet { mirakl_id, hipay_id, reason };
             let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
-            let Event::Wallet { change } = answer else { return Err(through::other(&answer)) };
+            let SocketEvent::Wallet { change } = answer else { return Err(through::other(&answer)) };
             *change
         }
         Reached::Store(context) => {

@@ -6,12 +6,12 @@ use super::output::{print, print_json, table};
 use super::{Exit, Failed, Global, configuration, runtime};
 use crate::admin::wiring;
 use crate::jobs::JobError;
-use crate::remote::Manners;
+use crate::remote::ClientPolicy;
 use crate::remote::hipay::HiPay;
 
 fn hipay(global: &Global) -> Result<HiPay, Failed> {
     let config = configuration(global)?;
-    let clients = wiring::clients(&config, &Manners::default());
+    let clients = wiring::clients(&config, &ClientPolicy::default());
     Ok(clients.map_err(|error| Failed::new(Exit::Usage, error.to_string()))?.1)
 }
 

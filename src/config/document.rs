@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
-use super::mistakes::{Mistake, shown};
+use super::mistakes::{ConfigError, shown};
 use crate::text::message::{Message, msg};
 
 /// Maximum number of aliases (`*name`). With it, and with the maximum length of a text with any (in bytes), no
@@ -21,7 +21,7 @@ const MOST_BRACKETS: usize = 2_000;
 
 /// One setting of a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct SettingEntry {
     /// Dotted name of the setting.
     pub(super) key: String,
     /// Value of the setting. A number or a truth value is kept as the text in the file, since only the setting
@@ -32,14 +32,14 @@ pub(super) struct Entry {
 }
 
 /// Parses the settings below `parameters:`, in their order. Mistakes name the file by `name`.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Mistake>> {
-    let whole = |problem| vec![Mistake::of_file(name, problem)];
+pub(super) fn parse(name: &str, text: &str) -> Result<Vec<SettingEntry>, Vec<ConfigError>> {
+    let whole = |problem| vec![ConfigError::of_file(name, problem)];
     if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
         return Err(whole(msg!("file-empty")));
     }
     if let Some(before) = text.split_once('\0').map(|(before, _)| before) {
         let place = format!("{name}:{}", before.lines().count().max(1));
-        return Err(vec![Mistake::of_file(place, msg!("file-nul"))]);
+        return Err(vec![ConfigError::of_file(place, msg!("file-nul"))]);
     }
     if too_nested(text) {
         return Err(whole(msg!("file-nested", most = MOST_BRACKETS)));
@@ -173,28 +173,28 @@ fn quote_reserved(text: &str) -> String {
     text.split_inclusive('\n').map(|line| quoted(line).unwrap_or_else(|| line.to_owned())).collect()
 }
 
-fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> Mistake {
+fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> ConfigError {
     let Some(location) = error.location() else {
-        return Mistake::of_file(name, yaml_problem(error));
+        return ConfigError::of_file(name, yaml_problem(error));
     };
     if let Some(line) = unclosed_quote(text, location.line()) {
         let place = format!("{name}:{line}");
         let is_last = line >= text.trim_end().lines().count();
         let problem = msg!("yaml-quote");
-        return Mistake::of_file(place, if is_last { msg!("file-cut-off", problem) } else { problem });
+        return ConfigError::of_file(place, if is_last { msg!("file-cut-off", problem) } else { problem });
     }
     let is_indented_by_tab = |line: &str| line.chars().take_while(|letter| letter.is_whitespace()).any(|it| it == '\t');
     let place = format!("{name}:{}", location.line().max(1));
     if text.lines().nth(location.line().saturating_sub(1)).is_some_and(is_indented_by_tab) {
-        return Mistake::of_file(place, msg!("yaml-tab"));
+        return ConfigError::of_file(place, msg!("yaml-tab"));
     }
     let problem = yaml_problem(error);
     // At the very end, the line itself is not wrong: its continuation is missing.
     if location.index() >= text.trim_end().len() {
         let place = format!("{name}:{}", text.trim_end().lines().count());
-        return Mistake::of_file(place, msg!("file-cut-off", problem));
+        return ConfigError::of_file(place, msg!("file-cut-off", problem));
     }
-    Mistake::of_file(place, msg!("file-column", column = location.column(), problem))
+    ConfigError::of_file(place, msg!("file-column", column = location.column(), problem))
 }
 
 /// Returns the line, at most `until` (both from 1), that opens a quote which swallows the next setting.
@@ -253,29 +253,29 @@ fn yaml_problem(error: &serde_yaml::Error) -> Message {
     msg!("yaml-invalid").detailed(message)
 }
 
-fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mistake>> {
+fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<SettingEntry>, Vec<ConfigError>> {
     let lines = key_lines(text);
     let line_of = |key: &str, nth: usize| lines.get(key).and_then(|found| found.get(nth).or(found.last()));
     let mut blocks = outer.parameters.into_iter();
     let Some(pairs) = blocks.next() else {
-        return Err(vec![Mistake::of_file(name, msg!("file-no-top"))]);
+        return Err(vec![ConfigError::of_file(name, msg!("file-no-top"))]);
     };
     let mut mistakes = Vec::new();
     if blocks.next().is_some() {
         let line = line_of("parameters", 1).map_or(1, |(line, _)| *line);
-        mistakes.push(Mistake::of_file(format!("{name}:{line}"), msg!("file-top-twice")));
+        mistakes.push(ConfigError::of_file(format!("{name}:{line}"), msg!("file-top-twice")));
     }
     for other in outer.others {
         let line = line_of(&other, 0).map_or(1, |(line, _)| *line);
         let problem = msg!("file-outside", key = key_shown(&other));
-        mistakes.push(Mistake::of_file(format!("{name}:{line}"), problem));
+        mistakes.push(ConfigError::of_file(format!("{name}:{line}"), problem));
     }
 
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut found = Vec::new();
     for (key, value) in pairs.0 {
         let Some(key) = scalar(&key) else {
-            mistakes.push(Mistake::of_file(name, msg!("file-name-no-text")));
+            mistakes.push(ConfigError::of_file(name, msg!("file-name-no-text")));
             continue;
         };
         let times = seen.entry(key.clone()).or_insert(0);
@@ -284,10 +284,10 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<Entry>, Vec<Mista
             let place = format!("{name}:{line}");
             let first = line_of(&key, 0).map_or(1, |(line, _)| *line);
             let problem = msg!("setting-twice", first);
-            mistakes.push(Mistake::of_key(place, &key_shown(&key), problem));
+            mistakes.push(ConfigError::of_key(place, &key_shown(&key), problem));
         }
         *times = times.saturating_add(1);
-        found.push(Entry { key, value: as_written(value, rest), line });
+        found.push(SettingEntry { key, value: as_written(value, rest), line });
     }
     if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }

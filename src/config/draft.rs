@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::document;
 use super::layers::{FileText, Layers, SECRETS, Setting, read_file, read_opened};
-use super::live::Scribe;
-use super::mistakes::{ConfigErrors, Mistake, Source};
+use super::live::ConfigWriter;
+use super::mistakes::{ConfigError, ConfigErrors, SettingSource};
 use super::write_back::{changed, replace_settings};
 use super::{Config, EXAMPLE};
 
 /// The current file, or the commented example if there is none, with the settings filled in so far.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct ConfigDraft {
     path: PathBuf,
     /// Text of the file on the disk, if there is one.
     before: Option<String>,
@@ -25,21 +25,21 @@ pub struct Draft {
 
 /// The known state of a setting before a person is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownSetting {
     /// Value of the setting; `None` for a secret and for an unset one.
     pub value: Option<String>,
     /// True for a setting with a value, even if that is not shown.
     pub is_set: bool,
-    /// Source of the value if it overrides the file: the value can only be changed there.
-    pub elsewhere: Option<Source>,
+    /// SettingSource of the value if it overrides the file: the value can only be changed there.
+    pub elsewhere: Option<SettingSource>,
 }
 
-impl Known {
+impl KnownSetting {
     fn of(key: &str, setting: Setting) -> Self {
         let value = document::scalar(&setting.value).filter(|value| !value.trim().is_empty());
         let elsewhere = match setting.source {
-            Source::Default | Source::File { .. } => None,
-            source @ (Source::Environment { .. } | Source::Credential { .. }) => Some(source),
+            SettingSource::Default | SettingSource::File { .. } => None,
+            source @ (SettingSource::Environment { .. } | SettingSource::Credential { .. }) => Some(source),
         };
         let is_set = value.is_some();
         Self { value: value.filter(|_| !SECRETS.contains(&key)), is_set, elsewhere }
@@ -49,14 +49,14 @@ impl Known {
 /// Mode for the checks of a file that does not exist yet.
 const MODE: u32 = 0o640;
 
-impl Draft {
+impl ConfigDraft {
     /// Starts a draft from the file at `path`, if there is one. `environment` is that of [`Config::load`].
     /// Blocks.
     pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
         Self::of(path, read_file(path), environment)
     }
 
-    /// Starts a draft like [`Draft::begin`], from a file that the caller has opened at `path`; `None` for no
+    /// Starts a draft like [`ConfigDraft::begin`], from a file that the caller has opened at `path`; `None` for no
     /// file. Blocks.
     pub fn begin_opened(
         path: &Path,
@@ -68,7 +68,7 @@ impl Draft {
 
     fn of(
         path: &Path,
-        file: Result<Option<FileText>, Mistake>,
+        file: Result<Option<FileText>, ConfigError>,
         environment: Vec<(String, String)>,
     ) -> Result<Self, ConfigErrors> {
         let file = file.map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
@@ -88,9 +88,9 @@ impl Draft {
     }
 
     /// Returns the known state of each setting; an empty map if the file cannot be parsed.
-    pub fn known(&self) -> BTreeMap<String, Known> {
+    pub fn known(&self) -> BTreeMap<String, KnownSetting> {
         let settings = self.layers().map(|layers| layers.settings).unwrap_or_default();
-        settings.into_iter().map(|(key, setting)| (key.clone(), Known::of(&key, setting))).collect()
+        settings.into_iter().map(|(key, setting)| (key.clone(), KnownSetting::of(&key, setting))).collect()
     }
 
     /// Validates the draft and returns the configuration.
@@ -100,7 +100,7 @@ impl Draft {
 
     /// Writes the file, through `scribe` if this process must not write it itself. Fails if the file has
     /// changed on the disk since the draft began. Blocks.
-    pub fn save(&self, scribe: &Scribe) -> io::Result<()> {
+    pub fn save(&self, scribe: &ConfigWriter) -> io::Result<()> {
         let now = read_file(&self.path).ok().flatten().map(|file| file.text);
         if now != self.before {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody has changed it meanwhile"));
@@ -141,10 +141,10 @@ mod tests {
         let path = folder.path().join("etc/cashout/parameters.yml");
         let missing = Config::load(&path, []).unwrap_err();
         assert!(missing.is_unfinished(), "{missing}");
-        let mut draft = Draft::begin(&path, Vec::new()).unwrap();
+        let mut draft = ConfigDraft::begin(&path, Vec::new()).unwrap();
         assert!(draft.config().unwrap_err().is_unfinished());
         draft.fill_in(REQUIRED).unwrap();
-        draft.save(&Scribe::default()).unwrap();
+        draft.save(&ConfigWriter::default()).unwrap();
         let config = Config::load(&path, []).unwrap();
         assert_eq!(config.hipay.password.expose(), "pass\"word");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -168,10 +168,10 @@ mod tests {
         let path = folder.path().join("parameters.yml");
         fs::write(&path, "parameters:\n    hipay.wsPassword: secret\n    hipay.entity: e\n").unwrap();
         let environment = vec![("CASHOUT_HIPAY_WSLOGIN".to_owned(), "login".to_owned())];
-        let known = Draft::begin(&path, environment).unwrap().known();
-        assert_eq!(known["hipay.wsPassword"], Known { value: None, is_set: true, elsewhere: None });
-        assert_eq!(known["hipay.entity"], Known { value: Some("e".to_owned()), is_set: true, elsewhere: None });
-        assert!(matches!(known["hipay.wsLogin"].elsewhere, Some(Source::Environment { .. })));
+        let known = ConfigDraft::begin(&path, environment).unwrap().known();
+        assert_eq!(known["hipay.wsPassword"], KnownSetting { value: None, is_set: true, elsewhere: None });
+        assert_eq!(known["hipay.entity"], KnownSetting { value: Some("e".to_owned()), is_set: true, elsewhere: None });
+        assert!(matches!(known["hipay.wsLogin"].elsewhere, Some(SettingSource::Environment { .. })));
         assert!(!known["mirakl.baseUrl"].is_set);
     }
 
@@ -179,10 +179,10 @@ mod tests {
     fn a_file_that_somebody_has_changed_meanwhile_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("parameters.yml");
-        let mut draft = Draft::begin(&path, Vec::new()).unwrap();
+        let mut draft = ConfigDraft::begin(&path, Vec::new()).unwrap();
         draft.fill_in(REQUIRED).unwrap();
         fs::write(&path, "parameters:\n    cycle.hour: 3\n").unwrap();
-        assert!(draft.save(&Scribe::default()).unwrap_err().to_string().contains("meanwhile"));
+        assert!(draft.save(&ConfigWriter::default()).unwrap_err().to_string().contains("meanwhile"));
         assert!(fs::read_to_string(&path).unwrap().contains("cycle.hour: 3"));
     }
 }

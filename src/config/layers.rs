@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::document::{self, Entry};
-use super::mistakes::{Mistake, Notice, Source};
+use super::document::{self, SettingEntry};
+use super::mistakes::{ConfigError, Notice, SettingSource};
 use crate::text::message::{Message, msg};
 
 /// The first layer: the only place where settings and their defaults are listed.
@@ -78,7 +78,7 @@ pub(super) struct FileText {
 }
 
 /// Reads the file. A missing one is not a mistake yet, since all settings may come from elsewhere.
-pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, Mistake> {
+pub(super) fn read_file(path: &Path) -> Result<Option<FileText>, ConfigError> {
     read_opened(path, open_file(path))
 }
 
@@ -101,9 +101,9 @@ fn closed_folder(path: &Path) -> Option<&Path> {
 }
 
 /// Reads the file that was opened at `path`.
-pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Result<Option<FileText>, Mistake> {
+pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Result<Option<FileText>, ConfigError> {
     let name = path.display();
-    let refuse = |problem| Mistake::of_file(&name, problem);
+    let refuse = |problem| ConfigError::of_file(&name, problem);
     let unreadable = |error: io::Error| {
         if error.kind() != io::ErrorKind::PermissionDenied {
             return refuse(msg!("file-unreadable").detailed(error));
@@ -128,7 +128,7 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
         Err(error) => {
             let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = good.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            Err(Mistake::of_file(format!("{name}:{line}"), msg!("file-not-utf8")))
+            Err(ConfigError::of_file(format!("{name}:{line}"), msg!("file-not-utf8")))
         }
     }
 }
@@ -137,7 +137,7 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) value: Value,
-    pub(super) source: Source,
+    pub(super) source: SettingSource,
 }
 
 /// All layers, merged.
@@ -147,7 +147,7 @@ pub(super) struct Layers {
     pub(super) lines: BTreeMap<String, usize>,
     pub(super) path: PathBuf,
     pub(super) file_missing: bool,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<ConfigError>,
     pub(super) notices: Vec<Notice>,
     unused: Vec<String>,
 }
@@ -159,10 +159,10 @@ impl Layers {
         path: &Path,
         file: Option<&FileText>,
         environment: &[(String, String)],
-    ) -> Result<Self, Vec<Mistake>> {
+    ) -> Result<Self, Vec<ConfigError>> {
         let settings = document::parse("built-in defaults", DEFAULTS)?
             .into_iter()
-            .map(|entry| (entry.key, Setting { value: entry.value, source: Source::Default }))
+            .map(|entry| (entry.key, Setting { value: entry.value, source: SettingSource::Default }))
             .collect();
         let mut layers = Self {
             settings,
@@ -182,14 +182,14 @@ impl Layers {
         Ok(layers)
     }
 
-    fn add_file(&mut self, file: &FileText) -> Result<(), Vec<Mistake>> {
+    fn add_file(&mut self, file: &FileText) -> Result<(), Vec<ConfigError>> {
         let name = self.path.display().to_string();
         let mut holds_secrets = false;
-        for Entry { key, value, line } in document::parse(&name, &file.text)? {
-            let source = Source::File { path: self.path.clone(), line };
+        for SettingEntry { key, value, line } in document::parse(&name, &file.text)? {
+            let source = SettingSource::File { path: self.path.clone(), line };
             if !self.settings.contains_key(&key) && !is_unused(&key) {
                 let problem = self.unknown(&key);
-                self.mistakes.push(Mistake::of_key(source, &document::key_shown(&key), problem));
+                self.mistakes.push(ConfigError::of_key(source, &document::key_shown(&key), problem));
                 continue;
             }
             holds_secrets |= SECRETS.contains(&key.as_str()) && is_set(&key, &value);
@@ -217,7 +217,7 @@ impl Layers {
                 )));
                 continue;
             };
-            let source = Source::Environment { variable: variable.clone() };
+            let source = SettingSource::Environment { variable: variable.clone() };
             self.add(key.clone(), Value::String(value.clone()), source);
         }
     }
@@ -227,7 +227,7 @@ impl Layers {
         for (variable, text) in environment {
             let Some(key) = variable.strip_prefix(CREDENTIAL) else { continue };
             if self.settings.contains_key(key) {
-                let source = Source::Credential { path: PathBuf::from(key) };
+                let source = SettingSource::Credential { path: PathBuf::from(key) };
                 self.add(key.to_owned(), Value::String(without_line_end(text).to_owned()), source);
             }
         }
@@ -241,14 +241,14 @@ impl Layers {
                 Ok(None) => {}
                 Ok(Some(FileText { text, .. })) => {
                     let text = without_line_end(&text).to_owned();
-                    self.add(key, Value::String(text), Source::Credential { path });
+                    self.add(key, Value::String(text), SettingSource::Credential { path });
                 }
-                Err(mistake) => self.mistakes.push(Mistake { key: Some(key), ..mistake }),
+                Err(mistake) => self.mistakes.push(ConfigError { key: Some(key), ..mistake }),
             }
         }
     }
 
-    fn add(&mut self, key: String, value: Value, source: Source) {
+    fn add(&mut self, key: String, value: Value, source: SettingSource) {
         // The commented example lists them too, and marks them there.
         let as_usual = self.settings.get(&key).is_some_and(|usual| usual.value == value);
         if is_unused(&key) && is_set(&key, &value) && !as_usual {

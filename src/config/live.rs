@@ -12,16 +12,16 @@ use super::{Config, WriteBackError, process_environment};
 pub struct Settings {
     path: Arc<PathBuf>,
     current: Arc<RwLock<Arc<Config>>>,
-    scribe: Scribe,
+    scribe: ConfigWriter,
 }
 
 /// The writer of the file: this process, or another one with the necessary permission.
 #[derive(Clone, Default)]
-pub struct Scribe(Option<Arc<Replace>>);
+pub struct ConfigWriter(Option<Arc<Replace>>);
 
 type Replace = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
-impl Scribe {
+impl ConfigWriter {
     /// Makes a writer that replaces the whole file with the given text. `replace` may block.
     pub fn new(replace: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(replace)))
@@ -33,7 +33,7 @@ impl Scribe {
     }
 }
 
-impl fmt::Debug for Scribe {
+impl fmt::Debug for ConfigWriter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(if self.0.is_some() { "another" } else { "this process" })
     }
@@ -42,12 +42,16 @@ impl fmt::Debug for Scribe {
 impl Settings {
     /// Makes the settings from `config`, which was read from `path`.
     pub fn new(path: &Path, config: Arc<Config>) -> Self {
-        Self { path: Arc::new(path.to_owned()), current: Arc::new(RwLock::new(config)), scribe: Scribe::default() }
+        Self {
+            path: Arc::new(path.to_owned()),
+            current: Arc::new(RwLock::new(config)),
+            scribe: ConfigWriter::default(),
+        }
     }
 
     /// Sets the writer of the file.
     #[must_use]
-    pub fn written_by(mut self, scribe: Scribe) -> Self {
+    pub fn written_by(mut self, scribe: ConfigWriter) -> Self {
         self.scribe = scribe;
         self
     }

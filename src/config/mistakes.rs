@@ -9,7 +9,7 @@ use crate::text::message::{Message, msg};
 
 /// The source of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     /// The built-in default.
     Default,
     /// The configuration file.
@@ -31,7 +31,7 @@ pub enum Source {
     },
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
@@ -40,20 +40,20 @@ impl fmt::Display for Source {
     }
 }
 
-impl From<&Source> for Message {
-    fn from(source: &Source) -> Self {
+impl From<&SettingSource> for Message {
+    fn from(source: &SettingSource) -> Self {
         match source {
-            Source::Default => msg!("source-default"),
-            Source::File { .. } => Self::quoting(source.to_string()),
-            Source::Environment { variable } => msg!("source-environment", variable),
-            Source::Credential { path } => msg!("source-credential", path = path.display().to_string()),
+            SettingSource::Default => msg!("source-default"),
+            SettingSource::File { .. } => Self::quoting(source.to_string()),
+            SettingSource::Environment { variable } => msg!("source-environment", variable),
+            SettingSource::Credential { path } => msg!("source-credential", path = path.display().to_string()),
         }
     }
 }
 
 /// One mistake: its place, the setting, and the problem with the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ConfigError {
     /// Place of the mistake: `parameters.yml:12`, an environment variable, a credential.
     pub place: String,
     /// Name of the setting; `None` for a mistake of the file as a whole.
@@ -64,7 +64,7 @@ pub struct Mistake {
     pub is_missing: bool,
 }
 
-impl Mistake {
+impl ConfigError {
     /// Makes a mistake of one setting.
     pub(super) fn of_key(place: impl fmt::Display, key: &str, problem: Message) -> Self {
         Self { place: place.to_string(), key: Some(key.to_owned()), problem, is_missing: false }
@@ -82,7 +82,7 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
             Some(key) => write!(formatter, "{}: {key}: {}", self.place, self.problem),
@@ -97,7 +97,7 @@ impl fmt::Display for Mistake {
 #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors {
     /// The mistakes, at least one.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<ConfigError>,
 }
 
 impl ConfigErrors {
@@ -107,8 +107,8 @@ impl ConfigErrors {
     }
 }
 
-impl From<&Mistake> for Message {
-    fn from(Mistake { place, key, problem, .. }: &Mistake) -> Self {
+impl From<&ConfigError> for Message {
+    fn from(ConfigError { place, key, problem, .. }: &ConfigError) -> Self {
         match key {
             Some(key) => msg!("mistake-of-setting", place, key, problem),
             None => msg!("mistake-of-file", place, problem),
@@ -123,8 +123,8 @@ impl From<&ConfigErrors> for Message {
     }
 }
 
-impl From<Vec<Mistake>> for ConfigErrors {
-    fn from(mistakes: Vec<Mistake>) -> Self {
+impl From<Vec<ConfigError>> for ConfigErrors {
+    fn from(mistakes: Vec<ConfigError>) -> Self {
         Self { mistakes }
     }
 }

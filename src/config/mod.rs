@@ -24,12 +24,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use draft::{Draft, Known};
+pub use draft::{ConfigDraft, KnownSetting};
 use layers::{FileText, Layers};
 pub use layers::{LARGEST_FILE, open_file};
-pub use live::{Scribe, Settings};
-pub use mistakes::{ConfigErrors, Mistake, Notice, NoticeLevel, Source};
-use reader::{Read, Reader};
+pub use live::{ConfigWriter, Settings};
+pub use mistakes::{ConfigError, ConfigErrors, Notice, NoticeLevel, SettingSource};
+use reader::{ReadValue, SettingsReader};
 
 use crate::platform::secret::Secret;
 use crate::text::message::msg;
@@ -41,7 +41,7 @@ pub use settings::{
     ServerConfig, TelemetryConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{CHANGEABLE, Mend, WriteBackError, changes_nothing_else, replace_in, write_settings};
+pub use write_back::{CHANGEABLE, Remedy, WriteBackError, changes_nothing_else, replace_in, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;
@@ -83,11 +83,11 @@ pub struct Config {
     pub logs: LogsConfig,
     /// Retention periods.
     pub retention: RetentionConfig,
-    /// Source and handling of new releases.
+    /// SettingSource and handling of new releases.
     pub update: UpdateConfig,
     /// Notices about this configuration, for the log at start.
     pub notices: Vec<Notice>,
-    sources: BTreeMap<String, Source>,
+    sources: BTreeMap<String, SettingSource>,
 }
 
 impl Config {
@@ -141,7 +141,7 @@ impl Config {
     }
 
     /// Returns the source of the setting `key`; `None` for a key that does not exist.
-    pub fn source_of(&self, key: &str) -> Option<&Source> {
+    pub fn source_of(&self, key: &str) -> Option<&SettingSource> {
         self.sources.get(key)
     }
 
@@ -160,18 +160,18 @@ impl Config {
     }
 
     fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(layers);
+        let mut reader = SettingsReader::new(layers);
         let made = Self::read(&mut reader);
         let layers = reader.finish()?;
         let sources = layers.settings.into_iter().map(|(key, setting)| (key, setting.source)).collect();
         match made {
             Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
             // A reader that returns `Noted` has recorded a mistake, so `finish` has failed before this point.
-            Err(reader::Noted) => Err(vec![Mistake::of_file(layers.path.display(), msg!("setting-wrong"))].into()),
+            Err(reader::Noted) => Err(vec![ConfigError::of_file(layers.path.display(), msg!("setting-wrong"))].into()),
         }
     }
 
-    fn read(reader: &mut Reader) -> Read<Self> {
+    fn read(reader: &mut SettingsReader) -> ReadValue<Self> {
         let mirakl = remotes::mirakl(reader);
         let hipay = remotes::hipay(reader);
         let technical = remotes::account(reader, "account.technical.email", "account.technical.hipayId");

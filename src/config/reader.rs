@@ -4,7 +4,7 @@ use serde_yaml::Value;
 
 use super::document;
 use super::layers::{Layers, variable_of};
-use super::mistakes::{Mistake, Notice, Source};
+use super::mistakes::{ConfigError, Notice, SettingSource};
 use crate::platform::secret::Secret;
 use crate::text::message::{Message, msg};
 
@@ -13,37 +13,39 @@ use crate::text::message::{Message, msg};
 pub(super) struct Noted;
 
 /// A value, or the marker of a recorded mistake.
-pub(super) type Read<T> = Result<T, Noted>;
+pub(super) type ReadValue<T> = Result<T, Noted>;
 
 /// A reader of settings.
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     layers: Layers,
     missing: Vec<String>,
 }
 
-impl Reader {
+impl SettingsReader {
     pub(super) fn new(layers: Layers) -> Self {
         Self { layers, missing: Vec::new() }
     }
 
     /// Returns the layers, or all mistakes.
-    pub(super) fn finish(self) -> Result<Layers, Vec<Mistake>> {
+    pub(super) fn finish(self) -> Result<Layers, Vec<ConfigError>> {
         let Self { mut layers, missing } = self;
         if layers.file_missing && !missing.is_empty() {
             let problem = msg!("file-missing", missing = missing.join(", "));
-            layers.mistakes.insert(0, Mistake::of_file(layers.path.display(), problem).missing());
+            layers.mistakes.insert(0, ConfigError::of_file(layers.path.display(), problem).missing());
         }
         if layers.mistakes.is_empty() { Ok(layers) } else { Err(layers.mistakes) }
     }
 
     /// Records that the value of `key` is wrong.
     pub(super) fn refuse(&mut self, key: &str, problem: Message) -> Noted {
-        let source = self.layers.settings.get(key).map_or(&Source::Default, |setting| &setting.source);
+        let source = self.layers.settings.get(key).map_or(&SettingSource::Default, |setting| &setting.source);
         let place = match source {
-            Source::Default => self.place_in_file(key),
-            Source::File { .. } | Source::Environment { .. } | Source::Credential { .. } => source.to_string(),
+            SettingSource::Default => self.place_in_file(key),
+            SettingSource::File { .. } | SettingSource::Environment { .. } | SettingSource::Credential { .. } => {
+                source.to_string()
+            }
         };
-        self.layers.mistakes.push(Mistake::of_key(place, key, problem));
+        self.layers.mistakes.push(ConfigError::of_key(place, key, problem));
         Noted
     }
 
@@ -52,7 +54,7 @@ impl Reader {
         self.missing.push(key.to_owned());
         if !self.layers.file_missing {
             let place = self.place_in_file(key);
-            self.layers.mistakes.push(Mistake::of_key(place, key, problem).missing());
+            self.layers.mistakes.push(ConfigError::of_key(place, key, problem).missing());
         }
         Noted
     }
@@ -81,7 +83,7 @@ impl Reader {
     }
 
     /// Reads a text of one line; `None` if it is not set.
-    fn text(&mut self, key: &str) -> Read<Option<String>> {
+    fn text(&mut self, key: &str) -> ReadValue<Option<String>> {
         if !self.is_set(key) {
             return Ok(None);
         }
@@ -100,13 +102,17 @@ impl Reader {
 
     /// Reads a value that may be absent. The error of `parse` describes the problem; the value must not be a
     /// secret.
-    pub(super) fn optional<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<Option<T>> {
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Message>,
+    ) -> ReadValue<Option<T>> {
         let Some(text) = self.text(key)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
         parse(&text).map(Some).map_err(|problem| self.refuse(key, problem))
     }
 
     /// Reads a value that must be present, at least as a default.
-    pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> Read<T> {
+    pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> ReadValue<T> {
         match self.optional(key, parse)? {
             Some(value) => Ok(value),
             None => Err(self.require(key, required_problem(key))),
@@ -114,7 +120,7 @@ impl Reader {
     }
 
     /// Reads a secret that may be absent, of at least `shortest` characters.
-    pub(super) fn optional_secret(&mut self, key: &str, shortest: usize) -> Read<Option<Secret>> {
+    pub(super) fn optional_secret(&mut self, key: &str, shortest: usize) -> ReadValue<Option<Secret>> {
         match self.text(key)? {
             Some(text) if text.chars().count() < shortest => Err(self.refuse(key, msg!("setting-short", shortest))),
             text => Ok(text.map(Secret::new)),
@@ -122,7 +128,7 @@ impl Reader {
     }
 
     /// Reads a secret that must be present.
-    pub(super) fn required_secret(&mut self, key: &str) -> Read<Secret> {
+    pub(super) fn required_secret(&mut self, key: &str) -> ReadValue<Secret> {
         match self.optional_secret(key, 1)? {
             Some(secret) => Ok(secret),
             None => Err(self.require(key, required_problem(key))),
@@ -130,7 +136,7 @@ impl Reader {
     }
 
     /// Reads a list: a YAML list, or a text with commas.
-    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Message>) -> Read<Vec<T>> {
+    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Message>) -> ReadValue<Vec<T>> {
         let value = self.value(key);
         let items: Option<Vec<String>> = if value.is_null() {
             Some(Vec::new())
@@ -154,7 +160,7 @@ impl Reader {
     }
 
     /// Reads a list of maps or a map: as YAML, or from the environment as a text with YAML.
-    pub(super) fn structure(&mut self, key: &str) -> Read<Value> {
+    pub(super) fn structure(&mut self, key: &str) -> ReadValue<Value> {
         let value = self.value(key);
         let Some(text) = value.as_str() else { return Ok(value.clone()) };
         document::parse_value(text).map_err(|problem| self.refuse(key, problem))

@@ -5,7 +5,7 @@ use serde_yaml::Value;
 
 use super::document::{known_fields, scalar};
 use super::mistakes::shown;
-use super::reader::{Read, Reader};
+use super::reader::{ReadValue, SettingsReader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
 use crate::domain::voucher::VoucherSource;
@@ -23,7 +23,7 @@ const TRUTHS: [(&str, bool); 8] = [
     ("0", false),
 ];
 
-pub(super) fn mirakl(reader: &mut Reader) -> Read<MiraklConfig> {
+pub(super) fn mirakl(reader: &mut SettingsReader) -> ReadValue<MiraklConfig> {
     let base_url = reader.required("mirakl.baseUrl", values::url_before_api);
     let credentials = mirakl_credentials(reader);
     let sources = [VoucherSource::Invoices, VoucherSource::BillingCycles].map(|source| (source.name(), source));
@@ -31,7 +31,7 @@ pub(super) fn mirakl(reader: &mut Reader) -> Read<MiraklConfig> {
     Ok(MiraklConfig { base_url: base_url?, credentials: credentials?, voucher_source: voucher_source? })
 }
 
-fn mirakl_credentials(reader: &mut Reader) -> Read<MiraklCredentials> {
+fn mirakl_credentials(reader: &mut SettingsReader) -> ReadValue<MiraklCredentials> {
     let key = reader.optional_secret("mirakl.operatorKey", 1);
     let bearer = reader.optional_secret("mirakl.bearerToken", 1);
     let id = reader.optional("mirakl.clientId", values::any_text);
@@ -61,7 +61,7 @@ fn mirakl_credentials(reader: &mut Reader) -> Read<MiraklCredentials> {
     }
 }
 
-pub(super) fn hipay(reader: &mut Reader) -> Read<HiPayConfig> {
+pub(super) fn hipay(reader: &mut SettingsReader) -> ReadValue<HiPayConfig> {
     let older = !reader.is_set("hipay.baseRestUrl") && reader.is_set("hipay.baseUrl");
     let base_url_key = if older { "hipay.baseUrl" } else { "hipay.baseRestUrl" };
     let base_url = reader.required(base_url_key, values::url_before_api);
@@ -99,7 +99,7 @@ pub(super) fn hipay(reader: &mut Reader) -> Read<HiPayConfig> {
     })
 }
 
-fn document_types(reader: &mut Reader) -> Read<Vec<DocumentType>> {
+fn document_types(reader: &mut SettingsReader) -> ReadValue<Vec<DocumentType>> {
     const KEY: &str = "hipay.documentTypes";
     let table = reader.structure(KEY)?;
     let Value::Mapping(table) = table else {
@@ -133,7 +133,7 @@ fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Message> {
     Ok(DocumentType { mirakl_type, hipay_type, back: field("back"), needs_validity_date })
 }
 
-pub(super) fn account(reader: &mut Reader, email_key: &str, id_key: &str) -> Read<AccountConfig> {
+pub(super) fn account(reader: &mut SettingsReader, email_key: &str, id_key: &str) -> ReadValue<AccountConfig> {
     let email = reader.required(email_key, values::email);
     let hipay_id = reader.required(id_key, values::within(1..=u64::MAX));
     Ok(AccountConfig { email: email?, hipay_id: hipay_id? })

@@ -10,7 +10,7 @@ use serde_yaml::Value;
 
 use super::document::known_fields;
 use super::mistakes::shown;
-use super::reader::{Read, Reader};
+use super::reader::{ReadValue, SettingsReader};
 use super::settings::{
     AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, LogsConfig, MailConfig,
     MailSecurity, NegativeVouchers, NetworkConfig, OutsideCycles, RetentionConfig, Role, ScheduleConfig, ServerConfig,
@@ -30,14 +30,14 @@ const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$…$…";
 /// Minimum length of a token, in characters; too long to be guessed by brute force.
 const SHORTEST_TOKEN: usize = 16;
 
-pub(super) fn labels(reader: &mut Reader) -> Read<Labels> {
+pub(super) fn labels(reader: &mut SettingsReader) -> ReadValue<Labels> {
     let public = label(reader, "label.public");
     let private = label(reader, "label.private");
     let withdraw = label(reader, "label.withdraw");
     Ok(Labels { public: public?, private: private?, withdraw: withdraw? })
 }
 
-fn label(reader: &mut Reader, key: &str) -> Read<String> {
+fn label(reader: &mut SettingsReader, key: &str) -> ReadValue<String> {
     let template = reader.required(key, values::any_text)?;
     for name in unknown_placeholders(&template) {
         reader.warn(format!(
@@ -49,7 +49,7 @@ fn label(reader: &mut Reader, key: &str) -> Read<String> {
     Ok(template)
 }
 
-pub(super) fn cycle(reader: &mut Reader) -> Read<CycleConfig> {
+pub(super) fn cycle(reader: &mut SettingsReader) -> ReadValue<CycleConfig> {
     let days = cycle_days(reader);
     let hour = reader.required("cycle.hour", values::within(0..=23));
     let minute = reader.required("cycle.minute", values::within(0..=59));
@@ -58,7 +58,7 @@ pub(super) fn cycle(reader: &mut Reader) -> Read<CycleConfig> {
     Ok(CycleConfig { days: days?, hour: hour?, minute: minute?, before: before?, after: after? })
 }
 
-fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
+fn cycle_days(reader: &mut SettingsReader) -> ReadValue<Vec<i8>> {
     const KEY: &str = "cycle.days";
     let mut days = reader.list(KEY, values::cycle_day)?;
     if days.is_empty() {
@@ -72,7 +72,7 @@ fn cycle_days(reader: &mut Reader) -> Read<Vec<i8>> {
     }
 }
 
-pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
+pub(super) fn cashout(reader: &mut SettingsReader) -> ReadValue<CashoutConfig> {
     let choices = [("adjust", NegativeVouchers::Adjust), ("ignore", NegativeVouchers::Ignore)];
     let negative_vouchers = reader.required("cashout.negativeVouchers", values::one_of(&choices));
     let outside = [("hold", OutsideCycles::Hold), ("next", OutsideCycles::Next)];
@@ -87,11 +87,11 @@ pub(super) fn cashout(reader: &mut Reader) -> Read<CashoutConfig> {
     })
 }
 
-pub(super) fn country_filter(reader: &mut Reader) -> Read<Vec<String>> {
+pub(super) fn country_filter(reader: &mut SettingsReader) -> ReadValue<Vec<String>> {
     reader.list("country.filter", values::country)
 }
 
-pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
+pub(super) fn schedule(reader: &mut SettingsReader) -> ReadValue<ScheduleConfig> {
     let vendor_process = reader.optional("schedule.vendorProcess", values::cron);
     let cashout_generate = reader.optional("schedule.cashoutGenerate", values::cron);
     let cashout_transfer = reader.optional("schedule.cashoutTransfer", values::cron);
@@ -106,7 +106,7 @@ pub(super) fn schedule(reader: &mut Reader) -> Read<ScheduleConfig> {
     })
 }
 
-pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
+pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
     let listen = reader
         .required("server.listen", |text| text.trim().parse().map_err(|_| msg!("value-listen", value = shown(text))));
     let public_url = reader.optional("server.publicUrl", values::public_url);
@@ -145,7 +145,7 @@ pub(super) fn server(reader: &mut Reader) -> Read<ServerConfig> {
     })
 }
 
-pub(super) fn dashboard(reader: &mut Reader) -> Read<DashboardConfig> {
+pub(super) fn dashboard(reader: &mut SettingsReader) -> ReadValue<DashboardConfig> {
     let locales = [("en", Locale::English), ("fr", Locale::French)];
     let locale = reader.optional("dashboard.locale", values::one_of(&locales));
     let api_token = reader.optional_secret("dashboard.apiToken", SHORTEST_TOKEN);
@@ -153,7 +153,7 @@ pub(super) fn dashboard(reader: &mut Reader) -> Read<DashboardConfig> {
     Ok(DashboardConfig { locale: locale?, api_token: api_token?, users: users? })
 }
 
-fn dashboard_users(reader: &mut Reader) -> Read<Vec<DashboardUser>> {
+fn dashboard_users(reader: &mut SettingsReader) -> ReadValue<Vec<DashboardUser>> {
     const KEY: &str = "dashboard.users";
     let Value::Sequence(rows) = reader.structure(KEY)? else {
         return Err(reader.refuse(KEY, msg!("users-no-list", example = USER)));
@@ -201,7 +201,7 @@ fn is_argon2id(text: &str) -> bool {
 }
 
 /// Reads the settings of mail. Without a sender of their own, alerts come from `sender`, if that is known.
-pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<MailConfig>> {
+pub(super) fn mail(reader: &mut SettingsReader, sender: Option<&str>) -> ReadValue<Option<MailConfig>> {
     let host = reader.optional("mail.host", values::any_text);
     let port = reader.required("mail.port", values::within(1..=u16::MAX));
     let securities = [
@@ -240,7 +240,7 @@ pub(super) fn mail(reader: &mut Reader, sender: Option<&str>) -> Read<Option<Mai
     }))
 }
 
-pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
+pub(super) fn network(reader: &mut SettingsReader) -> ReadValue<NetworkConfig> {
     let ca_file = reader.optional("tls.caFile", values::absolute_path);
     let proxy = reader.optional("network.proxy", |text| {
         let url = reqwest::Url::parse(text.trim()).ok();
@@ -255,14 +255,14 @@ pub(super) fn network(reader: &mut Reader) -> Read<NetworkConfig> {
     Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
 }
 
-pub(super) fn telemetry(reader: &mut Reader) -> Read<TelemetryConfig> {
+pub(super) fn telemetry(reader: &mut SettingsReader) -> ReadValue<TelemetryConfig> {
     Ok(TelemetryConfig { otlp: reader.optional("telemetry.otlp", values::url)? })
 }
 
 /// Prefix of a webhook's secret (Standard Webhooks).
 const WEBHOOK_SECRET: &str = "whsec_";
 
-pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
+pub(super) fn alert(reader: &mut SettingsReader) -> ReadValue<AlertConfig> {
     let webhook = reader.optional("alert.webhook.url", values::address);
     let secret = reader.optional("alert.webhook.secret", |text| {
         let key = text.trim().strip_prefix(WEBHOOK_SECRET).and_then(|text| STANDARD.decode(text).ok());
@@ -292,14 +292,14 @@ pub(super) fn alert(reader: &mut Reader) -> Read<AlertConfig> {
     Ok(AlertConfig { webhook, slack: slack?, teams: teams?, pager_duty: routing_key?.map(|key| (pager_duty, key)) })
 }
 
-pub(super) fn logs(reader: &mut Reader) -> Read<LogsConfig> {
+pub(super) fn logs(reader: &mut SettingsReader) -> ReadValue<LogsConfig> {
     let alert_level = reader.required("email.logger.alert.level", values::log_level);
     let store_level = reader.required("db.logger.level", values::log_level);
     let file = reader.optional("log.file.path", |text| Ok(text.into()));
     Ok(LogsConfig { alert_level: alert_level?, store_level: store_level?, file: file? })
 }
 
-pub(super) fn retention(reader: &mut Reader) -> Read<RetentionConfig> {
+pub(super) fn retention(reader: &mut SettingsReader) -> ReadValue<RetentionConfig> {
     let logs_days = reader.required("retention.logs", values::retention_days);
     let log_lines = reader.required("retention.logLines", values::log_lines);
     let batches_days = reader.required("retention.batches", values::retention_days);
@@ -314,7 +314,7 @@ pub(super) fn retention(reader: &mut Reader) -> Read<RetentionConfig> {
     })
 }
 
-pub(super) fn update(reader: &mut Reader) -> Read<UpdateConfig> {
+pub(super) fn update(reader: &mut SettingsReader) -> ReadValue<UpdateConfig> {
     let token = reader.optional_secret("github.token", 1);
     let channels = [("stable", UpdateChannel::Stable), ("beta", UpdateChannel::Beta)];
     let channel = reader.required("update.channel", values::one_of(&channels));

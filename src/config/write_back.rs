@@ -15,10 +15,10 @@ use thiserror::Error;
 use yaml_edit::YamlFile;
 
 use super::Config;
-use super::document::{self, Entry, key_shown};
+use super::document::{self, SettingEntry, key_shown};
 use super::layers::{Layers, is_unused, read_file};
-use super::live::Scribe;
-use super::mistakes::{ConfigErrors, Mistake, Source};
+use super::live::ConfigWriter;
+use super::mistakes::{ConfigError, ConfigErrors, SettingSource};
 
 /// The reason why a setting was not written. The file is unchanged.
 #[derive(Debug, Error)]
@@ -31,8 +31,8 @@ pub enum WriteBackError {
     SetElsewhere {
         /// Name of the setting.
         key: String,
-        /// Source that sets it.
-        source_of_value: Source,
+        /// SettingSource that sets it.
+        source_of_value: SettingSource,
     },
     /// A configuration that would not be valid: correct the value, or the existing file.
     #[error("the configuration would not be valid:\n{0}")]
@@ -53,7 +53,7 @@ pub enum WriteBackError {
         /// Error of the operating system.
         cause: io::Error,
         /// Remedy for an administrator.
-        mend: Mend,
+        mend: Remedy,
     },
 }
 
@@ -62,7 +62,7 @@ pub const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
 
 /// The remedy for a file that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mend {
+pub enum Remedy {
     /// Creating the file, which does not exist yet.
     Create,
     /// Freeing space: the disk, or this user's quota, is full.
@@ -71,7 +71,7 @@ pub enum Mend {
     Allow,
 }
 
-impl Mend {
+impl Remedy {
     fn for_cause(cause: &io::Error) -> Self {
         if cause.kind() == io::ErrorKind::NotFound {
             Self::Create
@@ -110,7 +110,7 @@ pub fn write_settings(
     environment: impl IntoIterator<Item = (String, String)>,
     wanted: &[(&str, &str)],
 ) -> Result<(), WriteBackError> {
-    change_settings(path, environment, wanted, &Scribe::default())
+    change_settings(path, environment, wanted, &ConfigWriter::default())
 }
 
 /// Changes settings like [`write_settings`], with the file replaced by `scribe`.
@@ -118,7 +118,7 @@ pub(super) fn change_settings(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
     wanted: &[(&str, &str)],
-    scribe: &Scribe,
+    scribe: &ConfigWriter,
 ) -> Result<(), WriteBackError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let cannot_write = |cause| not_writable(path, cause);
@@ -129,7 +129,7 @@ pub(super) fn change_settings(
     // Concurrent changes must not undo each other. The lock is released when the folder is closed.
     folder.lock().map_err(cannot_write)?;
 
-    let invalid = |mistakes: Vec<Mistake>| WriteBackError::Invalid(ConfigErrors::from(mistakes));
+    let invalid = |mistakes: Vec<ConfigError>| WriteBackError::Invalid(ConfigErrors::from(mistakes));
     let file = read_file(&target).map_err(|mistake| invalid(vec![mistake]))?;
     let file = file.ok_or_else(|| cannot_write(io::ErrorKind::NotFound.into()))?;
     let layers = Layers::gather(path, Some(&file), &environment).map_err(invalid)?;
@@ -138,10 +138,10 @@ pub(super) fn change_settings(
         match layers.settings.get(key).map(|setting| &setting.source) {
             None => return Err(WriteBackError::UnknownKey(key_shown(key))),
             Some(_) if is_unused(key) => return Err(WriteBackError::UnknownKey(key_shown(key))),
-            Some(source @ (Source::Environment { .. } | Source::Credential { .. })) => {
+            Some(source @ (SettingSource::Environment { .. } | SettingSource::Credential { .. })) => {
                 return Err(WriteBackError::SetElsewhere { key: key.to_owned(), source_of_value: source.clone() });
             }
-            Some(Source::Default | Source::File { .. }) => {}
+            Some(SettingSource::Default | SettingSource::File { .. }) => {}
         }
         text = changed(&text, key, value)
             .ok_or_else(|| WriteBackError::Layout { path: path.to_owned(), key: key.to_owned() })?;
@@ -182,7 +182,7 @@ pub fn changes_nothing_else(before: &str, after: &str) -> bool {
 }
 
 fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
-    let mend = Mend::for_cause(&cause);
+    let mend = Remedy::for_cause(&cause);
     WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
 }
 
@@ -190,7 +190,7 @@ fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
 /// that.
 pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     let before = document::parse("", text).ok()?;
-    let has = |entries: &[Entry]| {
+    let has = |entries: &[SettingEntry]| {
         entries.iter().any(|entry| entry.key == key && document::scalar(&entry.value).as_deref() == Some(value))
     };
     if has(&before) {
@@ -205,7 +205,7 @@ pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     }
     let text = file.to_string();
     let after = document::parse("", &text).ok()?;
-    let others = |entries: &[Entry]| -> Vec<(String, Value)> {
+    let others = |entries: &[SettingEntry]| -> Vec<(String, Value)> {
         let others = entries.iter().filter(|entry| entry.key != key);
         others.map(|entry| (entry.key.clone(), entry.value.clone())).collect()
     };

@@ -17,7 +17,7 @@ use crate::domain::refusal::Refusal;
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
-pub use news::{CLOCKS_DIFFER, News, is_known, is_late};
+pub use news::{CLOCKS_DIFFER, NoticeRelation, is_known, is_late};
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// State of an attempt, as far as it is known.
@@ -128,7 +128,7 @@ pub struct Payment {
 
 /// Next step for a payment that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plan {
+pub enum NextStep {
     /// A look-up of the reference of attempt `number`, before anything else.
     LookUp {
         /// Number of the attempt.
@@ -215,46 +215,52 @@ impl Payment {
 
     /// Returns the first step. `remembered` is false if the voucher is older than the store's memory, so that it may
     /// have been paid before the memory began.
-    pub fn plan(&self, base: &str, remembered: bool) -> Plan {
+    pub fn plan(&self, base: &str, remembered: bool) -> NextStep {
         // An earlier attempt was executed after all: a person decides.
         if self.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured) {
-            return Plan::Wait(msg!("pay-known"));
+            return NextStep::Wait(msg!("pay-known"));
         }
         match self.last() {
-            None if remembered => Plan::Begin(1),
-            None => Plan::LookUp { number: 1, reference: reference(base, 1) },
+            None if remembered => NextStep::Begin(1),
+            None => NextStep::LookUp { number: 1, reference: reference(base, 1) },
             Some(last) => match last.state {
                 AttemptState::Sending | AttemptState::Refused | AttemptState::Ended => {
-                    Plan::LookUp { number: last.number, reference: last.reference.clone() }
+                    NextStep::LookUp { number: last.number, reference: last.reference.clone() }
                 }
-                AttemptState::Requested | AttemptState::Captured => Plan::Wait(msg!("pay-known")),
-                AttemptState::Unknown => Plan::Wait(msg!("pay-of-newer-release")),
+                AttemptState::Requested | AttemptState::Captured => NextStep::Wait(msg!("pay-known")),
+                AttemptState::Unknown => NextStep::Wait(msg!("pay-of-newer-release")),
             },
         }
     }
 
-    /// Returns the next step after HiPay's answer to [`Plan::LookUp`] for attempt `number`; `found` is the state of
+    /// Returns the next step after HiPay's answer to [`NextStep::LookUp`] for attempt `number`; `found` is the state of
     /// the transaction with that reference, `None` if HiPay does not know the reference.
-    pub fn after_look_up(&self, number: u32, base: &str, found: Option<TransactionState>, remembered: bool) -> Plan {
+    pub fn after_look_up(
+        &self,
+        number: u32,
+        base: &str,
+        found: Option<TransactionState>,
+        remembered: bool,
+    ) -> NextStep {
         let known = self.attempts.iter().find(|attempt| attempt.number == number);
         // A person may have assigned an earlier attempt to the payment; later attempts exist all the same.
         let highest = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(number).max(number);
         match (found, known.map(|attempt| attempt.state)) {
             // The state was read again directly before the next attempt: the reference is used up for good.
             (Some(state), Some(AttemptState::Ended)) if state.is_ended() => match highest.checked_add(1) {
-                Some(next) if remembered => Plan::Begin(next),
-                Some(next) => Plan::LookUp { number: next, reference: reference(base, next) },
-                None => Plan::Wait(msg!("pay-accepted-not-shown")),
+                Some(next) if remembered => NextStep::Begin(next),
+                Some(next) => NextStep::LookUp { number: next, reference: reference(base, next) },
+                None => NextStep::Wait(msg!("pay-accepted-not-shown")),
             },
-            (Some(_), _) => Plan::Adopt,
-            (None, None) => Plan::Begin(number),
-            (None, Some(AttemptState::Sending | AttemptState::Refused)) => Plan::Resend,
+            (Some(_), _) => NextStep::Adopt,
+            (None, None) => NextStep::Begin(number),
+            (None, Some(AttemptState::Sending | AttemptState::Refused)) => NextStep::Resend,
             // Someone else's payment that a person has ended: it uses up none of our references.
             (None, Some(AttemptState::Ended)) if known.is_some_and(|known| known.reference.is_empty()) => {
-                highest.checked_add(1).map_or_else(|| Plan::Wait(msg!("pay-end-not-shown")), Plan::Begin)
+                highest.checked_add(1).map_or_else(|| NextStep::Wait(msg!("pay-end-not-shown")), NextStep::Begin)
             }
-            (None, Some(AttemptState::Ended)) => Plan::Wait(msg!("pay-end-not-shown")),
-            (None, Some(_)) => Plan::Wait(msg!("pay-accepted-not-shown")),
+            (None, Some(AttemptState::Ended)) => NextStep::Wait(msg!("pay-end-not-shown")),
+            (None, Some(_)) => NextStep::Wait(msg!("pay-accepted-not-shown")),
         }
     }
 }
@@ -359,14 +365,14 @@ mod tests {
         let mut plan = payment.plan("T", remembered);
         for _ in 0..20 {
             match plan {
-                Plan::LookUp { number, reference: ref asked } => {
+                NextStep::LookUp { number, reference: ref asked } => {
                     if matches!(chance, Chance::LookUpFails) {
                         return;
                     }
                     let lagging = matches!(chance, Chance::LookUpLags);
                     let found = remote.transactions.get(asked).copied().filter(|_| !lagging);
                     plan = payment.after_look_up(number, "T", found, remembered);
-                    if let (Plan::Adopt, Some(state)) = (&plan, found) {
+                    if let (NextStep::Adopt, Some(state)) = (&plan, found) {
                         if payment.attempts.iter().all(|known| known.number != number) {
                             payment.attempts.push(attempt(number));
                         }
@@ -375,11 +381,11 @@ mod tests {
                         return;
                     }
                 }
-                Plan::Begin(number) => {
+                NextStep::Begin(number) => {
                     payment.attempts.push(attempt(number));
-                    plan = Plan::Resend;
+                    plan = NextStep::Resend;
                 }
-                Plan::Resend => {
+                NextStep::Resend => {
                     let last = payment.attempts.last_mut().unwrap();
                     last.state = AttemptState::Sending;
                     match chance {
@@ -397,7 +403,7 @@ mod tests {
                     }
                     return;
                 }
-                Plan::Adopt | Plan::Wait(_) => return,
+                NextStep::Adopt | NextStep::Wait(_) => return,
             }
         }
     }
@@ -446,17 +452,17 @@ mod tests {
 
     #[test]
     fn a_suffix_only_after_the_end_was_read_again() {
-        let asked = |number| Plan::LookUp { number, reference: reference("T", number) };
+        let asked = |number| NextStep::LookUp { number, reference: reference("T", number) };
         let mut payment = Payment { attempts: vec![attempt(1)] };
         payment.attempts[0].state = AttemptState::Ended;
         assert_eq!(payment.plan("T", true), asked(1));
         let ended = Some(TransactionState::Failed);
-        assert_eq!(payment.after_look_up(1, "T", ended, true), Plan::Begin(2));
+        assert_eq!(payment.after_look_up(1, "T", ended, true), NextStep::Begin(2));
         assert_eq!(payment.after_look_up(1, "T", ended, false), asked(2));
-        assert_eq!(payment.after_look_up(1, "T", Some(TransactionState::Captured), true), Plan::Adopt);
-        assert!(matches!(payment.after_look_up(1, "T", None, true), Plan::Wait(_)));
+        assert_eq!(payment.after_look_up(1, "T", Some(TransactionState::Captured), true), NextStep::Adopt);
+        assert!(matches!(payment.after_look_up(1, "T", None, true), NextStep::Wait(_)));
         payment.attempts[0].state = AttemptState::Refused;
-        assert_eq!(payment.after_look_up(1, "T", None, true), Plan::Resend);
+        assert_eq!(payment.after_look_up(1, "T", None, true), NextStep::Resend);
     }
 
     #[test]

@@ -81,22 +81,22 @@ const QUOTED_AT_MOST: usize = 60;
 /// Reason why a notification cannot be read; its message continues "cannot be read:".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unreadable(pub(crate) Message);
+pub struct UnreadableNotification(pub(crate) Message);
 
 /// A parsed notification, by its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnterpriseNotification {
     /// A customer's payment.
-    Payment(Fields),
+    Payment(NotificationFields),
     /// A settlement.
-    Settlement(Fields),
+    Settlement(NotificationFields),
 }
 
-/// Fields of a notification by name, such as `order[id]`. They may contain personal data: they are stored and shown,
+/// NotificationFields of a notification by name, such as `order[id]`. They may contain personal data: they are stored and shown,
 /// but `Debug` prints their names only.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Fields(BTreeMap<String, String>);
+pub struct NotificationFields(BTreeMap<String, String>);
 
 /// Returns true if HiPay documents a field of this name.
 fn is_documented(name: &str) -> bool {
@@ -104,7 +104,7 @@ fn is_documented(name: &str) -> bool {
     DOCUMENTED.contains(&beginning)
 }
 
-impl Fields {
+impl NotificationFields {
     /// Returns the value of the first of `names` that has one, trimmed.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
@@ -135,7 +135,7 @@ impl Fields {
         self.0.retain(|name, _| keep(name));
     }
 
-    /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
+    /// Adds a field. The later of two fields with one name wins, as in PHP. NotificationFields beyond the limits are dropped, such
     /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
         let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };
@@ -147,7 +147,7 @@ impl Fields {
     }
 }
 
-impl fmt::Debug for Fields {
+impl fmt::Debug for NotificationFields {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
     }
@@ -160,10 +160,10 @@ pub fn masked_text(body: &[u8]) -> String {
 }
 
 /// Parses a text that [`masked_text`] returned.
-pub fn read(text: &str) -> Result<EnterpriseNotification, Unreadable> {
+pub fn read(text: &str) -> Result<EnterpriseNotification, UnreadableNotification> {
     let body = text.trim_start_matches('\u{feff}').trim();
     let (root, fields) = match body.chars().next() {
-        None => return Err(Unreadable(msg!("unreadable-empty"))),
+        None => return Err(UnreadableNotification(msg!("unreadable-empty"))),
         Some('<') => xml::read(body)?,
         Some('{') => json::read(body)?,
         Some(_) => (String::new(), form::read(body)?),
@@ -185,8 +185,8 @@ fn nested(outer: &str, inner: &str) -> String {
     if outer.is_empty() { inner.to_owned() } else { format!("{outer}[{inner}]") }
 }
 
-fn too_deep() -> Unreadable {
-    Unreadable(msg!("unreadable-deep", most = DEPTH_AT_MOST))
+fn too_deep() -> UnreadableNotification {
+    UnreadableNotification(msg!("unreadable-deep", most = DEPTH_AT_MOST))
 }
 
 /// Returns the beginning of HiPay's input, quoted for a message.

@@ -103,7 +103,7 @@ pub struct NewNotification {
 
 /// Result of processing a notification, with a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum NotificationOutcome {
     /// Processed, with an effect.
     Applied(Message),
     /// Without an effect.
@@ -184,14 +184,16 @@ impl Notification {
     }
 
     /// Records the result of the processing.
-    pub fn settle(&mut self, outcome: Outcome, now: Timestamp) {
+    pub fn settle(&mut self, outcome: NotificationOutcome, now: Timestamp) {
         let (state, message) = match outcome {
-            Outcome::Applied(message) => (NotificationState::Applied, message),
-            Outcome::Ignored(message) => (NotificationState::Ignored, message),
-            Outcome::Waiting(message) if now.duration_since(self.received_at) >= GIVEN_UP_AFTER => {
+            NotificationOutcome::Applied(message) => (NotificationState::Applied, message),
+            NotificationOutcome::Ignored(message) => (NotificationState::Ignored, message),
+            NotificationOutcome::Waiting(message) if now.duration_since(self.received_at) >= GIVEN_UP_AFTER => {
                 (NotificationState::Unmatched, message)
             }
-            Outcome::Waiting(message) | Outcome::Postponed(message) => (NotificationState::Waiting, message),
+            NotificationOutcome::Waiting(message) | NotificationOutcome::Postponed(message) => {
+                (NotificationState::Waiting, message)
+            }
         };
         self.state = state;
         self.message = message;

@@ -12,7 +12,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use percent_encoding::percent_decode;
 
-pub use document::{Document, Unreadable};
+pub use document::{NoticeDocument, UnreadableDocument};
 
 use crate::domain::attempt::TransactionState;
 use crate::domain::money::{Amount, Currency, MoneyError};
@@ -70,13 +70,13 @@ pub enum Meaning {
 
 impl WalletNotice {
     /// Parses the signed element, `<result>`.
-    pub fn read(signed: &str) -> Result<Self, Unreadable> {
+    pub fn read(signed: &str) -> Result<Self, UnreadableDocument> {
         const ONCE: [&str; 8] = ["operation", "status", "date", "time", "transid", "account_id", "amount", "currency"];
         let pieces = document::pieces(signed)?;
         let elements: Vec<(String, String)> =
             document::children(&pieces).iter().map(|child| (child.name.to_owned(), child.text())).collect();
         if let Some(name) = ONCE.iter().find(|name| elements.iter().filter(|(known, _)| known == *name).count() > 1) {
-            return Err(Unreadable::because(format!("<{name}> stands in <result> twice")));
+            return Err(UnreadableDocument::because(format!("<{name}> stands in <result> twice")));
         }
         let mut notice = Self {
             operation: String::new(),
@@ -86,12 +86,12 @@ impl WalletNotice {
             account_id: 0,
             elements,
         };
-        let missing = |name: &str| Unreadable::because(format!("<result> lacks <{name}>"));
+        let missing = |name: &str| UnreadableDocument::because(format!("<result> lacks <{name}>"));
         notice.operation = notice.text("operation").ok_or_else(|| missing("operation"))?.to_ascii_lowercase();
         notice.status = notice.text("status").unwrap_or_default().to_ascii_lowercase();
         notice.account_id = match notice.text("account_id").map(str::parse) {
             Some(Ok(account_id)) => account_id,
-            Some(Err(_)) => return Err(Unreadable::because("<account_id> is not a number")),
+            Some(Err(_)) => return Err(UnreadableDocument::because("<account_id> is not a number")),
             None => return Err(missing("account_id")),
         };
         notice.transaction_id = notice.text("transid").map(str::to_owned);
@@ -159,11 +159,11 @@ impl WalletNotice {
 }
 
 /// Returns the form field `xml` of a body, decoded; some senders encode it twice.
-pub fn form_field(body: &[u8]) -> Result<Vec<u8>, Unreadable> {
+pub fn form_field(body: &[u8]) -> Result<Vec<u8>, UnreadableDocument> {
     let mut values = body.split(|byte| *byte == b'&').filter_map(|pair| pair.strip_prefix(b"xml="));
-    let value = values.next().ok_or_else(|| Unreadable::because("the form field xml is missing"))?;
+    let value = values.next().ok_or_else(|| UnreadableDocument::because("the form field xml is missing"))?;
     if values.next().is_some() {
-        return Err(Unreadable::because("the form field xml is there twice"));
+        return Err(UnreadableDocument::because("the form field xml is there twice"));
     }
     Ok(form_value(decoded(value)))
 }

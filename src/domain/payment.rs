@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub use notice::{PaymentNotice, transaction_reference};
 pub use status::{PaymentOutcome, PaymentStatus};
 
-pub(crate) use notice::Reading;
+pub(crate) use notice::FieldReading;
 
 use crate::domain::money::Amount;
 
@@ -95,7 +95,7 @@ pub struct Arrival {
 
 /// Effect of a notification on a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum PaymentEffect {
     /// Now the payment's current state.
     Latest,
     /// Late: added to the history, but the payment has changed since.
@@ -163,9 +163,9 @@ impl CustomerPayment {
 
     /// Adds a notification to the history. The last entry of the history determines the payment's state, whichever
     /// arrived last.
-    pub fn take(&mut self, notice: PaymentNotice, arrival: Arrival) -> Taken {
+    pub fn take(&mut self, notice: PaymentNotice, arrival: Arrival) -> PaymentEffect {
         if self.history.iter().any(|step| step.notification == arrival.notification) {
-            return Taken::Repeated;
+            return PaymentEffect::Repeated;
         }
         let step = PaymentStep::of(&notice, arrival);
         let is_last = self.history.iter().all(|other| other.rank() < step.rank());
@@ -174,12 +174,12 @@ impl CustomerPayment {
         // An earlier release may have stored it in another order.
         self.history.sort_by_key(PaymentStep::rank);
         if !is_last {
-            return Taken::Late;
+            return PaymentEffect::Late;
         }
         self.date = date;
         self.latest = notice;
         self.erased_at = None;
-        Taken::Latest
+        PaymentEffect::Latest
     }
 
     /// Returns the outcome of the payment. Captured money takes precedence: after a capture, a later refusal concerns

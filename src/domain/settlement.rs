@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::enterprise::{Fields, Unreadable, quoted};
+use crate::domain::enterprise::{NotificationFields, UnreadableNotification, quoted};
 use crate::domain::money::{Amount, Currency};
-use crate::domain::payment::{Arrival, Reading};
+use crate::domain::payment::{Arrival, FieldReading};
 use crate::text::message::{Message, msg};
 
 /// Maximum length of a reference, in characters.
@@ -53,30 +53,30 @@ pub struct Settlement {
     pub received_at: Timestamp,
     /// All fields by name, as HiPay wrote it.
     #[serde(default)]
-    pub fields: Fields,
+    pub fields: NotificationFields,
     /// Messages about the values that could not be read.
     #[serde(default)]
     pub unreadable: Vec<Message>,
-    /// Fields that a later release wrote, kept unchanged.
+    /// NotificationFields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 /// Returns the reference of the settlement that `fields` describe.
-pub fn settlement_reference(fields: &Fields) -> Result<String, Unreadable> {
+pub fn settlement_reference(fields: &NotificationFields) -> Result<String, UnreadableNotification> {
     let reference = fields.first(&["reference", "settlement[reference]"]);
-    let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-settlement")))?;
+    let reference = reference.ok_or_else(|| UnreadableNotification(msg!("unreadable-no-settlement")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(msg!("unreadable-settlement", text = quoted(reference))));
+        return Err(UnreadableNotification(msg!("unreadable-settlement", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
 
 impl Settlement {
     /// Parses the fields of a notification. Only a notification that does not identify its settlement is refused.
-    pub fn read(fields: Fields, arrival: Arrival) -> Result<Self, Unreadable> {
+    pub fn read(fields: NotificationFields, arrival: Arrival) -> Result<Self, UnreadableNotification> {
         let reference = settlement_reference(&fields)?;
-        let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
+        let mut reading = FieldReading { fields: &fields, unreadable: Vec::new() };
         let currency = reading.currency(&["currency", "settlement[currency]"]);
         let mut amount = |name: &str| {
             let inside = format!("settlement[{name}]");
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::domain::enterprise::{self, EnterpriseNotification};
 
-    fn read(body: &str) -> Result<Settlement, Unreadable> {
+    fn read(body: &str) -> Result<Settlement, UnreadableNotification> {
         let Ok(EnterpriseNotification::Settlement(fields)) = enterprise::read(body) else { panic!("{body}") };
         Settlement::read(fields, Arrival { notification: 7, received_at: Timestamp::UNIX_EPOCH })
     }

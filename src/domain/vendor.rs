@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::platform::secret::Secret;
 use crate::text::word_by_name;
 
-pub use warning::{Trouble, VendorPart, Warning};
+pub use warning::{VendorPart, VendorProblem, Warning};
 
 /// HiPay's status of validated bank details.
 const VALIDATED: u8 = 3;
@@ -229,7 +229,7 @@ impl Vendor {
     }
 
     /// Returns true if a warning of this kind is known.
-    pub fn is_warned(&self, trouble: Trouble) -> bool {
+    pub fn is_warned(&self, trouble: VendorProblem) -> bool {
         self.troubles.iter().any(|known| known.trouble == trouble)
     }
 
@@ -544,13 +544,16 @@ mod tests {
     #[test]
     fn a_warning_lasts_until_its_part_is_looked_at() {
         let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
-        let warning = |trouble: Trouble, message: &str| Warning::new(trouble, message);
-        vendor.set_warnings(vec![warning(Trouble::EmailNotChanged, "email"), warning(Trouble::IbanWrong, "iban")]);
-        vendor.replace_warnings(vec![warning(Trouble::WalletNotSettled, "unread")], &[]);
+        let warning = |trouble: VendorProblem, message: &str| Warning::new(trouble, message);
+        vendor.set_warnings(vec![
+            warning(VendorProblem::EmailNotChanged, "email"),
+            warning(VendorProblem::IbanWrong, "iban"),
+        ]);
+        vendor.replace_warnings(vec![warning(VendorProblem::WalletNotSettled, "unread")], &[]);
         assert_eq!(vendor.warnings, ["unread", "email", "iban"]);
         vendor.replace_warnings(Vec::new(), &[VendorPart::Wallet]);
         assert_eq!(vendor.warnings, ["iban"]);
-        vendor.replace_warnings(vec![warning(Trouble::IbanWrong, "iban in other words")], &[]);
+        vendor.replace_warnings(vec![warning(VendorProblem::IbanWrong, "iban in other words")], &[]);
         assert_eq!(vendor.warnings, ["iban in other words"]);
         vendor.clear_warnings(VendorPart::Wallet);
         assert_eq!(vendor.warnings, ["iban in other words"]);

@@ -242,7 +242,7 @@ mod held_reason {
     use super::HeldBecause;
 
     #[derive(Serialize, Deserialize)]
-    struct Stored {
+    struct StoredVoucher {
         #[serde(default)]
         held: Option<HeldBecause>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,11 +253,11 @@ mod held_reason {
     pub(super) fn serialize<S: Serializer>(held: &Option<HeldBecause>, serializer: S) -> Result<S::Ok, S::Error> {
         let known_before = held.and_then(HeldBecause::known_before);
         let held_for = held.filter(|_| known_before != *held);
-        Stored { held: known_before, held_for }.serialize(serializer)
+        StoredVoucher { held: known_before, held_for }.serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeldBecause>, D::Error> {
-        let Stored { held, held_for } = Stored::deserialize(deserializer)?;
+        let StoredVoucher { held, held_for } = StoredVoucher::deserialize(deserializer)?;
         Ok(match held {
             Some(held) => held_for.or(Some(held)),
             // Without `held`, an earlier release has created the operations of every reason it could see.
@@ -433,7 +433,7 @@ impl VoucherRecord {
 
 /// An operation that still has to be numbered and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct OperationDraft {
     /// The payee.
     pub beneficiary: Beneficiary,
     /// Amount to pay.
@@ -467,7 +467,7 @@ impl From<Unbookable> for Message {
 /// switched off.
 ///
 /// Each is netted only if the rest stays above zero; one that is too large is skipped for a smaller one after it.
-pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Draft>, Unbookable> {
+pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<OperationDraft>, Unbookable> {
     let unbookable = |cause| Unbookable { number: voucher.number.clone(), cause };
     let (owed, commission) = (voucher.vendor_amount, voucher.operator_amount);
     if commission.currency() != owed.currency() {
@@ -481,7 +481,11 @@ pub fn operations(voucher: &Voucher, outstanding: &[Operation]) -> Result<Vec<Dr
 }
 
 /// Makes the operation of one beneficiary: the amount owed, less its outstanding debts.
-fn draft(beneficiary: Beneficiary, origin_amount: Amount, outstanding: &[Operation]) -> Result<Draft, MoneyError> {
+fn draft(
+    beneficiary: Beneficiary,
+    origin_amount: Amount,
+    outstanding: &[Operation],
+) -> Result<OperationDraft, MoneyError> {
     let (mut amount, mut adjusts) = (origin_amount, Vec::new());
     if origin_amount.is_positive() {
         let debts = outstanding.iter().filter(|operation| {
@@ -498,7 +502,7 @@ fn draft(beneficiary: Beneficiary, origin_amount: Amount, outstanding: &[Operati
         }
     }
     let status = if amount.is_positive() { Status::Created } else { Status::InvalidAmount };
-    Ok(Draft { beneficiary, amount, origin_amount, status, adjusts })
+    Ok(OperationDraft { beneficiary, amount, origin_amount, status, adjusts })
 }
 
 #[cfg(test)]
@@ -531,7 +535,7 @@ pub(crate) mod tests {
     }
 
     /// Returns an operation for tests, with the values that matter to netting and sending, and plain values elsewhere.
-    pub(crate) fn operation(id: u64, draft: &Draft) -> Operation {
+    pub(crate) fn operation(id: u64, draft: &OperationDraft) -> Operation {
         Operation {
             id,
             voucher: id.to_string(),

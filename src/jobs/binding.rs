@@ -38,7 +38,7 @@ pub struct Binding {
 
 /// A binding as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
+struct StoredBinding {
     #[serde(flatten)]
     binding: Binding,
     /// Time of the first binding (UTC): from then on this installation is responsible.
@@ -138,12 +138,12 @@ pub async fn bind(context: &Context) -> Result<(), JobError> {
 
 /// Stores the operator's account in a binding of an earlier release, which did not keep it.
 async fn note_operator_account(context: &Context, operator_account: u64) -> Result<(), JobError> {
-    let lacks = |stored: &Stored| stored.binding.operator_account == 0;
+    let lacks = |stored: &StoredBinding| stored.binding.operator_account == 0;
     if !stored(context).await?.is_some_and(|stored| lacks(&stored)) {
         return Ok(());
     }
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)?.filter(lacks) else { return Ok(()) };
+        let Some(mut found) = writer.get_document::<StoredBinding>(DOCUMENT)?.filter(lacks) else { return Ok(()) };
         found.binding.operator_account = operator_account;
         writer.put_document(DOCUMENT, &found)
     });
@@ -219,11 +219,11 @@ pub async fn rebind(context: &Context) -> Result<(), JobError> {
 
 /// Binds the store, unless its binding changed since it was read: of two batches that find a new
 /// store, one binds it.
-async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), JobError> {
+async fn rebind_from(context: &Context, known: Option<StoredBinding>) -> Result<(), JobError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let binding = Binding::of(&context.config);
     let bound = context.store.write(move |writer: &mut Writer<'_>| {
-        let found = writer.get_document::<Stored>(DOCUMENT)?;
+        let found = writer.get_document::<StoredBinding>(DOCUMENT)?;
         if found != known {
             return Ok(());
         }
@@ -248,7 +248,7 @@ async fn rebind_from(context: &Context, known: Option<Stored>) -> Result<(), Job
         let first_bound_at = found.as_ref().map_or(now, |found| found.first_bound_at);
         let checked = found.as_ref().and_then(|found| found.checked);
         let former = found.map(|found| found.former.into_iter().chain([found.binding]).collect()).unwrap_or_default();
-        let stored = Stored { binding, first_bound_at, bound_at: now, rewound_at: None, former, checked };
+        let stored = StoredBinding { binding, first_bound_at, bound_at: now, rewound_at: None, former, checked };
         Ok(writer.put_document(DOCUMENT, &stored)?)
     });
     bound.await
@@ -275,7 +275,7 @@ pub(crate) async fn recorded_memory(context: &Context) -> Result<Timestamp, Stor
     Ok(recorded(stored(context).await?.as_ref(), context.store.memory_since()))
 }
 
-fn recorded(stored: Option<&Stored>, began: Timestamp) -> Timestamp {
+fn recorded(stored: Option<&StoredBinding>, began: Timestamp) -> Timestamp {
     let known = stored.into_iter().flat_map(|known| [Some(known.bound_at), known.rewound_at]).flatten();
     known.fold(began, Timestamp::max)
 }
@@ -298,7 +298,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
             // The difference is only known now: the memory began no later than this.
             corrected = newest;
         }
-        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(corrected) };
+        let Some(mut found) = writer.get_document::<StoredBinding>(DOCUMENT)? else { return Ok(corrected) };
         if theirs.is_some() {
             found.checked = Some((began, memories));
             if corrected > began {
@@ -317,7 +317,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
 pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut found) = writer.get_document::<Stored>(DOCUMENT)? else { return Ok(()) };
+        let Some(mut found) = writer.get_document::<StoredBinding>(DOCUMENT)? else { return Ok(()) };
         found.rewound_at = Some(found.rewound_at.map_or(now, |known| known.max(now)));
         writer.put_document(DOCUMENT, &found)
     });
@@ -348,6 +348,6 @@ pub(crate) fn marketplace(config: &Config) -> String {
     config.hipay.technical_marketplace_id.clone().unwrap_or_else(technical)
 }
 
-async fn stored(context: &Context) -> Result<Option<Stored>, StoreError> {
-    context.store.reading(|reader| reader.get_document::<Stored>(DOCUMENT)).await
+async fn stored(context: &Context) -> Result<Option<StoredBinding>, StoreError> {
+    context.store.reading(|reader| reader.get_document::<StoredBinding>(DOCUMENT)).await
 }

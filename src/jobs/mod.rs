@@ -22,9 +22,9 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use batch::command::Command;
-pub use batch::queue::{Asked, ask, ask_for_the_rest, last_whole_vendor_process, schedule, waiting, withdraw};
-pub use batch::record::{BatchRecord, BatchState, Ended, Failure, Subject, last_successes};
-pub use batch::run::{Progress, Run, Silent};
+pub use batch::queue::{Enqueued, all_queued, dequeue, enqueue, enqueue_rest, last_whole_vendor_process, schedule};
+pub use batch::record::{BatchEnd, BatchRecord, BatchState, Failure, Subject, last_successes};
+pub use batch::run::{BatchProgress, BatchRun, Silent};
 pub use binding::{Binding, Bound, RebindEffect, bind, rebind};
 pub use housekeeping::digest::{gather_digest, make_digests};
 pub use housekeeping::retention::{Erased, retention};
@@ -39,7 +39,7 @@ pub use intake::voucher_choices::{choose_for_voucher, refuses as refuses_voucher
 pub use payout::due::due_for_transfers;
 pub use payout::funds::EscrowBalance;
 pub use payout::operation_choices::choose_for_operation;
-pub use vendor::setup::{Setup, read_setup};
+pub use vendor::setup::{MiraklSetup, read_setup};
 pub use vendor::wallet_set::{Moved, WalletChange, set_wallet};
 
 use crate::config::Config;
@@ -160,7 +160,7 @@ pub enum JobError {
     /// A request that is not allowed. Request something else.
     #[error("{0}")]
     Refused(Message),
-    /// A remote that cannot be used now. Run the batch again later.
+    /// A remote that cannot be used now. BatchRun the batch again later.
     #[error("{0}")]
     Remote(Message),
 }
@@ -187,20 +187,20 @@ pub async fn run(
     context: &Context,
     command: &Command,
     asked_by: &str,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
 ) -> Result<BatchRecord, JobError> {
-    run_at_once(context, command, asked_by, progress, stop).await?.into_result()
+    run_now(context, command, asked_by, progress, stop).await?.into_result()
 }
 
 /// Runs a batch like [`run`], but returns the record of a batch that ended early too.
-pub async fn run_at_once(
+pub async fn run_now(
     context: &Context,
     command: &Command,
     asked_by: &str,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
-) -> Result<Ended, StoreError> {
+) -> Result<BatchEnd, StoreError> {
     let _turn = context.turns.take(command.name()).await;
     let (asked, now) = (command.clone(), context.clock.now());
     let asked_by = asked_by.to_owned();
@@ -215,9 +215,9 @@ pub async fn run_at_once(
 pub async fn run_queued(
     context: &Context,
     record: &BatchRecord,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
-) -> Result<Option<Ended>, StoreError> {
+) -> Result<Option<BatchEnd>, StoreError> {
     let Some(command) = record.request() else {
         let mut record = record.clone();
         let error = msg!("batch-no-such", command = &record.command);
@@ -226,7 +226,7 @@ pub async fn run_queued(
         record.say(Some(error.clone()));
         let kept = record.clone();
         context.store.write(move |writer| writer.put(&kept)).await?;
-        return Ok(Some(Ended { record, error: Some(JobError::Refused(error)) }));
+        return Ok(Some(BatchEnd { record, error: Some(JobError::Refused(error)) }));
     };
     let _turn = context.turns.take(command.name()).await;
     let Some(record) = queue::begin(&context.store, record.id, context.clock.now()).await? else { return Ok(None) };
@@ -237,11 +237,11 @@ async fn carry_out(
     context: &Context,
     command: &Command,
     record: BatchRecord,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
-) -> Ended {
+) -> BatchEnd {
     let (action, batch) = (command.name(), record.id);
-    let run = Run::new(action, batch, progress, stop);
+    let run = BatchRun::new(action, batch, progress, stop);
     tracing::info!(action, batch, "begins");
     let work = async {
         bind(context).await?;
@@ -269,11 +269,11 @@ async fn carry_out(
 }
 
 /// The lock for running a batch.
-type Turn = Arc<tokio::sync::Mutex<()>>;
+type BatchTurn = Arc<tokio::sync::Mutex<()>>;
 
 /// The locks for running batches, one per name.
 #[derive(Clone, Default)]
-struct Turns(Arc<Mutex<BTreeMap<&'static str, Turn>>>);
+struct Turns(Arc<Mutex<BTreeMap<&'static str, BatchTurn>>>);
 
 impl Turns {
     /// Waits until no batch of this name runs. The lock is released on drop.

@@ -31,12 +31,12 @@ pub(super) type Lost = BTreeMap<LogLevel, u64>;
 
 /// Lines that wait for one consuming thread.
 pub(super) struct Backlog {
-    state: Mutex<State>,
+    state: Mutex<BacklogState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct BacklogState {
     lines: VecDeque<Arc<LogLine>>,
     bytes: usize,
     lost: Lost,
@@ -47,7 +47,7 @@ struct State {
     closed: bool,
 }
 
-impl State {
+impl BacklogState {
     fn fullness(&self) -> usize {
         let lines = self.lines.len().saturating_mul(100).div_euclid(MOST_LINES);
         lines.max(self.bytes.saturating_mul(100).div_euclid(MOST_BYTES))
@@ -59,11 +59,11 @@ impl Backlog {
         Self { state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BacklogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, state: MutexGuard<'a, BacklogState>, limit: Duration) -> MutexGuard<'a, BacklogState> {
         self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
     }
 

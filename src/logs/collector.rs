@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::line::Said;
+use super::line::FieldVisitor;
 use super::{LogLine, Logs, masked};
 use crate::config::{Config, LogLevel};
 use crate::platform::secret::Secret;
@@ -18,11 +18,11 @@ use crate::platform::secret::Secret;
 const SHORTEST_SECRET: usize = 6;
 
 /// Layer that makes lines from events and their enclosing spans.
-pub(super) struct Collector {
+pub(super) struct LogLayer {
     logs: Logs,
 }
 
-impl Collector {
+impl LogLayer {
     pub(super) fn new(logs: Logs) -> Self {
         Self { logs }
     }
@@ -32,7 +32,7 @@ impl Collector {
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // The wanted levels change with the settings, but never beyond this.
         if *metadata.level() > Level::DEBUG { Interest::never() } else { Interest::sometimes() }
@@ -60,7 +60,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut said = Said::default();
+            let mut said = FieldVisitor::default();
             attributes.record(&mut said);
             span.extensions_mut().insert(said);
         }
@@ -68,7 +68,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
 
     fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(said) = span.extensions_mut().get_mut::<Said>()
+            && let Some(said) = span.extensions_mut().get_mut::<FieldVisitor>()
         {
             values.record(said);
         }
@@ -76,14 +76,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut said = Said::default();
+        let mut said = FieldVisitor::default();
         event.record(&mut said);
         let mut fields: Map<String, Value> =
             said.fields.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
         // From the innermost span outwards: the value nearest to the event counts.
         for span in context.event_scope(event).into_iter().flatten() {
             let extensions = span.extensions();
-            let Some(around) = extensions.get::<Said>() else { continue };
+            let Some(around) = extensions.get::<FieldVisitor>() else { continue };
             said.action = said.action.or_else(|| around.action.clone());
             said.mirakl_id = said.mirakl_id.or(around.mirakl_id);
             said.batch = said.batch.or(around.batch);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
 use crate::config::LogLevel;
-use crate::store::{Entry, Index, QUARTER_OF_A_DAY, Record};
+use crate::store::{Index, IndexEntry, QUARTER_OF_A_DAY, Record};
 
 /// Maximum length of a message, in characters; longer ones are cut.
 const LONGEST_MESSAGE: usize = 4_000;
@@ -100,20 +100,21 @@ impl Record for LogLine {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("level", 1, |line: &Self| vec![Entry::of(u64::from(line.level))]).numbered(QUARTER_OF_A_DAY),
+            Index::new("level", 1, |line: &Self| vec![IndexEntry::of(u64::from(line.level))])
+                .numbered(QUARTER_OF_A_DAY),
             Index::new("action", 2, |line: &Self| {
                 let action = Some(&line.action).filter(|action| !action.is_empty());
-                action.map(|action| Entry::of((action, u64::from(line.level)))).into_iter().collect()
+                action.map(|action| IndexEntry::of((action, u64::from(line.level)))).into_iter().collect()
             })
             .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("mirakl_id", 2, |line: &Self| {
-                line.mirakl_id.map(|id| Entry::of((id, u64::from(line.level)))).into_iter().collect()
+                line.mirakl_id.map(|id| IndexEntry::of((id, u64::from(line.level)))).into_iter().collect()
             })
             .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("batch", 2, |line: &Self| {
-                line.batch.map(|batch| Entry::of((batch, u64::from(line.level)))).into_iter().collect()
+                line.batch.map(|batch| IndexEntry::of((batch, u64::from(line.level)))).into_iter().collect()
             })
             .numbered(QUARTER_OF_A_DAY)
             .for_pages(),
@@ -123,7 +124,7 @@ impl Record for LogLine {
 
 /// Fields of an event or a span.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said {
+pub(super) struct FieldVisitor {
     pub(super) message: String,
     pub(super) severity: Option<LogLevel>,
     pub(super) action: Option<String>,
@@ -132,7 +133,7 @@ pub(super) struct Said {
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
-impl Said {
+impl FieldVisitor {
     fn say(&mut self, field: &Field, value: Value) {
         match (field.name(), &value) {
             ("message", Value::String(text)) => self.message = shortened(text, LONGEST_MESSAGE),
@@ -153,7 +154,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for FieldVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.say(field, Value::String(format!("{value:?}")));
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::LogLevel;
-use crate::store::{Listing, Ordered};
+use crate::store::{ListPage, Ordered};
 
 /// Filters of a list of log lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct LogFilter {
 
 impl LogFilter {
     /// Returns the lines that pass all filters, the earliest first.
-    pub fn listing(&self) -> Listing {
+    pub fn listing(&self) -> ListPage {
         let level = self.level.map(|level| u64::from(level.number()));
-        let mut listing = Listing::all().numbered_by("level");
+        let mut listing = ListPage::all().numbered_by("level");
         if let Some(batch) = self.batch {
             listing = of_level(listing, "batch", batch, level);
         }
@@ -50,7 +50,7 @@ impl LogFilter {
 }
 
 /// Restricts the listing to one value of the index, and to one level if given.
-fn of_level(listing: Listing, index: &'static str, thing: impl Ordered, level: Option<u64>) -> Listing {
+fn of_level(listing: ListPage, index: &'static str, thing: impl Ordered, level: Option<u64>) -> ListPage {
     match level {
         Some(level) => listing.and(index, [(thing, level)]),
         None => listing.and(index, [thing]),

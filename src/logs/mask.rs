@@ -35,11 +35,11 @@ pub fn masked(text: &str) -> String {
 }
 
 /// Match at the start of `rest`: the number of characters and their replacement.
-type Found = Option<(usize, String)>;
+type MaskedMatch = Option<(usize, String)>;
 
 /// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in the groups
 /// that are printed on cards.
-fn card(rest: &[char]) -> Found {
+fn card(rest: &[char]) -> MaskedMatch {
     let mut digits = String::new();
     let mut groups = vec![0_usize];
     let mut taken = 0;
@@ -82,7 +82,7 @@ fn passes_luhn(digits: &str) -> bool {
 }
 
 /// Finds a valid IBAN, in one piece or in groups.
-fn iban(rest: &[char]) -> Found {
+fn iban(rest: &[char]) -> MaskedMatch {
     let starts = matches!(rest, [a, b, c, d, ..]
         if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_digit() && d.is_ascii_digit());
     if !starts {
@@ -114,7 +114,7 @@ fn iban(rest: &[char]) -> Found {
     })
 }
 
-fn email(rest: &[char]) -> Found {
+fn email(rest: &[char]) -> MaskedMatch {
     let local = rest.iter().take_while(|letter| letter.is_alphanumeric() || "._%+-".contains(**letter)).count();
     let (&first, _) = rest.split_first()?;
     if local == 0 || rest.get(local) != Some(&'@') {

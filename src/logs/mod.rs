@@ -54,8 +54,8 @@ pub use retention::{retain, trim};
 pub use style::Style;
 
 use backlog::Backlog;
-use collector::Collector;
-use printer::{News, Printer};
+use collector::LogLayer;
+use printer::{LogFileChange, Printer};
 
 use crate::config::{Config, LogLevel, Settings};
 use crate::platform::clock::Clock;
@@ -163,12 +163,12 @@ impl Logs {
 
     /// Returns the subscriber that feeds it from `tracing`.
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
-        tracing_subscriber::registry().with(Collector::new(self.clone()))
+        tracing_subscriber::registry().with(LogLayer::new(self.clone()))
     }
 
     /// Returns the log that lines of this thread go to; `None` if there is none.
     pub fn current() -> Option<Self> {
-        tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Collector>().map(Collector::logs))
+        tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<LogLayer>().map(LogLayer::logs))
     }
 
     /// Takes the levels and the file from `settings` from now on, including later changes.
@@ -272,8 +272,8 @@ impl Logs {
         // Reported when the printer is free again; it reports each of these once, so this ends.
         match news {
             None => {}
-            Some(News::Lost(text)) => self.say(LogLevel::Error, text),
-            Some(News::Back(missing)) => {
+            Some(LogFileChange::Lost(text)) => self.say(LogLevel::Error, text),
+            Some(LogFileChange::Back(missing)) => {
                 self.say(LogLevel::Notice, format!("the log file is written again; {missing} lines are missing in it"));
             }
         }

@@ -19,7 +19,7 @@ pub enum Stream {
 
 /// A change in the state of the log file that must be logged.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum LogFileChange {
     /// The reason for which the file cannot be written; reported once until it can be written
     /// again.
     Lost(String),
@@ -56,7 +56,7 @@ impl Printer {
 
     /// Writes lines; `path` is the log file, if any, which gets all of them. Each line carries a
     /// flag for the stream.
-    pub(super) fn print(&mut self, lines: &[(Arc<LogLine>, bool)], path: Option<&Path>) -> Option<News> {
+    pub(super) fn print(&mut self, lines: &[(Arc<LogLine>, bool)], path: Option<&Path>) -> Option<LogFileChange> {
         let shown: String = lines.iter().filter(|(_, shown)| *shown).map(|(line, _)| self.style.write(line)).collect();
         if !shown.is_empty() {
             // If the stream is closed, the error cannot be reported anywhere.
@@ -75,15 +75,15 @@ impl Printer {
 }
 
 impl LogFile {
-    fn add(&mut self, lines: &[String]) -> Option<News> {
+    fn add(&mut self, lines: &[String]) -> Option<LogFileChange> {
         let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
         match self.write(&lines.concat()) {
-            Ok(()) => self.missing.take().map(News::Back),
+            Ok(()) => self.missing.take().map(LogFileChange::Back),
             Err(error) => {
                 self.open = None;
                 let news = self.missing.is_none().then(|| {
                     let path = self.path.display();
-                    News::Lost(format!(
+                    LogFileChange::Lost(format!(
                         "the log file {path} cannot be written ({error}): make room or correct its rights, or change \
                          log.file.path; until then lines are missing in it"
                     ))
@@ -144,13 +144,13 @@ mod tests {
         let path = folder.path().join("missing").join("cashout.log");
         let mut printer = Printer::new(Stream::Error, Style::Journal);
         let said = printer.print(&lines("one"), Some(&path));
-        assert!(matches!(&said, Some(News::Lost(text)) if text.contains("missing/cashout.log")), "{said:?}");
+        assert!(matches!(&said, Some(LogFileChange::Lost(text)) if text.contains("missing/cashout.log")), "{said:?}");
         assert_eq!(printer.print(&lines("two"), Some(&path)), None);
         std::fs::create_dir(folder.path().join("missing")).unwrap();
-        assert_eq!(printer.print(&lines("three"), Some(&path)), Some(News::Back(2)));
+        assert_eq!(printer.print(&lines("three"), Some(&path)), Some(LogFileChange::Back(2)));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
         // A disk that is full.
         let said = printer.print(&lines("four"), Some(Path::new("/dev/full")));
-        assert!(matches!(said, Some(News::Lost(_))), "{said:?}");
+        assert!(matches!(said, Some(LogFileChange::Lost(_))), "{said:?}");
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::admin::wiring::schema;
 use crate::config::{Config, RetentionConfig};
-use crate::store::{Listing, Query, StoreOptions, View};
+use crate::store::{ListPage, Query, StoreOptions, View};
 
 /// Makes a line at a fixed time.
 pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
@@ -250,7 +250,7 @@ async fn old_lines_go_by_age_and_by_number_and_the_indexes_with_them() {
         notifications_days: 0,
         personal_data_days: 0,
     };
-    let of_shop = Listing::any_of("mirakl_id", [1_u64]);
+    let of_shop = ListPage::any_of("mirakl_id", [1_u64]);
     let total =
         || store.read(|reader| Ok((reader.total::<LogLine>()?, reader.list::<LogLine>(&of_shop)?.total))).unwrap();
     let trimmed = async |retention| trim(&store, &clock, retention, &CancellationToken::new()).await.unwrap();

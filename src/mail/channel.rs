@@ -15,12 +15,12 @@ use super::{Mail, compose};
 use crate::config::{Config, LogLevel};
 use crate::logs::masked;
 use crate::platform::secret::Secret;
-use crate::remote::{Manners, builder, plain};
+use crate::remote::{ClientPolicy, builder, plain};
 
 /// A channel on which alerts are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Channel {
+pub enum AlertChannel {
     /// E-mail to the recipients of `mail.to`.
     #[default]
     Mail,
@@ -37,7 +37,7 @@ pub enum Channel {
     Unknown,
 }
 
-impl Channel {
+impl AlertChannel {
     /// Returns the name in logs and records.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ const ANSWER_LIMIT: usize = 4_096;
 
 /// Client for one channel other than mail.
 pub(super) struct Messenger {
-    channel: Channel,
+    channel: AlertChannel,
     client: Client,
     url: Url,
     key: Option<Secret>,
@@ -96,21 +96,21 @@ pub(super) struct Messenger {
 
 impl Messenger {
     /// Creates the client for `channel` from the settings; `None` if the channel is not configured.
-    pub(super) fn new(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
+    pub(super) fn new(channel: AlertChannel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
         let alert = &config.alert;
         let set = match channel {
-            Channel::Mail | Channel::Unknown => None,
-            Channel::Webhook => alert.webhook.as_ref().map(|(url, secret)| (url.clone(), Some(secret.clone()))),
-            Channel::Slack => alert.slack.as_ref().map(|url| (url.expose().to_owned(), None)),
-            Channel::Teams => alert.teams.as_ref().map(|url| (url.expose().to_owned(), None)),
-            Channel::PagerDuty => {
+            AlertChannel::Mail | AlertChannel::Unknown => None,
+            AlertChannel::Webhook => alert.webhook.as_ref().map(|(url, secret)| (url.clone(), Some(secret.clone()))),
+            AlertChannel::Slack => alert.slack.as_ref().map(|url| (url.expose().to_owned(), None)),
+            AlertChannel::Teams => alert.teams.as_ref().map(|url| (url.expose().to_owned(), None)),
+            AlertChannel::PagerDuty => {
                 alert.pager_duty.as_ref().map(|(url, key)| (format!("{url}/v2/enqueue"), Some(key.clone())))
             }
         };
         let Some((url, key)) = set else { return Ok(None) };
         let unusable = |reason: String| PostError::Unreachable(format!("{}: {reason}", channel.name()));
         let url = Url::parse(&url).map_err(|error| unusable(error.to_string()))?;
-        let client = builder(&url, &Manners { network: config.network.clone(), ..Manners::default() })
+        let client = builder(&url, &ClientPolicy { network: config.network.clone(), ..ClientPolicy::default() })
             .map_err(|error| unusable(error.to_string()))?;
         let client = client.timeout(patience).build().map_err(|error| unusable(plain(&error)))?;
         Ok(Some(Self { channel, client, url, key }))
@@ -120,10 +120,10 @@ impl Messenger {
     pub(super) async fn send(&self, mail: &Mail, letter: &Letter, config: &Config) -> Result<(), PostError> {
         let text: String = letter.text.chars().take(MAX_TEXT).collect();
         let request = match self.channel {
-            Channel::Webhook => self.signed(mail, &webhook(mail, letter, &text, config)),
-            Channel::Slack => self.client.post(self.url.clone()).json(&slack(letter, &text)),
-            Channel::Teams => self.client.post(self.url.clone()).json(&teams(letter, &text)),
-            Channel::PagerDuty | Channel::Mail | Channel::Unknown => {
+            AlertChannel::Webhook => self.signed(mail, &webhook(mail, letter, &text, config)),
+            AlertChannel::Slack => self.client.post(self.url.clone()).json(&slack(letter, &text)),
+            AlertChannel::Teams => self.client.post(self.url.clone()).json(&teams(letter, &text)),
+            AlertChannel::PagerDuty | AlertChannel::Mail | AlertChannel::Unknown => {
                 let key = self.key.as_ref().map_or("", Secret::expose);
                 self.client.post(self.url.clone()).json(&pager_duty(key, mail, letter, &text, config))
             }

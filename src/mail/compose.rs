@@ -19,7 +19,7 @@ const LONGEST_SUBJECT: usize = 160;
 const LONGEST_SENTENCE: usize = 500;
 
 /// A part of a mail.
-enum Part {
+enum MailPart {
     Paragraph(String),
     Heading(String),
     /// A message and the facts about it.
@@ -28,7 +28,7 @@ enum Part {
 
 /// Composes a mail in the language and with the addresses of `config`.
 pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
-    let writer = Scribe { texts: Texts::of(config.dashboard.locale), config };
+    let writer = MailWriter { texts: Texts::of(config.dashboard.locale), config };
     let (subject, parts) = match (&mail.trouble, &mail.digest, &mail.summary) {
         (Some(trouble), ..) => writer.trouble(trouble),
         (None, Some(digest), _) => writer.digest(digest),
@@ -38,12 +38,12 @@ pub(super) fn letter(mail: &Mail, config: &Config) -> Letter {
     Letter { subject, text: as_text(&parts), html: as_html(&parts), token: mail.token.clone(), at: mail.created_at }
 }
 
-struct Scribe<'a> {
+struct MailWriter<'a> {
     texts: &'static Texts,
     config: &'a Config,
 }
 
-impl Scribe<'_> {
+impl MailWriter<'_> {
     fn subject(&self) -> &str {
         self.config.mail.as_ref().map_or("cashout", |mail| &mail.subject)
     }
@@ -68,12 +68,12 @@ impl Scribe<'_> {
         }
     }
 
-    fn link(&self, page: &str) -> Option<Part> {
+    fn link(&self, page: &str) -> Option<MailPart> {
         let url = format!("{}/dashboard{page}", self.config.server.public_url.as_ref()?);
-        Some(Part::Paragraph(self.texts.text("dashboard-link", &[("url", url.into())])))
+        Some(MailPart::Paragraph(self.texts.text("dashboard-link", &[("url", url.into())])))
     }
 
-    fn alert(&self, summary: &AlertBatch) -> (String, Vec<Part>) {
+    fn alert(&self, summary: &AlertBatch) -> (String, Vec<MailPart>) {
         let levels = summary.by_level();
         let worst = levels.first().map(|(level, _)| self.level(*level)).unwrap_or_default();
         let subject = self.texts.text(
@@ -92,7 +92,7 @@ impl Scribe<'_> {
         let levels: Vec<String> =
             levels.iter().map(|(level, count)| format!("{} {count}", self.level(*level))).collect();
         let levels = self.texts.text("alert-by-level", &[("levels", levels.join(", ").into())]);
-        let mut parts = vec![Part::Paragraph(intro), Part::Paragraph(levels)];
+        let mut parts = vec![MailPart::Paragraph(intro), MailPart::Paragraph(levels)];
 
         let mut groups: Vec<&AlertGroup> = summary.groups.iter().collect();
         groups.sort_by_key(|sentence| std::cmp::Reverse((sentence.level, sentence.count)));
@@ -104,20 +104,20 @@ impl Scribe<'_> {
             // The lines without a group have at least one more message.
             let more = untold.len() + usize::from(others > 0);
             let values = [("groups", more.into()), ("lines", lines.into())];
-            parts.push(Part::Paragraph(self.texts.text("alert-more", &values)));
+            parts.push(MailPart::Paragraph(self.texts.text("alert-more", &values)));
         }
         let minutes = super::BETWEEN_ALERTS.as_mins();
-        parts.push(Part::Paragraph(self.texts.text("alert-outro", &[("minutes", minutes.into())])));
+        parts.push(MailPart::Paragraph(self.texts.text("alert-outro", &[("minutes", minutes.into())])));
         parts.extend(self.link("/logs"));
         (subject, parts)
     }
 
-    fn trouble(&self, trouble: &Trouble) -> (String, Vec<Part>) {
+    fn trouble(&self, trouble: &Trouble) -> (String, Vec<MailPart>) {
         let message = masked(&trouble.message.in_words(self.texts));
         let short: String = message.chars().take(LONGEST_SUBJECT).collect();
         let short = if short.len() < message.len() { format!("{short}…") } else { short };
         let level = self.level(trouble.level);
-        let item = || Part::Item(format!("{level} {message}"), Vec::new());
+        let item = || MailPart::Item(format!("{level} {message}"), Vec::new());
         let facts = [
             ("host", host(self.config).into()),
             ("since", self.time(Some(trouble.opened_at)).into()),
@@ -126,7 +126,7 @@ impl Scribe<'_> {
             ("until", self.time(trouble.resolved_at).into()),
         ];
         let subject = [("subject", self.subject().into()), ("level", level.as_str().into()), ("message", short.into())];
-        let paragraph = |id: &str| Part::Paragraph(self.texts.text(id, &facts));
+        let paragraph = |id: &str| MailPart::Paragraph(self.texts.text(id, &facts));
         let mut parts = if trouble.resolved_at.is_some() {
             vec![paragraph("trouble-over"), item(), paragraph("trouble-over-outro")]
         } else {
@@ -137,7 +137,7 @@ impl Scribe<'_> {
         (self.texts.text(id, &subject), parts)
     }
 
-    fn sentence(&self, sentence: &AlertGroup) -> Part {
+    fn sentence(&self, sentence: &AlertGroup) -> MailPart {
         let message: String = masked(&sentence.message).chars().take(LONGEST_SENTENCE).collect();
         let about = if sentence.action.is_empty() { String::new() } else { format!("{}: ", sentence.action) };
         let last = self.time(Some(sentence.last_at));
@@ -155,22 +155,22 @@ impl Scribe<'_> {
             let vouchers = listed(sentence.vouchers.clone());
             facts.push(self.texts.text("alert-vouchers", &[("vouchers", vouchers.into())]));
         }
-        Part::Item(format!("{} {about}{message}", self.level(sentence.level)), facts)
+        MailPart::Item(format!("{} {about}{message}", self.level(sentence.level)), facts)
     }
 
-    fn digest(&self, digest: &Digest) -> (String, Vec<Part>) {
+    fn digest(&self, digest: &Digest) -> (String, Vec<MailPart>) {
         let text = |id: &str| self.texts.text(id, &[]);
         let day = self.day(digest.day);
         let subject =
             self.texts.text("digest-subject", &[("subject", self.subject().into()), ("day", day.clone().into())]);
         let intro = self.texts.text("digest-intro", &[("host", host(self.config).into()), ("day", day.into())]);
-        let mut parts = vec![Part::Paragraph(intro)];
+        let mut parts = vec![MailPart::Paragraph(intro)];
         let mut section = |heading: &str, none: &str, lines: Vec<String>| {
-            parts.push(Part::Heading(text(heading)));
+            parts.push(MailPart::Heading(text(heading)));
             if lines.is_empty() {
-                parts.push(Part::Paragraph(text(none)));
+                parts.push(MailPart::Paragraph(text(none)));
             }
-            parts.extend(lines.into_iter().map(|line| Part::Item(line, Vec::new())));
+            parts.extend(lines.into_iter().map(|line| MailPart::Item(line, Vec::new())));
         };
         let batches = digest.batches.iter().map(|(command, runs)| {
             let values = [
@@ -212,9 +212,9 @@ impl Scribe<'_> {
                 .text("digest-log-level", &[("level", self.level(of_level.level).into()), ("count", count.into())])
         });
         section("digest-log", "digest-no-log", levels.collect());
-        parts.push(Part::Heading(text("digest-notifications")));
+        parts.push(MailPart::Heading(text("digest-notifications")));
         let values = [("unmatched", digest.unmatched.into()), ("waiting", digest.waiting.into())];
-        parts.push(Part::Paragraph(self.texts.text("digest-notifications-text", &values)));
+        parts.push(MailPart::Paragraph(self.texts.text("digest-notifications-text", &values)));
         parts.extend(self.link(""));
         (subject, parts)
     }
@@ -230,13 +230,13 @@ pub(super) fn host(config: &Config) -> String {
     if machine.is_empty() { "localhost".to_owned() } else { machine }
 }
 
-fn as_text(parts: &[Part]) -> String {
+fn as_text(parts: &[MailPart]) -> String {
     let mut text = String::new();
     for part in parts {
         match part {
-            Part::Paragraph(words) => text.extend([words, "\n\n"]),
-            Part::Heading(words) => text.extend(["\n", words, "\n\n"]),
-            Part::Item(words, facts) => {
+            MailPart::Paragraph(words) => text.extend([words, "\n\n"]),
+            MailPart::Heading(words) => text.extend(["\n", words, "\n\n"]),
+            MailPart::Item(words, facts) => {
                 text.extend(["- ", words, "\n"]);
                 for fact in facts {
                     text.extend(["  ", fact, "\n"]);
@@ -250,15 +250,15 @@ fn as_text(parts: &[Part]) -> String {
     text
 }
 
-fn as_html(parts: &[Part]) -> String {
+fn as_html(parts: &[MailPart]) -> String {
     let mut html = String::from(
         "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head>\n<body style=\"font-family: sans-serif\">\n",
     );
     for part in parts {
         match part {
-            Part::Paragraph(words) => html.extend(["<p>", &escaped(words), "</p>\n"]),
-            Part::Heading(words) => html.extend(["<h3>", &escaped(words), "</h3>\n"]),
-            Part::Item(words, facts) => {
+            MailPart::Paragraph(words) => html.extend(["<p>", &escaped(words), "</p>\n"]),
+            MailPart::Heading(words) => html.extend(["<h3>", &escaped(words), "</h3>\n"]),
+            MailPart::Item(words, facts) => {
                 html.extend(["<p><strong>", &escaped(words), "</strong>"]);
                 for fact in facts {
                     html.extend(["<br>", &escaped(fact)]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::channel::{Channel, Messenger};
+use super::channel::{AlertChannel, Messenger};
 use super::outbox::{Mail, MailKind, MailState};
 use super::post::{Letter, Post, PostError};
 use super::{LOOK_AGAIN, compose};
@@ -32,17 +32,17 @@ const TRIES_OF_LATER: u32 = 5;
 const LEFT_BEHIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Client for one channel.
-enum Way {
+enum ChannelClient {
     Post(Post),
     Messenger(Messenger),
 }
 
-impl Way {
+impl ChannelClient {
     /// Creates the client for `channel` from the settings; `None` if the channel is not configured.
-    async fn of(channel: Channel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
+    async fn of(channel: AlertChannel, config: &Config, patience: Duration) -> Result<Option<Self>, PostError> {
         match (channel, &config.mail) {
-            (Channel::Mail, Some(mail)) => Ok(Some(Self::Post(Post::new(mail, patience).await?))),
-            (Channel::Mail, None) => Ok(None),
+            (AlertChannel::Mail, Some(mail)) => Ok(Some(Self::Post(Post::new(mail, patience).await?))),
+            (AlertChannel::Mail, None) => Ok(None),
             _ => Ok(Messenger::new(channel, config, patience)?.map(Self::Messenger)),
         }
     }
@@ -58,7 +58,7 @@ impl Way {
 /// Sends a mail to all its recipients, once and without storing the result. Returns true if one has
 /// received it.
 pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
-    let Ok(Some(way)) = Way::of(mail.channel, config, SENT_ONCE_WITHIN).await else { return false };
+    let Ok(Some(way)) = ChannelClient::of(mail.channel, config, SENT_ONCE_WITHIN).await else { return false };
     let letter = compose::letter(mail, config);
     let mut arrived = false;
     for to in &mail.to {
@@ -78,9 +78,9 @@ pub(super) struct Delivery {
     /// Mails whose result the store did not accept.
     unsaved: BTreeMap<u64, Mail>,
     /// Channels that did not accept the last message.
-    in_trouble: BTreeSet<Channel>,
+    in_trouble: BTreeSet<AlertChannel>,
     /// Channels that have just accepted a message: mails without any delivery are sent on them now.
-    back: BTreeSet<Channel>,
+    back: BTreeSet<AlertChannel>,
     /// Registry for troubles of channels that have failed for several tries.
     troubles: Troubles,
     pub(super) patience: Duration,
@@ -131,9 +131,9 @@ impl Delivery {
         };
         let config = self.settings.get();
         let mut next: Option<Timestamp> = None;
-        let mut ways: BTreeMap<Channel, Option<Way>> = BTreeMap::new();
+        let mut ways: BTreeMap<AlertChannel, Option<ChannelClient>> = BTreeMap::new();
         for mut mail in open {
-            let unknown = mail.kind == MailKind::Unknown || mail.channel == Channel::Unknown;
+            let unknown = mail.kind == MailKind::Unknown || mail.channel == AlertChannel::Unknown;
             if unknown || self.unsaved.contains_key(&mail.id) {
                 continue;
             }
@@ -161,15 +161,15 @@ impl Delivery {
 
     /// Returns the client for `channel`; `None` if it is not configured or cannot be used, which is
     /// reported.
-    async fn way(&mut self, channel: Channel, config: &Config) -> Option<Way> {
-        Way::of(channel, config, self.patience).await.unwrap_or_else(|error| {
+    async fn way(&mut self, channel: AlertChannel, config: &Config) -> Option<ChannelClient> {
+        ChannelClient::of(channel, config, self.patience).await.unwrap_or_else(|error| {
             self.trouble(channel, true, &error.to_string());
             None
         })
     }
 
     /// Sends a mail to all recipients that have not received it, and records the result.
-    async fn deliver(&mut self, mail: &mut Mail, config: &Config, way: &Way) {
+    async fn deliver(&mut self, mail: &mut Mail, config: &Config, way: &ChannelClient) {
         let letter = compose::letter(mail, config);
         let channel = mail.channel;
         let mut in_the_way = None;
@@ -233,7 +233,7 @@ impl Delivery {
     }
 
     /// Marks a channel as working.
-    fn well(&mut self, channel: Channel) {
+    fn well(&mut self, channel: AlertChannel) {
         // Mails of another process, or from before a check of the channel, must go out too.
         self.back.insert(channel);
         if self.in_trouble.remove(&channel) {
@@ -245,7 +245,7 @@ impl Delivery {
     /// Returns true if a message's channel is no longer configured and the message is a day old. A
     /// missing channel is not a trouble, so an open one is resolved.
     fn is_left_behind(&self, mail: &Mail, config: &Config) -> bool {
-        if Channel::all(config).iter().any(|(channel, _)| *channel == mail.channel) {
+        if AlertChannel::all(config).iter().any(|(channel, _)| *channel == mail.channel) {
             return false;
         }
         let at = self.clock.now();
@@ -255,7 +255,7 @@ impl Delivery {
 
     /// Logs once, until the channel recovers, that it accepts no messages; reports it as a trouble
     /// of its own if it `lasts`.
-    fn trouble(&mut self, channel: Channel, lasts: bool, reason: &str) {
+    fn trouble(&mut self, channel: AlertChannel, lasts: bool, reason: &str) {
         let (name, setting) = (channel.name(), channel.setting());
         if lasts {
             let noticed = Noticed { action: MAIL, batch: None, at: self.clock.now() };
@@ -274,8 +274,8 @@ impl Delivery {
 }
 
 /// Returns the key of the trouble of a channel that accepts no message.
-pub(super) fn key_of(channel: Channel) -> String {
-    if channel == Channel::Mail { trouble::MAIL.to_owned() } else { format!("alert:{}", channel.name()) }
+pub(super) fn key_of(channel: AlertChannel) -> String {
+    if channel == AlertChannel::Mail { trouble::MAIL.to_owned() } else { format!("alert:{}", channel.name()) }
 }
 
 /// Logs that the store did not allow `what`.

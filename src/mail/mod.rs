@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-pub use channel::Channel;
+pub use channel::AlertChannel;
 use delivery::{Delivery, key_of, report};
 pub use digest::{Digest, OfLevel, OfStatus, Runs};
 pub use outbox::{Mail, MailKind, MailState, queue};
@@ -259,7 +259,7 @@ impl Mailer {
             self.told.clear();
         }
         self.told.extend(summary.kinds());
-        let channels = Channel::all(&self.settings.get());
+        let channels = AlertChannel::all(&self.settings.get());
         if channels.is_empty() {
             return;
         }
@@ -316,7 +316,7 @@ impl Mailer {
         let mut mails = Vec::new();
         for trouble in &told {
             let level = LogLevel::of_number(trouble.level);
-            let channels = Channel::all(&config).into_iter().filter(|(channel, _)| {
+            let channels = AlertChannel::all(&config).into_iter().filter(|(channel, _)| {
                 // A failing channel is reported on the others, and on itself once it works again.
                 trouble.resolved_at.is_some() || trouble.key != key_of(*channel)
             });
@@ -354,7 +354,7 @@ pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Asid
         return;
     }
     let of = |channel| Mail::of_trouble(trouble.clone(), channel, trouble.opened_at);
-    let mails: Vec<Mail> = Channel::all(config).into_iter().map(of).collect();
+    let mails: Vec<Mail> = AlertChannel::all(config).into_iter().map(of).collect();
     let sent = mails.iter().map(|mail| delivery::send_once(mail, config));
     let sent = futures_util::future::join_all(sent).await;
     if sent.into_iter().any(|arrived| arrived) {

@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::channel::Channel;
+use super::channel::AlertChannel;
 use super::digest::Digest;
 use crate::logs::AlertBatch;
-use crate::store::{Entry, Index, Query, Record, StoreError, View, Writer};
+use crate::store::{Index, IndexEntry, Query, Record, StoreError, View, Writer};
 use crate::trouble::Trouble;
 
 /// The subject of a mail.
@@ -70,9 +70,9 @@ pub struct Mail {
     pub state: MailState,
     /// Time of creation (UTC).
     pub created_at: Timestamp,
-    /// Channel on which it is sent.
+    /// AlertChannel on which it is sent.
     #[serde(default)]
-    pub channel: Channel,
+    pub channel: AlertChannel,
     /// Recipients that have not received it yet.
     #[serde(default)]
     pub to: Vec<String>,
@@ -122,13 +122,13 @@ const JOINED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl Mail {
     /// Creates a mail with log lines for `channel`, not stored yet.
-    pub fn alert(summary: AlertBatch, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
-        let kind = if channel == Channel::Mail { MailKind::Alert } else { MailKind::Lines };
+    pub fn alert(summary: AlertBatch, (channel, to): (AlertChannel, Vec<String>), now: Timestamp) -> Self {
+        let kind = if channel == AlertChannel::Mail { MailKind::Alert } else { MailKind::Lines };
         Self { summary: Some(summary), channel, ..Self::new(kind, to, now) }
     }
 
     /// Creates a mail about a trouble for `channel`, not stored yet.
-    pub fn of_trouble(trouble: Trouble, (channel, to): (Channel, Vec<String>), now: Timestamp) -> Self {
+    pub fn of_trouble(trouble: Trouble, (channel, to): (AlertChannel, Vec<String>), now: Timestamp) -> Self {
         Self { trouble: Some(trouble), channel, ..Self::new(MailKind::Trouble, to, now) }
     }
 
@@ -143,7 +143,7 @@ impl Mail {
             kind,
             state: MailState::Queued,
             created_at: now,
-            channel: Channel::Mail,
+            channel: AlertChannel::Mail,
             to,
             refused: Vec::new(),
             delivered: 0,
@@ -206,12 +206,12 @@ impl Record for Mail {
                 "open",
                 1,
                 |mail: &Self| {
-                    if mail.state == MailState::Queued { vec![Entry::of(())] } else { Vec::new() }
+                    if mail.state == MailState::Queued { vec![IndexEntry::of(())] } else { Vec::new() }
                 },
             )
             .counted(),
             // Mails that can be deleted once they are old.
-            Index::new("ended", 1, |mail: &Self| mail.ended_at.map(|at| Entry::new((), at)).into_iter().collect()),
+            Index::new("ended", 1, |mail: &Self| mail.ended_at.map(|at| IndexEntry::new((), at)).into_iter().collect()),
         ]
     }
 }
@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn a_mail_is_tried_less_and_less_often_and_given_up_after_days() {
         let begun: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        let mut mail = Mail::alert(AlertBatch::default(), (Channel::Mail, vec!["ops@example.com".to_owned()]), begun);
+        let mut mail =
+            Mail::alert(AlertBatch::default(), (AlertChannel::Mail, vec!["ops@example.com".to_owned()]), begun);
         let (mut now, mut waits) = (begun, Vec::new());
         while mail.state == MailState::Queued {
             mail.tried(now);

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 /// The gate, open at first. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Inner>);
+pub struct Gate(Arc<GateInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct GateInner {
     open: watch::Sender<bool>,
     /// True once this process is about to make way for another one.
     leaving: AtomicBool,
@@ -19,7 +19,7 @@ struct Inner {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self(Arc::new(Inner { open: watch::Sender::new(true), leaving: AtomicBool::new(false) }))
+        Self(Arc::new(GateInner { open: watch::Sender::new(true), leaving: AtomicBool::new(false) }))
     }
 }
 

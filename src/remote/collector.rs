@@ -7,7 +7,7 @@ use bytes::Bytes;
 use opentelemetry_http::{HttpClient, HttpError};
 use reqwest::Client;
 
-use super::{Manners, Unusable, client, plain};
+use super::{ClientPolicy, Unusable, client, plain};
 use crate::config::NetworkConfig;
 use crate::platform::telemetry::EXPORT_TIMEOUT;
 
@@ -16,17 +16,17 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// The client of the collector; it is called from the exporter's own thread, which has no runtime.
 #[derive(Debug)]
-pub struct Collector {
+pub struct TraceClient {
     base: String,
     client: Client,
     /// Flag of a failed last request, so that an outage of the collector is logged once.
     is_failing: AtomicBool,
 }
 
-impl Collector {
+impl TraceClient {
     /// Returns the client of the collector at `base`, a URL without a trailing slash.
     pub fn new(base: &str, network: &NetworkConfig) -> Result<Self, Unusable> {
-        let manners = Manners { network: network.clone(), timeout: EXPORT_TIMEOUT, ..Manners::default() };
+        let manners = ClientPolicy { network: network.clone(), timeout: EXPORT_TIMEOUT, ..ClientPolicy::default() };
         let client = client("telemetry.otlp", base, &manners)?;
         Ok(Self { base: base.to_owned(), client, is_failing: AtomicBool::new(false) })
     }
@@ -71,7 +71,7 @@ impl Collector {
 }
 
 #[async_trait]
-impl HttpClient for Collector {
+impl HttpClient for TraceClient {
     async fn send_bytes(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let answer = self.send(request);
         self.note(match &answer {

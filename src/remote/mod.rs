@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub use collector::Collector;
+pub use collector::TraceClient;
 
 use crate::config::NetworkConfig;
 use crate::domain::refusal::Refusal;
@@ -77,7 +77,7 @@ impl CallError {
     }
 
     /// Makes the error for an answer of `remote` that cannot be decoded.
-    pub(crate) fn unreadable(remote: &str, answer: &Answer, error: &serde_json::Error) -> Self {
+    pub(crate) fn unreadable(remote: &str, answer: &RemoteAnswer, error: &serde_json::Error) -> Self {
         Self::unknown(msg!("call-unreadable", remote, answer = answer.describe()).detailed(error))
     }
 
@@ -136,7 +136,7 @@ impl Rejection {
 
 /// The limits and waits for calls to a remote.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct ClientPolicy {
     /// Maximum number of concurrent requests.
     pub max_concurrency: usize,
     /// Time limit for a connection.
@@ -155,7 +155,7 @@ pub struct Manners {
     pub network: NetworkConfig,
 }
 
-impl Default for Manners {
+impl Default for ClientPolicy {
     fn default() -> Self {
         Self {
             max_concurrency: 8,
@@ -172,7 +172,7 @@ impl Default for Manners {
 
 /// A complete answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct RemoteAnswer {
     /// HTTP status.
     pub status: u16,
     /// Media type, in lower case, without parameters.
@@ -181,7 +181,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl RemoteAnswer {
     /// Returns true for a status from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -214,7 +214,7 @@ pub struct Remote {
     not_before: Arc<Mutex<Option<Instant>>>,
     their_time: Arc<Mutex<Option<(Timestamp, Instant)>>>,
     silence: Arc<Mutex<Option<Silence>>>,
-    manners: Manners,
+    manners: ClientPolicy,
 }
 
 /// A series of unanswered calls to a remote.
@@ -253,7 +253,7 @@ fn tls(network: &NetworkConfig) -> Result<rustls::ClientConfig, NoClient> {
 
 /// Makes the builder of every client: our TLS, our user agent, no redirects. The caller sets the time limit of
 /// a whole answer.
-pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoClient> {
+pub(crate) fn builder(url: &Url, manners: &ClientPolicy) -> Result<ClientBuilder, NoClient> {
     let network = &manners.network;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls(network)?)
@@ -272,7 +272,7 @@ pub(crate) fn builder(url: &Url, manners: &Manners) -> Result<ClientBuilder, NoC
 }
 
 /// Makes the client for `base`; messages call it `name`.
-fn client(name: &'static str, base: &str, manners: &Manners) -> Result<Client, Unusable> {
+fn client(name: &'static str, base: &str, manners: &ClientPolicy) -> Result<Client, Unusable> {
     let unusable = |reason: String| Unusable { name, base: base.to_owned(), reason };
     let url = Url::parse(base).map_err(|error| unusable(error.to_string()))?;
     let builder = builder(&url, manners).map_err(|error| unusable(error.to_string()))?;
@@ -309,7 +309,7 @@ pub struct Unusable {
 
 impl Remote {
     /// Makes the remote `name` (for messages) at `base`, a URL without a trailing slash.
-    pub fn new(name: &'static str, base: &str, manners: Manners) -> Result<Self, Unusable> {
+    pub fn new(name: &'static str, base: &str, manners: ClientPolicy) -> Result<Self, Unusable> {
         let client = client(name, base, &manners)?;
         Ok(Self {
             name,
@@ -366,7 +366,7 @@ impl Remote {
         &self,
         limit: usize,
         request: impl Fn() -> RequestBuilder,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         self.repeat(limit, request, judge, |error| !matches!(error, CallError::Rejected(_))).await
     }
@@ -376,7 +376,7 @@ impl Remote {
         &self,
         limit: usize,
         request: impl Fn() -> RequestBuilder,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         self.repeat(limit, request, judge, |error| matches!(error, CallError::NotSent { .. })).await
     }
@@ -385,7 +385,7 @@ impl Remote {
         &self,
         limit: usize,
         request: impl Fn() -> RequestBuilder,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
         again: impl Fn(&CallError) -> bool,
     ) -> Result<T, CallError> {
         let mut tried = 1;
@@ -409,7 +409,7 @@ impl Remote {
         &self,
         limit: usize,
         request: RequestBuilder,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let begun = Instant::now();
         let (client, request) = request.build_split();
@@ -431,7 +431,7 @@ impl Remote {
         limit: usize,
         client: &Client,
         request: Request,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let (method, url) = (request.method().clone(), request.url().clone());
         let status = AtomicU16::new(0);
@@ -463,7 +463,7 @@ impl Remote {
         limit: usize,
         request: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
         seen: &AtomicU16,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<RemoteAnswer, CallError> {
         let closed = |_| CallError::NotSent { reason: msg!("call-closing"), retry_after: None };
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
@@ -482,7 +482,7 @@ impl Remote {
         }
         let content_type = media_type(response.headers());
         let body = self.body(response, limit).await?;
-        Ok(Answer { status: status.as_u16(), content_type, body })
+        Ok(RemoteAnswer { status: status.as_u16(), content_type, body })
     }
 
     /// Handles 429 and every 5xx. All calls to this remote wait as long as it asks.
@@ -573,7 +573,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_what_the_remote_asks_within_bounds_and_grows_otherwise() {
-        let remote = Remote::new("HiPay", "http://127.0.0.1:1", Manners::default()).unwrap();
+        let remote = Remote::new("HiPay", "http://127.0.0.1:1", ClientPolicy::default()).unwrap();
         let asked =
             |seconds| CallError::NotSent { reason: Message::none(), retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(remote.wait_after(&asked(7), 1), Duration::from_secs(7));
@@ -588,7 +588,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_means_not_sent() {
-        let manners = Manners { tries: 1, ..Manners::default() };
+        let manners = ClientPolicy { tries: 1, ..ClientPolicy::default() };
         let remote = Remote::new("HiPay", "http://127.0.0.1:1", manners).unwrap();
         let error = remote
             .change(JSON_LIMIT, || remote.client().get("http://127.0.0.1:1/"), |answer| Ok(answer.status))

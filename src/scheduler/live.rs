@@ -1,14 +1,14 @@
-//! Progress of the running batches.
+//! BatchProgress of the running batches.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use crate::jobs::Progress;
+use crate::jobs::BatchProgress;
 
 /// A part of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
+pub struct BatchStage {
     /// Kind of items, such as `transfers`.
     pub name: String,
     /// Number of items.
@@ -25,7 +25,7 @@ pub struct LiveBatch {
     /// The command's name.
     pub command: String,
     /// Its stages so far; the last one is in progress.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<BatchStage>,
 }
 
 impl LiveBatch {
@@ -61,9 +61,9 @@ impl Reporter {
     }
 }
 
-impl Progress for Reporter {
+impl BatchProgress for Reporter {
     fn stage(&self, name: &str, total: u64) {
-        self.change(|batch| batch.stages.push(Stage { name: name.to_owned(), total, done: 0 }));
+        self.change(|batch| batch.stages.push(BatchStage { name: name.to_owned(), total, done: 0 }));
     }
 
     fn step(&self) {

@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use due::{Decision, Remembered, Schedule, jitter};
-pub use live::{LiveBatch, LiveBatches, Stage};
+pub use live::{BatchStage, LiveBatch, LiveBatches};
 pub use plan::NextRun;
 pub use timetable::Timetable;
 
 use crate::config::Settings;
-use crate::jobs::{self, Asked, BatchRecord, BatchState, Command, Context, Ended, JobError};
+use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command, Context, Enqueued, JobError};
 use crate::store::StoreError;
 use live::Reporter;
 
@@ -42,10 +42,10 @@ const ENDINGS: usize = 64;
 /// Handle to run batches and to request them. Clones share the same state.
 #[derive(Clone)]
 pub struct Scheduler {
-    shared: Arc<Shared>,
+    shared: Arc<SchedulerInner>,
 }
 
-struct Shared {
+struct SchedulerInner {
     context: Context,
     settings: Settings,
     /// Wake-up of the scheduler after a change of the queue.
@@ -72,7 +72,7 @@ pub struct Ending {
     /// Error that ended the batch early, if any.
     pub error: Option<JobError>,
     /// Progress of each stage at the end.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<BatchStage>,
 }
 
 /// Outcome of a request to stop a batch.
@@ -90,7 +90,7 @@ impl Scheduler {
     /// Creates a scheduler that runs nothing until [`Scheduler::work`] is awaited.
     pub fn new(context: Context, settings: Settings) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SchedulerInner {
                 context,
                 settings,
                 wake: Notify::new(),
@@ -105,9 +105,9 @@ impl Scheduler {
     /// Enqueues `command`, or joins an identical one that is already queued. It begins as soon as
     /// no other batch of its kind runs. If it would have to wait and `may_wait` is false, nothing
     /// is queued. To learn of its end, subscribe to [`Scheduler::endings`] first.
-    pub async fn ask(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Asked, JobError> {
+    pub async fn ask(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Enqueued, JobError> {
         let context = &self.shared.context;
-        let asked = jobs::ask(&context.store, command, asked_by, may_wait, context.clock.now()).await;
+        let asked = jobs::enqueue(&context.store, command, asked_by, may_wait, context.clock.now()).await;
         self.shared.changed();
         asked
     }
@@ -121,8 +121,8 @@ impl Scheduler {
                 return Ok(Stopping::AtSafePoint);
             }
             let context = &self.shared.context;
-            if let Some(record) = jobs::withdraw(&context.store, id, context.clock.now()).await? {
-                self.shared.tell(Ended { record, error: None }, Vec::new());
+            if let Some(record) = jobs::dequeue(&context.store, id, context.clock.now()).await? {
+                self.shared.tell(BatchEnd { record, error: None }, Vec::new());
                 self.shared.changed();
                 return Ok(Stopping::Withdrawn);
             }
@@ -187,14 +187,14 @@ impl Scheduler {
     /// Enqueues what was missed while nothing ran. From then on every due moment counts, even one
     /// before [`Scheduler::work`] is awaited.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
-        let Shared { context, settings, .. } = &*self.shared;
+        let SchedulerInner { context, settings, .. } = &*self.shared;
         plan::queue_what_is_due(context, settings, context.clock.now()).await.map(drop)
     }
 
     /// Runs due and requested batches until `stop` is cancelled, then brings the running ones to a
     /// safe point. Queued batches stay queued for the next start.
     pub fn work(self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let at_work = AtWork::new(Arc::clone(&self.shared));
+        let at_work = WorkingMarker::new(Arc::clone(&self.shared));
         async move {
             let (batches, mut trouble) = (TaskTracker::new(), None);
             while !stop.is_cancelled() {
@@ -206,7 +206,7 @@ impl Scheduler {
     }
 }
 
-impl Shared {
+impl SchedulerInner {
     fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,8 +217,8 @@ impl Shared {
         self.live.send_modify(|_| ());
     }
 
-    fn tell(&self, ended: Ended, stages: Vec<Stage>) {
-        let Ended { record, error } = ended;
+    fn tell(&self, ended: BatchEnd, stages: Vec<BatchStage>) {
+        let BatchEnd { record, error } = ended;
         // An error only means that there is no subscriber.
         let _ = self.endings.send(Arc::new(Ending { record, error, stages }));
     }
@@ -295,11 +295,11 @@ impl Shared {
             let _ = tokio::time::timeout(BEGIN_AGAIN, stop.cancelled()).await;
         }
         let again = self.running().get(&id).is_some_and(|running| running.again);
-        if let Ok(Some(Ended { record, .. })) = &mut ended
+        if let Ok(Some(BatchEnd { record, .. })) = &mut ended
             && let (true, BatchState::Interrupted, Some(command)) = (again, record.state(), record.request())
         {
             let now = self.context.clock.now();
-            if let Err(error) = jobs::ask_for_the_rest(&self.context.store, record, &command, now).await {
+            if let Err(error) = jobs::enqueue_rest(&self.context.store, record, &command, now).await {
                 tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
             }
         }
@@ -318,16 +318,16 @@ impl Shared {
 
 /// Marker of a working scheduler: sets the `at_work` flag, and clears it on drop, even after a
 /// panic.
-struct AtWork(Arc<Shared>);
+struct WorkingMarker(Arc<SchedulerInner>);
 
-impl AtWork {
-    fn new(shared: Arc<Shared>) -> Self {
+impl WorkingMarker {
+    fn new(shared: Arc<SchedulerInner>) -> Self {
         shared.at_work.store(true, Ordering::Release);
         Self(shared)
     }
 }
 
-impl Drop for AtWork {
+impl Drop for WorkingMarker {
     fn drop(&mut self) {
         self.0.at_work.store(false, Ordering::Release);
         if std::thread::panicking() {

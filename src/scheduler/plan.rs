@@ -63,7 +63,7 @@ fn schedules(context: &Context, settings: &Settings) -> Vec<(&'static str, Sched
 
 pub(super) async fn next_runs(context: &Context, settings: &Settings) -> Result<Vec<NextRun>, StoreError> {
     let (schedules, now) = (schedules(context, settings), context.clock.now());
-    let look = move |reader: &crate::store::Reader<'_>| {
+    let look = move |reader: &crate::store::StoreReader<'_>| {
         let next = schedules.into_iter().map(|(command, schedule)| {
             let remembered = reader.get_document::<Remembered>(&document(command))?;
             let decision = schedule.decide(remembered.as_ref(), now);
@@ -82,17 +82,17 @@ pub(super) async fn queue_what_is_due(
     now: Timestamp,
 ) -> Result<(Vec<BatchRecord>, Option<Timestamp>), StoreError> {
     let schedules = schedules(context, settings);
-    let look = move |reader: &crate::store::Reader<'_>| {
+    let look = move |reader: &crate::store::StoreReader<'_>| {
         let looked = schedules.into_iter().map(|(command, schedule)| {
             let remembered = reader.get_document::<Remembered>(&document(command))?;
             let decision = schedule.decide(remembered.as_ref(), now);
-            Ok(Looked { command, changed: remembered.as_ref() != Some(&decision.remembered), decision })
+            Ok(ScheduleCheck { command, changed: remembered.as_ref() != Some(&decision.remembered), decision })
         });
-        Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::waiting(reader)?))
+        Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::all_queued(reader)?))
     };
     let (looked, queue) = context.store.reading(look).await?;
     let next = looked.iter().filter_map(|one| one.decision.next).min();
-    let changed: Vec<Looked> = looked.into_iter().filter(|one| one.changed).collect();
+    let changed: Vec<ScheduleCheck> = looked.into_iter().filter(|one| one.changed).collect();
     if changed.is_empty() {
         return Ok((queue, next));
     }
@@ -100,7 +100,7 @@ pub(super) async fn queue_what_is_due(
 }
 
 /// Result of checking one batch's schedule.
-struct Looked {
+struct ScheduleCheck {
     command: &'static str,
     decision: Decision,
     /// True if the state differs from the persisted one.
@@ -109,9 +109,13 @@ struct Looked {
 
 /// Persists the checked states and enqueues what is due, in one transaction, so that a due moment
 /// counts once. Returns the resulting queue.
-fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Result<Vec<BatchRecord>, StoreError> {
+fn remember(
+    writer: &mut Writer<'_>,
+    looked: Vec<ScheduleCheck>,
+    now: Timestamp,
+) -> Result<Vec<BatchRecord>, StoreError> {
     let mut missed_before = None;
-    for Looked { command, decision, .. } in looked {
+    for ScheduleCheck { command, decision, .. } in looked {
         writer.put_document(&document(command), &decision.remembered)?;
         let Some(due) = decision.due else { continue };
         let missed = now.duration_since(due) > LATE;
@@ -122,7 +126,7 @@ fn remember(writer: &mut Writer<'_>, looked: Vec<Looked>, now: Timestamp) -> Res
             None => tracing::info!(action = command, "is due, but still runs or waits: it is not run a second time"),
         }
     }
-    jobs::waiting(writer)
+    jobs::all_queued(writer)
 }
 
 /// Returns the command that the schedule runs for a batch.

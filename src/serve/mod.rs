@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::monitor::Monitor;
-use self::socket::Service;
+use self::socket::SocketService;
 use crate::config::{NoticeLevel, Settings};
 use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
 use crate::mail::Mailer;
 use crate::platform::metrics;
-use crate::remote::Manners;
+use crate::remote::ClientPolicy;
 use crate::scheduler::Scheduler;
 use crate::store::StoreError;
 use crate::text::message::msg;
@@ -128,7 +128,7 @@ impl Appliance {
             context.clock.clone(),
             settings.clone(),
             data.clone(),
-            Manners::default(),
+            ClientPolicy::default(),
         );
         tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
         let installer = Installer::new(updates.clone(), guard.clone(), settings.clone());
@@ -155,7 +155,7 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         tasks.spawn(web.scheduler.clone().work(stop.clone()));
-        let service = Service {
+        let service = SocketService {
             context: web.context.clone(),
             scheduler: web.scheduler.clone(),
             releases: web.installer.clone(),

@@ -52,7 +52,7 @@ const PROBE: &str = "monitor/probe";
 
 /// A running service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct AtWork {
+struct RunningService {
     /// Start time (UTC).
     since: Timestamp,
 }
@@ -321,7 +321,7 @@ async fn within<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T
 /// trouble.
 async fn begin(context: &Context) -> Result<(), StoreError> {
     let at = context.clock.now();
-    let former = context.store.reading(|reader| reader.get_document::<Option<AtWork>>(AT_WORK)).await?;
+    let former = context.store.reading(|reader| reader.get_document::<Option<RunningService>>(AT_WORK)).await?;
     // A store that could not be written to could not record the orderly stop either.
     if former.flatten().is_some() && !context.troubles.is_open(trouble::STORE) {
         let noticed = Noticed { action: "serve", batch: None, at };
@@ -332,10 +332,10 @@ async fn begin(context: &Context) -> Result<(), StoreError> {
             noticed,
         );
     }
-    context.store.write(move |writer| writer.put_document(AT_WORK, &Some(AtWork { since: at }))).await
+    context.store.write(move |writer| writer.put_document(AT_WORK, &Some(RunningService { since: at }))).await
 }
 
 /// Records that the service is stopped in good order.
 pub async fn end(context: &Context) -> Result<(), StoreError> {
-    context.store.write(|writer| writer.put_document(AT_WORK, &None::<AtWork>)).await
+    context.store.write(|writer| writer.put_document(AT_WORK, &None::<RunningService>)).await
 }

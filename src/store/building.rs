@@ -17,7 +17,7 @@ use super::key::Ordered;
 use super::query::Span;
 use super::queue::Job;
 use super::record::{Collection, Declared};
-use super::view::{Source, table};
+use super::view::{RowSource, table};
 use super::writer::Writer;
 
 /// Table of the marks, by collection and index: the number of unreadable records, and the last key.
@@ -37,7 +37,7 @@ pub(super) fn begin(transaction: &WriteTransaction, index: &Declared) -> Result<
 
 /// Returns true if the index is being built and has not reached the record under `key` yet.
 pub(super) fn has_still_to_come(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     index: &Declared,
     key: &[u8],
 ) -> Result<bool, StoreError> {
@@ -47,7 +47,7 @@ pub(super) fn has_still_to_come(
 
 /// Returns the index of this name if it is complete.
 pub(super) fn whole<'a>(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &'a Collection,
     name: &str,
 ) -> Result<&'a Declared, StoreError> {
@@ -105,12 +105,12 @@ impl Writer<'_> {
 }
 
 /// A job of the writer that builds one slice.
-pub(super) struct Slice {
+pub(super) struct BuildSlice {
     /// Flag that stays set while an index is still pending.
     pub(super) left: Arc<AtomicBool>,
 }
 
-impl Job for Slice {
+impl Job for BuildSlice {
     fn run(&mut self, writer: &mut Writer<'_>) -> bool {
         let built = writer.build_on();
         if let Err(error) = &built {

@@ -12,14 +12,14 @@ use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::{Cursor, Span};
 use super::record::{Collection, Record, count_prefix};
-use super::stretches::Rows;
-use super::view::{COUNTED_AT_MOST, COUNTS, Page, Source, fetch, number};
-use super::walk::{End, LARGEST_SLICE, SMALLEST_SLICE, walk};
+use super::stretches::CountedRows;
+use super::view::{COUNTED_AT_MOST, COUNTS, RecordPage, RowSource, fetch, number};
+use super::walk::{LARGEST_SLICE, SMALLEST_SLICE, WalkEnd, walk};
 
 /// Filters, order and size of a page of a list. All its indexes sort by the same value.
 #[derive(Debug, Clone)]
-pub struct Listing {
-    pub(super) filters: Vec<Filter>,
+pub struct ListPage {
+    pub(super) filters: Vec<IndexFilter>,
     pub(super) from: Option<Vec<u8>>,
     pub(super) to: Option<Vec<u8>>,
     pub(super) descending: bool,
@@ -31,9 +31,9 @@ pub struct Listing {
 
 /// Records that an index has in any of these groups; without an index, every record.
 #[derive(Debug, Clone)]
-pub(super) struct Filter {
+pub(super) struct IndexFilter {
     pub(super) index: Option<&'static str>,
-    /// Groups as requested; after [`Filter::found`], complete groups that are not empty.
+    /// Groups as requested; after [`IndexFilter::found`], complete groups that are not empty.
     pub(super) groups: Vec<Vec<u8>>,
     /// Number of rows, if the index is counted and the number was looked up.
     pub(super) rows: Option<u64>,
@@ -42,11 +42,11 @@ pub(super) struct Filter {
 /// Default number of rows of a page.
 const LIMIT: usize = 50;
 
-impl Listing {
+impl ListPage {
     /// Makes a list of every record, by key.
     pub fn all() -> Self {
         Self {
-            filters: vec![Filter { index: None, groups: vec![Vec::new()], rows: None }],
+            filters: vec![IndexFilter { index: None, groups: vec![Vec::new()], rows: None }],
             from: None,
             to: None,
             descending: false,
@@ -62,7 +62,7 @@ impl Listing {
     /// If the groups of a counted index consist of several values, the first values alone stand for every group
     /// that begins with them.
     pub fn any_of<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
-        Self { filters: vec![Filter::new(index, groups)], ..Self::all() }
+        Self { filters: vec![IndexFilter::new(index, groups)], ..Self::all() }
     }
 
     /// Restricts the list to records that this index has in any of these groups as well.
@@ -70,7 +70,7 @@ impl Listing {
     pub fn and<G: Ordered>(mut self, index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
         // The filter of every record does not restrict the list, so another filter replaces it.
         self.filters.retain(|filter| filter.index.is_some());
-        self.filters.push(Filter::new(index, groups));
+        self.filters.push(IndexFilter::new(index, groups));
         self
     }
 
@@ -141,20 +141,20 @@ impl Listing {
     /// Returns the filter by which the rows of the only filter are counted.
     fn ruler<'a>(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl RowSource + ?Sized),
         collection: &Collection,
-        filter: &'a Filter,
-    ) -> Result<Cow<'a, Filter>, StoreError> {
+        filter: &'a IndexFilter,
+    ) -> Result<Cow<'a, IndexFilter>, StoreError> {
         match (filter.index, self.numbered_by) {
-            (None, Some(index)) => Filter::new(index, [()]).found(source, collection).map(Cow::Owned),
+            (None, Some(index)) => IndexFilter::new(index, [()]).found(source, collection).map(Cow::Owned),
             (Some(_), _) | (None, None) => Ok(Cow::Borrowed(filter)),
         }
     }
 
     /// Returns the rows of the list in the form that `ruler` can count.
-    fn rows<'a>(&'a self, collection: &'a Collection, ruler: &'a Filter) -> Result<Rows<'a>, StoreError> {
+    fn rows<'a>(&'a self, collection: &'a Collection, ruler: &'a IndexFilter) -> Result<CountedRows<'a>, StoreError> {
         let index = ruler.index.map(|index| collection.index(index)).transpose()?;
-        Ok(Rows {
+        Ok(CountedRows {
             table: index.map_or(&collection.table, |index| &index.table),
             index,
             groups: &ruler.groups,
@@ -164,7 +164,7 @@ impl Listing {
     }
 
     /// Returns the list with a nearer start and fewer rows to skip, if the counts allow it.
-    fn nearer(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Cow<'_, Self>, StoreError> {
+    fn nearer(&self, source: &(impl RowSource + ?Sized), collection: &Collection) -> Result<Cow<'_, Self>, StoreError> {
         let here = Ok(Cow::Borrowed(self));
         let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return here };
         let ruler = self.ruler(source, collection, filter)?;
@@ -177,14 +177,14 @@ impl Listing {
         Ok(Cow::Owned(nearer))
     }
 
-    /// Returns the list with its groups resolved by [`Filter::found`].
-    fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
+    /// Returns the list with its groups resolved by [`IndexFilter::found`].
+    fn found(&self, source: &(impl RowSource + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let filters = self.filters.iter().map(|filter| filter.found(source, collection)).collect::<Result<_, _>>()?;
         Ok(Self { filters, ..self.clone() })
     }
 }
 
-impl Filter {
+impl IndexFilter {
     fn new<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
         let mut groups: Vec<Vec<u8>> = groups.into_iter().map(|group| group.encoded()).collect();
         groups.sort_unstable();
@@ -193,7 +193,7 @@ impl Filter {
     }
 
     /// Returns the filter with the groups that exist according to the maintained counts.
-    fn found(&self, source: &(impl Source + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
+    fn found(&self, source: &(impl RowSource + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let Some(name) = self.index else {
             let rows = number(source, COUNTS, &count_prefix(collection.name, ""))?;
             return Ok(Self { rows: Some(rows), ..self.clone() });
@@ -226,11 +226,11 @@ impl Filter {
 
 /// Reads a page of a list.
 pub(super) fn page<R: Record>(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &Listing,
+    listing: &ListPage,
     counted: bool,
-) -> Result<Page<R>, StoreError> {
+) -> Result<RecordPage<R>, StoreError> {
     let listing = &listing.found(source, collection)?;
     let nearer = listing.nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
@@ -250,13 +250,14 @@ pub(super) fn page<R: Record>(
         ControlFlow::Continue(())
     })?;
     let next = match end {
-        End::Reached => None,
-        End::Enough => last,
-        End::Tired(place) => Some(place),
+        WalkEnd::Reached => None,
+        WalkEnd::Enough => last,
+        WalkEnd::Tired(place) => Some(place),
     };
     let (total, total_exact) = if counted { size_of(source, collection, listing)? } else { (0, false) };
     let next = next.map(|place: Vec<u8>| Cursor::of(&place, collection.name, Some(&listing.name())));
-    let mut page = Page { items: Vec::with_capacity(keys.len()), unreadable: Vec::new(), next, total, total_exact };
+    let mut page =
+        RecordPage { items: Vec::with_capacity(keys.len()), unreadable: Vec::new(), next, total, total_exact };
     for key in keys {
         match fetch(source, collection, &key) {
             Ok(record) => page.items.push(record),
@@ -269,14 +270,14 @@ pub(super) fn page<R: Record>(
 
 /// Returns the number of rows of the list, and true if it is exact.
 fn size_of(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &Listing,
+    listing: &ListPage,
 ) -> Result<(u64, bool), StoreError> {
     if let Some(rows) = listing.kept_size() {
         return Ok((rows, true));
     }
-    let all = Listing { after: None, skip: 0, ..listing.clone() };
+    let all = ListPage { after: None, skip: 0, ..listing.clone() };
     if let [filter] = all.filters.as_slice() {
         // No record is in two of the groups, so each group is counted by itself.
         let ruler = all.ruler(source, collection, filter)?;
@@ -290,5 +291,5 @@ fn size_of(
         counted += 1;
         ControlFlow::Continue(())
     })?;
-    Ok((counted, matches!(end, End::Reached)))
+    Ok((counted, matches!(end, WalkEnd::Reached)))
 }

@@ -42,13 +42,13 @@ mod writer;
 
 pub use error::StoreError;
 pub use key::{Key, Ordered};
-pub use listing::Listing;
+pub use listing::ListPage;
 pub use pace::Pace;
 pub use query::{Cursor, Query};
 pub(crate) use record::{DAY, QUARTER_OF_A_DAY};
-pub use record::{Entry, Index, Record, Schema};
+pub use record::{Index, IndexEntry, Record, Schema};
 pub use size::Size;
-pub use view::{Keys, Page, Reader, View};
+pub use view::{Keys, RecordPage, StoreReader, View};
 pub use writer::Writer;
 
 use format::Format;
@@ -206,15 +206,15 @@ impl Store {
 
     /// Runs `f` on one consistent state of the store, that of its start. `f` must be short: while it runs, the
     /// file cannot reuse free space. Blocks.
-    pub fn read<T>(&self, f: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub fn read<T>(&self, f: impl FnOnce(&StoreReader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
-        guarded("a read of the store", move || f(&Reader::new(&self.shared.schema, database.begin_read()?)))
+        guarded("a read of the store", move || f(&StoreReader::new(&self.shared.schema, database.begin_read()?)))
     }
 
     /// Runs `f` like [`Store::read`], on a thread of its own, for async callers.
     pub async fn reading<T: Send + 'static>(
         &self,
-        f: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+        f: impl FnOnce(&StoreReader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
         // Panics are caught in `read`, so the only possible failure is a runtime that is shutting down.

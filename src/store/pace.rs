@@ -8,10 +8,10 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// The commits of one store. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Commits(Arc<Mutex<State>>);
+pub(super) struct Commits(Arc<Mutex<PaceState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct PaceState {
     begun_at: Option<Instant>,
     last: Duration,
     slow_in_a_row: u32,
@@ -48,7 +48,7 @@ impl Commits {
         Pace { under_way, last: state.last, slow_in_a_row: state.slow_in_a_row }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PaceState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

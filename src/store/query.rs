@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::key::{Ordered, after_prefix};
 use super::record::Declared;
-use super::stretches::Rows;
-use super::view::{COUNTED_AT_MOST, Source};
+use super::stretches::CountedRows;
+use super::view::{COUNTED_AT_MOST, RowSource};
 use crate::platform::hex::hex;
 
 /// Filter, order and size of a page of a list.
@@ -98,12 +98,12 @@ impl Query {
     /// number, and true if it is exact.
     pub(super) fn count(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl RowSource + ?Sized),
         table: &str,
         index: Option<&Declared>,
     ) -> Result<(u64, bool), StoreError> {
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
-        let rows = Rows { table, index, groups: std::slice::from_ref(&self.group), from, to };
+        let rows = CountedRows { table, index, groups: std::slice::from_ref(&self.group), from, to };
         rows.count(source, COUNTED_AT_MOST)
     }
 

@@ -11,7 +11,7 @@ use redb::Database;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::building::Slice;
+use super::building::BuildSlice;
 use super::error::StoreError;
 use super::pace::Commits;
 use super::record::Schema;
@@ -96,7 +96,7 @@ pub(super) fn work_off(
             if !take_waiting(&mut queued, &mut jobs) {
                 break;
             }
-            jobs.push(Box::new(Slice { left: Arc::clone(&left_to_build) }));
+            jobs.push(Box::new(BuildSlice { left: Arc::clone(&left_to_build) }));
         } else if queued.blocking_recv_many(&mut jobs, GROUP) == 0 {
             break;
         }

@@ -44,13 +44,13 @@ pub struct Index<R: ?Sized> {
     pub(super) unique: bool,
     pub(super) counted: Counted,
     pub(super) for_pages: bool,
-    pub(super) entries: fn(&R) -> Vec<Entry>,
+    pub(super) entries: fn(&R) -> Vec<IndexEntry>,
 }
 
 impl<R> Index<R> {
     /// Makes an index of this name. Raise `version` whenever `entries` returns other entries than before, or
     /// entries of other types: that makes the next start rebuild the index.
-    pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<Entry>) -> Self {
+    pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<IndexEntry>) -> Self {
         Self { name, version, unique: false, counted: Counted::Nothing, for_pages: false, entries }
     }
 
@@ -90,13 +90,13 @@ impl<R> Index<R> {
 
 /// One place of a record in an index: its group, and its position in the group's order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct IndexEntry {
     pub(super) group: Vec<u8>,
     pub(super) sort: Vec<u8>,
     pub(super) weight: i64,
 }
 
-impl Entry {
+impl IndexEntry {
     /// Makes an entry in `group`, sorted by `sort`, then by key.
     pub fn new(group: impl Ordered, sort: impl Ordered) -> Self {
         Self { group: group.encoded(), sort: sort.encoded(), weight: 0 }
@@ -188,7 +188,7 @@ pub(super) fn stretch_prefix(collection: &str, index: &str) -> Vec<u8> {
 }
 
 /// The entries of a record: one list per index, in the order of declaration.
-pub(super) type Entries = Vec<Vec<Entry>>;
+pub(super) type Entries = Vec<Vec<IndexEntry>>;
 
 /// A collection as declared, without its type.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::queue::begin;
 use super::record::Schema;
-use super::view::{Reader, View};
+use super::view::{StoreReader, View};
 use super::writer::Writer;
 use super::{Store, guarded, locked};
 
@@ -84,7 +84,7 @@ impl Store {
 /// Shrinks the file if it was marked for that.
 pub(super) fn give_room_back(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
     let noted: Option<Size> =
-        Reader::new(schema, database.begin_read()?).get_document::<Option<Size>>(ROOMY)?.flatten();
+        StoreReader::new(schema, database.begin_read()?).get_document::<Option<Size>>(ROOMY)?.flatten();
     if noted.is_none() {
         return Ok(());
     }

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::Span;
-use super::record::{Declared, Entry};
-use super::view::{COUNTS, Source, number};
+use super::record::{Declared, IndexEntry};
+use super::view::{COUNTS, RowSource, number};
 
 /// Returns the stretch, of so many seconds, that contains a row whose place begins with an instant.
 fn stretch_of(place: &[u8], seconds: u64) -> u64 {
@@ -23,7 +23,7 @@ fn start_of(stretch: u64, seconds: u64) -> Vec<u8> {
 }
 
 /// Returns the keys of the maintained counts that include an entry: that of its group, and that of its stretch.
-pub(super) fn counted_in(index: &Declared, entry: &Entry, key: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn counted_in(index: &Declared, entry: &IndexEntry, key: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let group = || [index.counts.as_slice(), &entry.group].concat();
     let place = if entry.sort.is_empty() { key } else { &entry.sort };
     let stretch = |seconds| [index.stretches.as_slice(), &entry.group, &stretch_of(place, seconds).encoded()].concat();
@@ -32,7 +32,7 @@ pub(super) fn counted_in(index: &Declared, entry: &Entry, key: &[u8]) -> impl It
 
 /// The rows of a list in a form that can be counted: those of one table in any of these groups, between two
 /// places.
-pub(super) struct Rows<'a> {
+pub(super) struct CountedRows<'a> {
     pub(super) table: &'a str,
     /// Index that the table belongs to; it may maintain counts of stretches.
     pub(super) index: Option<&'a Declared>,
@@ -41,10 +41,10 @@ pub(super) struct Rows<'a> {
     pub(super) to: Option<&'a [u8]>,
 }
 
-impl Rows<'_> {
+impl CountedRows<'_> {
     /// Counts the rows and returns true with an exact number. A count that takes more than `most` look-ups is
     /// cut off.
-    pub(super) fn count(&self, source: &(impl Source + ?Sized), most: u64) -> Result<(u64, bool), StoreError> {
+    pub(super) fn count(&self, source: &(impl RowSource + ?Sized), most: u64) -> Result<(u64, bool), StoreError> {
         let whole = self.whole_stretches();
         let mut sum: u64 = 0;
         let mut left = most.saturating_add(1);
@@ -74,7 +74,7 @@ impl Rows<'_> {
     /// place; `None` if nothing is gained.
     pub(super) fn leap(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl RowSource + ?Sized),
         descending: bool,
         mut skip: u64,
     ) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
@@ -138,7 +138,7 @@ impl Rows<'_> {
     /// Counts the rows of a group between two places; `left` is the number of look-ups that remain.
     fn looked_at(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl RowSource + ?Sized),
         group: &[u8],
         (from, to): (Option<&[u8]>, Option<&[u8]>),
         left: &mut u64,
@@ -167,7 +167,7 @@ impl Rows<'_> {
 
 /// Visits the maintained counts of a group's stretches, in order.
 fn stretches(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     index: &Declared,
     group: &[u8],
     (first, end): (u64, u64),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
-use super::Listing;
+use super::ListPage;
 use super::building::whole;
 use super::error::StoreError;
 use super::key::{Key, Ordered, readable};
@@ -34,21 +34,21 @@ pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {
 }
 
 /// Callback of a scan; it gets each row and decides whether to continue.
-pub(super) type Step<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+pub(super) type ScanStep<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// The two operations that all reading is built on.
-pub trait Source {
+pub trait RowSource {
     /// Returns the declared collections.
     fn schema(&self) -> &Schema;
     /// Returns the value under a key.
     fn value(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     /// Passes the rows of a range in order to `step` until it stops.
-    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError>;
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: ScanStep<'_>) -> Result<(), StoreError>;
 }
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<R> {
+pub struct RecordPage<R> {
     /// The records, in order.
     pub items: Vec<R>,
     /// Errors of the rows of this page whose record cannot be read. They do not affect the other rows.
@@ -70,8 +70,8 @@ pub struct Keys<K> {
     pub next: Option<Cursor>,
 }
 
-/// Reading, in the same way for a [`Reader`] and a [`Writer`](super::Writer).
-pub trait View: Source {
+/// Reading, in the same way for a [`StoreReader`] and a [`Writer`](super::Writer).
+pub trait View: RowSource {
     /// Returns the record under `key`.
     fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
         let collection = self.schema().of::<R>()?;
@@ -151,11 +151,12 @@ pub trait View: Source {
     }
 
     /// Returns a page of a list. Any page costs the same as the first.
-    fn page<R: Record>(&self, query: &Query) -> Result<Page<R>, StoreError> {
+    fn page<R: Record>(&self, query: &Query) -> Result<RecordPage<R>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let (rows, next) = rows(self, collection, query)?;
         let (total, total_exact) = size_of(self, collection, query)?;
-        let mut page = Page { items: Vec::with_capacity(rows.len()), unreadable: Vec::new(), next, total, total_exact };
+        let mut page =
+            RecordPage { items: Vec::with_capacity(rows.len()), unreadable: Vec::new(), next, total, total_exact };
         for key in rows {
             match fetch(self, collection, &key) {
                 Ok(record) => page.items.push(record),
@@ -167,12 +168,12 @@ pub trait View: Source {
     }
 
     /// Returns a page of a list with several filters. The cost is that of its rows in each of their indexes.
-    fn list<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
+    fn list<R: Record>(&self, listing: &ListPage) -> Result<RecordPage<R>, StoreError> {
         super::listing::page(self, self.schema().of::<R>()?, listing, true)
     }
 
     /// Returns a page like [`View::list`], but without the total, for callers that walk through the whole list.
-    fn list_uncounted<R: Record>(&self, listing: &Listing) -> Result<Page<R>, StoreError> {
+    fn list_uncounted<R: Record>(&self, listing: &ListPage) -> Result<RecordPage<R>, StoreError> {
         super::listing::page(self, self.schema().of::<R>()?, listing, false)
     }
 
@@ -188,11 +189,11 @@ pub trait View: Source {
     }
 }
 
-impl<S: Source> View for S {}
+impl<S: RowSource> View for S {}
 
 /// Returns the keys of the records on one page, and the start of the next page.
 fn rows(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
     query: &Query,
 ) -> Result<(Vec<Vec<u8>>, Option<Cursor>), StoreError> {
@@ -214,7 +215,11 @@ fn rows(
 }
 
 /// Returns the number of rows of a list, and true if it is exact.
-fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Query) -> Result<(u64, bool), StoreError> {
+fn size_of(
+    source: &(impl RowSource + ?Sized),
+    collection: &Collection,
+    query: &Query,
+) -> Result<(u64, bool), StoreError> {
     let index = query.index.map(|index| whole(source, collection, index)).transpose()?;
     let counts = match index {
         None => Some(count_prefix(collection.name, "")),
@@ -227,7 +232,11 @@ fn size_of(source: &(impl Source + ?Sized), collection: &Collection, query: &Que
 }
 
 /// Returns the table that a query goes through.
-fn list<'a>(source: &(impl Source + ?Sized), collection: &'a Collection, query: &Query) -> Result<&'a str, StoreError> {
+fn list<'a>(
+    source: &(impl RowSource + ?Sized),
+    collection: &'a Collection,
+    query: &Query,
+) -> Result<&'a str, StoreError> {
     match query.index {
         None => Ok(&collection.table),
         Some(index) => Ok(&whole(source, collection, index)?.table),
@@ -236,7 +245,7 @@ fn list<'a>(source: &(impl Source + ?Sized), collection: &'a Collection, query: 
 
 /// Returns the record that a list names; a missing one is reported like an unreadable one.
 pub(super) fn fetch<R: Record>(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
     key: &[u8],
 ) -> Result<R, StoreError> {
@@ -270,7 +279,7 @@ pub(super) fn primary<'a>(entry: &'a [u8], at: &[u8]) -> &'a [u8] {
 }
 
 /// Returns a maintained number. A zero is not stored.
-pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) -> Result<u64, StoreError> {
+pub(super) fn number(source: &(impl RowSource + ?Sized), name: &str, key: &[u8]) -> Result<u64, StoreError> {
     match source.value(name, key)? {
         None => Ok(0),
         Some(bytes) => u64::decoded(&bytes).ok_or_else(|| StoreError::damaged(format!("a number of {name} is none"))),
@@ -278,7 +287,7 @@ pub(super) fn number(source: &(impl Source + ?Sized), name: &str, key: &[u8]) ->
 }
 
 /// Returns a maintained sum.
-pub(super) fn kept_sum(source: &(impl Source + ?Sized), key: &[u8]) -> Result<i64, StoreError> {
+pub(super) fn kept_sum(source: &(impl RowSource + ?Sized), key: &[u8]) -> Result<i64, StoreError> {
     match source.value(COUNTS, key)? {
         None => Ok(0),
         Some(bytes) => i64::decoded(&bytes).ok_or_else(|| StoreError::damaged("a kept sum is none")),
@@ -286,13 +295,13 @@ pub(super) fn kept_sum(source: &(impl Source + ?Sized), key: &[u8]) -> Result<i6
 }
 
 /// A short read of the store in the state at its start.
-pub struct Reader<'a> {
+pub struct StoreReader<'a> {
     schema: &'a Schema,
     transaction: ReadTransaction,
     tables: RefCell<HashMap<String, ReadOnlyTable<Bytes, Bytes>>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> StoreReader<'a> {
     pub(super) fn new(schema: &'a Schema, transaction: ReadTransaction) -> Self {
         Self { schema, transaction, tables: RefCell::default() }
     }
@@ -310,7 +319,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Source for Reader<'_> {
+impl RowSource for StoreReader<'_> {
     fn schema(&self) -> &Schema {
         self.schema
     }
@@ -319,7 +328,7 @@ impl Source for Reader<'_> {
         self.with(name, |table| value_in(table, key))
     }
 
-    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: ScanStep<'_>) -> Result<(), StoreError> {
         self.with(name, |table| scan_in(table, span, descending, step))
     }
 }
@@ -332,7 +341,7 @@ pub(super) fn scan_in(
     table: &impl ReadableTable<Bytes, Bytes>,
     span: &Span,
     descending: bool,
-    step: Step<'_>,
+    step: ScanStep<'_>,
 ) -> Result<(), StoreError> {
     if span.is_empty() {
         return Ok(());

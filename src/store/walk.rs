@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
-use super::listing::{Filter, Listing};
+use super::listing::{IndexFilter, ListPage};
 use super::query::Span;
 use super::record::Collection;
-use super::view::{Source, primary};
+use super::view::{RowSource, primary};
 
 /// Maximum number of index rows read for one page. A page that needs more is short, and its cursor continues
 /// from there.
@@ -22,12 +22,12 @@ pub(super) const SMALLEST_SLICE: usize = 8;
 pub(super) const LARGEST_SLICE: usize = 1_024;
 
 /// A row of an index without its group: the sort part and, from `key_at` on, the record's key.
-struct Row {
+struct IndexRow {
     place: Vec<u8>,
     key_at: usize,
 }
 
-impl Row {
+impl IndexRow {
     /// Makes a row from a stored one; `at` is its value.
     fn new(row: &[u8], at: &[u8], indexed: bool, group: &[u8]) -> Self {
         let place = row.get(group.len()..).unwrap_or_default().to_vec();
@@ -41,11 +41,11 @@ impl Row {
 }
 
 /// One group of one filter, read in slices.
-struct Lane<'a> {
+struct GroupCursor<'a> {
     table: &'a str,
     indexed: bool,
     group: &'a [u8],
-    rows: VecDeque<Row>,
+    rows: VecDeque<IndexRow>,
     /// Number of rows to read at once.
     slice: usize,
     /// Place at which the last slice ended.
@@ -54,14 +54,14 @@ struct Lane<'a> {
 }
 
 /// Bounds and order that the lanes share, and the remaining budget of rows.
-struct Way {
+struct Bounds {
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
     descending: bool,
     left_to_look_at: usize,
 }
 
-impl Way {
+impl Bounds {
     /// Returns the range of a group within the bounds.
     fn span(&self, group: &[u8]) -> Span {
         Span::within(group, self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
@@ -72,9 +72,14 @@ impl Way {
     }
 }
 
-impl Lane<'_> {
+impl GroupCursor<'_> {
     /// Moves on to the first row at or after `place`, in the order of the walk.
-    fn seek(&mut self, source: &(impl Source + ?Sized), way: &mut Way, place: Option<&[u8]>) -> Result<(), StoreError> {
+    fn seek(
+        &mut self,
+        source: &(impl RowSource + ?Sized),
+        way: &mut Bounds,
+        place: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
         if let Some(place) = place {
             if self.rows.back().is_some_and(|row| way.order(&row.place, place).is_lt()) {
                 // The rows read ahead are useless, and the next ones are probably far apart, too.
@@ -94,8 +99,8 @@ impl Lane<'_> {
     /// Reads the next slice, starting at `place` if that is further than the lane has come.
     fn read_on(
         &mut self,
-        source: &(impl Source + ?Sized),
-        way: &mut Way,
+        source: &(impl RowSource + ?Sized),
+        way: &mut Bounds,
         place: Option<&[u8]>,
     ) -> Result<(), StoreError> {
         let group = self.group;
@@ -118,7 +123,7 @@ impl Lane<'_> {
             if more {
                 return ControlFlow::Break(());
             }
-            rows.push_back(Row::new(row, at, indexed, group));
+            rows.push_back(IndexRow::new(row, at, indexed, group));
             ControlFlow::Continue(())
         })?;
         self.ended = !more;
@@ -129,14 +134,14 @@ impl Lane<'_> {
 }
 
 /// The lanes of one filter.
-struct Leg<'a>(Vec<Lane<'a>>);
+struct FilterCursor<'a>(Vec<GroupCursor<'a>>);
 
-impl Leg<'_> {
+impl FilterCursor<'_> {
     /// Returns the nearest place of any lane at or after `place`.
     fn seek(
         &mut self,
-        source: &(impl Source + ?Sized),
-        way: &mut Way,
+        source: &(impl RowSource + ?Sized),
+        way: &mut Bounds,
         place: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         for lane in &mut self.0 {
@@ -147,15 +152,15 @@ impl Leg<'_> {
     }
 
     /// Removes and returns the row at `place`.
-    fn take(&mut self, place: &[u8]) -> Option<Row> {
-        let here = |lane: &&mut Lane<'_>| lane.rows.front().is_some_and(|row| row.place == place);
+    fn take(&mut self, place: &[u8]) -> Option<IndexRow> {
+        let here = |lane: &&mut GroupCursor<'_>| lane.rows.front().is_some_and(|row| row.place == place);
         self.0.iter_mut().filter(here).filter_map(|lane| lane.rows.pop_front()).last()
     }
 }
 
 /// The reason for the end of a walk.
-pub(super) enum End {
-    /// End of the list.
+pub(super) enum WalkEnd {
+    /// WalkEnd of the list.
     Reached,
     /// Stop by the visitor.
     Enough,
@@ -165,12 +170,12 @@ pub(super) enum End {
 
 /// Passes place and key of the list's records, in order, to `visit` until it stops.
 pub(super) fn walk(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &Listing,
+    listing: &ListPage,
     slice: usize,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<End, StoreError> {
+) -> Result<WalkEnd, StoreError> {
     if let [filter] = listing.filters.as_slice() {
         return match filter.groups.as_slice() {
             [group] => straight(source, collection, listing, (filter, group), visit),
@@ -178,9 +183,9 @@ pub(super) fn walk(
         };
     }
     // The filter with the fewest rows leads: the others only look at places that it has.
-    let mut filters: Vec<&Filter> = listing.filters.iter().collect();
+    let mut filters: Vec<&IndexFilter> = listing.filters.iter().collect();
     filters.sort_by_key(|filter| filter.rows.unwrap_or(u64::MAX));
-    let legs = filters.into_iter().map(|filter| lanes(collection, filter, slice).map(Leg));
+    let legs = filters.into_iter().map(|filter| lanes(collection, filter, slice).map(FilterCursor));
     let mut legs = legs.collect::<Result<Vec<_>, _>>()?;
     let mut way = way(collection, listing)?;
     way.left_to_look_at = LOOKED_AT_TOGETHER;
@@ -191,7 +196,7 @@ pub(super) fn walk(
         let mut agreed = 0;
         while agreed < legs.len() {
             let Some(leg) = legs.get_mut(agreed) else { break };
-            let Some(found) = leg.seek(source, &mut way, place.as_deref())? else { return Ok(End::Reached) };
+            let Some(found) = leg.seek(source, &mut way, place.as_deref())? else { return Ok(WalkEnd::Reached) };
             if place.as_ref() == Some(&found) {
                 agreed += 1;
             } else {
@@ -200,35 +205,39 @@ pub(super) fn walk(
                 passed = place.replace(found).or(passed);
             }
             if way.left_to_look_at == 0 {
-                return Ok(passed.map_or(End::Reached, End::Tired));
+                return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::Tired));
             }
         }
-        let Some(here) = place else { return Ok(End::Reached) };
+        let Some(here) = place else { return Ok(WalkEnd::Reached) };
         let row = legs.iter_mut().filter_map(|leg| leg.take(&here)).last();
         if row.is_some_and(|row| visit(&here, row.key()).is_break()) {
-            return Ok(End::Enough);
+            return Ok(WalkEnd::Enough);
         }
         passed = Some(here);
     }
 }
 
 /// Returns the lanes of a filter, at their start.
-fn lanes<'a>(collection: &'a Collection, filter: &'a Filter, slice: usize) -> Result<Vec<Lane<'a>>, StoreError> {
+fn lanes<'a>(
+    collection: &'a Collection,
+    filter: &'a IndexFilter,
+    slice: usize,
+) -> Result<Vec<GroupCursor<'a>>, StoreError> {
     let (table, indexed) = filter.table(collection)?;
     // With many groups, each has only a part of the rows.
     let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
-    let lane = |group| Lane { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
+    let lane = |group| GroupCursor { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
     Ok(filter.groups.iter().map(|group| lane(group.as_slice())).collect())
 }
 
 /// Walks through several groups of one filter; each row is in only one of them.
 fn merged(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &Listing,
-    mut lanes: Vec<Lane<'_>>,
+    listing: &ListPage,
+    mut lanes: Vec<GroupCursor<'_>>,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<End, StoreError> {
+) -> Result<WalkEnd, StoreError> {
     let mut way = way(collection, listing)?;
     let mut passed = None;
     loop {
@@ -236,20 +245,20 @@ fn merged(
             lane.seek(source, &mut way, None)?;
         }
         if way.left_to_look_at == 0 {
-            return Ok(passed.map_or(End::Reached, End::Tired));
+            return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::Tired));
         }
         lanes.retain(|lane| !lane.rows.is_empty());
         lanes.sort_by(|left, right| match (left.rows.front(), right.rows.front()) {
             (Some(left), Some(right)) => way.order(&left.place, &right.place),
             (left, right) => left.is_some().cmp(&right.is_some()),
         });
-        let Some((nearest, others)) = lanes.split_first_mut() else { return Ok(End::Reached) };
+        let Some((nearest, others)) = lanes.split_first_mut() else { return Ok(WalkEnd::Reached) };
         let until = others.first().and_then(|lane| lane.rows.front()).map(|row| row.place.as_slice());
         while let Some(row) =
             nearest.rows.pop_front_if(|row| until.is_none_or(|until| way.order(&row.place, until).is_le()))
         {
             if visit(&row.place, row.key()).is_break() {
-                return Ok(End::Enough);
+                return Ok(WalkEnd::Enough);
             }
             passed = Some(row.place);
         }
@@ -258,22 +267,22 @@ fn merged(
 
 /// Walks through one group of one filter; without merging, no row is copied.
 fn straight(
-    source: &(impl Source + ?Sized),
+    source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &Listing,
-    (filter, group): (&Filter, &[u8]),
+    listing: &ListPage,
+    (filter, group): (&IndexFilter, &[u8]),
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<End, StoreError> {
+) -> Result<WalkEnd, StoreError> {
     let (table, indexed) = filter.table(collection)?;
     let mut way = way(collection, listing)?;
-    let mut end = End::Reached;
+    let mut end = WalkEnd::Reached;
     source.scan(table, &way.span(group), way.descending, &mut |row, at| {
         let place = row.get(group.len()..).unwrap_or_default();
         let stop = visit(place, if indexed { primary(row, at) } else { row });
         way.left_to_look_at = way.left_to_look_at.saturating_sub(1);
         end = match (stop, way.left_to_look_at) {
-            (ControlFlow::Break(()), _) => End::Enough,
-            (ControlFlow::Continue(()), 0) => End::Tired(place.to_vec()),
+            (ControlFlow::Break(()), _) => WalkEnd::Enough,
+            (ControlFlow::Continue(()), 0) => WalkEnd::Tired(place.to_vec()),
             (ControlFlow::Continue(()), _) => return ControlFlow::Continue(()),
         };
         ControlFlow::Break(())
@@ -281,8 +290,8 @@ fn straight(
     Ok(end)
 }
 
-fn way(collection: &Collection, listing: &Listing) -> Result<Way, StoreError> {
-    let mut way = Way {
+fn way(collection: &Collection, listing: &ListPage) -> Result<Bounds, StoreError> {
+    let mut way = Bounds {
         from: listing.from.clone().map_or(Bound::Unbounded, Bound::Included),
         to: listing.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
         descending: listing.descending,

@@ -13,11 +13,11 @@ use super::building::has_still_to_come;
 use super::error::StoreError;
 use super::key::{Ordered, readable};
 use super::query::Span;
-use super::record::{Collection, Declared, Entries, Entry, Record, Schema, count_prefix, entries};
+use super::record::{Collection, Declared, Entries, IndexEntry, Record, Schema, count_prefix, entries};
 use super::stretches::counted_in;
 use super::view::{
-    Bytes, COUNTS, DOCUMENTS, SEQUENCES, Source, Step, conflict, kept_sum, number, primary, scan_in, table, unreadable,
-    value_in,
+    Bytes, COUNTS, DOCUMENTS, RowSource, SEQUENCES, ScanStep, conflict, kept_sum, number, primary, scan_in, table,
+    unreadable, value_in,
 };
 
 /// The store in the middle of a write. Everything read through it includes the writes of this job so far, and
@@ -31,7 +31,7 @@ pub struct Writer<'a> {
     counts: RefCell<HashMap<Vec<u8>, Number>>,
     sequences: RefCell<HashMap<Vec<u8>, Number>>,
     /// Changes of the running job, with the previous values.
-    undo: Vec<Change>,
+    undo: Vec<StagedChange>,
     /// Error that is set while the tree is being changed: if it is still set afterwards, a change stopped half
     /// way, and the transaction must not be committed.
     trouble: Option<StoreError>,
@@ -43,7 +43,7 @@ struct Number {
     stored: Option<Vec<u8>>,
 }
 
-struct Change {
+struct StagedChange {
     name: String,
     key: Vec<u8>,
     before: Option<Vec<u8>>,
@@ -204,7 +204,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds an entry for a record.
-    pub(super) fn enter(&mut self, index: &Declared, entry: &Entry, key: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn enter(&mut self, index: &Declared, entry: &IndexEntry, key: &[u8]) -> Result<(), StoreError> {
         let (place, at) = place(entry, key)?;
         self.set(&index.table, &place, Some(&at))?;
         self.recount(index, entry, key, 1)
@@ -215,8 +215,8 @@ impl<'a> Writer<'a> {
         &mut self,
         collection: &Collection,
         key: &[u8],
-        old: &[Vec<Entry>],
-        new: &[Vec<Entry>],
+        old: &[Vec<IndexEntry>],
+        new: &[Vec<IndexEntry>],
     ) -> Result<(), StoreError> {
         for ((index, old), new) in collection.indexes.iter().zip(old).zip(new) {
             if has_still_to_come(self, index, key)? {
@@ -242,7 +242,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn recount(&mut self, index: &Declared, entry: &Entry, key: &[u8], step: i64) -> Result<(), StoreError> {
+    fn recount(&mut self, index: &Declared, entry: &IndexEntry, key: &[u8], step: i64) -> Result<(), StoreError> {
         for number in counted_in(index, entry, key) {
             self.add(COUNTS, &number, step)?;
         }
@@ -266,7 +266,7 @@ impl<'a> Writer<'a> {
     /// Changes one row and remembers the previous value.
     pub(super) fn set(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let before = self.write(name, key, value)?;
-        self.undo.push(Change { name: name.to_owned(), key: key.to_vec(), before });
+        self.undo.push(StagedChange { name: name.to_owned(), key: key.to_vec(), before });
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Source for Writer<'_> {
+impl RowSource for Writer<'_> {
     fn schema(&self) -> &Schema {
         self.schema
     }
@@ -318,7 +318,7 @@ impl Source for Writer<'_> {
         }
     }
 
-    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: ScanStep<'_>) -> Result<(), StoreError> {
         self.store_those_of(name)?;
         self.with(name, |table| scan_in(table, span, descending, step))
     }
@@ -342,7 +342,7 @@ fn stale<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
 }
 
 /// Returns the row of an entry (group, sort part and the record's key) and the encoded offset of the key in it.
-pub(super) fn place(entry: &Entry, key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+pub(super) fn place(entry: &IndexEntry, key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     let start = entry.group.len() + entry.sort.len();
     let at = u32::try_from(start).map_err(|_| StoreError::Defect("an entry of an index is too long".to_owned()))?;
     Ok(([entry.group.as_slice(), &entry.sort, key].concat(), at.encoded()))

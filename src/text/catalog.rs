@@ -17,7 +17,7 @@ static ENGLISH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::Eng
 static FRENCH_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::read(Locale::French));
 
 /// An argument of a message: `("count", 3.into())`.
-pub type Value<'a> = (&'a str, FluentValue<'a>);
+pub type TextArgument<'a> = (&'a str, FluentValue<'a>);
 
 /// The messages of one language.
 pub struct Texts {
@@ -57,17 +57,17 @@ impl Texts {
 
     /// Returns the message `id` with these arguments. Ids are written with hyphens; `_` and `:` of a JSON name in an id
     /// count as hyphens. A missing message is shown by its id.
-    pub fn text(&self, id: &str, values: &[Value<'_>]) -> String {
+    pub fn text(&self, id: &str, values: &[TextArgument<'_>]) -> String {
         self.format(id, values).map_or_else(|| id.to_owned(), |(text, _)| text)
     }
 
     /// Returns the message `id`; `None` if it does not exist or an argument is missing.
-    pub fn find(&self, id: &str, values: &[Value<'_>]) -> Option<String> {
+    pub fn find(&self, id: &str, values: &[TextArgument<'_>]) -> Option<String> {
         self.format(id, values).filter(|(_, whole)| *whole).map(|(text, _)| text)
     }
 
     /// Returns the message, and true if it has all its arguments.
-    fn format(&self, id: &str, values: &[Value<'_>]) -> Option<(String, bool)> {
+    fn format(&self, id: &str, values: &[TextArgument<'_>]) -> Option<(String, bool)> {
         let pattern = self.bundle.get_message(&id.replace(['_', ':'], "-"))?.value()?;
         let arguments: FluentArgs<'_> = values.iter().cloned().collect();
         let mut missing = Vec::new();
@@ -177,7 +177,7 @@ mod tests {
             let texts = Texts::of(Some(locale));
             for (id, variables) in MESSAGES {
                 for number in [0, 1, 2, 1_000] {
-                    let values: Vec<Value<'_>> =
+                    let values: Vec<TextArgument<'_>> =
                         variables.iter().map(|name| (*name, FluentValue::from(number))).collect();
                     let text = texts.text(id, &values);
                     assert!(!text.is_empty() && !text.contains('{') && !text.contains('$'), "{id}: {text}");

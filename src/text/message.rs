@@ -16,18 +16,18 @@ use super::{Locale, Texts, WrittenAmount};
 
 /// A message's key with its arguments, stored so that it can be rendered in another language later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Parts {
+struct StoredParts {
     /// Key of the message.
     id: String,
     /// Arguments of the message, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, StoredValue>,
 }
 
 /// An argument of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Value {
+enum StoredValue {
     /// Plain text: a number, an id, a third party's words.
     Text(String),
     Amount(MinorUnits),
@@ -42,7 +42,7 @@ enum Value {
     Count {
         count: u64,
     },
-    Message(Parts),
+    Message(StoredParts),
     /// A value that a later release wrote.
     Unknown(serde_json::Value),
 }
@@ -67,7 +67,7 @@ impl MinorUnits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
     english: String,
-    value: Value,
+    value: StoredValue,
 }
 
 /// A localisable message with its English text. In JSON it is the English text alone.
@@ -75,7 +75,7 @@ pub struct Argument {
 pub struct Message {
     text: String,
     // Boxed, because errors carry messages and must stay small.
-    said: Option<Box<Parts>>,
+    said: Option<Box<StoredParts>>,
 }
 
 /// Compares the English texts, so that a message that was read back equals the original.
@@ -120,7 +120,7 @@ impl Message {
     /// Makes the message `id` with these arguments.
     pub fn new(id: &str, values: impl IntoIterator<Item = (&'static str, Argument)>) -> Self {
         let values: Vec<(&'static str, Argument)> = values.into_iter().collect();
-        let english: Vec<super::Value<'_>> =
+        let english: Vec<super::TextArgument<'_>> =
             values.iter().map(|(name, argument)| (*name, argument.english.as_str().into())).collect();
         Self::worded(Texts::of(None).text(id, &english), id, values)
     }
@@ -132,7 +132,7 @@ impl Message {
         values: impl IntoIterator<Item = (&'a str, Argument)>,
     ) -> Self {
         let values = values.into_iter().map(|(name, argument)| (name.to_owned(), argument.value)).collect();
-        Self { text: english.into(), said: Some(Box::new(Parts { id: id.to_owned(), values })) }
+        Self { text: english.into(), said: Some(Box::new(StoredParts { id: id.to_owned(), values })) }
     }
 
     /// Makes a message of a third party's words, which are the same in every language.
@@ -179,13 +179,13 @@ impl Message {
 pub mod stored {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Message, Parts};
+    use super::{Message, StoredParts};
 
     #[derive(Serialize)]
     struct Written<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        said: Option<&'a Parts>,
+        said: Option<&'a StoredParts>,
     }
 
     #[derive(Deserialize)]
@@ -193,7 +193,7 @@ pub mod stored {
         #[serde(default)]
         message: String,
         #[serde(default)]
-        said: Option<Box<Parts>>,
+        said: Option<Box<StoredParts>>,
     }
 
     /// Writes both fields.
@@ -212,26 +212,26 @@ pub mod stored {
 pub mod stored_list {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Message, Parts};
+    use super::{Message, StoredParts};
 
     #[derive(Serialize, Deserialize)]
-    struct Fields {
+    struct StoredListFields {
         #[serde(default)]
         unreadable: Vec<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        unreadable_said: Vec<Parts>,
+        unreadable_said: Vec<StoredParts>,
     }
 
     /// Writes both fields.
     pub fn serialize<S: Serializer>(messages: &[Message], serializer: S) -> Result<S::Ok, S::Error> {
         let unreadable = messages.iter().map(|message| message.text.clone()).collect();
         let unreadable_said = messages.iter().filter_map(|message| message.said.as_deref().cloned()).collect();
-        Fields { unreadable, unreadable_said }.serialize(serializer)
+        StoredListFields { unreadable, unreadable_said }.serialize(serializer)
     }
 
     /// Reads both fields; each may be missing.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Message>, D::Error> {
-        let Fields { unreadable, unreadable_said } = Fields::deserialize(deserializer)?;
+        let StoredListFields { unreadable, unreadable_said } = StoredListFields::deserialize(deserializer)?;
         let said = unreadable_said.into_iter().map(|said| Some(Box::new(said))).chain(std::iter::repeat(None));
         Ok(unreadable.into_iter().zip(said).map(|(text, said)| Message { text, said }).collect())
     }
@@ -241,7 +241,7 @@ pub mod stored_list {
 pub mod stored_parts {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Message, Parts};
+    use super::{Message, StoredParts};
     use crate::text::Texts;
 
     /// Writes them; nothing for a message that is quoted.
@@ -251,8 +251,8 @@ pub mod stored_parts {
 
     /// Reads them.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
-        let said = Option::<Box<Parts>>::deserialize(deserializer)?;
-        let text = |said: &Parts| said.in_words(Texts::of(None)).unwrap_or_default();
+        let said = Option::<Box<StoredParts>>::deserialize(deserializer)?;
+        let text = |said: &StoredParts| said.in_words(Texts::of(None)).unwrap_or_default();
         Ok(said.map(|said| Message { text: text(&said), said: Some(said) }))
     }
 }
@@ -261,13 +261,13 @@ pub mod stored_parts {
 pub mod stored_error {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Message, Parts};
+    use super::{Message, StoredParts};
 
     #[derive(Serialize)]
     struct Written<'a> {
         error: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        error_said: Option<&'a Parts>,
+        error_said: Option<&'a StoredParts>,
     }
 
     #[derive(Deserialize)]
@@ -275,7 +275,7 @@ pub mod stored_error {
         #[serde(default)]
         error: Option<String>,
         #[serde(default)]
-        error_said: Option<Box<Parts>>,
+        error_said: Option<Box<StoredParts>>,
     }
 
     /// Writes both fields.
@@ -301,23 +301,25 @@ pub fn asker(name: &str) -> Message {
     Message::quoting(name)
 }
 
-impl Parts {
+impl StoredParts {
     /// Renders the message; returns `None` for a message or an argument of a later release.
     fn in_words(&self, texts: &Texts) -> Option<String> {
-        let shown = |(name, value): (&String, &Value)| {
+        let shown = |(name, value): (&String, &StoredValue)| {
             let shown = match value {
-                Value::Text(text) => text.clone(),
-                Value::Amount(amount) => texts.amount(amount.written()?),
-                Value::Day { day } => texts.day(*day),
-                Value::Moment { moment, zone } => texts.moment(*moment, &TimeZone::get(zone).unwrap_or(TimeZone::UTC)),
-                Value::Count { count } => texts.number(*count),
-                Value::Message(said) => said.in_words(texts)?,
-                Value::Unknown(_) => return None,
+                StoredValue::Text(text) => text.clone(),
+                StoredValue::Amount(amount) => texts.amount(amount.written()?),
+                StoredValue::Day { day } => texts.day(*day),
+                StoredValue::Moment { moment, zone } => {
+                    texts.moment(*moment, &TimeZone::get(zone).unwrap_or(TimeZone::UTC))
+                }
+                StoredValue::Count { count } => texts.number(*count),
+                StoredValue::Message(said) => said.in_words(texts)?,
+                StoredValue::Unknown(_) => return None,
             };
             Some((name.clone(), shown))
         };
         let values: Vec<(String, String)> = self.values.iter().map(shown).collect::<Option<_>>()?;
-        let values: Vec<super::Value<'_>> =
+        let values: Vec<super::TextArgument<'_>> =
             values.iter().map(|(name, shown)| (name.as_str(), shown.as_str().into())).collect();
         texts.find(&self.id, &values)
     }
@@ -351,7 +353,7 @@ impl<'de> Deserialize<'de> for Message {
 
 impl From<String> for Argument {
     fn from(text: String) -> Self {
-        Self { english: text.clone(), value: Value::Text(text) }
+        Self { english: text.clone(), value: StoredValue::Text(text) }
     }
 }
 
@@ -387,7 +389,7 @@ impl Argument {
             || format!("{minor} {currency}"),
             |WrittenAmount { decimal, currency }| format!("{decimal} {currency}"),
         );
-        Self { english, value: Value::Amount(amount) }
+        Self { english, value: StoredValue::Amount(amount) }
     }
 }
 
@@ -395,25 +397,25 @@ impl Argument {
     /// Returns a moment, shown in `zone`; in UTC if the zone has no name.
     pub fn moment(moment: Timestamp, zone: &TimeZone) -> Self {
         let english = Texts::of(None).moment(moment, zone);
-        Self { english, value: Value::Moment { moment, zone: zone.iana_name().unwrap_or("UTC").to_owned() } }
+        Self { english, value: StoredValue::Moment { moment, zone: zone.iana_name().unwrap_or("UTC").to_owned() } }
     }
 
     /// Returns a number that counts something: with separators.
     pub fn count(count: u64) -> Self {
-        Self { english: Texts::of(None).number(count), value: Value::Count { count } }
+        Self { english: Texts::of(None).number(count), value: StoredValue::Count { count } }
     }
 }
 
 impl From<Date> for Argument {
     fn from(day: Date) -> Self {
-        Self { english: day.to_string(), value: Value::Day { day } }
+        Self { english: day.to_string(), value: StoredValue::Day { day } }
     }
 }
 
 impl From<Message> for Argument {
     fn from(sentence: Message) -> Self {
         match sentence.said {
-            Some(said) => Self { english: sentence.text, value: Value::Message(*said) },
+            Some(said) => Self { english: sentence.text, value: StoredValue::Message(*said) },
             None => sentence.text.into(),
         }
     }

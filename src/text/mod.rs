@@ -7,7 +7,7 @@ pub mod message;
 mod word;
 
 pub(crate) use catalog::assert_message;
-pub use catalog::{Texts, Value};
+pub use catalog::{TextArgument, Texts};
 pub use format::{WrittenAmount, plain_decimal};
 pub use locale::Locale;
 pub use word::Word;

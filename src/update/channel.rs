@@ -21,7 +21,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::story::Known;
+use super::story::UpdateStatus;
 
 /// Upper bound on the length of a message, in bytes. A longer message is a defect of this program and is not sent.
 const LONGEST: usize = 96 * 1024;
@@ -46,7 +46,7 @@ pub enum GuardMessage {
         trial: bool,
         /// State of updates.
         #[serde(default)]
-        known: Known,
+        known: UpdateStatus,
         /// Names of the settings whose files follow the listening socket, in the order of the files.
         #[serde(default)]
         credentials: Vec<String>,
@@ -54,7 +54,7 @@ pub enum GuardMessage {
         #[serde(default)]
         keeps_settings: bool,
     },
-    /// Answer to [`WorkerMessage::Configure`].
+    /// UpdateCheck to [`WorkerMessage::Configure`].
     Configured {
         /// Error number of the system, if the file was not written.
         problem: Option<i32>,
@@ -65,7 +65,7 @@ pub enum GuardMessage {
     /// Change of the state of updates.
     Known {
         /// The whole new state.
-        known: Known,
+        known: UpdateStatus,
     },
     /// Request to copy the store; answered by [`WorkerMessage::BackedUp`].
     BackUp,
@@ -119,17 +119,17 @@ pub enum WorkerMessage {
         /// Origin of the request: a login, `command line` or `auto`.
         asked_by: String,
     },
-    /// Answer to [`GuardMessage::BackUp`].
+    /// UpdateCheck to [`GuardMessage::BackUp`].
     BackedUp {
         /// Reason why the copy could not be made, if it could not.
         problem: Option<String>,
     },
-    /// Answer to [`GuardMessage::Drain`]: nothing runs any more, or something does not end.
+    /// UpdateCheck to [`GuardMessage::Drain`]: nothing runs any more, or something does not end.
     Drained {
         /// Work that does not end, if any.
         problem: Option<String>,
     },
-    /// Answer to [`GuardMessage::Probe`].
+    /// UpdateCheck to [`GuardMessage::Probe`].
     Probed {
         /// Number of the probe that this answers.
         nth: u32,
@@ -206,9 +206,9 @@ impl Read for Contents<'_> {
 
 /// One end of a pair of sockets.
 #[derive(Debug)]
-pub struct Channel(OwnedFd);
+pub struct GuardChannel(OwnedFd);
 
-impl Channel {
+impl GuardChannel {
     /// Creates a pair of connected ends.
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -252,7 +252,7 @@ impl Channel {
         Ok(Some((message?, files)))
     }
 
-    /// Waits like [`Channel::receive`], and also returns the files of a message that cannot be read, so that the caller
+    /// Waits like [`GuardChannel::receive`], and also returns the files of a message that cannot be read, so that the caller
     /// can decide how to close them.
     pub fn receive_anything<T: DeserializeOwned>(&self) -> io::Result<Option<(io::Result<T>, VecDeque<OwnedFd>)>> {
         let mut text = vec![0; LONGEST];
@@ -287,14 +287,14 @@ impl Channel {
     }
 }
 
-impl AsFd for Channel {
+impl AsFd for GuardChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl From<Channel> for OwnedFd {
-    fn from(channel: Channel) -> Self {
+impl From<GuardChannel> for OwnedFd {
+    fn from(channel: GuardChannel) -> Self {
         channel.0
     }
 }
@@ -320,13 +320,13 @@ mod tests {
 
     #[test]
     fn a_message_arrives_with_its_file_and_the_end_is_noticed() {
-        let (guard, worker) = Channel::pair().unwrap();
+        let (guard, worker) = GuardChannel::pair().unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"the archive").unwrap();
         file.rewind().unwrap();
         let start = GuardMessage::Start {
             trial: true,
-            known: Known::default(),
+            known: UpdateStatus::default(),
             credentials: Vec::new(),
             keeps_settings: false,
         };
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_a_later_release_says_is_passed_over() {
-        let (guard, worker) = Channel::pair().unwrap();
+        let (guard, worker) = GuardChannel::pair().unwrap();
         guard.send(&serde_json::json!({ "told": "sing", "song": 1 }), &[]).unwrap();
         guard.send(&serde_json::json!({ "told": "stop", "at_once": false, "why": "new" }), &[]).unwrap();
         guard.send(&"rubbish", &[]).unwrap();
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn an_end_that_does_not_read_keeps_nobody_waiting() {
-        let (guard, worker) = Channel::pair().unwrap();
+        let (guard, worker) = GuardChannel::pair().unwrap();
         let mut told = 0_u32;
         let error = loop {
             match guard.send_at_once(&GuardMessage::Probe { nth: told }, &[]) {
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_sent() {
-        let (guard, _worker) = Channel::pair().unwrap();
+        let (guard, _worker) = GuardChannel::pair().unwrap();
         assert!(guard.send(&"x".repeat(LONGEST), &[]).is_err());
     }
 }

@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Notify};
 
 use super::fetch::Downloads;
-use super::github::{GitHub, Listed};
+use super::github::{GitHub, ReleasesAnswer};
 use super::release::{Offer, Release, choose, named};
-use super::{Obstacle, running};
+use super::{UpdateObstacle, running};
 use crate::config::{Settings, UpdateChannel, UpdateConfig};
 use crate::platform::clock::Clock;
 use crate::platform::hex::hex;
 use crate::platform::release::TARGET;
-use crate::remote::Manners;
+use crate::remote::ClientPolicy;
 use crate::store::{Store, StoreError, View};
 
 /// Key of the document that keeps the last check.
@@ -35,10 +35,10 @@ pub struct LastCheck {
     pub checked_at: Timestamp,
     /// Last answer of GitHub, kept if a later check fails.
     #[serde(default)]
-    pub found: Option<Found>,
-    /// Obstacle that the last check met.
+    pub found: Option<FoundReleases>,
+    /// UpdateObstacle that the last check met.
     #[serde(default)]
-    pub obstacle: Option<Obstacle>,
+    pub obstacle: Option<UpdateObstacle>,
     /// Fingerprint of the token used by the last check; the token cannot be derived from it.
     #[serde(default)]
     pub token: String,
@@ -49,7 +49,7 @@ pub struct LastCheck {
 
 /// An answer of GitHub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct FoundReleases {
     /// Releases on offer.
     #[serde(default)]
     pub offer: Offer,
@@ -63,13 +63,13 @@ pub struct Found {
 
 /// The knowledge about updates.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum UpdateCheck {
     /// Newer releases.
     Available(Box<Offer>),
     /// No newer release.
     UpToDate,
     /// No answer, because of this obstacle.
-    Cannot(Obstacle),
+    Cannot(UpdateObstacle),
     /// No check so far.
     NotYet,
 }
@@ -79,7 +79,7 @@ pub enum Answer {
 pub struct Updates {
     pub(super) clock: Clock,
     pub(super) settings: Settings,
-    pub(super) manners: Manners,
+    pub(super) manners: ClientPolicy,
     pub(super) store: Store,
     pub(super) downloads: Arc<Downloads>,
     look: Arc<Notify>,
@@ -90,7 +90,7 @@ pub struct Updates {
 
 impl Updates {
     /// Creates the updates of the appliance on this store, with downloads in the folder `data`.
-    pub fn new(store: Store, clock: Clock, settings: Settings, data: PathBuf, manners: Manners) -> Self {
+    pub fn new(store: Store, clock: Clock, settings: Settings, data: PathBuf, manners: ClientPolicy) -> Self {
         let downloads = Arc::new(Downloads::new(data));
         let (look, looked, turn) = (Arc::default(), Arc::default(), Arc::default());
         Self { clock, settings, manners, store, downloads, look, looked, turn }
@@ -102,23 +102,23 @@ impl Updates {
     }
 
     /// Returns the current knowledge. Missing settings are reported at once.
-    pub async fn answer(&self) -> Result<Answer, StoreError> {
+    pub async fn answer(&self) -> Result<UpdateCheck, StoreError> {
         if let Some(missing) = missing(&self.settings.get().update) {
-            return Ok(Answer::Cannot(missing));
+            return Ok(UpdateCheck::Cannot(missing));
         }
-        let Some(last) = self.last().await? else { return Ok(Answer::NotYet) };
+        let Some(last) = self.last().await? else { return Ok(UpdateCheck::NotYet) };
         Ok(match (last.obstacle, last.found) {
-            (Some(obstacle), _) => Answer::Cannot(obstacle),
+            (Some(obstacle), _) => UpdateCheck::Cannot(obstacle),
             (None, found) => {
                 let offer = found.map(|found| found.offer).unwrap_or_default().newer_than(&running());
-                if offer.newest().is_some() { Answer::Available(Box::new(offer)) } else { Answer::UpToDate }
+                if offer.newest().is_some() { UpdateCheck::Available(Box::new(offer)) } else { UpdateCheck::UpToDate }
             }
         })
     }
 
     /// Returns the manners towards GitHub, with the current network settings.
-    pub(super) fn manners(&self) -> Manners {
-        Manners { network: self.settings.get().network.clone(), ..self.manners.clone() }
+    pub(super) fn manners(&self) -> ClientPolicy {
+        ClientPolicy { network: self.settings.get().network.clone(), ..self.manners.clone() }
     }
 
     /// Requests the daily check now.
@@ -128,7 +128,7 @@ impl Updates {
 
     /// Checks now, unless GitHub has reported that it is too early; keeps and returns the answer. Checks run one at a
     /// time: a caller waits for a check that is under way.
-    pub async fn check(&self) -> Result<Answer, StoreError> {
+    pub async fn check(&self) -> Result<UpdateCheck, StoreError> {
         let asked_at = self.clock.now();
         let _turn = self.turn.lock().await;
         let settings = self.settings.get();
@@ -140,7 +140,7 @@ impl Updates {
         // A limit that was recorded by a clock set back since may be a year ahead.
         let waits = last.as_ref().is_some_and(|last| match &last.obstacle {
             // A limit applies to one token.
-            Some(Obstacle::LimitReached { until }) => {
+            Some(UpdateObstacle::LimitReached { until }) => {
                 last.checked_at <= now && now < *until && last.token == mark(&settings.update)
             }
             _ => false,
@@ -171,29 +171,29 @@ impl Updates {
     async fn look_at_github(
         &self,
         config: &UpdateConfig,
-        former: Option<&Found>,
+        former: Option<&FoundReleases>,
         now: Timestamp,
-    ) -> Result<Found, Obstacle> {
+    ) -> Result<FoundReleases, UpdateObstacle> {
         let github = GitHub::new(config, &self.manners())?;
         let basis = basis(config, &running());
         let former = former.filter(|former| former.basis == basis);
         let etag = former.and_then(|former| former.etag.as_deref());
         match (github.releases(etag, now).await?, former) {
-            (Listed::Unchanged, Some(former)) => Ok(former.clone()),
-            (Listed::Unchanged, None) => Err(Obstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
-            (Listed::Releases(releases, etag), _) => {
+            (ReleasesAnswer::Unchanged, Some(former)) => Ok(former.clone()),
+            (ReleasesAnswer::Unchanged, None) => Err(UpdateObstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
+            (ReleasesAnswer::Releases(releases, etag), _) => {
                 let offer = choose(&releases, config.channel, &running(), TARGET)?;
-                Ok(Found { offer, etag, basis })
+                Ok(FoundReleases { offer, etag, basis })
             }
         }
     }
 
     /// Asks GitHub for the release of this version, newer or older than the running one.
-    pub async fn find(&self, version: &Version) -> Result<Release, Obstacle> {
+    pub async fn find(&self, version: &Version) -> Result<Release, UpdateObstacle> {
         let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         match github.releases(None, self.clock.now()).await? {
-            Listed::Releases(releases, _) => named(&releases, version, TARGET),
-            Listed::Unchanged => Err(Obstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
+            ReleasesAnswer::Releases(releases, _) => named(&releases, version, TARGET),
+            ReleasesAnswer::Unchanged => Err(UpdateObstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
         }
     }
 
@@ -247,7 +247,7 @@ impl Updates {
             return Ok(Timestamp::MIN);
         }
         let (asked, span) = match &last.obstacle {
-            Some(Obstacle::LimitReached { until }) if last.token == mark(&config.update) => {
+            Some(UpdateObstacle::LimitReached { until }) if last.token == mark(&config.update) => {
                 (*until, SignedDuration::ZERO)
             }
             Some(_) => (Timestamp::MIN, AGAIN_AFTER),
@@ -262,10 +262,10 @@ impl Updates {
 }
 
 /// Returns the obstacle that a missing setting is, if one is missing.
-fn missing(config: &UpdateConfig) -> Option<Obstacle> {
+fn missing(config: &UpdateConfig) -> Option<UpdateObstacle> {
     match (&config.repository, &config.token) {
-        (None, _) => Some(Obstacle::NoRepository),
-        (Some(_), None) => Some(Obstacle::NoToken),
+        (None, _) => Some(UpdateObstacle::NoRepository),
+        (Some(_), None) => Some(UpdateObstacle::NoToken),
         (Some(_), Some(_)) => None,
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::github::GitHub;
-use super::{Obstacle, Release, Updates};
+use super::{Release, UpdateObstacle, Updates};
 use crate::platform::fs::room_in;
 use crate::platform::hex::hex;
 use crate::remote::plain;
@@ -30,7 +30,7 @@ const TRIES: u32 = 3;
 
 /// A downloaded release.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct DownloadedRelease {
     /// The release itself.
     pub release: Release,
     /// File of the release, on the disk and open for reading from the beginning.
@@ -45,7 +45,7 @@ pub struct Fetched {
 
 /// The progress of a download, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct DownloadProgress {
     /// Version of the release.
     pub version: Version,
     /// Number of bytes received.
@@ -54,13 +54,13 @@ pub struct Progress {
     pub total: u64,
 }
 
-type Outcome = Result<Arc<Fetched>, Obstacle>;
+type FetchOutcome = Result<Arc<DownloadedRelease>, UpdateObstacle>;
 
 /// The data folder and the download under way.
 pub(super) struct Downloads {
     data: PathBuf,
-    running: Mutex<Option<(Version, Shared<BoxFuture<'static, Outcome>>)>>,
-    progress: watch::Sender<Option<Progress>>,
+    running: Mutex<Option<(Version, Shared<BoxFuture<'static, FetchOutcome>>)>>,
+    progress: watch::Sender<Option<DownloadProgress>>,
 }
 
 impl Downloads {
@@ -72,20 +72,20 @@ impl Downloads {
 impl Updates {
     /// Fetches a release. A caller that asks for the release being fetched joins that download, which goes on if its
     /// callers go away.
-    pub async fn fetch(&self, release: Release) -> Outcome {
+    pub async fn fetch(&self, release: Release) -> FetchOutcome {
         let outcome = {
             let mut running = self.downloads.running.lock().unwrap_or_else(PoisonError::into_inner);
             match &*running {
                 Some((version, outcome)) if outcome.peek().is_none() => {
                     if *version != release.version {
-                        return Err(Obstacle::Busy { version: version.clone() });
+                        return Err(UpdateObstacle::Busy { version: version.clone() });
                     }
                     outcome.clone()
                 }
                 Some(_) | None => {
                     let (updates, version) = (self.clone(), release.version.clone());
                     let task = tokio::spawn(async move { updates.fetch_once(release).await.map(Arc::new) });
-                    let outcome = async { task.await.unwrap_or(Err(Obstacle::Stopping)) }.boxed().shared();
+                    let outcome = async { task.await.unwrap_or(Err(UpdateObstacle::Stopping)) }.boxed().shared();
                     *running = Some((version, outcome.clone()));
                     outcome
                 }
@@ -95,24 +95,24 @@ impl Updates {
     }
 
     /// Returns the progress of the download; `None` while none runs.
-    pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
+    pub fn progress(&self) -> watch::Receiver<Option<DownloadProgress>> {
         self.downloads.progress.subscribe()
     }
 
-    async fn fetch_once(&self, release: Release) -> Result<Fetched, Obstacle> {
+    async fn fetch_once(&self, release: Release) -> Result<DownloadedRelease, UpdateObstacle> {
         let fetched = self.try_to_fetch(release).await;
         self.downloads.progress.send_replace(None);
         fetched
     }
 
-    async fn try_to_fetch(&self, release: Release) -> Result<Fetched, Obstacle> {
+    async fn try_to_fetch(&self, release: Release) -> Result<DownloadedRelease, UpdateObstacle> {
         if release.asset.size > LARGEST {
-            return Err(Obstacle::TooLarge { name: release.asset.name, most: LARGEST / MIB });
+            return Err(UpdateObstacle::TooLarge { name: release.asset.name, most: LARGEST / MIB });
         }
         let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         let (data, store) = (self.downloads.data.clone(), self.store.clone());
         let folder = blocking(move || {
-            let store_size = store.file_size().map_err(|error| Obstacle::Folder { detail: error.to_string() })?;
+            let store_size = store.file_size().map_err(|error| UpdateObstacle::Folder { detail: error.to_string() })?;
             enough_room(&data, store_size)?;
             emptied(&data.join("downloads"))
         })
@@ -120,9 +120,9 @@ impl Updates {
         let mut tried = 1;
         loop {
             match self.transfer(&github, &release, &folder).await {
-                Err(Obstacle::Unreachable { .. } | Obstacle::Failed { .. }) if tried < TRIES => tried += 1,
-                Err(Obstacle::Unreachable { detail } | Obstacle::Failed { detail }) => {
-                    return Err(Obstacle::Broken { tries: tried, detail });
+                Err(UpdateObstacle::Unreachable { .. } | UpdateObstacle::Failed { .. }) if tried < TRIES => tried += 1,
+                Err(UpdateObstacle::Unreachable { detail } | UpdateObstacle::Failed { detail }) => {
+                    return Err(UpdateObstacle::Broken { tries: tried, detail });
                 }
                 Err(other) => return Err(other),
                 Ok((part, digest)) => return keep(part, release, digest, &folder).await,
@@ -136,9 +136,9 @@ impl Updates {
         github: &GitHub,
         release: &Release,
         folder: &Path,
-    ) -> Result<(tempfile::NamedTempFile, String), Obstacle> {
+    ) -> Result<(tempfile::NamedTempFile, String), UpdateObstacle> {
         let asset = &release.asset;
-        let not_as_told = || Obstacle::NotAsTold { name: asset.name.clone() };
+        let not_as_told = || UpdateObstacle::NotAsTold { name: asset.name.clone() };
         let mut answer = github.file(&asset.url, self.clock.now()).await?;
         let place = folder.to_owned();
         let mut part = blocking(move || {
@@ -146,7 +146,7 @@ impl Updates {
         })
         .await?;
         let (mut digest, mut done) = (Sha256::new(), 0_u64);
-        let cut = |error: &reqwest::Error| Obstacle::Unreachable { detail: plain(error) };
+        let cut = |error: &reqwest::Error| UpdateObstacle::Unreachable { detail: plain(error) };
         while let Some(bytes) = answer.chunk().await.map_err(|error| cut(&error))? {
             done = done.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             if done > asset.size {
@@ -160,7 +160,7 @@ impl Updates {
             })
             .await?;
             let version = release.version.clone();
-            self.downloads.progress.send_replace(Some(Progress { version, done, total: asset.size }));
+            self.downloads.progress.send_replace(Some(DownloadProgress { version, done, total: asset.size }));
         }
         let digest = hex(digest.finalize());
         if done != asset.size || asset.digest.as_ref().is_some_and(|told| *told != digest) {
@@ -176,7 +176,7 @@ async fn keep(
     release: Release,
     digest: String,
     folder: &Path,
-) -> Result<Fetched, Obstacle> {
+) -> Result<DownloadedRelease, UpdateObstacle> {
     let folder = folder.to_owned();
     blocking(move || {
         let failed = |error: &io::Error| cannot_keep(&folder, error);
@@ -186,13 +186,13 @@ async fn keep(
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))?;
         let file = File::open(&path).map_err(|error| failed(&error))?;
         let size = release.asset.size;
-        Ok(Fetched { release, file, path, size, digest })
+        Ok(DownloadedRelease { release, file, path, size, digest })
     })
     .await
 }
 
 /// Creates the folder again, without the remains of an earlier attempt.
-fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
+fn emptied(folder: &Path) -> Result<PathBuf, UpdateObstacle> {
     let failed = |error: &io::Error| cannot_keep(folder, error);
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&error)),
@@ -205,7 +205,7 @@ fn emptied(folder: &Path) -> Result<PathBuf, Obstacle> {
 }
 
 /// Checks that an update has space in addition to the data: two binaries, two stores, and a reserve.
-fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
+fn enough_room(data: &Path, store_size: u64) -> Result<(), UpdateObstacle> {
     let failed = |error: &io::Error| cannot_keep(data, error);
     let binary = fs::metadata("/proc/self/exe").map_err(|error| failed(&error))?.len();
     let free = room_in(data).map_err(|error| failed(&error))?;
@@ -214,7 +214,7 @@ fn enough_room(data: &Path, store_size: u64) -> Result<(), Obstacle> {
         return Ok(());
     }
     let folder = data.display().to_string();
-    Err(Obstacle::NoRoom { needed: needed.div_ceil(MIB), free: free / MIB, folder })
+    Err(UpdateObstacle::NoRoom { needed: needed.div_ceil(MIB), free: free / MIB, folder })
 }
 
 /// Returns the space that an update takes, in bytes.
@@ -222,14 +222,14 @@ fn needed(binary: u64, store: u64) -> u64 {
     binary.saturating_mul(2).saturating_add(store.saturating_mul(2)).saturating_add(SPARE)
 }
 
-fn cannot_keep(folder: &Path, error: &io::Error) -> Obstacle {
-    Obstacle::Folder { detail: format!("{}: {error}", folder.display()) }
+fn cannot_keep(folder: &Path, error: &io::Error) -> UpdateObstacle {
+    UpdateObstacle::Folder { detail: format!("{}: {error}", folder.display()) }
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Obstacle> + Send + 'static,
-) -> Result<T, Obstacle> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Obstacle::Stopping))
+    work: impl FnOnce() -> Result<T, UpdateObstacle> + Send + 'static,
+) -> Result<T, UpdateObstacle> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(UpdateObstacle::Stopping))
 }
 
 #[cfg(test)]
@@ -242,6 +242,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(enough_room(folder.path(), 0), Ok(()));
         let refused = enough_room(folder.path(), u64::MAX / 4).unwrap_err();
-        assert!(matches!(&refused, Obstacle::NoRoom { needed, free, .. } if needed > free), "{refused:?}");
+        assert!(matches!(&refused, UpdateObstacle::NoRoom { needed, free, .. } if needed > free), "{refused:?}");
     }
 }

@@ -11,10 +11,10 @@ use octocrab::models::repos::Release;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::Obstacle;
+use super::UpdateObstacle;
 use crate::config::UpdateConfig;
 use crate::platform::secret::Secret;
-use crate::remote::{self, JSON_LIMIT, Manners, USER_AGENT, innermost, plain};
+use crate::remote::{self, ClientPolicy, JSON_LIMIT, USER_AGENT, innermost, plain};
 
 /// Upper bound on the pages of the list of releases; later pages are ignored.
 const MOST_PAGES: u32 = 10;
@@ -38,7 +38,7 @@ pub(super) struct GitHub {
 }
 
 /// The answer to a request for the releases.
-pub(super) enum Listed {
+pub(super) enum ReleasesAnswer {
     /// No change since the state of the given entity tag.
     Unchanged,
     /// All releases, and the entity tag of this state.
@@ -48,11 +48,11 @@ pub(super) enum Listed {
 impl GitHub {
     /// Creates the client from the configuration. A token that does not fit into a header is refused: GitHub never
     /// issues such a token.
-    pub(super) fn new(config: &UpdateConfig, manners: &Manners) -> Result<Self, Obstacle> {
-        let repository = config.repository.clone().ok_or(Obstacle::NoRepository)?;
-        let token = config.token.clone().ok_or(Obstacle::NoToken)?;
+    pub(super) fn new(config: &UpdateConfig, manners: &ClientPolicy) -> Result<Self, UpdateObstacle> {
+        let repository = config.repository.clone().ok_or(UpdateObstacle::NoRepository)?;
+        let token = config.token.clone().ok_or(UpdateObstacle::NoToken)?;
         bearer(&token)?;
-        let unusable = |detail: String| Obstacle::Unreachable { detail };
+        let unusable = |detail: String| UpdateObstacle::Unreachable { detail };
         let api = Url::parse(&config.api_url).map_err(|error| unusable(error.to_string()))?;
         let builder = remote::builder(&api, manners).map_err(|error| unusable(error.to_string()))?;
         // The pause between two reads is limited, not the whole download: a file may take long.
@@ -62,13 +62,13 @@ impl GitHub {
 
     /// Returns all releases, unless they are unchanged since `etag`. Delays that GitHub asks for are counted from
     /// `now`.
-    pub(super) async fn releases(&self, etag: Option<&str>, now: Timestamp) -> Result<Listed, Obstacle> {
+    pub(super) async fn releases(&self, etag: Option<&str>, now: Timestamp) -> Result<ReleasesAnswer, UpdateObstacle> {
         let listing = self.all_pages(etag, now);
-        let late = || Obstacle::Unreachable { detail: format!("no answer within {} s", self.timeout.as_secs()) };
+        let late = || UpdateObstacle::Unreachable { detail: format!("no answer within {} s", self.timeout.as_secs()) };
         tokio::time::timeout(self.timeout, listing).await.map_err(|_| late())?
     }
 
-    async fn all_pages(&self, etag: Option<&str>, now: Timestamp) -> Result<Listed, Obstacle> {
+    async fn all_pages(&self, etag: Option<&str>, now: Timestamp) -> Result<ReleasesAnswer, UpdateObstacle> {
         let octocrab = self.octocrab().map_err(|error| unreachable(&error))?;
         let (mut all, mut tag) = (Vec::new(), None);
         for page in 1..=MOST_PAGES {
@@ -80,14 +80,14 @@ impl GitHub {
             let answer = octocrab._get_with_headers(path, Some(headers)).await.map_err(|error| unreachable(&error))?;
             let (head, body) = answer.into_parts();
             if head.status == StatusCode::NOT_MODIFIED && page == 1 && etag.is_some() {
-                return Ok(Listed::Unchanged);
+                return Ok(ReleasesAnswer::Unchanged);
             }
             let body = Limited::new(body, JSON_LIMIT).collect().await;
             let body = body.map_err(|error| unreachable(error.as_ref()))?.to_bytes();
             if head.status != StatusCode::OK {
                 return Err(self.refused(head.status, &head.headers, &body, now));
             }
-            let releases: Vec<Release> = serde_json::from_slice(&body).map_err(|_| Obstacle::Failed {
+            let releases: Vec<Release> = serde_json::from_slice(&body).map_err(|_| UpdateObstacle::Failed {
                 detail: "HTTP 200 with something that is no list of releases".into(),
             })?;
             all.extend(releases);
@@ -98,7 +98,7 @@ impl GitHub {
                 break;
             }
         }
-        Ok(Listed::Releases(all, tag))
+        Ok(ReleasesAnswer::Releases(all, tag))
     }
 
     /// Returns Octocrab on our own client. Both of its addresses are the API's, so that the token is sent to no other
@@ -115,8 +115,8 @@ impl GitHub {
 
     /// Requests a file, and returns the response to read it from. GitHub redirects to another host, which gets no
     /// token.
-    pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, Obstacle> {
-        let failed = |detail: &str| Obstacle::Failed { detail: detail.to_owned() };
+    pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, UpdateObstacle> {
+        let failed = |detail: &str| UpdateObstacle::Failed { detail: detail.to_owned() };
         let mut address = Url::parse(address).map_err(|_| failed("the address of the file is none"))?;
         for _ in 0..=MOST_REDIRECTS {
             if address.scheme() != self.api.scheme() && address.scheme() != "https" {
@@ -126,7 +126,7 @@ impl GitHub {
             if address.origin() == self.api.origin() {
                 request = request.header(header::AUTHORIZATION, bearer(&self.token)?);
             }
-            let answer = request.send().await.map_err(|error| Obstacle::Unreachable { detail: plain(&error) })?;
+            let answer = request.send().await.map_err(|error| UpdateObstacle::Unreachable { detail: plain(&error) })?;
             let status = answer.status();
             if status.is_redirection() {
                 let to = text(answer.headers(), header::LOCATION.as_str()).and_then(|to| address.join(to).ok());
@@ -141,24 +141,25 @@ impl GitHub {
         Err(failed("a redirect to nowhere"))
     }
 
-    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Obstacle {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> UpdateObstacle {
         let repository = self.repository.clone();
         let limited = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
         if let Some(until) = allowed_again(headers, status, now).filter(|_| limited) {
-            return Obstacle::LimitReached { until };
+            return UpdateObstacle::LimitReached { until };
         }
         match status {
-            StatusCode::UNAUTHORIZED => Obstacle::TokenRefused,
-            StatusCode::NOT_FOUND | StatusCode::GONE => Obstacle::NotFound { repository },
-            StatusCode::FORBIDDEN => Obstacle::Forbidden { repository, words: words(body) },
-            _ => Obstacle::Failed { detail: format!("HTTP {}", status.as_u16()) },
+            StatusCode::UNAUTHORIZED => UpdateObstacle::TokenRefused,
+            StatusCode::NOT_FOUND | StatusCode::GONE => UpdateObstacle::NotFound { repository },
+            StatusCode::FORBIDDEN => UpdateObstacle::Forbidden { repository, words: words(body) },
+            _ => UpdateObstacle::Failed { detail: format!("HTTP {}", status.as_u16()) },
         }
     }
 }
 
 /// Returns the value of the header with the token.
-fn bearer(token: &Secret) -> Result<HeaderValue, Obstacle> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Obstacle::TokenRefused)?;
+fn bearer(token: &Secret) -> Result<HeaderValue, UpdateObstacle> {
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| UpdateObstacle::TokenRefused)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -190,6 +191,6 @@ fn words(body: &[u8]) -> String {
 }
 
 /// Returns an obstacle with the innermost cause, in one line: it contains no address.
-fn unreachable(error: &(dyn Error + 'static)) -> Obstacle {
-    Obstacle::Unreachable { detail: innermost(error).unwrap_or_else(|| error.to_string()) }
+fn unreachable(error: &(dyn Error + 'static)) -> UpdateObstacle {
+    UpdateObstacle::Unreachable { detail: innermost(error).unwrap_or_else(|| error.to_string()) }
 }

@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 use tokio::sync::watch;
 
-use super::request::{Releases, Wanted};
-use super::story::{Outcome, Reason};
+use super::request::{ReleaseRequest, Releases};
+use super::story::{UpdateOutcome, UpdateReason};
 use super::worker::GuardLink;
-use super::{Answer, Obstacle, Release, Updates, running};
+use super::{Release, UpdateCheck, UpdateObstacle, Updates, running};
 use crate::config::{Settings, UpdateAuto};
 use crate::platform::release;
 use crate::store::StoreError;
@@ -22,7 +22,7 @@ const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// A package on its way from GitHub to the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct PendingInstall {
     /// Version of the release.
     pub version: Version,
     /// Origin of the request: a login, `command line` or `auto`.
@@ -33,29 +33,29 @@ pub struct Errand {
     /// errand is the latest news.
     pub after: Option<Timestamp>,
     /// Progress of the errand.
-    pub state: ErrandState,
+    pub state: PendingInstallState,
     /// Insistence, even if the release is older than the running one or was rolled back before.
     insists: bool,
 }
 
 /// The progress of a package on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ErrandState {
+pub enum PendingInstallState {
     /// Download of the package.
     Fetching,
     /// Handover to the guard; the result is seen in [`GuardLink::known`].
     HandedOver,
     /// Failure before the package reached the guard, with its reason.
-    Failed(Obstacle),
+    Failed(UpdateObstacle),
 }
 
 /// The reason why a release is not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hindrance {
     /// Inability or refusal of the guard.
-    Guard(Reason),
-    /// Obstacle to the download.
-    Obstacle(Obstacle),
+    Guard(UpdateReason),
+    /// UpdateObstacle to the download.
+    Obstacle(UpdateObstacle),
 }
 
 impl Hindrance {
@@ -75,7 +75,7 @@ pub struct Installer {
     guard: GuardLink,
     settings: Settings,
     /// Last package that was requested.
-    errand: watch::Sender<Option<Errand>>,
+    errand: watch::Sender<Option<PendingInstall>>,
 }
 
 impl Installer {
@@ -85,13 +85,13 @@ impl Installer {
     }
 
     /// Returns the last package that was requested; `None` before the first.
-    pub fn errand(&self) -> watch::Receiver<Option<Errand>> {
+    pub fn errand(&self) -> watch::Receiver<Option<PendingInstall>> {
         self.errand.subscribe()
     }
 
     /// Returns the last requested package while it is the latest news: no attempt is under way, and none has ended
     /// since.
-    pub fn errand_now(&self) -> Option<Errand> {
+    pub fn errand_now(&self) -> Option<PendingInstall> {
         let known = self.guard.known();
         let known = known.borrow();
         let last = known.past.first().map(|past| past.began_at);
@@ -114,35 +114,35 @@ impl Installer {
 
     /// Fetches a release, the newest if none is named, and hands it to the guard. With `insists`, the release may be
     /// older than the running one, or may have been rolled back before. The result is seen in [`GuardLink::known`].
-    pub async fn install(&self, wanted: Option<&str>, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
+    pub async fn install(&self, wanted: Option<&str>, asked_by: &str, insists: bool) -> Result<(), UpdateObstacle> {
         let version = wanted.and_then(|wanted| wanted.parse::<Version>().ok());
         let release = match version.filter(|version| *version <= running()) {
             Some(version) if insists => self.updates.find(&version).await?,
-            Some(version) => return Err(Obstacle::NotNewer { version, running: running() }),
+            Some(version) => return Err(UpdateObstacle::NotNewer { version, running: running() }),
             None => self.offered(wanted).await?,
         };
         if self.takes_on(&release.version, asked_by, insists)? {
             self.carry(release).await;
         }
         let mut errand = self.errand.subscribe();
-        let is_there = |errand: &Option<Errand>| {
-            errand.as_ref().is_none_or(|errand| !matches!(errand.state, ErrandState::Fetching))
+        let is_there = |errand: &Option<PendingInstall>| {
+            errand.as_ref().is_none_or(|errand| !matches!(errand.state, PendingInstallState::Fetching))
         };
-        let errand = errand.wait_for(is_there).await.map_err(|_| Obstacle::Stopping)?.clone();
+        let errand = errand.wait_for(is_there).await.map_err(|_| UpdateObstacle::Stopping)?.clone();
         match errand.map(|errand| errand.state) {
-            Some(ErrandState::Failed(obstacle)) => Err(obstacle),
-            Some(ErrandState::Fetching | ErrandState::HandedOver) | None => Ok(()),
+            Some(PendingInstallState::Failed(obstacle)) => Err(obstacle),
+            Some(PendingInstallState::Fetching | PendingInstallState::HandedOver) | None => Ok(()),
         }
     }
 
     /// Returns the release of this version, or the newest if none is named, if it is on offer.
-    async fn offered(&self, wanted: Option<&str>) -> Result<Release, Obstacle> {
-        let not_offered = || Obstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() };
+    async fn offered(&self, wanted: Option<&str>) -> Result<Release, UpdateObstacle> {
+        let not_offered = || UpdateObstacle::NotOffered { wanted: wanted.unwrap_or_default().to_owned() };
         let offer = match self.updates.answer().await {
-            Ok(Answer::Available(offer)) => *offer,
-            Ok(Answer::Cannot(obstacle)) => return Err(obstacle),
-            Ok(Answer::UpToDate | Answer::NotYet) => return Err(not_offered()),
-            Err(error) => return Err(Obstacle::Folder { detail: error.to_string() }),
+            Ok(UpdateCheck::Available(offer)) => *offer,
+            Ok(UpdateCheck::Cannot(obstacle)) => return Err(obstacle),
+            Ok(UpdateCheck::UpToDate | UpdateCheck::NotYet) => return Err(not_offered()),
+            Err(error) => return Err(UpdateObstacle::Folder { detail: error.to_string() }),
         };
         let release = match wanted {
             None => offer.newest(),
@@ -152,23 +152,23 @@ impl Installer {
     }
 
     /// Accepts an errand; returns false if this very release is on its way already.
-    fn takes_on(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, Obstacle> {
+    fn takes_on(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, UpdateObstacle> {
         let known = self.guard.known().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
         let after = known.past.first().map(|past| past.began_at);
         let mut on_its_way = None;
         let taken = self.errand.send_if_modified(|errand| {
             let fetched = errand.as_ref().filter(|errand| match errand.state {
-                ErrandState::Fetching => true,
-                ErrandState::HandedOver => known.attempt.is_none() && errand.after == after,
-                ErrandState::Failed(_) => false,
+                PendingInstallState::Fetching => true,
+                PendingInstallState::HandedOver => known.attempt.is_none() && errand.after == after,
+                PendingInstallState::Failed(_) => false,
             });
             on_its_way = fetched.map(|errand| errand.version.clone()).or(attempted);
             let free = on_its_way.is_none();
             if free {
                 let (version, asked_by) = (version.clone(), asked_by.to_owned());
-                let (began_at, state) = (self.updates.clock.now(), ErrandState::Fetching);
-                *errand = Some(Errand { version, asked_by, began_at, after, state, insists });
+                let (began_at, state) = (self.updates.clock.now(), PendingInstallState::Fetching);
+                *errand = Some(PendingInstall { version, asked_by, began_at, after, state, insists });
             }
             free
         });
@@ -176,7 +176,7 @@ impl Installer {
             tracing::info!(severity = "NOTICE", action = "update", "{asked_by} wants cashout {version}");
         }
         match on_its_way {
-            Some(other) if other != *version => Err(Obstacle::Busy { version: other }),
+            Some(other) if other != *version => Err(UpdateObstacle::Busy { version: other }),
             Some(_) | None => Ok(taken),
         }
     }
@@ -184,11 +184,11 @@ impl Installer {
     /// Carries out the accepted errand.
     async fn carry(&self, release: Release) {
         let state = match self.fetch_and_hand_over(release).await {
-            Ok(()) => ErrandState::HandedOver,
+            Ok(()) => PendingInstallState::HandedOver,
             Err(obstacle) => {
                 let message = obstacle.message(&self.settings.get().hipay.time_zone);
                 tracing::warn!(action = "update", "{message}");
-                ErrandState::Failed(obstacle)
+                PendingInstallState::Failed(obstacle)
             }
         };
         self.errand.send_modify(|errand| {
@@ -198,27 +198,39 @@ impl Installer {
         });
     }
 
-    async fn fetch_and_hand_over(&self, release: Release) -> Result<(), Obstacle> {
+    async fn fetch_and_hand_over(&self, release: Release) -> Result<(), UpdateObstacle> {
         let version = release.version.to_string();
         let fetched = self.updates.fetch(release).await?;
         let errand = self.errand.borrow().clone();
         let (asked_by, insists) = errand.map(|errand| (errand.asked_by, errand.insists)).unwrap_or_default();
-        let file = fetched.file.try_clone().map_err(|error| Obstacle::Folder { detail: error.to_string() })?;
+        let file = fetched.file.try_clone().map_err(|error| UpdateObstacle::Folder { detail: error.to_string() })?;
         self.hand_over(file, version, asked_by, insists).await
     }
 
     /// Hands an open package to the guard.
-    async fn hand_over(&self, file: File, version: String, asked_by: String, insists: bool) -> Result<(), Obstacle> {
+    async fn hand_over(
+        &self,
+        file: File,
+        version: String,
+        asked_by: String,
+        insists: bool,
+    ) -> Result<(), UpdateObstacle> {
         let guard = self.guard.clone();
         let handed = tokio::task::spawn_blocking(move || guard.install(&version, &asked_by, insists, &file));
-        let handed = handed.await.map_err(|_| Obstacle::Stopping)?;
-        handed.map_err(|error| Obstacle::NoGuard { detail: error.to_string() })
+        let handed = handed.await.map_err(|_| UpdateObstacle::Stopping)?;
+        handed.map_err(|error| UpdateObstacle::NoGuard { detail: error.to_string() })
     }
 
     /// Hands a package on this machine's disk to the guard.
-    async fn install_package(&self, path: &Path, version: &str, asked_by: &str, insists: bool) -> Result<(), Obstacle> {
+    async fn install_package(
+        &self,
+        path: &Path,
+        version: &str,
+        asked_by: &str,
+        insists: bool,
+    ) -> Result<(), UpdateObstacle> {
         let opened = tokio::fs::File::open(path).await;
-        let file = opened.map_err(|error| Obstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
+        let file = opened.map_err(|error| UpdateObstacle::Folder { detail: format!("{}: {error}", path.display()) })?;
         self.hand_over(file.into_std().await, version.to_owned(), asked_by.to_owned(), insists).await
     }
 
@@ -241,11 +253,11 @@ impl Installer {
         if settings.update.auto != UpdateAuto::Patch || !settings.update.window.contains(now.time()) {
             return;
         }
-        let Ok(Answer::Available(offer)) = self.updates.answer().await else { return };
+        let Ok(UpdateCheck::Available(offer)) = self.updates.answer().await else { return };
         let Some(patch) = offer.patch.filter(|patch| patch.mends_security(&running())) else { return };
         let patch = patch.version.to_string();
         let known = self.guard.known().borrow().clone();
-        let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != Outcome::Interrupted);
+        let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != UpdateOutcome::Interrupted);
         if known.impossible.is_some() || known.attempt.is_some() || was_tried {
             return;
         }
@@ -256,34 +268,34 @@ impl Installer {
     }
 
     /// Answers a request of the command line.
-    pub async fn answer(&self, wanted: &Wanted) -> Result<Releases, StoreError> {
+    pub async fn answer(&self, wanted: &ReleaseRequest) -> Result<Releases, StoreError> {
         let asked_by = "command line";
         let mut obstacle = None;
         let answer = match wanted {
-            Wanted::Look => self.updates.answer().await?,
-            Wanted::Check => self.updates.check().await?,
-            Wanted::Install { version, insists } => {
+            ReleaseRequest::Look => self.updates.answer().await?,
+            ReleaseRequest::Check => self.updates.check().await?,
+            ReleaseRequest::Install { version, insists } => {
                 self.updates.check().await?;
                 obstacle = self.install(version.as_deref(), asked_by, *insists).await.err();
                 self.updates.answer().await?
             }
-            Wanted::Package { path, version, insists } => {
+            ReleaseRequest::Package { path, version, insists } => {
                 obstacle = self.install_package(path, version, asked_by, *insists).await.err();
                 self.updates.answer().await?
             }
-            Wanted::Return => {
+            ReleaseRequest::Return => {
                 let asked = self.guard.go_back(asked_by);
-                obstacle = asked.err().map(|error| Obstacle::NoGuard { detail: error.to_string() });
+                obstacle = asked.err().map(|error| UpdateObstacle::NoGuard { detail: error.to_string() });
                 self.updates.answer().await?
             }
         };
         let mut newer = Vec::new();
         match answer {
-            Answer::Available(offer) => {
+            UpdateCheck::Available(offer) => {
                 newer.extend([offer.patch, offer.new_version].into_iter().flatten().map(|one| one.version.to_string()));
             }
-            Answer::Cannot(reason) if matches!(wanted, Wanted::Check) => obstacle = Some(reason),
-            Answer::Cannot(_) | Answer::UpToDate | Answer::NotYet => {}
+            UpdateCheck::Cannot(reason) if matches!(wanted, ReleaseRequest::Check) => obstacle = Some(reason),
+            UpdateCheck::Cannot(_) | UpdateCheck::UpToDate | UpdateCheck::NotYet => {}
         }
         let zone = self.settings.get().hipay.time_zone.clone();
         Ok(Releases {

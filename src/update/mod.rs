@@ -5,7 +5,7 @@
 //! private pair of sockets ([`channel`]).
 //!
 //! The worker checks GitHub ([`Updates`]), downloads a requested release into the data folder, and hands it to the
-//! guard ([`worker::GuardLink`]). Anything that prevents this is an [`Obstacle`]: one message with a way to fix it.
+//! guard ([`worker::GuardLink`]). Anything that prevents this is an [`UpdateObstacle`]: one message with a way to fix it.
 
 pub mod channel;
 mod check;
@@ -22,13 +22,13 @@ pub mod reserve;
 pub mod story;
 pub mod worker;
 
-pub use check::{Answer, LastCheck, Updates};
-pub use fetch::{Fetched, Progress};
-pub use install::{Errand, ErrandState, Hindrance, Installer};
+pub use check::{LastCheck, UpdateCheck, Updates};
+pub use fetch::{DownloadProgress, DownloadedRelease};
+pub use install::{Hindrance, Installer, PendingInstall, PendingInstallState};
 pub use notes::notes_html;
-pub use obstacle::Obstacle;
-pub use release::{Asset, Kind, Offer, Release, asset_name};
-pub use request::{Releases, Wanted};
+pub use obstacle::UpdateObstacle;
+pub use release::{Asset, Offer, Release, ReleaseKind, asset_name};
+pub use request::{ReleaseRequest, Releases};
 
 /// Returns the running version.
 pub fn running() -> semver::Version {

@@ -10,7 +10,7 @@ use crate::text::message::{Argument, Message, msg};
 /// An obstacle to the check for an update or to its download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Obstacle {
+pub enum UpdateObstacle {
     /// Missing `update.repository`.
     NoRepository,
     /// Missing `github.token`.
@@ -113,7 +113,7 @@ pub enum Obstacle {
     Unknown,
 }
 
-impl Obstacle {
+impl UpdateObstacle {
     /// Returns the obstacle's name in JSON.
     pub fn name(&self) -> &'static str {
         match self {

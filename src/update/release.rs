@@ -7,7 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Obstacle;
+use super::UpdateObstacle;
 use super::notes::has_section;
 use crate::config::UpdateChannel;
 
@@ -54,7 +54,7 @@ pub struct Asset {
 
 /// The difference between a release and the running one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReleaseKind {
     /// Newer release with the same major and minor version that fixes a security problem.
     SecurityPatch,
     /// Newer release with the same major and minor version.
@@ -63,7 +63,7 @@ pub enum Kind {
     NewVersion,
 }
 
-impl Kind {
+impl ReleaseKind {
     /// Returns the difference between `version` and the running one; `None` if it is not newer. `security` is the
     /// latest release up to it that fixes a security problem.
     pub fn of(running: &Version, version: &Version, security: Option<&Version>) -> Option<Self> {
@@ -99,8 +99,8 @@ pub struct Offer {
 
 impl Release {
     /// Returns the difference from the running version; `None` if the release is not newer.
-    pub fn kind(&self, running: &Version) -> Option<Kind> {
-        Kind::of(running, &self.version, self.security.as_ref())
+    pub fn kind(&self, running: &Version) -> Option<ReleaseKind> {
+        ReleaseKind::of(running, &self.version, self.security.as_ref())
     }
 
     /// Returns true if the release fixes a security problem that `running` has.
@@ -125,8 +125,8 @@ impl Offer {
         let mut left = Self::default();
         for release in [self.patch, self.new_version].into_iter().flatten() {
             match release.kind(running) {
-                Some(Kind::SecurityPatch | Kind::Fix) => left.patch = Some(release),
-                Some(Kind::NewVersion) => left.new_version = Some(release),
+                Some(ReleaseKind::SecurityPatch | ReleaseKind::Fix) => left.patch = Some(release),
+                Some(ReleaseKind::NewVersion) => left.new_version = Some(release),
                 None => {}
             }
         }
@@ -146,21 +146,21 @@ pub(super) fn choose(
     channel: UpdateChannel,
     running: &Version,
     target: &str,
-) -> Result<Offer, Obstacle> {
+) -> Result<Offer, UpdateObstacle> {
     let mut offer = Offer::default();
     let mut without: Option<Version> = None;
     for (release, version) in published(listed) {
         if unfinished(release, &version) && channel == UpdateChannel::Stable {
             continue;
         }
-        let Some(kind) = Kind::of(running, &version, None) else { continue };
+        let Some(kind) = ReleaseKind::of(running, &version, None) else { continue };
         let Some(asset) = asset_of(release, &version, target) else {
             without = without.max(Some(version));
             continue;
         };
         let place = match kind {
-            Kind::SecurityPatch | Kind::Fix => &mut offer.patch,
-            Kind::NewVersion => &mut offer.new_version,
+            ReleaseKind::SecurityPatch | ReleaseKind::Fix => &mut offer.patch,
+            ReleaseKind::NewVersion => &mut offer.new_version,
         };
         if place.as_ref().is_none_or(|known| version > known.version) {
             *place = Some(described(release, version, asset));
@@ -176,19 +176,21 @@ pub(super) fn choose(
         release.security = mended.iter().filter(|mended| **mended <= release.version).max().cloned();
     }
     match without {
-        Some(version) if offer.newest().is_none() => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
+        Some(version) if offer.newest().is_none() => {
+            Err(UpdateObstacle::NoAsset { version, target: target.to_owned() })
+        }
         _ => Ok(offer),
     }
 }
 
 /// Returns the release of this version, newer or older than the running one, finished or not.
-pub(super) fn named(listed: &[repos::Release], wanted: &Version, target: &str) -> Result<Release, Obstacle> {
+pub(super) fn named(listed: &[repos::Release], wanted: &Version, target: &str) -> Result<Release, UpdateObstacle> {
     let (release, version) = published(listed)
         .find(|(_, version)| version == wanted)
-        .ok_or_else(|| Obstacle::NotOffered { wanted: wanted.to_string() })?;
+        .ok_or_else(|| UpdateObstacle::NotOffered { wanted: wanted.to_string() })?;
     match asset_of(release, &version, target) {
         Some(asset) => Ok(described(release, version, asset)),
-        None => Err(Obstacle::NoAsset { version, target: target.to_owned() }),
+        None => Err(UpdateObstacle::NoAsset { version, target: target.to_owned() }),
     }
 }
 
@@ -252,19 +254,19 @@ mod tests {
     #[test]
     fn a_patch_keeps_major_and_minor_and_everything_else_that_is_newer_is_a_new_version() {
         let cases = [
-            ("0.1.0", "0.1.1", Some(Kind::Fix)),
+            ("0.1.0", "0.1.1", Some(ReleaseKind::Fix)),
             ("0.1.1", "0.1.1", None),
             ("0.1.1", "0.1.0", None),
-            ("0.1.0", "0.2.0", Some(Kind::NewVersion)),
-            ("0.9.9", "1.0.0", Some(Kind::NewVersion)),
-            ("1.2.0-beta.1", "1.2.0", Some(Kind::Fix)),
+            ("0.1.0", "0.2.0", Some(ReleaseKind::NewVersion)),
+            ("0.9.9", "1.0.0", Some(ReleaseKind::NewVersion)),
+            ("1.2.0-beta.1", "1.2.0", Some(ReleaseKind::Fix)),
             ("1.2.0", "1.2.0-beta.1", None),
             // A rebuild of the same version is not newer.
             ("1.2.0", "1.2.0+build.2", None),
         ];
         for (running, version, kind) in cases {
             let parsed = |text| Version::parse(text).unwrap();
-            assert_eq!(Kind::of(&parsed(running), &parsed(version), None), kind, "{running} {version}");
+            assert_eq!(ReleaseKind::of(&parsed(running), &parsed(version), None), kind, "{running} {version}");
         }
     }
 
@@ -272,21 +274,21 @@ mod tests {
     fn a_patch_is_one_of_security_where_it_mends_what_the_one_that_runs_has() {
         let kind = |running: &str, security: Option<&str>| {
             let parsed = |text: &str| Version::parse(text).unwrap();
-            Kind::of(&parsed(running), &parsed("1.2.4"), security.map(parsed).as_ref())
+            ReleaseKind::of(&parsed(running), &parsed("1.2.4"), security.map(parsed).as_ref())
         };
-        assert_eq!(kind("1.2.1", Some("1.2.2")), Some(Kind::SecurityPatch));
-        assert_eq!(kind("1.2.1", Some("1.2.4")), Some(Kind::SecurityPatch));
+        assert_eq!(kind("1.2.1", Some("1.2.2")), Some(ReleaseKind::SecurityPatch));
+        assert_eq!(kind("1.2.1", Some("1.2.4")), Some(ReleaseKind::SecurityPatch));
         // The fix is part of the running version already.
-        assert_eq!(kind("1.2.2", Some("1.2.2")), Some(Kind::Fix));
-        assert_eq!(kind("1.2.1", None), Some(Kind::Fix));
-        assert_eq!(kind("1.1.0", Some("1.2.2")), Some(Kind::NewVersion));
+        assert_eq!(kind("1.2.2", Some("1.2.2")), Some(ReleaseKind::Fix));
+        assert_eq!(kind("1.2.1", None), Some(ReleaseKind::Fix));
+        assert_eq!(kind("1.1.0", Some("1.2.2")), Some(ReleaseKind::NewVersion));
     }
 
     proptest! {
         #[test]
         fn of_two_versions_at_most_one_is_newer(a in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?", b in "[0-3]\\.[0-3]\\.[0-3](-b\\.[0-3])?") {
             let (a, b) = (Version::parse(&a).unwrap(), Version::parse(&b).unwrap());
-            let (ahead, back) = (Kind::of(&a, &b, None), Kind::of(&b, &a, None));
+            let (ahead, back) = (ReleaseKind::of(&a, &b, None), ReleaseKind::of(&b, &a, None));
             prop_assert!(ahead.is_none() || back.is_none());
             prop_assert_eq!(a == b, ahead.is_none() && back.is_none());
         }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::story::Known;
+use super::story::UpdateStatus;
 
 /// A request about releases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wanted", rename_all = "snake_case")]
-pub enum Wanted {
+pub enum ReleaseRequest {
     /// Query of the current knowledge.
     Look,
     /// Immediate check at GitHub.
@@ -42,7 +42,7 @@ pub struct Releases {
     /// Running version.
     pub version: String,
     /// State of updates as the guard knows it.
-    pub known: Known,
+    pub known: UpdateStatus,
     /// Available newer versions.
     #[serde(default)]
     pub newer: Vec<String>,

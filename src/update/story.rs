@@ -38,19 +38,19 @@ pub const LONGEST_LINE: usize = 300;
 
 /// The guard's knowledge of updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
-    /// Reason why this installation cannot be updated from here, if it cannot.
+pub struct UpdateStatus {
+    /// UpdateReason why this installation cannot be updated from here, if it cannot.
     #[serde(default)]
-    pub impossible: Option<Reason>,
-    /// Attempt under way.
+    pub impossible: Option<UpdateReason>,
+    /// UpdateAttempt under way.
     #[serde(default)]
-    pub attempt: Option<Attempt>,
+    pub attempt: Option<UpdateAttempt>,
     /// Last completed attempts, the latest first.
     #[serde(default)]
-    pub past: Vec<Past>,
+    pub past: Vec<PastUpdate>,
 }
 
-impl Known {
+impl UpdateStatus {
     /// Shortens the knowledge until its JSON takes `bytes` bytes at most: the lines of the oldest attempts go first,
     /// then those attempts.
     pub fn fit(&mut self, bytes: usize) {
@@ -61,19 +61,19 @@ impl Known {
             } else if self.past.pop().is_none() {
                 // The rest is bounded where it enters, and cannot be longer than that.
                 self.attempt = None;
-                self.impossible = self.impossible.take().map(Reason::bounded);
+                self.impossible = self.impossible.take().map(UpdateReason::bounded);
                 return;
             }
         }
     }
 
     /// Returns the reason why this version is not to be installed from here; `None` if it can be tried.
-    pub fn against(&self, version: &str) -> Option<Reason> {
-        let tried = |past: &&Past| past.outcome == Outcome::RolledBack && past.to == version;
+    pub fn against(&self, version: &str) -> Option<UpdateReason> {
+        let tried = |past: &&PastUpdate| past.outcome == UpdateOutcome::RolledBack && past.to == version;
         self.impossible.clone().or_else(|| {
             self.past.iter().any(|past| tried(&past)).then(|| {
                 let sentence = "this very release was tried and rolled back before; wait for the next one";
-                Reason::new("rolled_back_before", sentence)
+                UpdateReason::new("rolled_back_before", sentence)
             })
         })
     }
@@ -81,7 +81,7 @@ impl Known {
 
 /// The reason why something was refused, undone or is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reason {
+pub struct UpdateReason {
     /// Key of the reason, for translations: `signature`, `disk_full`.
     pub kind: String,
     /// The whole message in English, with a way to fix the problem.
@@ -91,7 +91,7 @@ pub struct Reason {
     pub details: BTreeMap<String, String>,
 }
 
-impl Reason {
+impl UpdateReason {
     /// Creates a reason without details. Overlong text is cut: it may come from a worker or a release.
     pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
         Self { kind: cut(kind, MAX_NAME), sentence: cut(&sentence.into(), MAX_SENTENCE), details: BTreeMap::new() }
@@ -117,8 +117,8 @@ impl Reason {
 }
 
 /// A later release may give a reason that has no message here: its English text is shown.
-impl From<&Reason> for Message {
-    fn from(reason: &Reason) -> Self {
+impl From<&UpdateReason> for Message {
+    fn from(reason: &UpdateReason) -> Self {
         let key = format!("update-reason-{}", reason.kind);
         let message = |english: &str| {
             let values = reason.details.iter().map(|(name, what)| (name.as_str(), what.into()));
@@ -128,7 +128,7 @@ impl From<&Reason> for Message {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for UpdateReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.sentence)
     }
@@ -136,7 +136,7 @@ impl fmt::Display for Reason {
 
 /// An update under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Attempt {
+pub struct UpdateAttempt {
     /// Version before the attempt.
     pub from: String,
     /// Version to be installed.
@@ -150,7 +150,7 @@ pub struct Attempt {
     pub steps: Vec<StepTaken>,
 }
 
-impl Attempt {
+impl UpdateAttempt {
     /// Cuts the parts that exceed their bounds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -164,7 +164,7 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StepTaken {
     /// The step itself.
-    pub step: Step,
+    pub step: UpdateStep,
     /// Start time (UTC).
     pub began_at: Timestamp,
 }
@@ -172,7 +172,7 @@ pub struct StepTaken {
 /// The steps of an attempt, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum UpdateStep {
     /// Check of the package against the compiled-in keys, and its unpacking.
     Verify,
     /// Check of the new release: its identity, and its ability to work with the settings.
@@ -194,7 +194,7 @@ pub enum Step {
     Other,
 }
 
-impl Step {
+impl UpdateStep {
     /// Steps of an update in which all goes well, in their order.
     pub const FORWARD: [Self; 7] =
         [Self::Verify, Self::Preflight, Self::BackUp, Self::Drain, Self::Swap, Self::Trial, Self::GuardTrial];
@@ -218,7 +218,7 @@ impl Step {
 /// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum UpdateOutcome {
     /// New release in use.
     Committed,
     /// Return to the old release after the new one was tried.
@@ -232,7 +232,7 @@ pub enum Outcome {
     Other,
 }
 
-impl Outcome {
+impl UpdateOutcome {
     /// Returns the outcome's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -247,7 +247,7 @@ impl Outcome {
 
 /// A completed attempt: a line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Past {
+pub struct PastUpdate {
     /// Version before the attempt.
     pub from: String,
     /// Version that was to be installed.
@@ -264,17 +264,17 @@ pub struct Past {
     /// Steps of the attempt, in their order.
     #[serde(default)]
     pub steps: Vec<StepTaken>,
-    /// Outcome of the attempt.
-    pub outcome: Outcome,
-    /// Reason for the outcome, unless the attempt was committed.
+    /// UpdateOutcome of the attempt.
+    pub outcome: UpdateOutcome,
+    /// UpdateReason for the outcome, unless the attempt was committed.
     #[serde(default)]
-    pub reason: Option<Reason>,
+    pub reason: Option<UpdateReason>,
     /// Last lines that the new release wrote, if it was rolled back.
     #[serde(default)]
     pub lines: Vec<String>,
 }
 
-impl Past {
+impl PastUpdate {
     /// Cuts the parts that exceed their bounds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -286,7 +286,7 @@ impl Past {
             to,
             asked_by,
             digest: self.digest.map(|digest| cut(&digest, MAX_NAME)),
-            reason: self.reason.map(Reason::bounded),
+            reason: self.reason.map(UpdateReason::bounded),
             lines: self.lines.iter().map(|line| cut(line, LONGEST_LINE)).collect(),
             ..self
         }
@@ -310,18 +310,18 @@ mod tests {
 
     use super::*;
 
-    fn past(text: &str, lines: usize) -> Past {
+    fn past(text: &str, lines: usize) -> PastUpdate {
         let at = Timestamp::UNIX_EPOCH;
-        Past {
+        PastUpdate {
             from: text.to_owned(),
             to: text.to_owned(),
             asked_by: text.to_owned(),
             began_at: at,
             ended_at: at,
             digest: Some(text.to_owned()),
-            steps: vec![StepTaken { step: Step::Verify, began_at: at }; lines],
-            outcome: Outcome::RolledBack,
-            reason: Some(Reason::new(text, text).with(text, text)),
+            steps: vec![StepTaken { step: UpdateStep::Verify, began_at: at }; lines],
+            outcome: UpdateOutcome::RolledBack,
+            reason: Some(UpdateReason::new(text, text).with(text, text)),
             lines: vec![text.to_owned(); lines],
         }
     }
@@ -331,8 +331,8 @@ mod tests {
         /// the latest attempt is kept.
         #[test]
         fn whatever_is_known_fits(text in "\\PC{0,400}", lines in 0_usize..400, attempts in 1_usize..=PAST_TOLD) {
-            let mut known = Known {
-                impossible: Some(Reason::new("x", text.clone()).bounded()),
+            let mut known = UpdateStatus {
+                impossible: Some(UpdateReason::new("x", text.clone()).bounded()),
                 attempt: None,
                 past: vec![past(&text, lines).bounded(); attempts],
             };

@@ -12,8 +12,8 @@ use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-use super::channel::{Channel, GuardMessage, WorkerMessage, seal};
-use super::story::{Known, Reason};
+use super::channel::{GuardChannel, GuardMessage, WorkerMessage, seal};
+use super::story::{UpdateReason, UpdateStatus};
 use crate::config;
 use crate::platform::release;
 use crate::platform::secret::Secret;
@@ -51,7 +51,7 @@ pub struct Guarded {
     /// On trial: nothing outside is changed until the guard allows it.
     pub trial: bool,
     /// State of updates.
-    pub known: Known,
+    pub known: UpdateStatus,
     /// Set if the guard is the one that writes the settings file.
     pub keeps_settings: bool,
 }
@@ -59,7 +59,7 @@ pub struct Guarded {
 /// The connection to the guard. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Voice {
-    channel: Arc<Channel>,
+    channel: Arc<GuardChannel>,
     /// Answers of the guard about the settings.
     configured: Arc<Configured>,
 }
@@ -84,7 +84,7 @@ impl Guarded {
         }
         // The channel is the standard input: the one descriptor whose number both sides know.
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
-        let channel = Channel::of(socket);
+        let channel = GuardChannel::of(socket);
         let (told, mut files) = match channel.receive::<GuardMessage>() {
             Ok(Some(first)) => first,
             Ok(None) => return Err(AttachError::Gone),
@@ -112,7 +112,7 @@ impl Guarded {
 /// A worker's knowledge of updates, and the connection to its guard. Clones share it.
 #[derive(Debug, Clone)]
 pub struct GuardLink {
-    known: Arc<watch::Sender<Known>>,
+    known: Arc<watch::Sender<UpdateStatus>>,
     voice: Option<Voice>,
 }
 
@@ -120,24 +120,25 @@ impl Default for GuardLink {
     /// Returns a link without a guard, so that no release can be installed.
     fn default() -> Self {
         let sentence = "this process runs without its guard; start it with `cashout serve` to update from here";
-        let known = Known { impossible: Some(Reason::new("no_guard", sentence)), ..Known::default() };
+        let known =
+            UpdateStatus { impossible: Some(UpdateReason::new("no_guard", sentence)), ..UpdateStatus::default() };
         Self { known: Arc::new(watch::Sender::new(known)), voice: None }
     }
 }
 
 impl GuardLink {
     /// Creates the link of a worker to its guard.
-    pub fn new(known: Known, voice: Voice) -> Self {
+    pub fn new(known: UpdateStatus, voice: Voice) -> Self {
         Self { known: Arc::new(watch::Sender::new(known)), voice: Some(voice) }
     }
 
     /// Returns the state of updates, which can be watched for changes.
-    pub fn known(&self) -> watch::Receiver<Known> {
+    pub fn known(&self) -> watch::Receiver<UpdateStatus> {
         self.known.subscribe()
     }
 
     /// Records the state that the guard has reported.
-    pub fn learn(&self, known: Known) {
+    pub fn learn(&self, known: UpdateStatus) {
         self.known.send_replace(known);
     }
 
@@ -167,7 +168,7 @@ impl GuardLink {
 
 impl Voice {
     /// Creates the connection over this end of a pair, of which the guard has the other.
-    pub fn new(channel: Channel) -> Self {
+    pub fn new(channel: GuardChannel) -> Self {
         let (heard, awaited) = mpsc::channel();
         let configured = Configured { heard, awaited: Mutex::new(awaited) };
         Self { channel: Arc::new(channel), configured: Arc::new(configured) }

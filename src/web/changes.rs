@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
-use crate::config::{CHANGEABLE, Config, Mend, Source, WriteBackError};
+use crate::config::{CHANGEABLE, Config, Remedy, SettingSource, WriteBackError};
 use crate::text::message::{Message, msg};
 
 /// A setting that can be changed.
@@ -24,7 +24,7 @@ pub(super) struct SettingItem {
     pub(super) value: Option<String>,
     /// Set, that is, it has a value. For a secret, this is all that is shown.
     pub(super) is_set: bool,
-    /// Source of the value, in words.
+    /// SettingSource of the value, in words.
     #[schema(value_type = String)]
     pub(super) source: Message,
     /// Changeable here. A value from the environment or from a credential can only be changed there.
@@ -45,7 +45,7 @@ pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
             _ => true,
         };
         let source = config.source_of(key);
-        let changeable = !matches!(source, Some(Source::Environment { .. } | Source::Credential { .. }));
+        let changeable = !matches!(source, Some(SettingSource::Environment { .. } | SettingSource::Credential { .. }));
         SettingItem { key, value, is_set, source: source.map(Message::from).unwrap_or_default(), changeable }
     };
     CHANGEABLE.into_iter().map(item).collect()
@@ -96,9 +96,9 @@ fn problem(error: &WriteBackError) -> Problem {
         }
         WriteBackError::NotWritable { path, cause, mend } => {
             let id = match mend {
-                Mend::Create => "problem-no-file",
-                Mend::FreeSpace => "problem-no-space",
-                Mend::Allow => "problem-no-right",
+                Remedy::Create => "problem-no-file",
+                Remedy::FreeSpace => "problem-no-space",
+                Remedy::Allow => "problem-no-right",
             };
             let folder = shown(path.parent().unwrap_or(path));
             let values = [("path", shown(path).into()), ("cause", told(cause).into()), ("folder", folder.into())];

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::bodies::{Answering, Arrived, arrived};
-use self::table::{Connection, Table};
+use self::table::{OpenConnection, Table};
 use self::written::Written;
 use super::peer::Encrypted;
 use super::problem::Problem;
@@ -205,7 +205,7 @@ impl Connections {
         };
         let (router, limits, open, certificate) =
             (self.router.clone(), self.limits, self.open.clone(), self.certificate.clone());
-        let end = End { gate: self.gate.clone(), stop: stop.clone() };
+        let end = EndSignals { gate: self.gate.clone(), stop: stop.clone() };
         self.served.spawn(async move {
             match certificate {
                 None => converse(stream, false, address, router, limits, &connection, end).await,
@@ -250,7 +250,7 @@ impl Connections {
 }
 
 /// Signals that end a connection.
-struct End {
+struct EndSignals {
     /// Gate that reports when another process takes over soon.
     gate: Gate,
     stop: CancellationToken,
@@ -263,11 +263,11 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     address: SocketAddr,
     router: Router,
     limits: Limits,
-    connection: &Arc<Connection>,
-    end: End,
+    connection: &Arc<OpenConnection>,
+    end: EndSignals,
 ) {
     let begun = Instant::now();
-    let End { gate, stop } = end;
+    let EndSignals { gate, stop } = end;
     let (counted, stopping) = (Arc::clone(connection), stop.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, connection) = (router.clone(), Arc::clone(&counted));
@@ -327,7 +327,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 }
 
 /// Completes after `within` if no whole request has arrived by then; otherwise never completes.
-async fn is_late(connection: &Connection, within: Duration) {
+async fn is_late(connection: &OpenConnection, within: Duration) {
     tokio::time::sleep(within).await;
     if !connection.is_waiting() {
         std::future::pending::<()>().await;

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, post};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Problem, Web};
-use crate::domain::enterprise::{self, EnterpriseNotification, Unreadable};
+use crate::domain::enterprise::{self, EnterpriseNotification, UnreadableNotification};
 use crate::domain::inbox::{NewNotification, NotificationKind};
 use crate::domain::payment::transaction_reference;
 use crate::domain::settlement::settlement_reference;
@@ -81,7 +81,7 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
     };
     let (read, unreadable) = match read {
         Ok(read) => (read, None),
-        Err(Unreadable(reason)) => (Default::default(), Some(reason)),
+        Err(UnreadableNotification(reason)) => (Default::default(), Some(reason)),
     };
     let (action, subject) = read;
     let new = NewNotification { kind, action, subject, account_id: None, body: text, identity: None };

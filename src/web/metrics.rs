@@ -30,7 +30,7 @@ use crate::jobs::{self, BatchState, Context};
 use crate::mail::Mail;
 use crate::platform::metrics as names;
 use crate::schema::day_of_number;
-use crate::store::{Reader, StoreError, View};
+use crate::store::{StoreError, StoreReader, View};
 use crate::text::message::msg;
 use crate::trouble;
 
@@ -154,7 +154,7 @@ fn known(context: &Context) -> String {
 const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32::MAX, "30_days_and_more")];
 
 /// Writes the amounts that the next transfers need, and those not at the bank yet by status, age and currency.
-fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
+fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
     let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
     let mut currencies = BTreeSet::new();
     for ((day, code, currency), _) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
@@ -188,7 +188,7 @@ fn open_amounts(reader: &Reader<'_>, today: Date, text: &mut Gauges) -> Result<(
 }
 
 /// Writes the time of each batch's last run without a failure.
-fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
+fn last_successes(reader: &StoreReader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
     let known = jobs::last_successes(reader)?;
     text.begin(names::BATCH_LAST_SUCCESS);
     for command in BatchCommand::ALL {
@@ -199,7 +199,7 @@ fn last_successes(reader: &Reader<'_>, text: &mut Gauges) -> Result<(), StoreErr
 }
 
 /// Renders the gauges that come from the store. All values are exact.
-fn gauges(reader: &Reader<'_>, today: Date) -> Result<String, StoreError> {
+fn gauges(reader: &StoreReader<'_>, today: Date) -> Result<String, StoreError> {
     let mut text = Gauges::default();
     text.begin(names::OPERATIONS);
     for status in Status::ALL {

@@ -53,7 +53,7 @@ pub use session::{
 };
 pub use tls::{Certificate, TlsError};
 
-use crate::admin::setup::Setup;
+use crate::admin::setup::FirstRun;
 use crate::config::Settings;
 use crate::jobs::Context;
 pub use crate::platform::random::NoRandom;
@@ -138,7 +138,7 @@ pub fn router(web: Web) -> Router {
 }
 
 /// Builds the router of a process without settings, which serves the setup page.
-pub fn setup_router(setup: &Setup) -> Router {
+pub fn setup_router(setup: &FirstRun) -> Router {
     pages::setup_router(setup)
 }
 

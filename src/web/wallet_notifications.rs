@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::limits::BODY_LIMIT;
 use super::{Problem, Web};
 use crate::domain::inbox::{NewNotification, NotificationKind};
-use crate::domain::notification::{Document, form_field, form_value};
+use crate::domain::notification::{NoticeDocument, form_field, form_value};
 use crate::jobs::{self, SaltError};
 use crate::remote::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::text::message::{Message, msg};
@@ -55,7 +55,7 @@ impl FromRequest<Web> for Verified {
             }
             Form::Multipart => multipart_field(request, web).await?,
         };
-        let document = Document::read(&xml).map_err(|error| unreadable(Message::quoting(error.to_string())))?;
+        let document = NoticeDocument::read(&xml).map_err(|error| unreadable(Message::quoting(error.to_string())))?;
         // Nothing leaves this machine before this point. An unknown account costs a look-up in the store, and is
         // answered like any other notice whose checksum does not match.
         let account = document.account_id();
@@ -151,11 +151,11 @@ const OWN_QUOTA: (usize, usize) = (200_000, 1024 * 1024 * 1024);
 
 /// Quota used today, by account.
 #[derive(Debug, Default)]
-struct Quotas(Mutex<HashMap<u64, Taken>>);
+struct Quotas(Mutex<HashMap<u64, QuotaUsed>>);
 
 /// Quota used by one account in a day.
 #[derive(Debug, Clone, Copy)]
-struct Taken {
+struct QuotaUsed {
     day: Timestamp,
     notices: usize,
     bytes: usize,
@@ -173,14 +173,15 @@ impl Quotas {
             None => Some(jobs::inbox::kept_since(&web.context.store, account, day).await?),
         };
         let mut quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = quotas.entry(account).or_insert(Taken { day: Timestamp::MIN, notices: 0, bytes: 0 });
+        let taken = quotas.entry(account).or_insert(QuotaUsed { day: Timestamp::MIN, notices: 0, bytes: 0 });
         if let Some((notices, bytes)) = kept
             && taken.day != day
         {
-            *taken = Taken { day, notices, bytes };
+            *taken = QuotaUsed { day, notices, bytes };
         }
         let (most_notices, most_bytes) = if own { OWN_QUOTA } else { QUOTA };
-        let after = Taken { day, notices: taken.notices.saturating_add(1), bytes: taken.bytes.saturating_add(bytes) };
+        let after =
+            QuotaUsed { day, notices: taken.notices.saturating_add(1), bytes: taken.bytes.saturating_add(bytes) };
         let fits = after.notices <= most_notices && after.bytes <= most_bytes;
         if fits {
             *taken = after;

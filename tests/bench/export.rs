@@ -9,7 +9,7 @@ use cashout::config::{Config, Settings};
 use cashout::logs::LogLine;
 use cashout::sandbox::{Sandbox, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::store::{Listing, StoreError, View};
+use cashout::store::{ListPage, StoreError, View};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -97,7 +97,7 @@ async fn exported(lines: u64) {
 /// Reads all lines page by page, from the store alone.
 async fn pages(context: &cashout::jobs::Context) -> (Duration, u64) {
     let (begun, mut read) = (Instant::now(), 0);
-    let mut listing = Listing::any_of("level", [300_u64]).descending().limit(200);
+    let mut listing = ListPage::any_of("level", [300_u64]).descending().limit(200);
     loop {
         let asked = listing.clone();
         let page = context.store.reading(move |reader| reader.list::<LogLine>(&asked)).await.unwrap();

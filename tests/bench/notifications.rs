@@ -285,7 +285,7 @@ impl Served {
     /// Checks that every acknowledged notice is stored and was applied once.
     pub(crate) async fn verify(&self, acknowledged: u64) {
         loop {
-            let look = |reader: &cashout::store::Reader<'_>| {
+            let look = |reader: &cashout::store::StoreReader<'_>| {
                 Ok((
                     reader.total::<Notification>()?,
                     reader

@@ -2,7 +2,7 @@
 
 use cashout::domain::attempt::{Attempt, AttemptState, Payment, reference};
 use cashout::domain::money::{Amount, Currency};
-use cashout::domain::operation::{Beneficiary, Event, Operation, PaymentKind, Status};
+use cashout::domain::operation::{Beneficiary, Operation, OperationEvent, PaymentKind, Status};
 use cashout::text::message::Message;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -85,8 +85,8 @@ pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -
         let attempt = attempt(&operation, kind, sent);
         operation.payment_mut(kind).attempts.push(attempt);
         let failed = end == Status::WithdrawFailed && kind == PaymentKind::Withdrawal;
-        let outcome = if failed { Event::Failed(kind) } else { Event::Captured(kind) };
-        for event in [Event::Sending(kind), Event::Requested(kind), outcome] {
+        let outcome = if failed { OperationEvent::Failed(kind) } else { OperationEvent::Captured(kind) };
+        for event in [OperationEvent::Sending(kind), OperationEvent::Requested(kind), outcome] {
             if operation.status == end {
                 break;
             }

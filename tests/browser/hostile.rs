@@ -5,14 +5,14 @@ use cashout::domain::inbox::Notification;
 use cashout::domain::ledger::{LedgerEntry, LedgerMatch};
 use cashout::domain::operation::{Hold, Operation, PaymentKind};
 use cashout::domain::refusal::Refusal;
-use cashout::domain::vendor::{SentDocument, Trouble, Vendor, Warning};
+use cashout::domain::vendor::{SentDocument, Vendor, VendorProblem, Warning};
 use cashout::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use cashout::jobs::{BatchRecord, Failure, Subject};
 use cashout::logs::LogLine;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::store::{Query, StoreError, View, Writer};
 use cashout::text::message::Message;
-use cashout::update::story::{Known, Outcome, Past, Reason};
+use cashout::update::story::{PastUpdate, UpdateOutcome, UpdateReason, UpdateStatus};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -94,7 +94,7 @@ async fn hostile_site() -> Site {
     let planted = site.world.context.store.write(move |writer| plant(writer, batch)).await;
     planted.unwrap();
     let at = "2026-11-20T08:00:00Z".parse().unwrap();
-    let past = Past {
+    let past = PastUpdate {
         from: "1.0.0".to_owned(),
         to: "1.1.0".to_owned(),
         asked_by: long(),
@@ -102,11 +102,11 @@ async fn hostile_site() -> Site {
         ended_at: at,
         digest: None,
         steps: Vec::new(),
-        outcome: Outcome::RolledBack,
-        reason: Some(Reason::new("another", long())),
+        outcome: UpdateOutcome::RolledBack,
+        reason: Some(UpdateReason::new("another", long())),
         lines: vec![long()],
     };
-    site.told_by_the_guard(Known { past: vec![past], ..Known::default() });
+    site.told_by_the_guard(UpdateStatus { past: vec![past], ..UpdateStatus::default() });
     site
 }
 
@@ -159,7 +159,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
     (vendor.login, vendor.email, vendor.vat_number) = (long(), long(), Some(long()));
     vendor.identification_refusal = Some(long());
     vendor.warn(
-        Warning::new(Trouble::DocumentNotSent, long())
+        Warning::new(VendorProblem::DocumentNotSent, long())
             .about(long())
             .because(&Message::quoting(long()), Some(Refusal::in_words(&long()))),
     );

@@ -8,7 +8,7 @@ use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::shops::{Market, populate};
 use cashout::sandbox::{HipayModel, Reviews, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::update::story::Known;
+use cashout::update::story::UpdateStatus;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -25,7 +25,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// Sets the guard's report about updates, as if there were a guard.
-    pub(crate) fn told_by_the_guard(&self, known: Known) {
+    pub(crate) fn told_by_the_guard(&self, known: UpdateStatus) {
         self.appliance.web().guard.learn(known);
     }
 

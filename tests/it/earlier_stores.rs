@@ -13,7 +13,7 @@ use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{BatchRecord, CycleRecord};
 use cashout::logs::LogLine;
 use cashout::mail::Mail;
-use cashout::store::{Listing, Query, Record, Store, StoreError, StoreOptions, View, format};
+use cashout::store::{ListPage, Query, Record, Store, StoreError, StoreOptions, View, format};
 
 fn kept() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");
@@ -41,7 +41,7 @@ fn all<R: Record>(store: &Store) -> Vec<R> {
 }
 
 /// Checks that a list is complete, also at its far end.
-fn lists<R: Record>(store: &Store, listing: &Listing, count: usize) {
+fn lists<R: Record>(store: &Store, listing: &ListPage, count: usize) {
     let listing = listing.clone().descending().limit(10);
     let page = store.read(|view| view.list::<R>(&listing)).unwrap();
     assert_eq!((page.total, page.total_exact), (u64::try_from(count).unwrap(), true), "{}", R::COLLECTION);
@@ -69,11 +69,11 @@ fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
             all::<Mail>(&store).len(),
         ];
         assert!(!operations.is_empty() && !vendors.is_empty() && !lines.is_empty(), "beside {others:?}");
-        lists::<Operation>(&store, &Listing::any_of("date", [()]), operations.len());
+        lists::<Operation>(&store, &ListPage::any_of("date", [()]), operations.len());
         let statuses = operations.iter().map(|operation| operation.status.code());
-        lists::<Operation>(&store, &Listing::any_of("status", statuses), operations.len());
-        lists::<Vendor>(&store, &Listing::any_of("status", [()]), vendors.len());
-        lists::<LogLine>(&store, &Listing::all().numbered_by("level"), lines.len());
+        lists::<Operation>(&store, &ListPage::any_of("status", statuses), operations.len());
+        lists::<Vendor>(&store, &ListPage::any_of("status", [()]), vendors.len());
+        lists::<LogLine>(&store, &ListPage::all().numbered_by("level"), lines.len());
 
         // The first change of a record rewrites its entries: each must be there.
         let changed = operations.clone();
@@ -86,7 +86,7 @@ fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
-        lists::<Operation>(&store, &Listing::any_of("date", [()]), operations.len());
+        lists::<Operation>(&store, &ListPage::any_of("date", [()]), operations.len());
         store.close().unwrap();
         let again = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
         assert_eq!(all::<Operation>(&again).len(), operations.len());

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cashout::domain::enterprise::{EnterpriseNotification, Fields, masked_text, read};
+use cashout::domain::enterprise::{EnterpriseNotification, NotificationFields, masked_text, read};
 use cashout::domain::payment::{Arrival, PaymentNotice};
 use cashout::domain::settlement::Settlement;
 use fastrand::Rng;
@@ -23,7 +23,7 @@ fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Reads the body as the receiver does; returns the fields, if any.
-fn received(body: &[u8]) -> Option<Fields> {
+fn received(body: &[u8]) -> Option<NotificationFields> {
     let text = masked_text(body);
     assert_eq!(masked_text(text.as_bytes()), text);
     // A byte that is not UTF-8 becomes two, and a number in JSON gets quotes.
@@ -81,7 +81,7 @@ fn the_corpus_and_what_comes_of_it_is_read_or_refused() {
             let fields = received(sample);
             let broken = ["entity.xml", "deep.json", "broken.xml"].iter().any(|name| path.ends_with(name));
             assert_eq!(fields.is_none(), broken, "{}", path.display());
-            for (name, value) in fields.iter().flat_map(Fields::iter) {
+            for (name, value) in fields.iter().flat_map(NotificationFields::iter) {
                 assert!(
                     !value.contains("4111111111111111") && !value.contains("4111 1111"),
                     "{}: {name}",

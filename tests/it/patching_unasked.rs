@@ -5,10 +5,10 @@ use std::sync::Arc;
 use cashout::config::Settings;
 use cashout::platform::clock::Clock;
 use cashout::sandbox::Endpoint;
-use cashout::update::channel::{Channel, WorkerMessage};
-use cashout::update::story::{Known, Outcome, Past};
+use cashout::update::channel::{GuardChannel, WorkerMessage};
+use cashout::update::story::{PastUpdate, UpdateOutcome, UpdateStatus};
 use cashout::update::worker::{GuardLink, Voice};
-use cashout::update::{Answer, ErrandState, Installer};
+use cashout::update::{Installer, PendingInstallState, UpdateCheck};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::installation::{Installation, OLD};
@@ -20,7 +20,7 @@ struct Unattended {
     world: World,
     installer: Installer,
     link: GuardLink,
-    guard: Channel,
+    guard: GuardChannel,
 }
 
 impl Unattended {
@@ -34,8 +34,8 @@ impl Unattended {
         }
         let updates = updates(&world);
         updates.check().await.unwrap();
-        let (guard, worker) = Channel::pair().unwrap();
-        let link = GuardLink::new(Known::default(), Voice::new(worker));
+        let (guard, worker) = GuardChannel::pair().unwrap();
+        let link = GuardLink::new(UpdateStatus::default(), Voice::new(worker));
         let settings = Settings::new(&world.configuration(), Arc::clone(&world.context.config));
         let installer = Installer::new(updates, link.clone(), settings);
         Self { world, installer, link, guard }
@@ -50,7 +50,7 @@ impl Unattended {
         if errand == before {
             return None;
         }
-        assert_eq!(errand.unwrap().state, ErrandState::HandedOver);
+        assert_eq!(errand.unwrap().state, PendingInstallState::HandedOver);
         match self.guard.receive().unwrap().unwrap() {
             (WorkerMessage::Update { version, asked_by, insists: false }, files) if files.len() == 1 => {
                 Some((version, asked_by))
@@ -73,7 +73,7 @@ async fn a_patch_is_installed_in_its_window_and_not_outside() {
     assert_eq!(unattended.at("2026-11-11T02:00:00Z").await, asked);
     // The guard has it: it is not passed on again until that attempt has ended.
     assert_eq!(unattended.at("2026-11-11T02:05:00Z").await, None);
-    let past = |outcome, at: &str| Past {
+    let past = |outcome, at: &str| PastUpdate {
         from: OLD.to_owned(),
         to: "0.1.1".to_owned(),
         asked_by: "auto".to_owned(),
@@ -86,10 +86,16 @@ async fn a_patch_is_installed_in_its_window_and_not_outside() {
         lines: Vec::new(),
     };
     // Interrupted before anything was changed: it is tried again the next night.
-    unattended.link.learn(Known { past: vec![past(Outcome::Interrupted, "2026-11-11T02:06:00Z")], ..Known::default() });
+    unattended.link.learn(UpdateStatus {
+        past: vec![past(UpdateOutcome::Interrupted, "2026-11-11T02:06:00Z")],
+        ..UpdateStatus::default()
+    });
     assert_eq!(unattended.at("2026-11-12T03:59:59Z").await, asked);
     // Tried and rolled back: a person must look at it first.
-    unattended.link.learn(Known { past: vec![past(Outcome::RolledBack, "2026-11-12T03:59:59Z")], ..Known::default() });
+    unattended.link.learn(UpdateStatus {
+        past: vec![past(UpdateOutcome::RolledBack, "2026-11-12T03:59:59Z")],
+        ..UpdateStatus::default()
+    });
     assert_eq!(unattended.at("2026-11-13T02:30:00Z").await, None);
 }
 
@@ -100,7 +106,7 @@ async fn a_new_version_is_never_installed_unasked_nor_a_patch_where_nobody_wants
     assert_eq!(no_patch.at(night).await, None);
     let off = Unattended::new(&["update.window: 03:00-05:00"], &["0.1.1"]).await;
     assert_eq!(off.at(night).await, None);
-    assert!(matches!(updates(&off.world).answer().await.unwrap(), Answer::Available(_)));
+    assert!(matches!(updates(&off.world).answer().await.unwrap(), UpdateCheck::Available(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use cashout::domain::settlement::Settlement;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice, SignedBy, Written};
 use cashout::sandbox::{Delivery, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::store::{Listing, Query, View};
+use cashout::store::{ListPage, Query, View};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -220,10 +220,10 @@ async fn payments_are_found_by_what_people_ask_for() {
         u64::try_from(lasts.filter(|last| statuses.contains(&last.field("status"))).count()).unwrap()
     };
     let reader = |query: Query| world.context.store.read(|reader| reader.page::<CustomerPayment>(&query)).unwrap();
-    let listed = |listing: Listing| {
+    let listed = |listing: ListPage| {
         world.context.store.read(|reader| reader.list::<CustomerPayment>(&listing.descending().limit(60))).unwrap()
     };
-    let of = |outcome: PaymentOutcome| listed(Listing::any_of("outcome", [outcome.name()]));
+    let of = |outcome: PaymentOutcome| listed(ListPage::any_of("outcome", [outcome.name()]));
     let accepted = of(PaymentOutcome::Accepted);
     assert_eq!((accepted.total, accepted.total_exact), (count_of(&["118", "125", "126"]), true));
     assert!(accepted.items.is_sorted_by(|one, next| one.date >= next.date));
@@ -231,8 +231,8 @@ async fn payments_are_found_by_what_people_ask_for() {
     assert_eq!(of(PaymentOutcome::Pending).total, count_of(&["112", "200"]));
     assert_eq!(of(PaymentOutcome::Disputed).total, count_of(&["129"]));
     let declined = (PaymentOutcome::Declined.name(), false, Some(113_u32));
-    assert_eq!(listed(Listing::any_of("outcome", [declined])).total, count_of(&["113"]));
-    let real = listed(Listing::any_of("outcome", PaymentOutcome::ALL.map(|outcome| (outcome.name(), false))));
+    assert_eq!(listed(ListPage::any_of("outcome", [declined])).total, count_of(&["113"]));
+    let real = listed(ListPage::any_of("outcome", PaymentOutcome::ALL.map(|outcome| (outcome.name(), false))));
     assert_eq!((real.total, reader(Query::group("date", ())).total), (60, 60));
     let one = &stories[17][0];
     let found = reader(Query::group("order", CustomerPayment::searched(one.field("order[id]"))));

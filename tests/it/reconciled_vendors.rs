@@ -1,7 +1,7 @@
 //! Vendors' data at HiPay and Mirakl, compared with what would be set today; shops of every domain;
 //! files and bank details that are sent with their real types.
 
-use cashout::domain::vendor::Trouble;
+use cashout::domain::vendor::VendorProblem;
 use cashout::sandbox::{Document, Endpoint, Fault, FaultKind, SandboxOptions, Shop};
 
 use crate::world::{IBAN, World, wallet_of};
@@ -23,7 +23,7 @@ fn newcomer(world: &World, id: u64) {
     });
 }
 
-fn troubles(world: &World, id: u64) -> Vec<Trouble> {
+fn troubles(world: &World, id: u64) -> Vec<VendorProblem> {
     world.vendor(id).troubles.iter().map(|warning| warning.trouble).collect()
 }
 
@@ -94,12 +94,12 @@ async fn where_wallets_send_their_notices_follows_the_setting() {
         let fault = Fault::new(FaultKind::ServerError).at(Endpoint::PatchAccount).times(1_000);
         world.sandbox.strike(fault);
         world.vendors().await;
-        assert!(troubles(&world, 2001).contains(&Trouble::CallbackNotChanged));
+        assert!(troubles(&world, 2001).contains(&VendorProblem::CallbackNotChanged));
         world.sandbox.faults(|plan| plan.rules.clear());
         world.vendors().await;
         let wanted = format!("{}/notifications/wallet", url.trim_end_matches('/'));
         assert_eq!(callback_urls(&world), [Some(wanted.clone()), Some(wanted)]);
-        assert!(!troubles(&world, 2001).contains(&Trouble::CallbackNotChanged));
+        assert!(!troubles(&world, 2001).contains(&VendorProblem::CallbackNotChanged));
         let patched = world.sandbox.traffic(|traffic| traffic.count(Endpoint::PatchAccount));
         world.vendors().await;
         assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::PatchAccount)), patched, "once is enough");
@@ -124,7 +124,7 @@ async fn what_is_no_picture_is_not_sent_as_an_identity_document() {
                 .mirakl(|mirakl| std::mem::replace(&mut mirakl.documents.first_mut().unwrap().bytes, bytes.to_vec()));
             world.vendors().await;
             assert_eq!(sent(&world), 0, "{number} {kind}");
-            let trouble = if kind == FRONT { Trouble::DocumentContent } else { Trouble::BankProofContent };
+            let trouble = if kind == FRONT { VendorProblem::DocumentContent } else { VendorProblem::BankProofContent };
             assert!(troubles(&world, 2001).contains(&trouble), "{number} {kind}: {:?}", world.vendor(2001));
             // Once corrected, it is sent.
             world.sandbox.mirakl(|mirakl| mirakl.documents.first_mut().unwrap().bytes = good);
@@ -145,11 +145,11 @@ async fn a_front_side_waits_for_a_back_side_that_hipay_takes() {
     upload(&world, 11, BACK, "back.docx");
     world.vendors().await;
     assert_eq!(sent(&world), 0);
-    assert!(troubles(&world, 2001).contains(&Trouble::DocumentBack), "{:?}", world.vendor(2001));
+    assert!(troubles(&world, 2001).contains(&VendorProblem::DocumentBack), "{:?}", world.vendor(2001));
     upload(&world, 12, BACK, "back.png");
     world.vendors().await;
     assert_eq!((sent(&world), world.vendor(2001).documents_sent), (1, 2), "both sides in one document");
-    assert!(!troubles(&world, 2001).contains(&Trouble::DocumentBack));
+    assert!(!troubles(&world, 2001).contains(&VendorProblem::DocumentBack));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +164,7 @@ async fn bank_details_are_sent_as_banks_write_them() {
         "BNPA".clone_into(&mut payment.bic);
     });
     world.vendors().await;
-    assert!(troubles(&world, 2001).contains(&Trouble::BicWrong), "{:?}", world.vendor(2001));
+    assert!(troubles(&world, 2001).contains(&VendorProblem::BicWrong), "{:?}", world.vendor(2001));
     world.sandbox.mirakl(|mirakl| {
         "bnpa-frpp-xxx".clone_into(&mut mirakl.shop_mut(2001).unwrap().payment.as_mut().unwrap().bic);
     });
@@ -173,5 +173,5 @@ async fn bank_details_are_sent_as_banks_write_them() {
     let bank = world.sandbox.hipay(|hipay| hipay.account(wallet).unwrap().bank.clone()).unwrap();
     assert_eq!((bank.name.as_str(), bank.swift.as_str()), ("Credit Agricole", "BNPAFRPPXXX"));
     assert_eq!(bank.address, "12 rue de l Eglise");
-    assert!(!troubles(&world, 2001).contains(&Trouble::BicWrong));
+    assert!(!troubles(&world, 2001).contains(&VendorProblem::BicWrong));
 }

@@ -12,7 +12,7 @@ use cashout::sandbox::{
 };
 use cashout::text::Locale;
 use cashout::text::Texts;
-use cashout::update::{self, Answer, Fetched, Obstacle, Offer, Updates, asset_name};
+use cashout::update::{self, DownloadedRelease, Offer, UpdateCheck, UpdateObstacle, Updates, asset_name};
 use jiff::SignedDuration;
 use semver::Version;
 use serde_json::Value;
@@ -67,8 +67,8 @@ pub(crate) fn publish(world: &World, release: Release) {
 
 async fn offer(updates: &Updates) -> Offer {
     match updates.check().await.unwrap() {
-        Answer::Available(offer) => *offer,
-        other @ (Answer::UpToDate | Answer::Cannot(_) | Answer::NotYet) => panic!("{other:?}"),
+        UpdateCheck::Available(offer) => *offer,
+        other @ (UpdateCheck::UpToDate | UpdateCheck::Cannot(_) | UpdateCheck::NotYet) => panic!("{other:?}"),
     }
 }
 
@@ -77,7 +77,7 @@ fn versions(offer: &Offer) -> (Option<String>, Option<String>) {
     (version(&offer.patch), version(&offer.new_version))
 }
 
-fn sentence(world: &World, obstacle: &Obstacle) -> String {
+fn sentence(world: &World, obstacle: &UpdateObstacle) -> String {
     let zone = &world.context.config.hipay.time_zone;
     let french = obstacle.message(zone).in_words(Texts::of(Some(Locale::French)));
     let english = obstacle.message(zone).to_string();
@@ -89,12 +89,12 @@ fn sentence(world: &World, obstacle: &Obstacle) -> String {
 /// Returns the message with which the check ends.
 async fn told(world: &World) -> String {
     match updates(world).check().await.unwrap() {
-        Answer::Cannot(obstacle) => sentence(world, &obstacle),
-        other @ (Answer::Available(_) | Answer::UpToDate | Answer::NotYet) => panic!("{other:?}"),
+        UpdateCheck::Cannot(obstacle) => sentence(world, &obstacle),
+        other @ (UpdateCheck::Available(_) | UpdateCheck::UpToDate | UpdateCheck::NotYet) => panic!("{other:?}"),
     }
 }
 
-async fn fetch(world: &World) -> Result<Arc<Fetched>, String> {
+async fn fetch(world: &World) -> Result<Arc<DownloadedRelease>, String> {
     let updates = updates(world);
     let release = offer(&updates).await.newest().unwrap().clone();
     updates.fetch(release).await.map_err(|obstacle| sentence(world, &obstacle))
@@ -108,8 +108,8 @@ fn asked(world: &World, endpoint: Endpoint) -> u64 {
 async fn the_newest_of_each_kind_is_offered_and_nothing_unfinished() {
     let world = world(&[]).await;
     let updates = updates(&world);
-    assert_eq!(updates.answer().await.unwrap(), Answer::NotYet);
-    assert_eq!(updates.check().await.unwrap(), Answer::UpToDate);
+    assert_eq!(updates.answer().await.unwrap(), UpdateCheck::NotYet);
+    assert_eq!(updates.check().await.unwrap(), UpdateCheck::UpToDate);
     for version in ["0.0.9", "0.1.0", "0.1.2", "0.1.1", "0.3.0", "0.2.0"] {
         publish(&world, release(version).notes("**pays** on time"));
     }
@@ -121,7 +121,7 @@ async fn the_newest_of_each_kind_is_offered_and_nothing_unfinished() {
     let newest = offered.newest().unwrap();
     assert_eq!((newest.notes.as_str(), newest.asset.size), ("**pays** on time", file("0.3.0").size));
     // The answer survives the process.
-    assert_eq!(updates.answer().await.unwrap(), Answer::Available(Box::new(offered)));
+    assert_eq!(updates.answer().await.unwrap(), UpdateCheck::Available(Box::new(offered)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cashout::domain::operation::Status;
-use cashout::jobs::{Asked, BatchRecord, BatchState, Command, GenerateArguments};
+use cashout::jobs::{BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Moment, Remote, SandboxOptions};
 use cashout::scheduler::{Remembered, Stopping};
 use cashout::serve::Appliance;
@@ -277,7 +277,7 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let scheduler = appliance.web().scheduler.clone();
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 1);
     let ask = async |command| scheduler.ask(&command, "somebody", true).await.unwrap();
-    let Asked::Queued { record: first, behind: None } = ask(Command::CashoutTransfer).await else {
+    let Enqueued::Queued { record: first, behind: None } = ask(Command::CashoutTransfer).await else {
         panic!("not queued")
     };
     assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
@@ -285,12 +285,12 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let stage = &live.stages[0];
     assert_eq!((live.command.as_str(), stage.total, stage.done), ("cashout:transfer", 1, 0));
 
-    let Asked::Queued { record: second, behind } = ask(Command::CashoutTransfer).await else { panic!("not queued") };
-    let Asked::Joined(third) = ask(Command::CashoutTransfer).await else { panic!("not joined") };
+    let Enqueued::Queued { record: second, behind } = ask(Command::CashoutTransfer).await else { panic!("not queued") };
+    let Enqueued::Joined(third) = ask(Command::CashoutTransfer).await else { panic!("not joined") };
     assert_eq!(behind, Some(first.id));
     assert_eq!((second.id, second.state(), third.joined), (third.id, BatchState::Queued, 1));
     let refused = scheduler.ask(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
-    assert!(matches!(refused, Asked::Busy(_)), "{refused:?}");
+    assert!(matches!(refused, Enqueued::Busy(_)), "{refused:?}");
     // Another batch does not wait for it, and neither does a request with another command.
     ask(Command::TransactionStatusSync).await;
     until(&world, &appliance, |all| all.iter().any(|one| one.command == SYNC && one.state().is_over())).await;
@@ -322,8 +322,8 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     let mut ids = Vec::new();
     for hours in [13, 14, 15, 14] {
         match scheduler.ask(&generate(hours), "somebody", true).await.unwrap() {
-            Asked::Queued { record, .. } | Asked::Joined(record) => ids.push(record.id),
-            Asked::Busy(record) => panic!("{record:?}"),
+            Enqueued::Queued { record, .. } | Enqueued::Joined(record) => ids.push(record.id),
+            Enqueued::Busy(record) => panic!("{record:?}"),
         }
         if ids.len() == 1 {
             assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use cashout::platform::clock::Clock;
 use cashout::sandbox::{Endpoint, Throttle};
-use cashout::update::{Answer, Obstacle};
+use cashout::update::{UpdateCheck, UpdateObstacle};
 use jiff::SignedDuration;
 
 use crate::installation::{Installation, Mounted, NEW, OLD, SHOP, Service, signed};
@@ -213,13 +213,15 @@ async fn by_a_clock_that_is_put_right(wrong: SignedDuration) -> World {
     world.restart_with_the_clock_at(right + wrong).await;
     let wrongly = world.context.clock.clone();
     let updates = releases::updates_by(&world, &wrongly);
-    assert!(matches!(updates.check().await.unwrap(), Answer::Available(_)), "a wrong clock is no obstacle");
+    assert!(matches!(updates.check().await.unwrap(), UpdateCheck::Available(_)), "a wrong clock is no obstacle");
     world.sandbox.github(|github| github.throttle = Some(Throttle::ComeBackAfter(403, 600)));
     match updates.check().await.unwrap() {
-        Answer::Cannot(Obstacle::LimitReached { until }) => {
+        UpdateCheck::Cannot(UpdateObstacle::LimitReached { until }) => {
             assert_eq!(until.duration_since(wrongly.now()), SignedDuration::from_mins(10));
         }
-        other @ (Answer::Available(_) | Answer::Cannot(_) | Answer::UpToDate | Answer::NotYet) => panic!("{other:?}"),
+        other @ (UpdateCheck::Available(_) | UpdateCheck::Cannot(_) | UpdateCheck::UpToDate | UpdateCheck::NotYet) => {
+            panic!("{other:?}")
+        }
     }
     world.sandbox.github(|github| github.throttle = None);
     world.restart_with_the_clock_at(right).await;
@@ -232,6 +234,6 @@ async fn a_clock_that_was_wrong_keeps_nobody_from_looking_once_it_is_right() {
         let world = by_a_clock_that_is_put_right(wrong).await;
         let updates = releases::updates(&world);
         let answer = updates.check().await.unwrap();
-        assert!(matches!(answer, Answer::Available(_)), "{wrong:?}: {answer:?}");
+        assert!(matches!(answer, UpdateCheck::Available(_)), "{wrong:?}: {answer:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cashout::domain::money::Currency;
-use cashout::domain::notification::{Document, WalletNotice, form_field};
+use cashout::domain::notification::{NoticeDocument, WalletNotice, form_field};
 use cashout::platform::secret::Secret;
 use cashout::remote::hipay::signature::verify_wallet_notice;
 use fastrand::Rng;
@@ -22,7 +22,7 @@ enum Made {
 
 fn received(body: &[u8]) -> Made {
     let xml = form_field(body).unwrap_or_else(|_| body.to_vec());
-    let document = match Document::read(&xml) {
+    let document = match NoticeDocument::read(&xml) {
         Ok(document) => document,
         Err(error) => {
             assert!(error.to_string().len() < 300, "{error}");

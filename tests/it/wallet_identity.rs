@@ -2,7 +2,7 @@
 //! person, and the person's decision moves payments that are not sent yet.
 
 use cashout::domain::operation::{Beneficiary, Status};
-use cashout::domain::vendor::Trouble;
+use cashout::domain::vendor::VendorProblem;
 use cashout::jobs::{rebind, set_wallet};
 use cashout::sandbox::{Account, Endpoint, Fault, FaultKind, Kind, SandboxOptions, Shop};
 use jiff::SignedDuration;
@@ -103,7 +103,7 @@ async fn several_wallets_wait_for_a_person_whose_word_is_done() {
     let batch = world.vendors().await;
     assert_eq!(batch.failed, 1, "{batch:?}");
     let vendor = world.vendor(2001);
-    assert_eq!((vendor.hipay_id, vendor.troubles[0].trouble), (None, Trouble::SeveralWallets));
+    assert_eq!((vendor.hipay_id, vendor.troubles[0].trouble), (None, VendorProblem::SeveralWallets));
     assert_eq!(wallets(&world), candidates, "none was created");
     // Wrong input changes nothing.
     for (wallet, reason, told) in [
@@ -131,7 +131,7 @@ async fn no_wallet_is_made_before_the_groups_list_was_read() {
     world.sandbox.strike(Fault::new(FaultKind::Unavailable(None)).at(Endpoint::MerchantGroup).times(4));
     world.vendors().await;
     assert_eq!(wallets(&world).len(), 0);
-    assert_eq!(world.vendor(2001).troubles[0].trouble, Trouble::WalletNotSettled);
+    assert_eq!(world.vendor(2001).troubles[0].trouble, VendorProblem::WalletNotSettled);
     world.vendors().await;
     assert_eq!(wallets(&world).len(), 1);
 }

@@ -17,7 +17,7 @@ use cashout::domain::vendor::Vendor;
 use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{self, BatchRecord, Command, Context, GenerateArguments, JobError, Silent};
 use cashout::platform::clock::Clock;
-use cashout::remote::Manners;
+use cashout::remote::ClientPolicy;
 use cashout::sandbox::{
     Account, Endpoint, Entry, Kind, Newcomer, PendingAddition, Place, Reviews, Sandbox, SandboxOptions, Shop, Voucher,
 };
@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) context: Context,
     /// Lines added to the configuration, each `key: value`.
     settings: Vec<String>,
-    manners: Manners,
+    manners: ClientPolicy,
     folder: tempfile::TempDir,
     /// Set to false by a test that makes the ledger differ on purpose.
     pub(crate) check_ledger: bool,
@@ -331,14 +331,14 @@ pub(crate) fn http() -> reqwest::Client {
 }
 
 /// Returns short timeouts and waits: tests wait for nothing that does not happen.
-pub(crate) fn manners() -> Manners {
-    Manners {
+pub(crate) fn manners() -> ClientPolicy {
+    ClientPolicy {
         timeout: Duration::from_secs(2),
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
         longest_asked: Duration::from_millis(20),
         tries: 4,
-        ..Manners::default()
+        ..ClientPolicy::default()
     }
 }
 
@@ -368,7 +368,7 @@ async fn open(
     folder: &tempfile::TempDir,
     clock: &Clock,
     settings: &[String],
-    manners: &Manners,
+    manners: &ClientPolicy,
 ) -> Context {
     let file = write_configuration(sandbox, folder, settings);
     let (data, clock, manners) = (folder.path().join("data"), clock.clone(), manners.clone());

@@ -12,9 +12,9 @@ use super::bank::Bank;
 use super::customers::Till;
 use super::incidents::{Incidents, decide};
 use super::market::Marketplace;
-use super::service::{self, Service};
+use super::service::{self, DemoService};
 use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, sandbox, time_zone, witness};
-use crate::cli::batch::Signals;
+use crate::cli::batch::StopSignals;
 use crate::cli::guard::bind;
 use crate::cli::output::{notice, print, print_json};
 use crate::cli::{DemoArgs, Exit, Failed, Global};
@@ -122,7 +122,7 @@ async fn live(
     listener: TcpListener,
 ) -> Result<Exit, Failed> {
     // Must come first: a signal during the start must not leave the folder behind.
-    let mut signals = Signals::listen();
+    let mut signals = StopSignals::listen();
     let began = Instant::now();
     let url = format!("http://{}", reached_at(listener.local_addr()?));
     let last = last_cycle(&CYCLE_DAYS)?;
@@ -160,7 +160,7 @@ async fn live(
         let day = async {
             let mut service = tokio::select! {
                 told = service::tell_time(clock, folder.path()) => return told.map(|()| true),
-                started = Service::start(global, folder) => started?,
+                started = DemoService::start(global, folder) => started?,
             };
             invite(global, arguments, &url, &sandbox)?;
             let ended = tokio::select! {
@@ -200,7 +200,10 @@ async fn goes_on(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> R
 }
 
 /// Waits for an orderly stop; returns false if a person does not wait.
-async fn stopped(stop: impl Future<Output = Result<(), StoreError>>, signals: &mut Signals) -> Result<bool, Failed> {
+async fn stopped(
+    stop: impl Future<Output = Result<(), StoreError>>,
+    signals: &mut StopSignals,
+) -> Result<bool, Failed> {
     tokio::select! {
         stopped = stop => stopped.map(|()| true).map_err(Failed::from),
         () = signals.next() => Ok(false),

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::domain::cycle::{Calendar, Cycle};
 use crate::jobs::Context;
 use crate::platform::clock::Clock;
-use crate::remote::Manners;
+use crate::remote::ClientPolicy;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 pub(super) use service::{follow, settle_in, wiring};
@@ -142,12 +142,12 @@ async fn connect(folder: &Folder, parameters: &str, clock: Clock) -> Result<Cont
 }
 
 /// Returns limits with short waits: faults are meant to be seen and overcome, not waited for.
-fn manners() -> Manners {
-    Manners {
+fn manners() -> ClientPolicy {
+    ClientPolicy {
         timeout: Duration::from_secs(2),
         first_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(200),
         longest_asked: Duration::from_millis(200),
-        ..Manners::default()
+        ..ClientPolicy::default()
     }
 }

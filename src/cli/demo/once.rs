@@ -13,7 +13,7 @@ use crate::cli::batch::listen;
 use crate::cli::output::notice;
 use crate::cli::{DemoArgs, Exit, Failed, Global, progress, runtime};
 use crate::domain::cycle::Cycle;
-use crate::jobs::{self, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments, Progress};
+use crate::jobs::{self, BatchProgress, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments};
 use crate::platform::clock::Clock;
 use crate::sandbox::shops::{Market, populate};
 use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, Until};
@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed>
     })
 }
 
-async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>) -> Result<DemoReport, Failed> {
+async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn BatchProgress>) -> Result<DemoReport, Failed> {
     let cycle = last_cycle(&[1, 11, 21])?;
     // The demo's time is set by hand: it starts two days before the cycle.
     let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
@@ -56,10 +56,10 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>
     let stop = CancellationToken::new();
     listen(stop.clone());
     let rounds = if arguments.fault_rate == 0 { 1 } else { ROUNDS };
-    let mut story = Story { context, progress, stop, batches: Vec::new(), rounds };
+    let mut story = DemoCycle { context, progress, stop, batches: Vec::new(), rounds };
     story.cycle(&sandbox, &clock, cycle).await?;
 
-    let Story { context, stop, batches, .. } = story;
+    let DemoCycle { context, stop, batches, .. } = story;
     let (statuses, vendors) = look(&context).await?;
     let witness = witness(&sandbox);
     let calls = sandbox.traffic(|traffic| traffic.total());
@@ -71,16 +71,16 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn Progress>
 }
 
 /// The batches of one cycle, as an operator's cron jobs would run them.
-struct Story {
+struct DemoCycle {
     context: Context,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
     batches: Vec<BatchRecord>,
     /// Maximum number of runs of each batch.
     rounds: usize,
 }
 
-impl Story {
+impl DemoCycle {
     async fn cycle(&mut self, sandbox: &Sandbox, clock: &Clock, cycle: Cycle) -> Result<(), Failed> {
         let vendors = Command::VendorProcess { since: None };
         self.run(&vendors).await?;

@@ -12,7 +12,7 @@ use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::jobs::{self, BatchRecord, BatchState};
 use crate::scheduler::Scheduler;
 use crate::serve::Appliance;
-use crate::store::{Query, Reader, StoreError, View};
+use crate::store::{Query, StoreError, StoreReader, View};
 
 /// The batches that time stops for, in the days after a cycle and on quiet days. Other batches run at these
 /// stops.
@@ -69,7 +69,7 @@ async fn nothing_is_due(scheduler: &Scheduler, now: Timestamp) -> Result<bool, S
     Ok(scheduler.next_runs().await?.iter().all(|run| run.at.is_none_or(|at| at > now)))
 }
 
-fn is_busy(reader: &Reader<'_>) -> Result<bool, StoreError> {
+fn is_busy(reader: &StoreReader<'_>) -> Result<bool, StoreError> {
     let received = NotificationState::Received.name();
     for kind in [NotificationKind::Wallet, NotificationKind::Payment, NotificationKind::Settlement] {
         if reader.count::<Notification>("list", (kind.name().to_owned(), received.to_owned()))? > 0 {
@@ -77,5 +77,5 @@ fn is_busy(reader: &Reader<'_>) -> Result<bool, StoreError> {
         }
     }
     let running = reader.page::<BatchRecord>(&Query::group("state", BatchState::Running.name().to_owned()).limit(1))?;
-    Ok(!running.items.is_empty() || !jobs::waiting(reader)?.is_empty())
+    Ok(!running.items.is_empty() || !jobs::all_queued(reader)?.is_empty())
 }

@@ -13,7 +13,7 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, PaymentKind, Status};
 use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, Context};
-use crate::store::{Listing, Query, Reader, StoreError, View};
+use crate::store::{ListPage, Query, StoreError, StoreReader, View};
 
 /// The results of the demo.
 pub(super) struct DemoReport {
@@ -29,11 +29,11 @@ pub(super) struct DemoReport {
     pub(super) stopped: bool,
 }
 
-pub(super) type Looked = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
+pub(super) type DemoCounts = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
 
 /// Reads the results from the store.
-pub(super) async fn look(context: &Context) -> Result<Looked, StoreError> {
-    let look = |reader: &Reader<'_>| {
+pub(super) async fn look(context: &Context) -> Result<DemoCounts, StoreError> {
+    let look = |reader: &StoreReader<'_>| {
         let mut statuses = Vec::new();
         for status in Status::ALL {
             let count = reader.count::<Operation>("status", status.code())?;
@@ -50,7 +50,7 @@ pub(super) async fn look(context: &Context) -> Result<Looked, StoreError> {
             }
         }
         let warning = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
-        let warned = reader.list::<Vendor>(&Listing::any_of("status", warning).limit(5_000))?.items;
+        let warned = reader.list::<Vendor>(&ListPage::any_of("status", warning).limit(5_000))?.items;
         let mut vendors: Vec<_> = warned
             .into_iter()
             .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.reasons().collect::<Vec<_>>().join("; ")))

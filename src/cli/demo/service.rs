@@ -177,13 +177,13 @@ pub(super) fn settings(sandbox: &Sandbox, address: SocketAddr) -> String {
 }
 
 /// The running service.
-pub(super) struct Service {
+pub(super) struct DemoService {
     child: Child,
     /// Receiver of the last lines, once the service has ended.
     ended: oneshot::Receiver<String>,
 }
 
-impl Service {
+impl DemoService {
     /// Starts the service, and waits until it answers. Must be called on the demo's first thread: the service
     /// ends with that.
     pub(super) async fn start(global: &Global, folder: &Folder) -> Result<Self, Failed> {

@@ -122,9 +122,9 @@ fn without_a_file_everything_may_come_from_elsewhere() {
     assert_eq!(config.technical_account.hipay_id, 1001);
     assert_eq!(
         config.source_of("hipay.wsLogin"),
-        Some(&Source::Environment { variable: "CASHOUT_HIPAY_WSLOGIN".to_owned() })
+        Some(&SettingSource::Environment { variable: "CASHOUT_HIPAY_WSLOGIN".to_owned() })
     );
-    assert_eq!(config.source_of("cycle.hour"), Some(&Source::Default));
+    assert_eq!(config.source_of("cycle.hour"), Some(&SettingSource::Default));
     assert_eq!(config.source_of("no.such"), None);
 }
 
@@ -147,10 +147,10 @@ fn credentials_win_over_the_environment_and_that_over_the_file() {
     fs::write(folder.path().join("hipay.wsPassword"), "c\n").unwrap();
     let config = load(&[("CASHOUT_HIPAY_WSPASSWORD", "e"), ("CREDENTIALS_DIRECTORY", credentials)]);
     assert_eq!(password(&config), "c");
-    let source = Source::Credential { path: folder.path().join("hipay.wsPassword") };
+    let source = SettingSource::Credential { path: folder.path().join("hipay.wsPassword") };
     assert_eq!(config.source_of("hipay.wsPassword"), Some(&source));
-    assert_eq!(config.source_of("hipay.wsLogin"), Some(&Source::File { path: file.clone(), line: 5 }));
-    assert_eq!(config.source_of("hipay.entity"), Some(&Source::File { path: file.clone(), line: 7 }));
+    assert_eq!(config.source_of("hipay.wsLogin"), Some(&SettingSource::File { path: file.clone(), line: 5 }));
+    assert_eq!(config.source_of("hipay.entity"), Some(&SettingSource::File { path: file.clone(), line: 7 }));
 }
 
 #[test]
@@ -405,6 +405,6 @@ proptest! {
 
 #[test]
 fn a_loaded_path_is_shown_as_it_was_named() {
-    let source = Source::File { path: PathBuf::from("conf/parameters.yml"), line: 12 };
+    let source = SettingSource::File { path: PathBuf::from("conf/parameters.yml"), line: 12 };
     assert_eq!(source.to_string(), "conf/parameters.yml:12");
 }

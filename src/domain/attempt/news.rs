@@ -22,7 +22,7 @@ pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
 
 /// Relation of a notice about an attempt to what is known of the attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum NoticeRelation {
     /// A change that advances the attempt.
     New,
     /// A state that was known already.
@@ -33,27 +33,27 @@ pub enum News {
     Revoked,
     /// A report that what had failed for good was executed after all.
     Revived,
-    /// News of an attempt that a newer release wrote; the attempt is left alone.
+    /// NoticeRelation of an attempt that a newer release wrote; the attempt is left alone.
     NotOurs,
 }
 
 impl Attempt {
     /// Judges HiPay's report of `state` as of `at` (by its clock; `None` means that HiPay gives no time and that this
     /// is its latest state). The judgement concerns this attempt only, never the operation.
-    pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> News {
+    pub fn judge(&self, state: TransactionState, at: Option<Timestamp>, now: Timestamp) -> NoticeRelation {
         // A time that came with a notice is compared with another notice's exactly: both are by HiPay's clock.
         let by_notice = self.transaction_status.as_deref().is_some_and(|word| word.contains(' '));
         let exact = matches!((at, self.as_of), (Some(at), Some(known)) if at.as_second() < known.as_second());
         let late = if by_notice { exact && is_known(self.as_of, now) } else { is_late(at, self.as_of, now) };
-        let against = |otherwise| if late { News::Late } else { otherwise };
+        let against = |otherwise| if late { NoticeRelation::Late } else { otherwise };
         match (self.state, state.attempt_state()) {
-            (AttemptState::Unknown, _) => News::NotOurs,
-            (known, told) if known == told => News::Known,
+            (AttemptState::Unknown, _) => NoticeRelation::NotOurs,
+            (known, told) if known == told => NoticeRelation::Known,
             // Pending precedes every other state.
-            (AttemptState::Captured | AttemptState::Ended, AttemptState::Requested) => News::Late,
-            (AttemptState::Captured, _) => against(News::Revoked),
-            (AttemptState::Ended, _) => against(News::Revived),
-            (AttemptState::Sending | AttemptState::Requested | AttemptState::Refused, _) => News::New,
+            (AttemptState::Captured | AttemptState::Ended, AttemptState::Requested) => NoticeRelation::Late,
+            (AttemptState::Captured, _) => against(NoticeRelation::Revoked),
+            (AttemptState::Ended, _) => against(NoticeRelation::Revived),
+            (AttemptState::Sending | AttemptState::Requested | AttemptState::Refused, _) => NoticeRelation::New,
         }
     }
 }
@@ -94,25 +94,25 @@ mod tests {
         use AttemptState as A;
         use TransactionState::{Canceled, Captured, Failed, Pending, Standby};
         for (state, as_of, told, at, news) in [
-            (A::Requested, None, Captured, Some(5), News::New),
-            (A::Requested, None, Failed, None, News::New),
-            (A::Requested, Some(900), Captured, Some(5), News::New),
-            (A::Requested, None, Pending, Some(5), News::Known),
-            (A::Sending, None, Captured, Some(5), News::New),
-            (A::Captured, Some(5), Captured, Some(5), News::Known),
-            (A::Captured, Some(5), Standby, Some(9), News::Late),
-            (A::Captured, Some(500), Failed, Some(379), News::Late),
+            (A::Requested, None, Captured, Some(5), NoticeRelation::New),
+            (A::Requested, None, Failed, None, NoticeRelation::New),
+            (A::Requested, Some(900), Captured, Some(5), NoticeRelation::New),
+            (A::Requested, None, Pending, Some(5), NoticeRelation::Known),
+            (A::Sending, None, Captured, Some(5), NoticeRelation::New),
+            (A::Captured, Some(5), Captured, Some(5), NoticeRelation::Known),
+            (A::Captured, Some(5), Standby, Some(9), NoticeRelation::Late),
+            (A::Captured, Some(500), Failed, Some(379), NoticeRelation::Late),
             // Clocks may differ by two minutes.
-            (A::Captured, Some(500), Failed, Some(380), News::Revoked),
+            (A::Captured, Some(500), Failed, Some(380), NoticeRelation::Revoked),
             // A future time that an earlier release stored counts as unknown.
-            (A::Captured, Some(9_999_999), Failed, Some(5), News::Revoked),
-            (A::Captured, Some(5), Canceled, Some(9), News::Revoked),
-            (A::Captured, Some(5), Canceled, None, News::Revoked),
-            (A::Captured, None, Failed, Some(1), News::Revoked),
-            (A::Ended, Some(5), Failed, Some(9), News::Known),
-            (A::Ended, Some(500), Captured, Some(4), News::Late),
-            (A::Ended, Some(5), Captured, Some(6), News::Revived),
-            (A::Unknown, None, Captured, Some(6), News::NotOurs),
+            (A::Captured, Some(9_999_999), Failed, Some(5), NoticeRelation::Revoked),
+            (A::Captured, Some(5), Canceled, Some(9), NoticeRelation::Revoked),
+            (A::Captured, Some(5), Canceled, None, NoticeRelation::Revoked),
+            (A::Captured, None, Failed, Some(1), NoticeRelation::Revoked),
+            (A::Ended, Some(5), Failed, Some(9), NoticeRelation::Known),
+            (A::Ended, Some(500), Captured, Some(4), NoticeRelation::Late),
+            (A::Ended, Some(5), Captured, Some(6), NoticeRelation::Revived),
+            (A::Unknown, None, Captured, Some(6), NoticeRelation::NotOurs),
         ] {
             let judged = attempt(state, as_of).judge(told, at.map(second), second(10_000));
             assert_eq!(judged, news, "{state:?} {as_of:?} {told:?} {at:?}");

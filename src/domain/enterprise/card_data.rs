@@ -31,7 +31,7 @@ struct Seen {
 }
 
 /// A number to mask: its range in the text, and the ranges of the digits to mask.
-struct Found {
+struct CardNumber {
     start: usize,
     end: usize,
     masked: Vec<(usize, usize)>,
@@ -51,7 +51,7 @@ pub(super) fn mask(text: &str) -> String {
 }
 
 /// Returns the numbers to mask, in the order of the text.
-fn search_layers(text: &str) -> Vec<Found> {
+fn search_layers(text: &str) -> Vec<CardNumber> {
     let as_written = |(start, char): (usize, char)| Seen { char, start, end: start + char.len_utf8() };
     let mut seen: Vec<Seen> = text.char_indices().map(as_written).collect();
     let mut found = Vec::new();
@@ -154,7 +154,7 @@ fn separates(char: char) -> bool {
 
 /// Finds every run of 13 to 19 digits with the check digit of a card number. Blanks and dashes may divide it into
 /// groups; it begins and ends with a group.
-fn card_numbers(seen: &[Seen]) -> Vec<Found> {
+fn card_numbers(seen: &[Seen]) -> Vec<CardNumber> {
     let mut found = Vec::new();
     // Ranges of groups of digits that are separated only by blanks and dashes.
     let mut groups: Vec<(usize, usize)> = Vec::new();
@@ -177,7 +177,7 @@ fn card_numbers(seen: &[Seen]) -> Vec<Found> {
     found
 }
 
-fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<Found>) {
+fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<CardNumber>) {
     let mut first = 0;
     while let Some(&(start, _)) = groups.get(first) {
         let mut length = 0;
@@ -203,11 +203,11 @@ fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<Found>) {
     }
 }
 
-fn number_of(digits: &[Seen]) -> Found {
+fn number_of(digits: &[Seen]) -> CardNumber {
     let hidden = digits.len().saturating_sub(SHOWN_AFTER);
     let masked = digits.iter().take(hidden).skip(SHOWN_BEFORE).map(|one| (one.start, one.end)).collect();
     let place = |one: Option<&Seen>| one.map_or((0, 0), |one| (one.start, one.end));
-    Found { start: place(digits.first()).0, end: place(digits.last()).1, masked }
+    CardNumber { start: place(digits.first()).0, end: place(digits.last()).1, masked }
 }
 
 /// Returns true if the Luhn check holds: with every second digit from the right doubled, the sum is a multiple of ten.
@@ -236,7 +236,7 @@ fn is_of_a_name(char: char) -> bool {
 }
 
 /// Finds every three or four digits that follow the name of a security code.
-fn security_codes(seen: &[Seen]) -> Vec<Found> {
+fn security_codes(seen: &[Seen]) -> Vec<CardNumber> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < seen.len() {
@@ -261,7 +261,7 @@ fn security_codes(seen: &[Seen]) -> Vec<Found> {
         let digits: Vec<&Seen> = code.iter().take_while(|one| one.char.is_ascii_digit()).collect();
         if let (3..=4, Some(first), Some(last)) = (digits.len(), digits.first(), digits.last()) {
             let masked = digits.iter().map(|one| (one.start, one.end)).collect();
-            found.push(Found { start: first.start, end: last.end, masked });
+            found.push(CardNumber { start: first.start, end: last.end, masked });
         }
     }
     found
@@ -269,12 +269,12 @@ fn security_codes(seen: &[Seen]) -> Vec<Found> {
 
 /// Returns `text` with the numbers in `found` masked. A bare JSON number is put into quotes, because it is no longer a
 /// valid number.
-fn rewrite(text: &str, found: &[Found]) -> String {
+fn rewrite(text: &str, found: &[CardNumber]) -> String {
     let is_json = text.trim_start().starts_with(['{', '[']);
     let mut masked = String::with_capacity(text.len() + found.len() * 2);
     let (mut done, mut in_quotes, mut escaped) = (0, false, false);
     for one in found {
-        // Found in an earlier layer, or a part of a number that was found.
+        // CardNumber in an earlier layer, or a part of a number that was found.
         let Some(before) = text.get(done..one.start) else { continue };
         for char in before.chars() {
             in_quotes ^= char == '"' && !escaped;

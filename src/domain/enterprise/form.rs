@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{DEPTH_AT_MOST, Fields, Unreadable, text_of, too_deep};
+use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, text_of, too_deep};
 use crate::text::message::msg;
 
 /// Parses a form. A name that ends in `[]` gets the next number of its list, as in PHP.
 ///
 /// A `+` stands for a space if spaces were encoded, and for itself otherwise. HiPay sends dates with an unescaped
 /// offset (`13:57:43+0000`), so there it is always a plus; likewise in an e-mail, which contains no spaces.
-pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
-    let mut fields = Fields::default();
+pub(super) fn read(body: &str) -> Result<NotificationFields, UnreadableNotification> {
+    let mut fields = NotificationFields::default();
     let mut lists: BTreeMap<String, u64> = BTreeMap::new();
     // A sender that encodes spaces leaves none; if there is a space, no `+` stands for one.
     let spaces_encoded = !body.contains(' ');
@@ -34,7 +34,7 @@ pub(super) fn read(body: &str) -> Result<Fields, Unreadable> {
             fields.insert(name, &value);
         }
     }
-    if is_form { Ok(fields) } else { Err(Unreadable(msg!("unreadable-form"))) }
+    if is_form { Ok(fields) } else { Err(UnreadableNotification(msg!("unreadable-form"))) }
 }
 
 /// Decodes `text`; `is_space` decides for each `+` whether it stands for a space, by the decoded bytes and its position

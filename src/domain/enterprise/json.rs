@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, too_deep};
+use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, nested, too_deep};
 use crate::text::message::msg;
 
 /// Parses an object: its fields, and the name of the single object that it consists of, if it does (`{"settlement":
 /// {…}}`).
-pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
+pub(super) fn read(body: &str) -> Result<(String, NotificationFields), UnreadableNotification> {
     let mut object: Object<'_> = parse(body)?;
     let mut root = String::new();
     if let [(name, only)] = object.0.as_slice()
@@ -20,14 +20,19 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
         root.clone_from(name);
         object = parse(only.get())?;
     }
-    let mut fields = Fields::default();
+    let mut fields = NotificationFields::default();
     for (name, value) in object.0 {
         add(&mut fields, &name, value, 1)?;
     }
     Ok((root, fields))
 }
 
-fn add(fields: &mut Fields, name: &str, value: &RawValue, depth: usize) -> Result<(), Unreadable> {
+fn add(
+    fields: &mut NotificationFields,
+    name: &str,
+    value: &RawValue,
+    depth: usize,
+) -> Result<(), UnreadableNotification> {
     if depth > DEPTH_AT_MOST {
         return Err(too_deep());
     }
@@ -60,8 +65,8 @@ fn add(fields: &mut Fields, name: &str, value: &RawValue, depth: usize) -> Resul
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable(msg!("unreadable-json").detailed(error)))
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnreadableNotification> {
+    serde_json::from_str(text).map_err(|error| UnreadableNotification(msg!("unreadable-json").detailed(error)))
 }
 
 /// Members of an object in their order.

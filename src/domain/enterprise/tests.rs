@@ -7,7 +7,7 @@ const EXAMPLE: &str = include_str!("../../../tests/fuzz/corpus/enterprise/docume
 /// A common test card number.
 const PAN: &str = "4111111111111111";
 
-fn fields(body: &str) -> Fields {
+fn fields(body: &str) -> NotificationFields {
     match read(&masked_text(body.as_bytes())) {
         Ok(EnterpriseNotification::Payment(fields) | EnterpriseNotification::Settlement(fields)) => fields,
         Err(error) => panic!("{body}: {error}"),

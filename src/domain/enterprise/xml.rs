@@ -3,11 +3,11 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
-use super::{DEPTH_AT_MOST, Fields, Unreadable, nested, quoted, too_deep};
+use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, nested, quoted, too_deep};
 use crate::text::message::msg;
 
 /// An open element.
-struct Open {
+struct OpenElement {
     /// Field name of the element; empty for the root.
     name: String,
     text: String,
@@ -16,15 +16,15 @@ struct Open {
 
 /// Parses a document: the root's name, and the elements in it as fields. Attributes and comments are ignored. A
 /// document type is refused, so that no entity can be declared; only XML's predefined ones are known.
-pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
+pub(super) fn read(body: &str) -> Result<(String, NotificationFields), UnreadableNotification> {
     let mut reader = Reader::from_str(body);
-    let mut fields = Fields::default();
+    let mut fields = NotificationFields::default();
     let mut root: Option<String> = None;
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenElement> = Vec::new();
     loop {
         let read = reader.read_event();
         // Report the position, not the parser's text: the input is not repeated in the message.
-        let event = read.map_err(|_| Unreadable(msg!("unreadable-xml", byte = reader.error_position())))?;
+        let event = read.map_err(|_| UnreadableNotification(msg!("unreadable-xml", byte = reader.error_position())))?;
         match event {
             Event::Start(tag) => begin(tag.name().0, &mut root, &mut open)?,
             Event::Empty(tag) => {
@@ -35,19 +35,19 @@ pub(super) fn read(body: &str) -> Result<(String, Fields), Unreadable> {
             Event::Text(text) => add(&mut open, &text.xml10_content())?,
             Event::CData(text) => add(&mut open, &text.xml10_content())?,
             Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
-            Event::DocType(_) => return Err(Unreadable(msg!("unreadable-document-type"))),
+            Event::DocType(_) => return Err(UnreadableNotification(msg!("unreadable-document-type"))),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
     match root {
         Some(root) if open.is_empty() => Ok((root, fields)),
-        Some(_) => Err(Unreadable(msg!("unreadable-cut-off"))),
-        None => Err(Unreadable(msg!("unreadable-no-element"))),
+        Some(_) => Err(UnreadableNotification(msg!("unreadable-cut-off"))),
+        None => Err(UnreadableNotification(msg!("unreadable-no-element"))),
     }
 }
 
-fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(), Unreadable> {
+fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<OpenElement>) -> Result<(), UnreadableNotification> {
     if open.len() > DEPTH_AT_MOST {
         return Err(too_deep());
     }
@@ -56,17 +56,17 @@ fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<Open>) -> Result<(
             outer.has_elements = true;
             nested(&outer.name, tag)
         }
-        None if root.is_some() => return Err(Unreadable(msg!("unreadable-two-roots"))),
+        None if root.is_some() => return Err(UnreadableNotification(msg!("unreadable-two-roots"))),
         None => {
             *root = Some(tag.to_owned());
             String::new()
         }
     };
-    open.push(Open { name, text: String::new(), has_elements: false });
+    open.push(OpenElement { name, text: String::new(), has_elements: false });
     Ok(())
 }
 
-fn end(open: &mut Vec<Open>, fields: &mut Fields) {
+fn end(open: &mut Vec<OpenElement>, fields: &mut NotificationFields) {
     let Some(element) = open.pop() else { return };
     let is_field = !element.name.is_empty() && (!element.has_elements || !element.text.trim().is_empty());
     if is_field {
@@ -74,18 +74,18 @@ fn end(open: &mut Vec<Open>, fields: &mut Fields) {
     }
 }
 
-fn add(open: &mut [Open], text: &str) -> Result<(), Unreadable> {
+fn add(open: &mut [OpenElement], text: &str) -> Result<(), UnreadableNotification> {
     match open.last_mut() {
         Some(element) => element.text.push_str(text),
         None if text.trim().is_empty() => {}
-        None => return Err(Unreadable(msg!("unreadable-text-outside"))),
+        None => return Err(UnreadableNotification(msg!("unreadable-text-outside"))),
     }
     Ok(())
 }
 
-fn resolved(entity: &BytesRef<'_>) -> Result<char, Unreadable> {
+fn resolved(entity: &BytesRef<'_>) -> Result<char, UnreadableNotification> {
     let name: &str = entity;
-    let unknown = || Unreadable(msg!("unreadable-entity", name = quoted(name)));
+    let unknown = || UnreadableNotification(msg!("unreadable-entity", name = quoted(name)));
     match name {
         "amp" => Ok('&'),
         "lt" => Ok('<'),

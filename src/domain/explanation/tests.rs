@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::refusals::{CODES, DETAILS};
 use super::*;
 use crate::domain::operation::{Hold, Operation, Status, Unready};
-use crate::domain::vendor::{DocumentStatus, Trouble, Vendor, Warning};
+use crate::domain::vendor::{DocumentStatus, Vendor, VendorProblem, Warning};
 use crate::domain::voucher::HeldBecause;
 use crate::text::Locale;
 
@@ -278,7 +278,7 @@ fn a_vendor_says_what_is_wrong_and_what_is_not_there_yet() {
         assert_eq!(gone[0].id(), "vendor-gone");
         is_told(&gone[0]);
     }
-    for trouble in Trouble::ALL {
+    for trouble in VendorProblem::ALL {
         let warned =
             vendor(|vendor| vendor.set_warnings(vec![Warning::new(trouble, "why it is wrong").about("this one")]));
         let [explanation] = explain_vendor(&warned).try_into().unwrap();

@@ -1,7 +1,7 @@
 //! Explanations of problems with a vendor or a document, and of what is still missing before the vendor can be paid.
 
 use super::{Actor, Explanation, Next, refusals};
-use crate::domain::vendor::{DocumentStatus, Trouble, Vendor, Warning};
+use crate::domain::vendor::{DocumentStatus, Vendor, VendorProblem, Warning};
 
 /// Explains what prevents the vendor from being paid: the refusals in HiPay's notices, the findings of the last run,
 /// then what is simply missing. Empty if all is well.
@@ -49,35 +49,37 @@ fn words_of(sentence: &str) -> crate::domain::refusal::Refusal {
 fn warning(vendor: &Vendor, sentence: &str) -> Explanation {
     let known = vendor.troubles.iter().find(|known| known.message == sentence);
     let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).with("message", sentence);
-    known.filter(|known| known.trouble != Trouble::Unknown).map_or_else(unknown, told).then(Next::VendorRun)
+    known.filter(|known| known.trouble != VendorProblem::Unknown).map_or_else(unknown, told).then(Next::VendorRun)
 }
 
 fn told(warning: &Warning) -> Explanation {
     let by = match warning.trouble {
-        Trouble::NoEmail
-        | Trouble::UnknownCountry
-        | Trouble::EmailTaken
-        | Trouble::EmailOfMarketplace
-        | Trouble::WalletOfOtherShop
-        | Trouble::SeveralWallets
-        | Trouble::WalletNotSettled
-        | Trouble::EmailNotChanged
-        | Trouble::BlockedByOthers
-        | Trouble::Unknown => Actor::Marketplace,
-        Trouble::WalletGone | Trouble::WalletReplaced | Trouble::BankDetailsUnread => Actor::HiPay,
-        Trouble::DocumentFile
-        | Trouble::DocumentNotSent
-        | Trouble::DocumentContent
-        | Trouble::DocumentBack
-        | Trouble::NoBankDetails
-        | Trouble::IbanWrong
-        | Trouble::BicWrong
-        | Trouble::NoBankProof
-        | Trouble::BankProofUsed
-        | Trouble::BankProofUnread
-        | Trouble::BankProofContent
-        | Trouble::BankDetailsNotTaken => Actor::Vendor,
-        Trouble::CallbackNotChanged | Trouble::DocumentsNotListed | Trouble::MiraklNotChanged => Actor::Administrator,
+        VendorProblem::NoEmail
+        | VendorProblem::UnknownCountry
+        | VendorProblem::EmailTaken
+        | VendorProblem::EmailOfMarketplace
+        | VendorProblem::WalletOfOtherShop
+        | VendorProblem::SeveralWallets
+        | VendorProblem::WalletNotSettled
+        | VendorProblem::EmailNotChanged
+        | VendorProblem::BlockedByOthers
+        | VendorProblem::Unknown => Actor::Marketplace,
+        VendorProblem::WalletGone | VendorProblem::WalletReplaced | VendorProblem::BankDetailsUnread => Actor::HiPay,
+        VendorProblem::DocumentFile
+        | VendorProblem::DocumentNotSent
+        | VendorProblem::DocumentContent
+        | VendorProblem::DocumentBack
+        | VendorProblem::NoBankDetails
+        | VendorProblem::IbanWrong
+        | VendorProblem::BicWrong
+        | VendorProblem::NoBankProof
+        | VendorProblem::BankProofUsed
+        | VendorProblem::BankProofUnread
+        | VendorProblem::BankProofContent
+        | VendorProblem::BankDetailsNotTaken => Actor::Vendor,
+        VendorProblem::CallbackNotChanged | VendorProblem::DocumentsNotListed | VendorProblem::MiraklNotChanged => {
+            Actor::Administrator
+        }
     };
     // If HiPay gave a documented reason, the party that it names has to act.
     let by = warning.said.as_ref().and_then(refusals::documented).map_or(by, |refusal| refusal.by());
@@ -105,7 +107,7 @@ fn lacking(vendor: &Vendor) -> Vec<Explanation> {
         2 => lacking.push(Explanation::new("vendor-bank-in-progress", Actor::Nobody)),
         _ => {}
     }
-    let blocked_told = vendor.troubles.iter().any(|one| one.trouble == Trouble::BlockedByOthers);
+    let blocked_told = vendor.troubles.iter().any(|one| one.trouble == VendorProblem::BlockedByOthers);
     if vendor.payment_blocked && vendor.blocked_for_bank_details {
         lacking.push(Explanation::new("vendor-blocked-for-bank-details", Actor::Nobody));
     } else if vendor.payment_blocked && !blocked_told {
@@ -114,16 +116,16 @@ fn lacking(vendor: &Vendor) -> Vec<Explanation> {
     lacking
 }
 
-fn is_about_bank(trouble: Trouble) -> bool {
+fn is_about_bank(trouble: VendorProblem) -> bool {
     matches!(
         trouble,
-        Trouble::NoBankDetails
-            | Trouble::IbanWrong
-            | Trouble::BicWrong
-            | Trouble::NoBankProof
-            | Trouble::BankProofUsed
-            | Trouble::BankProofUnread
-            | Trouble::BankProofContent
-            | Trouble::BankDetailsNotTaken
+        VendorProblem::NoBankDetails
+            | VendorProblem::IbanWrong
+            | VendorProblem::BicWrong
+            | VendorProblem::NoBankProof
+            | VendorProblem::BankProofUsed
+            | VendorProblem::BankProofUnread
+            | VendorProblem::BankProofContent
+            | VendorProblem::BankDetailsNotTaken
     )
 }

@@ -15,9 +15,9 @@ const MOST_PIECES: usize = 4_096;
 /// Reason why a document cannot be read, for its sender: the error and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unreadable(Cow<'static, str>);
+pub struct UnreadableDocument(Cow<'static, str>);
 
-impl Unreadable {
+impl UnreadableDocument {
     pub(super) fn because(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(reason.into())
     }
@@ -25,19 +25,19 @@ impl Unreadable {
 
 /// A notice as received: well-formed but not verified, so nothing may act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub struct NoticeDocument {
     checksum: [u8; 16],
     forms: Vec<String>,
     is_latin: bool,
     account_id: u64,
 }
 
-impl Document {
+impl NoticeDocument {
     /// Parses a document: `<notification>` with `<md5content>` and `<result>`.
-    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub fn read(bytes: &[u8]) -> Result<Self, UnreadableDocument> {
         let (text, is_latin) = decode(bytes)?;
         let pieces = pieces(&text)?;
-        let parts = Parts::find(&text, &pieces)?;
+        let parts = NoticeParts::find(&text, &pieces)?;
         let stands = compact(parts.result);
         let account_id = super::WalletNotice::read(&stands)?.account_id;
         let mut forms = vec![stands];
@@ -76,16 +76,17 @@ impl Document {
 }
 
 /// Decodes a document from one of the two supported encodings; the flag is true for ISO-8859-1.
-fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
+fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), UnreadableDocument> {
     if bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]) || bytes.contains(&0) {
-        return Err(Unreadable::because("the document is not in UTF-8; allowed: UTF-8 and ISO-8859-1"));
+        return Err(UnreadableDocument::because("the document is not in UTF-8; allowed: UTF-8 and ISO-8859-1"));
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     let declared = declared_encoding(bytes).unwrap_or_else(|| "utf-8".to_owned());
     let (text, is_latin) = match declared.as_str() {
         "utf-8" | "utf8" | "us-ascii" | "ascii" => {
-            let text = std::str::from_utf8(bytes)
-                .map_err(|_| Unreadable::because("the document is not in the encoding that it declares, UTF-8"))?;
+            let text = std::str::from_utf8(bytes).map_err(|_| {
+                UnreadableDocument::because("the document is not in the encoding that it declares, UTF-8")
+            })?;
             (Cow::Borrowed(text), false)
         }
         // A forwarder may have changed the declared encoding, which is not signed. Text in ISO-8859-1 that happens to
@@ -94,9 +95,13 @@ fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), Unreadable> {
             (String::from_utf8_lossy(bytes), false)
         }
         "iso-8859-1" | "latin1" | "latin-1" => (Cow::Owned(bytes.iter().copied().map(char::from).collect()), true),
-        _ => return Err(Unreadable::because("the document declares an encoding other than UTF-8 and ISO-8859-1")),
+        _ => {
+            return Err(UnreadableDocument::because(
+                "the document declares an encoding other than UTF-8 and ISO-8859-1",
+            ));
+        }
     };
-    if text.chars().all(is_xml) { Ok((text, is_latin)) } else { Err(Unreadable::because(NO_CHARACTER)) }
+    if text.chars().all(is_xml) { Ok((text, is_latin)) } else { Err(UnreadableDocument::because(NO_CHARACTER)) }
 }
 
 const NO_CHARACTER: &str = "the document holds a character that XML does not allow";
@@ -121,7 +126,7 @@ fn is_xml(letter: char) -> bool {
 
 /// A piece of a document, with entities resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(super) enum DocumentPiece<'a> {
     /// Start of an element, at this byte of the text.
     Open { name: String, attributes: Vec<(String, String)>, at: usize },
     /// Text. One text may be split into several pieces.
@@ -136,13 +141,14 @@ pub(super) enum Piece<'a> {
 
 /// Splits a whole, well-formed document into pieces. Only XML's five entities and character references are expanded,
 /// nothing is fetched, and nothing recurses.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unreadable> {
+pub(super) fn pieces(text: &str) -> Result<Vec<DocumentPiece<'_>>, UnreadableDocument> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let (mut pieces, mut depth, mut roots) = (Vec::new(), 0_usize, 0_usize);
     loop {
         let at = position(&reader)?;
-        let event = reader.read_event().map_err(|_| Unreadable::because("the document is not well-formed XML"))?;
+        let event =
+            reader.read_event().map_err(|_| UnreadableDocument::because("the document is not well-formed XML"))?;
         let end = position(&reader)?;
         let outside = depth == 0;
         match event {
@@ -153,19 +159,19 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unreadable> {
             }
             Event::Empty(start) => {
                 roots = roots.saturating_add(usize::from(outside));
-                pieces.extend([open(&start, at)?, Piece::Close { end }]);
+                pieces.extend([open(&start, at)?, DocumentPiece::Close { end }]);
             }
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
-                pieces.push(Piece::Close { end });
+                pieces.push(DocumentPiece::Close { end });
             }
             Event::Text(text) if outside => {
                 if !text.trim().is_empty() {
-                    return Err(Unreadable::because("the document has text outside of its elements"));
+                    return Err(UnreadableDocument::because("the document has text outside of its elements"));
                 }
             }
-            Event::Text(text) => pieces.push(Piece::Text(text.xml10_content().into_owned())),
-            Event::CData(text) => pieces.push(Piece::Literal(text.xml10_content().into_owned())),
+            Event::Text(text) => pieces.push(DocumentPiece::Text(text.xml10_content().into_owned())),
+            Event::CData(text) => pieces.push(DocumentPiece::Literal(text.xml10_content().into_owned())),
             Event::GeneralRef(reference) => {
                 let letter = match &*reference {
                     "lt" => '<',
@@ -174,51 +180,55 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unreadable> {
                     "quot" => '"',
                     "apos" => '\'',
                     _ => reference.resolve_char_ref().ok().flatten().filter(|letter| is_xml(*letter)).ok_or_else(
-                        || Unreadable::because("the document uses an entity; allowed are the five of XML itself"),
+                        || {
+                            UnreadableDocument::because(
+                                "the document uses an entity; allowed are the five of XML itself",
+                            )
+                        },
                     )?,
                 };
-                pieces.push(Piece::Text(letter.to_string()));
+                pieces.push(DocumentPiece::Text(letter.to_string()));
             }
-            Event::Comment(text) => pieces.push(Piece::Comment(text.into_inner())),
+            Event::Comment(text) => pieces.push(DocumentPiece::Comment(text.into_inner())),
             Event::Decl(_) => {
                 if at != 0 {
-                    return Err(Unreadable::because("the document declares itself in the middle"));
+                    return Err(UnreadableDocument::because("the document declares itself in the middle"));
                 }
             }
-            Event::DocType(_) => return Err(Unreadable::because("a document type is not allowed here")),
-            Event::PI(_) => return Err(Unreadable::because("a processing instruction is not allowed here")),
+            Event::DocType(_) => return Err(UnreadableDocument::because("a document type is not allowed here")),
+            Event::PI(_) => return Err(UnreadableDocument::because("a processing instruction is not allowed here")),
             Event::Eof => break,
         }
         if depth > DEEPEST || pieces.len() > MOST_PIECES || roots > 1 {
-            return Err(Unreadable::because(format!(
+            return Err(UnreadableDocument::because(format!(
                 "the document is not a notice: it has more than one root, more than {DEEPEST} levels or more than \
                  {MOST_PIECES} pieces"
             )));
         }
     }
-    if depth == 0 && roots == 1 { Ok(pieces) } else { Err(Unreadable::because("the document ends too early")) }
+    if depth == 0 && roots == 1 { Ok(pieces) } else { Err(UnreadableDocument::because("the document ends too early")) }
 }
 
-fn position(reader: &Reader<&[u8]>) -> Result<usize, Unreadable> {
-    usize::try_from(reader.buffer_position()).map_err(|_| Unreadable::because("the document is too large"))
+fn position(reader: &Reader<&[u8]>) -> Result<usize, UnreadableDocument> {
+    usize::try_from(reader.buffer_position()).map_err(|_| UnreadableDocument::because("the document is too large"))
 }
 
-fn open<'a>(start: &BytesStart<'_>, at: usize) -> Result<Piece<'a>, Unreadable> {
-    let wrong = || Unreadable::because("an attribute in the document is not well-formed");
+fn open<'a>(start: &BytesStart<'_>, at: usize) -> Result<DocumentPiece<'a>, UnreadableDocument> {
+    let wrong = || UnreadableDocument::because("an attribute in the document is not well-formed");
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|_| wrong())?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| wrong())?;
         if !value.chars().all(is_xml) {
-            return Err(Unreadable::because(NO_CHARACTER));
+            return Err(UnreadableDocument::because(NO_CHARACTER));
         }
         attributes.push((attribute.key.into_inner().to_owned(), value.into_owned()));
     }
-    Ok(Piece::Open { name: start.name().into_inner().to_owned(), attributes, at })
+    Ok(DocumentPiece::Open { name: start.name().into_inner().to_owned(), attributes, at })
 }
 
 /// The parts of a notice's document.
-struct Parts<'a> {
+struct NoticeParts<'a> {
     checksum: String,
     /// The signed element as received.
     result: &'a str,
@@ -226,13 +236,15 @@ struct Parts<'a> {
     written: String,
 }
 
-impl<'a> Parts<'a> {
-    fn find(text: &'a str, pieces: &[Piece<'_>]) -> Result<Self, Unreadable> {
-        let Some(Piece::Open { name, .. }) = pieces.iter().find(|piece| matches!(piece, Piece::Open { .. })) else {
-            return Err(Unreadable::because("the document is empty"));
+impl<'a> NoticeParts<'a> {
+    fn find(text: &'a str, pieces: &[DocumentPiece<'_>]) -> Result<Self, UnreadableDocument> {
+        let Some(DocumentPiece::Open { name, .. }) =
+            pieces.iter().find(|piece| matches!(piece, DocumentPiece::Open { .. }))
+        else {
+            return Err(UnreadableDocument::because("the document is empty"));
         };
         if name != "notification" {
-            return Err(Unreadable::because("the document is no notice: its root is not <notification>"));
+            return Err(UnreadableDocument::because("the document is no notice: its root is not <notification>"));
         }
         let (mut checksum, mut result) = (None, None);
         for child in children(pieces) {
@@ -242,33 +254,34 @@ impl<'a> Parts<'a> {
                 _ => false,
             };
             if twice {
-                return Err(Unreadable::because("<md5content> or <result> stands there twice"));
+                return Err(UnreadableDocument::because("<md5content> or <result> stands there twice"));
             }
         }
-        let checksum = checksum.ok_or_else(|| Unreadable::because("<md5content> is missing"))?;
-        let result = result.ok_or_else(|| Unreadable::because("<result> is missing"))?;
-        let stands = text.get(result.at..result.end).ok_or_else(|| Unreadable::because("<result> is cut off"))?;
+        let checksum = checksum.ok_or_else(|| UnreadableDocument::because("<md5content> is missing"))?;
+        let result = result.ok_or_else(|| UnreadableDocument::because("<result> is missing"))?;
+        let stands =
+            text.get(result.at..result.end).ok_or_else(|| UnreadableDocument::because("<result> is cut off"))?;
         Ok(Self { checksum, result: stands, written: written_back(result.pieces) })
     }
 }
 
 /// An element directly below the root.
-pub(super) struct Child<'p> {
+pub(super) struct Element<'p> {
     pub(super) name: &'p str,
     at: usize,
     end: usize,
     /// All pieces of the element, from its start to its end.
-    pieces: &'p [Piece<'p>],
+    pieces: &'p [DocumentPiece<'p>],
 }
 
-impl Child<'_> {
+impl Element<'_> {
     /// Returns all text in the element, trimmed.
     pub(super) fn text(&self) -> String {
         let mut whole = String::new();
         for piece in self.pieces {
             match piece {
-                Piece::Text(text) | Piece::Literal(text) => whole.push_str(text),
-                Piece::Open { .. } | Piece::Comment(_) | Piece::Close { .. } => {}
+                DocumentPiece::Text(text) | DocumentPiece::Literal(text) => whole.push_str(text),
+                DocumentPiece::Open { .. } | DocumentPiece::Comment(_) | DocumentPiece::Close { .. } => {}
             }
         }
         whole.trim().to_owned()
@@ -276,38 +289,38 @@ impl Child<'_> {
 }
 
 /// Returns the elements directly below the root, in their order.
-pub(super) fn children<'p>(pieces: &'p [Piece<'p>]) -> Vec<Child<'p>> {
+pub(super) fn children<'p>(pieces: &'p [DocumentPiece<'p>]) -> Vec<Element<'p>> {
     let (mut children, mut depth, mut opened) = (Vec::new(), 0_usize, None);
     for (index, piece) in pieces.iter().enumerate() {
         match piece {
-            Piece::Open { name, at, .. } => {
+            DocumentPiece::Open { name, at, .. } => {
                 depth = depth.saturating_add(1);
                 if depth == 2 {
                     opened = Some((index, name, *at));
                 }
             }
-            Piece::Close { end } => {
+            DocumentPiece::Close { end } => {
                 depth = depth.saturating_sub(1);
                 if depth == 1
                     && let Some((first, name, at)) = opened.take()
                     && let Some(pieces) = pieces.get(first..=index)
                 {
-                    children.push(Child { name, at, end: *end, pieces });
+                    children.push(Element { name, at, end: *end, pieces });
                 }
             }
-            Piece::Text(_) | Piece::Literal(_) | Piece::Comment(_) => {}
+            DocumentPiece::Text(_) | DocumentPiece::Literal(_) | DocumentPiece::Comment(_) => {}
         }
     }
     children
 }
 
 /// Writes an element as an XML library does: short empty elements, double quotes, no unnecessary entities.
-fn written_back(pieces: &[Piece<'_>]) -> String {
+fn written_back(pieces: &[DocumentPiece<'_>]) -> String {
     let mut written = String::new();
     let mut open: Vec<&str> = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         match piece {
-            Piece::Open { name, attributes, .. } => {
+            DocumentPiece::Open { name, attributes, .. } => {
                 written.push('<');
                 written.push_str(name);
                 for (key, value) in attributes {
@@ -315,22 +328,25 @@ fn written_back(pieces: &[Piece<'_>]) -> String {
                     write_escaped(&mut written, value, true);
                     written.push('"');
                 }
-                if matches!(pieces.get(index.saturating_add(1)), Some(Piece::Close { .. })) {
+                if matches!(pieces.get(index.saturating_add(1)), Some(DocumentPiece::Close { .. })) {
                     written.push_str("/>");
                 } else {
                     written.push('>');
                 }
                 open.push(name);
             }
-            Piece::Close { .. } => {
+            DocumentPiece::Close { .. } => {
                 let name = open.pop().unwrap_or_default();
-                if !matches!(index.checked_sub(1).and_then(|before| pieces.get(before)), Some(Piece::Open { .. })) {
+                if !matches!(
+                    index.checked_sub(1).and_then(|before| pieces.get(before)),
+                    Some(DocumentPiece::Open { .. })
+                ) {
                     written.extend(["</", name, ">"]);
                 }
             }
-            Piece::Text(text) => write_escaped(&mut written, text, false),
-            Piece::Literal(text) => written.extend(["<![CDATA[", text, "]]>"]),
-            Piece::Comment(text) => written.extend(["<!--", text, "-->"]),
+            DocumentPiece::Text(text) => write_escaped(&mut written, text, false),
+            DocumentPiece::Literal(text) => written.extend(["<![CDATA[", text, "]]>"]),
+            DocumentPiece::Comment(text) => written.extend(["<!--", text, "-->"]),
         }
     }
     written
@@ -384,8 +400,8 @@ fn ascii(text: &str) -> String {
     ascii
 }
 
-fn checksum(text: &str) -> Result<[u8; 16], Unreadable> {
-    let wrong = || Unreadable::because("<md5content> is not a checksum of 32 hexadecimal digits");
+fn checksum(text: &str) -> Result<[u8; 16], UnreadableDocument> {
+    let wrong = || UnreadableDocument::because("<md5content> is not a checksum of 32 hexadecimal digits");
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();

@@ -23,7 +23,8 @@ fn signed(result: &str, hashed: &str, salt: &str) -> String {
 }
 
 fn verified(xml: &[u8], salt: &str) -> Option<VerifiedNotice> {
-    let document = Document::read(xml).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(xml)));
+    let document =
+        NoticeDocument::read(xml).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(xml)));
     verify_wallet_notice(&document, &Secret::new(salt))
 }
 
@@ -149,13 +150,13 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (deep(10_000), "32 levels"),
         (format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{}", around(CAPTURE)), "an encoding other"),
     ] {
-        let error = Document::read(xml.as_bytes()).unwrap_err().to_string();
+        let error = NoticeDocument::read(xml.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(words), "{words}: {error}");
         assert!(error.len() < 200, "{error}");
     }
-    assert!(Document::read(deep(10).as_bytes()).is_ok());
+    assert!(NoticeDocument::read(deep(10).as_bytes()).is_ok());
     for bytes in [b"\xff\xfe<\0a\0".as_slice(), b"\xfe\xff\0<", b"<notification>\xe9</notification>"] {
-        assert!(Document::read(bytes).unwrap_err().to_string().contains("UTF-8"));
+        assert!(NoticeDocument::read(bytes).unwrap_err().to_string().contains("UTF-8"));
     }
 }
 
@@ -293,7 +294,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Document::read(&bytes);
+        let _ = NoticeDocument::read(&bytes);
     }
 
     #[test]
@@ -312,7 +313,7 @@ proptest! {
         } else {
             bytes[place] = byte;
         }
-        if let Ok(document) = Document::read(&bytes)
+        if let Ok(document) = NoticeDocument::read(&bytes)
             && let Some(notice) = verify_wallet_notice(&document, &Secret::new("pepper"))
         {
             prop_assert_eq!(notice.notice().elements(), honest.notice().elements());

@@ -308,7 +308,7 @@ impl Column {
 
 /// An event in an operation's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum OperationEvent {
     /// Netting of its negative amount into a later operation of the vendor.
     Netted,
     /// A payment that is due while the vendor is unknown or disabled.
@@ -338,7 +338,7 @@ pub enum Event {
     RetryAsked,
 }
 
-impl Event {
+impl OperationEvent {
     /// Returns the event that a transaction in this state means for the operation whose payment of `kind` it is.
     pub fn of_transaction(state: TransactionState, kind: PaymentKind) -> Self {
         match (state, kind) {
@@ -352,7 +352,7 @@ impl Event {
     }
 }
 
-impl Event {
+impl OperationEvent {
     /// All events, for tables and properties.
     pub const ALL: [Self; 18] = [
         Self::Netted,
@@ -384,7 +384,7 @@ pub struct IllegalTransition {
     /// The current status.
     pub status: Status,
     /// The event that does not fit.
-    pub event: Event,
+    pub event: OperationEvent,
 }
 
 impl From<IllegalTransition> for Message {
@@ -401,40 +401,44 @@ impl From<&Status> for Message {
 }
 
 /// Returns the next status for an event, or a typed refusal: the whole status machine.
-pub fn apply(status: Status, event: Event) -> Result<Status, IllegalTransition> {
+pub fn apply(status: Status, event: OperationEvent) -> Result<Status, IllegalTransition> {
     use PaymentKind::{Transfer, Withdrawal};
     let transfer_payable = Status::TRANSFER_PAYABLE.contains(&status);
     let withdraw_payable = Status::WITHDRAW_PAYABLE.contains(&status);
     let transfer_sent = Status::TRANSFER_SENT.contains(&status);
     let withdraw_sent = Status::WITHDRAW_SENT.contains(&status);
     let next = match event {
-        Event::Netted => (status == Status::InvalidAmount).then_some(Status::AdjustedOperations),
-        Event::AmountInvalid => transfer_payable.then_some(Status::InvalidAmount),
-        Event::VendorDisabled if transfer_payable => Some(Status::TransferVendorDisabled),
-        Event::VendorDisabled => withdraw_payable.then_some(Status::WithdrawVendorDisabled),
-        Event::PaymentBlocked => withdraw_payable.then_some(Status::WithdrawPaymentBlocked),
-        Event::AccountNotReady if transfer_payable => Some(Status::TransferFailed),
-        Event::AccountNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
+        OperationEvent::Netted => (status == Status::InvalidAmount).then_some(Status::AdjustedOperations),
+        OperationEvent::AmountInvalid => transfer_payable.then_some(Status::InvalidAmount),
+        OperationEvent::VendorDisabled if transfer_payable => Some(Status::TransferVendorDisabled),
+        OperationEvent::VendorDisabled => withdraw_payable.then_some(Status::WithdrawVendorDisabled),
+        OperationEvent::PaymentBlocked => withdraw_payable.then_some(Status::WithdrawPaymentBlocked),
+        OperationEvent::AccountNotReady if transfer_payable => Some(Status::TransferFailed),
+        OperationEvent::AccountNotReady => withdraw_payable.then_some(Status::WithdrawFailed),
         // Before the request because of the balance; after it because HiPay refused it for lack of funds.
-        Event::FundsShort if transfer_payable || status == Status::TransferSending => Some(Status::TransferNegative),
-        Event::FundsShort => {
+        OperationEvent::FundsShort if transfer_payable || status == Status::TransferSending => {
+            Some(Status::TransferNegative)
+        }
+        OperationEvent::FundsShort => {
             (withdraw_payable || status == Status::WithdrawSending).then_some(Status::WithdrawNegative)
         }
-        Event::Sending(Transfer) => transfer_payable.then_some(Status::TransferSending),
-        Event::Sending(Withdrawal) => withdraw_payable.then_some(Status::WithdrawSending),
-        Event::Requested(Transfer) => (status == Status::TransferSending).then_some(Status::TransferRequested),
-        Event::Requested(Withdrawal) => (status == Status::WithdrawSending).then_some(Status::WithdrawRequested),
-        Event::Captured(Transfer) => transfer_sent.then_some(Status::TransferSuccess),
-        Event::Captured(Withdrawal) => withdraw_sent.then_some(Status::WithdrawSuccess),
-        Event::Failed(Transfer) => transfer_sent.then_some(Status::TransferFailed),
-        Event::Failed(Withdrawal) => withdraw_sent.then_some(Status::WithdrawFailed),
-        Event::Canceled => withdraw_sent.then_some(Status::WithdrawCanceled),
+        OperationEvent::Sending(Transfer) => transfer_payable.then_some(Status::TransferSending),
+        OperationEvent::Sending(Withdrawal) => withdraw_payable.then_some(Status::WithdrawSending),
+        OperationEvent::Requested(Transfer) => (status == Status::TransferSending).then_some(Status::TransferRequested),
+        OperationEvent::Requested(Withdrawal) => {
+            (status == Status::WithdrawSending).then_some(Status::WithdrawRequested)
+        }
+        OperationEvent::Captured(Transfer) => transfer_sent.then_some(Status::TransferSuccess),
+        OperationEvent::Captured(Withdrawal) => withdraw_sent.then_some(Status::WithdrawSuccess),
+        OperationEvent::Failed(Transfer) => transfer_sent.then_some(Status::TransferFailed),
+        OperationEvent::Failed(Withdrawal) => withdraw_sent.then_some(Status::WithdrawFailed),
+        OperationEvent::Canceled => withdraw_sent.then_some(Status::WithdrawCanceled),
         // Once the withdrawal is sent, the money is on its way to the bank: only a person can decide what follows.
-        Event::Reversed(Transfer) => {
+        OperationEvent::Reversed(Transfer) => {
             (withdraw_payable || status == Status::WithdrawCanceled).then_some(Status::TransferFailed)
         }
-        Event::Reversed(Withdrawal) => (status == Status::WithdrawSuccess).then_some(Status::WithdrawCanceled),
-        Event::RetryAsked => (status == Status::WithdrawCanceled).then_some(Status::WithdrawFailed),
+        OperationEvent::Reversed(Withdrawal) => (status == Status::WithdrawSuccess).then_some(Status::WithdrawCanceled),
+        OperationEvent::RetryAsked => (status == Status::WithdrawCanceled).then_some(Status::WithdrawFailed),
     };
     next.ok_or(IllegalTransition { status, event })
 }
@@ -499,7 +503,7 @@ mod tests {
     fn an_unknown_status_is_kept_and_nothing_moves_it() {
         let status: Status = serde_json::from_str("-99").unwrap();
         assert_eq!(serde_json::to_string(&status).unwrap(), "-99");
-        for event in Event::ALL {
+        for event in OperationEvent::ALL {
             assert!(apply(status, event).is_err(), "{event:?}");
         }
     }
@@ -508,7 +512,7 @@ mod tests {
     #[test]
     fn money_leaves_only_from_payable_statuses_and_only_forwards() {
         for status in Status::ALL {
-            for event in Event::ALL {
+            for event in OperationEvent::ALL {
                 let Ok(next) = apply(status, event) else { continue };
                 match next {
                     Status::TransferSending => assert!(Status::TRANSFER_PAYABLE.contains(&status), "{status}"),
@@ -517,7 +521,7 @@ mod tests {
                 }
                 let (transfer_before, _) = status.columns();
                 let (transfer_after, _) = next.columns();
-                if transfer_before == Column::Ok && event != Event::Reversed(PaymentKind::Transfer) {
+                if transfer_before == Column::Ok && event != OperationEvent::Reversed(PaymentKind::Transfer) {
                     assert_eq!(transfer_after, Column::Ok, "{status} {event:?} takes the transfer back");
                 }
             }
@@ -532,7 +536,7 @@ mod tests {
                     | Status::WithdrawRequested
             ) {
                 for kind in [PaymentKind::Transfer, PaymentKind::Withdrawal] {
-                    assert!(apply(status, Event::Sending(kind)).is_err(), "{status}");
+                    assert!(apply(status, OperationEvent::Sending(kind)).is_err(), "{status}");
                 }
             }
         }
@@ -542,16 +546,16 @@ mod tests {
         /// Executes a transfer at most once unless it is reversed, and a withdrawal only after it and at most once
         /// unless that is reversed, whatever the order of the events.
         #[test]
-        fn no_sequence_of_events_pays_twice(events in prop::collection::vec(prop::sample::select(Event::ALL.to_vec()), 0..60)) {
+        fn no_sequence_of_events_pays_twice(events in prop::collection::vec(prop::sample::select(OperationEvent::ALL.to_vec()), 0..60)) {
             let mut status = Status::Created;
             let (mut transferred, mut withdrawn) = (0, 0);
             for event in events {
                 let Ok(next) = apply(status, event) else { continue };
                 match event {
-                    Event::Captured(PaymentKind::Transfer) => transferred += 1,
-                    Event::Captured(PaymentKind::Withdrawal) => withdrawn += 1,
-                    Event::Reversed(PaymentKind::Transfer) => transferred -= 1,
-                    Event::Reversed(PaymentKind::Withdrawal) => withdrawn -= 1,
+                    OperationEvent::Captured(PaymentKind::Transfer) => transferred += 1,
+                    OperationEvent::Captured(PaymentKind::Withdrawal) => withdrawn += 1,
+                    OperationEvent::Reversed(PaymentKind::Transfer) => transferred -= 1,
+                    OperationEvent::Reversed(PaymentKind::Withdrawal) => withdrawn -= 1,
                     _ => {}
                 }
                 status = next;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::status::PaymentStatus;
-use crate::domain::enterprise::{Fields, Unreadable, quoted};
+use crate::domain::enterprise::{NotificationFields, UnreadableNotification, quoted};
 use crate::domain::money::{Amount, Currency};
 use crate::text::Texts;
 use crate::text::message::{self, Message, msg};
@@ -85,19 +85,19 @@ pub struct PaymentNotice {
     /// All fields by name, such as `payment_method[brand]`; after the retention period of personal data only the
     /// fields without any.
     #[serde(default)]
-    pub fields: Fields,
+    pub fields: NotificationFields,
     /// Messages about the values that could not be read.
     #[serde(flatten, with = "message::stored_list")]
     pub unreadable: Vec<Message>,
-    /// Fields that a later release wrote, kept unchanged.
+    /// NotificationFields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
 impl PaymentNotice {
     /// Parses the fields of a notification. Only a notification that does not identify its payment is refused.
-    pub fn read(fields: Fields) -> Result<Self, Unreadable> {
-        let mut reading = Reading { fields: &fields, unreadable: Vec::new() };
+    pub fn read(fields: NotificationFields) -> Result<Self, UnreadableNotification> {
+        let mut reading = FieldReading { fields: &fields, unreadable: Vec::new() };
         let transaction_reference = reading.reference()?;
         let status = reading.number("status").and_then(|number| u32::try_from(number).ok()).map(PaymentStatus);
         if status.is_none() {
@@ -166,23 +166,23 @@ impl PaymentNotice {
 }
 
 /// Returns the number of the payment that `fields` describe.
-pub fn transaction_reference(fields: &Fields) -> Result<String, Unreadable> {
+pub fn transaction_reference(fields: &NotificationFields) -> Result<String, UnreadableNotification> {
     let reference = fields.get("transaction_reference");
-    let reference = reference.ok_or_else(|| Unreadable(msg!("unreadable-no-reference")))?;
+    let reference = reference.ok_or_else(|| UnreadableNotification(msg!("unreadable-no-reference")))?;
     if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
-        return Err(Unreadable(msg!("unreadable-reference", text = quoted(reference))));
+        return Err(UnreadableNotification(msg!("unreadable-reference", text = quoted(reference))));
     }
     Ok(reference.to_owned())
 }
 
-/// Fields, and the messages about those that could not be read so far.
-pub(crate) struct Reading<'a> {
-    pub(crate) fields: &'a Fields,
+/// NotificationFields, and the messages about those that could not be read so far.
+pub(crate) struct FieldReading<'a> {
+    pub(crate) fields: &'a NotificationFields,
     pub(crate) unreadable: Vec<Message>,
 }
 
-impl Reading<'_> {
-    fn reference(&self) -> Result<String, Unreadable> {
+impl FieldReading<'_> {
+    fn reference(&self) -> Result<String, UnreadableNotification> {
         transaction_reference(self.fields)
     }
 

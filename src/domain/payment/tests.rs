@@ -85,9 +85,9 @@ fn a_late_notification_enters_the_history_and_turns_nothing_back() {
         notice(&format!("transaction_reference=1&status={status}&date_updated=2026-11-21T10:00:{second:02}+0000"))
     };
     let mut payment = CustomerPayment::new(of(116, 10), arrival(1));
-    assert_eq!(payment.take(of(118, 30), arrival(2)), Taken::Latest);
-    assert_eq!(payment.take(of(117, 20), arrival(3)), Taken::Late);
-    assert_eq!(payment.take(of(117, 20), arrival(3)), Taken::Repeated);
+    assert_eq!(payment.take(of(118, 30), arrival(2)), PaymentEffect::Latest);
+    assert_eq!(payment.take(of(117, 20), arrival(3)), PaymentEffect::Late);
+    assert_eq!(payment.take(of(117, 20), arrival(3)), PaymentEffect::Repeated);
     assert_eq!(payment.latest.status, Some(PaymentStatus(118)));
     assert_eq!(payment.date, at("2026-11-21T10:00:30Z"));
     let history: Vec<u64> = payment.history.iter().map(|step| step.notification).collect();
@@ -215,7 +215,7 @@ fn what_was_captured_stays_accepted_whatever_is_declined_later() {
     for declined in [173, 114, 143, 115, 163] {
         for captured in ["50.00", "0.00"] {
             let mut payment = CustomerPayment::new(of(119, 10, "50.00"), arrival(1));
-            assert_eq!(payment.take(of(declined, 20, captured), arrival(2)), Taken::Latest);
+            assert_eq!(payment.take(of(declined, 20, captured), arrival(2)), PaymentEffect::Latest);
             assert_eq!((payment.outcome(), payment.captured_amount()), (PaymentOutcome::Accepted, euro(5_000)));
             assert_eq!(payment.latest.status, Some(PaymentStatus(declined)), "the rest is told");
         }

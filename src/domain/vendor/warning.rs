@@ -8,7 +8,7 @@ use crate::text::message::{self, Message};
 /// Kind of a problem with a vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Trouble {
+pub enum VendorProblem {
     /// A shop without an e-mail.
     NoEmail,
     /// An unknown country of the shop; `about` is the country.
@@ -68,7 +68,7 @@ pub enum Trouble {
     Unknown,
 }
 
-impl Trouble {
+impl VendorProblem {
     /// All kinds.
     pub const ALL: [Self; 28] = [
         Self::NoEmail,
@@ -185,7 +185,7 @@ pub enum VendorPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// Kind of the problem.
-    pub trouble: Trouble,
+    pub trouble: VendorProblem,
     /// English text of the problem, equal to its entry in [`Vendor::warnings`](super::Vendor::warnings).
     pub message: String,
     /// Subject of the problem, depending on the kind: an e-mail, a document's id; may be empty.
@@ -201,7 +201,7 @@ pub struct Warning {
 
 impl Warning {
     /// Makes a warning with its English text.
-    pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+    pub fn new(trouble: VendorProblem, message: impl Into<String>) -> Self {
         Self { trouble, message: message.into(), about: String::new(), said: None, because: None }
     }
 

@@ -1,4 +1,4 @@
-//! The queue of waiting batches. It is kept in the store, so that a restart loses none.
+//! The queue of all_queued batches. It is kept in the store, so that a restart loses none.
 
 use jiff::Timestamp;
 
@@ -7,12 +7,12 @@ use crate::jobs::{BatchRecord, BatchState, Command, JobError};
 use crate::store::{Query, Store, StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// Maximum number of waiting batches. More would be of no use.
+/// Maximum number of all_queued batches. More would be of no use.
 const WAITING_AT_MOST: usize = 50;
 
 /// Outcome of a request for a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum Enqueued {
     /// A queued batch, which begins as soon as no other of its kind runs.
     Queued {
         /// Its record.
@@ -29,47 +29,47 @@ pub enum Asked {
 
 /// Enqueues `command`, or joins an identical batch that is already queued. If it would have to wait
 /// for another of its kind and `may_wait` is false, nothing is queued.
-pub async fn ask(
+pub async fn enqueue(
     store: &Store,
     command: &Command,
     asked_by: &str,
     may_wait: bool,
     now: Timestamp,
-) -> Result<Asked, JobError> {
+) -> Result<Enqueued, JobError> {
     let (command, asked_by) = (command.clone(), asked_by.to_owned());
     let asked = store.write(move |writer: &mut Writer<'_>| {
-        let waiting = waiting(writer)?;
-        let ahead = match waiting.iter().find(|other| other.command == command.name()) {
+        let all_queued = all_queued(writer)?;
+        let ahead = match all_queued.iter().find(|other| other.command == command.name()) {
             Some(ahead) => Some(ahead.clone()),
             None => running(writer, command.name())?,
         };
         let behind = ahead.as_ref().map(|ahead| ahead.id);
         if let Some(ahead) = ahead.filter(|_| !may_wait) {
-            return Ok(Asked::Busy(ahead));
+            return Ok(Enqueued::Busy(ahead));
         }
-        if let Some(mut known) = waiting.iter().find(|other| other.request().as_ref() == Some(&command)).cloned() {
+        if let Some(mut known) = all_queued.iter().find(|other| other.request().as_ref() == Some(&command)).cloned() {
             known.joined = known.joined.saturating_add(1);
             writer.put(&known)?;
-            return Ok(Asked::Joined(known));
+            return Ok(Enqueued::Joined(known));
         }
-        if waiting.len() >= WAITING_AT_MOST {
+        if all_queued.len() >= WAITING_AT_MOST {
             return Err(JobError::Refused(msg!("batch-too-many", most = WAITING_AT_MOST)));
         }
         let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
-        Ok::<_, JobError>(Asked::Queued { record: BatchRecord::make(writer, new, now)?, behind })
+        Ok::<_, JobError>(Enqueued::Queued { record: BatchRecord::make(writer, new, now)?, behind })
     });
     asked.await
 }
 
 /// Enqueues the rest of a batch that was stopped for an update, and notes this in its record.
-pub async fn ask_for_the_rest(
+pub async fn enqueue_rest(
     store: &Store,
     record: &mut BatchRecord,
     command: &Command,
     now: Timestamp,
 ) -> Result<(), JobError> {
-    let (Asked::Queued { record: rest, .. } | Asked::Joined(rest) | Asked::Busy(rest)) =
-        ask(store, command, &record.asked_by, true, now).await?;
+    let (Enqueued::Queued { record: rest, .. } | Enqueued::Joined(rest) | Enqueued::Busy(rest)) =
+        enqueue(store, command, &record.asked_by, true, now).await?;
     record.say(Some(msg!("batch-rest", batch = rest.id)));
     let told = record.clone();
     Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
@@ -89,7 +89,7 @@ pub fn schedule(
     let serves = |other: &BatchRecord| {
         other.command == name && (other.scheduled_for.is_some() || other.request().as_ref() == Some(&command))
     };
-    if waiting(writer)?.iter().any(serves) || running(writer, name)?.is_some_and(|other| serves(&other)) {
+    if all_queued(writer)?.iter().any(serves) || running(writer, name)?.is_some_and(|other| serves(&other)) {
         return Ok(None);
     }
     let asked_by = "schedule".to_owned();
@@ -97,12 +97,12 @@ pub fn schedule(
     BatchRecord::make(writer, new, now).map(Some)
 }
 
-/// Returns all waiting batches, in the order in which they were requested.
-pub fn waiting(view: &impl View) -> Result<Vec<BatchRecord>, StoreError> {
-    let mut waiting = in_state(view, BatchState::Queued)?;
+/// Returns all all_queued batches, in the order in which they were requested.
+pub fn all_queued(view: &impl View) -> Result<Vec<BatchRecord>, StoreError> {
+    let mut all_queued = in_state(view, BatchState::Queued)?;
     // Not by time: a clock that was set back would reverse the order.
-    waiting.sort_unstable_by_key(|record| record.id);
-    Ok(waiting)
+    all_queued.sort_unstable_by_key(|record| record.id);
+    Ok(all_queued)
 }
 
 /// Returns the running batch of this name.
@@ -137,7 +137,7 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
 }
 
 /// Removes batch `id` from the queue; returns `None` if it was not queued.
-pub async fn withdraw(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
+pub async fn dequeue(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
     let withdrawn = store.write(move |writer: &mut Writer<'_>| {
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
         record.stored_state = BatchState::Interrupted;

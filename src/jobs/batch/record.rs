@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
-use crate::jobs::batch::run::Run;
+use crate::jobs::batch::run::BatchRun;
 use crate::jobs::{Command, Context, JobError};
 use crate::platform::metrics;
-use crate::store::{Entry, Index, Query, Record, Store, StoreError, View, Writer};
+use crate::store::{Index, IndexEntry, Query, Record, Store, StoreError, View, Writer};
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
@@ -189,14 +189,14 @@ pub struct BatchRecord {
 
 /// Result of a run: its record, and the error that ended it early, if any.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct BatchEnd {
     /// The record as it is stored; as it should be if the error is the store's.
     pub record: BatchRecord,
     /// Error that ended the whole batch early.
     pub error: Option<JobError>,
 }
 
-impl Ended {
+impl BatchEnd {
     /// Returns the record of a batch that completed or was stopped, the error of any other.
     pub fn into_result(self) -> Result<BatchRecord, JobError> {
         self.error.map_or(Ok(self.record), Err)
@@ -270,7 +270,7 @@ impl BatchRecord {
     }
 
     /// Completes the record with the result of `run`.
-    pub(crate) async fn end(mut self, context: &Context, run: &Run, outcome: Result<(), JobError>) -> Ended {
+    pub(crate) async fn end(mut self, context: &Context, run: &BatchRun, outcome: Result<(), JobError>) -> BatchEnd {
         let mut error = outcome.err();
         run.write_down(&mut self, error.as_ref());
         self.ended_at = Some(context.clock.now());
@@ -291,7 +291,7 @@ impl BatchRecord {
         if let Err(unkept) = kept.await {
             error.get_or_insert(unkept.into());
         }
-        Ended { record: self, error }
+        BatchEnd { record: self, error }
     }
 
     /// Marks batches that were running when their process died as interrupted; queued batches keep
@@ -324,9 +324,11 @@ impl Record for BatchRecord {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("state", 2, |batch: &Self| vec![Entry::new(batch.state().name().to_owned(), batch.started_at)])
-                .counted(),
-            Index::new("command", 1, |batch: &Self| vec![Entry::new(batch.command.clone(), batch.started_at)])
+            Index::new("state", 2, |batch: &Self| {
+                vec![IndexEntry::new(batch.state().name().to_owned(), batch.started_at)]
+            })
+            .counted(),
+            Index::new("command", 1, |batch: &Self| vec![IndexEntry::new(batch.command.clone(), batch.started_at)])
                 .counted(),
         ]
     }

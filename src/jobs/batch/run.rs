@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::text::message::Message;
 
 /// Display of the progress of a batch.
-pub trait Progress: Send + Sync {
+pub trait BatchProgress: Send + Sync {
     /// Begins a stage with this many items.
     fn stage(&self, name: &str, total: u64);
     /// Counts one more item as handled.
@@ -28,7 +28,7 @@ pub trait Progress: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Progress for Silent {
+impl BatchProgress for Silent {
     fn stage(&self, _name: &str, _total: u64) {}
     fn step(&self) {}
     fn end(&self) {}
@@ -45,10 +45,10 @@ const ALIKE_LOGGED: u64 = 20;
 const FAILURES_KEPT: usize = 200;
 
 /// A running batch. Its failures are logged here, once.
-pub struct Run {
+pub struct BatchRun {
     action: &'static str,
     batch: u64,
-    progress: Arc<dyn Progress>,
+    progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
     tally: Mutex<Tally>,
 }
@@ -71,9 +71,9 @@ struct Tally {
     abort: Option<JobError>,
 }
 
-impl Run {
+impl BatchRun {
     /// Creates a run of `action` with the record `batch`.
-    pub fn new(action: &'static str, batch: u64, progress: Arc<dyn Progress>, stop: CancellationToken) -> Self {
+    pub fn new(action: &'static str, batch: u64, progress: Arc<dyn BatchProgress>, stop: CancellationToken) -> Self {
         Self { action, batch, progress, stop, tally: Mutex::default() }
     }
 

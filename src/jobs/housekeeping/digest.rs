@@ -17,7 +17,7 @@ use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, BatchState, Context};
 use crate::logs::{LogFilter, LogLine};
 use crate::mail::{self, Digest, Mail, OfLevel, OfStatus};
-use crate::store::{Listing, Query, Record, Store, StoreError, View};
+use crate::store::{ListPage, Query, Record, Store, StoreError, View};
 
 /// Name of the document about the last digest.
 const DIGEST: &str = "mail/digest";
@@ -92,7 +92,7 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
                 }
             }
             let wallets = WalletStatus::ALL.map(|wallet| ("warning".to_owned(), wallet.name().to_owned()));
-            let warned = Listing::any_of("status", wallets).descending().limit(MOST_SHOPS);
+            let warned = ListPage::any_of("status", wallets).descending().limit(MOST_SHOPS);
             let warned = reader.list::<Vendor>(&warned)?;
             Ok(Digest {
                 day,

@@ -25,10 +25,10 @@ pub struct Erased {
     pub payments: u64,
 }
 
-/// Progress of earlier runs. Notifications are numbered in the order of arrival, so that the next
+/// RetentionProgress of earlier runs. Notifications are numbered in the order of arrival, so that the next
 /// run continues where the last one stopped.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Progress {
+struct RetentionProgress {
     /// The last notification whose body is emptied, of any kind.
     #[serde(default)]
     notifications: u64,
@@ -159,7 +159,7 @@ fn empty_slice(
     before: Timestamp,
     mut walk: Walk,
 ) -> Result<(u64, Option<Walk>), StoreError> {
-    let mut progress: Progress = writer.get_document(PROGRESS)?.unwrap_or_default();
+    let mut progress: RetentionProgress = writer.get_document(PROGRESS)?.unwrap_or_default();
     let mark = match bodies {
         Bodies::All => &mut progress.notifications,
         Bodies::Customers => &mut progress.payments,

@@ -36,7 +36,7 @@ const DOCUMENT: &str = "own_accounts";
 
 /// Stored data of the marketplace's own accounts.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct OwnAccounts {
+struct OwnAccountSalts {
     /// Salts by HiPay ID.
     #[serde(default)]
     callback_salts: BTreeMap<u64, Secret>,
@@ -47,10 +47,10 @@ struct OwnAccounts {
 /// Last readings of each account's salt because a notice did not match. Only accounts that we know
 /// have an entry.
 #[derive(Debug, Default)]
-pub(crate) struct ReadAgain(Mutex<HashMap<u64, Turn>>);
+pub(crate) struct ReadAgain(Mutex<HashMap<u64, ReadingTurn>>);
 
 /// Lock held during a reading, so that waiting callers get its result.
-type Turn = Arc<tokio::sync::Mutex<Option<LastRead>>>;
+type ReadingTurn = Arc<tokio::sync::Mutex<Option<LastRead>>>;
 
 /// Last request for an account's salt, and its success.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ pub enum SaltError {
 }
 
 impl ReadAgain {
-    fn turn(&self, hipay_id: u64) -> Turn {
+    fn turn(&self, hipay_id: u64) -> ReadingTurn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(hipay_id).or_default())
     }
@@ -144,7 +144,7 @@ async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option
             if let Some(vendor) = reader.by_unique::<Vendor>("hipay_id", hipay_id)? {
                 return Ok(Some(vendor.callback_salt));
             }
-            let own = reader.get_document::<OwnAccounts>(DOCUMENT)?.unwrap_or_default();
+            let own = reader.get_document::<OwnAccountSalts>(DOCUMENT)?.unwrap_or_default();
             Ok(own.callback_salts.get(&hipay_id).cloned())
         })
         .await?
@@ -247,7 +247,7 @@ async fn keep(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), Stor
             vendor.updated_at = now;
             return writer.put(&vendor);
         }
-        let mut own = writer.get_document::<OwnAccounts>(DOCUMENT)?.unwrap_or_default();
+        let mut own = writer.get_document::<OwnAccountSalts>(DOCUMENT)?.unwrap_or_default();
         own.callback_salts.insert(hipay_id, salt);
         writer.put_document(DOCUMENT, &own)
     });

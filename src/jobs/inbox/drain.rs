@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use opentelemetry::KeyValue;
 
-use crate::domain::inbox::{Notification, NotificationKind, Outcome};
+use crate::domain::inbox::{Notification, NotificationKind, NotificationOutcome};
 use crate::domain::operation::Operation;
 use crate::jobs::batch::trace::{attributes_of, trace_of};
 use crate::jobs::inbox::payments;
@@ -62,7 +62,7 @@ fn deal(
         NotificationKind::Payment | NotificationKind::Settlement => {
             Ok(Dealt::silently(payments::apply(writer, notification)?))
         }
-        NotificationKind::Unknown => Ok(Dealt::silently(Outcome::Ignored(msg!("notice-of-unknown-kind")))),
+        NotificationKind::Unknown => Ok(Dealt::silently(NotificationOutcome::Ignored(msg!("notice-of-unknown-kind")))),
     }
 }
 
@@ -135,7 +135,7 @@ async fn put_off(context: &Context, id: u64, reason: Message) {
     let now = context.clock.now();
     let put_off = context.store.write(move |writer: &mut Writer<'_>| {
         if let Some(mut notification) = writer.get::<Notification>(&id)? {
-            notification.settle(Outcome::Postponed(reason), now);
+            notification.settle(NotificationOutcome::Postponed(reason), now);
             writer.put(&notification)?;
         }
         Ok::<_, StoreError>(())

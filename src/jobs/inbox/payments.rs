@@ -1,15 +1,15 @@
 //! Notifications about customers' payments and settlements, applied to the stored ones. They move
 //! no money of ours.
 
-use crate::domain::enterprise::{self, EnterpriseNotification, Unreadable};
-use crate::domain::inbox::{Notification, Outcome};
-use crate::domain::payment::{Arrival, CustomerPayment, PaymentNotice, Taken};
+use crate::domain::enterprise::{self, EnterpriseNotification, UnreadableNotification};
+use crate::domain::inbox::{Notification, NotificationOutcome};
+use crate::domain::payment::{Arrival, CustomerPayment, PaymentEffect, PaymentNotice};
 use crate::domain::settlement::Settlement;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
 /// Applies a notification to the payment or settlement that it is about.
-pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<Outcome, StoreError> {
+pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<NotificationOutcome, StoreError> {
     let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
     let applied = match enterprise::read(&notification.body) {
         Ok(EnterpriseNotification::Payment(fields)) => match PaymentNotice::read(fields) {
@@ -22,15 +22,17 @@ pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Res
         },
         Err(error) => Err(error),
     };
-    Ok(applied.unwrap_or_else(|Unreadable(reason)| Outcome::Ignored(msg!("notice-unreadable", reason))))
+    Ok(applied.unwrap_or_else(|UnreadableNotification(reason)| {
+        NotificationOutcome::Ignored(msg!("notice-unreadable", reason))
+    }))
 }
 
-fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<Outcome, StoreError> {
+fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<NotificationOutcome, StoreError> {
     let reference = notice.transaction_reference.clone();
     let status = notice.status.as_ref().map_or_else(|| msg!("notice-payment-no-status"), Message::from);
     let unreadable = notice.unreadable.clone();
     let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
-        None => (CustomerPayment::new(notice, arrival), Taken::Latest),
+        None => (CustomerPayment::new(notice, arrival), PaymentEffect::Latest),
         Some(mut known) => {
             let taken = known.take(notice, arrival);
             (known, taken)
@@ -38,16 +40,18 @@ fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Res
     };
     writer.put(&payment)?;
     let message = match taken {
-        Taken::Latest => msg!("notice-payment-told", reference, status),
-        Taken::Late => msg!("notice-payment-late", reference, status),
-        Taken::Repeated => return Ok(Outcome::Ignored(msg!("notice-payment-repeated", reference, status))),
+        PaymentEffect::Latest => msg!("notice-payment-told", reference, status),
+        PaymentEffect::Late => msg!("notice-payment-late", reference, status),
+        PaymentEffect::Repeated => {
+            return Ok(NotificationOutcome::Ignored(msg!("notice-payment-repeated", reference, status)));
+        }
     };
     let both = |one: Message, other: Message| msg!("both", one, other);
     let message = unreadable.into_iter().fold(message, both);
-    Ok(Outcome::Applied(message))
+    Ok(NotificationOutcome::Applied(message))
 }
 
-fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, StoreError> {
+fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<NotificationOutcome, StoreError> {
     let key = (settlement.account.clone(), settlement.reference.clone());
     let reference = &settlement.reference;
     let message = match settlement.amount {
@@ -59,5 +63,5 @@ fn settle(writer: &mut Writer<'_>, settlement: Settlement) -> Result<Outcome, St
         Some(known) => known.corrected_by(settlement),
     };
     writer.put(&settlement)?;
-    Ok(Outcome::Applied(message))
+    Ok(NotificationOutcome::Applied(message))
 }

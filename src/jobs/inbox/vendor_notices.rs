@@ -12,7 +12,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use crate::domain::attempt::is_late;
-use crate::domain::inbox::{Notification, Outcome};
+use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 use crate::jobs::inbox::drain::{due, settle};
@@ -119,9 +119,9 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
 
 fn nobodys(account: u64, own: OwnAccounts) -> Dealt {
     if [own.technical, own.operator].contains(&account) {
-        return Dealt::silently(Outcome::Ignored(msg!("notice-own-account", account)));
+        return Dealt::silently(NotificationOutcome::Ignored(msg!("notice-own-account", account)));
     }
-    Dealt::silently(Outcome::Waiting(msg!("notice-no-vendor", account)))
+    Dealt::silently(NotificationOutcome::Waiting(msg!("notice-no-vendor", account)))
 }
 
 /// Reads, changes and stores the vendor of a notice.
@@ -134,7 +134,7 @@ fn change(
 ) -> Result<Dealt, StoreError> {
     notification.mirakl_id = Some(mirakl_id);
     let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
-        return Ok(Dealt::silently(Outcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
+        return Ok(Dealt::silently(NotificationOutcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
     };
     let mut vendor = known.clone();
     let dealt = change(&mut vendor);
@@ -146,7 +146,7 @@ fn change(
 }
 
 fn late() -> Dealt {
-    Dealt::silently(Outcome::Ignored(msg!("notice-late")))
+    Dealt::silently(NotificationOutcome::Ignored(msg!("notice-late")))
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
@@ -157,12 +157,12 @@ fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, 
     vendor.identification_read(identified, notice.at.unwrap_or(now));
     if identified {
         let message = if known { msg!("notice-identified-known") } else { msg!("notice-identified") };
-        return Dealt::silently(Outcome::Applied(message));
+        return Dealt::silently(NotificationOutcome::Applied(message));
     }
     let message = msg!("notice-not-identified", reason = words(notice.text("message")));
     vendor.identification_refusal = Some(message.to_string());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::told(Outcome::Applied(message), line)
+    Dealt::told(NotificationOutcome::Applied(message), line)
 }
 
 /// Records HiPay's verdict on the last sent documents of this type: one, or its two sides.
@@ -199,12 +199,12 @@ fn document(
     let both = |one: Message, other: Message| msg!("document-and", one, other);
     let which = names.into_iter().reduce(both).unwrap_or_else(|| msg!("document-none"));
     if valid {
-        return Ok(Dealt::silently(Outcome::Applied(msg!("notice-document-valid", kind, which))));
+        return Ok(Dealt::silently(NotificationOutcome::Applied(msg!("notice-document-valid", kind, which))));
     }
     let reason = words(notice.text("message"));
     let message = msg!("notice-document-refused", kind, which, reason);
     let line = Line::about_shop(Severity::Error, mirakl_id, &message);
-    Ok(Dealt::told(Outcome::Applied(message), line))
+    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
 }
 
 /// Updates Mirakl, then records that it has been updated.
@@ -234,7 +234,7 @@ async fn bank_details(
         };
         if told == MiraklChange::NotShown {
             one.mirakl_id = Some(mirakl_id);
-            return Ok(Dealt::silently(Outcome::Waiting(msg!("notice-bank-not-shown"))));
+            return Ok(Dealt::silently(NotificationOutcome::Waiting(msg!("notice-bank-not-shown"))));
         }
         change(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
@@ -253,7 +253,8 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
     // A permanent refusal of Mirakl is given up after days; an update that could not be delivered
     // never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
-    let outcome = if for_good { Outcome::Waiting(message) } else { Outcome::Postponed(message) };
+    let outcome =
+        if for_good { NotificationOutcome::Waiting(message) } else { NotificationOutcome::Postponed(message) };
     Dealt { line, ..Dealt::silently(outcome) }
 }
 
@@ -313,17 +314,17 @@ fn approved(vendor: &mut Vendor, told: MiraklChange) -> Dealt {
     vendor.bank_status = BankStatus::Validated.code();
     vendor.bank_refusal = None;
     let MiraklChange::Changed { blocked } = told else {
-        return Dealt::silently(Outcome::Applied(msg!("notice-bank-valid-no-shop")));
+        return Dealt::silently(NotificationOutcome::Applied(msg!("notice-bank-valid-no-shop")));
     };
     vendor.bank_details_approved(blocked);
     vendor.clear_warnings(VendorPart::BankDetails);
     if !blocked {
-        return Dealt::silently(Outcome::Applied(msg!("notice-bank-valid")));
+        return Dealt::silently(NotificationOutcome::Applied(msg!("notice-bank-valid")));
     }
     let message = msg!("notice-bank-valid-blocked");
     vendor.warn(blocked_by_others());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::told(Outcome::Applied(message), line)
+    Dealt::told(NotificationOutcome::Applied(message), line)
 }
 
 fn refused(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
@@ -336,5 +337,5 @@ fn refused(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
     }
     let line =
         Line::about_shop(Severity::Error, vendor.mirakl_id, &format!("{message}; the shop is suspended in Mirakl"));
-    Dealt::told(Outcome::Applied(message), line)
+    Dealt::told(NotificationOutcome::Applied(message), line)
 }

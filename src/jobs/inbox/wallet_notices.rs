@@ -7,13 +7,13 @@
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::domain::attempt::{Attempt, AttemptState, CLOCKS_DIFFER, News, TransactionState};
-use crate::domain::inbox::{Notification, Outcome};
+use crate::domain::attempt::{Attempt, AttemptState, CLOCKS_DIFFER, NoticeRelation, TransactionState};
+use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::operation::{Hold, Operation, PaymentKind};
-use crate::jobs::payout::outcome::{Found, take_after_all, take_back, take_over};
+use crate::jobs::payout::outcome::{FoundTransaction, take_after_all, take_back, take_over};
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
@@ -34,9 +34,9 @@ impl OwnAccounts {
     }
 }
 
-/// Outcome of a notice, and the line to log once that is on the disk.
+/// NotificationOutcome of a notice, and the line to log once that is on the disk.
 pub(crate) struct Dealt {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: NotificationOutcome,
     pub(crate) line: Option<Line>,
     /// Number of the operation concerned, if any.
     pub(crate) operation: Option<u64>,
@@ -91,11 +91,11 @@ impl Line {
 }
 
 impl Dealt {
-    pub(crate) fn silently(outcome: Outcome) -> Self {
+    pub(crate) fn silently(outcome: NotificationOutcome) -> Self {
         Self { outcome, line: None, operation: None }
     }
 
-    pub(crate) fn told(outcome: Outcome, line: Line) -> Self {
+    pub(crate) fn told(outcome: NotificationOutcome, line: Line) -> Self {
         Self { outcome, line: Some(line), operation: None }
     }
 }
@@ -132,20 +132,20 @@ pub(crate) fn deal(
                 Some(amount) => msg!("notice-moved", amount, account, status),
                 None => msg!("notice-moved-unknown", account, status),
             };
-            Ok(Dealt::told(Outcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
+            Ok(Dealt::told(NotificationOutcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
         }
         // Readable ones are processed elsewhere; this one is not readable.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
             let (operation, status) = (line(&notice.operation), line(&notice.status));
             let message = msg!("notice-meaningless", operation, status);
-            Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
+            Ok(Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
         }
     }
 }
 
 pub(crate) fn unreadable(reason: Message) -> Dealt {
     let message = msg!("notice-unreadable", reason);
-    Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
+    Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
 }
 
 fn payment(
@@ -159,17 +159,17 @@ fn payment(
 ) -> Result<Dealt, StoreError> {
     let Some(transaction_id) = &notice.transaction_id else {
         let message = msg!("notice-no-transaction", kind);
-        return Ok(Dealt::told(Outcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
+        return Ok(Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
     };
     let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
         let line = Line::plain(Severity::Critical, &error.to_string());
-        return Ok(Dealt::told(Outcome::Postponed(error.into()), line));
+        return Ok(Dealt::told(NotificationOutcome::Postponed(error.into()), line));
     }
     let Some(operation) = page.items.into_iter().next() else {
         return Ok(Dealt::silently(match state {
-            None => Outcome::Ignored(msg!("notice-authorised")),
-            Some(_) => Outcome::Waiting(msg!("notice-no-operation")),
+            None => NotificationOutcome::Ignored(msg!("notice-authorised")),
+            Some(_) => NotificationOutcome::Waiting(msg!("notice-no-operation")),
         }));
     };
     notification.mirakl_id = Some(operation.mirakl_id);
@@ -192,17 +192,17 @@ fn of_operation(
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
         let message = msg!("notice-other-kind", kind);
         let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::told(Outcome::Ignored(message), line));
+        return Ok(Dealt::told(NotificationOutcome::Ignored(message), line));
     };
     // A signature identifies the sender; it does not prove statements about other accounts.
     if ![attempt.account, own.technical].contains(&notice.account_id) {
         let (account, meant) = (notice.account_id, attempt.account);
         let message = msg!("notice-foreign-account", transaction = transaction_id, account, meant);
         let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::told(Outcome::Ignored(message), line));
+        return Ok(Dealt::told(NotificationOutcome::Ignored(message), line));
     }
     let Some(state) = state else {
-        return Ok(Dealt::silently(Outcome::Ignored(msg!("notice-authorised"))));
+        return Ok(Dealt::silently(NotificationOutcome::Ignored(msg!("notice-authorised"))));
     };
     if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
         // A person has looked at it: it is not a payment of this operation.
@@ -218,18 +218,18 @@ fn of_operation(
         notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
     match news {
-        News::Known => return Ok(ignored(msg!("notice-known"))),
-        News::Late => return Ok(ignored(msg!("notice-late"))),
-        News::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
-        News::Revoked => {
+        NoticeRelation::Known => return Ok(ignored(msg!("notice-known"))),
+        NoticeRelation::Late => return Ok(ignored(msg!("notice-late"))),
+        NoticeRelation::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
+        NoticeRelation::Revoked => {
             let reason = words(notice.text("message"));
             let message = msg!("notice-revoked", kind, transaction = transaction_id, reason);
             take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
             writer.put(&operation)?;
             let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::told(Outcome::Applied(message), line));
+            return Ok(Dealt::told(NotificationOutcome::Applied(message), line));
         }
-        News::New | News::Revived => {}
+        NoticeRelation::New | NoticeRelation::Revived => {}
     }
     // A person has accepted another amount of Mirakl's after this attempt was sent.
     let changed = is_last && kind == PaymentKind::Transfer && attempt.amount != operation.amount;
@@ -243,27 +243,27 @@ fn of_operation(
     }
     let executed = state == TransactionState::Captured;
     let found = found(notice, &attempt, state, as_of);
-    if executed && (news == News::Revived || operation.is_settled()) {
+    if executed && (news == NoticeRelation::Revived || operation.is_settled()) {
         let doubled = take_after_all(&mut operation, kind, found, now);
         writer.put(&operation)?;
         if let Some(message) = doubled {
             let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::told(Outcome::Applied(message), line));
+            return Ok(Dealt::told(NotificationOutcome::Applied(message), line));
         }
     } else {
         take_over(&mut operation, kind, found, now);
         writer.put(&operation)?;
     }
     if state == TransactionState::Captured {
-        return Ok(Dealt::silently(Outcome::Applied(msg!("notice-executed", kind))));
+        return Ok(Dealt::silently(NotificationOutcome::Applied(msg!("notice-executed", kind))));
     }
     let message = msg!("notice-not-executed", kind, reason = words(notice.text("message")));
     let line = Line::about(Severity::Warning, &operation, &message);
-    Ok(Dealt::told(Outcome::Applied(message), line))
+    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
 }
 
 fn ignored(reason: Message) -> Dealt {
-    Dealt::silently(Outcome::Ignored(reason))
+    Dealt::silently(NotificationOutcome::Ignored(reason))
 }
 
 fn hold(
@@ -276,7 +276,7 @@ fn hold(
     operation.hold(why, &message, now);
     writer.put(&operation)?;
     let line = Line::about(Severity::Critical, &operation, &message);
-    Ok(Dealt::told(Outcome::Applied(message), line))
+    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
 }
 
 /// Returns the difference between the payment in HiPay's notice and the intended one, as far as the
@@ -290,9 +290,9 @@ fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
 }
 
 /// Builds the transaction as a look-up would show it.
-fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> Found {
+fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> FoundTransaction {
     let amount: Amount = attempt.amount;
-    Found {
+    FoundTransaction {
         number: attempt.number,
         reference: attempt.reference.clone(),
         account: attempt.account,

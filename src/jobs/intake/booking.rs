@@ -6,8 +6,8 @@ use serde_json::Map;
 
 use crate::domain::attempt::Payment;
 use crate::domain::money::Amount;
-use crate::domain::operation::{Beneficiary, Event, Operation};
-use crate::domain::voucher::{Draft, HeldBecause, Voucher, VoucherRecord, operations};
+use crate::domain::operation::{Beneficiary, Operation, OperationEvent};
+use crate::domain::voucher::{HeldBecause, OperationDraft, Voucher, VoucherRecord, operations};
 use crate::jobs::JobError;
 use crate::schema::OPERATOR_DEBTS;
 use crate::store::{Query, View, Writer};
@@ -83,13 +83,13 @@ impl Booking {
         if let Some(mut debt) = writer.get::<Operation>(&id)? {
             debt.adjusted_by = Some(into.id);
             let message = msg!("operation-netted", voucher = &into.voucher);
-            debt.happen(Event::Netted, &message, self.now).map_err(|error| JobError::Remote(error.into()))?;
+            debt.happen(OperationEvent::Netted, &message, self.now).map_err(|error| JobError::Remote(error.into()))?;
             writer.put(&debt)?;
         }
         Ok(())
     }
 
-    fn operation(&self, id: u64, draft: Draft) -> Operation {
+    fn operation(&self, id: u64, draft: OperationDraft) -> Operation {
         let (recipient_hipay_id, balance) = match draft.beneficiary {
             Beneficiary::Vendor => (self.vendor_hipay_id, self.balance),
             Beneficiary::Operator => (self.operator_hipay_id, self.operator_balance),

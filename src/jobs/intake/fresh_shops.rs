@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::operation::Operation;
 use crate::domain::vendor::Vendor;
 use crate::jobs::vendor::setup::read_setup;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::mirakl::Shop;
 use crate::store::{StoreError, View, Writer};
@@ -23,7 +23,7 @@ const MOST_READINGS: u32 = 5;
 /// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops
 /// whose state could not be read: they are not paid in this run. Nothing is sent if Mirakl cannot
 /// be asked.
-pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
+pub(crate) async fn read(context: &Context, run: &BatchRun, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
     let mut shops = BTreeSet::new();
     for slice in operations.chunks(SLICE) {
         let slice = slice.to_vec();
@@ -65,7 +65,7 @@ pub(crate) async fn read(context: &Context, run: &Run, operations: &[u64]) -> Re
 }
 
 /// Result of reading shops from Mirakl.
-struct Fetched {
+struct FreshShops {
     /// Shops with a known state, including those that do not exist.
     told: BTreeSet<u64>,
     shown: BTreeMap<u64, Shop>,
@@ -74,8 +74,8 @@ struct Fetched {
     listed_at: Timestamp,
 }
 
-async fn fetch(context: &Context, run: &Run, asked: &[u64]) -> Result<Fetched, JobError> {
-    let mut fetched = Fetched {
+async fn fetch(context: &Context, run: &BatchRun, asked: &[u64]) -> Result<FreshShops, JobError> {
+    let mut fetched = FreshShops {
         told: asked.iter().copied().collect(),
         shown: BTreeMap::new(),
         unread: BTreeSet::new(),
@@ -107,7 +107,7 @@ fn not_asked(error: CallError) -> JobError {
 
 /// Updates the vendors. Returns the shops that are gone since the last reading, and those whose
 /// vendor changed during this one.
-fn write(writer: &mut Writer<'_>, read: &Fetched, now: Timestamp) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
+fn write(writer: &mut Writer<'_>, read: &FreshShops, now: Timestamp) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
     for mirakl_id in &read.told {
         let Some(known) = writer.get::<Vendor>(mirakl_id)? else { continue };

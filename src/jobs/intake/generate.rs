@@ -21,9 +21,9 @@ use crate::domain::voucher::{HeldBecause, ListedVoucher, SOURCES_APART, Voucher,
 use crate::jobs::batch::trace::trace_of;
 use crate::jobs::binding::responsible_since;
 use crate::jobs::intake::booking::Booking;
-use crate::jobs::intake::shown_vouchers::Shown;
+use crate::jobs::intake::shown_vouchers::ShownVoucher;
 use crate::jobs::intake::unpaid_vouchers::hold_what_differs;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::ActingOn;
 use crate::schema::day_number;
 use crate::store::{Index, Query, Record, StoreError, View, Writer};
@@ -113,7 +113,7 @@ const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// Maximum time by which a voucher may be dated ahead of our clock.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
-pub(crate) async fn run(context: &Context, run: &Run, arguments: &GenerateArguments) -> Result<(), JobError> {
+pub(crate) async fn run(context: &Context, run: &BatchRun, arguments: &GenerateArguments) -> Result<(), JobError> {
     let configured = context.calendar();
     let calendar = Calendar {
         before: arguments.before.unwrap_or(configured.before),
@@ -263,7 +263,7 @@ struct Placement {
 /// One run of the generation.
 pub(crate) struct Generation<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) run: &'a Run,
+    pub(crate) run: &'a BatchRun,
     /// True if the windows of this run are at least as wide as the configured ones.
     whole: bool,
     /// The start of the first cycle's window: earlier vouchers are not ours to pay.
@@ -638,7 +638,7 @@ impl Generation<'_> {
         }
         let payment_state = voucher.payment_state.clone();
         let row = ListedVoucher { voucher, unusable: None };
-        hold_what_differs(self.context, self.run, &known, Shown::Row(&row)).await?;
+        hold_what_differs(self.context, self.run, &known, ShownVoucher::Row(&row)).await?;
         if changed_to == known.changed_to && payment_state == known.voucher.payment_state {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use crate::domain::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord};
 use crate::jobs::intake::generate::Generation;
-use crate::jobs::intake::shown_vouchers::{Shown, ShownVouchers};
+use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
 use crate::jobs::{JobError, Subject};
 use crate::store::{Query, View, Writer};
 use crate::text::message::msg;
@@ -65,20 +65,20 @@ impl Generation<'_> {
         for record in records {
             let known = &record.voucher;
             match shown.of(known) {
-                Shown::Row(ListedVoucher { voucher, unusable: None }) => {
+                ShownVoucher::Row(ListedVoucher { voucher, unusable: None }) => {
                     let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
                     current.push(voucher);
                 }
                 // A person has released a voucher that Mirakl no longer shows.
-                Shown::Gone if record.released => current.push(record.voucher),
-                Shown::Gone => {
+                ShownVoucher::Gone if record.released => current.push(record.voucher),
+                ShownVoucher::Gone => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
                     let warned =
                         async { self.run.warn(&subject, msg!("voucher-held", reason = &HeldBecause::NotShown)) };
                     self.run.item(warned).await;
                     self.note_gone(record.voucher.key()).await?;
                 }
-                Shown::Row(_) | Shown::Unsaid => {
+                ShownVoucher::Row(_) | ShownVoucher::Unsaid => {
                     let subject = Subject::voucher(known.shop_id, &known.number);
                     self.run.item(async { self.run.fail(subject, msg!("held-unsaid")) }).await;
                 }

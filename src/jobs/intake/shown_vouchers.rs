@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
 use crate::jobs::Context;
 use crate::remote::CallError;
-use crate::remote::mirakl::Listing;
+use crate::remote::mirakl::MiraklListing;
 
 /// Margin around the creation time of a voucher.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
@@ -17,7 +17,7 @@ const READ_TOGETHER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Mirakl's present state of a known voucher.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Shown<'a> {
+pub(crate) enum ShownVoucher<'a> {
     /// The row that Mirakl shows.
     Row(&'a ListedVoucher),
     /// A voucher that Mirakl no longer shows.
@@ -49,7 +49,7 @@ impl ShownVouchers {
             let mut whole = true;
             for (start, end) in &intervals {
                 match context.mirakl.listed_vouchers(source, *start, *end).await {
-                    Ok(Listing { rows, unreadable }) => {
+                    Ok(MiraklListing { rows, unreadable }) => {
                         whole &= unreadable.is_empty();
                         for row in rows {
                             shown.add(row);
@@ -77,15 +77,15 @@ impl ShownVouchers {
     }
 
     /// Finds Mirakl's present state of `voucher`.
-    pub(crate) fn of(&self, voucher: &Voucher) -> Shown<'_> {
+    pub(crate) fn of(&self, voucher: &Voucher) -> ShownVoucher<'_> {
         let found = voucher.identities().into_iter().find_map(|(kind, number)| {
             let at = self.by_identity.get(&(kind, voucher.shop_id, number))?;
             self.rows.get(*at)
         });
         match found {
-            Some(row) => Shown::Row(row),
-            None if voucher.created_at.is_some() && self.whole.contains(&voucher.source) => Shown::Gone,
-            None => Shown::Unsaid,
+            Some(row) => ShownVoucher::Row(row),
+            None if voucher.created_at.is_some() && self.whole.contains(&voucher.source) => ShownVoucher::Gone,
+            None => ShownVoucher::Unsaid,
         }
     }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use crate::domain::attempt::AttemptState;
 use crate::domain::operation::{Beneficiary, Hold, Operation, Status};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
-use crate::jobs::intake::shown_vouchers::{Shown, ShownVouchers};
+use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
 use crate::jobs::ledger::of_voucher;
 use crate::jobs::payout::due;
 use crate::jobs::payout::pay::subject;
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;
 use crate::store::{StoreError, View, Writer};
 use crate::text::message::{Message, msg};
@@ -29,7 +29,7 @@ const UNPAID: [Status; 5] = [
 
 /// Reads the vouchers of all operations whose transfer is due, and holds those that must not be
 /// paid unchanged. Nothing is sent if Mirakl cannot be asked.
-pub(crate) async fn read_again(context: &Context, run: &Run) -> Result<(), JobError> {
+pub(crate) async fn read_again(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let ids = due::ids(context, &UNPAID).await?;
     let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
     for slice in ids.chunks(SLICE) {
@@ -75,9 +75,9 @@ pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Optio
 /// contradicts.
 pub(crate) async fn hold_what_differs(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     record: &VoucherRecord,
-    shown: Shown<'_>,
+    shown: ShownVoucher<'_>,
 ) -> Result<(), JobError> {
     let objections: Vec<(Beneficiary, Hold, Message)> = Beneficiary::ALL
         .into_iter()
@@ -91,8 +91,10 @@ pub(crate) async fn hold_what_differs(
     }
     let (shop_id, number, now) = (record.voucher.shop_id, record.voucher.number.clone(), context.clock.now());
     let changed_to = match shown {
-        Shown::Row(row) if row.unusable.is_none() => Some((row.voucher.vendor_amount, row.voucher.operator_amount)),
-        Shown::Row(_) | Shown::Gone | Shown::Unsaid => None,
+        ShownVoucher::Row(row) if row.unusable.is_none() => {
+            Some((row.voucher.vendor_amount, row.voucher.operator_amount))
+        }
+        ShownVoucher::Row(_) | ShownVoucher::Gone | ShownVoucher::Unsaid => None,
     };
     let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
     let changed_to = changed_to.filter(|shown| *shown != first);
@@ -171,11 +173,11 @@ fn has_transferred(operation: &Operation) -> bool {
 
 /// Lists the objections of Mirakl's present data to paying one of the voucher's operations, the
 /// most serious first.
-fn objections(record: &VoucherRecord, shown: Shown<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Message)> {
+fn objections(record: &VoucherRecord, shown: ShownVoucher<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Message)> {
     let ListedVoucher { voucher, unusable } = match shown {
-        Shown::Row(row) => row,
-        Shown::Gone => return vec![(Hold::VoucherGone, msg!("generate-gone"))],
-        Shown::Unsaid => return Vec::new(),
+        ShownVoucher::Row(row) => row,
+        ShownVoucher::Gone => return vec![(Hold::VoucherGone, msg!("generate-gone"))],
+        ShownVoucher::Unsaid => return Vec::new(),
     };
     let mut objections = Vec::new();
     if voucher.is_paid_already() {

@@ -1,4 +1,4 @@
-//! Reading of HiPay's ledger: the lists of transactions of the technical account and of the
+//! LedgerReading of HiPay's ledger: the lists of transactions of the technical account and of the
 //! wallets. Each entry is stored with its match to our operations.
 
 pub(super) mod reversals;
@@ -19,7 +19,7 @@ use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{Voucher, VoucherRecord};
 use crate::jobs::binding::{forget_before_now, marketplaces, recorded_memory, remembers_since};
 use crate::jobs::intake::unpaid_vouchers::record_of;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::store::{Query, StoreError, View, Writer};
@@ -181,7 +181,7 @@ impl<'a> Ledger<'a> {
             *to = self.context.hipay.no_earlier_than_theirs(*to);
         }
         for (from, to) in intervals {
-            self.read_interval(earlier(from, MARGIN), later(to, MARGIN), Reading::Incremental).await?;
+            self.read_interval(earlier(from, MARGIN), later(to, MARGIN), LedgerReading::Incremental).await?;
         }
         let from = known.as_ref().map_or(since, |known| known.from.min(since));
         let known = known.unwrap_or(LedgerAccount { account, from, until, looked_again_at: None, unknown: Map::new() });
@@ -197,7 +197,7 @@ impl<'a> Ledger<'a> {
         let now = self.context.clock.now();
         let until = self.context.hipay.as_of(now);
         let to = self.context.hipay.no_earlier_than_theirs(now);
-        self.read_interval(earlier(since, MARGIN), later(to, MARGIN), Reading::Again).await?;
+        self.read_interval(earlier(since, MARGIN), later(to, MARGIN), LedgerReading::Again).await?;
         let looked_again_at = Some(now);
         let known = match known {
             // The time between the two readings is not known to be complete.
@@ -244,7 +244,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reads an interval of any length, in lists that HiPay accepts and that fit into memory.
-    async fn read_interval(&self, from: Timestamp, to: Timestamp, reading: Reading) -> Result<(), CallError> {
+    async fn read_interval(&self, from: Timestamp, to: Timestamp, reading: LedgerReading) -> Result<(), CallError> {
         let mut ahead = vec![(from, to)];
         while let Some((from, to)) = ahead.pop() {
             let length = to.duration_since(from);
@@ -309,7 +309,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reads the missing details of the listed transactions, and stores them all.
-    async fn keep(&self, listed: Vec<ListedTransaction>, reading: Reading) -> Result<(), CallError> {
+    async fn keep(&self, listed: Vec<ListedTransaction>, reading: LedgerReading) -> Result<(), CallError> {
         for slice in listed.chunks(WRITTEN_AT_ONCE) {
             let whole = stream::iter(slice.iter().cloned())
                 .map(|item| self.whole(item, reading))
@@ -330,7 +330,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Returns the full transaction of a list item; `None` if the stored entry is sufficient.
-    async fn whole(&self, item: ListedTransaction, reading: Reading) -> Result<Option<Transaction>, CallError> {
+    async fn whole(&self, item: ListedTransaction, reading: LedgerReading) -> Result<Option<Transaction>, CallError> {
         let id = match item {
             ListedTransaction::Whole(whole) => return Ok(Some(*whole)),
             ListedTransaction::Id(id) => id,
@@ -340,7 +340,7 @@ impl<'a> Ledger<'a> {
         let known = self.context.store.reading(move |reader| {
             let Some(entry) = reader.get::<LedgerEntry>(&key)? else { return Ok(false) };
             let is_over = entry.state().is_ended() || entry.state() == TransactionState::Captured;
-            if !is_over || reading == Reading::Incremental {
+            if !is_over || reading == LedgerReading::Incremental {
                 return Ok(is_over);
             }
             // Each payment of ours is checked in the list of the account that it left.
@@ -381,7 +381,7 @@ impl<'a> Ledger<'a> {
     /// irregular ones. Payments of ours that this store lacks and that were made after its memory
     /// began show that the memory is incomplete: it restarts now. A ledger that cannot be read is
     /// reported, but stops nothing that the memory covers.
-    pub(crate) async fn watch(&self, run: &Run) -> Result<(), JobError> {
+    pub(crate) async fn watch(&self, run: &BatchRun) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
         let before = earlier(recorded, READ_BEFORE_MEMORY);
         let mut unread = if self.known().await?.is_none() { self.read_back(before).await? } else { None };
@@ -417,7 +417,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reports the findings, as described at [`Ledger::watch`].
-    pub(crate) async fn tell(&self, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+    pub(crate) async fn tell(&self, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
         reversals::take_back(self.context, run, self).await?;
         reversals::take_after_all(self.context, run, self).await?;
         let FoundEntries { orphans, mismatched, mismatches, .. } = {
@@ -648,7 +648,7 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 
 /// Mode of reading the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum LedgerReading {
     /// An incremental reading: finished transactions are taken from the store.
     Incremental,
     /// A repeated reading: transactions that HiPay had executed are read again too.

@@ -13,9 +13,9 @@ use crate::domain::attempt::{Attempt, AttemptState, TransactionState};
 use crate::domain::ledger::{LedgerAccount, LedgerEntry};
 use crate::domain::operation::{Operation, PaymentKind, Status};
 use crate::jobs::ledger::Ledger;
-use crate::jobs::payout::outcome::{self, Found};
+use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::payout::pay::subject;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, View};
@@ -59,7 +59,7 @@ struct LastLook {
 const DOCUMENT: &str = "reversals";
 
 /// Checks once a day everything that was executed or given up within the last ninety days.
-pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) -> Result<(), JobError> {
+pub(crate) async fn look_again(context: &Context, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
     let now = context.clock.now();
     // If the clock was set back, the last check is in the future.
     let long_ago = |at: Timestamp| now.duration_since(at).abs() >= OFTEN;
@@ -118,7 +118,7 @@ pub(crate) async fn look_again(context: &Context, run: &Run, memory: Timestamp) 
 
 /// Returns the accounts whose payments were executed or given up within the last ninety days, each
 /// with the time of its oldest such payment.
-async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestamp>, JobError> {
+async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Timestamp>, JobError> {
     let now = context.clock.now();
     let from = now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
     let until = now.checked_sub(OFTEN).unwrap_or(Timestamp::MIN);
@@ -163,7 +163,7 @@ async fn accounts(context: &Context, run: &Run) -> Result<BTreeMap<u64, Timestam
 
 /// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms
 /// it.
-pub(crate) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+pub(crate) async fn take_back(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_reversed() {
         match take_one_back(context, run, ledger, &entry).await {
             Ok(()) => {}
@@ -177,7 +177,7 @@ pub(crate) async fn take_back(context: &Context, run: &Run, ledger: &Ledger<'_>)
 /// Adopts payments that the ledger shows as executed although they counted as over or their
 /// operation was settled, once HiPay's own answer confirms it. A notice reports this as well, but
 /// may be lost.
-pub(crate) async fn take_after_all(context: &Context, run: &Run, ledger: &Ledger<'_>) -> Result<(), JobError> {
+pub(crate) async fn take_after_all(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_revived() {
         match take_one_after_all(context, run, ledger, &entry).await {
             Ok(()) => {}
@@ -190,7 +190,7 @@ pub(crate) async fn take_after_all(context: &Context, run: &Run, ledger: &Ledger
 
 async fn take_one_after_all(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     ledger: &Ledger<'_>,
     entry: &LedgerEntry,
 ) -> Result<(), JobError> {
@@ -216,7 +216,7 @@ async fn take_one_after_all(
     let changed = outcome::update(context, id, move |operation, now| {
         let Some((kind, attempt)) = given_up_as(operation, &sought) else { return false };
         let Attempt { number, reference, account, .. } = attempt;
-        let found = Found { number, reference, account, transaction, as_of };
+        let found = FoundTransaction { number, reference, account, transaction, as_of };
         taken.send(outcome::take_after_all(operation, kind, found, now)).is_ok()
     });
     if let (Some(operation), Ok(Some(message))) = (changed.await?, is_taken.await) {
@@ -250,7 +250,12 @@ pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&
     given_up && !looked_at
 }
 
-async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry: &LedgerEntry) -> Result<(), JobError> {
+async fn take_one_back(
+    context: &Context,
+    run: &BatchRun,
+    ledger: &Ledger<'_>,
+    entry: &LedgerEntry,
+) -> Result<(), JobError> {
     let Some(id) = entry.operation else { return Ok(()) };
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
@@ -288,7 +293,7 @@ async fn take_one_back(context: &Context, run: &Run, ledger: &Ledger<'_>, entry:
     let changed = outcome::update(context, id, move |operation, now| {
         let Some((kind, attempt)) = executed_as(operation, &transaction_id) else { return false };
         let Attempt { number, reference, account, .. } = attempt;
-        let found = Found { number, reference, account, transaction, as_of };
+        let found = FoundTransaction { number, reference, account, transaction, as_of };
         outcome::take_back(operation, kind, found, &said, now);
         taken.send(()).is_ok()
     });
@@ -326,7 +331,7 @@ async fn confirmation(
 
 /// Reports that the list shows a payment as executed after all, which HiPay does not confirm: the
 /// next check asks again.
-fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
+fn execution_not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
     run.fail(
         Subject::default(),
         msg!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
@@ -335,6 +340,6 @@ fn execution_not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
 
 /// Reports that the list shows a payment as reversed, which HiPay does not confirm: the next check
 /// asks again.
-fn not_confirmed(run: &Run, entry: &LedgerEntry, why: &Message) {
+fn not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
     run.fail(Subject::default(), msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }

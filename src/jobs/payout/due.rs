@@ -8,9 +8,9 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Hold, Operation, Status};
 use crate::jobs::batch::trace::{attributes_of, trace_of};
 use crate::jobs::payout::pay::subject;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::platform::telemetry;
-use crate::store::{Query, Reader, StoreError, View};
+use crate::store::{Query, StoreError, StoreReader, View};
 
 /// Number of rows read in one slice, so that no read transaction stays open for long.
 const SLICE: usize = 2_000;
@@ -78,7 +78,7 @@ pub(crate) async fn before(context: &Context, statuses: &[Status], before: Times
 /// Does `work` on each of the operations, many at once, and records each result in `run`.
 pub(crate) async fn each<F: Future<Output = Result<(), JobError>>>(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     ids: Vec<u64>,
     work: impl Fn(Operation) -> F,
 ) {
@@ -89,7 +89,7 @@ pub(crate) async fn each<F: Future<Output = Result<(), JobError>>>(
 /// Does `work` on operation `id` as it is now, unless the run is stopping.
 pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     id: u64,
     work: impl Fn(Operation) -> F,
 ) {
@@ -112,7 +112,7 @@ pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
 /// Does `work` on an operation as a step of its voucher's trace.
 async fn traced<T, F: Future<Output = T>>(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     operation: Operation,
     work: impl Fn(Operation) -> F,
 ) -> T {
@@ -131,7 +131,7 @@ async fn traced<T, F: Future<Output = T>>(
 }
 
 /// Returns the sum of what the next transfers need from the technical account, in `currency`.
-pub fn due_for_transfers(reader: &Reader<'_>, currency: Currency) -> Result<Amount, StoreError> {
+pub fn due_for_transfers(reader: &StoreReader<'_>, currency: Currency) -> Result<Amount, StoreError> {
     let mut due = 0_i64;
     for status in Status::TRANSFER_PAYABLE {
         due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);

@@ -1,4 +1,4 @@
-//! Funds of an account while several payments are in flight: each reserves its amount from the
+//! AccountFunds of an account while several payments are in flight: each reserves its amount from the
 //! balance last read, in the order of what is due if there is one.
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,18 +20,18 @@ use crate::remote::hipay::{ActingOn, HiPay};
 const REREAD_AFTER: Duration = Duration::from_secs(5);
 
 /// The money of one paying account during one run.
-pub(crate) struct Funds<'a> {
+pub(crate) struct AccountFunds<'a> {
     hipay: &'a HiPay,
     on: ActingOn<'a>,
     kind: PaymentKind,
     escrow: Option<(EscrowBalance, Clock)>,
-    order: Order,
-    state: Mutex<State>,
+    order: ReservationOrder,
+    state: Mutex<FundsState>,
 }
 
-/// Order in which the operations of a run reserve their amounts.
+/// ReservationOrder in which the operations of a run reserve their amounts.
 #[derive(Default)]
-struct Order {
+struct ReservationOrder {
     /// The place of each operation.
     places: HashMap<u64, usize>,
     /// The places whose turn is not over.
@@ -41,7 +41,7 @@ struct Order {
 }
 
 #[derive(Default)]
-struct State {
+struct FundsState {
     /// The balance read, less everything reserved since.
     free: Option<Amount>,
     /// The balance as last read.
@@ -120,10 +120,10 @@ impl EscrowBalance {
     }
 }
 
-impl<'a> Funds<'a> {
+impl<'a> AccountFunds<'a> {
     /// Creates the funds of `on` for payments of `kind`.
     pub(crate) fn new(hipay: &'a HiPay, on: ActingOn<'a>, kind: PaymentKind) -> Self {
-        Self { hipay, on, kind, escrow: None, order: Order::default(), state: Mutex::default() }
+        Self { hipay, on, kind, escrow: None, order: ReservationOrder::default(), state: Mutex::default() }
     }
 
     /// Publishes the balances that are read as those of the marketplace's account.
@@ -133,11 +133,11 @@ impl<'a> Funds<'a> {
     }
 
     /// Makes the operations `ids` reserve in this order. Nothing is paid before one of the first
-    /// `strict` that needs more than there is. [`Funds::is_over`] must be called for each of them.
+    /// `strict` that needs more than there is. [`AccountFunds::is_over`] must be called for each of them.
     pub(crate) fn in_order(mut self, ids: &[u64], strict: usize) -> Self {
         let places: HashMap<u64, usize> = ids.iter().copied().zip(0..).collect();
         let waiting = watch::Sender::new(places.values().copied().collect());
-        self.order = Order { places, waiting, strict };
+        self.order = ReservationOrder { places, waiting, strict };
         self
     }
 
@@ -247,7 +247,7 @@ impl<'a> Funds<'a> {
 
     /// Reads the balance. Amounts in flight meanwhile may or may not have left: they count as not
     /// yet subtracted, so that nothing is promised twice.
-    async fn read(&self, state: &mut State) -> Result<Amount, CallError> {
+    async fn read(&self, state: &mut FundsState) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(self.on).await?;
         if let Some((escrow, clock)) = &self.escrow {
             escrow.tell(wallet.balance, clock.now());

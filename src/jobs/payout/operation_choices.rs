@@ -7,13 +7,15 @@ use jiff::Timestamp;
 
 use crate::domain::attempt::{Attempt, AttemptState, Payment, ReferenceParts, TransactionState, split_number};
 use crate::domain::money::Amount;
-use crate::domain::operation::{Beneficiary, Column, Event, Hold, Operation, OperationChoice, PaymentKind, Status};
+use crate::domain::operation::{
+    Beneficiary, Column, Hold, Operation, OperationChoice, OperationEvent, PaymentKind, Status,
+};
 use crate::domain::vendor::Vendor;
 use crate::jobs::binding::marketplace;
 use crate::jobs::intake::unpaid_vouchers::{record_of, remainders};
 use crate::jobs::ledger;
 use crate::jobs::payout::labels;
-use crate::jobs::payout::outcome::{self, Found};
+use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, Transaction};
@@ -68,7 +70,7 @@ pub async fn choose_for_operation(
                 operation.hold(Hold::Settled, &said, now);
                 // Its outcome is no longer looked up.
                 if let Some(kind) = operation.sent_kind() {
-                    let _ = operation.happen(Event::Failed(kind), &said, now);
+                    let _ = operation.happen(OperationEvent::Failed(kind), &said, now);
                 }
             }
             OperationChoice::Accept { .. } => {
@@ -140,10 +142,10 @@ fn go_on(
     }
     if outcome::is_back(operation) {
         // The withdrawal has failed since: a new payment begins with the transfer.
-        let _ = operation.happen(Event::Reversed(PaymentKind::Transfer), note, now);
+        let _ = operation.happen(OperationEvent::Reversed(PaymentKind::Transfer), note, now);
     }
     if *choice == OperationChoice::Retry && operation.status == Status::WithdrawCanceled {
-        operation.happen(Event::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
+        operation.happen(OperationEvent::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
     }
     Ok(())
 }
@@ -159,9 +161,9 @@ fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
         return;
     }
     // Both events are valid from a status that a failure has led to.
-    let _ = operation.happen(Event::Sending(kind), note, now);
+    let _ = operation.happen(OperationEvent::Sending(kind), note, now);
     if state == Some(AttemptState::Requested) {
-        let _ = operation.happen(Event::Requested(kind), note, now);
+        let _ = operation.happen(OperationEvent::Requested(kind), note, now);
     }
 }
 
@@ -179,7 +181,7 @@ fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: T
     let unused = !unknown && !last.reference.is_empty();
     last.state = if unused { AttemptState::Refused } else { AttemptState::Ended };
     last.updated_at = now;
-    operation.happen(Event::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
+    operation.happen(OperationEvent::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
 /// Replaces the operation's amount by the one that Mirakl shows now. What was netted into it stays
@@ -384,7 +386,7 @@ fn accept(
         operation.note(note, now);
     }
     if operation.status == Status::WithdrawCanceled {
-        operation.happen(Event::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
+        operation.happen(OperationEvent::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
     }
     let rest = operation.amount.checked_sub(amount).ok();
     if amount != operation.amount {
@@ -408,7 +410,7 @@ fn accept(
     if operation.beneficiary == Beneficiary::Vendor {
         operation.vendor_hipay_id = account;
     }
-    outcome::take_over(operation, kind, Found { number, reference, account, transaction, as_of }, now);
+    outcome::take_over(operation, kind, FoundTransaction { number, reference, account, transaction, as_of }, now);
     let column = operation.status.column(kind);
     if !matches!(column, Column::Requested | Column::Ok) {
         return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));

@@ -7,7 +7,7 @@ use serde_json::Map;
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::inbox::NotificationKind;
 use crate::domain::money::Amount;
-use crate::domain::operation::{Beneficiary, Column, Event, Hold, Operation, PaymentKind, Status, Unready};
+use crate::domain::operation::{Beneficiary, Column, Hold, Operation, OperationEvent, PaymentKind, Status, Unready};
 use crate::domain::refusal::Refusal;
 use crate::jobs::Context;
 use crate::jobs::ledger;
@@ -57,7 +57,12 @@ pub(crate) fn keep(
 }
 
 /// Applies an event without a payment: disabled, blocked, short of funds, nothing to pay.
-pub(crate) async fn happen(context: &Context, id: u64, event: Event, message: Message) -> Result<(), StoreError> {
+pub(crate) async fn happen(
+    context: &Context,
+    id: u64,
+    event: OperationEvent,
+    message: Message,
+) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
 }
 
@@ -83,7 +88,7 @@ pub(crate) async fn begin(
         if operation.held.is_some()
             || taken
             || !meant
-            || operation.happen(Event::Sending(kind), &Message::none(), now).is_err()
+            || operation.happen(OperationEvent::Sending(kind), &Message::none(), now).is_err()
         {
             return false;
         }
@@ -135,7 +140,7 @@ pub(crate) async fn reopen(
             return false;
         }
         let open = operation.status == sending(kind);
-        if !open && operation.happen(Event::Sending(kind), &Message::none(), now).is_err() {
+        if !open && operation.happen(OperationEvent::Sending(kind), &Message::none(), now).is_err() {
             return false;
         }
         if let Some(AmendedRequest { amount, balance, .. }) = &amended
@@ -187,7 +192,7 @@ pub(crate) async fn accepted(
         attempt.refusal = None;
         attempt.updated_at = now;
         // A faster look-up may have advanced the status already.
-        let _ = operation.happen(Event::Requested(kind), &Message::none(), now);
+        let _ = operation.happen(OperationEvent::Requested(kind), &Message::none(), now);
         true
     })
     .await
@@ -212,7 +217,7 @@ pub(crate) async fn refused(
         attempt.say(rejection.sentence.clone());
         attempt.refusal = Some(rejection.refusal());
         attempt.updated_at = now;
-        let event = if for_funds { Event::FundsShort } else { Event::Failed(kind) };
+        let event = if for_funds { OperationEvent::FundsShort } else { OperationEvent::Failed(kind) };
         let _ = operation.happen(event, &rejection.sentence, now);
         true
     })
@@ -239,7 +244,7 @@ pub(crate) async fn never_arrived(
         last.refusal = None;
         last.say(message.clone());
         last.updated_at = now;
-        let _ = operation.happen(Event::Failed(kind), &message, now);
+        let _ = operation.happen(OperationEvent::Failed(kind), &message, now);
         true
     });
     Ok(updated.await?.is_some_and(|operation| operation.message == text))
@@ -364,14 +369,14 @@ pub(crate) async fn adopt(
     context: &Context,
     id: u64,
     kind: PaymentKind,
-    found: Found,
+    found: FoundTransaction,
 ) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
 }
 
 /// Adopts what HiPay shows or reports of a payment. Returns true if anything has changed.
-pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Found, now: Timestamp) -> bool {
-    let Found { number, reference, account, transaction, as_of } = found;
+pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: FoundTransaction, now: Timestamp) -> bool {
+    let FoundTransaction { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     let id = transaction.transaction_id.clone();
     if !transaction.state.is_ended() {
@@ -434,8 +439,8 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         return true;
     }
     // From a status that is only payable the payment has to be seen as sent first.
-    let _ = operation.happen(Event::Sending(kind), &msg!("pay-found"), now);
-    let _ = operation.happen(Event::of_transaction(transaction.state, kind), &message, now);
+    let _ = operation.happen(OperationEvent::Sending(kind), &msg!("pay-found"), now);
+    let _ = operation.happen(OperationEvent::of_transaction(transaction.state, kind), &message, now);
     let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
     if of_voucher && operation.status == Status::TransferSuccess {
         // The money had moved before Mirakl showed the difference.
@@ -450,7 +455,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
 pub(crate) fn take_after_all(
     operation: &mut Operation,
     kind: PaymentKind,
-    found: Found,
+    found: FoundTransaction,
     now: Timestamp,
 ) -> Option<Message> {
     let transaction = found.transaction.transaction_id.clone();
@@ -480,7 +485,7 @@ pub(crate) fn take_after_all(
         let attempt = attempts.remove(place);
         attempts.push(attempt);
         if kind == PaymentKind::Withdrawal && operation.status == Status::WithdrawCanceled {
-            let _ = operation.happen(Event::RetryAsked, &msg!("pay-found"), now);
+            let _ = operation.happen(OperationEvent::RetryAsked, &msg!("pay-found"), now);
         }
     }
     take_over(operation, kind, found, now);
@@ -511,7 +516,13 @@ fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> O
 
 /// Ends the attempt of a payment that HiPay has reversed and waits for a person, whose retry makes
 /// the next attempt. If the operation has advanced further, it is only held.
-pub(crate) fn take_back(operation: &mut Operation, kind: PaymentKind, found: Found, message: &Message, now: Timestamp) {
+pub(crate) fn take_back(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: FoundTransaction,
+    message: &Message,
+    now: Timestamp,
+) {
     let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
     let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
     take_over(operation, kind, found, now);
@@ -526,7 +537,7 @@ pub(crate) fn take_back(operation: &mut Operation, kind: PaymentKind, found: Fou
     }
     let number = attempt.number;
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == number);
-    let reversed = is_last && operation.happen(Event::Reversed(kind), message, now).is_ok();
+    let reversed = is_last && operation.happen(OperationEvent::Reversed(kind), message, now).is_ok();
     // A canceled withdrawal waits for a person by itself.
     if !(reversed && kind == PaymentKind::Withdrawal) {
         operation.hold(Hold::Revoked, message, now);
@@ -542,14 +553,14 @@ pub(crate) fn is_back(operation: &Operation) -> bool {
 /// Makes an operation begin with its transfer again if that was reversed as well: a withdrawal
 /// alone would take the wallet's money for other vouchers.
 pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Message, now: Timestamp) {
-    if is_back(operation) && operation.happen(Event::Reversed(PaymentKind::Transfer), message, now).is_ok() {
+    if is_back(operation) && operation.happen(OperationEvent::Reversed(PaymentKind::Transfer), message, now).is_ok() {
         operation.hold(Hold::Revoked, message, now);
     }
 }
 
 /// A transaction of HiPay's and the attempt it belongs to.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundTransaction {
     pub(crate) number: u32,
     pub(crate) reference: String,
     pub(crate) account: u64,

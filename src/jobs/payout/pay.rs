@@ -3,17 +3,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::attempt::{Attempt, AttemptState, Plan, ReferenceParts, TransactionState, split_number};
+use crate::domain::attempt::{Attempt, AttemptState, NextStep, ReferenceParts, TransactionState, split_number};
 use crate::domain::ledger::{LedgerEntry, LedgerVerdict, SoughtPayment};
 use crate::domain::money::Amount;
-use crate::domain::operation::{Beneficiary, Event, Hold, Operation, PaymentKind, Unready};
+use crate::domain::operation::{Beneficiary, Hold, Operation, OperationEvent, PaymentKind, Unready};
 use crate::domain::vendor::Vendor;
 use crate::jobs::binding::{self, marketplace};
 use crate::jobs::ledger::{self, Ledger};
-use crate::jobs::payout::funds::{Funds, Reserved};
+use crate::jobs::payout::funds::{AccountFunds, Reserved};
 use crate::jobs::payout::labels;
-use crate::jobs::payout::outcome::{self, AmendedRequest, Found};
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::payout::outcome::{self, AmendedRequest, FoundTransaction};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::remote::{CallError, Rejection};
 use crate::store::StoreError;
@@ -43,9 +43,9 @@ const LOOK_UPS_LAG: SignedDuration = SignedDuration::from_hours(24);
 /// A payment of one operation in one run.
 pub(crate) struct Paying<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) run: &'a Run,
+    pub(crate) run: &'a BatchRun,
     pub(crate) kind: PaymentKind,
-    pub(crate) funds: &'a Funds<'a>,
+    pub(crate) funds: &'a AccountFunds<'a>,
     /// The ledger that would show the payment.
     pub(crate) ledger: &'a Ledger<'a>,
     /// Time since which the store knows everything that was paid.
@@ -116,7 +116,7 @@ impl Paying<'_> {
         let mut plan = operation.payment(kind).plan(&base, remembered);
         for _ in 0..MOST_STEPS {
             match plan {
-                Plan::LookUp { number, reference } => {
+                NextStep::LookUp { number, reference } => {
                     let asked_at = self.context.clock.now();
                     let found = match self.look_up_anywhere(&operation, &reference).await {
                         Ok(found) => found,
@@ -149,29 +149,29 @@ impl Paying<'_> {
                         _ => found.as_ref().map(|transaction| transaction.state),
                     };
                     plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
-                    if let (Plan::Adopt, Some(transaction)) = (&plan, found) {
+                    if let (NextStep::Adopt, Some(transaction)) = (&plan, found) {
                         return self.adopt(&operation, claim, transaction).await;
                     }
                 }
-                Plan::Begin(number)
+                NextStep::Begin(number)
                     if may_send && number > MOST_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
                 {
                     let message = msg!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
                     return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
                 }
-                Plan::Begin(number) if may_send => {
+                NextStep::Begin(number) if may_send => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.begin(&operation, number).await;
                 }
-                Plan::Resend if may_send && !self.never_arrived(&operation) => {
+                NextStep::Resend if may_send && !self.never_arrived(&operation) => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.resend(&operation).await;
                 }
-                Plan::Wait(reason) => {
+                NextStep::Wait(reason) => {
                     self.run.fail(subject(&operation), msg!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
-                Plan::Resend if self.never_arrived(&operation) => {
+                NextStep::Resend if self.never_arrived(&operation) => {
                     let message = msg!("pay-never-arrived", kind);
                     let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
                     let context = self.context;
@@ -180,7 +180,7 @@ impl Paying<'_> {
                     }
                     return Ok(());
                 }
-                Plan::Begin(_) | Plan::Resend | Plan::Adopt => {
+                NextStep::Begin(_) | NextStep::Resend | NextStep::Adopt => {
                     self.run.count_amount("outcome open", operation.amount);
                     self.run.warn(&subject(&operation), msg!("pay-not-shown", kind));
                     return Ok(());
@@ -543,7 +543,7 @@ impl Paying<'_> {
             if kind == PaymentKind::Withdrawal {
                 operation.balance = Some(balance);
             }
-            let happened = operation.happen(Event::FundsShort, &message, now).is_ok();
+            let happened = operation.happen(OperationEvent::FundsShort, &message, now).is_ok();
             operation.unready = unready;
             happened
         })
@@ -683,7 +683,7 @@ impl Paying<'_> {
         let amount = transaction.amount.unwrap_or(operation.amount);
         let Claim { asked_at, number, reference, account } = claim;
         let as_of = self.context.hipay.as_of(asked_at);
-        let found = Found { number, reference, account, transaction, as_of };
+        let found = FoundTransaction { number, reference, account, transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
             None => self.run.count_amount("found at HiPay", amount),

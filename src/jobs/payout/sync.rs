@@ -9,12 +9,12 @@ use crate::jobs::binding::remembers_since;
 use crate::jobs::ledger::Ledger;
 use crate::jobs::ledger::reversals;
 use crate::jobs::payout::due;
-use crate::jobs::payout::funds::Funds;
-use crate::jobs::payout::outcome::{self, Found};
+use crate::jobs::payout::funds::AccountFunds;
+use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::payout::pay::{Claim, Paying, subject};
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::hipay::ActingOn;
-use crate::store::{Reader, View};
+use crate::store::{StoreReader, View};
 use crate::text::message::{Message, msg};
 
 /// Time for which a payment may wait at HiPay before it is reported to a person. Our choice: it is
@@ -36,7 +36,7 @@ const LOOKED_UP_WHILE_HELD: [Hold; 8] = [
     Hold::ExecutedAfterAll,
 ];
 
-pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let sent = [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat();
     let mut ids = due::ids(context, &sent).await?;
     ids.extend(due::held_for(context, &sent, &LOOKED_UP_WHILE_HELD).await?);
@@ -53,14 +53,14 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
 /// `None` if each is looked up individually.
 async fn list(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     (ledger, memory): (&Ledger<'_>, Timestamp),
     ids: &[u64],
 ) -> Result<Option<Timestamp>, JobError> {
     let (mut number, mut oldest) = (0_usize, context.clock.now());
     for slice in ids.chunks(500) {
         let slice = slice.to_vec();
-        let read = move |reader: &Reader<'_>| {
+        let read = move |reader: &StoreReader<'_>| {
             let operations = slice.iter().filter_map(|id| reader.get::<Operation>(id).transpose());
             Ok(operations.flatten().filter_map(|operation| requested_at(&operation)).collect::<Vec<_>>())
         };
@@ -92,13 +92,13 @@ fn requested_at(operation: &Operation) -> Option<Timestamp> {
 
 async fn sync(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     (memory, listed): (Timestamp, Option<(&Ledger<'_>, Timestamp)>),
     operation: Operation,
 ) -> Result<(), JobError> {
     // Its outcome may have been reported since the run began.
     let Some(kind) = operation.sent_kind() else { return Ok(()) };
-    let funds = Funds::new(&context.hipay, ActingOn::Technical, kind);
+    let funds = AccountFunds::new(&context.hipay, ActingOn::Technical, kind);
     let ledger = match kind {
         PaymentKind::Transfer => Ledger::of_technical_account(context),
         PaymentKind::Withdrawal => Ledger::of_wallet(context, operation.recipient_hipay_id),
@@ -158,7 +158,7 @@ async fn sync(
     let unknown = transaction.state == TransactionState::Unknown;
     let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
     let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
-    let found = Found { number, reference, account, transaction, as_of };
+    let found = FoundTransaction { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
         let too_long = waits(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
@@ -182,7 +182,7 @@ fn may_be_held(operation: &Operation) -> bool {
 }
 
 /// Reports a payment that has waited too long to a person. Returns true if it has.
-fn waits(context: &Context, run: &Run, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
+fn waits(context: &Context, run: &BatchRun, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
     let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
     if too_long {
         let since = context.calendar().day_of(attempt.intended_at);

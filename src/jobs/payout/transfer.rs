@@ -6,17 +6,17 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::operation::{Event, Hold, Operation, PaymentKind, Status};
+use crate::domain::operation::{Hold, Operation, OperationEvent, PaymentKind, Status};
 use crate::domain::vendor::Vendor;
 use crate::jobs::binding::remembers_since;
 use crate::jobs::intake::fresh_shops;
 use crate::jobs::intake::unpaid_vouchers;
 use crate::jobs::ledger::Ledger;
 use crate::jobs::payout::due;
-use crate::jobs::payout::funds::Funds;
+use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View};
 use crate::text::message::{Message, msg};
@@ -26,7 +26,7 @@ const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Pays what is payable. Payments that an earlier run left open come first: their outcome is looked
 /// up.
-pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let ledger = Ledger::of_technical_account(context);
     let (payable, _) = in_order(context).await?;
     let ((), unread) =
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     if !ids.is_empty() || ledger.is_stale().await? {
         ledger.watch(run).await?;
     }
-    let funds = Funds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer)
+    let funds = AccountFunds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer)
         .of_escrow(context)
         .in_order(&ids, strict);
     let memory = remembers_since(context).await?;
@@ -76,8 +76,8 @@ async fn in_order(context: &Context) -> Result<(Vec<u64>, usize), StoreError> {
 
 async fn transfer(
     context: &Context,
-    run: &Run,
-    (funds, ledger, memory): (&Funds<'_>, &Ledger<'_>, Timestamp),
+    run: &BatchRun,
+    (funds, ledger, memory): (&AccountFunds<'_>, &Ledger<'_>, Timestamp),
     operation: Operation,
 ) -> Result<(), JobError> {
     // The ledger may have shown meanwhile that it was executed.
@@ -95,15 +95,15 @@ async fn transfer(
 
 /// Runs the checks before a transfer, in the order of the rules; the operation records a failed
 /// one.
-async fn may_be_sent(context: &Context, run: &Run, operation: &Operation) -> Result<bool, JobError> {
+async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -> Result<bool, JobError> {
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
-        outcome::happen(context, operation.id, Event::VendorDisabled, message.clone()).await?;
+        outcome::happen(context, operation.id, OperationEvent::VendorDisabled, message.clone()).await?;
         run.count_amount("vendor disabled", operation.amount);
         run.warn(&subject(operation), msg!("not-transferred", reason = message));
         return Ok(false);
     }
     if !operation.amount.is_positive() {
-        outcome::happen(context, operation.id, Event::AmountInvalid, msg!("nothing-to-pay")).await?;
+        outcome::happen(context, operation.id, OperationEvent::AmountInvalid, msg!("nothing-to-pay")).await?;
         run.count("nothing to pay");
         return Ok(false);
     }

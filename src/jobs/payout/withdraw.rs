@@ -8,23 +8,23 @@ use tokio::sync::OnceCell;
 
 use jiff::Timestamp;
 
-use crate::domain::operation::{Beneficiary, Event, Operation, PaymentKind, Status, Unready};
+use crate::domain::operation::{Beneficiary, Operation, OperationEvent, PaymentKind, Status, Unready};
 use crate::domain::vendor::Vendor;
 use crate::jobs::binding::remembers_since;
 use crate::jobs::intake::fresh_shops;
 use crate::jobs::ledger::Ledger;
 use crate::jobs::payout::due;
-use crate::jobs::payout::funds::Funds;
+use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{Account, ActingOn};
 use crate::store::View;
 use crate::text::message::{Message, msg};
 
 /// Withdraws what is payable. One wallet's operations are processed in sequence, so that its
 /// balance is never promised twice; many wallets are processed in parallel.
-pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
+pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let statuses = [[Status::WithdrawSending].as_slice(), &Status::WITHDRAW_PAYABLE].concat();
     let ids = due::ids(context, &statuses).await?;
     run.stage("withdrawals", ids.len());
@@ -34,12 +34,12 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
     let memory = remembers_since(context).await?;
     stream::iter(wallets)
         .for_each_concurrent(context.in_hand(), |(hipay_id, ids)| async move {
-            let wallet = Wallet {
+            let wallet = WalletRun {
                 context,
                 run,
                 hipay_id,
                 memory,
-                funds: Funds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
+                funds: AccountFunds::new(&context.hipay, ActingOn::Wallet(hipay_id), PaymentKind::Withdrawal),
                 ledger: Ledger::of_wallet(context, hipay_id),
                 account: OnceCell::new(),
             };
@@ -62,7 +62,7 @@ pub(crate) async fn run(context: &Context, run: &Run) -> Result<(), JobError> {
 }
 
 /// Groups the operations by wallet in their order, the wallets in the order of their first one.
-async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
+async fn by_wallet(context: &Context, run: &BatchRun, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
     let mut wallets: Vec<(u64, Vec<u64>)> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
     for slice in ids.chunks(500) {
@@ -93,8 +93,8 @@ async fn by_wallet(context: &Context, run: &Run, ids: Vec<u64>) -> Result<Vec<(u
 }
 
 /// A reason for which a withdrawal is not sent.
-struct Obstacle {
-    event: Event,
+struct WithdrawalBlock {
+    event: OperationEvent,
     /// The condition that is not met, if it concerns the wallet.
     unready: Option<Unready>,
     /// Word for the counts.
@@ -103,70 +103,74 @@ struct Obstacle {
     message: fn() -> Message,
 }
 
-const DISABLED: Obstacle = Obstacle {
-    event: Event::VendorDisabled,
+const DISABLED: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::VendorDisabled,
     unready: None,
     word: "vendor disabled",
     message: || msg!("obstacle-disabled"),
 };
 
-const GONE: Obstacle =
-    Obstacle { event: Event::VendorDisabled, unready: None, word: "shop gone", message: || msg!("obstacle-gone") };
+const GONE: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::VendorDisabled,
+    unready: None,
+    word: "shop gone",
+    message: || msg!("obstacle-gone"),
+};
 
-const NO_WALLET: Obstacle = Obstacle {
-    event: Event::AccountNotReady,
+const NO_WALLET: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::AccountNotReady,
     unready: Some(Unready::WalletUnknown),
     word: "wallet not ready",
     message: || msg!("obstacle-no-wallet"),
 };
 
-const OTHER_WALLET: Obstacle = Obstacle {
-    event: Event::AccountNotReady,
+const OTHER_WALLET: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::AccountNotReady,
     unready: Some(Unready::OtherWallet),
     word: "wallet not ready",
     message: || msg!("obstacle-other-wallet"),
 };
 
-const NOT_IDENTIFIED: Obstacle = Obstacle {
-    event: Event::AccountNotReady,
+const NOT_IDENTIFIED: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::AccountNotReady,
     unready: Some(Unready::NotIdentified),
     word: "wallet not ready",
     message: || msg!("obstacle-not-identified"),
 };
 
-const BLOCKED: Obstacle = Obstacle {
-    event: Event::PaymentBlocked,
+const BLOCKED: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::PaymentBlocked,
     unready: None,
     word: "payment blocked",
     message: || msg!("obstacle-blocked"),
 };
 
-const NO_BANK_DETAILS: Obstacle = Obstacle {
-    event: Event::AccountNotReady,
+const NO_BANK_DETAILS: WithdrawalBlock = WithdrawalBlock {
+    event: OperationEvent::AccountNotReady,
     unready: Some(Unready::BankDetailsNotValidated),
     word: "wallet not ready",
     message: || msg!("obstacle-no-bank-details"),
 };
 
 /// One wallet during one run: HiPay's data about it is read once, when it is first needed.
-struct Wallet<'a> {
+struct WalletRun<'a> {
     context: &'a Context,
-    run: &'a Run,
+    run: &'a BatchRun,
     hipay_id: u64,
     memory: Timestamp,
-    funds: Funds<'a>,
+    funds: AccountFunds<'a>,
     ledger: Ledger<'a>,
     account: OnceCell<Option<Account>>,
 }
 
-impl Wallet<'_> {
+impl WalletRun<'_> {
     async fn withdraw(&self, operation: Operation) -> Result<(), JobError> {
         let obstacle = self.obstacle(&operation).await?;
         let may_send = obstacle.is_none();
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
             let message = (obstacle.message)();
-            if obstacle.event == Event::AccountNotReady {
+            if obstacle.event == OperationEvent::AccountNotReady {
                 self.run.hold_back(subject(&operation), message.clone());
             } else {
                 self.run.warn(&subject(&operation), msg!("not-withdrawn", reason = &message));
@@ -185,7 +189,7 @@ impl Wallet<'_> {
     }
 
     /// Returns the first check that fails, in the order of the rules.
-    async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static Obstacle>, JobError> {
+    async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static WithdrawalBlock>, JobError> {
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
         if vendor.as_ref().is_some_and(|vendor| vendor.gone) {

@@ -2,11 +2,11 @@
 //! until HiPay has validated them.
 
 use crate::domain::vendor::{
-    DocumentValidation, SentDocument, Trouble, Warning, bank_text, country_alpha2, is_sendable_content,
+    DocumentValidation, SentDocument, VendorProblem, Warning, bank_text, country_alpha2, is_sendable_content,
     is_sendable_file, same_iban, valid_bic, valid_iban,
 };
 use crate::jobs::vendor::process::{change, vendor};
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{BankStatus, NewBankInfo};
 use crate::remote::mirakl::{BankDetails, Shop, ShopDocument, ShopUpdate};
@@ -18,7 +18,7 @@ const BANK_DOCUMENT: u32 = 6;
 
 pub(crate) async fn settle(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     hipay_id: u64,
     proof: Option<&ShopDocument>,
@@ -30,7 +30,7 @@ pub(crate) async fn settle(
         Err(error) => {
             return or_warning(
                 &error,
-                Trouble::BankDetailsUnread,
+                VendorProblem::BankDetailsUnread,
                 "the bank details could not be read at HiPay",
                 warnings,
             );
@@ -41,7 +41,7 @@ pub(crate) async fn settle(
     let was_validated = known.as_ref().is_some_and(|known| known.bank_status == BankStatus::Validated.code());
     // Not read before, or validated all along: the block is unrelated to the bank details.
     let never_open = known.as_ref().is_none_or(|known| known.bank_status == 0) || was_validated;
-    let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(Trouble::BlockedByOthers));
+    let stays_told = !was_validated || known.is_some_and(|known| known.is_warned(VendorProblem::BlockedByOthers));
     change(context, shop.shop_id, move |vendor| {
         // If payments were blocked before this store knew the shop, the block ends when HiPay validates the bank
         // details, regardless of its author.
@@ -57,7 +57,7 @@ pub(crate) async fn settle(
     .await?;
     let Some(bank) = &shop.bank else {
         if info.status == BankStatus::None {
-            warnings.push(Warning::new(Trouble::NoBankDetails, "the shop has no bank details in Mirakl"));
+            warnings.push(Warning::new(VendorProblem::NoBankDetails, "the shop has no bank details in Mirakl"));
             return Ok(());
         }
         return follow(context, run, shop, (info.status, stays_told), warnings).await;
@@ -73,7 +73,7 @@ pub(crate) async fn settle(
 /// reported if `tells_block` is true.
 async fn follow(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     (status, tells_block): (BankStatus, bool),
     warnings: &mut Vec<Warning>,
@@ -91,7 +91,7 @@ async fn follow(
                 Err(error) => {
                     return or_warning(
                         &error,
-                        Trouble::MiraklNotChanged,
+                        VendorProblem::MiraklNotChanged,
                         "the shop could not be read again in Mirakl",
                         warnings,
                     );
@@ -101,7 +101,7 @@ async fn follow(
             if let Err(error) = block(context, shop, still_blocked).await {
                 return or_warning(
                     &error,
-                    Trouble::MiraklNotChanged,
+                    VendorProblem::MiraklNotChanged,
                     "payments could not be unblocked in Mirakl",
                     warnings,
                 );
@@ -129,12 +129,12 @@ async fn follow(
 /// Returns the warning that payments are blocked in Mirakl for another reason although HiPay has
 /// validated the bank details.
 pub(crate) fn blocked_by_others() -> Warning {
-    Warning::new(Trouble::BlockedByOthers, msg!("notice-bank-valid-blocked").text())
+    Warning::new(VendorProblem::BlockedByOthers, msg!("notice-bank-valid-blocked").text())
 }
 
 async fn register(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     hipay_id: u64,
     bank: &BankDetails,
@@ -143,18 +143,18 @@ async fn register(
 ) -> Result<(), JobError> {
     let Some(iban) = valid_iban(&bank.iban) else {
         let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
-        warnings.push(Warning::new(Trouble::IbanWrong, message));
+        warnings.push(Warning::new(VendorProblem::IbanWrong, message));
         return Ok(());
     };
     let bic = valid_bic(&bank.bic);
     if bic.is_none() && !bank.bic.trim().is_empty() {
         let message = "the BIC in Mirakl is wrong (it has neither 8 nor 11 letters and digits); correct it there";
-        warnings.push(Warning::new(Trouble::BicWrong, message));
+        warnings.push(Warning::new(VendorProblem::BicWrong, message));
         return Ok(());
     }
     let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
         let message = "HiPay needs a proof of the bank account with the bank details; upload one in Mirakl";
-        warnings.push(Warning::new(Trouble::NoBankProof, message));
+        warnings.push(Warning::new(VendorProblem::NoBankProof, message));
         return Ok(());
     };
     let proof_id = proof.id;
@@ -162,7 +162,7 @@ async fn register(
     if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
         let message =
             format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl");
-        warnings.push(Warning::new(Trouble::BankProofUsed, message).about(proof_id.to_string()));
+        warnings.push(Warning::new(VendorProblem::BankProofUsed, message).about(proof_id.to_string()));
         return Ok(());
     }
     let file = match context.mirakl.download(proof.id).await {
@@ -170,7 +170,7 @@ async fn register(
         Err(error) => {
             return or_warning(
                 &error,
-                Trouble::BankProofUnread,
+                VendorProblem::BankProofUnread,
                 "the proof of the bank account could not be fetched",
                 warnings,
             );
@@ -178,7 +178,7 @@ async fn register(
     };
     if !is_sendable_content(&file) {
         let message = format!("what Mirakl gives for the proof {proof_id} is no jpg, png, gif or pdf file");
-        warnings.push(Warning::new(Trouble::BankProofContent, message).about(proof_id.to_string()));
+        warnings.push(Warning::new(VendorProblem::BankProofContent, message).about(proof_id.to_string()));
         return Ok(());
     }
     let new = new_bank_info(bank, (&iban, bic.unwrap_or_default()), proof, file);
@@ -203,7 +203,12 @@ async fn register(
                 })
                 .await?;
             }
-            return or_warning(&error, Trouble::BankDetailsNotTaken, "HiPay did not take the bank details", warnings);
+            return or_warning(
+                &error,
+                VendorProblem::BankDetailsNotTaken,
+                "HiPay did not take the bank details",
+                warnings,
+            );
         }
     }
     run.count("bank details sent");
@@ -216,9 +221,14 @@ async fn register(
     blocked(context, run, shop, warnings).await
 }
 
-async fn blocked(context: &Context, run: &Run, shop: &Shop, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
+async fn blocked(context: &Context, run: &BatchRun, shop: &Shop, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
     if let Err(error) = block(context, shop, true).await {
-        return or_warning(&error, Trouble::MiraklNotChanged, "payments could not be blocked in Mirakl", warnings);
+        return or_warning(
+            &error,
+            VendorProblem::MiraklNotChanged,
+            "payments could not be blocked in Mirakl",
+            warnings,
+        );
     }
     run.count("payments blocked");
     change(context, shop.shop_id, |vendor| {
@@ -269,7 +279,12 @@ fn new_bank_info(bank: &BankDetails, (iban, bic): (&str, String), proof: &ShopDo
 
 /// Turns a remote's error about one vendor into a warning on it; refused credentials concern all
 /// vendors.
-fn or_warning(error: &CallError, trouble: Trouble, what: &str, warnings: &mut Vec<Warning>) -> Result<(), JobError> {
+fn or_warning(
+    error: &CallError,
+    trouble: VendorProblem,
+    what: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), JobError> {
     if error.is_credentials() {
         return Err(error.clone().into());
     }

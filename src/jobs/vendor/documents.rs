@@ -4,9 +4,9 @@ use jiff::ToSpan;
 
 use crate::config::DocumentType;
 use crate::domain::vendor::{
-    DocumentValidation, SentDocument, Trouble, Warning, is_sendable_content, is_sendable_file,
+    DocumentValidation, SentDocument, VendorProblem, Warning, is_sendable_content, is_sendable_file,
 };
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{DocumentOutcome, NewDocument};
 use crate::remote::mirakl::{Shop, ShopDocument};
@@ -16,7 +16,7 @@ use crate::store::{StoreError, View, Writer};
 /// the others continue.
 pub(crate) async fn send(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     hipay_id: u64,
     documents: &[ShopDocument],
@@ -38,7 +38,7 @@ pub(crate) async fn send(
             // A file name often identifies a person: it stays out of messages and logs.
             let message =
                 format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id);
-            warnings.push(about(Trouble::DocumentFile, document.id, message));
+            warnings.push(about(VendorProblem::DocumentFile, document.id, message));
             continue;
         }
         if let BackSide::Unusable(id) = back {
@@ -47,7 +47,7 @@ pub(crate) async fn send(
                  side {} waits for it",
                 document.id
             );
-            warnings.push(about(Trouble::DocumentBack, id, message));
+            warnings.push(about(VendorProblem::DocumentBack, id, message));
             continue;
         }
         match one(context, kind, hipay_id, document, back.file()).await {
@@ -60,12 +60,12 @@ pub(crate) async fn send(
             }
             Ok(DocumentAttempt::NoFile(id)) => {
                 let message = format!("document {id}: what Mirakl gives for it is no jpg, png, gif or pdf file");
-                warnings.push(about(Trouble::DocumentContent, id, message));
+                warnings.push(about(VendorProblem::DocumentContent, id, message));
             }
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
                 let warning =
-                    about(Trouble::DocumentNotSent, document.id, format!("document {}: {error}", document.id));
+                    about(VendorProblem::DocumentNotSent, document.id, format!("document {}: {error}", document.id));
                 warnings.push(warning.because(&(&error).into(), error.refusal()));
             }
         }

@@ -6,13 +6,13 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
 
-use crate::domain::vendor::{SentDocument, Trouble, Vendor, VendorPart, Warning, country_alpha2};
+use crate::domain::vendor::{SentDocument, Vendor, VendorPart, VendorProblem, Warning, country_alpha2};
 use crate::jobs::vendor::bank;
 use crate::jobs::vendor::documents;
 use crate::jobs::vendor::setup::{BANK_PROOF, read_setup};
 use crate::jobs::vendor::wallet;
 use crate::jobs::vendor::wallet_search::WalletSearch;
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::msg;
@@ -20,7 +20,7 @@ use crate::text::message::msg;
 /// Number of shops processed together: Mirakl returns the documents of this many in one call.
 const CHUNK: usize = 50;
 
-pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<(), JobError> {
+pub(crate) async fn run(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> Result<(), JobError> {
     let setup = read_setup(context, false).await?;
     let needed: Vec<String> = context.config.hipay.document_types.iter().map(|kind| kind.mirakl_type.clone()).collect();
     for missing in setup.missing(&needed) {
@@ -52,7 +52,7 @@ pub(crate) async fn run(context: &Context, run: &Run, since: Option<Timestamp>) 
 /// Returns the shops to process: those that Mirakl lists and, if only recent changes were
 /// requested, also those of our vendors that still need something (HiPay may have validated
 /// meanwhile).
-async fn shops(context: &Context, run: &Run, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
+async fn shops(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
     let mut listings = vec![context.mirakl.shops(since).await?];
     if since.is_some() {
         let named: HashSet<u64> = listings.iter().flat_map(|listing| &listing.rows).map(|shop| shop.shop_id).collect();
@@ -82,7 +82,7 @@ fn is_ours(context: &Context, shop: &Shop) -> bool {
 
 async fn process(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     search: &WalletSearch<'_>,
     shops: &[Shop],
     listed_at: Timestamp,
@@ -124,7 +124,7 @@ async fn process(
 /// Brings one shop from Mirakl to HiPay. Its problems are stored as warnings on the vendor.
 async fn one(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     search: &WalletSearch<'_>,
     listed: &Shop,
     (documents, listed_at): (Option<&[ShopDocument]>, Timestamp),
@@ -156,7 +156,7 @@ async fn one(
     if documents.is_none() {
         // Keeps it among those that the next run processes, whether the shop changes or not.
         let message = "its documents could not be listed in Mirakl; they and its bank details wait";
-        warnings.push(Warning::new(Trouble::DocumentsNotListed, message));
+        warnings.push(Warning::new(VendorProblem::DocumentsNotListed, message));
     }
     if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
         documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
@@ -166,7 +166,7 @@ async fn one(
     let looked_at = looked_at(&warnings, hipay_id.is_some() && documents.is_some() && !run.is_stopping());
     let (subject, mirakl_id) = (Subject::shop(shop.shop_id), shop.shop_id);
     // A block that a person has made is for the vendor's page: nothing has failed.
-    for warning in warnings.iter().filter(|warning| warning.trouble != Trouble::BlockedByOthers) {
+    for warning in warnings.iter().filter(|warning| warning.trouble != VendorProblem::BlockedByOthers) {
         run.fail(subject.clone(), warning.into());
     }
     let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
@@ -182,15 +182,15 @@ async fn one(
 fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
     let is_unread = |trouble| found.iter().any(|warning| warning.trouble == trouble);
     let parts = [
-        (VendorPart::Wallet, !is_unread(Trouble::WalletNotSettled)),
+        (VendorPart::Wallet, !is_unread(VendorProblem::WalletNotSettled)),
         (VendorPart::Documents, after_the_wallet),
-        (VendorPart::BankDetails, after_the_wallet && !is_unread(Trouble::BankDetailsUnread)),
+        (VendorPart::BankDetails, after_the_wallet && !is_unread(VendorProblem::BankDetailsUnread)),
     ];
     parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect()
 }
 
 /// Disables the vendor, if any, of a shop that does not want to be paid through HiPay.
-async fn disable(context: &Context, run: &Run, known: Option<Vendor>) -> Result<(), JobError> {
+async fn disable(context: &Context, run: &BatchRun, known: Option<Vendor>) -> Result<(), JobError> {
     let Some(known) = known.filter(|known| known.enabled) else {
         run.count("skipped");
         return Ok(());

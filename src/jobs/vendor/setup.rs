@@ -1,4 +1,4 @@
-//! Setup of Mirakl that the batches need: the document types and the custom field of shops.
+//! MiraklSetup of Mirakl that the batches need: the document types and the custom field of shops.
 
 use std::collections::BTreeSet;
 
@@ -18,9 +18,9 @@ const FAMILIES: [&str; 2] = ["LEGAL_", "SOLE_MAN_"];
 /// Document type that every marketplace needs: the proof that goes with the bank details.
 pub(crate) const BANK_PROOF: &str = "ALL_PROOF_OF_BANK_ACCOUNT";
 
-/// Setup of Mirakl as last read.
+/// MiraklSetup of Mirakl as last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setup {
+pub struct MiraklSetup {
     /// Time of the reading (UTC).
     pub read_at: Timestamp,
     /// The codes of the document types of shops.
@@ -29,7 +29,7 @@ pub struct Setup {
     pub process_field: Option<String>,
 }
 
-impl Setup {
+impl MiraklSetup {
     /// Returns true if no shop can state that it wants to be paid, because the field does not
     /// exist.
     pub fn lacks_process_field(&self) -> bool {
@@ -62,9 +62,9 @@ impl Setup {
 }
 
 /// Reads Mirakl's setup, at most once a day unless `fresh` is true.
-pub async fn read_setup(context: &Context, fresh: bool) -> Result<Setup, JobError> {
+pub async fn read_setup(context: &Context, fresh: bool) -> Result<MiraklSetup, JobError> {
     let now = context.clock.now();
-    let known = context.store.reading(|reader| reader.get_document::<Setup>(DOCUMENT)).await?;
+    let known = context.store.reading(|reader| reader.get_document::<MiraklSetup>(DOCUMENT)).await?;
     if let Some(known) = known
         && !fresh
         && now.duration_since(known.read_at).abs() < SignedDuration::from_hours(24)
@@ -75,7 +75,7 @@ pub async fn read_setup(context: &Context, fresh: bool) -> Result<Setup, JobErro
     let document_types = context.mirakl.document_types().await?.into_iter().collect();
     let fields = context.mirakl.additional_fields().await?;
     let process_field = fields.into_iter().find(|field| field.code == PROCESS_FIELD).map(|field| field.kind);
-    let setup = Setup { read_at: now, document_types, process_field };
+    let setup = MiraklSetup { read_at: now, document_types, process_field };
     let kept = setup.clone();
     context.store.write(move |writer| writer.put_document(DOCUMENT, &kept)).await?;
     Ok(setup)
@@ -85,8 +85,8 @@ pub async fn read_setup(context: &Context, fresh: bool) -> Result<Setup, JobErro
 mod tests {
     use super::*;
 
-    fn setup(types: &[&str], field: Option<&str>) -> Setup {
-        Setup {
+    fn setup(types: &[&str], field: Option<&str>) -> MiraklSetup {
+        MiraklSetup {
             read_at: Timestamp::UNIX_EPOCH,
             document_types: types.iter().map(|&code| code.to_owned()).collect(),
             process_field: field.map(str::to_owned),

@@ -1,10 +1,10 @@
 //! The wallet of a shop: created, found, or refreshed.
 
 use crate::domain::refusal::Refusal;
-use crate::domain::vendor::{Trouble, Vendor, Warning, civility, country_alpha2, login};
+use crate::domain::vendor::{Vendor, VendorProblem, Warning, civility, country_alpha2, login};
 use crate::jobs::vendor::process::change;
 use crate::jobs::vendor::wallet_search::WalletSearch;
-use crate::jobs::{Context, JobError, Run};
+use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn, NewAccount};
 use crate::remote::mirakl::Shop;
@@ -15,7 +15,7 @@ use crate::text::message::Message;
 /// with the reason among the warnings.
 pub(crate) async fn settle(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     search: &WalletSearch<'_>,
     shop: &Shop,
     known: Option<Vendor>,
@@ -56,7 +56,7 @@ pub(crate) async fn settle(
 /// Updates the vendor with HiPay's present data of a known wallet.
 async fn refresh(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     known: &Vendor,
     hipay_id: u64,
@@ -65,13 +65,13 @@ async fn refresh(
     let asked_at = context.clock.now();
     let Some(account) = context.hipay.account(ActingOn::Wallet(hipay_id)).await? else {
         let message = format!("HiPay does not know the wallet {hipay_id} any more");
-        warnings.push(Warning::new(Trouble::WalletGone, message).about(hipay_id.to_string()));
+        warnings.push(Warning::new(VendorProblem::WalletGone, message).about(hipay_id.to_string()));
         return Ok(None);
     };
     if account.hipay_id != hipay_id {
         let other = account.hipay_id;
         let message = format!("HiPay shows the wallet {other} in place of {hipay_id}; nothing is sent to either");
-        warnings.push(Warning::new(Trouble::WalletReplaced, message).about(hipay_id.to_string()));
+        warnings.push(Warning::new(VendorProblem::WalletReplaced, message).about(hipay_id.to_string()));
         return Ok(None);
     }
     let as_of = context.hipay.as_of(asked_at);
@@ -94,7 +94,7 @@ async fn refresh(
 /// of a wallet created now. An empty `email` is unknown.
 async fn correct(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     hipay_id: u64,
     (email, callback_url): (&str, Option<&str>),
@@ -131,7 +131,7 @@ async fn correct_email(
         Err(error) => {
             let kept = if known.is_empty() { "another" } else { known };
             let message = format!("the e-mail changed to {email} in Mirakl, but HiPay keeps {kept}: {error}");
-            let warning = Warning::new(Trouble::EmailNotChanged, message).about(email.as_str());
+            let warning = Warning::new(VendorProblem::EmailNotChanged, message).about(email.as_str());
             warnings.push(warning.because(&(&error).into(), error.refusal()));
             Ok(())
         }
@@ -140,7 +140,7 @@ async fn correct_email(
 
 async fn correct_callback_url(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     shop: &Shop,
     hipay_id: u64,
     url: String,
@@ -154,7 +154,7 @@ async fn correct_callback_url(
         Err(error) if error.is_credentials() => Err(error.into()),
         Err(error) => {
             let message = format!("HiPay did not take {url} for the wallet's notifications: {error}");
-            let warning = Warning::new(Trouble::CallbackNotChanged, message).about(url.as_str());
+            let warning = Warning::new(VendorProblem::CallbackNotChanged, message).about(url.as_str());
             warnings.push(warning.because(&(&error).into(), error.refusal()));
             Ok(())
         }
@@ -170,7 +170,7 @@ fn same_url(left: &str, right: &str) -> bool {
 /// else a new one. Several that may be the shop's wait for a person.
 async fn create(
     context: &Context,
-    run: &Run,
+    run: &BatchRun,
     search: &WalletSearch<'_>,
     shop: &Shop,
     (country, former_emails): (Option<String>, Vec<String>),
@@ -178,13 +178,13 @@ async fn create(
 ) -> Result<Option<u64>, JobError> {
     if shop.email.is_empty() {
         let message = "the shop has no e-mail in Mirakl; HiPay needs one for its wallet";
-        warnings.push(Warning::new(Trouble::NoEmail, message));
+        warnings.push(Warning::new(VendorProblem::NoEmail, message));
         return Ok(None);
     }
     let Some(country) = country else {
         let message =
             format!("'{}' is no country that HiPay knows; correct the shop's address in Mirakl", shop.country);
-        warnings.push(Warning::new(Trouble::UnknownCountry, message).about(shop.country.as_str()));
+        warnings.push(Warning::new(VendorProblem::UnknownCountry, message).about(shop.country.as_str()));
         return Ok(None);
     };
     let login = login(&shop.name, shop.shop_id);
@@ -200,7 +200,7 @@ async fn create(
             ids.join(", "),
             shop.shop_id
         );
-        warnings.push(Warning::new(Trouble::SeveralWallets, message).about(ids.join(", ")));
+        warnings.push(Warning::new(VendorProblem::SeveralWallets, message).about(ids.join(", ")));
         return Ok(None);
     }
     if let Some((_, account)) = found.pop_first() {
@@ -217,7 +217,7 @@ async fn create(
     if !email_free {
         let email = &shop.email;
         let message = format!("HiPay says that {email} is taken, but shows no account for it or for {login}");
-        warnings.push(Warning::new(Trouble::EmailTaken, message).about(email.as_str()));
+        warnings.push(Warning::new(VendorProblem::EmailTaken, message).about(email.as_str()));
         return Ok(None);
     }
     let new = new_account(context, shop, &login, country);
@@ -260,7 +260,7 @@ async fn keep(
             "the e-mail {} belongs to the marketplace's own HiPay account {hipay_id}; give the shop one of its own",
             shop.email
         );
-        warnings.push(Warning::new(Trouble::EmailOfMarketplace, message).about(shop.email.as_str()));
+        warnings.push(Warning::new(VendorProblem::EmailOfMarketplace, message).about(shop.email.as_str()));
         return Ok(None);
     }
     let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
@@ -270,7 +270,7 @@ async fn keep(
             "the wallet {hipay_id} of {} belongs to the shop {other} already; give each shop an e-mail of its own",
             shop.email
         );
-        warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(other.to_string()));
+        warnings.push(Warning::new(VendorProblem::WalletOfOtherShop, message).about(other.to_string()));
         return Ok(None);
     }
     let now = context.clock.now();
@@ -289,7 +289,7 @@ async fn keep(
         // Another shop was faster with the same wallet.
         Err(JobError::Store(StoreError::Conflict { holder, .. })) => {
             let message = format!("the wallet {hipay_id} belongs to the shop {holder} already");
-            warnings.push(Warning::new(Trouble::WalletOfOtherShop, message).about(holder));
+            warnings.push(Warning::new(VendorProblem::WalletOfOtherShop, message).about(holder));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -298,7 +298,7 @@ async fn keep(
 
 fn not_settled(reason: &Message, said: Option<Refusal>) -> Warning {
     let message = format!("the wallet could not be settled: {reason}");
-    Warning::new(Trouble::WalletNotSettled, message).because(reason, said)
+    Warning::new(VendorProblem::WalletNotSettled, message).because(reason, said)
 }
 
 fn new_account(context: &Context, shop: &Shop, login: &str, country: String) -> NewAccount {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::OnceCell;
 
-use crate::jobs::{Context, JobError, Run, Subject};
+use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn, GroupMember};
 use crate::remote::mirakl::Shop;
@@ -14,13 +14,13 @@ use crate::text::message::msg;
 /// The search of one run: the merchant group's list is read once, for the first search.
 pub(crate) struct WalletSearch<'a> {
     context: &'a Context,
-    run: &'a Run,
+    run: &'a BatchRun,
     /// HiPay IDs by shop, as far as the list identifies the shops.
     group: OnceCell<BTreeMap<u64, BTreeSet<u64>>>,
 }
 
 impl<'a> WalletSearch<'a> {
-    pub(crate) fn new(context: &'a Context, run: &'a Run) -> Self {
+    pub(crate) fn new(context: &'a Context, run: &'a BatchRun) -> Self {
         Self { context, run, group: OnceCell::new() }
     }
 

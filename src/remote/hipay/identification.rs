@@ -34,11 +34,11 @@ pub(super) struct IdentificationAnswer {
     #[serde(default)]
     identification_status: Scalar,
     #[serde(default)]
-    documents: Vec<DocumentRow>,
+    documents: Vec<HipayDocumentRow>,
 }
 
 #[derive(Deserialize)]
-struct DocumentRow {
+struct HipayDocumentRow {
     #[serde(default)]
     r#type: Scalar,
     #[serde(default)]
@@ -53,7 +53,7 @@ struct DocumentRow {
 
 impl IdentificationAnswer {
     pub(super) fn identification(self) -> Identification {
-        let document = |row: DocumentRow| {
+        let document = |row: HipayDocumentRow| {
             let code = row.status_code.text_or_empty().parse().ok();
             KnownDocument {
                 kind: row.r#type.id().and_then(|kind| u32::try_from(kind).ok()),

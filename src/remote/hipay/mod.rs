@@ -19,7 +19,7 @@ use crate::domain::operation::PaymentKind;
 use crate::domain::refusal::Refusal;
 use crate::platform::secret::Secret;
 use crate::remote::multipart::Multipart;
-use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
+use crate::remote::{CallError, ClientPolicy, JSON_LIMIT, Rejection, Remote, RemoteAnswer, Silence, Unusable};
 use crate::text::message::{Message, msg};
 
 pub use identification::{Identification, KnownDocument};
@@ -61,7 +61,7 @@ const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl HiPay {
     /// Makes the client from the configuration.
-    pub fn new(config: &HiPayConfig, manners: Manners) -> Result<Self, Unusable> {
+    pub fn new(config: &HiPayConfig, manners: ClientPolicy) -> Result<Self, Unusable> {
         let remote = Remote::new("HiPay", &format!("{}/api", config.base_url), manners)?;
         Ok(Self {
             remote,
@@ -372,13 +372,13 @@ fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
-fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, CallError> {
+fn decode<T: DeserializeOwned>(answer: RemoteAnswer) -> Result<T, CallError> {
     let answer = judge(answer)?;
     serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("HiPay", &answer, &error))
 }
 
 /// Returns a successful answer, or the kind of failure: HTTP 200 with a code other than 0 is a failure too.
-fn judge(answer: Answer) -> Result<Answer, CallError> {
+fn judge(answer: RemoteAnswer) -> Result<RemoteAnswer, CallError> {
     let read = serde_json::from_slice::<wire::Envelope>(&answer.body);
     let Ok(envelope) = read else {
         return Err(match answer.status {
@@ -413,7 +413,7 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
 
 /// Checks that a withdrawal was created. HiPay's documented way to refuse one is HTTP 200 with the code 13,
 /// "Withdrawal not created"; in all other answers that code settles nothing.
-fn is_created(answer: &Answer) -> Result<(), CallError> {
+fn is_created(answer: &RemoteAnswer) -> Result<(), CallError> {
     const NOT_CREATED: i64 = 13;
     match serde_json::from_slice::<wire::Envelope>(&answer.body) {
         Ok(envelope) if answer.status == 200 && envelope.code.integer() == Some(NOT_CREATED) => {

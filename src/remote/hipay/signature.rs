@@ -3,7 +3,7 @@
 use md5::{Digest, Md5};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::domain::notification::{Document, WalletNotice};
+use crate::domain::notification::{NoticeDocument, WalletNotice};
 use crate::platform::hex::hex;
 use crate::platform::secret::Secret;
 
@@ -39,7 +39,7 @@ impl VerifiedNotice {
 /// Without a salt, no checksum matches.
 ///
 /// The duration does not depend on how much of the checksum is right.
-pub fn verify_wallet_notice(document: &Document, salt: &Secret) -> Option<VerifiedNotice> {
+pub fn verify_wallet_notice(document: &NoticeDocument, salt: &Secret) -> Option<VerifiedNotice> {
     let mut fitting = None;
     for form in document.forms() {
         let mut fits = fits(form.as_bytes(), salt, document.checksum());

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::config::{MiraklConfig, MiraklCredentials};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
 use crate::platform::secret::Secret;
-use crate::remote::{Answer, CallError, JSON_LIMIT, Manners, Rejection, Remote, Silence, Unusable};
+use crate::remote::{CallError, ClientPolicy, JSON_LIMIT, Rejection, Remote, RemoteAnswer, Silence, Unusable};
 use crate::text::message::{Message, msg};
 
 pub use types::*;
@@ -30,7 +30,7 @@ pub(crate) use wire::PROCESS_FIELD;
 /// A row of a page that cannot be used; the other rows can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Message::from(self))]
-pub struct Unreadable {
+pub struct UnusableRow {
     /// Kind of row: shop, document, voucher.
     pub what: &'static str,
     /// Id of the row, if it could be decoded.
@@ -39,7 +39,7 @@ pub struct Unreadable {
     pub reason: Message,
 }
 
-impl Unreadable {
+impl UnusableRow {
     fn new(what: &'static str, id: Option<String>, reason: Message) -> Self {
         Self { what, id, reason }
     }
@@ -50,8 +50,8 @@ impl Unreadable {
     }
 }
 
-impl From<&Unreadable> for Message {
-    fn from(Unreadable { what, id, reason }: &Unreadable) -> Self {
+impl From<&UnusableRow> for Message {
+    fn from(UnusableRow { what, id, reason }: &UnusableRow) -> Self {
         let what = Self::new(&format!("row-{what}"), []);
         match id {
             Some(id) => msg!("row", what, id, reason),
@@ -62,11 +62,11 @@ impl From<&Unreadable> for Message {
 
 /// All rows of a list without duplicates, and those that cannot be used.
 #[derive(Debug, Clone)]
-pub struct Listing<T> {
+pub struct MiraklListing<T> {
     /// Usable rows.
     pub rows: Vec<T>,
     /// Unusable rows, with the reason.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnusableRow>,
 }
 
 /// The change of a shop (S07).
@@ -124,7 +124,7 @@ const SHOPS_A_CALL: usize = 50;
 
 impl Mirakl {
     /// Makes the client from the configuration.
-    pub fn new(config: &MiraklConfig, manners: Manners) -> Result<Self, Unusable> {
+    pub fn new(config: &MiraklConfig, manners: ClientPolicy) -> Result<Self, Unusable> {
         let remote = Remote::new("Mirakl", &config.base_url, manners)?;
         Ok(Self {
             remote,
@@ -151,7 +151,7 @@ impl Mirakl {
     }
 
     /// Reads all shops (S20), or those updated since an instant.
-    pub async fn shops(&self, since: Option<Timestamp>) -> Result<Listing<Shop>, CallError> {
+    pub async fn shops(&self, since: Option<Timestamp>) -> Result<MiraklListing<Shop>, CallError> {
         // Each run tries again: an update of the instance may add the parameter.
         self.refuses_domains.store(false, Ordering::Relaxed);
         let mut query = vec![("paginate", "true".to_owned())];
@@ -167,7 +167,7 @@ impl Mirakl {
 
     /// Reads shops of products and services (S20): without `domains`, Mirakl omits the shops that sell
     /// services. If the instance refuses the parameter, the list is read without it.
-    async fn shops_of_all_domains(&self, query: Vec<(&str, String)>) -> Result<Listing<Shop>, CallError> {
+    async fn shops_of_all_domains(&self, query: Vec<(&str, String)>) -> Result<MiraklListing<Shop>, CallError> {
         let page = |answer: wire::ShopsPage| (answer.shops, answer.total_count);
         let sweep = async |query: &[(&str, String)]| {
             self.sweep("/api/shops", query, page, wire::shop, |shop| shop.shop_id).await
@@ -185,12 +185,13 @@ impl Mirakl {
     }
 
     /// Reads the shops with these ids (S20).
-    pub async fn shops_with(&self, ids: &[u64]) -> Result<Listing<Shop>, CallError> {
+    pub async fn shops_with(&self, ids: &[u64]) -> Result<MiraklListing<Shop>, CallError> {
         let joined = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         let asked: Vec<String> = ids.chunks(IDS_A_CALL).map(joined).collect();
         let call = |ids| self.shops_of_all_domains(vec![("paginate", "true".to_owned()), ("shop_ids", ids)]);
-        let parts: Vec<Listing<Shop>> = stream::iter(asked).map(call).buffered(LISTS_AT_ONCE).try_collect().await?;
-        let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
+        let parts: Vec<MiraklListing<Shop>> =
+            stream::iter(asked).map(call).buffered(LISTS_AT_ONCE).try_collect().await?;
+        let mut listing = MiraklListing { rows: Vec::new(), unreadable: Vec::new() };
         for part in parts {
             listing.rows.extend(part.rows);
             listing.unreadable.extend(part.unreadable);
@@ -199,8 +200,8 @@ impl Mirakl {
     }
 
     /// Reads the documents of `shop_ids` (S30), fifty shops per call.
-    pub async fn documents(&self, shop_ids: &[u64]) -> Result<Listing<ShopDocument>, CallError> {
-        let mut listing = Listing { rows: Vec::new(), unreadable: Vec::new() };
+    pub async fn documents(&self, shop_ids: &[u64]) -> Result<MiraklListing<ShopDocument>, CallError> {
+        let mut listing = MiraklListing { rows: Vec::new(), unreadable: Vec::new() };
         for ids in shop_ids.chunks(SHOPS_A_CALL) {
             let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
             let answer: wire::DocumentsAnswer = self.get("/api/shops/documents", &[("shop_ids", ids)]).await?;
@@ -245,16 +246,16 @@ impl Mirakl {
         source: VoucherSource,
         start: Timestamp,
         end: Timestamp,
-    ) -> Result<Listing<Voucher>, CallError> {
-        let Listing { rows, mut unreadable } = self.listed_vouchers(source, start, end).await?;
+    ) -> Result<MiraklListing<Voucher>, CallError> {
+        let MiraklListing { rows, mut unreadable } = self.listed_vouchers(source, start, end).await?;
         let mut usable = Vec::with_capacity(rows.len());
         for ListedVoucher { voucher, unusable } in rows {
             match unusable {
                 None => usable.push(voucher),
-                Some(reason) => unreadable.push(Unreadable::new("voucher", Some(voucher.number), reason)),
+                Some(reason) => unreadable.push(UnusableRow::new("voucher", Some(voucher.number), reason)),
             }
         }
-        Ok(Listing { rows: usable, unreadable })
+        Ok(MiraklListing { rows: usable, unreadable })
     }
 
     /// Reads every voucher created from `start` to `end` that can be identified (IV01 or SBC11).
@@ -263,7 +264,7 @@ impl Mirakl {
         source: VoucherSource,
         start: Timestamp,
         end: Timestamp,
-    ) -> Result<Listing<ListedVoucher>, CallError> {
+    ) -> Result<MiraklListing<ListedVoucher>, CallError> {
         let mut query = vec![("start_date", seconds(start)), ("end_date", seconds(end))];
         match source {
             VoucherSource::Invoices => {
@@ -323,7 +324,7 @@ impl Mirakl {
         limit: usize,
         path: &str,
         query: &[(&str, String)],
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let url = format!("{}{path}", self.remote.base());
         let build = |authorization: &str| {
@@ -337,7 +338,7 @@ impl Mirakl {
         &self,
         limit: usize,
         build: impl Fn(&str) -> RequestBuilder,
-        judge: impl Fn(Answer) -> Result<T, CallError>,
+        judge: impl Fn(RemoteAnswer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let authorization = self.authorization(None).await?;
         let result = self.remote.read(limit, || build(&authorization), &judge).await;
@@ -382,7 +383,7 @@ fn seconds(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn judge(answer: Answer) -> Result<Answer, CallError> {
+fn judge(answer: RemoteAnswer) -> Result<RemoteAnswer, CallError> {
     if answer.is_success() {
         return Ok(answer);
     }
@@ -396,6 +397,6 @@ fn judge(answer: Answer) -> Result<Answer, CallError> {
     Err(CallError::Rejected(Rejection { http_status: answer.status, code: None, detail: None, sentence, words }))
 }
 
-fn decode<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
+fn decode<T: serde::de::DeserializeOwned>(answer: &RemoteAnswer) -> Result<T, CallError> {
     serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable("Mirakl", answer, &error))
 }

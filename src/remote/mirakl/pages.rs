@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Listing, Mirakl, Unreadable, wire};
+use super::{Mirakl, MiraklListing, UnusableRow, wire};
 use crate::domain::voucher::ListedVoucher;
 use crate::remote::CallError;
 use crate::remote::lenient::Scalar;
@@ -21,8 +21,8 @@ pub(super) fn identity(listed: &ListedVoucher) -> (u64, String, i64, i64) {
 
 /// Reduces the list to one row per voucher. One with contradictory amounts is unusable, since it is not known
 /// which are right.
-pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing<ListedVoucher> {
-    let Listing { rows, unreadable } = listing;
+pub(super) fn without_contradictions(listing: MiraklListing<ListedVoucher>) -> MiraklListing<ListedVoucher> {
+    let MiraklListing { rows, unreadable } = listing;
     let mut numbers: BTreeMap<(u64, String), ListedVoucher> = BTreeMap::new();
     for row in rows {
         let key = (row.voucher.shop_id, row.voucher.number.clone());
@@ -35,7 +35,7 @@ pub(super) fn without_contradictions(listing: Listing<ListedVoucher>) -> Listing
             }
         }
     }
-    Listing { rows: numbers.into_values().collect(), unreadable }
+    MiraklListing { rows: numbers.into_values().collect(), unreadable }
 }
 
 /// Rows per page of an offset list: Mirakl's maximum.
@@ -59,9 +59,9 @@ impl Mirakl {
         path: &str,
         query: &[(&str, String)],
         page: impl Fn(P) -> (Vec<Box<RawValue>>, Scalar),
-        read: impl Fn(&RawValue) -> Result<T, Unreadable>,
+        read: impl Fn(&RawValue) -> Result<T, UnusableRow>,
         key: impl Fn(&T) -> K,
-    ) -> Result<Listing<T>, CallError> {
+    ) -> Result<MiraklListing<T>, CallError> {
         let mut rows: BTreeMap<K, T> = BTreeMap::new();
         let mut previous: Option<BTreeSet<K>> = None;
         for _ in 0..SWEEPS {
@@ -98,10 +98,10 @@ impl Mirakl {
             if settled && offset < counted {
                 // The list does not change and is shorter than Mirakl states: report it.
                 let reason = msg!("rows-missing", counted, path, shown = offset);
-                unreadable.push(Unreadable::new("list", None, reason));
+                unreadable.push(UnusableRow::new("list", None, reason));
             }
             if whole || settled {
-                return Ok(Listing { rows: rows.into_values().collect(), unreadable });
+                return Ok(MiraklListing { rows: rows.into_values().collect(), unreadable });
             }
             previous = Some(seen);
         }
@@ -110,7 +110,10 @@ impl Mirakl {
 
     /// Reads billing cycles to the end by the token that each page passes on; such a list does not change while
     /// it is read.
-    pub(super) async fn billing_cycles(&self, query: Vec<(&str, String)>) -> Result<Listing<ListedVoucher>, CallError> {
+    pub(super) async fn billing_cycles(
+        &self,
+        query: Vec<(&str, String)>,
+    ) -> Result<MiraklListing<ListedVoucher>, CallError> {
         let mut vouchers = BTreeMap::new();
         let mut unreadable = Vec::new();
         let limit = ("limit", CYCLE_PAGE.to_string());
@@ -124,7 +127,7 @@ impl Mirakl {
                 }
             }
             let Some(token) = page.next_page_token.text() else {
-                return Ok(Listing { rows: vouchers.into_values().collect(), unreadable });
+                return Ok(MiraklListing { rows: vouchers.into_values().collect(), unreadable });
             };
             query = vec![limit.clone(), ("page_token", token.to_owned())];
         }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{AdditionalField, BankDetails, Shop, ShopDocument, Unreadable};
+use super::{AdditionalField, BankDetails, Shop, ShopDocument, UnusableRow};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherSource};
 use crate::remote::lenient::Scalar;
@@ -237,10 +237,10 @@ struct FieldRow {
 /// Code of the custom field by which a shop asks for payment through HiPay.
 pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 
-pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
-    let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("shop", row, &error))?;
+pub(super) fn shop(row: &RawValue) -> Result<Shop, UnusableRow> {
+    let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("shop", row, &error))?;
     let shop_id =
-        read.shop_id.id().ok_or_else(|| Unreadable::new("shop", None, msg!("row-lacks", field = "shop_id")))?;
+        read.shop_id.id().ok_or_else(|| UnusableRow::new("shop", None, msg!("row-lacks", field = "shop_id")))?;
     let contact = read.contact_informations.unwrap_or_default();
     let pro = read.pro_details.unwrap_or_default();
     let fields = read.shop_additional_fields.unwrap_or_default();
@@ -280,7 +280,7 @@ pub(super) fn shop(row: &RawValue) -> Result<Shop, Unreadable> {
 }
 
 #[derive(Deserialize)]
-struct DocumentRow {
+struct MiraklDocumentRow {
     #[serde(default)]
     id: Scalar,
     #[serde(default)]
@@ -293,9 +293,9 @@ struct DocumentRow {
     file_name: Scalar,
 }
 
-pub(super) fn document(row: &RawValue) -> Result<ShopDocument, Unreadable> {
-    let read: DocumentRow =
-        serde_json::from_str(row.get()).map_err(|error| Unreadable::row("document", row, &error))?;
+pub(super) fn document(row: &RawValue) -> Result<ShopDocument, UnusableRow> {
+    let read: MiraklDocumentRow =
+        serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("document", row, &error))?;
     match (read.id.id(), read.shop_id.id()) {
         (Some(id), Some(shop_id)) => Ok(ShopDocument {
             id,
@@ -303,7 +303,7 @@ pub(super) fn document(row: &RawValue) -> Result<ShopDocument, Unreadable> {
             document_type: read.kind.text().or(read.type_code.text()).unwrap_or_default().to_owned(),
             file_name: read.file_name.text_or_empty(),
         }),
-        (id, _) => Err(Unreadable::new("document", id.map(|id| id.to_string()), msg!("row-no-ids"))),
+        (id, _) => Err(UnusableRow::new("document", id.map(|id| id.to_string()), msg!("row-no-ids"))),
     }
 }
 
@@ -394,8 +394,8 @@ struct VoucherParts {
     lacks_amounts: bool,
 }
 
-pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, Unreadable> {
-    let read: InvoiceRow = serde_json::from_str(row.get()).map_err(|error| Unreadable::row("voucher", row, &error))?;
+pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, UnusableRow> {
+    let read: InvoiceRow = serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("voucher", row, &error))?;
     let number = read.invoice_id.text().map(str::to_owned);
     let lacks_amounts = read.summary.is_none();
     let summary = read.summary.unwrap_or_default();
@@ -417,9 +417,9 @@ pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, Unreadable> {
     })
 }
 
-pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, Unreadable> {
+pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, UnusableRow> {
     let read: BillingCycleRow =
-        serde_json::from_str(row.get()).map_err(|error| Unreadable::row("voucher", row, &error))?;
+        serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("voucher", row, &error))?;
     let number = read.payment_voucher_number.text().map(str::to_owned);
     voucher(VoucherParts {
         source: VoucherSource::BillingCycles,
@@ -441,9 +441,9 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, Unreadable>
 
 /// Converts a row. One without a number or a shop is unreadable; one with unusable amounts can still be
 /// identified.
-fn voucher(parts: VoucherParts) -> Result<ListedVoucher, Unreadable> {
+fn voucher(parts: VoucherParts) -> Result<ListedVoucher, UnusableRow> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
-    let missing = |field: &str| Unreadable::new("voucher", id.clone(), msg!("row-lacks", field));
+    let missing = |field: &str| UnusableRow::new("voucher", id.clone(), msg!("row-lacks", field));
     let number = parts.number.clone().ok_or_else(|| missing("number"))?;
     let shop_id = parts.shop_id.ok_or_else(|| missing("shop_id"))?;
     let (amounts, unusable) = match amounts(&parts) {

@@ -9,7 +9,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::line;
-use super::protocol::{Ask, Event, Greeting, Request, Stop, Trouble, TroubleKind};
+use super::protocol::{CommandFailure, Greeting, Request, SocketEvent, SocketRequest, Stop, TroubleKind};
 
 /// Time limit of the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -17,15 +17,15 @@ const FIRST_ANSWER: Duration = Duration::from_secs(10);
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
 /// A conversation with the running service.
-pub struct Connection {
-    events: mpsc::Receiver<Event>,
+pub struct ServiceConnection {
+    events: mpsc::Receiver<SocketEvent>,
     writer: OwnedWriteHalf,
 }
 
-impl Connection {
+impl ServiceConnection {
     /// Sends a request to the service over `stream`. Returns the conversation and the service's greeting once the
     /// service has understood.
-    pub async fn ask(stream: UnixStream, ask: Ask) -> Result<(Self, Greeting), Trouble> {
+    pub async fn ask(stream: UnixStream, ask: SocketRequest) -> Result<(Self, Greeting), CommandFailure> {
         let (reader, mut writer) = halves(stream).map_err(|error| broken(&error))?;
         let (sender, events) = mpsc::channel(64);
         tokio::spawn(listen(BufReader::new(reader), sender));
@@ -36,21 +36,21 @@ impl Connection {
             let message = format!(
                 "the running cashout service does not answer within {seconds} s; look at its log, or restart it"
             );
-            return Err(Trouble::new(TroubleKind::Busy, message));
+            return Err(CommandFailure::new(TroubleKind::Busy, message));
         };
         match (first, asked) {
-            (Event::Welcome(greeting), Ok(())) => Ok((connection, greeting)),
+            (SocketEvent::Welcome(greeting), Ok(())) => Ok((connection, greeting)),
             // The service refused before it had read everything: its answer explains more than the broken write.
-            (Event::Failed(trouble), _) => Err(trouble),
+            (SocketEvent::Failed(trouble), _) => Err(trouble),
             (_, Err(error)) => Err(broken(&error)),
             (_, Ok(())) => Err(other_release()),
         }
     }
 
     /// Returns the next event of the service. If the service is gone or cannot be understood, the event is
-    /// [`Event::Failed`].
-    pub async fn next(&mut self) -> Event {
-        self.events.recv().await.unwrap_or_else(|| Event::Failed(broken(&"it is gone")))
+    /// [`SocketEvent::Failed`].
+    pub async fn next(&mut self) -> SocketEvent {
+        self.events.recv().await.unwrap_or_else(|| SocketEvent::Failed(broken(&"it is gone")))
     }
 
     /// Requests a stop of the batch.
@@ -66,23 +66,23 @@ fn halves(stream: UnixStream) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
 }
 
 /// Forwards the events of the service until it has sent all.
-async fn listen(mut reader: BufReader<OwnedReadHalf>, sender: mpsc::Sender<Event>) {
+async fn listen(mut reader: BufReader<OwnedReadHalf>, sender: mpsc::Sender<SocketEvent>) {
     loop {
         let event = match line::read(&mut reader, LONGEST_ANSWER).await {
-            Ok(Some(line)) => serde_json::from_slice(&line).unwrap_or_else(|_| Event::Failed(other_release())),
+            Ok(Some(line)) => serde_json::from_slice(&line).unwrap_or_else(|_| SocketEvent::Failed(other_release())),
             Ok(None) => return,
-            Err(error) => Event::Failed(broken(&error)),
+            Err(error) => SocketEvent::Failed(broken(&error)),
         };
-        let over = matches!(event, Event::Failed(_));
+        let over = matches!(event, SocketEvent::Failed(_));
         if sender.send(event).await.is_err() || over {
             return;
         }
     }
 }
 
-fn broken(error: &impl ToString) -> Trouble {
+fn broken(error: &impl ToString) -> CommandFailure {
     let error = error.to_string();
-    Trouble::new(
+    CommandFailure::new(
         TroubleKind::Machine,
         format!(
             "the conversation with the running cashout service broke off ({error}); nothing is lost: what it was \
@@ -91,8 +91,8 @@ fn broken(error: &impl ToString) -> Trouble {
     )
 }
 
-fn other_release() -> Trouble {
-    Trouble::new(
+fn other_release() -> CommandFailure {
+    CommandFailure::new(
         TroubleKind::Busy,
         format!(
             "the running cashout service is of another release than this command ({}) and says something that it \

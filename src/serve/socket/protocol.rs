@@ -9,7 +9,7 @@ use crate::admin::check::Finding;
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::domain::voucher::{VoucherChoice, VoucherRecord};
 use crate::jobs::{BatchRecord, Command, JobError, WalletChange};
-use crate::update::{Releases, Wanted};
+use crate::update::{ReleaseRequest, Releases};
 
 /// Version of the protocol. Sides with different versions do not talk.
 pub const PROTOCOL: u32 = 1;
@@ -39,13 +39,13 @@ pub struct Request {
     pub greeting: Greeting,
     /// The request itself.
     #[serde(flatten)]
-    pub ask: Ask,
+    pub ask: SocketRequest,
 }
 
 /// A request of the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
-pub enum Ask {
+pub enum SocketRequest {
     /// A batch, followed to its end.
     Batch {
         /// Command of the batch.
@@ -88,7 +88,7 @@ pub enum Ask {
     /// A request about releases.
     Update {
         /// The request itself.
-        wanted: Wanted,
+        wanted: ReleaseRequest,
     },
     /// A check of the installation.
     Check {
@@ -107,7 +107,7 @@ pub struct Stop {
 /// A line of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum SocketEvent {
     /// First line: the request was understood.
     Welcome(Greeting),
     /// A queued batch.
@@ -143,7 +143,7 @@ pub enum Event {
         record: Box<BatchRecord>,
         /// Error that ended the batch early, if any.
         #[serde(default)]
-        error: Option<Trouble>,
+        error: Option<CommandFailure>,
     },
     /// Operation after the choice. The last line.
     Operation {
@@ -171,7 +171,7 @@ pub enum Event {
         findings: Vec<Finding>,
     },
     /// Failure of the request. The last line.
-    Failed(Trouble),
+    Failed(CommandFailure),
     /// An event of a later release; may be ignored.
     #[serde(other)]
     Unknown,
@@ -179,7 +179,7 @@ pub enum Event {
 
 /// A failure, classified by what the command must do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct CommandFailure {
     /// Kind of the failure.
     pub kind: TroubleKind,
     /// Message for people.
@@ -205,14 +205,14 @@ pub enum TroubleKind {
     Unknown,
 }
 
-impl Trouble {
+impl CommandFailure {
     /// Creates a failure of this kind with a message for people.
     pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 }
 
-impl From<&JobError> for Trouble {
+impl From<&JobError> for CommandFailure {
     fn from(error: &JobError) -> Self {
         let kind = match error {
             JobError::Credentials(_) => TroubleKind::Credentials,

@@ -16,11 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use super::line;
 use super::place;
-use super::protocol::{Ask, Event, Greeting, PROTOCOL, Request, Stop, Trouble, TroubleKind};
+use super::protocol::{CommandFailure, Greeting, PROTOCOL, Request, SocketEvent, SocketRequest, Stop, TroubleKind};
 use crate::admin::check;
 use crate::domain::operation::OperationChoice;
-use crate::jobs::{self, Asked, BatchRecord, Command, Context, JobError};
-use crate::scheduler::{Ending, Scheduler, Stage, Stopping};
+use crate::jobs::{self, BatchRecord, Command, Context, Enqueued, JobError};
+use crate::scheduler::{BatchStage, Ending, Scheduler, Stopping};
 use crate::store::View;
 use crate::text::message::msg;
 use crate::update::Installer;
@@ -38,7 +38,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 /// The parts of the service that work for the command line.
 #[derive(Clone)]
-pub struct Service {
+pub struct SocketService {
     /// The store, the remotes and the clock.
     pub context: Context,
     /// Scheduler of the batches.
@@ -49,7 +49,7 @@ pub struct Service {
     pub data: PathBuf,
 }
 
-impl Service {
+impl SocketService {
     /// Listens on the socket of the data folder. If that is not possible, logs the reason and returns `None`: the
     /// service works without the socket.
     pub async fn listen(self) -> Option<Listening> {
@@ -73,7 +73,7 @@ impl Service {
 
 /// A bound socket.
 pub struct Listening {
-    service: Service,
+    service: SocketService,
     listener: UnixListener,
 }
 
@@ -113,27 +113,27 @@ impl Listening {
     }
 }
 
-type Reader = BufReader<OwnedReadHalf>;
+type LineReader = BufReader<OwnedReadHalf>;
 
-fn stream_halves(stream: UnixStream) -> (Reader, OwnedWriteHalf) {
+fn stream_halves(stream: UnixStream) -> (LineReader, OwnedWriteHalf) {
     let (reader, writer) = stream.into_split();
     (BufReader::new(reader), writer)
 }
 
 /// A command that works through the service.
 struct Conversation {
-    service: Service,
+    service: SocketService,
     writer: OwnedWriteHalf,
     stop: CancellationToken,
 }
 
 impl Conversation {
     /// Sends an event. A command that does not read is given up: it must not delay the end of the service.
-    async fn say(&mut self, event: &Event) -> io::Result<()> {
+    async fn say(&mut self, event: &SocketEvent) -> io::Result<()> {
         tokio::time::timeout(HEARD_WITHIN, line::write(&mut self.writer, event)).await?
     }
 
-    async fn hold(mut self, mut reader: Reader, room: bool) -> io::Result<()> {
+    async fn hold(mut self, mut reader: LineReader, room: bool) -> io::Result<()> {
         let asked = if room {
             let line = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
@@ -143,65 +143,65 @@ impl Conversation {
                 Ok(Ok(Some(line))) => understand(&line),
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => {
-                    Err(Trouble::new(TroubleKind::Refused, format!("the request cannot be read: {error}")))
+                    Err(CommandFailure::new(TroubleKind::Refused, format!("the request cannot be read: {error}")))
                 }
                 Err(_) => {
                     let seconds = REQUEST_WITHIN.as_secs();
                     let message = format!("the request did not arrive within {seconds} s");
-                    Err(Trouble::new(TroubleKind::Refused, message))
+                    Err(CommandFailure::new(TroubleKind::Refused, message))
                 }
             }
         } else {
             let message = format!("{AT_ONCE} commands work through the service already; try again later");
-            Err(Trouble::new(TroubleKind::Busy, message))
+            Err(CommandFailure::new(TroubleKind::Busy, message))
         };
         let ask = match asked {
             Ok(ask) => ask,
-            Err(trouble) => return self.say(&Event::Failed(trouble)).await,
+            Err(trouble) => return self.say(&SocketEvent::Failed(trouble)).await,
         };
-        self.say(&Event::Welcome(Greeting::ours())).await?;
+        self.say(&SocketEvent::Welcome(Greeting::ours())).await?;
         match ask {
-            Ask::Batch { request, may_wait } => self.batch(reader, &request, may_wait).await,
-            Ask::Retry { operation } => self.choose(operation, OperationChoice::Retry, "").await,
-            Ask::Operation { operation, chosen, reason } => self.choose(operation, chosen, &reason).await,
-            Ask::SetWallet { mirakl_id, hipay_id, reason } => {
+            SocketRequest::Batch { request, may_wait } => self.batch(reader, &request, may_wait).await,
+            SocketRequest::Retry { operation } => self.choose(operation, OperationChoice::Retry, "").await,
+            SocketRequest::Operation { operation, chosen, reason } => self.choose(operation, chosen, &reason).await,
+            SocketRequest::SetWallet { mirakl_id, hipay_id, reason } => {
                 let asked_by = "a person on the command line";
                 let set = jobs::set_wallet(&self.service.context, mirakl_id, hipay_id, &reason, asked_by);
                 let event = match set.await {
-                    Ok(change) => Event::Wallet { change: Box::new(change) },
-                    Err(error) => Event::Failed((&error).into()),
+                    Ok(change) => SocketEvent::Wallet { change: Box::new(change) },
+                    Err(error) => SocketEvent::Failed((&error).into()),
                 };
                 self.say(&event).await
             }
-            Ask::Voucher { id, choice, reason } => {
+            SocketRequest::Voucher { id, choice, reason } => {
                 let (context, asked_by) = (&self.service.context, "a person on the command line");
                 let chosen = jobs::choose_for_voucher(context, &id, choice, &reason, asked_by).await;
                 let event = match chosen {
-                    Ok(record) => Event::Voucher { record: Box::new(record) },
-                    Err(error) => Event::Failed((&error).into()),
+                    Ok(record) => SocketEvent::Voucher { record: Box::new(record) },
+                    Err(error) => SocketEvent::Failed((&error).into()),
                 };
                 self.say(&event).await
             }
-            Ask::Update { wanted } => {
+            SocketRequest::Update { wanted } => {
                 let releases = tokio::select! {
                     releases = self.service.releases.answer(&wanted) => releases,
                     () = self.stop.cancelled() => return Ok(()),
                 };
                 let event = match releases {
-                    Ok(releases) => Event::Releases { releases: Box::new(releases) },
-                    Err(error) => Event::Failed((&JobError::from(error)).into()),
+                    Ok(releases) => SocketEvent::Releases { releases: Box::new(releases) },
+                    Err(error) => SocketEvent::Failed((&JobError::from(error)).into()),
                 };
                 self.say(&event).await
             }
-            Ask::Check { offline } => {
+            SocketRequest::Check { offline } => {
                 let looked = tokio::select! {
                     looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
                     // The remotes may be slow to answer.
                     () = self.stop.cancelled() => Err(JobError::Remote(msg!("service-stops"))),
                 };
                 let event = match looked {
-                    Ok(findings) => Event::Findings { findings: findings.0 },
-                    Err(error) => Event::Failed((&error).into()),
+                    Ok(findings) => SocketEvent::Findings { findings: findings.0 },
+                    Err(error) => SocketEvent::Failed((&error).into()),
                 };
                 self.say(&event).await
             }
@@ -211,29 +211,29 @@ impl Conversation {
     async fn choose(&mut self, id: u64, choice: OperationChoice, reason: &str) -> io::Result<()> {
         let (context, asked_by) = (&self.service.context, "a person on the command line");
         let event = match jobs::choose_for_operation(context, id, choice, reason, asked_by).await {
-            Ok(operation) => Event::Operation { operation: Box::new(operation) },
-            Err(error) => Event::Failed((&error).into()),
+            Ok(operation) => SocketEvent::Operation { operation: Box::new(operation) },
+            Err(error) => SocketEvent::Failed((&error).into()),
         };
         self.say(&event).await
     }
 
     /// Enqueues a batch and reports its progress until its end.
-    async fn batch(&mut self, reader: Reader, command: &Command, may_wait: bool) -> io::Result<()> {
+    async fn batch(&mut self, reader: LineReader, command: &Command, may_wait: bool) -> io::Result<()> {
         let scheduler = self.service.scheduler.clone();
         // Subscribes before the batch is enqueued, so that its end is not missed.
         let mut endings = scheduler.endings();
         let (record, behind, joined) = match scheduler.ask(command, "command line", may_wait).await {
-            Ok(Asked::Queued { record, behind }) => (record, behind, false),
-            Ok(Asked::Joined(record)) => (record, None, true),
-            Ok(Asked::Busy(ahead)) => {
+            Ok(Enqueued::Queued { record, behind }) => (record, behind, false),
+            Ok(Enqueued::Joined(record)) => (record, None, true),
+            Ok(Enqueued::Busy(ahead)) => {
                 let BatchRecord { command, id, .. } = ahead;
                 let message = format!("{command} is running or queued already (batch {id}); wait until it is done");
-                return self.say(&Event::Failed(Trouble::new(TroubleKind::Busy, message))).await;
+                return self.say(&SocketEvent::Failed(CommandFailure::new(TroubleKind::Busy, message))).await;
             }
-            Err(error) => return self.say(&Event::Failed((&error).into())).await,
+            Err(error) => return self.say(&SocketEvent::Failed((&error).into())).await,
         };
         let id = record.id;
-        self.say(&Event::Queued { batch: id, behind, joined }).await?;
+        self.say(&SocketEvent::Queued { batch: id, behind, joined }).await?;
 
         let mut live = scheduler.live();
         let mut told = ProgressCursor::default();
@@ -263,10 +263,10 @@ impl Conversation {
                     match wanted {
                         Some(Stop { stop: true }) if !joined && self.asked_alone(id).await => {
                             if scheduler.stop(id).await.is_ok_and(|stopping| stopping != Stopping::Over) {
-                                self.say(&Event::Stopping).await?;
+                                self.say(&SocketEvent::Stopping).await?;
                             }
                         }
-                        Some(_) => return self.say(&Event::GoesOn).await,
+                        Some(_) => return self.say(&SocketEvent::GoesOn).await,
                         // The command is gone without a request to stop; the batch goes on.
                         None => return Ok(()),
                     }
@@ -280,7 +280,7 @@ impl Conversation {
                     let message = format!(
                         "the service stops before batch {id} began; it stays queued, and runs after the next start"
                     );
-                    return self.say(&Event::Failed(Trouble::new(TroubleKind::Busy, message))).await;
+                    return self.say(&SocketEvent::Failed(CommandFailure::new(TroubleKind::Busy, message))).await;
                 }
             }
         }
@@ -288,11 +288,11 @@ impl Conversation {
 
     async fn ended(&mut self, told: &mut ProgressCursor, ending: &Ending) -> io::Result<()> {
         self.progress(told, &ending.stages).await?;
-        let error = ending.error.as_ref().map(Trouble::from);
-        self.say(&Event::Ended { record: Box::new(ending.record.clone()), error }).await
+        let error = ending.error.as_ref().map(CommandFailure::from);
+        self.say(&SocketEvent::Ended { record: Box::new(ending.record.clone()), error }).await
     }
 
-    async fn progress(&mut self, told: &mut ProgressCursor, stages: &[Stage]) -> io::Result<()> {
+    async fn progress(&mut self, told: &mut ProgressCursor, stages: &[BatchStage]) -> io::Result<()> {
         for event in told.news(stages) {
             self.say(&event).await?;
         }
@@ -313,14 +313,14 @@ impl Conversation {
 
 /// Reads the line with which a command requests a stop of the batch; `None` once the command is gone or sends something
 /// else.
-async fn wants_a_stop(mut reader: Reader) -> Option<Stop> {
+async fn wants_a_stop(mut reader: LineReader) -> Option<Stop> {
     let line = line::read(&mut reader, LONGEST_REQUEST).await.ok().flatten()?;
     serde_json::from_slice(&line).ok()
 }
 
-fn understand(line: &[u8]) -> Result<Ask, Trouble> {
+fn understand(line: &[u8]) -> Result<SocketRequest, CommandFailure> {
     let greeting: Greeting = serde_json::from_slice(line).map_err(|error| {
-        Trouble::new(TroubleKind::Refused, format!("the request is not one of a cashout command: {error}"))
+        CommandFailure::new(TroubleKind::Refused, format!("the request is not one of a cashout command: {error}"))
     })?;
     if greeting.protocol != PROTOCOL {
         let (theirs, ours) = (greeting.version, crate::platform::release::version());
@@ -328,10 +328,13 @@ fn understand(line: &[u8]) -> Result<Ask, Trouble> {
             "this command is cashout {theirs}, the running service is cashout {ours}, and they do not understand each \
              other; restart the service, or use its own release, so that both are the same"
         );
-        return Err(Trouble::new(TroubleKind::Busy, message));
+        return Err(CommandFailure::new(TroubleKind::Busy, message));
     }
     let request: Request = serde_json::from_slice(line).map_err(|error| {
-        Trouble::new(TroubleKind::Refused, format!("the running service does not understand the request: {error}"))
+        CommandFailure::new(
+            TroubleKind::Refused,
+            format!("the running service does not understand the request: {error}"),
+        )
     })?;
     Ok(request.ask)
 }
@@ -345,10 +348,10 @@ struct ProgressCursor {
 
 impl ProgressCursor {
     /// Returns events for everything new in `stages`.
-    fn news(&mut self, stages: &[Stage]) -> Vec<Event> {
+    fn news(&mut self, stages: &[BatchStage]) -> Vec<SocketEvent> {
         let mut news = Vec::new();
         for stage in stages.iter().skip(self.stages) {
-            news.push(Event::Stage { name: stage.name.clone(), total: stage.total });
+            news.push(SocketEvent::Stage { name: stage.name.clone(), total: stage.total });
             self.stages = self.stages.saturating_add(1);
             self.done = 0;
         }
@@ -356,7 +359,7 @@ impl ProgressCursor {
             && last.done > self.done
         {
             self.done = last.done;
-            news.push(Event::Progress { done: last.done });
+            news.push(SocketEvent::Progress { done: last.done });
         }
         news
     }

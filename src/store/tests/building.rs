@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::ReadableTable;
 
-use super::super::building::Slice;
+use super::super::building::BuildSlice;
 use super::super::migrate::MIGRATIONS;
 use super::super::{opening, queue};
 use super::*;
@@ -25,10 +25,10 @@ impl Record for Longer {
     fn indexes() -> Vec<Index<Self>> {
         let length = |item: &Self| {
             let length = u64::try_from(item.0.status.len()).unwrap();
-            vec![Entry::new((length, item.0.id % 2), item.0.at).weighing(item.0.at)]
+            vec![IndexEntry::new((length, item.0.id % 2), item.0.at).weighing(item.0.at)]
         };
         vec![
-            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(Entry::of).collect()).counted(),
+            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
             Index::new("length", 1, length).numbered(3_000).for_pages(),
         ]
     }
@@ -44,17 +44,17 @@ fn options() -> StoreOptions {
 
 /// Returns the items of one length, in the order of the list.
 fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
-    let mut listing = Listing::any_of("length", [length]).limit(700);
+    let mut listing = ListPage::any_of("length", [length]).limit(700);
     let mut found = Vec::new();
     loop {
-        let page: Page<Longer> = store.read(|view| view.list(&listing))?;
+        let page: RecordPage<Longer> = store.read(|view| view.list(&listing))?;
         found.extend(page.items.iter().map(|item| item.0.id));
         if page.next.is_none() {
             let all = (u64::try_from(found.len()).unwrap(), true);
             assert_eq!((page.total, page.total_exact), all);
             // This period covers all of them.
-            let period = Listing::any_of("length", [length]).from(-5_000_i64).to(5_000_i64);
-            let page: Page<Longer> = store.read(|view| view.list(&period))?;
+            let period = ListPage::any_of("length", [length]).from(-5_000_i64).to(5_000_i64);
+            let page: RecordPage<Longer> = store.read(|view| view.list(&period))?;
             assert_eq!((page.total, page.total_exact), all);
             return Ok(found);
         }
@@ -102,16 +102,16 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
     for nth in 0..3 {
         let left = Arc::new(AtomicBool::new(true));
         let (job, answer) = queue::job(move |writer| change(writer, nth));
-        let mut jobs = vec![job, Box::new(Slice { left: Arc::clone(&left) })];
+        let mut jobs = vec![job, Box::new(BuildSlice { left: Arc::clone(&left) })];
         queue::commit(&database, &longer(), &mut jobs, &Commits::default()).unwrap();
         for job in jobs {
             job.answer(Ok(()));
         }
         answer.blocking_recv().unwrap().unwrap();
         assert!(left.load(Ordering::Relaxed));
-        let reader = Reader::new(&schema, database.begin_read().unwrap());
+        let reader = StoreReader::new(&schema, database.begin_read().unwrap());
         let not_built = StoreError::NotBuilt { collection: "items", index: "length" };
-        assert_eq!(reader.list::<Longer>(&Listing::any_of("length", [1_u64])).unwrap_err(), not_built);
+        assert_eq!(reader.list::<Longer>(&ListPage::any_of("length", [1_u64])).unwrap_err(), not_built);
         assert_eq!(reader.page::<Longer>(&Query::group("length", (1_u64, 0_u64))).unwrap_err(), not_built);
         assert_eq!(reader.count::<Longer>("length", (1_u64, 0_u64)).unwrap_err(), not_built);
         assert!(reader.page::<Longer>(&Query::all()).is_ok());

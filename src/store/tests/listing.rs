@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::listing::page;
 use super::super::query::Span;
-use super::super::view::{Source, Step};
+use super::super::view::{RowSource, ScanStep};
 use super::super::walk::LOOKED_AT_TOGETHER;
 use super::*;
 
@@ -29,11 +29,13 @@ impl Record for Row {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("colour", 1, |row: &Self| vec![Entry::new(row.colour, row.at).weighing(row.at)]).numbered(4_096),
-            Index::new("size", 1, |row: &Self| vec![Entry::new(row.size, row.at)]),
-            Index::new("both", 1, |row: &Self| vec![Entry::new((row.colour, row.size), row.at)]).numbered(4_096),
-            Index::new("at", 1, |row: &Self| vec![Entry::new((), row.at)]).numbered(4_096),
-            Index::new("parity", 1, |row: &Self| vec![Entry::of(row.at.rem_euclid(2).unsigned_abs())]).numbered(4_096),
+            Index::new("colour", 1, |row: &Self| vec![IndexEntry::new(row.colour, row.at).weighing(row.at)])
+                .numbered(4_096),
+            Index::new("size", 1, |row: &Self| vec![IndexEntry::new(row.size, row.at)]),
+            Index::new("both", 1, |row: &Self| vec![IndexEntry::new((row.colour, row.size), row.at)]).numbered(4_096),
+            Index::new("at", 1, |row: &Self| vec![IndexEntry::new((), row.at)]).numbered(4_096),
+            Index::new("parity", 1, |row: &Self| vec![IndexEntry::of(row.at.rem_euclid(2).unsigned_abs())])
+                .numbered(4_096),
         ]
     }
 }
@@ -47,10 +49,10 @@ fn filled(rows: &[Row]) -> (TempDir, Store) {
 }
 
 /// Returns all ids of a list, page by page.
-fn walked(store: &Store, listing: &Listing, limit: usize) -> Vec<u64> {
+fn walked(store: &Store, listing: &ListPage, limit: usize) -> Vec<u64> {
     let (mut found, mut listing) = (Vec::new(), listing.clone().limit(limit));
     loop {
-        let page: Page<Row> = store.read(|view| view.list(&listing)).unwrap();
+        let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
         assert!(page.items.len() <= limit);
         found.extend(page.items.iter().map(|row| row.id));
         if page.next.is_none() {
@@ -73,18 +75,18 @@ struct Asked {
 }
 
 impl Asked {
-    fn listing(&self) -> Listing {
+    fn listing(&self) -> ListPage {
         let mut listing = match (&self.colours, &self.sizes) {
-            (None, None) if self.together => Listing::any_of("both", [()]),
-            (None, None) => Listing::any_of("at", [()]),
-            (Some(colours), None) if self.together => Listing::any_of("both", colours),
+            (None, None) if self.together => ListPage::any_of("both", [()]),
+            (None, None) => ListPage::any_of("at", [()]),
+            (Some(colours), None) if self.together => ListPage::any_of("both", colours),
             (Some(colours), Some(sizes)) if self.together => {
                 let both = |colour: &u64| sizes.iter().map(|size| (*colour, *size)).collect::<Vec<_>>();
-                Listing::any_of("both", colours.iter().flat_map(both))
+                ListPage::any_of("both", colours.iter().flat_map(both))
             }
-            (Some(colours), None) => Listing::any_of("colour", colours),
-            (None, Some(sizes)) => Listing::any_of("size", sizes),
-            (Some(colours), Some(sizes)) => Listing::any_of("colour", colours).and("size", sizes),
+            (Some(colours), None) => ListPage::any_of("colour", colours),
+            (None, Some(sizes)) => ListPage::any_of("size", sizes),
+            (Some(colours), Some(sizes)) => ListPage::any_of("colour", colours).and("size", sizes),
         };
         if let Some(from) = self.from {
             listing = listing.from(from);
@@ -142,7 +144,7 @@ proptest! {
         for asked in asked {
             let by_hand = asked.by_hand(&rows);
             prop_assert_eq!(&walked(&store, &asked.listing(), limit), &by_hand, "{:?}", asked);
-            let skipped: Page<Row> = store.read(|view| view.list(&asked.listing().skip(limit).limit(limit))).unwrap();
+            let skipped: RecordPage<Row> = store.read(|view| view.list(&asked.listing().skip(limit).limit(limit))).unwrap();
             let ids: Vec<u64> = skipped.items.iter().map(|row| row.id).collect();
             prop_assert_eq!((skipped.total, skipped.total_exact), (u64::try_from(by_hand.len()).unwrap(), true));
             for colour in 0..3 {
@@ -176,9 +178,9 @@ proptest! {
                 store.write_blocking(move |writer| writer.put(&row)).unwrap();
             }
         }
-        let of = |listing: Listing| {
+        let of = |listing: ListPage| {
             let listing = if descending { listing.descending() } else { listing };
-            let page: Page<Row> = store.read(|view| view.list(&listing.skip(skip).limit(5))).unwrap();
+            let page: RecordPage<Row> = store.read(|view| view.list(&listing.skip(skip).limit(5))).unwrap();
             page.items.into_iter().map(|row| row.id).collect::<Vec<_>>()
         };
         let expected = |mut rows: Vec<(i64, u64)>| {
@@ -189,19 +191,19 @@ proptest! {
             rows.into_iter().map(|(_, id)| id).skip(skip).take(5).collect::<Vec<_>>()
         };
         let by_time = left.iter().map(|row| (row.at, row.id)).collect();
-        prop_assert_eq!(of(Listing::any_of("colour", [0_u64, 1, 2])), expected(by_time));
+        prop_assert_eq!(of(ListPage::any_of("colour", [0_u64, 1, 2])), expected(by_time));
         let by_key = left.iter().map(|row| (0, row.id)).collect();
-        prop_assert_eq!(of(Listing::all().numbered_by("parity")), expected(by_key));
+        prop_assert_eq!(of(ListPage::all().numbered_by("parity")), expected(by_key));
         let (from, to) = (1_500_u64, 31_000_u64);
         let between = left.iter().filter(|row| (from..to).contains(&row.id)).map(|row| (0, row.id)).collect();
-        prop_assert_eq!(of(Listing::all().numbered_by("parity").from(from).to(to)), expected(between));
+        prop_assert_eq!(of(ListPage::all().numbered_by("parity").from(from).to(to)), expected(between));
     }
 }
 
 /// A view of the store that counts the rows it reads.
-struct Counting<'a, 'b>(&'a Reader<'b>, std::cell::Cell<u64>);
+struct Counting<'a, 'b>(&'a StoreReader<'b>, std::cell::Cell<u64>);
 
-impl Source for Counting<'_, '_> {
+impl RowSource for Counting<'_, '_> {
     fn schema(&self) -> &Schema {
         self.0.schema()
     }
@@ -210,7 +212,7 @@ impl Source for Counting<'_, '_> {
         self.0.value(name, key)
     }
 
-    fn scan(&self, name: &str, span: &Span, descending: bool, step: Step<'_>) -> Result<(), StoreError> {
+    fn scan(&self, name: &str, span: &Span, descending: bool, step: ScanStep<'_>) -> Result<(), StoreError> {
         self.0.scan(name, span, descending, &mut |key, value| {
             self.1.set(self.1.get() + 1);
             step(key, value)
@@ -223,7 +225,7 @@ fn a_page_far_down_and_the_total_of_a_period_look_at_few_rows() {
     let rows: Vec<Row> =
         (0..40_000).map(|id| Row { id, colour: id % 2, size: 0, at: i64::try_from(id * 50).unwrap() }).collect();
     let (_folder, store) = filled(&rows);
-    let looked_at = |listing: Listing| {
+    let looked_at = |listing: ListPage| {
         store
             .read(|view| {
                 let counting = Counting(view, 0.into());
@@ -234,7 +236,7 @@ fn a_page_far_down_and_the_total_of_a_period_look_at_few_rows() {
     };
     for colours in [vec![0_u64], vec![0, 1]] {
         let step = 2 / u64::try_from(colours.len()).unwrap();
-        let listing = Listing::any_of("colour", colours);
+        let listing = ListPage::any_of("colour", colours);
         let (first, total, exact, rows) = looked_at(listing.clone().skip(15_000));
         assert_eq!((first, total, exact), (Some(15_000 * step), 40_000 / step, true));
         assert!(rows < 1_000, "{rows} rows");
@@ -263,7 +265,7 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
     let mut found = Vec::new();
     let mut pages = 0;
     loop {
-        let page: Page<Row> = store.read(|view| view.list(&listing)).unwrap();
+        let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
         found.extend(page.items.iter().map(|row| row.id));
         pages += 1;
         if page.next.is_none() {
@@ -280,13 +282,13 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
 fn another_lists_cursor_is_refused() {
     let rows: Vec<Row> = (0..9).map(|id| Row { id, colour: id % 2, size: 0, at: 0 }).collect();
     let (_folder, store) = filled(&rows);
-    let listing = Listing::any_of("colour", [0_u64]).limit(2);
-    let page: Page<Row> = store.read(|view| view.list(&listing)).unwrap();
-    let other = Listing::any_of("colour", [0_u64]).and("size", [0_u64]).after(page.next);
+    let listing = ListPage::any_of("colour", [0_u64]).limit(2);
+    let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
+    let other = ListPage::any_of("colour", [0_u64]).and("size", [0_u64]).after(page.next);
     assert_eq!(store.read(|view| view.list::<Row>(&other)), Err(StoreError::BadCursor));
     let by_group: BTreeMap<u64, u64> = (0..3)
         .map(|colour| {
-            let page: Page<Row> = store.read(|view| view.list(&Listing::any_of("colour", [colour]))).unwrap();
+            let page: RecordPage<Row> = store.read(|view| view.list(&ListPage::any_of("colour", [colour]))).unwrap();
             (colour, page.total)
         })
         .collect();

@@ -41,11 +41,11 @@ impl Record for Item {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("status", 1, |item: &Self| vec![Entry::new(&item.status, item.at).weighing(item.at * 3)])
+            Index::new("status", 1, |item: &Self| vec![IndexEntry::new(&item.status, item.at).weighing(item.at * 3)])
                 .counted(),
-            Index::new("code", 1, |item: &Self| item.code.iter().map(Entry::of).collect()).unique(),
-            Index::new("tag", 1, |item: &Self| item.tags.iter().map(Entry::of).collect()).counted(),
-            Index::new("at", 1, |item: &Self| vec![Entry::new((), item.at)]),
+            Index::new("code", 1, |item: &Self| item.code.iter().map(IndexEntry::of).collect()).unique(),
+            Index::new("tag", 1, |item: &Self| item.tags.iter().map(IndexEntry::of).collect()).counted(),
+            Index::new("at", 1, |item: &Self| vec![IndexEntry::new((), item.at)]),
         ]
     }
 }
@@ -79,7 +79,7 @@ fn get(store: &Store, id: u64) -> Option<Item> {
     store.read(|view| view.get(&id)).unwrap()
 }
 
-fn ids(page: &Page<Item>) -> Vec<u64> {
+fn ids(page: &RecordPage<Item>) -> Vec<u64> {
     page.items.iter().map(|item| item.id).collect()
 }
 
@@ -88,7 +88,7 @@ fn walk(store: &Store, query: &Query) -> Vec<u64> {
     let mut found = Vec::new();
     let mut query = query.clone();
     loop {
-        let page: Page<Item> = store.read(|view| view.page(&query)).unwrap();
+        let page: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
         assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
         found.extend(ids(&page));
         if page.next.is_none() {

@@ -27,9 +27,9 @@ fn a_page_says_where_the_next_begins_and_how_many_there_are() {
     put(&store, [item(7, "done", 0)]);
 
     let query = Query::group("status", "open").limit(3);
-    let first: Page<Item> = store.read(|view| view.page(&query)).unwrap();
+    let first: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
     assert_eq!((ids(&first), first.total, first.total_exact), (vec![6, 5, 4], 7, true));
-    let last: Page<Item> = store.read(|view| view.page(&query.clone().after(first.next).limit(4))).unwrap();
+    let last: RecordPage<Item> = store.read(|view| view.page(&query.clone().after(first.next).limit(4))).unwrap();
     assert_eq!((ids(&last), last.next), (vec![3, 2, 1, 0], None));
     let slice = store.read(|view| view.keys::<Item>(&query)).unwrap();
     assert_eq!(slice.keys, [6, 5, 4]);
@@ -44,9 +44,9 @@ fn rows_put_in_between_neither_repeat_nor_hide_others() {
     let store = open(folder.path());
     put(&store, (0..6).map(|id| item(id * 10, "open", 0)));
     let query = Query::group("status", "open").limit(3);
-    let first: Page<Item> = store.read(|view| view.page(&query)).unwrap();
+    let first: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
     put(&store, [item(5, "open", 0), item(25, "open", 0), item(20, "done", 0)]);
-    let next: Page<Item> = store.read(|view| view.page(&query.after(first.next))).unwrap();
+    let next: RecordPage<Item> = store.read(|view| view.page(&query.after(first.next))).unwrap();
     assert_eq!(ids(&next), [25, 30, 40]);
 }
 
@@ -55,11 +55,11 @@ fn what_is_not_counted_is_counted_up_to_a_limit() {
     let folder = folder();
     let store = open(folder.path());
     put(&store, (0..10_001).map(|id| item(id, "open", 1)));
-    let page: Page<Item> = store.read(|view| view.page(&Query::group("at", ()).limit(1))).unwrap();
+    let page: RecordPage<Item> = store.read(|view| view.page(&Query::group("at", ()).limit(1))).unwrap();
     assert_eq!((page.total, page.total_exact), (5_000, false));
-    let page: Page<Item> = store.read(|view| view.page(&Query::group("status", "open").limit(1))).unwrap();
+    let page: RecordPage<Item> = store.read(|view| view.page(&Query::group("status", "open").limit(1))).unwrap();
     assert_eq!((page.total, page.total_exact), (10_001, true));
-    let page: Page<Item> = store.read(|view| view.page(&Query::all().to(5_000_u64).limit(1))).unwrap();
+    let page: RecordPage<Item> = store.read(|view| view.page(&Query::all().to(5_000_u64).limit(1))).unwrap();
     assert_eq!((page.total, page.total_exact), (5_000, true));
 }
 
@@ -99,7 +99,7 @@ fn a_record_that_cannot_be_read_is_named_and_holds_up_no_other() {
     let unreadable =
         |error: &StoreError| matches!(error, StoreError::Unreadable { collection: "items", key, .. } if key == "2");
     for query in [Query::all(), Query::group("status", "open")] {
-        let page: Page<Item> = store.read(|view| view.page(&query)).unwrap();
+        let page: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
         assert_eq!((ids(&page), page.total), (vec![1, 3], 3));
         assert!(page.unreadable.len() == 1 && page.unreadable.iter().all(unreadable), "{:?}", page.unreadable);
     }

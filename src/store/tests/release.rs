@@ -20,11 +20,13 @@ impl Record for Changed {
 
     fn indexes() -> Vec<Index<Self>> {
         vec![
-            Index::new("status", 2, |item: &Self| vec![Entry::of(item.0.status.to_uppercase())]).counted(),
-            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(Entry::of).collect()).counted(),
-            Index::new("code", 1, |item: &Self| item.0.code.iter().map(Entry::of).collect()),
-            Index::new("parity", 1, |item: &Self| vec![Entry::of(item.0.id % 2).weighing(item.0.id.cast_signed())])
-                .counted(),
+            Index::new("status", 2, |item: &Self| vec![IndexEntry::of(item.0.status.to_uppercase())]).counted(),
+            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
+            Index::new("code", 1, |item: &Self| item.0.code.iter().map(IndexEntry::of).collect()),
+            Index::new("parity", 1, |item: &Self| {
+                vec![IndexEntry::of(item.0.id % 2).weighing(item.0.id.cast_signed())]
+            })
+            .counted(),
         ]
     }
 }
@@ -65,7 +67,7 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     let store = open_changed(folder.path());
     let counts = |index, group: &str| store.read(|view| view.count::<Changed>(index, group)).unwrap();
     assert_eq!((counts("status", "a"), counts("status", "A"), counts("status", "B")), (0, 2, 3));
-    let even: Page<Changed> = store.read(|view| view.page(&Query::group("parity", 0_u64))).unwrap();
+    let even: RecordPage<Changed> = store.read(|view| view.page(&Query::group("parity", 0_u64))).unwrap();
     assert_eq!((even.items.len(), even.total), (3, 3));
     let sums = store.read(|view| Ok((view.sum::<Changed>("parity", 0_u64)?, view.sum::<Changed>("status", "B")?)));
     assert_eq!(sums, Ok((2 + 4, 0)));
@@ -140,8 +142,8 @@ fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
 
         fn indexes() -> Vec<Index<Self>> {
             vec![
-                Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(Entry::of).collect()).counted(),
-                Index::new("status", 1, |item: &Self| vec![Entry::of(item.0.status.len().to_string())]).counted(),
+                Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
+                Index::new("status", 1, |item: &Self| vec![IndexEntry::of(item.0.status.len().to_string())]).counted(),
             ]
         }
     }

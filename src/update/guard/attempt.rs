@@ -15,7 +15,7 @@ use crate::platform::release;
 use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::insistence::Insistence;
 use crate::update::running;
-use crate::update::story::{Outcome, Reason, Step, name_of};
+use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep, name_of};
 
 /// Time limit of a copy of the store.
 const BACKED_UP_WITHIN: Duration = Duration::from_mins(15);
@@ -43,7 +43,7 @@ pub(super) struct Wish {
 /// The reason why a procedure does not go on.
 pub(super) enum Halt {
     /// Failure of the procedure, with its reason.
-    Failed(Reason),
+    Failed(UpdateReason),
     /// Request to stop the guard, which [`Guard::run`] handles.
     Stopped,
     /// Error of the machine. The guard ends, and its next start finishes the procedure.
@@ -56,8 +56,8 @@ impl From<io::Error> for Halt {
     }
 }
 
-impl From<Reason> for Halt {
-    fn from(reason: Reason) -> Self {
+impl From<UpdateReason> for Halt {
+    fn from(reason: UpdateReason) -> Self {
         Self::Failed(reason)
     }
 }
@@ -86,12 +86,12 @@ impl Guard {
     /// Ends an attempt that has changed nothing, and lets everything go on as before.
     fn give_up(&mut self, mut journal: Journal, halt: Halt) {
         let (outcome, reason) = match halt {
-            Halt::Failed(reason) => (Outcome::Refused, reason),
+            Halt::Failed(reason) => (UpdateOutcome::Refused, reason),
             Halt::Stopped => {
                 let sentence = "the service was stopped before anything was changed; update again";
-                (Outcome::Interrupted, Reason::new("stopped", sentence))
+                (UpdateOutcome::Interrupted, UpdateReason::new("stopped", sentence))
             }
-            Halt::Machine(error) => (Outcome::Refused, self.place.refuse(&error)),
+            Halt::Machine(error) => (UpdateOutcome::Refused, self.place.refuse(&error)),
         };
         (self.plan.say)(&format!("no update to {}: {reason}", journal.new.version));
         journal.reason = Some(reason);
@@ -112,12 +112,12 @@ impl Guard {
             return Err(reason.clone().into());
         }
         journal.old.digest = digest_at(&self.plan.program)?.unwrap_or_default();
-        self.step(journal, Step::Verify)?;
+        self.step(journal, UpdateStep::Verify)?;
         let goes_back = matches!(wish.package, Package::Previous);
         let insists = wish.insists && self.sees_insistence(&wish.package);
         if goes_back && !insists {
             let sentence = "going back is for root, who runs app:update --rollback: the guard sees no such command";
-            return Err(Reason::new("return_of_root", sentence).into());
+            return Err(UpdateReason::new("return_of_root", sentence).into());
         }
         match wish.package {
             Package::Release { version, file } => {
@@ -128,9 +128,9 @@ impl Guard {
         }
         if !insists && self.was_rolled_back(&journal.new.digest)? {
             let sentence = "this very release was tried and rolled back before; wait for the next one";
-            return Err(Reason::new("rolled_back_before", sentence).into());
+            return Err(UpdateReason::new("rolled_back_before", sentence).into());
         }
-        self.step(journal, Step::Preflight)?;
+        self.step(journal, UpdateStep::Preflight)?;
         let said = Some(journal.new.version.as_str()).filter(|version| *version != "?");
         journal.new.version = self.preflight(said)?;
         if journal.new.digest == journal.old.digest {
@@ -139,28 +139,28 @@ impl Guard {
             } else {
                 "this very release runs already"
             };
-            return Err(Reason::new(if goes_back { "same" } else { "runs_already" }, sentence).into());
+            return Err(UpdateReason::new(if goes_back { "same" } else { "runs_already" }, sentence).into());
         }
 
-        self.step(journal, Step::BackUp)?;
+        self.step(journal, UpdateStep::BackUp)?;
         self.place.hold_room().map_err(|error| refused_in(&self.plan.state, &error))?;
         self.tell(&GuardMessage::BackUp);
-        let late = Reason::new("backup_late", "the copy of the store took longer than 15 minutes");
+        let late = UpdateReason::new("backup_late", "the copy of the store took longer than 15 minutes");
         self.answer(BACKED_UP_WITHIN, late, |said| {
             let WorkerMessage::BackedUp { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("no copy of the store could be made: {problem}");
-            Some(Err(Reason::new("backup", sentence).with("problem", problem)))
+            Some(Err(UpdateReason::new("backup", sentence).with("problem", problem)))
         })?;
 
-        self.step(journal, Step::Drain)?;
+        self.step(journal, UpdateStep::Drain)?;
         self.tell(&GuardMessage::Drain);
-        let late = Reason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
+        let late = UpdateReason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
         self.answer(DRAINED_WITHIN, late, |said| {
             let WorkerMessage::Drained { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("what is in hand does not come to a safe point: {problem}; update again later");
-            Some(Err(Reason::new("drain", sentence).with("problem", problem)))
+            Some(Err(UpdateReason::new("drain", sentence).with("problem", problem)))
         })
     }
 
@@ -193,7 +193,7 @@ impl Guard {
             match self.next(deadline)? {
                 Event::Ended(_) => self.worker = None,
                 Event::Due => {
-                    self.worker.iter_mut().for_each(super::Child::kill);
+                    self.worker.iter_mut().for_each(super::WorkerProcess::kill);
                     deadline = None;
                 }
                 Event::Stop => {
@@ -211,7 +211,7 @@ impl Guard {
     }
 
     /// Begins a step: records it in the journal, and reports it to the worker.
-    fn step(&self, journal: &mut Journal, step: Step) -> Result<(), Reason> {
+    fn step(&self, journal: &mut Journal, step: UpdateStep) -> Result<(), UpdateReason> {
         journal.takes(step);
         let state = journal.state;
         self.place.write(journal, state).map_err(|error| refused_in(&self.plan.state, &error))?;
@@ -223,8 +223,8 @@ impl Guard {
     pub(super) fn answer<T>(
         &mut self,
         within: Duration,
-        late: Reason,
-        mut pick: impl FnMut(&WorkerMessage) -> Option<Result<T, Reason>>,
+        late: UpdateReason,
+        mut pick: impl FnMut(&WorkerMessage) -> Option<Result<T, UpdateReason>>,
     ) -> Result<T, Halt> {
         let deadline = Instant::now().checked_add(within);
         loop {
@@ -242,7 +242,7 @@ impl Guard {
                 Event::Ended(ended) => {
                     self.left = Some(Event::Ended(ended));
                     let sentence = format!("the worker {ended}");
-                    return Err(Reason::new("ended", sentence).with("ended", ended).into());
+                    return Err(UpdateReason::new("ended", sentence).with("ended", ended).into());
                 }
                 Event::Due => return Err(late.into()),
             }
@@ -268,15 +268,17 @@ impl Guard {
 
     fn was_rolled_back(&self, digest: &str) -> io::Result<bool> {
         let history = self.place.history()?;
-        Ok(history.iter().any(|past| past.outcome == Outcome::RolledBack && past.digest.as_deref() == Some(digest)))
+        Ok(history
+            .iter()
+            .any(|past| past.outcome == UpdateOutcome::RolledBack && past.digest.as_deref() == Some(digest)))
     }
 }
 
 /// Parses the version, and checks that it is newer than the running release unless `insists` is set. `says_so` is set
 /// if the worker reports that somebody insists.
-fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, Reason> {
+fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, UpdateReason> {
     let wanted = Version::parse(version)
-        .map_err(|_| Reason::new("no_version", "the package is for something that is no version"))?;
+        .map_err(|_| UpdateReason::new("no_version", "the package is for something that is no version"))?;
     let running = running();
     if wanted > running || insists {
         return Ok(wanted);
@@ -286,11 +288,11 @@ fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, Reason>
             "{version} is not newer than {running}, which runs; insisting on it is for root, who runs app:update with \
              --insist: the guard sees no such command"
         );
-        let reason = Reason::new("insisting_of_root", sentence).with("version", version);
+        let reason = UpdateReason::new("insisting_of_root", sentence).with("version", version);
         return Err(reason.with("running", running));
     }
     let sentence = format!(
         "{version} is not newer than {running}, which runs; to install it all the same, use app:update with --insist"
     );
-    Err(Reason::new("not_newer", sentence).with("version", version).with("running", running))
+    Err(UpdateReason::new("not_newer", sentence).with("version", version).with("running", running))
 }

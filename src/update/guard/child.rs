@@ -17,7 +17,7 @@ use super::Plan;
 use super::closing::close_apart;
 use super::signalling::send_signal;
 use crate::platform::os::User;
-use crate::update::channel::{Channel, GuardMessage, WorkerMessage, is_sealed};
+use crate::update::channel::{GuardChannel, GuardMessage, WorkerMessage, is_sealed};
 use crate::update::story::{LINES_KEPT, LONGEST_LINE};
 
 /// Keeps the service manager's variables from a child of the guard, and makes the child run as `user`, if that is
@@ -34,7 +34,7 @@ pub(super) fn apart(command: &mut Command, user: Option<User>) {
 
 /// The end of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum WorkerEnd {
     /// Exit by itself, with this exit code.
     Code(i32),
     /// End by this signal.
@@ -57,13 +57,13 @@ fn effort_of(said: &WorkerMessage) -> u32 {
     }
 }
 
-impl Drop for Child {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.hear_no_more();
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for WorkerEnd {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(formatter, "ended with code {code}"),
@@ -87,29 +87,29 @@ const HANGS_AFTER: Duration = Duration::from_mins(1);
 const STARTS_WITHIN: Duration = Duration::from_mins(30);
 
 /// A worker that was started and has not been seen to end.
-pub(super) struct Child {
+pub(super) struct WorkerProcess {
     process: Pid,
     /// User that the worker runs as, if it differs from the guard's.
     user: Option<User>,
-    /// Channel to the worker; `None` once it is closed.
-    channel: Option<Channel>,
+    /// GuardChannel to the worker; `None` once it is closed.
+    channel: Option<GuardChannel>,
     heard_at: Instant,
     /// Start of the period in which messages are counted, and their cost so far.
     said: (Instant, u32),
     /// Time since which the worker has been ready.
     ready_at: Option<Instant>,
     /// End of the worker, once it was seen.
-    ended: Option<Ended>,
+    ended: Option<WorkerEnd>,
     /// Outputs of a worker on trial; they are passed on, and their last lines are kept.
     outputs: Vec<File>,
     lines: VecDeque<String>,
 }
 
-impl Child {
+impl WorkerProcess {
     /// Starts a worker. It ends with this process: it asks the kernel for that before anything else. A worker on trial
     /// writes through the guard, so that its last lines are kept.
     pub(super) fn start(plan: &Plan, trial: bool) -> io::Result<Self> {
-        let (ours, theirs) = Channel::pair()?;
+        let (ours, theirs) = GuardChannel::pair()?;
         let mut command = Command::new(&plan.program);
         command.args(&plan.arguments).arg("--worker-of").arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
@@ -143,7 +143,7 @@ impl Child {
     pub(super) fn adopt(
         process: i32,
         user: Option<User>,
-        channel: Channel,
+        channel: GuardChannel,
         outputs: VecDeque<OwnedFd>,
     ) -> io::Result<Self> {
         let process = Pid::from_raw(process).ok_or(ErrorKind::InvalidData)?;
@@ -247,12 +247,12 @@ impl Child {
     }
 
     /// Returns the end of the worker; `None` while it runs.
-    pub(super) fn ended(&mut self) -> io::Result<Option<Ended>> {
+    pub(super) fn ended(&mut self) -> io::Result<Option<WorkerEnd>> {
         if self.ended.is_none()
             && let Some((_, status)) = waitpid(Some(self.process), WaitOptions::NOHANG)?
         {
-            let by_signal = status.terminating_signal().map(Ended::Signal);
-            self.ended = status.exit_status().map(Ended::Code).or(by_signal);
+            let by_signal = status.terminating_signal().map(WorkerEnd::Signal);
+            self.ended = status.exit_status().map(WorkerEnd::Code).or(by_signal);
         }
         Ok(self.ended)
     }

@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::Guard;
-use super::child::Child;
+use super::child::WorkerProcess;
 use crate::platform::os::User;
-use crate::update::channel::Channel;
+use crate::update::channel::GuardChannel;
 
 /// The message to the guard that takes over; the files are attached, those of the worker last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct WorkerMessage {
+struct HandoverMessage {
     /// Process ID of the worker, if there is one. Its channel and its outputs are attached.
     #[serde(default)]
     worker: Option<i32>,
@@ -24,15 +24,15 @@ struct WorkerMessage {
 /// The state that the previous guard has left: the lock, the listening socket, and the worker.
 #[derive(Debug)]
 pub struct Handover {
-    said: WorkerMessage,
+    said: HandoverMessage,
     files: VecDeque<OwnedFd>,
 }
 
 impl Handover {
     /// Takes over from the guard that this process was before. To be called only if the command line names one.
     pub fn take() -> io::Result<Self> {
-        let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
-        let received = channel.receive::<WorkerMessage>()?;
+        let channel = GuardChannel::of(io::stdin().as_fd().try_clone_to_owned()?);
+        let received = channel.receive::<HandoverMessage>()?;
         let (said, files) = received.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         Ok(Self { said, files })
     }
@@ -43,20 +43,20 @@ impl Handover {
     }
 
     /// Returns the worker, if there is one.
-    pub(super) fn worker(mut self, user: Option<User>) -> io::Result<Option<Child>> {
+    pub(super) fn worker(mut self, user: Option<User>) -> io::Result<Option<WorkerProcess>> {
         let Some(process) = self.said.worker else { return Ok(None) };
-        let channel = Channel::of(self.file()?);
-        Child::adopt(process, user, channel, self.files).map(Some)
+        let channel = GuardChannel::of(self.file()?);
+        WorkerProcess::adopt(process, user, channel, self.files).map(Some)
     }
 }
 
 impl Guard {
     /// Replaces this process by the binary that is in place now. Returns only if that fails.
     pub(super) fn exec(&mut self) -> io::Error {
-        let handed = Channel::pair().and_then(|(ours, theirs)| {
+        let handed = GuardChannel::pair().and_then(|(ours, theirs)| {
             let mut files: Vec<BorrowedFd<'_>> = vec![self.plan.lock.as_fd(), self.plan.listener.as_fd()];
-            let mut said = WorkerMessage::default();
-            if let Some((process, of_worker)) = self.worker.as_ref().and_then(Child::handed_over) {
+            let mut said = HandoverMessage::default();
+            if let Some((process, of_worker)) = self.worker.as_ref().and_then(WorkerProcess::handed_over) {
                 said.worker = Some(process);
                 files.extend(of_worker);
             }

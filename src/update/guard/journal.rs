@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
-use super::trap::Operation;
+use super::trap::DiskOperation;
 use crate::platform::clock::Clock;
-use crate::update::story::{Attempt, Known, MAX_PAST, Outcome, PAST_TOLD, Past, Reason, Step, StepTaken};
+use crate::update::story::{
+    MAX_PAST, PAST_TOLD, PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateReason, UpdateStatus, UpdateStep,
+};
 
 const JOURNAL: &str = "journal";
 const HISTORY: &str = "history";
@@ -16,7 +18,7 @@ const HISTORY: &str = "history";
 /// The progress of an attempt. It is written before the action that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum JournalState {
     /// Preparation, in which nothing is changed.
     Preparing,
     /// Imminent exchange of the binaries.
@@ -43,7 +45,7 @@ pub(super) struct Binary {
 /// All data needed to finish or to undo an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
-    pub(super) state: State,
+    pub(super) state: JournalState,
     pub(super) old: Binary,
     pub(super) new: Binary,
     pub(super) asked_by: String,
@@ -57,7 +59,7 @@ pub(super) struct Journal {
     #[serde(default)]
     pub(super) starts: u32,
     #[serde(default)]
-    pub(super) reason: Option<Reason>,
+    pub(super) reason: Option<UpdateReason>,
     #[serde(default)]
     pub(super) lines: Vec<String>,
 }
@@ -66,7 +68,7 @@ impl Journal {
     /// Creates the journal of an attempt that begins now.
     pub(super) fn new(old: Binary, new: Binary, asked_by: &str) -> Self {
         Self {
-            state: State::Preparing,
+            state: JournalState::Preparing,
             old,
             new,
             asked_by: asked_by.to_owned(),
@@ -80,8 +82,8 @@ impl Journal {
     }
 
     /// Returns the attempt as it is reported.
-    fn attempt(&self) -> Attempt {
-        Attempt {
+    fn attempt(&self) -> UpdateAttempt {
+        UpdateAttempt {
             from: self.old.version.clone(),
             to: self.new.version.clone(),
             asked_by: self.asked_by.clone(),
@@ -92,8 +94,8 @@ impl Journal {
     }
 
     /// Returns the attempt as the history keeps it.
-    pub(super) fn past(&self, outcome: Outcome) -> Past {
-        Past {
+    pub(super) fn past(&self, outcome: UpdateOutcome) -> PastUpdate {
+        PastUpdate {
             from: self.old.version.clone(),
             to: self.new.version.clone(),
             asked_by: self.asked_by.clone(),
@@ -109,11 +111,11 @@ impl Journal {
     }
 
     fn is_over(&self) -> bool {
-        matches!(self.state, State::RolledBack | State::Committed)
+        matches!(self.state, JournalState::RolledBack | JournalState::Committed)
     }
 
     /// Records the beginning of the next step.
-    pub(super) fn takes(&mut self, step: Step) {
+    pub(super) fn takes(&mut self, step: UpdateStep) {
         self.steps.push(StepTaken { step, began_at: Clock::system().now() });
     }
 }
@@ -140,13 +142,13 @@ impl Place {
     }
 
     /// Writes the journal with this state.
-    pub(super) fn write(&self, journal: &mut Journal, state: State) -> io::Result<()> {
+    pub(super) fn write(&self, journal: &mut Journal, state: JournalState) -> io::Result<()> {
         journal.state = state;
         self.write_state(JOURNAL, &serde_json::to_vec_pretty(journal)?)
     }
 
     /// Adds the attempt to the history, once, and removes the journal.
-    pub(super) fn close(&self, journal: &Journal, outcome: Outcome) -> io::Result<()> {
+    pub(super) fn close(&self, journal: &Journal, outcome: UpdateOutcome) -> io::Result<()> {
         let past = journal.past(outcome);
         // The space that the stage takes may be needed for the line.
         self.clear_stage()?;
@@ -162,7 +164,7 @@ impl Place {
         self.clear_stage()?;
         self.free_room()?;
         let journal = self.state.join(JOURNAL);
-        self.trap.step(Operation::Remove(&journal), || match std::fs::remove_file(&journal) {
+        self.trap.step(DiskOperation::Remove(&journal), || match std::fs::remove_file(&journal) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         })
@@ -177,7 +179,7 @@ impl Place {
         }
         let mut over = history.len().saturating_sub(MAX_PAST);
         history.retain(|past| {
-            let goes = over > 0 && matches!(past.outcome, Outcome::Refused | Outcome::Interrupted);
+            let goes = over > 0 && matches!(past.outcome, UpdateOutcome::Refused | UpdateOutcome::Interrupted);
             over = over.saturating_sub(usize::from(goes));
             !goes
         });
@@ -186,7 +188,7 @@ impl Place {
     }
 
     /// Returns all completed attempts, the oldest first. A line that cannot be read is skipped.
-    pub(super) fn history(&self) -> io::Result<Vec<Past>> {
+    pub(super) fn history(&self) -> io::Result<Vec<PastUpdate>> {
         let bytes = self.read_state(HISTORY)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
@@ -200,9 +202,9 @@ impl Place {
     }
 
     /// Returns the state of updates as it is reported.
-    pub(super) fn known(&self, impossible: Option<Reason>) -> io::Result<Known> {
+    pub(super) fn known(&self, impossible: Option<UpdateReason>) -> io::Result<UpdateStatus> {
         let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
-        let past = self.history()?.into_iter().rev().take(PAST_TOLD).map(Past::bounded).collect();
-        Ok(Known { impossible, attempt, past })
+        let past = self.history()?.into_iter().rev().take(PAST_TOLD).map(PastUpdate::bounded).collect();
+        Ok(UpdateStatus { impossible, attempt, past })
     }
 }

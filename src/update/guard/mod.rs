@@ -39,19 +39,19 @@ use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::Pid;
 
 use super::channel::{GuardMessage, MAX_KNOWN, WorkerMessage, is_sealed};
-use super::story::{Known, Past, Reason};
+use super::story::{PastUpdate, UpdateReason, UpdateStatus};
 use crate::config;
 use crate::platform::os::User;
 use crate::platform::release;
 use attempt::{Package, Wish};
-use child::Child;
-pub use child::Ended;
+pub use child::WorkerEnd;
+use child::WorkerProcess;
 pub use handover::Handover;
 use manager::Manager;
 use place::Place;
 use settings::NotReplaced;
 pub use settings::SettingsFile;
-use signals::Signals;
+use signals::GuardSignals;
 use swap::Resume;
 
 /// Time limit for a worker to stop; longer than the worker's own limit.
@@ -98,7 +98,7 @@ pub struct Plan {
 /// Checks that a guard could start here, by its first steps in a folder that does not matter.
 pub fn rehearse(state: &Path) -> io::Result<()> {
     let place = Place::new(state.join("cashout"), state.to_owned());
-    let _signals = Signals::new()?;
+    let _signals = GuardSignals::new()?;
     place.rehearse()
 }
 
@@ -125,7 +125,7 @@ enum Event {
     /// Message of the worker, possibly with a file.
     WorkerMessage(WorkerMessage, Option<OwnedFd>),
     /// End of the worker.
-    Ended(Ended),
+    Ended(WorkerEnd),
     /// Deadline of the wait.
     Due,
 }
@@ -134,15 +134,15 @@ enum Event {
 pub struct Guard {
     plan: Plan,
     place: Place,
-    signals: Signals,
+    signals: GuardSignals,
     manager: Manager,
-    worker: Option<Child>,
+    worker: Option<WorkerProcess>,
     /// Event that an update has met and that `Guard::run` has to handle.
     left: Option<Event>,
-    /// Reason why this installation cannot be updated from here.
-    impossible: Option<Reason>,
+    /// UpdateReason why this installation cannot be updated from here.
+    impossible: Option<UpdateReason>,
     /// Last attempt, if it could not be written to the history.
-    unwritten: Option<Past>,
+    unwritten: Option<PastUpdate>,
     /// Children that existed before any worker, from the program that this process ran before.
     children_before: Vec<Pid>,
 }
@@ -151,7 +151,7 @@ impl Guard {
     /// Creates a guard that has started nothing yet.
     pub fn new(plan: Plan, taking_over: bool) -> io::Result<Self> {
         let place = Place::new(plan.program.clone(), plan.state.clone());
-        let (signals, manager) = (Signals::new()?, Manager::new());
+        let (signals, manager) = (GuardSignals::new()?, Manager::new());
         descendants::inherit_orphans();
         let children_before = if taking_over { Vec::new() } else { descendants::children() };
         Ok(Self {
@@ -170,7 +170,7 @@ impl Guard {
     /// Finishes what the previous guard has left, starts the worker and keeps one running, until a stop is requested,
     /// until the first run has written the settings, or until the first worker ends before it was ready: its failure is
     /// then for a person to fix. Returns the end of the last worker.
-    pub fn run(mut self, handover: Option<Handover>) -> io::Result<Ended> {
+    pub fn run(mut self, handover: Option<Handover>) -> io::Result<WorkerEnd> {
         let mut was_ready = handover.is_some();
         self.resume(handover)?;
         let (mut stops, mut wait, mut start_at) = (0_u32, Duration::ZERO, None);
@@ -182,7 +182,7 @@ impl Guard {
                     match &mut self.worker {
                         Some(worker) if stops > 2 => worker.kill(),
                         Some(worker) => worker.tell(&GuardMessage::Stop { at_once: stops > 1 }),
-                        None => return Ok(Ended::Code(0)),
+                        None => return Ok(WorkerEnd::Code(0)),
                     }
                     // Longer than the worker's own limit.
                     start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOPPED_WITHIN));
@@ -205,8 +205,8 @@ impl Guard {
                 Event::WorkerMessage(..) => {}
                 Event::Ended(ended) => {
                     let served = self.worker.take().and_then(|worker| worker.served());
-                    if stops == 0 && self.plan.setting_up && ended == Ended::Code(0) {
-                        return Ok(Ended::SetUp);
+                    if stops == 0 && self.plan.setting_up && ended == WorkerEnd::Code(0) {
+                        return Ok(WorkerEnd::SetUp);
                     }
                     if stops > 0 || !was_ready {
                         return Ok(ended);
@@ -221,7 +221,7 @@ impl Guard {
                 }
                 Event::Due if stops > 0 => {
                     start_at = None;
-                    self.worker.iter_mut().for_each(Child::kill);
+                    self.worker.iter_mut().for_each(WorkerProcess::kill);
                 }
                 Event::Due => {
                     start_at = None;
@@ -243,7 +243,7 @@ impl Guard {
     fn resume(&mut self, handover: Option<Handover>) -> io::Result<()> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install releases by hand";
-            self.impossible = Some(Reason::new("no_key", sentence));
+            self.impossible = Some(UpdateReason::new("no_key", sentence));
         } else if let Err(error) = self.place.try_to_write() {
             self.impossible = Some(self.place.refuse(&error));
         }
@@ -279,7 +279,7 @@ impl Guard {
             }
         }
         self.end_descendants();
-        let mut worker = Child::start(&self.plan, trial)?;
+        let mut worker = WorkerProcess::start(&self.plan, trial)?;
         // A worker of the same user reads its credentials by itself.
         let handed_over = if self.plan.user.is_some() { config::credentials() } else { Vec::new() };
         let mut files = vec![self.plan.listener.as_fd()];
@@ -297,10 +297,10 @@ impl Guard {
     }
 
     /// Returns the state of updates. A history that cannot be read is no reason not to serve.
-    fn known(&self) -> Known {
+    fn known(&self) -> UpdateStatus {
         let mut known = self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
             (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
-            Known { impossible: self.impossible.clone(), ..Known::default() }
+            UpdateStatus { impossible: self.impossible.clone(), ..UpdateStatus::default() }
         });
         known.past.splice(0..0, self.unwritten.clone());
         known.fit(MAX_KNOWN);
@@ -388,7 +388,7 @@ impl Guard {
         let waited = Timespec::try_from(waited).map_err(|_| io::ErrorKind::InvalidInput)?;
         let readable = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
         let mut sources: Vec<PollFd<'_>> = self.signals.sources().map(readable).collect();
-        sources.extend(self.worker.iter().flat_map(Child::sources).map(readable));
+        sources.extend(self.worker.iter().flat_map(WorkerProcess::sources).map(readable));
         match poll(&mut sources, Some(&waited)) {
             // A signal interrupted the wait; its byte is in the pipe.
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::trap::Operation::{Flush, Make, Remove, Rename, Write as Writes};
+use super::trap::DiskOperation::{Flush, Make, Remove, Rename, Write as Writes};
 use super::trap::Trap;
 use crate::platform::fs::is_full;
 use crate::platform::hex::hex;

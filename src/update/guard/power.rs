@@ -10,25 +10,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::journal::State;
+use super::journal::JournalState;
 use super::place::Place;
 use super::swap::Resume;
 use super::tests::{Installation, stage};
-use super::trap::Operation;
-use crate::update::story::{Outcome, Reason};
+use super::trap::DiskOperation;
+use crate::update::story::{UpdateOutcome, UpdateReason};
 
 /// The bytes of a file, or `None` for a folder.
 type Node = Option<Vec<u8>>;
 type Tree = BTreeMap<PathBuf, Node>;
 
 /// A change of names that is made completely or not at all: the node at each path afterwards, `None` if it is gone.
-type Change = Vec<(PathBuf, Option<Node>)>;
+type RenameSet = Vec<(PathBuf, Option<Node>)>;
 
 /// A disk at a moment: its flushed content, and the changes that may be on it.
 #[derive(Debug, Clone, Default)]
 struct Disk {
     flushed: Tree,
-    pending: Vec<Change>,
+    pending: Vec<RenameSet>,
 }
 
 /// All moments of a disk, and its current state.
@@ -47,10 +47,10 @@ impl Film {
     }
 
     /// Records an operation.
-    pub(super) fn takes(&mut self, operation: Operation<'_>) {
+    pub(super) fn takes(&mut self, operation: DiskOperation<'_>) {
         let at = |path: &Path| path.strip_prefix(&self.root).unwrap().to_owned();
         match operation {
-            Operation::Write(path) => {
+            DiskOperation::Write(path) => {
                 let bytes = fs::read(path).unwrap();
                 let before = self.seen().remove(&at(path)).flatten().unwrap_or_default();
                 let old = if bytes.starts_with(&before) { before.len() } else { 0 };
@@ -67,17 +67,17 @@ impl Film {
                     self.moments.push(self.now.clone());
                 }
             }
-            Operation::Rename(from, to) => {
+            DiskOperation::Rename(from, to) => {
                 let content = self.seen()[&at(from)].clone();
                 self.now.pending.push(vec![(at(from), None), (at(to), Some(content))]);
             }
-            Operation::Make(path) => self.now.pending.push(vec![(at(path), Some(None))]),
-            Operation::Remove(path) => {
+            DiskOperation::Make(path) => self.now.pending.push(vec![(at(path), Some(None))]),
+            DiskOperation::Remove(path) => {
                 let gone = self.seen().into_keys().filter(|known| known.starts_with(at(path)));
-                let changes: Vec<Change> = gone.map(|path| vec![(path, None)]).collect();
+                let changes: Vec<RenameSet> = gone.map(|path| vec![(path, None)]).collect();
                 self.now.pending.extend(changes);
             }
-            Operation::Flush(folder) => {
+            DiskOperation::Flush(folder) => {
                 let folder = at(folder);
                 let pending = std::mem::take(&mut self.now.pending);
                 for change in pending {
@@ -119,7 +119,7 @@ impl Disk {
     }
 }
 
-fn apply(tree: &mut Tree, change: &Change) {
+fn apply(tree: &mut Tree, change: &RenameSet) {
     for (path, node) in change {
         match node {
             Some(node) => tree.insert(path.clone(), node.clone()),
@@ -184,7 +184,7 @@ fn a_swap_ends_in_a_whole_release_that_is_tried_or_forgotten() {
     power_is_cut(
         |installation, place| {
             let mut journal = installation.journal();
-            place.write(&mut journal, State::Preparing).unwrap();
+            place.write(&mut journal, JournalState::Preparing).unwrap();
             stage(place);
             place.hold_room().unwrap();
             place.swap(&mut journal).unwrap();
@@ -201,7 +201,7 @@ fn a_way_back_is_gone_to_its_end() {
             stage(place);
             place.hold_room().unwrap();
             place.swap(&mut journal).unwrap();
-            journal.reason = Some(Reason::new("not_well", "it is not well"));
+            journal.reason = Some(UpdateReason::new("not_well", "it is not well"));
             place.put_back(&mut journal).unwrap();
         },
         |installation| {
@@ -225,20 +225,20 @@ fn a_commit_stays_one_or_is_tried_again() {
             stage(place);
             place.hold_room().unwrap();
             place.swap(&mut journal).unwrap();
-            place.write(&mut journal, State::GuardTrial).unwrap();
-            place.write(&mut journal, State::Committed).unwrap();
-            place.close(&journal, Outcome::Committed).unwrap();
+            place.write(&mut journal, JournalState::GuardTrial).unwrap();
+            place.write(&mut journal, JournalState::Committed).unwrap();
+            place.close(&journal, UpdateOutcome::Committed).unwrap();
         },
         |installation| {
             let resumed = installation.start();
             if let Resume::Trial(journal) = &resumed {
-                installation.place().close(journal, Outcome::Committed).unwrap();
+                installation.place().close(journal, UpdateOutcome::Committed).unwrap();
             }
             let there = installation.there();
             assert!(there == installation.old.digest || there == installation.new.digest);
             let outcomes = installation.outcomes();
             installation.is_tidy(&outcomes);
-            let committed = outcomes == [Outcome::Committed];
+            let committed = outcomes == [UpdateOutcome::Committed];
             assert_eq!(there == installation.new.digest, committed, "{resumed:?}: {outcomes:?}");
         },
     );

@@ -17,7 +17,7 @@ use super::signalling::send_signal;
 use crate::config;
 use crate::platform::release;
 use crate::store;
-use crate::update::story::Reason;
+use crate::update::story::UpdateReason;
 
 /// Time limit of the candidate for each request.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ struct Formats {
 
 impl Place {
     /// Makes the previous binary the candidate, and returns its digest.
-    pub(super) fn take_previous(&self) -> Result<String, Reason> {
+    pub(super) fn take_previous(&self) -> Result<String, UpdateReason> {
         let taken = || {
             self.make_stage()?;
             std::fs::copy(self.previous(), self.candidate())?;
@@ -54,7 +54,9 @@ impl Place {
         match taken() {
             Ok(Some(digest)) => Ok(digest),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.refuse(&error)),
-            Ok(None) | Err(_) => Err(Reason::new("no_previous", "there is no release before this one to go back to")),
+            Ok(None) | Err(_) => {
+                Err(UpdateReason::new("no_previous", "there is no release before this one to go back to"))
+            }
         }
     }
 }
@@ -64,22 +66,23 @@ impl Guard {
     /// the worker's user. Returns its version.
     pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
         let said = self.ask(&["version", "--json"], &[0])?;
-        let unreadable = |_| Reason::new("says_nothing", "the new release does not say what it is; it is not used");
+        let unreadable =
+            |_| UpdateReason::new("says_nothing", "the new release does not say what it is; it is not used");
         let identity: Identity = serde_json::from_str(&said).map_err(unreadable)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != identity.version) {
             let sentence = format!("the package is for {wanted} and holds {}; it is not used", identity.version);
-            let reason = Reason::new("other_content", sentence).with("wanted", wanted);
+            let reason = UpdateReason::new("other_content", sentence).with("wanted", wanted);
             return Err(reason.with("version", identity.version).into());
         }
         if identity.target != release::TARGET {
             let sentence = format!("the package is for {}, and this machine is {}", identity.target, release::TARGET);
-            let reason = Reason::new("other_target", sentence).with("target", identity.target);
+            let reason = UpdateReason::new("other_target", sentence).with("target", identity.target);
             return Err(reason.with("here", release::TARGET).into());
         }
         let [oldest, latest] = identity.store.reads;
         if !(oldest..=latest).contains(&store::format()) {
             let sentence = format!("{} does not read the store as it is now", identity.version);
-            return Err(Reason::new("store_format", sentence).with("version", identity.version).into());
+            return Err(UpdateReason::new("store_format", sentence).with("version", identity.version).into());
         }
         let [config, data] = self.plan.settings.clone().map(|path| path.display().to_string());
         // Code 1: there is something to look at, which was so before.
@@ -101,7 +104,7 @@ impl Guard {
         let what = arguments.first().copied().unwrap_or_default().to_owned();
         let failed = |how: String| {
             let sentence = format!("the new release was asked for `{what}` and {how}; it is not used");
-            Halt::from(Reason::new("preflight", sentence).with("command", what.clone()).with("how", how))
+            Halt::from(UpdateReason::new("preflight", sentence).with("command", what.clone()).with("how", how))
         };
         let (mut ours, theirs) = io::pipe()?;
         let mut command = Command::new(self.place.candidate());

@@ -1,4 +1,4 @@
-//! Signals as bytes in pipes, so that one thread can wait for them together with everything else.
+//! GuardSignals as bytes in pipes, so that one thread can wait for them together with everything else.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,13 +8,13 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 /// The signals that have arrived and were not handled yet.
-pub(super) struct Signals {
+pub(super) struct GuardSignals {
     stop: UnixStream,
     hangup: UnixStream,
     child: UnixStream,
 }
 
-impl Signals {
+impl GuardSignals {
     /// Registers the signals; from now on none of them ends the process.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { stop: piped(&[SIGTERM, SIGINT])?, hangup: piped(&[SIGHUP])?, child: piped(&[SIGCHLD])? })

@@ -4,9 +4,9 @@
 
 use std::io;
 
-use super::journal::{Journal, State};
+use super::journal::{Journal, JournalState};
 use super::place::{Place, digest_at};
-use crate::update::story::{Outcome, Reason, Step};
+use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Upper bound on the starts of a guard with a trial under way; after that the old binary is put back.
 const TRIES: u32 = 2;
@@ -29,18 +29,18 @@ pub(super) enum Resume {
 impl Place {
     /// Replaces the active binary by the candidate, and keeps the active one as the previous.
     pub(super) fn swap(&self, journal: &mut Journal) -> io::Result<()> {
-        journal.takes(Step::Swap);
-        self.write(journal, State::Armed)?;
+        journal.takes(UpdateStep::Swap);
+        self.write(journal, JournalState::Armed)?;
         self.keep_previous()?;
         self.put_candidate()?;
-        journal.takes(Step::Trial);
-        self.write(journal, State::Trial)
+        journal.takes(UpdateStep::Trial);
+        self.write(journal, JournalState::Trial)
     }
 
     /// Puts the old binary back.
     pub(super) fn put_back(&self, journal: &mut Journal) -> io::Result<()> {
-        journal.takes(Step::RollBack);
-        self.write(journal, State::RollingBack)?;
+        journal.takes(UpdateStep::RollBack);
+        self.write(journal, JournalState::RollingBack)?;
         if digest_at(&self.program)?.as_ref() != Some(&journal.old.digest) {
             if digest_at(&self.previous())?.as_ref() != Some(&journal.old.digest) {
                 return Err(io::Error::new(
@@ -54,8 +54,8 @@ impl Place {
             }
             self.put_previous_back()?;
         }
-        self.write(journal, State::RolledBack)?;
-        self.close(journal, Outcome::RolledBack)
+        self.write(journal, JournalState::RolledBack)?;
+        self.close(journal, UpdateOutcome::RolledBack)
     }
 
     /// Finishes what the previous guard has left. `running` is the digest of the running binary.
@@ -66,18 +66,20 @@ impl Place {
             return Ok(Resume::Work);
         };
         match journal.state {
-            State::Preparing => {
+            JournalState::Preparing => {
                 journal.reason = Some(cut_off("before anything was changed"));
-                self.close(&journal, Outcome::Interrupted)?;
+                self.close(&journal, UpdateOutcome::Interrupted)?;
                 Ok(Resume::Work)
             }
-            State::Committed => self.close(&journal, Outcome::Committed).map(|()| Resume::Work),
-            State::RolledBack => self.close(&journal, Outcome::RolledBack).map(|()| Resume::Work),
-            State::RollingBack => {
+            JournalState::Committed => self.close(&journal, UpdateOutcome::Committed).map(|()| Resume::Work),
+            JournalState::RolledBack => self.close(&journal, UpdateOutcome::RolledBack).map(|()| Resume::Work),
+            JournalState::RollingBack => {
                 self.put_back(&mut journal)?;
                 Ok(if running == journal.old.digest { Resume::Work } else { Resume::Exec })
             }
-            State::Armed | State::Trial | State::GuardTrial => self.recover_trial(journal, running),
+            JournalState::Armed | JournalState::Trial | JournalState::GuardTrial => {
+                self.recover_trial(journal, running)
+            }
         }
     }
 
@@ -90,12 +92,12 @@ impl Place {
                 "and somebody has put another binary in its place since"
             };
             journal.reason = Some(cut_off(when));
-            self.close(&journal, Outcome::Interrupted)?;
+            self.close(&journal, UpdateOutcome::Interrupted)?;
             return Ok(if there.as_deref() == Some(running) { Resume::Work } else { Resume::Exec });
         }
         if journal.tries >= TRIES {
             let sentence = "the trial of the new release was cut off again and again; the release before it is back";
-            journal.reason.get_or_insert(Reason::new("cut_off_again", sentence));
+            journal.reason.get_or_insert(UpdateReason::new("cut_off_again", sentence));
             self.put_back(&mut journal)?;
             return Ok(if running == journal.old.digest { Resume::Work } else { Resume::Exec });
         }
@@ -109,22 +111,25 @@ impl Place {
     /// binary calls this before each start of the service. Returns a description of what was done, if anything.
     pub(super) fn rescue(&self) -> io::Result<Option<String>> {
         let Some(mut journal) = self.journal()? else { return Ok(None) };
-        if !matches!(journal.state, State::Armed | State::Trial | State::GuardTrial | State::RollingBack) {
+        if !matches!(
+            journal.state,
+            JournalState::Armed | JournalState::Trial | JournalState::GuardTrial | JournalState::RollingBack
+        ) {
             return Ok(None);
         }
-        if journal.state != State::RollingBack && journal.starts < STARTS {
+        if journal.state != JournalState::RollingBack && journal.starts < STARTS {
             journal.starts = journal.starts.saturating_add(1);
             let state = journal.state;
             self.write(&mut journal, state)?;
             return Ok(None);
         }
         let sentence = "the new release did not come up, however often it was started; the release before it is back";
-        journal.reason.get_or_insert(Reason::new("did_not_come_up", sentence));
+        journal.reason.get_or_insert(UpdateReason::new("did_not_come_up", sentence));
         self.put_back(&mut journal)?;
         Ok(Some(format!("{} did not come up; {} is back", journal.new.version, journal.old.version)))
     }
 }
 
-fn cut_off(when: &str) -> Reason {
-    Reason::new("cut_off", format!("the update was cut off {when}"))
+fn cut_off(when: &str) -> UpdateReason {
+    UpdateReason::new("cut_off", format!("the update was cut off {when}"))
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::journal::{Binary, Journal, State};
+use super::journal::{Binary, Journal, JournalState};
 use super::place::{Place, digest_at};
 use super::swap::Resume;
-use crate::update::story::{MAX_PAST, Outcome, Reason};
+use crate::update::story::{MAX_PAST, UpdateOutcome, UpdateReason};
 
 /// An installation with an old release in place and a new one on the stage.
 pub(super) struct Installation {
@@ -77,29 +77,29 @@ impl Installation {
                 let place = self.place();
                 assert_eq!(digest_at(&place.previous()).unwrap().as_ref(), Some(&self.old.digest));
                 place.put_back(&mut journal).unwrap();
-                self.is_tidy(&[Outcome::RolledBack]);
+                self.is_tidy(&[UpdateOutcome::RolledBack]);
                 assert_eq!(self.there(), self.old.digest);
             }
             other @ (Resume::Work | Resume::Exec) => {
                 assert_eq!((other, self.there()), (Resume::Work, self.old.digest.clone()));
                 let began = !self.place().history().unwrap().is_empty();
-                self.is_tidy(if began { &[Outcome::Interrupted] } else { &[] });
+                self.is_tidy(if began { &[UpdateOutcome::Interrupted] } else { &[] });
             }
         }
     }
 
     /// Returns the outcomes of the attempts in the history.
-    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+    pub(super) fn outcomes(&self) -> Vec<UpdateOutcome> {
         self.place().history().unwrap().iter().map(|past| past.outcome).collect()
     }
 
     /// Checks that a complete binary is in place, and that no file of an attempt is left.
-    pub(super) fn is_tidy(&self, outcomes: &[Outcome]) {
+    pub(super) fn is_tidy(&self, outcomes: &[UpdateOutcome]) {
         let place = self.place();
         let there = self.there();
         assert!(there == self.old.digest || there == self.new.digest, "a binary that nobody knows");
         assert!(!place.stage().exists() && place.journal().unwrap().is_none(), "something is left");
-        let known: Vec<Outcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
+        let known: Vec<UpdateOutcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
         assert_eq!(known, outcomes);
         let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "history" || name.to_string_lossy().ends_with(".new")), "{names:?}");
@@ -115,18 +115,18 @@ fn what_was_rolled_back_is_not_forgotten_by_refusals() {
         journal.began_at += jiff::SignedDuration::from_secs(i64::try_from(nth).unwrap());
         place.close(&journal, outcome).unwrap();
     };
-    attempt(0, Outcome::RolledBack);
+    attempt(0, UpdateOutcome::RolledBack);
     for nth in 1..=3 * MAX_PAST {
-        if nth % 5 == 0 { attempt(nth, Outcome::Interrupted) } else { attempt(nth, Outcome::Refused) }
+        if nth % 5 == 0 { attempt(nth, UpdateOutcome::Interrupted) } else { attempt(nth, UpdateOutcome::Refused) }
     }
     let history = place.history().unwrap();
-    assert_eq!((history.len(), history[0].outcome), (MAX_PAST, Outcome::RolledBack));
+    assert_eq!((history.len(), history[0].outcome), (MAX_PAST, UpdateOutcome::RolledBack));
     for nth in 1..=MAX_PAST {
-        attempt(nth, Outcome::Committed);
+        attempt(nth, UpdateOutcome::Committed);
     }
     let history = place.history().unwrap();
     assert_eq!(history.len(), MAX_PAST);
-    assert!(history.iter().all(|past| past.outcome == Outcome::Committed));
+    assert!(history.iter().all(|past| past.outcome == UpdateOutcome::Committed));
 }
 
 /// Puts the new release on the stage.
@@ -170,7 +170,7 @@ fn a_way_back_that_is_cut_off_anywhere_is_gone_to_its_end() {
         |installation, place| {
             let mut journal = installation.journal();
             installation.place().swap(&mut journal).unwrap();
-            journal.reason = Some(Reason::new("not_well", "it is not well"));
+            journal.reason = Some(UpdateReason::new("not_well", "it is not well"));
             place.put_back(&mut journal)
         },
         |installation| {
@@ -180,7 +180,7 @@ fn a_way_back_that_is_cut_off_anywhere_is_gone_to_its_end() {
             }
             assert_eq!(installation.there(), installation.old.digest);
             assert_eq!(installation.start(), Resume::Work);
-            installation.is_tidy(&[Outcome::RolledBack]);
+            installation.is_tidy(&[UpdateOutcome::RolledBack]);
         },
     );
 }
@@ -191,17 +191,17 @@ fn a_commit_that_is_cut_off_anywhere_stays_one_or_is_tried_again() {
         |installation, place| {
             let mut journal = installation.journal();
             installation.place().swap(&mut journal).unwrap();
-            place.write(&mut journal, State::GuardTrial)?;
-            place.write(&mut journal, State::Committed)?;
-            place.close(&journal, Outcome::Committed)
+            place.write(&mut journal, JournalState::GuardTrial)?;
+            place.write(&mut journal, JournalState::Committed)?;
+            place.close(&journal, UpdateOutcome::Committed)
         },
         |installation| {
             if let Resume::Trial(journal) = installation.start() {
                 assert!(journal.tries == 1);
-                installation.place().close(&journal, Outcome::Committed).unwrap();
+                installation.place().close(&journal, UpdateOutcome::Committed).unwrap();
             }
             assert_eq!(installation.there(), installation.new.digest);
-            installation.is_tidy(&[Outcome::Committed]);
+            installation.is_tidy(&[UpdateOutcome::Committed]);
         },
     );
 }
@@ -218,7 +218,7 @@ fn a_trial_that_is_cut_off_again_and_again_ends_with_the_old_release() {
     }
     assert_eq!(installation.start(), Resume::Work);
     assert_eq!(installation.there(), installation.old.digest);
-    installation.is_tidy(&[Outcome::RolledBack]);
+    installation.is_tidy(&[UpdateOutcome::RolledBack]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn the_old_release_lets_the_new_one_start_twice_and_then_takes_its_place_back() 
     let said = installation.place().rescue().unwrap().unwrap();
     assert_eq!(said, "1.1.0 did not come up; 1.0.0 is back");
     assert_eq!((installation.there(), installation.start()), (installation.old.digest.clone(), Resume::Work));
-    installation.is_tidy(&[Outcome::RolledBack]);
+    installation.is_tidy(&[UpdateOutcome::RolledBack]);
     assert_eq!(installation.place().rescue().unwrap(), None);
 }
 
@@ -246,7 +246,7 @@ fn what_somebody_has_put_in_place_by_hand_stays() {
     let mine = digest_at(&place.program).unwrap().unwrap();
     assert_eq!(place.recover(&mine).unwrap(), Resume::Work);
     assert_eq!(fs::read_to_string(&place.program).unwrap(), "another release");
-    assert_eq!(place.history().unwrap().last().unwrap().outcome, Outcome::Interrupted);
+    assert_eq!(place.history().unwrap().last().unwrap().outcome, UpdateOutcome::Interrupted);
 }
 
 #[test]
@@ -254,13 +254,13 @@ fn a_line_of_the_history_that_was_cut_off_costs_no_other() {
     let installation = Installation::new();
     let place = installation.place();
     let mut journal = installation.journal();
-    place.close(&journal, Outcome::Refused).unwrap();
-    place.close(&journal, Outcome::Refused).unwrap();
+    place.close(&journal, UpdateOutcome::Refused).unwrap();
+    place.close(&journal, UpdateOutcome::Refused).unwrap();
     let path = place.state.join("history");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}{{\"from\":\"1.")).unwrap();
     journal.began_at += jiff::SignedDuration::from_secs(1);
-    place.close(&journal, Outcome::Committed).unwrap();
+    place.close(&journal, UpdateOutcome::Committed).unwrap();
     let outcomes: Vec<_> = place.history().unwrap().iter().map(|past| past.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Refused, Outcome::Committed]);
+    assert_eq!(outcomes, [UpdateOutcome::Refused, UpdateOutcome::Committed]);
 }

@@ -17,7 +17,7 @@ use crate::platform::release;
 /// A file operation, as a disk sees it.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests look at what it is done to"))]
-pub(super) enum Operation<'a> {
+pub(super) enum DiskOperation<'a> {
     /// Write of a file's content, which is flushed.
     Write(&'a Path),
     /// Rename of a file.
@@ -67,7 +67,7 @@ impl Trap {
     }
 
     /// Runs one file operation, which `work` does.
-    pub(super) fn step<T>(&self, operation: Operation<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn step<T>(&self, operation: DiskOperation<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.point()?;
         let done = work()?;
         self.taken(operation);
@@ -76,7 +76,7 @@ impl Trap {
     }
 
     #[cfg(test)]
-    fn taken(&self, operation: Operation<'_>) {
+    fn taken(&self, operation: DiskOperation<'_>) {
         if let Some(film) = &*self.film.borrow() {
             film.borrow_mut().takes(operation);
         }
@@ -84,7 +84,7 @@ impl Trap {
 
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "only tests watch")]
-    fn taken(&self, _: Operation<'_>) {}
+    fn taken(&self, _: DiskOperation<'_>) {}
 
     fn point(&self) -> io::Result<()> {
         let Some(left) = self.left.get() else { return Ok(()) };

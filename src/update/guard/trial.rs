@@ -4,10 +4,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::attempt::Halt;
-use super::journal::{Journal, State};
+use super::journal::{Journal, JournalState};
 use super::{Event, Guard};
 use crate::update::channel::{GuardMessage, WorkerMessage};
-use crate::update::story::{Outcome, Reason, Step};
+use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Time limit of the answer to a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(10);
@@ -26,29 +26,29 @@ impl Guard {
             Err(Halt::Stopped) => return Ok(()),
             Err(Halt::Machine(error)) => return Err(error),
         }
-        journal.takes(Step::GuardTrial);
-        self.place.write(&mut journal, State::GuardTrial)?;
+        journal.takes(UpdateStep::GuardTrial);
+        self.place.write(&mut journal, JournalState::GuardTrial)?;
         self.tell(&GuardMessage::Known { known: self.known() });
         let error = self.exec();
         let sentence = format!("the new guard cannot be started: {error}");
-        self.roll_back(journal, Reason::new("guard", sentence).with("error", error))
+        self.roll_back(journal, UpdateReason::new("guard", sentence).with("error", error))
     }
 
     /// Tries the new guard, which has taken over or was restarted, and its worker. Then the update is committed, or the
     /// old release takes over again.
     pub(super) fn try_oneself(&mut self, mut journal: Journal) -> io::Result<()> {
         let tried = if self.worker.is_some() {
-            self.place.write(&mut journal, State::GuardTrial)?;
+            self.place.write(&mut journal, JournalState::GuardTrial)?;
             (0..PROBES_AGAIN).try_for_each(|nth| self.probe(nth, &journal.new.version))
         } else {
             self.try_worker(&journal)
         };
         match tried {
             Ok(()) => {
-                self.place.write(&mut journal, State::Committed)?;
+                self.place.write(&mut journal, JournalState::Committed)?;
                 self.tell(&GuardMessage::Commit);
                 self.manager.ready();
-                self.place.close(&journal, Outcome::Committed)?;
+                self.place.close(&journal, UpdateOutcome::Committed)?;
                 (self.plan.say)(&format!("updated from {} to {}", journal.old.version, journal.new.version));
                 self.tell(&GuardMessage::Known { known: self.known() });
                 Ok(())
@@ -67,7 +67,7 @@ impl Guard {
         self.start(true)?;
         let wanted = journal.new.version.clone();
         let seconds = self.plan.ready.as_secs();
-        let late = Reason::new("not_ready", format!("the new release was not ready within {seconds} seconds"));
+        let late = UpdateReason::new("not_ready", format!("the new release was not ready within {seconds} seconds"));
         self.answer(self.plan.ready, late.with("seconds", seconds), |said| {
             let WorkerMessage::Ready { version } = said else { return None };
             Some(if *version == wanted { Ok(()) } else { Err(other_version(version, &wanted)) })
@@ -86,7 +86,7 @@ impl Guard {
     /// Asks the worker for the health of its store, and for its answer over HTTP.
     fn probe(&mut self, nth: u32, wanted: &str) -> Result<(), Halt> {
         self.tell(&GuardMessage::Probe { nth });
-        let late = Reason::new("no_answer", "the new release did not say within 10 seconds how it is");
+        let late = UpdateReason::new("no_answer", "the new release did not say within 10 seconds how it is");
         self.answer(PROBED_WITHIN, late, |said| {
             let WorkerMessage::Probed { nth: answered, version, problem } = said else { return None };
             if *answered != nth {
@@ -94,7 +94,7 @@ impl Guard {
             }
             if let Some(problem) = problem {
                 let sentence = format!("the new release is not well: {problem}");
-                return Some(Err(Reason::new("not_well", sentence).with("problem", problem)));
+                return Some(Err(UpdateReason::new("not_well", sentence).with("problem", problem)));
             }
             Some(if version == wanted { Ok(()) } else { Err(other_version(version, wanted)) })
         })
@@ -102,21 +102,21 @@ impl Guard {
 
     /// Waits, unless an event ends the trial.
     fn rest(&mut self, span: Duration) -> Result<(), Halt> {
-        let late = Reason::new("rest", "");
-        match self.answer(span, late, |_| None::<Result<(), Reason>>) {
+        let late = UpdateReason::new("rest", "");
+        match self.answer(span, late, |_| None::<Result<(), UpdateReason>>) {
             Err(Halt::Failed(reason)) if reason.kind == "rest" => Ok(()),
             other => other,
         }
     }
 
     /// Puts the old binary back and starts a worker of it, from the old guard.
-    pub(super) fn roll_back(&mut self, mut journal: Journal, reason: Reason) -> io::Result<()> {
+    pub(super) fn roll_back(&mut self, mut journal: Journal, reason: UpdateReason) -> io::Result<()> {
         self.put_back(&mut journal, reason)?;
         self.start(false)
     }
 
     /// Ends the new worker and puts the old binary back.
-    fn put_back(&mut self, journal: &mut Journal, reason: Reason) -> io::Result<()> {
+    fn put_back(&mut self, journal: &mut Journal, reason: UpdateReason) -> io::Result<()> {
         (self.plan.say)(&format!("{} is rolled back: {reason}", journal.new.version));
         journal.reason = Some(reason);
         if matches!(self.left, Some(Event::Ended(_))) {
@@ -126,12 +126,12 @@ impl Guard {
             worker.kill();
             while !matches!(self.next(None)?, Event::Ended(_)) {}
         }
-        journal.lines = self.worker.take().map(super::Child::last_lines).unwrap_or_default();
+        journal.lines = self.worker.take().map(super::WorkerProcess::last_lines).unwrap_or_default();
         self.place.put_back(journal)
     }
 }
 
-fn other_version(version: &str, wanted: &str) -> Reason {
+fn other_version(version: &str, wanted: &str) -> UpdateReason {
     let sentence = format!("the new release answers as {version}, not as {wanted}");
-    Reason::new("other_version", sentence).with("version", version).with("wanted", wanted)
+    UpdateReason::new("other_version", sentence).with("version", version).with("wanted", wanted)
 }

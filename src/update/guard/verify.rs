@@ -17,7 +17,7 @@ use crate::platform::fs::is_full;
 use crate::platform::release;
 use crate::update::asset_name;
 use crate::update::channel::{Contents, is_sealed};
-use crate::update::story::Reason;
+use crate::update::story::UpdateReason;
 use crate::update::worker::MAX_PACKAGE;
 
 /// Upper bound on the size of an unpacked binary, in bytes.
@@ -26,13 +26,13 @@ const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
 impl Place {
     /// Copies the package, checks it, and unpacks the candidate. Returns the candidate's digest. A refused package
     /// leaves nothing that would ever be run.
-    pub(super) fn take_in(&self, package: &File, version: &Version) -> Result<String, Reason> {
+    pub(super) fn take_in(&self, package: &File, version: &Version) -> Result<String, UpdateReason> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
-            return Err(Reason::new("no_key", sentence));
+            return Err(UpdateReason::new("no_key", sentence));
         }
         if !is_sealed(package) {
-            return Err(Reason::new(
+            return Err(UpdateReason::new(
                 "not_sealed",
                 "the package was handed over in a way that it could still change in",
             ));
@@ -40,7 +40,7 @@ impl Place {
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
         if !size.is_file() || size.len() > MAX_PACKAGE {
             let sentence = "the package is larger than 64 MiB, which no release is";
-            return Err(Reason::new("too_large", sentence));
+            return Err(UpdateReason::new("too_large", sentence));
         }
         let stage = self.make_stage().map_err(|error| self.refuse(&error))?;
         // The signature is bound to the name of the file.
@@ -55,11 +55,11 @@ impl Place {
                  machine: it was changed on its way, signed by somebody else, or belongs to another release; nothing \
                  of it was run"
             );
-            Reason::new("signature", sentence).with("version", version)
+            UpdateReason::new("signature", sentence).with("version", version)
         })?;
         holds_one_binary(&copy).map_err(|what| {
             let sentence = format!("the package is signed, but {what}; nothing of it was run");
-            Reason::new("package", sentence).with("what", what)
+            UpdateReason::new("package", sentence).with("what", what)
         })?;
         let unpacked = Extract::from_source(&copy)
             .archive(ArchiveKind::Tar(Some(Compression::Gz)))
@@ -74,13 +74,13 @@ impl Place {
     }
 
     /// Returns the reason why the machine does not allow it, with a way to fix the problem.
-    pub(super) fn refuse(&self, error: &io::Error) -> Reason {
+    pub(super) fn refuse(&self, error: &io::Error) -> UpdateReason {
         refused_in(self.program.parent().unwrap_or(&self.program), error)
     }
 }
 
 /// Returns the reason why the machine does not allow it in `folder`, with a way to fix the problem.
-pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
+pub(super) fn refused_in(folder: &Path, error: &io::Error) -> UpdateReason {
     let folder = folder.display();
     let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
     let (kind, sentence) = if is_full(error) {
@@ -89,7 +89,7 @@ pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
         // Another user has to grant the right.
         let user = geteuid().as_raw();
         let mend = format!("give it the right with `chown {user} {folder}` as root, or install by hand");
-        return Reason::new("no_right", format!("the service may not write to {folder}; {mend}"))
+        return UpdateReason::new("no_right", format!("the service may not write to {folder}; {mend}"))
             .with("folder", folder)
             .with("user", user);
     } else if is(&[ErrorKind::ReadOnlyFilesystem]) {
@@ -100,7 +100,7 @@ pub(super) fn refused_in(folder: &Path, error: &io::Error) -> Reason {
     } else {
         ("machine", format!("the machine does not let it be done in {folder}: {error}"))
     };
-    Reason::new(kind, sentence).with("folder", folder).with("error", error)
+    UpdateReason::new(kind, sentence).with("folder", folder).with("error", error)
 }
 
 /// Returns an error of the unpacking, with the kind of the system's error that caused it.

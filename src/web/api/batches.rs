@@ -8,17 +8,19 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use crate::jobs::{Asked as Answer, Command};
+use crate::jobs::{Command, Enqueued};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::lists::{self, Asked, BatchCommand, BatchFilter, BatchItem, Filter, List, Moment, Turning, moment};
+use crate::web::lists::{
+    self, BatchCommand, BatchFilter, BatchItem, List, ListFilter, ListQuery, Moment, PageParams, moment,
+};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// A batch to enqueue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewBatch {
+pub(super) struct BatchRequest {
     /// Command to run.
     command: BatchCommand,
     /// Earliest update of the shops to process: a day or an instant, inclusive. Only for `vendor:process`.
@@ -32,13 +34,13 @@ pub(super) struct NewBatch {
 }
 
 /// Lists the batches, latest first.
-#[utoipa::path(get, path = "/batches", params(Turning, BatchFilter), responses(
+#[utoipa::path(get, path = "/batches", params(PageParams, BatchFilter), responses(
     (status = 200, body = List<BatchItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn batches(
     State(web): State<Web>,
-    Asked(turning, filter): Asked<BatchFilter, Turning>,
+    ListQuery(turning, filter): ListQuery<BatchFilter, PageParams>,
 ) -> Result<Json<List<BatchItem>>, Problem> {
     let mut list = lists::page(&web, turning.into(), filter).await?;
     let live = web.scheduler.live().borrow().clone();
@@ -54,7 +56,7 @@ pub(super) async fn batches(
 ///
 /// It begins at once, or when the running batch of its kind has ended. A request for a batch that is queued already
 /// joins it.
-#[utoipa::path(post, path = "/batches", request_body = NewBatch, responses(
+#[utoipa::path(post, path = "/batches", request_body = BatchRequest, responses(
     (status = 202, body = BatchItem),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -62,16 +64,16 @@ pub(super) async fn batches(
 pub(super) async fn ask(
     State(web): State<Web>,
     caller: Caller,
-    Body(new): Body<NewBatch>,
+    Body(new): Body<BatchRequest>,
 ) -> Result<(StatusCode, Json<BatchItem>), Problem> {
     let command = command(&web, new)?;
     let record = match web.scheduler.ask(&command, &caller.name, true).await? {
-        Answer::Queued { record, .. } | Answer::Joined(record) | Answer::Busy(record) => record,
+        Enqueued::Queued { record, .. } | Enqueued::Joined(record) | Enqueued::Busy(record) => record,
     };
     Ok((StatusCode::ACCEPTED, Json(BatchFilter::item(record))))
 }
 
-fn command(web: &Web, new: NewBatch) -> Result<Command, Problem> {
+fn command(web: &Web, new: BatchRequest) -> Result<Command, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
     let no_use = |argument| Problem::new(StatusCode::CONFLICT, msg!("problem-no-use", argument));

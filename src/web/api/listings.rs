@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::lists::{
-    self, Asked, List, LogFilter, LogItem, NotificationFilter, NotificationItem, OperationDetail, OperationFilter,
-    OperationItem, Ordering, Paging, PaymentDetail, PaymentFilter, PaymentItem, TransactionFilter, TransactionItem,
-    Turning, VendorDetail, VendorFilter, VendorItem,
+    self, List, ListQuery, LogItem, LogListFilter, NotificationFilter, NotificationItem, OperationDetail,
+    OperationFilter, OperationItem, Ordering, PageParams, Paging, PaymentDetail, PaymentFilter, PaymentItem,
+    TransactionFilter, TransactionItem, VendorDetail, VendorFilter, VendorItem,
 };
 use crate::domain::operation::Operation;
 use crate::domain::payment::CustomerPayment;
@@ -19,7 +19,7 @@ use crate::web::Web;
 use crate::web::path::{Id, Name};
 use crate::web::problem::{Problem, ProblemBody};
 
-type Listed<T> = Result<Json<List<T>>, Problem>;
+type ListAnswer<T> = Result<Json<List<T>>, Problem>;
 
 /// Returns the record under `key`, or a 404.
 async fn one<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
@@ -32,7 +32,10 @@ async fn one<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, P
     (status = 200, body = List<VendorItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn vendors(State(web): State<Web>, Asked(paging, filter): Asked<VendorFilter>) -> Listed<VendorItem> {
+pub(super) async fn vendors(
+    State(web): State<Web>,
+    ListQuery(paging, filter): ListQuery<VendorFilter>,
+) -> ListAnswer<VendorItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
@@ -52,8 +55,8 @@ pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<
 ))]
 pub(super) async fn operations(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<OperationFilter>,
-) -> Listed<OperationItem> {
+    ListQuery(paging, filter): ListQuery<OperationFilter>,
+) -> ListAnswer<OperationItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
@@ -64,7 +67,7 @@ pub(super) async fn operations(
 ))]
 pub(super) async fn operations_csv(
     State(web): State<Web>,
-    Asked(order, filter): Asked<OperationFilter, Ordering>,
+    ListQuery(order, filter): ListQuery<OperationFilter, Ordering>,
 ) -> Result<Response, Problem> {
     lists::csv(&web, &order, &filter).await
 }
@@ -85,8 +88,8 @@ pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json
 ))]
 pub(super) async fn transactions(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<TransactionFilter>,
-) -> Listed<TransactionItem> {
+    ListQuery(paging, filter): ListQuery<TransactionFilter>,
+) -> ListAnswer<TransactionItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
@@ -97,8 +100,8 @@ pub(super) async fn transactions(
 ))]
 pub(super) async fn payments(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<PaymentFilter>,
-) -> Listed<PaymentItem> {
+    ListQuery(paging, filter): ListQuery<PaymentFilter>,
+) -> ListAnswer<PaymentItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
@@ -121,28 +124,31 @@ pub(super) async fn payment(
 ))]
 pub(super) async fn notifications(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<NotificationFilter>,
-) -> Listed<NotificationItem> {
+    ListQuery(paging, filter): ListQuery<NotificationFilter>,
+) -> ListAnswer<NotificationItem> {
     Ok(Json(lists::page(&web, paging, filter).await?))
 }
 
 /// Lists the lines of the log, latest first.
-#[utoipa::path(get, path = "/logs", params(Turning, LogFilter), responses(
+#[utoipa::path(get, path = "/logs", params(PageParams, LogListFilter), responses(
     (status = 200, body = List<LogItem>),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn logs(State(web): State<Web>, Asked(turning, filter): Asked<LogFilter, Turning>) -> Listed<LogItem> {
+pub(super) async fn logs(
+    State(web): State<Web>,
+    ListQuery(turning, filter): ListQuery<LogListFilter, PageParams>,
+) -> ListAnswer<LogItem> {
     Ok(Json(lists::page(&web, turning.into(), filter).await?))
 }
 
 /// Exports all log lines that pass the filters as CSV.
-#[utoipa::path(get, path = "/logs.csv", params(Ordering, LogFilter), responses(
+#[utoipa::path(get, path = "/logs.csv", params(Ordering, LogListFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn logs_csv(
     State(web): State<Web>,
-    Asked(order, filter): Asked<LogFilter, Ordering>,
+    ListQuery(order, filter): ListQuery<LogListFilter, Ordering>,
 ) -> Result<Response, Problem> {
     lists::csv(&web, &order, &filter).await
 }

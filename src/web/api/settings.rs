@@ -16,7 +16,7 @@ use crate::web::problem::{Problem, ProblemBody};
 
 /// The settings that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Settings {
+pub(super) struct SettingsBody {
     /// Changeable settings.
     items: Vec<SettingItem>,
 }
@@ -28,16 +28,16 @@ pub(super) struct Changes {
     /// GitHub personal access token used to look for new releases.
     #[serde(rename = "github.token", default)]
     #[schema(value_type = Option<String>, pattern = "^[!-~]{1,255}$")]
-    github_token: Change,
+    github_token: SettingChange,
     /// Minimum level of a log line that is mailed; 9999 for none.
     #[serde(rename = "email.logger.alert.level", default)]
     #[schema(value_type = Option<String>, pattern = "^(100|200|250|300|400|500|550|600|9999)$")]
-    alert_level: Change,
+    alert_level: SettingChange,
 }
 
 /// A requested change of one setting.
 #[derive(Debug, Default)]
-enum Change {
+enum SettingChange {
     /// No change: the setting was not named.
     #[default]
     Keep,
@@ -45,7 +45,7 @@ enum Change {
     Set(Option<String>),
 }
 
-impl<'de> Deserialize<'de> for Change {
+impl<'de> Deserialize<'de> for SettingChange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::Set)
     }
@@ -57,10 +57,10 @@ impl Changes {
         let mut named = Vec::new();
         for (key, change) in CHANGEABLE.into_iter().zip([self.github_token, self.alert_level]) {
             match change {
-                Change::Keep => {}
-                Change::Set(None) => named.push((key, String::new())),
-                Change::Set(Some(value)) if changes::is_plain(&value) => named.push((key, value)),
-                Change::Set(Some(_)) => {
+                SettingChange::Keep => {}
+                SettingChange::Set(None) => named.push((key, String::new())),
+                SettingChange::Set(Some(value)) if changes::is_plain(&value) => named.push((key, value)),
+                SettingChange::Set(Some(_)) => {
                     return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-not-plain", key)));
                 }
             }
@@ -71,10 +71,10 @@ impl Changes {
 
 /// Lists the settings that can be changed.
 #[utoipa::path(get, path = "/settings", responses(
-    (status = 200, body = Settings),
+    (status = 200, body = SettingsBody),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn settings(State(web): State<Web>) -> Json<Settings> {
+pub(super) async fn settings(State(web): State<Web>) -> Json<SettingsBody> {
     Json(shown(&web.settings.get()))
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn settings(State(web): State<Web>) -> Json<Settings> {
 ///
 /// All values are checked before any is written.
 #[utoipa::path(patch, path = "/settings", request_body = Changes, responses(
-    (status = 200, body = Settings),
+    (status = 200, body = SettingsBody),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -90,11 +90,11 @@ pub(super) async fn change(
     State(web): State<Web>,
     caller: Caller,
     Body(wanted): Body<Changes>,
-) -> Result<Json<Settings>, Problem> {
+) -> Result<Json<SettingsBody>, Problem> {
     let changed = changes::apply(&web, &caller, wanted.named()?).await?;
     Ok(Json(shown(&changed)))
 }
 
-fn shown(config: &Config) -> Settings {
-    Settings { items: changes::shown(config) }
+fn shown(config: &Config) -> SettingsBody {
+    SettingsBody { items: changes::shown(config) }
 }

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
-use crate::update::story::{Attempt, Past, Reason};
-use crate::update::{Answer, ErrandState, Kind, Release, running};
+use crate::update::story::{PastUpdate, UpdateAttempt, UpdateReason};
+use crate::update::{PendingInstallState, Release, ReleaseKind, UpdateCheck, running};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::problem::{Problem, ProblemBody};
@@ -42,16 +42,16 @@ pub(super) struct Update {
     reason: Option<&'static str>,
     /// Message that states the obstacle and its remedy; absent unless `answer` is `cannot`.
     message: Option<String>,
-    /// Reason why this installation cannot be updated from here; absent if it can.
-    impossible: Option<Reason>,
+    /// UpdateReason why this installation cannot be updated from here; absent if it can.
+    impossible: Option<UpdateReason>,
     /// Version that is being fetched, or that waits for the guard; absent if there is none.
     fetching: Option<String>,
-    /// Reason why the last requested release did not reach the guard; absent if it did.
+    /// UpdateReason why the last requested release did not reach the guard; absent if it did.
     not_fetched: Option<String>,
     /// Update in progress, step by step; absent if there is none.
-    attempt: Option<Attempt>,
+    attempt: Option<UpdateAttempt>,
     /// Last updates, latest first.
-    past: Vec<Past>,
+    past: Vec<PastUpdate>,
 }
 
 /// A newer release.
@@ -59,7 +59,7 @@ pub(super) struct Update {
 pub(super) struct NewerRelease {
     /// Version of the release.
     version: String,
-    /// Kind of release. If only the last number differs, `patch` (fixes a security problem) or `fix`, else
+    /// ReleaseKind of release. If only the last number differs, `patch` (fixes a security problem) or `fix`, else
     /// `new_version`.
     kind: &'static str,
     /// Security fix: true if it fixes a security problem of the running version.
@@ -77,7 +77,7 @@ pub(super) struct NewerRelease {
 impl NewerRelease {
     fn new(release: Release) -> Self {
         let running = running();
-        let kind = release.kind(&running).unwrap_or(Kind::NewVersion);
+        let kind = release.kind(&running).unwrap_or(ReleaseKind::NewVersion);
         let security = release.mends_security(&running);
         Self {
             version: release.version.to_string(),
@@ -151,23 +151,25 @@ async fn known(web: &Web) -> Result<Update, Problem> {
     let checked_at = web.updates.last().await?.map(|last| last.checked_at);
     let (mut available, mut reason, mut message) = (Vec::new(), None, None);
     let answer = match web.updates.answer().await? {
-        Answer::Available(offer) => {
+        UpdateCheck::Available(offer) => {
             available.extend([offer.patch, offer.new_version].into_iter().flatten().map(NewerRelease::new));
             "available"
         }
-        Answer::UpToDate => "up_to_date",
-        Answer::Cannot(obstacle) => {
+        UpdateCheck::UpToDate => "up_to_date",
+        UpdateCheck::Cannot(obstacle) => {
             reason = Some(obstacle.name());
             message = Some(obstacle.message(&settings.hipay.time_zone).to_string());
             "cannot"
         }
-        Answer::NotYet => "not_yet",
+        UpdateCheck::NotYet => "not_yet",
     };
     let (mut fetching, mut not_fetched) = (None, None);
     if let Some(errand) = web.installer.errand_now() {
         match errand.state {
-            ErrandState::Fetching | ErrandState::HandedOver => fetching = Some(errand.version.to_string()),
-            ErrandState::Failed(obstacle) => {
+            PendingInstallState::Fetching | PendingInstallState::HandedOver => {
+                fetching = Some(errand.version.to_string())
+            }
+            PendingInstallState::Failed(obstacle) => {
                 not_fetched = Some(obstacle.message(&settings.hipay.time_zone).to_string());
             }
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use super::lists::{self, Asked, List, Paging, VoucherDetail, VoucherFilter};
+use super::lists::{self, List, ListQuery, Paging, VoucherDetail, VoucherFilter};
 use crate::domain::voucher::{VoucherChoice, VoucherRecord};
 use crate::jobs;
 use crate::store::View;
@@ -34,7 +34,7 @@ pub(super) struct Choice {
 ))]
 pub(super) async fn vouchers(
     State(web): State<Web>,
-    Asked(paging, filter): Asked<VoucherFilter>,
+    ListQuery(paging, filter): ListQuery<VoucherFilter>,
 ) -> Result<Json<List<VoucherDetail>>, Problem> {
     let found = lists::records(&web, paging, filter).await?;
     let described = web.context.store.reading(move |reader| found.try_map(|record| VoucherDetail::of(reader, record)));

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-use super::table::Connection;
+use super::table::OpenConnection;
 use crate::web::limits::BODY_LIMIT;
 
 /// Outcome of receiving the body of a request.
@@ -24,7 +24,7 @@ pub(super) enum Arrived {
 
 /// Waits for the body of a request; from then on its connection gives way to no other. A body whose announced size is
 /// too large is not waited for: the handler refuses it.
-pub(super) async fn arrived(mut body: Incoming, connection: &Connection, within: Duration) -> Arrived {
+pub(super) async fn arrived(mut body: Incoming, connection: &OpenConnection, within: Duration) -> Arrived {
     let limit = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
     if body.size_hint().lower() > limit {
         return Arrived::Whole(Body::new(body));
@@ -52,11 +52,11 @@ pub(super) async fn arrived(mut body: Incoming, connection: &Connection, within:
 /// on.
 pub(super) struct Answering {
     body: Body,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
 }
 
 impl Answering {
-    pub(super) fn new(body: Body, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(body: Body, connection: Arc<OpenConnection>) -> Self {
         Self { body, connection }
     }
 }

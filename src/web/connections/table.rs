@@ -1,4 +1,4 @@
-//! Open connections: bounds on their number, and the choice of the one that gives way to another.
+//! OpenEntry connections: bounds on their number, and the choice of the one that gives way to another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -20,7 +20,7 @@ const CUT: u8 = 2;
 const WRITING: u8 = 3;
 
 /// An open connection.
-pub(super) struct Connection {
+pub(super) struct OpenConnection {
     state: AtomicU8,
     /// Set once the head of a request has arrived.
     used: AtomicBool,
@@ -28,7 +28,7 @@ pub(super) struct Connection {
     pub(super) cut: CancellationToken,
 }
 
-impl Connection {
+impl OpenConnection {
     pub(super) fn new() -> Self {
         Self { state: AtomicU8::new(WAITING), used: AtomicBool::new(false), cut: CancellationToken::new() }
     }
@@ -75,17 +75,17 @@ impl Connection {
 
 /// All open connections. Clones refer to the same table.
 #[derive(Clone, Default)]
-pub(super) struct Table(Arc<Mutex<Open>>);
+pub(super) struct Table(Arc<Mutex<OpenEntry>>);
 
 #[derive(Default)]
-struct Open {
+struct OpenEntry {
     /// Connections by number, which is the order in which they were accepted.
-    all: HashMap<u64, (IpAddr, Arc<Connection>)>,
+    all: HashMap<u64, (IpAddr, Arc<OpenConnection>)>,
     of_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
 impl Table {
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,7 +103,7 @@ impl Table {
         address: IpAddr,
         of_address: usize,
         most: usize,
-    ) -> Option<Arc<Connection>> {
+    ) -> Option<Arc<OpenConnection>> {
         let network = network_of(address);
         let mut open = self.lock();
         if open.of_address.get(&network).is_some_and(|own| own.len() >= of_address)
@@ -115,7 +115,7 @@ impl Table {
         if open.all.len() >= most && !open.cut_one() {
             return None;
         }
-        let connection = Arc::new(Connection::new());
+        let connection = Arc::new(OpenConnection::new());
         open.all.insert(number, (network, Arc::clone(&connection)));
         open.of_address.entry(network).or_default().insert(number);
         Some(connection)
@@ -132,7 +132,7 @@ impl Table {
     }
 }
 
-impl Open {
+impl OpenEntry {
     fn remove(&mut self, number: u64) {
         let Some((network, _)) = self.all.remove(&number) else { return };
         if let Some(own) = self.of_address.get_mut(&network) {

@@ -7,16 +7,16 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::table::Connection;
+use super::table::OpenConnection;
 
 /// The stream of a connection. Responses are flushed only after the last byte, so a completed flush marks the end.
 pub(super) struct Written<S> {
     stream: S,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
 }
 
 impl<S> Written<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(stream: S, connection: Arc<OpenConnection>) -> Self {
         Self { stream, connection }
     }
 }

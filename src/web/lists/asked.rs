@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::text::message::{Message, msg};
 use crate::web::misread::misread;
 use crate::web::problem::Problem;
@@ -29,9 +29,9 @@ pub(in crate::web) struct Paging {
     /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// Order: `-date` (latest first, the default) or `date`.
+    /// SortOrder: `-date` (latest first, the default) or `date`.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<SortOrder>,
     /// Search text: only rows with an id or a login that begins with it.
     #[param(max_length = 200)]
     q: Option<String>,
@@ -41,7 +41,7 @@ pub(in crate::web) struct Paging {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-enum Order {
+enum SortOrder {
     #[serde(rename = "-date")]
     LatestFirst,
     #[serde(rename = "date")]
@@ -52,28 +52,28 @@ enum Order {
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct Turning {
+pub(in crate::web) struct PageParams {
     /// Number of the page, 1 to 500. With `cursor`, which reaches further, the number does not select the rows.
     #[param(minimum = 1, maximum = 500)]
     page: Option<u32>,
     /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// Order: `-date` (latest first, the default) or `date`.
+    /// SortOrder: `-date` (latest first, the default) or `date`.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<SortOrder>,
     /// Position to continue from: `next` of the previous page. Needs the same filters and order.
     #[param(max_length = 2_000, pattern = "^[0-9a-f]*$")]
     cursor: Option<String>,
 }
 
-impl From<Turning> for Paging {
-    fn from(Turning { page, per_page, sort, cursor }: Turning) -> Self {
+impl From<PageParams> for Paging {
+    fn from(PageParams { page, per_page, sort, cursor }: PageParams) -> Self {
         Self { page, per_page, sort, q: None, cursor }
     }
 }
 
-impl Parameters for Turning {
+impl Parameters for PageParams {
     const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
 
     fn check(&self) -> Result<(), Problem> {
@@ -81,31 +81,31 @@ impl Parameters for Turning {
     }
 }
 
-/// Order of an export, which is always the whole list.
+/// SortOrder of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Ordering {
-    /// Order: `-date` (latest first, the default) or `date`.
+    /// SortOrder: `-date` (latest first, the default) or `date`.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<SortOrder>,
 }
 
 impl Ordering {
     pub(super) fn descending(&self) -> bool {
-        self.sort != Some(Order::EarliestFirst)
+        self.sort != Some(SortOrder::EarliestFirst)
     }
 }
 
-/// Order of an export of a page's list: the whole list, or the results of a search.
+/// SortOrder of an export of a page's list: the whole list, or the results of a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct Exported {
-    sort: Option<Order>,
+pub(in crate::web) struct ExportParams {
+    sort: Option<SortOrder>,
     q: Option<String>,
 }
 
-impl Exported {
+impl ExportParams {
     pub(super) fn ordering(&self) -> Ordering {
         Ordering { sort: self.sort }
     }
@@ -115,7 +115,7 @@ impl Exported {
     }
 }
 
-impl Parameters for Exported {
+impl Parameters for ExportParams {
     const KEYS: &'static [&'static str] = &["sort", "q"];
 
     fn check(&self) -> Result<(), Problem> {
@@ -150,7 +150,7 @@ impl Paging {
     }
 
     pub(super) fn descending(&self) -> bool {
-        self.sort != Some(Order::EarliestFirst)
+        self.sort != Some(SortOrder::EarliestFirst)
     }
 
     /// Returns the search text, if any.
@@ -187,9 +187,9 @@ impl Parameters for Paging {
 
 /// Extractor of paging and filters, each checked.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Asked<F, P = Paging>(pub(in crate::web) P, pub(in crate::web) F);
+pub(in crate::web) struct ListQuery<F, P = Paging>(pub(in crate::web) P, pub(in crate::web) F);
 
-impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for Asked<F, P> {
+impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for ListQuery<F, P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
@@ -197,7 +197,7 @@ impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for Asked<
     }
 }
 
-impl<F: DeserializeOwned, P: Parameters> Asked<F, P> {
+impl<F: DeserializeOwned, P: Parameters> ListQuery<F, P> {
     /// Reads the query of a page, whose form also sends the filters that are not set, as empty values.
     pub(in crate::web) fn of_form(query: &str) -> Result<Self, Problem> {
         Self::of(query, |value| !value.trim().is_empty())
@@ -284,7 +284,7 @@ impl Period {
     }
 
     /// Limits a list by time to the period.
-    pub(super) fn limit(self, mut listing: Listing) -> Listing {
+    pub(super) fn limit(self, mut listing: ListPage) -> ListPage {
         if let Some(from) = self.from {
             listing = listing.from(from);
         }

@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Filter, exactly};
+use super::{ListFilter, exactly};
 use crate::jobs::{BatchRecord, BatchState, Command, GenerateArguments};
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::web::problem::Problem;
 
 /// Filters of the batches.
@@ -119,18 +119,18 @@ pub(in crate::web) struct BatchItem {
     pub(in crate::web) counts: BTreeMap<String, u64>,
 }
 
-impl Filter for BatchFilter {
+impl ListFilter for BatchFilter {
     type Record = BatchRecord;
     type Item = BatchItem;
 
-    fn listing(&self, _zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, _zone: &TimeZone) -> Result<ListPage, Problem> {
         let command = self.command.map(|command| command.name().to_owned());
         let state = self.state.map(|state| state.name().to_owned());
         Ok(match (command, state) {
-            (None, None) => Listing::all(),
-            (Some(command), None) => Listing::any_of("command", [command]),
-            (None, Some(state)) => Listing::any_of("state", [state]),
-            (Some(command), Some(state)) => Listing::any_of("state", [state]).and("command", [command]),
+            (None, None) => ListPage::all(),
+            (Some(command), None) => ListPage::any_of("command", [command]),
+            (None, Some(state)) => ListPage::any_of("state", [state]),
+            (Some(command), Some(state)) => ListPage::any_of("state", [state]).and("command", [command]),
         })
     }
 

@@ -5,8 +5,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::{Exported, FOUND_AT_MOST, Filter, Ordering, search};
-use crate::store::{Cursor, Listing, StoreError, View};
+use super::{ExportParams, FOUND_AT_MOST, ListFilter, Ordering, search};
+use crate::store::{Cursor, ListPage, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -15,7 +15,7 @@ use crate::web::problem::Problem;
 const SLICE: usize = 1_000;
 
 /// A list that can be exported.
-pub(in crate::web) trait Export: Filter {
+pub(in crate::web) trait Export: ListFilter {
     /// Name of the file, without its ending.
     const NAME: &'static str;
     /// Names of the columns.
@@ -57,7 +57,11 @@ fn file<F: Export>(body: impl IntoResponse) -> Response {
 }
 
 /// Exports the list of a page, which may be limited by a search.
-pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, filter: F) -> Result<Response, Problem> {
+pub(in crate::web) async fn found_csv<F: Export>(
+    web: &Web,
+    order: &ExportParams,
+    filter: F,
+) -> Result<Response, Problem> {
     let Some(text) = order.q() else { return csv(web, &order.ordering(), &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
@@ -73,10 +77,10 @@ pub(in crate::web) async fn found_csv<F: Export>(web: &Web, order: &Exported, fi
 }
 
 /// Lines of text, and the position of the next slice.
-type Slice = (Option<String>, Option<Cursor>);
+type ExportSlice = (Option<String>, Option<Cursor>);
 
-async fn slice<F: Export>(store: &crate::store::Store, listing: Listing) -> Result<Slice, StoreError> {
-    let lines = move |reader: &crate::store::Reader<'_>| {
+async fn slice<F: Export>(store: &crate::store::Store, listing: ListPage) -> Result<ExportSlice, StoreError> {
+    let lines = move |reader: &crate::store::StoreReader<'_>| {
         let page = reader.list_uncounted::<F::Record>(&listing)?;
         for unreadable in &page.unreadable {
             tracing::error!(action = "web", "left out of an export: {unreadable}");

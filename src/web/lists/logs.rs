@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::config::LogLevel;
 use crate::logs::{self, LogLine};
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::web::problem::Problem;
 
 /// Filters of the log.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct LogFilter {
+pub(in crate::web) struct LogListFilter {
     /// Level of the line.
     level: Option<LogLevel>,
     /// Earliest time of the line: a day or an instant, inclusive.
@@ -50,11 +50,11 @@ pub(in crate::web) struct LogItem {
     pub(in crate::web) message: String,
 }
 
-impl Filter for LogFilter {
+impl ListFilter for LogListFilter {
     type Record = LogLine;
     type Item = LogItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         at_most("batch", self.batch, i64::MAX.unsigned_abs())?;
         let filter = logs::LogFilter {
@@ -93,7 +93,7 @@ impl Filter for LogFilter {
     }
 }
 
-impl Export for LogFilter {
+impl Export for LogListFilter {
     const NAME: &'static str = "logs";
     const COLUMNS: &'static [&'static str] = &["date", "level", "action", "mirakl_id", "batch", "message"];
 

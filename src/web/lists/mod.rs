@@ -16,11 +16,11 @@ use serde::de::{DeserializeOwned, Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use asked::{Asked, Exported, Moment, Ordering, Paging, Turning, moment};
+pub(super) use asked::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, moment};
 use asked::{Parameters, Period, at_most};
 pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
 pub(super) use export::{csv, found_csv};
-pub(super) use logs::{LogFilter, LogItem};
+pub(super) use logs::{LogItem, LogListFilter};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
@@ -33,7 +33,7 @@ use super::problem::Problem;
 use crate::domain::inbox::{NotificationKind, NotificationState};
 use crate::domain::ledger::LedgerMatch;
 use crate::jobs::BatchState;
-use crate::store::{Cursor, Listing, Ordered, Query, Record, View};
+use crate::store::{Cursor, ListPage, Ordered, Query, Record, View};
 
 /// Upper bound on records that a search reads where all of them are needed.
 const FOUND_AT_MOST: usize = 1_000;
@@ -61,7 +61,7 @@ pub(super) struct List<T: ToSchema> {
 
 /// The result of querying a list: its records, or a value for each.
 #[derive(Debug)]
-pub(super) struct Found<T> {
+pub(super) struct QueryResult<T> {
     /// Rows of the page.
     pub(super) items: Vec<T>,
     /// Number of rows in the whole list; a lower bound if `total_exact` is false.
@@ -76,23 +76,23 @@ pub(super) struct Found<T> {
     pub(super) next: Option<String>,
 }
 
-impl<T> Found<T> {
+impl<T> QueryResult<T> {
     /// Converts each record.
-    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> Found<U> {
+    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> QueryResult<U> {
         let Self { items, total, total_exact, page, per_page, next } = self;
-        Found { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
+        QueryResult { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
     }
 
     /// Converts each record by a function that can fail.
-    pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<Found<U>, E> {
+    pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<QueryResult<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         let items = items.into_iter().map(say).collect::<Result<_, E>>()?;
-        Ok(Found { items, total, total_exact, page, per_page, next })
+        Ok(QueryResult { items, total, total_exact, page, per_page, next })
     }
 }
 
-impl<T: ToSchema> From<Found<T>> for List<T> {
-    fn from(Found { items, total, total_exact, page, per_page, next }: Found<T>) -> Self {
+impl<T: ToSchema> From<QueryResult<T>> for List<T> {
+    fn from(QueryResult { items, total, total_exact, page, per_page, next }: QueryResult<T>) -> Self {
         Self { items, total, total_exact, page, per_page, next }
     }
 }
@@ -135,7 +135,7 @@ fn exactly<'de, D: Deserializer<'de>, T: Named + Deserialize<'de>>(deserializer:
 }
 
 /// Filters of one list.
-pub(super) trait Filter: Send + Sync + 'static {
+pub(super) trait ListFilter: Send + Sync + 'static {
     /// Type of the listed records.
     type Record: Record;
     /// Type of a row.
@@ -145,7 +145,7 @@ pub(super) trait Filter: Send + Sync + 'static {
     const SEARCH: &'static str = "search";
 
     /// Returns the rows that pass all filters, earliest first.
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem>;
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem>;
 
     /// Returns true if a record that a search has found passes all filters.
     fn passes(&self, record: &Self::Record, zone: &TimeZone) -> Result<bool, Problem>;
@@ -158,22 +158,26 @@ pub(super) trait Filter: Send + Sync + 'static {
 }
 
 /// Returns the requested page of a list, as the API shows it.
-pub(super) async fn page<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
+pub(super) async fn page<F: ListFilter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
     Ok(records(web, paging, filter).await?.map(F::item).into())
 }
 
 /// Returns the records that the query of a page requests.
-pub(super) async fn found<F, P>(web: &Web, query: Option<String>) -> Result<Found<F::Record>, Problem>
+pub(super) async fn found<F, P>(web: &Web, query: Option<String>) -> Result<QueryResult<F::Record>, Problem>
 where
-    F: Filter + DeserializeOwned,
+    F: ListFilter + DeserializeOwned,
     P: Parameters + Into<Paging>,
 {
-    let Asked(paging, filter) = Asked::<F, P>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(paging, filter) = ListQuery::<F, P>::of_form(&query.unwrap_or_default())?;
     records(web, paging.into(), filter).await
 }
 
 /// Returns the records on the requested page of a list.
-pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> Result<Found<F::Record>, Problem> {
+pub(super) async fn records<F: ListFilter>(
+    web: &Web,
+    paging: Paging,
+    filter: F,
+) -> Result<QueryResult<F::Record>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let (number, per_page) = (paging.page(), paging.per_page());
     let rows = usize::from(per_page);
@@ -194,7 +198,7 @@ pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> 
     for unreadable in &found.unreadable {
         tracing::error!(action = "web", "{unreadable}");
     }
-    Ok(Found {
+    Ok(QueryResult {
         items: found.items,
         total: found.total,
         total_exact: found.total_exact,
@@ -206,7 +210,7 @@ pub(super) async fn records<F: Filter>(web: &Web, paging: Paging, filter: F) -> 
 
 /// Searches for ids and logins that begin with `text`. It looks at `most` entries at most, few enough to be sorted and
 /// filtered here.
-async fn search<F: Filter>(
+async fn search<F: ListFilter>(
     web: &Web,
     filter: F,
     zone: &TimeZone,
@@ -214,7 +218,7 @@ async fn search<F: Filter>(
     (skip, most): (usize, usize),
     (page, per_page): (u32, u16),
     descending: bool,
-) -> Result<Found<F::Record>, Problem> {
+) -> Result<QueryResult<F::Record>, Problem> {
     let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(most);
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys::<F::Record>(&query)?;
@@ -241,5 +245,5 @@ async fn search<F: Filter>(
     }
     let total = u64::try_from(passed.len()).unwrap_or(u64::MAX);
     let items = passed.into_iter().skip(skip).take(usize::from(per_page)).collect();
-    Ok(Found { items, total, total_exact: all, page, per_page, next: None })
+    Ok(QueryResult { items, total, total_exact: all, page, per_page, next: None })
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, exactly, moment};
+use super::{ListFilter, Moment, Period, exactly, moment};
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::web::problem::Problem;
 
 /// Filters of the notifications.
@@ -57,20 +57,20 @@ pub(in crate::web) struct NotificationItem {
     pub(in crate::web) ended_at: Option<Timestamp>,
 }
 
-impl Filter for NotificationFilter {
+impl ListFilter for NotificationFilter {
     type Record = Notification;
     type Item = NotificationItem;
 
     const SEARCH: &'static str = "subject";
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         let kinds = NotificationKind::ALL.into_iter().filter(|one| self.kind.is_none_or(|wanted| wanted == *one));
         let groups = kinds.flat_map(|kind| {
             let states = NotificationState::ALL.into_iter();
             let states = states.filter(|one| self.state.is_none_or(|wanted| wanted == *one));
             states.map(move |state| (kind.name(), state.name()))
         });
-        let listing = Listing::any_of("list", groups);
+        let listing = ListPage::any_of("list", groups);
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
-use crate::store::{Listing, Query, View};
+use crate::store::{ListPage, Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -172,7 +172,7 @@ pub(in crate::web) async fn failed(
         super::search(web, filter.clone(), &zone, text, (0, super::FOUND_AT_MOST), (1, rows), true).await?.items
     } else {
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
-        let listing = Listing::any_of("status", codes).descending().limit(limit);
+        let listing = ListPage::any_of("status", codes).descending().limit(limit);
         let period = Period::new(filter.from.as_ref(), filter.to.as_ref(), &zone)?;
         let listing = period.limit(listing);
         let held = Query::group("held", ()).descending().limit(limit);
@@ -197,17 +197,17 @@ pub(in crate::web) async fn failed(
     Ok(failed)
 }
 
-impl Filter for OperationFilter {
+impl ListFilter for OperationFilter {
     type Record = Operation;
     type Item = OperationItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.mirakl_id, self.statuses()) {
-            (Some(id), Some(codes)) => Listing::any_of("vendor", codes.into_iter().map(|code| (id, code))),
-            (Some(id), None) => Listing::any_of("vendor", [id]),
-            (None, Some(codes)) => Listing::any_of("status", codes),
-            (None, None) => Listing::any_of("date", [()]),
+            (Some(id), Some(codes)) => ListPage::any_of("vendor", codes.into_iter().map(|code| (id, code))),
+            (Some(id), None) => ListPage::any_of("vendor", [id]),
+            (None, Some(codes)) => ListPage::any_of("status", codes),
+            (None, None) => ListPage::any_of("date", [()]),
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }

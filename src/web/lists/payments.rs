@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::web::problem::Problem;
 
 /// Filters of the payments.
@@ -98,33 +98,33 @@ pub(in crate::web) struct PaymentStepItem {
 
 impl PaymentFilter {
     /// Returns the payments that pass by outcome, status and test; `None` if all do.
-    fn outcomes(&self) -> Option<Listing> {
+    fn outcomes(&self) -> Option<ListPage> {
         let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
         let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
         if let Some(status) = self.status {
             // The outcome depends on the amounts as well as on the status.
             let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
             let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
-            return Some(Listing::any_of("outcome", groups));
+            return Some(ListPage::any_of("outcome", groups));
         }
         if self.outcome.is_none() && self.test.is_none() {
             return None;
         }
         let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
-        Some(Listing::any_of("outcome", outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test)))))
+        Some(ListPage::any_of("outcome", outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test)))))
     }
 }
 
-impl Filter for PaymentFilter {
+impl ListFilter for PaymentFilter {
     type Record = CustomerPayment;
     type Item = PaymentItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         at_most("status", self.status.map(u64::from), 9_999)?;
         let order = self.order_id.as_deref().map(CustomerPayment::searched);
         let listing = match (order, self.outcomes()) {
-            (None, None) => Listing::any_of("date", [()]),
-            (Some(order), None) => Listing::any_of("order", [order]),
+            (None, None) => ListPage::any_of("date", [()]),
+            (Some(order), None) => ListPage::any_of("order", [order]),
             (None, Some(outcomes)) => outcomes,
             (Some(order), Some(outcomes)) => outcomes.and("order", [order]),
         };

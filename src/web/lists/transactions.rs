@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, exactly, moment};
+use super::{ListFilter, Moment, Period, exactly, moment};
 use crate::domain::ledger::{LedgerEntry, LedgerMatch};
 use crate::domain::money::Amount;
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::web::problem::Problem;
 
 /// Filters of the transactions.
@@ -59,14 +59,14 @@ pub(in crate::web) struct TransactionItem {
     pub(in crate::web) operation: Option<u64>,
 }
 
-impl Filter for TransactionFilter {
+impl ListFilter for TransactionFilter {
     type Record = LedgerEntry;
     type Item = TransactionItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         let listing = match self.matched {
-            Some(matched) => Listing::any_of("match", [matched.name()]),
-            None => Listing::any_of("date", [()]),
+            Some(matched) => ListPage::any_of("match", [matched.name()]),
+            None => ListPage::any_of("date", [()]),
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, moment};
+use super::{ListFilter, Moment, Period, moment};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
-use crate::store::Listing;
+use crate::store::ListPage;
 use crate::text::message::msg;
 use crate::web::problem::Problem;
 
@@ -117,11 +117,11 @@ impl VendorFilter {
     }
 }
 
-impl Filter for VendorFilter {
+impl ListFilter for VendorFilter {
     type Record = Vendor;
     type Item = VendorItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         let statuses = VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one));
         let groups = statuses.flat_map(|status| {
             let wallets = WalletStatus::ALL.into_iter();
@@ -130,9 +130,9 @@ impl Filter for VendorFilter {
         });
         let listing = match self.country()? {
             Some(country) => {
-                Listing::any_of("country", groups.map(|(status, wallet)| (country.as_str(), status, wallet)))
+                ListPage::any_of("country", groups.map(|(status, wallet)| (country.as_str(), status, wallet)))
             }
-            None => Listing::any_of("status", groups),
+            None => ListPage::any_of("status", groups),
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
     }

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{Filter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::money::Amount;
 use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{Listing, StoreError, View};
+use crate::store::{ListPage, StoreError, View};
 use crate::text::message::Message;
 use crate::web::problem::Problem;
 
@@ -99,22 +99,22 @@ impl VoucherDetail {
     }
 }
 
-impl Filter for VoucherFilter {
+impl ListFilter for VoucherFilter {
     type Record = VoucherRecord;
     type Item = VoucherItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<Listing, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.state, self.cycle, self.mirakl_id) {
-            (None, None, None) => Listing::any_of("date", [()]),
-            (Some(state), None, None) => Listing::any_of("state", [state.name()]),
-            (None, Some(cycle), None) => Listing::any_of("cycle", [day_number(cycle)]),
-            (Some(state), Some(cycle), None) => Listing::any_of("cycle", [(day_number(cycle), state.name())]),
-            (None, None, Some(shop)) => Listing::any_of("shop", [shop]),
-            (Some(state), None, Some(shop)) => Listing::any_of("shop", [(shop, state.name())]),
-            (None, Some(cycle), Some(shop)) => Listing::any_of("shop", [shop]).and("cycle", [day_number(cycle)]),
+            (None, None, None) => ListPage::any_of("date", [()]),
+            (Some(state), None, None) => ListPage::any_of("state", [state.name()]),
+            (None, Some(cycle), None) => ListPage::any_of("cycle", [day_number(cycle)]),
+            (Some(state), Some(cycle), None) => ListPage::any_of("cycle", [(day_number(cycle), state.name())]),
+            (None, None, Some(shop)) => ListPage::any_of("shop", [shop]),
+            (Some(state), None, Some(shop)) => ListPage::any_of("shop", [(shop, state.name())]),
+            (None, Some(cycle), Some(shop)) => ListPage::any_of("shop", [shop]).and("cycle", [day_number(cycle)]),
             (Some(state), Some(cycle), Some(shop)) => {
-                Listing::any_of("shop", [(shop, state.name())]).and("cycle", [(day_number(cycle), state.name())])
+                ListPage::any_of("shop", [(shop, state.name())]).and("cycle", [(day_number(cycle), state.name())])
             }
         };
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))

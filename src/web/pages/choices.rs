@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::Page;
+use super::page::PageFrame;
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
 use crate::store::View;
@@ -17,7 +17,7 @@ use crate::web::path::Id;
 use crate::web::problem::Problem;
 
 /// One choice as it is offered.
-pub(super) struct Offered {
+pub(super) struct OfferedChoice {
     /// Word that the form sends.
     pub(super) name: &'static str,
     pub(super) title: String,
@@ -29,7 +29,7 @@ pub(super) struct Offered {
 }
 
 /// Returns the choices that would change something. The retry has a page of its own.
-pub(super) fn offered(page: &Page, operation: &Operation) -> Vec<Offered> {
+pub(super) fn offered(page: &PageFrame, operation: &Operation) -> Vec<OfferedChoice> {
     let accept = OperationChoice::Accept { transaction_id: String::new() };
     let choices = [OperationChoice::Release, OperationChoice::Hold, accept, OperationChoice::Settle];
     let applies = |choice: &OperationChoice| operation.refuses(choice).is_none();
@@ -37,14 +37,14 @@ pub(super) fn offered(page: &Page, operation: &Operation) -> Vec<Offered> {
         let name = choice.name();
         let transactions = matches!(choice, OperationChoice::Accept { .. }).then(|| operation.candidates.clone());
         let (title, text) = (page.t(&format!("choice-{name}-title")), page.t(&format!("choice-{name}-text")));
-        Offered { name, title, text, needs_reason: choice.needs_reason(), transactions }
+        OfferedChoice { name, title, text, needs_reason: choice.needs_reason(), transactions }
     };
     choices.into_iter().filter(applies).map(offer).collect()
 }
 
 /// A choice as the form sends it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Chosen {
+pub(super) struct OperationChoiceForm {
     choice: String,
     /// Time of the operation's last change, as the page showed it.
     seen: String,
@@ -59,14 +59,14 @@ pub(super) async fn choose(
     State(web): State<Web>,
     Operator(caller): Operator,
     Id(id): Id,
-    Checked(chosen): Checked<Chosen>,
+    Checked(chosen): Checked<OperationChoiceForm>,
 ) -> Result<Response, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
     if operation.updated_at.to_string() != chosen.seen {
         return Err(Problem::new(StatusCode::CONFLICT, msg!("retry-changed")));
     }
-    let Chosen { choice, reason, transaction_id, .. } = chosen;
+    let OperationChoiceForm { choice, reason, transaction_id, .. } = chosen;
     let choice = match choice.as_str() {
         "release" => OperationChoice::Release,
         "hold" => OperationChoice::Hold,

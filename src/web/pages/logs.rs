@@ -4,32 +4,37 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::page::{Page, Rows, show};
+use super::page::{ListRows, PageFrame, show};
 use crate::config::LogLevel;
 use crate::jobs::Command;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Filter, LogFilter, LogItem, Ordering, Turning};
+use crate::web::lists::{self, ListFilter, ListQuery, LogItem, LogListFilter, Ordering, PageParams};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "logs.html", config = "ui/askama.toml")]
 struct Logs {
-    page: Page,
-    rows: Rows<LogItem>,
+    page: PageFrame,
+    rows: ListRows<LogItem>,
     levels: [LogLevel; 8],
     actions: [&'static str; 5],
 }
 
 /// Shows the lines that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let found = lists::found::<LogFilter, Turning>(&web, query).await.map(|found| found.map(LogFilter::item));
-    let rows = Rows::of(found, &page)?;
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let found =
+        lists::found::<LogListFilter, PageParams>(&web, query).await.map(|found| found.map(LogListFilter::item));
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
 }
 
 /// Exports the lines that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<LogFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<LogListFilter, Ordering>::of_form(&query.unwrap_or_default())?;
     lists::csv(&web, &order, &filter).await
 }
 

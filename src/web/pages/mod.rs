@@ -36,7 +36,7 @@ use axum::{RequestExt, Router};
 use tower_http::compression::CompressionLayer;
 
 use address::Address;
-use page::Page;
+use page::PageFrame;
 pub(super) use setup::router as setup_router;
 
 use super::problem::Problem;
@@ -149,7 +149,7 @@ async fn guarded(request: Request, next: Next) -> Response {
 
 /// Shows a problem as a page instead of JSON.
 async fn in_words(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let page = request.extract_parts_with_state::<Page, _>(&web).await;
+    let page = request.extract_parts_with_state::<PageFrame, _>(&web).await;
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     match page {

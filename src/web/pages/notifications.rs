@@ -6,18 +6,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Page, Rows, show};
+use super::page::{ListRows, PageFrame, show};
 use super::payments;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{CustomerPayment, PaymentStatus};
 use crate::domain::vendor::Vendor;
 use crate::jobs::inbox::{self, Replay};
-use crate::store::{Query, Reader, StoreError, View, Writer};
+use crate::store::{Query, StoreError, StoreReader, View, Writer};
 use crate::text::message::msg;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, Asked, Exported, NotificationFilter, Paging};
+use crate::web::lists::{self, ExportParams, ListQuery, NotificationFilter, Paging};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web, refused};
@@ -30,16 +30,20 @@ const BODY_SHOWN: usize = 3_000;
 #[derive(Template)]
 #[template(path = "notifications.html", config = "ui/askama.toml")]
 struct Notifications {
-    page: Page,
-    rows: Rows<Notification>,
+    page: PageFrame,
+    rows: ListRows<Notification>,
     /// Text about the refused notifications.
     refused: String,
 }
 
 /// Shows the notifications that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page)?;
+    let rows = ListRows::of(found, &page)?;
     let refused = refused_so_far(&web, &page).unwrap_or_else(|| {
         let since = page.time(&web.started_at);
         page.t1("refused-none", "since", since)
@@ -48,7 +52,7 @@ pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): Ra
 }
 
 /// Describes the notifications refused since this process began, and the reasons; `None` if there were none.
-pub(super) fn refused_so_far(web: &Web, page: &Page) -> Option<String> {
+pub(super) fn refused_so_far(web: &Web, page: &PageFrame) -> Option<String> {
     let counted = refused::counted();
     let all = counted.iter().fold(0_u64, |all, (_, number)| all.saturating_add(*number));
     let why: Vec<String> =
@@ -64,7 +68,7 @@ pub(super) fn refused_so_far(web: &Web, page: &Page) -> Option<String> {
 
 /// Exports the notifications that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<NotificationFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<NotificationFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
@@ -79,7 +83,7 @@ pub(super) fn tone(state: NotificationState) -> &'static str {
 }
 
 /// Returns HiPay's word for the event, or the number of a payment's status with its word.
-pub(super) fn action(page: &Page, notification: &Notification) -> String {
+pub(super) fn action(page: &PageFrame, notification: &Notification) -> String {
     let status = Some(notification.kind).filter(|kind| *kind == NotificationKind::Payment);
     match status.and_then(|_| notification.action.parse().ok()).map(PaymentStatus) {
         Some(status) if status.name().is_some() => format!("{} {}", status.0, page.of(&status)),
@@ -129,7 +133,7 @@ struct Concerned {
 #[derive(Template)]
 #[template(path = "notification.html", config = "ui/askama.toml")]
 struct NotificationPage {
-    page: Page,
+    page: PageFrame,
     notification: Notification,
     concerned: Concerned,
     /// Content that was sent, or its beginning.
@@ -139,7 +143,7 @@ struct NotificationPage {
 }
 
 /// Shows one notification: its content and its outcome.
-pub(super) async fn notification(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
+pub(super) async fn notification(State(web): State<Web>, page: PageFrame, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(notification) = reader.get::<Notification>(&id)? else { return Ok(None) };
         let concerned = concerned(reader, &notification)?;
@@ -157,7 +161,7 @@ pub(super) async fn notification(State(web): State<Web>, page: Page, Id(id): Id)
     show(StatusCode::OK, &NotificationPage { page, notification, concerned, body, whole })
 }
 
-fn concerned(reader: &Reader<'_>, notification: &Notification) -> Result<Concerned, StoreError> {
+fn concerned(reader: &StoreReader<'_>, notification: &Notification) -> Result<Concerned, StoreError> {
     let subject = &notification.subject;
     match notification.kind {
         NotificationKind::Payment => {

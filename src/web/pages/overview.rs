@@ -13,14 +13,14 @@ use jiff::civil::Date;
 
 use super::logs::tone;
 use super::notifications::refused_so_far;
-use super::page::{Page, show};
+use super::page::{PageFrame, show};
 use crate::config::LogLevel;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Column, Operation, Status};
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState};
 use crate::schema::day_of_number;
-use crate::store::{Query, Reader, StoreError, View};
+use crate::store::{Query, StoreError, StoreReader, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -33,9 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Maximum width of a cycle's bar.
 const WIDTH: u64 = 1_000;
 
-/// Stage that money has reached.
+/// MoneyStage that money has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum MoneyStage {
     Withdrawn,
     Withdrawing,
     Transferred,
@@ -44,7 +44,7 @@ enum Stage {
     HeldBack,
 }
 
-impl Stage {
+impl MoneyStage {
     /// All stages in the order of a bar: the furthest first.
     const ALL: [Self; 6] =
         [Self::Withdrawn, Self::Withdrawing, Self::Transferred, Self::Transferring, Self::ToTransfer, Self::HeldBack];
@@ -103,35 +103,35 @@ impl Sum {
 /// The progress of a cycle.
 struct CycleMoney {
     day: Date,
-    stages: BTreeMap<Stage, Sum>,
+    stages: BTreeMap<MoneyStage, Sum>,
     /// Money held back, by status.
     reasons: BTreeMap<i64, Sum>,
     all: Sum,
 }
 
 /// A piece of a cycle's bar.
-struct Piece {
+struct BarPiece {
     stage: &'static str,
     x: u64,
     width: u64,
 }
 
 impl CycleMoney {
-    fn stage(&self, stage: Stage) -> &Sum {
+    fn stage(&self, stage: MoneyStage) -> &Sum {
         static NOTHING: Sum = Sum { count: 0, amounts: Vec::new() };
         self.stages.get(&stage).unwrap_or(&NOTHING)
     }
 
     /// Returns the bar, by the number of operations: sums of several currencies do not add up.
-    fn bar(&self) -> Vec<Piece> {
+    fn bar(&self) -> Vec<BarPiece> {
         let mut pieces = Vec::new();
         let (mut passed, all) = (0_u64, self.all.count.max(1));
-        for stage in Stage::ALL {
+        for stage in MoneyStage::ALL {
             let x = passed.saturating_mul(WIDTH).div_euclid(all);
             passed = passed.saturating_add(self.stage(stage).count);
             let end = passed.saturating_mul(WIDTH).div_euclid(all);
             if end > x {
-                pieces.push(Piece { stage: stage.name(), x, width: end.saturating_sub(x) });
+                pieces.push(BarPiece { stage: stage.name(), x, width: end.saturating_sub(x) });
             }
         }
         pieces
@@ -139,7 +139,7 @@ impl CycleMoney {
 }
 
 /// A reason why money is held back, and the address of the list.
-struct Reason {
+struct HeldReason {
     word: String,
     address: String,
     count: u64,
@@ -147,7 +147,7 @@ struct Reason {
 }
 
 /// Last and next run of a batch.
-struct Run {
+struct RunTimes {
     command: &'static str,
     last: Option<BatchRecord>,
     next: Option<Timestamp>,
@@ -156,14 +156,14 @@ struct Run {
 #[derive(Template)]
 #[template(path = "overview.html", config = "ui/askama.toml")]
 struct Overview {
-    page: Page,
+    page: PageFrame,
     now: Timestamp,
     cycles: Vec<CycleMoney>,
-    reasons: Vec<Reason>,
+    reasons: Vec<HeldReason>,
     held: u64,
     warnings: u64,
     vendors: Vec<Vendor>,
-    runs: Vec<Run>,
+    runs: Vec<RunTimes>,
     /// Text about the refused notifications, if there were any.
     refused: Option<String>,
     troubles: Vec<OpenTrouble>,
@@ -182,7 +182,7 @@ impl OpenTrouble {
     }
 }
 
-struct Known {
+struct OverviewData {
     cycles: Vec<CycleMoney>,
     held: u64,
     warnings: u64,
@@ -191,13 +191,14 @@ struct Known {
 }
 
 /// Shows the overview.
-pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
     let next = web.scheduler.next_runs().await?;
     let commands: Vec<&'static str> = next.iter().map(|run| run.command).collect();
     let known = web.context.store.reading(move |reader| known(reader, &commands)).await?;
-    let Known { cycles, held, warnings, vendors, mut last } = known;
+    let OverviewData { cycles, held, warnings, vendors, mut last } = known;
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
-    let runs = next.into_iter().map(|run| Run { command: run.command, last: last.remove(run.command), next: run.at });
+    let runs =
+        next.into_iter().map(|run| RunTimes { command: run.command, last: last.remove(run.command), next: run.at });
     let (now, runs) = (web.context.clock.now(), runs.collect());
     let refused = refused_so_far(&web, &page);
     let troubles = web.context.troubles.open().into_iter().map(|trouble| OpenTrouble {
@@ -209,7 +210,7 @@ pub(super) async fn overview(State(web): State<Web>, page: Page) -> Result<Respo
     show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs, refused, troubles })
 }
 
-fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreError> {
+fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
     let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
     for ((day, code, currency), count) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
         let (Some(date), Ok(known)) = (day_of_number(day), Currency::from_code(&currency)) else { continue };
@@ -217,11 +218,11 @@ fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreE
         let nothing =
             || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
         let cycle = cycles.entry(day).or_insert_with(nothing);
-        let Some(stage) = Stage::of(Status::from_code(code)) else { continue };
+        let Some(stage) = MoneyStage::of(Status::from_code(code)) else { continue };
         let amount = Amount::from_minor(minor, known);
         cycle.stages.entry(stage).or_default().add(count, amount);
         cycle.all.add(count, amount);
-        if stage == Stage::HeldBack {
+        if stage == MoneyStage::HeldBack {
             cycle.reasons.entry(code).or_default().add(count, amount);
         }
     }
@@ -232,7 +233,7 @@ fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreE
         let query = Query::group("command", *command).descending().limit(1);
         last.extend(reader.page::<BatchRecord>(&query)?.items.pop().map(|batch| ((*command).to_owned(), batch)));
     }
-    Ok(Known {
+    Ok(OverviewData {
         cycles: cycles.into_values().rev().take(CYCLES).collect(),
         held: reader.count::<Operation>("held", ())?,
         warnings,
@@ -242,7 +243,7 @@ fn known(reader: &Reader<'_>, commands: &[&'static str]) -> Result<Known, StoreE
 }
 
 /// Returns the vendors that were most recently found in need of attention.
-fn attention(reader: &Reader<'_>) -> Result<Vec<Vendor>, StoreError> {
+fn attention(reader: &StoreReader<'_>) -> Result<Vec<Vendor>, StoreError> {
     let mut vendors = Vec::new();
     for wallet in crate::domain::vendor::WalletStatus::ALL {
         let query = Query::group("status", ("warning", wallet.name())).descending().limit(VENDORS);
@@ -253,13 +254,13 @@ fn attention(reader: &Reader<'_>) -> Result<Vec<Vendor>, StoreError> {
     Ok(vendors)
 }
 
-fn reasons(page: &Page, cycle: &CycleMoney) -> Vec<Reason> {
+fn reasons(page: &PageFrame, cycle: &CycleMoney) -> Vec<HeldReason> {
     let reason = |(code, sum): (&i64, &Sum)| {
         let status = Status::from_code(*code);
         let (transfer, withdrawal) = status.columns();
         let of_transfer = withdrawal == Column::None;
         let (key, column) = if of_transfer { ("transfer_status", transfer) } else { ("withdraw_status", withdrawal) };
-        Reason {
+        HeldReason {
             word: page.of(&status),
             address: format!("/dashboard/transfers?{key}={}", column.name()),
             count: sum.count,
@@ -271,14 +272,14 @@ fn reasons(page: &Page, cycle: &CycleMoney) -> Vec<Reason> {
 
 impl Overview {
     /// Returns the stages in the order of a normal payment; what is held back comes last.
-    fn stages(&self) -> [Stage; 6] {
+    fn stages(&self) -> [MoneyStage; 6] {
         [
-            Stage::ToTransfer,
-            Stage::Transferring,
-            Stage::Transferred,
-            Stage::Withdrawing,
-            Stage::Withdrawn,
-            Stage::HeldBack,
+            MoneyStage::ToTransfer,
+            MoneyStage::Transferring,
+            MoneyStage::Transferred,
+            MoneyStage::Withdrawing,
+            MoneyStage::Withdrawn,
+            MoneyStage::HeldBack,
         ]
     }
 
@@ -295,8 +296,8 @@ impl Overview {
 
 #[derive(Template)]
 #[template(path = "funds.html", config = "ui/askama.toml")]
-struct Funds {
-    page: Page,
+struct FundsView {
+    page: PageFrame,
     /// Balance of the account; `None` if HiPay did not return it.
     balance: Option<Amount>,
     /// Amount that the next transfers need, in the same currency.
@@ -305,7 +306,7 @@ struct Funds {
 }
 
 /// Shows the balance of the marketplace's account, read from HiPay, and whether it covers what is due.
-pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+pub(super) async fn funds(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
     let asked = tokio::time::timeout(PATIENCE, web.context.read_escrow_balance()).await;
     let balance = asked.ok().and_then(Result::ok);
     let due = match balance {
@@ -315,5 +316,5 @@ pub(super) async fn funds(State(web): State<Web>, page: Page) -> Result<Response
         }
     };
     let covers = balance.zip(due).is_some_and(|(balance, due)| balance.covers(due));
-    show(StatusCode::OK, &Funds { page, balance, due, covers })
+    show(StatusCode::OK, &FundsView { page, balance, due, covers })
 }

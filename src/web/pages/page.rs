@@ -20,7 +20,7 @@ use crate::text::message::{self, Message, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::lists::Found;
+use crate::web::lists::QueryResult;
 use crate::web::problem::Problem;
 
 /// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
@@ -34,7 +34,7 @@ const EXCERPT: usize = 300;
 
 /// The frame of a page, and the format of its texts and numbers.
 #[derive(Clone)]
-pub(super) struct Page {
+pub(super) struct PageFrame {
     texts: &'static Texts,
     locale: Locale,
     zone: TimeZone,
@@ -48,7 +48,7 @@ pub(super) struct Page {
     fast: Option<(Timestamp, u32)>,
 }
 
-impl FromRequestParts<Web> for Page {
+impl FromRequestParts<Web> for PageFrame {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
@@ -67,7 +67,7 @@ impl FromRequestParts<Web> for Page {
     }
 }
 
-impl Page {
+impl PageFrame {
     /// Creates a page that is shown before there are settings.
     pub(super) fn before_settings(headers: &HeaderMap, uri: &Uri, csrf: String) -> Self {
         let locale = language::of(headers, None);
@@ -276,8 +276,8 @@ pub(super) struct ExplanationView {
 }
 
 /// A list on a page: its rows, or the problem with the query.
-pub(super) struct Rows<T> {
-    /// Rows of the page.
+pub(super) struct ListRows<T> {
+    /// ListRows of the page.
     pub(super) items: Vec<T>,
     /// Number of rows in the whole list.
     pub(super) total: u64,
@@ -295,10 +295,10 @@ pub(super) struct Rows<T> {
     pub(super) problem: Option<String>,
 }
 
-impl<T> Rows<T> {
+impl<T> ListRows<T> {
     /// Creates the rows from the result of a query. A mistake in the query is shown in the list; any other problem
     /// concerns the whole page.
-    pub(super) fn of(found: Result<Found<T>, Problem>, page: &Page) -> Result<Self, Problem> {
+    pub(super) fn of(found: Result<QueryResult<T>, Problem>, page: &PageFrame) -> Result<Self, Problem> {
         let address = &page.address;
         let list = match found {
             Ok(list) => list,
@@ -354,14 +354,14 @@ pub(super) fn show(status: StatusCode, template: &impl Template) -> Result<Respo
 
 #[derive(Template)]
 #[template(path = "trouble.html", config = "ui/askama.toml")]
-struct Trouble {
-    page: Page,
+struct ErrorPage {
+    page: PageFrame,
     status: u16,
     sentence: String,
 }
 
 /// Shows a page that states the problem.
-pub(super) fn trouble(page: Page, problem: &Problem) -> Response {
+pub(super) fn trouble(page: PageFrame, problem: &Problem) -> Response {
     let (status, sentence) = (problem.status(), problem.in_words(page.texts()));
-    show(status, &Trouble { page, status: status.as_u16(), sentence }).unwrap_or_else(IntoResponse::into_response)
+    show(status, &ErrorPage { page, status: status.as_u16(), sentence }).unwrap_or_else(IntoResponse::into_response)
 }

@@ -6,35 +6,39 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::page::{Page, Rows, show};
-use crate::domain::enterprise::Fields;
+use super::page::{ListRows, PageFrame, show};
+use crate::domain::enterprise::NotificationFields;
 use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::domain::settlement::Settlement;
-use crate::store::{Query, Reader, StoreError, View};
+use crate::store::{Query, StoreError, StoreReader, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, Paging, PaymentFilter};
+use crate::web::lists::{self, ExportParams, ListQuery, Paging, PaymentFilter};
 use crate::web::path::Name;
 use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "payments.html", config = "ui/askama.toml")]
 struct Payments {
-    page: Page,
-    rows: Rows<CustomerPayment>,
+    page: PageFrame,
+    rows: ListRows<CustomerPayment>,
 }
 
 /// Shows the payments that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<PaymentFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page)?;
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Payments { page, rows })
 }
 
 /// Exports the payments that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<PaymentFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<PaymentFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
@@ -54,7 +58,7 @@ fn tone(outcome: PaymentOutcome) -> &'static str {
 }
 
 /// Returns HiPay's number with the word for it, or with HiPay's own wording if there is no word.
-fn status_of(page: &Page, status: Option<PaymentStatus>, message: &str) -> String {
+fn status_of(page: &PageFrame, status: Option<PaymentStatus>, message: &str) -> String {
     match status {
         None => message.to_owned(),
         Some(known) if known.name().is_some() => format!("{} {}", known.0, page.of(&known)),
@@ -62,7 +66,7 @@ fn status_of(page: &Page, status: Option<PaymentStatus>, message: &str) -> Strin
     }
 }
 
-fn amount_of(page: &Page, amount: Option<&Amount>) -> String {
+fn amount_of(page: &PageFrame, amount: Option<&Amount>) -> String {
     amount.map_or_else(|| "—".to_owned(), |amount| page.amount(amount))
 }
 
@@ -101,7 +105,7 @@ struct Field {
     value: String,
 }
 
-/// Fields that belong together.
+/// NotificationFields that belong together.
 struct Group {
     /// Name of the group: `transaction`, `order`, …
     name: &'static str,
@@ -112,7 +116,7 @@ struct Group {
 #[derive(Template)]
 #[template(path = "payment.html", config = "ui/askama.toml")]
 struct PaymentPage {
-    page: Page,
+    page: PageFrame,
     payment: CustomerPayment,
     groups: Vec<Group>,
     /// Days without a change after which personal data is removed; 0 for never.
@@ -125,7 +129,7 @@ const SETTLEMENTS: (usize, usize) = (200, 3);
 
 /// Returns the first settlements of the payment's merchant account after its last change. A settlement sums up a period
 /// and names no payment.
-fn settlements(reader: &Reader<'_>, payment: &CustomerPayment) -> Result<Vec<Settlement>, StoreError> {
+fn settlements(reader: &StoreReader<'_>, payment: &CustomerPayment) -> Result<Vec<Settlement>, StoreError> {
     // HiPay writes the same number with and without leading zeros.
     let number = |account: &str| account.trim_start_matches('0').to_owned();
     let account = number(&payment.latest.mid);
@@ -140,7 +144,7 @@ fn settlements(reader: &Reader<'_>, payment: &CustomerPayment) -> Result<Vec<Set
 /// Shows one payment: its status, its history and all its fields.
 pub(super) async fn payment(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     Name(transaction_reference): Name,
 ) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
@@ -294,7 +298,7 @@ fn text_of(name: &str) -> String {
 }
 
 /// Returns every field with a value, in its group; the merchant's own data and unknown fields come last.
-fn groups(page: &Page, fields: &Fields) -> Vec<Group> {
+fn groups(page: &PageFrame, fields: &NotificationFields) -> Vec<Group> {
     let field = |name: &str| {
         let value = fields.get(name)?.to_owned();
         let label = if is_known(name) { page.t(&text_of(name)) } else { name.to_owned() };

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Page, show};
+use super::page::{PageFrame, show};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::jobs::{self, Command, JobError};
@@ -18,7 +18,7 @@ use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{Asked, OperationFilter, failed};
+use crate::web::lists::{ListQuery, OperationFilter, failed};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::session::safe_next;
@@ -28,7 +28,7 @@ const SHOWN: usize = 100;
 
 /// Operations to retry, by what retries them.
 #[derive(Default)]
-struct Plan {
+struct RetryPlan {
     /// Operations that wait for a person.
     waiting: Vec<Operation>,
     /// Operations that the next run of transfers retries by itself.
@@ -37,7 +37,7 @@ struct Plan {
     withdrawals: Vec<Operation>,
 }
 
-impl Plan {
+impl RetryPlan {
     fn of(operations: Vec<Operation>) -> Self {
         let mut plan = Self::default();
         for operation in operations {
@@ -80,8 +80,8 @@ impl Plan {
 #[derive(Template)]
 #[template(path = "retry.html", config = "ui/askama.toml")]
 struct Confirm {
-    page: Page,
-    plan: Plan,
+    page: PageFrame,
+    plan: RetryPlan,
     totals: Vec<Amount>,
     count: u64,
     mark: String,
@@ -93,8 +93,8 @@ struct Confirm {
 }
 
 impl Confirm {
-    fn of(page: Page, plan: Plan, back: String, changed: bool) -> Result<Self, Problem> {
-        let totals = Plan::totals(plan.all()).map_err(|error| {
+    fn of(page: PageFrame, plan: RetryPlan, back: String, changed: bool) -> Result<Self, Problem> {
+        let totals = RetryPlan::totals(plan.all()).map_err(|error| {
             tracing::error!(action = "web", "a total cannot be told: {error}");
             Problem::new(StatusCode::CONFLICT, msg!("problem-total"))
         })?;
@@ -123,7 +123,7 @@ impl Confirm {
 /// Shows what would be retried of the operations that pass the filters.
 pub(super) async fn confirm_all(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     _: Operator,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -134,7 +134,7 @@ pub(super) async fn confirm_all(
 /// Shows what would be retried of one operation.
 pub(super) async fn confirm_one(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     _: Operator,
     Id(id): Id,
 ) -> Result<Response, Problem> {
@@ -142,18 +142,18 @@ pub(super) async fn confirm_one(
     show(StatusCode::OK, &Confirm::of(page, plan, format!("/dashboard/transfers/{id}"), false)?)
 }
 
-async fn matching(web: &Web, query: &str) -> Result<(Plan, String), Problem> {
-    let Asked(paging, filter) = Asked::<OperationFilter>::of_form(query)?;
-    let plan = Plan::of(failed(web, filter, paging.q()).await?);
+async fn matching(web: &Web, query: &str) -> Result<(RetryPlan, String), Problem> {
+    let ListQuery(paging, filter) = ListQuery::<OperationFilter>::of_form(query)?;
+    let plan = RetryPlan::of(failed(web, filter, paging.q()).await?);
     let back =
         if query.is_empty() { "/dashboard/transfers".to_owned() } else { format!("/dashboard/transfers?{query}") };
     Ok((plan, back))
 }
 
-async fn only(web: &Web, id: u64) -> Result<Plan, Problem> {
+async fn only(web: &Web, id: u64) -> Result<RetryPlan, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
-    Ok(Plan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
+    Ok(RetryPlan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 
 /// A confirmation as the form sends it.
@@ -167,7 +167,7 @@ pub(super) struct Confirmed {
 /// Retries the operations that pass the filters, if they are still what was confirmed.
 pub(super) async fn take_up_all(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     operator: Operator,
     RawQuery(query): RawQuery,
     Checked(confirmed): Checked<Confirmed>,
@@ -179,7 +179,7 @@ pub(super) async fn take_up_all(
 /// Retries one operation, if it is still what was confirmed.
 pub(super) async fn take_up_one(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     operator: Operator,
     Id(id): Id,
     Checked(confirmed): Checked<Confirmed>,
@@ -190,9 +190,9 @@ pub(super) async fn take_up_one(
 
 async fn take_up(
     web: &Web,
-    page: Page,
+    page: PageFrame,
     Operator(caller): &Operator,
-    plan: Plan,
+    plan: RetryPlan,
     back: String,
     confirmed: &Confirmed,
 ) -> Result<Response, Problem> {
@@ -228,7 +228,7 @@ async fn take_up(
 
 /// Result of a retry, and the way back.
 #[derive(Debug, Deserialize)]
-pub(super) struct Done {
+pub(super) struct RetryResult {
     #[serde(default)]
     count: u64,
     #[serde(default)]
@@ -238,13 +238,13 @@ pub(super) struct Done {
 #[derive(Template)]
 #[template(path = "retried.html", config = "ui/askama.toml")]
 struct Retried {
-    page: Page,
+    page: PageFrame,
     count: u64,
     back: String,
 }
 
 /// Shows how many operations were retried.
-pub(super) async fn done(page: Page, Query(done): Query<Done>) -> Result<Response, Problem> {
+pub(super) async fn done(page: PageFrame, Query(done): Query<RetryResult>) -> Result<Response, Problem> {
     let back = safe_next(&done.back).to_owned();
     show(StatusCode::OK, &Retried { page, count: done.count, back })
 }

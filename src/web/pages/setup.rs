@@ -12,11 +12,11 @@ use axum::routing::{any, get, post};
 use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 
-use super::page::{Page, show};
+use super::page::{PageFrame, show};
 use super::{ASSETS, assets, guarded, language};
 use crate::admin::check::Finding;
-use crate::admin::setup::{ASKED, Asked, Kind, Setup, Typed, Visit, all_asked, id_of};
-use crate::config::{ConfigErrors, Draft};
+use crate::admin::setup::{ASKED, Field, FieldKind, FirstRun, FormValues, SetupSession, all_asked, id_of};
+use crate::config::{ConfigDraft, ConfigErrors};
 use crate::domain::session::is_same;
 use crate::platform::secret::Secret;
 use crate::text::message::{Message, msg};
@@ -32,7 +32,7 @@ const HERE: &str = "/setup";
 const COOKIE: &str = "cashout_setup";
 
 /// Builds the router of a process without settings. Senders of notifications are asked to try again later.
-pub(in crate::web) fn router(setup: &Setup) -> Router {
+pub(in crate::web) fn router(setup: &FirstRun) -> Router {
     let pages = Router::new()
         .route(HERE, get(form).post(save))
         .route("/setup/code", post(enter))
@@ -76,15 +76,15 @@ async fn only_here(request: Request, next: Next) -> Response {
 
 #[derive(Template)]
 #[template(path = "setup_code.html", config = "ui/askama.toml")]
-struct Entrance {
-    page: Page,
+struct AccessCodePage {
+    page: PageFrame,
     refusal: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "setup.html", config = "ui/askama.toml")]
 struct Questions {
-    page: Page,
+    page: PageFrame,
     sections: Vec<(String, Vec<Question>)>,
     /// Problems that concern no single setting.
     problems: Vec<String>,
@@ -96,7 +96,7 @@ struct Question {
     key: &'static str,
     name: String,
     hint: String,
-    /// Kind of the input field.
+    /// FieldKind of the input field.
     field: &'static str,
     value: String,
     required: bool,
@@ -112,8 +112,8 @@ struct Question {
 
 #[derive(Template)]
 #[template(path = "setup_done.html", config = "ui/askama.toml")]
-struct Done {
-    page: Page,
+struct SetupDone {
+    page: PageFrame,
     file: String,
 }
 
@@ -125,21 +125,21 @@ struct Code {
 }
 
 /// Returns the visit of the person who has typed the code, by the cookie.
-fn visit(setup: &Setup, headers: &HeaderMap) -> Option<Visit> {
+fn visit(setup: &FirstRun, headers: &HeaderMap) -> Option<SetupSession> {
     setup.visit(cookies(headers, COOKIE).next()?)
 }
 
-async fn form(State(setup): State<Setup>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
+async fn form(State(setup): State<FirstRun>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let Some(visit) = visit(&setup, &headers) else {
-        let page = Page::before_settings(&headers, &uri, String::new());
-        return show(StatusCode::OK, &Entrance { page, refusal: None });
+        let page = PageFrame::before_settings(&headers, &uri, String::new());
+        return show(StatusCode::OK, &AccessCodePage { page, refusal: None });
     };
-    let page = Page::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
+    let page = PageFrame::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
     questions(&setup, page, visit, Wrong::default()).await
 }
 
 async fn enter(
-    State(setup): State<Setup>,
+    State(setup): State<FirstRun>,
     headers: HeaderMap,
     uri: Uri,
     Form(typed): Form<Code>,
@@ -149,9 +149,9 @@ async fn enter(
     }
     let entered = setup.enter(typed.code.expose()).map_err(|_| Problem::unavailable(msg!("problem-no-random"), 30))?;
     let Some(token) = entered else {
-        let page = Page::before_settings(&headers, &uri, String::new()).at(super::Address::new(HERE, None));
+        let page = PageFrame::before_settings(&headers, &uri, String::new()).at(super::Address::new(HERE, None));
         let refusal = Some(page.t("setup-code-wrong"));
-        return show(StatusCode::UNAUTHORIZED, &Entrance { page, refusal });
+        return show(StatusCode::UNAUTHORIZED, &AccessCodePage { page, refusal });
     };
     let mut response = Redirect::to(HERE).into_response();
     let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path={HERE}", token.expose());
@@ -180,7 +180,7 @@ impl Wrong {
 
 /// Checks the typed values, has the remotes answer, and writes the file.
 async fn save(
-    State(setup): State<Setup>,
+    State(setup): State<FirstRun>,
     headers: HeaderMap,
     uri: Uri,
     Form(fields): Form<Vec<(String, String)>>,
@@ -192,7 +192,7 @@ async fn save(
     }
     take(&mut visit.typed, field);
     setup.keep(&visit);
-    let page = Page::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
+    let page = PageFrame::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
     let draft = match draft(&setup, &visit.typed).await? {
         Ok(draft) => draft,
         Err(wrong) => return questions(&setup, page, visit, wrong).await,
@@ -213,7 +213,7 @@ async fn save(
     let writing = setup.clone();
     let written = tokio::task::spawn_blocking(move || writing.write(&draft)).await;
     match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-        Ok(()) => show(StatusCode::OK, &Done { file: setup.file().display().to_string(), page }),
+        Ok(()) => show(StatusCode::OK, &SetupDone { file: setup.file().display().to_string(), page }),
         Err(error) => {
             let file = setup.file().display().to_string();
             let problem = page.t2("setup-not-written", ("file", file), ("problem", error.to_string()));
@@ -223,19 +223,19 @@ async fn save(
 }
 
 /// Takes over the typed values. A secret that is left empty stays as it was, since it was not shown.
-fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
+fn take<'a>(typed: &mut FormValues, field: impl Fn(&str) -> Option<&'a str>) {
     for asked in all_asked() {
         let Some(value) = field(asked.key) else { continue };
         match asked.kind {
-            Kind::Secret if value.is_empty() => {}
-            Kind::Secret => {
+            FieldKind::Secret if value.is_empty() => {}
+            FieldKind::Secret => {
                 typed.insert(asked.key, value.to_owned());
             }
-            Kind::Text | Kind::Address | Kind::Mail | Kind::Number | Kind::Day => {
+            FieldKind::Text | FieldKind::Address | FieldKind::Mail | FieldKind::Number | FieldKind::Day => {
                 typed.insert(asked.key, value.trim().to_owned());
             }
         }
-        // Typed before and not wanted any more: the other way to sign in is used.
+        // FormValues before and not wanted any more: the other way to sign in is used.
         if field(&format!("forget {}", asked.key)).is_some() {
             typed.remove(asked.key);
         }
@@ -243,7 +243,7 @@ fn take<'a>(typed: &mut Typed, field: impl Fn(&str) -> Option<&'a str>) {
 }
 
 /// Returns the file with the typed values, or what is wrong with them.
-async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Problem> {
+async fn draft(setup: &FirstRun, typed: &FormValues) -> Result<Result<ConfigDraft, Wrong>, Problem> {
     let (setup, typed) = (setup.clone(), typed.clone());
     let made = tokio::task::spawn_blocking(move || setup.draft(&typed)).await;
     let made = made.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
@@ -255,8 +255,8 @@ async fn draft(setup: &Setup, typed: &Typed) -> Result<Result<Draft, Wrong>, Pro
 }
 
 /// Shows the page with the typed values and what is wrong with them.
-async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Result<Response, Problem> {
-    let known = draft(setup, &Typed::new()).await?.map(|draft| draft.known()).unwrap_or_default();
+async fn questions(setup: &FirstRun, page: PageFrame, visit: SetupSession, wrong: Wrong) -> Result<Response, Problem> {
+    let known = draft(setup, &FormValues::new()).await?.map(|draft| draft.known()).unwrap_or_default();
     let Wrong { mistakes, mut problems, findings, unchangeable } = wrong;
     if let Some(key) = unchangeable {
         let path = setup.file().display().to_string();
@@ -267,27 +267,27 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
         let mistake = mistakes.iter().find(|mistake| mistake.key.as_deref() == Some(key))?;
         Some(if mistake.is_missing { page.t("setup-missing") } else { mistake.problem.in_words(page.texts()) })
     };
-    let question = |asked: &Asked| {
+    let question = |asked: &Field| {
         let known = known.get(asked.key);
         let typed = visit.typed.get(asked.key).filter(|value| !value.is_empty());
-        let shown = typed.filter(|_| asked.kind != Kind::Secret).cloned();
+        let shown = typed.filter(|_| asked.kind != FieldKind::Secret).cloned();
         let is_set = typed.is_some() || known.is_some_and(|known| known.is_set);
         Question {
             key: asked.key,
             name: page.t(&id_of(asked.key)),
             hint: page.t(&format!("{}-hint", id_of(asked.key))),
             field: match asked.kind {
-                Kind::Text => "text",
-                Kind::Address => "url",
-                Kind::Secret => "password",
-                Kind::Mail => "email",
-                Kind::Number => "number",
-                Kind::Day => "date",
+                FieldKind::Text => "text",
+                FieldKind::Address => "url",
+                FieldKind::Secret => "password",
+                FieldKind::Mail => "email",
+                FieldKind::Number => "number",
+                FieldKind::Day => "date",
             },
             value: shown.or_else(|| known.and_then(|known| known.value.clone())).unwrap_or_default(),
-            required: !(asked.optional || asked.kind == Kind::Secret && is_set),
-            is_kept: asked.kind == Kind::Secret && is_set,
-            can_forget: asked.kind == Kind::Secret && asked.optional && typed.is_some(),
+            required: !(asked.optional || asked.kind == FieldKind::Secret && is_set),
+            is_kept: asked.kind == FieldKind::Secret && is_set,
+            can_forget: asked.kind == FieldKind::Secret && asked.optional && typed.is_some(),
             elsewhere: known
                 .and_then(|known| known.elsewhere.as_ref())
                 .map(|source| Message::from(source).in_words(page.texts())),
@@ -295,7 +295,7 @@ async fn questions(setup: &Setup, page: Page, visit: Visit, wrong: Wrong) -> Res
             suggestions: asked.suggestions,
         }
     };
-    let section = |(name, settings): &(&str, &[Asked])| {
+    let section = |(name, settings): &(&str, &[Field])| {
         (page.t(&format!("setup-{name}")), settings.iter().map(question).collect())
     };
     let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();

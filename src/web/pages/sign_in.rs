@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Page, show};
+use super::page::{PageFrame, show};
 use crate::domain::session::PasswordWeakness;
 use crate::platform::secret::Secret;
 use crate::web::auth::{Caller, comes_from_elsewhere};
@@ -18,7 +18,7 @@ use crate::web::{Peer, Web};
 
 /// The page that the person wanted, and the weakness of the password.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct WantedPage {
     #[serde(default)]
     next: String,
     #[serde(default)]
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 
 /// The fields of the sign-in form.
 #[derive(Deserialize)]
-pub(super) struct Typed {
+pub(super) struct SignInForm {
     #[serde(rename = "_username")]
     login: String,
     #[serde(rename = "_password")]
@@ -39,14 +39,14 @@ pub(super) struct Typed {
 #[derive(Template)]
 #[template(path = "login.html", config = "ui/askama.toml")]
 struct SignIn {
-    page: Page,
+    page: PageFrame,
     refusal: Option<String>,
     login: String,
     next: String,
 }
 
 /// Shows the sign-in page.
-pub(super) async fn form(page: Page, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+pub(super) async fn form(page: PageFrame, Query(wanted): Query<WantedPage>) -> Result<Response, Problem> {
     let next = safe_next(&wanted.next).to_owned();
     show(StatusCode::OK, &SignIn { page, refusal: None, login: String::new(), next })
 }
@@ -54,10 +54,10 @@ pub(super) async fn form(page: Page, Query(wanted): Query<Wanted>) -> Result<Res
 /// Signs in and redirects to the page that the person wanted.
 pub(super) async fn enter(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     peer: Peer,
     headers: HeaderMap,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<SignInForm>,
 ) -> Result<Response, Problem> {
     let next = safe_next(&typed.next).to_owned();
     if comes_from_elsewhere(&headers) {
@@ -100,13 +100,13 @@ pub(super) async fn enter(
 #[derive(Template)]
 #[template(path = "password.html", config = "ui/askama.toml")]
 struct Password {
-    page: Page,
+    page: PageFrame,
     reason: String,
     next: String,
 }
 
 /// Warns of a password that others can guess.
-pub(super) async fn weak_password(page: Page, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+pub(super) async fn weak_password(page: PageFrame, Query(wanted): Query<WantedPage>) -> Result<Response, Problem> {
     let reason =
         if wanted.weakness == name_of(&PasswordWeakness::WellKnown) { "password-well-known" } else { "password-short" };
     let (reason, next) = (page.t(reason), safe_next(&wanted.next).to_owned());

@@ -4,29 +4,33 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::page::{Page, Rows, show};
+use super::page::{ListRows, PageFrame, show};
 use crate::domain::ledger::{LedgerEntry, LedgerMatch};
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, Paging, TransactionFilter};
+use crate::web::lists::{self, ExportParams, ListQuery, Paging, TransactionFilter};
 use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "transactions.html", config = "ui/askama.toml")]
 struct Transactions {
-    page: Page,
-    rows: Rows<LedgerEntry>,
+    page: PageFrame,
+    rows: ListRows<LedgerEntry>,
 }
 
 /// Shows the transactions that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<TransactionFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page)?;
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Transactions { page, rows })
 }
 
 /// Exports the transactions that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<TransactionFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<TransactionFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::choices::{Offered, offered};
-use super::page::{ExplanationView, Page, Rows, show};
+use super::choices::{OfferedChoice, offered};
+use super::page::{ExplanationView, ListRows, PageFrame, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
@@ -16,7 +16,7 @@ use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, OperationFilter, Paging};
+use crate::web::lists::{self, ExportParams, ListQuery, OperationFilter, Paging};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
@@ -26,20 +26,24 @@ const NOTIFICATIONS: usize = 50;
 #[derive(Template)]
 #[template(path = "transfers.html", config = "ui/askama.toml")]
 struct Transfers {
-    page: Page,
-    rows: Rows<Operation>,
+    page: PageFrame,
+    rows: ListRows<Operation>,
 }
 
 /// Shows the operations that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<OperationFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page)?;
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Transfers { page, rows })
 }
 
 /// Exports the operations that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<OperationFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<OperationFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
@@ -74,7 +78,7 @@ pub(super) fn tone(column: &Column) -> &'static str {
 }
 
 /// One line of an operation's history, from any source.
-struct Event {
+struct HistoryLine {
     at: Timestamp,
     title: String,
     text: String,
@@ -99,19 +103,19 @@ impl Fact {
 #[derive(Template)]
 #[template(path = "operation.html", config = "ui/askama.toml")]
 struct OperationPage {
-    page: Page,
+    page: PageFrame,
     operation: Operation,
     transfer: (PaymentKind, Column),
     withdrawal: (PaymentKind, Column),
     vendor: Option<Vendor>,
     told: Vec<ExplanationView>,
     can_be_retried: bool,
-    choices: Vec<Offered>,
-    events: Vec<Event>,
+    choices: Vec<OfferedChoice>,
+    events: Vec<HistoryLine>,
 }
 
 /// Shows one operation: its status, the reasons, and everything that happened.
-pub(super) async fn operation(State(web): State<Web>, page: Page, Id(id): Id) -> Result<Response, Problem> {
+pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(operation) = reader.get::<Operation>(&id)? else { return Ok(None) };
         let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
@@ -142,7 +146,7 @@ impl OperationPage {
 }
 
 /// Returns everything that happened, in order: changes, what was sent, and HiPay's notifications.
-fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> Vec<Event> {
+fn story(page: &PageFrame, operation: &Operation, notifications: &[Notification]) -> Vec<HistoryLine> {
     let mut events = Vec::new();
     let attempts = |kind: PaymentKind| operation.payment(kind).attempts.iter().map(move |attempt| (kind, attempt));
     let mut attempts: Vec<_> = attempts(PaymentKind::Transfer).chain(attempts(PaymentKind::Withdrawal)).collect();
@@ -151,7 +155,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         let is_note = status_before.replace(change.status) == Some(change.status);
         if change.status == Status::Created && !is_note {
             let title = page.t1("story-made", "voucher", page.short(&operation.voucher));
-            events.push(Event { at: change.at, title, text: String::new(), facts: Vec::new(), tone: "quiet" });
+            events.push(HistoryLine { at: change.at, title, text: String::new(), facts: Vec::new(), tone: "quiet" });
             continue;
         }
         let sending =
@@ -168,7 +172,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
         let (title, text) = (page.of(&change.status), page.say(&change.message));
         // A note without a change of status: held, released, decided by a person.
         let title = if is_note && !text.is_empty() { page.t("story-noted") } else { title };
-        events.push(Event { at: change.at, title, text, facts: Vec::new(), tone });
+        events.push(HistoryLine { at: change.at, title, text, facts: Vec::new(), tone });
     }
     events.extend(attempts.into_iter().map(|(kind, attempt)| sent(page, kind, attempt)));
     for notification in notifications {
@@ -179,7 +183,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
                 ..Fact::new(page.t("story-notification"), notification.id.to_string())
             },
         ];
-        events.push(Event {
+        events.push(HistoryLine {
             at: notification.received_at,
             title: page.t1("story-told", "action", page.short(&notification.action)),
             text: page.say(&notification.message),
@@ -192,7 +196,7 @@ fn story(page: &Page, operation: &Operation, notifications: &[Notification]) -> 
     events
 }
 
-fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
+fn sent(page: &PageFrame, kind: PaymentKind, attempt: &Attempt) -> HistoryLine {
     let mut facts = vec![
         Fact::new(page.t("story-reference"), &attempt.reference),
         Fact::new(page.t("amount"), page.amount(&attempt.amount)),
@@ -207,7 +211,7 @@ fn sent(page: &Page, kind: PaymentKind, attempt: &Attempt) -> Event {
         AttemptState::Unknown => "quiet",
     };
     let title = page.t2("story-sent", ("kind", page.of(&kind)), ("state", page.of(&attempt.state)));
-    Event { at: attempt.intended_at, title, text: page.say(&attempt.message), facts, tone }
+    HistoryLine { at: attempt.intended_at, title, text: page.say(&attempt.message), facts, tone }
 }
 
 fn status_tone(status: Status) -> &'static str {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{ExplanationView, Page, show};
+use super::page::{ExplanationView, PageFrame, show};
 use super::{logs, notifications, transfers, vendors};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::inbox::Notification;
@@ -24,7 +24,7 @@ const LATEST: usize = 20;
 #[derive(Template)]
 #[template(path = "vendor.html", config = "ui/askama.toml")]
 struct VendorPage {
-    page: Page,
+    page: PageFrame,
     vendor: Vendor,
     /// Obstacles between the vendor and its money.
     reasons: Vec<ExplanationView>,
@@ -34,7 +34,7 @@ struct VendorPage {
 }
 
 /// Shows one vendor: its wallet, its problems, its operations, HiPay's notifications and the log lines about it.
-pub(super) async fn vendor(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
+pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
         let latest = |index| Query::group(index, mirakl_id).descending().limit(LATEST);

@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{ExplanationView, Page, Rows, show};
+use super::page::{ExplanationView, ListRows, PageFrame, show};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
 use crate::store::{Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, Asked, Exported, Filter, Paging, VendorFilter, VendorItem};
+use crate::web::lists::{self, ExportParams, ListFilter, ListQuery, Paging, VendorFilter, VendorItem};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
@@ -27,35 +27,39 @@ const DOCUMENTS: usize = 200;
 #[derive(Template)]
 #[template(path = "vendors.html", config = "ui/askama.toml")]
 struct Vendors {
-    page: Page,
-    rows: Rows<Row>,
+    page: PageFrame,
+    rows: ListRows<VendorRow>,
     wallets: [&'static str; 4],
 }
 
 /// A vendor and its problems.
-struct Row {
+struct VendorRow {
     item: VendorItem,
     told: Vec<ExplanationView>,
 }
 
-impl Row {
-    fn of(page: &Page, vendor: Vendor) -> Self {
+impl VendorRow {
+    fn of(page: &PageFrame, vendor: Vendor) -> Self {
         let told = if vendor.status() == "success" { Vec::new() } else { page.told(explain_vendor(&vendor)) };
         Self { told, item: VendorFilter::item(vendor) }
     }
 }
 
 /// Shows the vendors that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<VendorFilter, Paging>(&web, query).await;
-    let found = found.map(|found| found.map(|vendor| Row::of(&page, vendor)));
-    let rows = Rows::of(found, &page)?;
+    let found = found.map(|found| found.map(|vendor| VendorRow::of(&page, vendor)));
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }
 
 /// Exports the vendors that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<VendorFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<VendorFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
@@ -76,7 +80,7 @@ impl Vendors {
 }
 
 /// A document as the page shows it.
-struct Document {
+struct DocumentView {
     label: String,
     status: DocumentStatus,
     message: String,
@@ -85,14 +89,14 @@ struct Document {
 #[derive(Template)]
 #[template(path = "documents.html", config = "ui/askama.toml")]
 struct OfVendor {
-    page: Page,
+    page: PageFrame,
     vendor: Vendor,
-    documents: Vec<Document>,
-    source: Shown,
+    documents: Vec<DocumentView>,
+    source: DocumentSource,
 }
 
 /// Source of the documents that are shown.
-enum Shown {
+enum DocumentSource {
     /// HiPay, at this time (UTC).
     Live(Timestamp),
     /// This store, since there is no wallet that HiPay could be asked about.
@@ -115,7 +119,7 @@ impl OfVendor {
 }
 
 /// Shows HiPay's view of a vendor's documents: as it is now, or as last known.
-pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id): Id) -> Result<Response, Problem> {
+pub(super) async fn documents(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let context = &web.context;
     let known = context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
@@ -131,24 +135,24 @@ pub(super) async fn documents(State(web): State<Web>, page: Page, Id(mirakl_id):
     let last_known = || sent.into_iter().map(last_known).collect();
     let (documents, source) = match live {
         Some(Ok(Ok(identification))) => {
-            let documents = identification.documents.into_iter().map(|document| Document {
+            let documents = identification.documents.into_iter().map(|document| DocumentView {
                 label: document.label,
                 status: document.status,
                 message: document.message,
             });
-            (documents.collect(), Shown::Live(context.clock.now()))
+            (documents.collect(), DocumentSource::Live(context.clock.now()))
         }
         Some(Ok(Err(CallError::Rejected(rejection)))) => {
-            (last_known(), Shown::Refused(rejection.sentence.in_words(page.texts())))
+            (last_known(), DocumentSource::Refused(rejection.sentence.in_words(page.texts())))
         }
         Some(Ok(Err(CallError::NotSent { .. } | CallError::Unknown { .. })) | Err(_)) => {
-            (last_known(), Shown::NoAnswer)
+            (last_known(), DocumentSource::NoAnswer)
         }
-        None => (last_known(), Shown::NoWallet),
+        None => (last_known(), DocumentSource::NoWallet),
     };
     show(StatusCode::OK, &OfVendor { page, vendor, documents, source })
 }
 
-fn last_known(sent: SentDocument) -> Document {
-    Document { label: sent.document_type, status: sent.validation.into(), message: sent.validation_message }
+fn last_known(sent: SentDocument) -> DocumentView {
+    DocumentView { label: sent.document_type, status: sent.validation.into(), message: sent.validation_message }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::page::{ExplanationView, Page, Rows, show};
+use super::page::{ExplanationView, ListRows, PageFrame, show};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::operation::Operation;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
@@ -17,27 +17,31 @@ use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, Asked, Exported, Paging, VoucherFilter};
+use crate::web::lists::{self, ExportParams, ListQuery, Paging, VoucherFilter};
 use crate::web::path::Name;
 use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "vouchers.html", config = "ui/askama.toml")]
 struct Vouchers {
-    page: Page,
-    rows: Rows<VoucherRecord>,
+    page: PageFrame,
+    rows: ListRows<VoucherRecord>,
 }
 
 /// Shows the vouchers that pass the filters.
-pub(super) async fn list(State(web): State<Web>, page: Page, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(web): State<Web>,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let found = lists::found::<VoucherFilter, Paging>(&web, query).await;
-    let rows = Rows::of(found, &page)?;
+    let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Vouchers { page, rows })
 }
 
 /// Exports the vouchers that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let Asked(order, filter) = Asked::<VoucherFilter, Exported>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(order, filter) = ListQuery::<VoucherFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
     lists::found_csv(&web, &order, filter).await
 }
 
@@ -92,7 +96,7 @@ struct OfferedChoice {
 #[derive(Template)]
 #[template(path = "voucher.html", config = "ui/askama.toml")]
 struct VoucherPage {
-    page: Page,
+    page: PageFrame,
     record: VoucherRecord,
     operations: Vec<Operation>,
     told: Vec<ExplanationView>,
@@ -100,7 +104,7 @@ struct VoucherPage {
 }
 
 /// Shows one voucher: its state, its operations, and the choices made on it.
-pub(super) async fn voucher(State(web): State<Web>, page: Page, Name(id): Name) -> Result<Response, Problem> {
+pub(super) async fn voucher(State(web): State<Web>, page: PageFrame, Name(id): Name) -> Result<Response, Problem> {
     let (record, operations) = known(&web, &id).await?;
     let told = page.told(record.held.iter().map(explain_voucher).collect());
     let offer = |choice: VoucherChoice| OfferedChoice {
@@ -171,7 +175,7 @@ fn seen(record: &VoucherRecord) -> String {
 
 /// A choice as the form sends it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Chosen {
+pub(super) struct VoucherChoiceForm {
     choice: String,
     /// Mark of the voucher as it was shown.
     seen: String,
@@ -184,7 +188,7 @@ pub(super) async fn choose(
     State(web): State<Web>,
     Operator(caller): Operator,
     Name(id): Name,
-    Checked(chosen): Checked<Chosen>,
+    Checked(chosen): Checked<VoucherChoiceForm>,
 ) -> Result<Response, Problem> {
     let (record, _) = known(&web, &id).await?;
     if seen(&record) != chosen.seen {

@@ -1,10 +1,10 @@
 //! A marketplace that has operated for most of a year: its records, the same on every run.
 
-use cashout::domain::enterprise::Fields;
+use cashout::domain::enterprise::NotificationFields;
 use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
-use cashout::domain::operation::{Event, Operation, PaymentKind, Status};
+use cashout::domain::operation::{Operation, OperationEvent, PaymentKind, Status};
 use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
-use cashout::domain::vendor::{Trouble, Vendor, Warning};
+use cashout::domain::vendor::{Vendor, VendorProblem, Warning};
 use cashout::jobs::{BatchRecord, Command};
 use cashout::logs::LogLine;
 use cashout::text::message::Message;
@@ -64,18 +64,18 @@ pub(super) fn shop_of(nth: u64, size: &Size) -> u64 {
 }
 
 /// Ends of operations: a percentage, the status, and one more event after it.
-const LIVES: [(u64, Status, Option<Event>); 11] = [
+const LIVES: [(u64, Status, Option<OperationEvent>); 11] = [
     (84, Status::WithdrawSuccess, None),
     (4, Status::TransferSuccess, None),
     (3, Status::Created, None),
     (2, Status::TransferRequested, None),
     (1, Status::WithdrawRequested, None),
     (1, Status::WithdrawFailed, None),
-    (1, Status::Created, Some(Event::FundsShort)),
-    (1, Status::TransferRequested, Some(Event::Failed(PaymentKind::Transfer))),
-    (1, Status::TransferSuccess, Some(Event::FundsShort)),
-    (1, Status::TransferSuccess, Some(Event::PaymentBlocked)),
-    (1, Status::WithdrawRequested, Some(Event::Canceled)),
+    (1, Status::Created, Some(OperationEvent::FundsShort)),
+    (1, Status::TransferRequested, Some(OperationEvent::Failed(PaymentKind::Transfer))),
+    (1, Status::TransferSuccess, Some(OperationEvent::FundsShort)),
+    (1, Status::TransferSuccess, Some(OperationEvent::PaymentBlocked)),
+    (1, Status::WithdrawRequested, Some(OperationEvent::Canceled)),
 ];
 
 /// Makes the operation of number `nth`, from 1.
@@ -118,7 +118,7 @@ pub(super) fn vendor(id: u64, size: &Size) -> Vendor {
     }
     if chance.is_multiple_of(9) {
         let sentence = "Mirakl has no bank details of the shop; ask it to enter them";
-        vendor.warn(Warning::new(Trouble::NoBankDetails, sentence));
+        vendor.warn(Warning::new(VendorProblem::NoBankDetails, sentence));
     }
     vendor
 }
@@ -168,7 +168,7 @@ pub(super) fn payment(nth: u64, size: &Size) -> CustomerPayment {
     };
     let amount = format!("{}.{:02}", 20 + mixed(nth) % 200, nth % 100);
     let date = at.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
-    let fields: Fields = serde_json::from_value(json!({
+    let fields: NotificationFields = serde_json::from_value(json!({
         "state": "completed", "test": if nth.is_multiple_of(50) { "true" } else { "false" }, "mid": "00001234567",
         "attempt_id": "1", "authorization_code": format!("{:06}", nth % 1_000_000),
         "transaction_reference": reference_of(nth), "date_created": date, "date_updated": date,

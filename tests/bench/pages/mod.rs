@@ -25,7 +25,7 @@ use cashout::domain::payment::CustomerPayment;
 use cashout::domain::vendor::Vendor;
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
-use cashout::store::{Listing, Store, StoreError, StoreOptions, View};
+use cashout::store::{ListPage, Store, StoreError, StoreOptions, View};
 use rusqlite::Connection;
 
 use crate::table::{milliseconds, percentile, rate};
@@ -249,10 +249,11 @@ fn wait_until_built(store: &Store) {
     let begun = Instant::now();
     let built = || {
         store.read(|reader| {
-            reader.list::<LogLine>(&Listing::any_of("action", [""]).and("mirakl_id", [0_u64]).and("batch", [0_u64]))?;
-            reader.list::<Operation>(&Listing::any_of("vendor", [0_u64]))?;
-            reader.list::<CustomerPayment>(&Listing::any_of("outcome", [""]))?;
-            reader.list::<Vendor>(&Listing::any_of("country", [""]))
+            reader
+                .list::<LogLine>(&ListPage::any_of("action", [""]).and("mirakl_id", [0_u64]).and("batch", [0_u64]))?;
+            reader.list::<Operation>(&ListPage::any_of("vendor", [0_u64]))?;
+            reader.list::<CustomerPayment>(&ListPage::any_of("outcome", [""]))?;
+            reader.list::<Vendor>(&ListPage::any_of("country", [""]))
         })
     };
     while let Err(StoreError::NotBuilt { .. }) = built() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cashout::store::{Cursor, Listing, Ordered, Query, Reader, StoreError, View};
+use cashout::store::{Cursor, ListPage, Ordered, Query, StoreError, StoreReader, View};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value;
 
@@ -69,7 +69,7 @@ impl Question {
         (self.days.map(|(from, _)| ago(from)), self.days.map(|(_, to)| ago(to)))
     }
 
-    fn listing<R: Shelf>(&self) -> Listing {
+    fn listing<R: Shelf>(&self) -> ListPage {
         let (from, to) = self.period();
         let mut listing = R::listing(&self.filters);
         if let Some(from) = from {
@@ -174,7 +174,7 @@ pub(super) struct Asked {
 }
 
 enum Ours {
-    List(Box<Listing>),
+    List(Box<ListPage>),
     Search(String),
 }
 
@@ -196,7 +196,7 @@ impl Asked {
     }
 }
 
-fn search<R: Shelf>(reader: &Reader<'_>, prefix: &str) -> Result<Answer<R>, StoreError> {
+fn search<R: Shelf>(reader: &StoreReader<'_>, prefix: &str) -> Result<Answer<R>, StoreError> {
     let query = Query::group(R::SEARCH, ()).beginning_with(prefix).limit(FOUND_AT_MOST);
     let found = reader.keys::<R>(&query)?;
     let mut seen = BTreeSet::new();

@@ -7,7 +7,7 @@ use cashout::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
 use cashout::domain::vendor::{Vendor, WalletStatus};
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
-use cashout::store::{Listing, Record};
+use cashout::store::{ListPage, Record};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 
@@ -32,7 +32,7 @@ pub(super) trait Shelf: Record {
     /// Returns the texts by which a search finds the record.
     fn texts(&self) -> Vec<String>;
     /// Returns the listing of our store for these filters, as the pages use it.
-    fn listing(filters: &[(&'static str, String)]) -> Listing;
+    fn listing(filters: &[(&'static str, String)]) -> ListPage;
 }
 
 pub(super) fn integer(number: u64) -> Value {
@@ -81,7 +81,7 @@ impl Shelf for Operation {
         ids.iter().map(ToString::to_string).chain([self.voucher.to_lowercase()]).collect()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let known = |wanted: &str| Column::ALL.iter().any(|column| column.name() == wanted);
         let wanted = ["transfer_status", "withdraw_status"].map(|name| set(filters, name));
         assert!(wanted.iter().flatten().all(|name| known(name)));
@@ -91,10 +91,10 @@ impl Shelf for Operation {
         let codes: Vec<i64> = Status::ALL.iter().filter(passes).map(|status| status.code()).collect();
         let by_status = wanted.iter().any(Option::is_some);
         match set(filters, "mirakl_id").map(|id| id.parse::<u64>().unwrap()) {
-            Some(id) if by_status => Listing::any_of("vendor", codes.into_iter().map(|code| (id, code))),
-            Some(id) => Listing::any_of("vendor", [id]),
-            None if by_status => Listing::any_of("status", codes),
-            None => Listing::any_of("date", [()]),
+            Some(id) if by_status => ListPage::any_of("vendor", codes.into_iter().map(|code| (id, code))),
+            Some(id) => ListPage::any_of("vendor", [id]),
+            None if by_status => ListPage::any_of("status", codes),
+            None => ListPage::any_of("date", [()]),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Shelf for Vendor {
         ids.chain([self.login.to_lowercase()]).collect()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let (status, wallet) = (set(filters, "status"), set(filters, "wallet_status"));
         let groups = ["success", "warning"].into_iter().flat_map(|one| {
             let wallets = WalletStatus::ALL.into_iter().map(WalletStatus::name);
@@ -134,9 +134,9 @@ impl Shelf for Vendor {
         match set(filters, "country").map(ToOwned::to_owned) {
             Some(country) => {
                 let groups = groups.into_iter().map(|(status, wallet)| (country.clone(), status, wallet));
-                Listing::any_of("country", groups)
+                ListPage::any_of("country", groups)
             }
-            None => Listing::any_of("status", groups),
+            None => ListPage::any_of("status", groups),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Shelf for LogLine {
         Vec::new()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let number = |name| set(filters, name).map(|text| text.parse::<u64>().unwrap());
         let filter = cashout::logs::LogFilter {
             level: set(filters, "level").map(|name| LogLevel::named(name).unwrap()),
@@ -202,7 +202,7 @@ impl Shelf for CustomerPayment {
         vec![self.transaction_reference.to_lowercase(), Self::searched(&self.latest.order_id)]
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let order = set(filters, "order_id").map(Self::searched);
         let status = set(filters, "status").map(|status| status.parse::<u32>().unwrap());
         let is = |name, value: &str| set(filters, name).is_none_or(|wanted| wanted == value);
@@ -210,14 +210,14 @@ impl Shelf for CustomerPayment {
         let outcomes = PaymentOutcome::ALL.into_iter().map(PaymentOutcome::name).filter(|name| is("outcome", name));
         let groups = outcomes.flat_map(|outcome| tests.clone().map(move |test| (outcome, test)));
         match (order, status) {
-            (Some(order), _) => Listing::any_of("order", [order]),
+            (Some(order), _) => ListPage::any_of("order", [order]),
             (None, Some(status)) => {
                 let of_status = |(outcome, test)| (outcome, test, Some(status));
                 let outcome = PaymentStatus(status).outcome().name();
-                Listing::any_of("outcome", groups.filter(|(one, _)| *one == outcome).map(of_status))
+                ListPage::any_of("outcome", groups.filter(|(one, _)| *one == outcome).map(of_status))
             }
-            (None, None) if filters.is_empty() => Listing::any_of("date", [()]),
-            (None, None) => Listing::any_of("outcome", groups),
+            (None, None) if filters.is_empty() => ListPage::any_of("date", [()]),
+            (None, None) => ListPage::any_of("outcome", groups),
         }
     }
 }
@@ -244,7 +244,7 @@ impl Shelf for Notification {
         vec![self.subject.clone()]
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let (kind, state) = (set(filters, "kind"), set(filters, "state"));
         let groups = NotificationKind::ALL.into_iter().flat_map(|kind| {
             let states = NotificationState::ALL.into_iter();
@@ -253,7 +253,7 @@ impl Shelf for Notification {
         let passes = |(one, other): &(&str, &str)| {
             kind.is_none_or(|kind| kind == *one) && state.is_none_or(|state| state == *other)
         };
-        Listing::any_of("list", groups.filter(passes))
+        ListPage::any_of("list", groups.filter(passes))
     }
 }
 
@@ -278,13 +278,13 @@ impl Shelf for BatchRecord {
         Vec::new()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> Listing {
+    fn listing(filters: &[(&'static str, String)]) -> ListPage {
         let command = set(filters, "command").map(ToOwned::to_owned);
         match (command, set(filters, "state").map(ToOwned::to_owned)) {
-            (None, None) => Listing::all(),
-            (Some(command), None) => Listing::any_of("command", [command]),
-            (None, Some(state)) => Listing::any_of("state", [state]),
-            (Some(command), Some(state)) => Listing::any_of("state", [state]).and("command", [command]),
+            (None, None) => ListPage::all(),
+            (Some(command), None) => ListPage::any_of("command", [command]),
+            (None, Some(state)) => ListPage::any_of("state", [state]),
+            (Some(command), Some(state)) => ListPage::any_of("state", [state]).and("command", [command]),
         }
     }
 }

@@ -1,32 +1,32 @@
-//! Batches: executed, running and queued.
+//! BatchesPage: executed, running and queued.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::super::page::{Page, Rows};
+use super::super::page::{ListRows, PageFrame};
 use crate::jobs::{BatchRecord, BatchState, Command};
 use crate::platform::hex::hex;
 use crate::web::Web;
-use crate::web::lists::{self, BatchCommand, BatchFilter, Turning};
+use crate::web::lists::{self, BatchCommand, BatchFilter, PageParams};
 use crate::web::problem::Problem;
 
 /// Upper bound on failed items shown with a batch; the log has them all.
 const FAILURES_SHOWN: usize = 20;
 
 /// A page of the list.
-pub(super) struct Batches {
-    pub(super) rows: Rows<BatchRecord>,
+pub(super) struct BatchesPage {
+    pub(super) rows: ListRows<BatchRecord>,
     pub(super) commands: [BatchCommand; 5],
     pub(super) states: [BatchState; 6],
     /// Digest of everything shown: while it stays the same, nothing has changed.
     pub(super) state: String,
 }
 
-impl Batches {
+impl BatchesPage {
     /// Reads the page that the address requests; the progress of a running batch comes from the batch itself.
-    pub(super) async fn read(web: &Web, page: &Page) -> Result<Self, Problem> {
-        let found = lists::found::<BatchFilter, Turning>(web, Some(page.address.query())).await;
-        let mut rows = Rows::of(found, page)?;
+    pub(super) async fn read(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
+        let found = lists::found::<BatchFilter, PageParams>(web, Some(page.address.query())).await;
+        let mut rows = ListRows::of(found, page)?;
         let live = web.scheduler.live().borrow().clone();
         for record in &mut rows.items {
             let Some(batch) = live.get(&record.id) else { continue };
@@ -62,17 +62,17 @@ impl Batches {
         record.state() == BatchState::Running
     }
 
-    pub(super) fn word(&self, page: &Page, state: &BatchState) -> String {
+    pub(super) fn word(&self, page: &PageFrame, state: &BatchState) -> String {
         page.of(state)
     }
 
     /// Formats the number of processed items and the total.
-    pub(super) fn progress(&self, page: &Page, record: &BatchRecord) -> String {
+    pub(super) fn progress(&self, page: &PageFrame, record: &BatchRecord) -> String {
         page.t2("batch-done-of", ("done", page.number(&record.done)), ("total", page.number(&record.total)))
     }
 
     /// Returns the arguments of a batch, in words.
-    pub(super) fn arguments(&self, page: &Page, record: &BatchRecord) -> String {
+    pub(super) fn arguments(&self, page: &PageFrame, record: &BatchRecord) -> String {
         match record.request() {
             Some(Command::VendorProcess { since: Some(since) }) => page.t1("asked-since", "since", page.time(&since)),
             Some(command) => command.arguments().in_words(page.texts()),
@@ -81,7 +81,7 @@ impl Batches {
     }
 
     /// Returns what went wrong: with the whole batch first, then with single items.
-    pub(super) fn trouble(&self, page: &Page, record: &BatchRecord) -> Vec<String> {
+    pub(super) fn trouble(&self, page: &PageFrame, record: &BatchRecord) -> Vec<String> {
         let error = record.error.iter().map(|error| page.say(error));
         let failures = record.failures.iter().take(FAILURES_SHOWN);
         error.chain(failures.map(|failure| page.say(&failure.message))).collect()

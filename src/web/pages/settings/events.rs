@@ -10,7 +10,7 @@ use futures_util::stream::unfold;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::super::page::Page;
+use super::super::page::PageFrame;
 use crate::domain::session::Session;
 use crate::scheduler::LiveBatches;
 use crate::store::View;
@@ -28,13 +28,13 @@ pub(super) trait Watched: Send {
     fn changed(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Returns an event with the current state, if there is anything new.
-    fn news(&mut self, web: &Web, page: &Page) -> Option<Event>;
+    fn news(&mut self, web: &Web, page: &PageFrame) -> Option<Event>;
 }
 
 /// The state of one stream of events.
 struct Watcher<T> {
     web: Web,
-    page: Page,
+    page: PageFrame,
     /// Key of the session; `None` if the caller has none.
     session: Option<String>,
     watched: T,
@@ -44,7 +44,7 @@ struct Watcher<T> {
 /// Streams the state of `watched` at once and whenever it changes. Ends with the session, and when the process stops.
 pub(super) fn tell<T: Watched + 'static>(
     web: Web,
-    page: Page,
+    page: PageFrame,
     caller: &Caller,
     watched: T,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<T>> {
@@ -94,7 +94,7 @@ async fn is_signed_in(web: &Web, session: Option<String>) -> bool {
 }
 
 /// The running batches and the queue.
-struct Batches {
+struct QueueState {
     live: watch::Receiver<LiveBatches>,
     /// Data of the last event.
     told: Option<String>,
@@ -103,19 +103,19 @@ struct Batches {
 /// Streams the progress of every running batch (`progress`), and changes of the queue (`queue`).
 pub(in crate::web::pages) async fn events(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let batches = Batches { live: web.scheduler.live(), told: None };
+    let batches = QueueState { live: web.scheduler.live(), told: None };
     tell(web, page, &caller, batches)
 }
 
-impl Watched for Batches {
+impl Watched for QueueState {
     async fn changed(&mut self) -> bool {
         self.live.changed().await.is_ok()
     }
 
-    fn news(&mut self, _web: &Web, page: &Page) -> Option<Event> {
+    fn news(&mut self, _web: &Web, page: &PageFrame) -> Option<Event> {
         let batches: Vec<_> = self.live.borrow_and_update().values().cloned().collect();
         let told = batches.iter().map(|batch| {
             let (done, total) = (batch.done(), batch.total());

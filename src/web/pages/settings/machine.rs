@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::page::{Page, show};
+use super::super::page::{PageFrame, show};
 use crate::platform::os;
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
@@ -67,13 +67,13 @@ impl Machine {
     }
 
     /// Describes the size of the store and its format.
-    pub(super) fn store(&self, page: &Page) -> String {
+    pub(super) fn store(&self, page: &PageFrame) -> String {
         let (size, format) = (page.number(&self.store_size), self.store_format.to_string());
         page.t2("machine-store-is", ("size", size), ("format", format))
     }
 
     /// Formats the time for which this process has answered.
-    pub(super) fn running_for(&self, page: &Page) -> String {
+    pub(super) fn running_for(&self, page: &PageFrame) -> String {
         page.span(self.uptime)
     }
 
@@ -84,7 +84,7 @@ impl Machine {
 }
 
 /// The state of a remote.
-struct Remote {
+struct RemoteState {
     name: &'static str,
     address: String,
     /// Problem of the remote, if any.
@@ -94,18 +94,18 @@ struct Remote {
 #[derive(Template)]
 #[template(path = "remotes.html", config = "ui/askama.toml")]
 struct Remotes {
-    page: Page,
-    remotes: [Remote; 2],
+    page: PageFrame,
+    remotes: [RemoteState; 2],
 }
 
 /// Checks whether both remotes answer. Only the part of the page that shows it waits for this.
-pub(in crate::web::pages) async fn remotes(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
+pub(in crate::web::pages) async fn remotes(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
     let context = &web.context;
     let (mirakl, hipay) = tokio::join!(
         tokio::time::timeout(PATIENCE, context.mirakl.version()),
         tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Technical)),
     );
-    let remote = |name, address: &str, trouble| Remote { name, address: address.to_owned(), trouble };
+    let remote = |name, address: &str, trouble| RemoteState { name, address: address.to_owned(), trouble };
     let silent = || Some(page.t("remote-silent"));
     let told = |error: &CallError| Some(Message::from(error).in_words(page.texts()));
     let remotes = [

@@ -15,9 +15,9 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::Address;
-use super::page::{Page, show};
+use super::page::{PageFrame, show};
 use crate::config::{Config, LogLevel};
-use crate::jobs::{Asked, BatchRecord, BatchState, Command};
+use crate::jobs::{BatchRecord, BatchState, Command, Enqueued};
 use crate::platform::secret::Secret;
 use crate::store::View;
 use crate::text::message::{Message, msg};
@@ -28,11 +28,11 @@ use crate::web::form::Checked;
 use crate::web::lists::BatchCommand;
 use crate::web::problem::Problem;
 
-use batches::Batches;
+use batches::BatchesPage;
 pub(super) use events::events;
 use machine::Machine;
 pub(super) use machine::remotes;
-use update::Update;
+use update::UpdateView;
 pub(super) use update::{check as look_for_update, install as install_update};
 pub(super) use updating::updating;
 pub(super) use updating_events::events as update_events;
@@ -47,21 +47,21 @@ const NO_LEVEL: &str = "9999";
 #[derive(Template)]
 #[template(path = "settings.html", config = "ui/askama.toml")]
 struct SettingsPage {
-    page: Page,
-    batches: Batches,
+    page: PageFrame,
+    batches: BatchesPage,
     machine: Machine,
     settings: Values,
-    update: Update,
+    update: UpdateView,
     commands: [BatchCommand; 5],
     levels: [LogLevel; 8],
     /// Report of what was just done.
     told: Option<String>,
-    /// Refusal, if it was not done.
-    refusal: Option<Refusal>,
+    /// RefusedAction, if it was not done.
+    refusal: Option<RefusedAction>,
 }
 
 /// A refused action: the message and the form that it belongs to.
-struct Refusal {
+struct RefusedAction {
     /// Id of the form.
     form: &'static str,
     sentence: String,
@@ -101,12 +101,12 @@ impl Values {
 }
 
 /// Shows the settings page.
-pub(super) async fn overview(State(web): State<Web>, page: Page, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn overview(State(web): State<Web>, page: PageFrame, headers: HeaderMap) -> Result<Response, Problem> {
     let told = told(&web, &page).await?;
     let known = headers.get("x-list-state").and_then(|state| state.to_str().ok());
     let address = page.address.clone().except(&TOLD);
     let page = page.at(address);
-    let batches = Batches::read(&web, &page).await?;
+    let batches = BatchesPage::read(&web, &page).await?;
     if known == Some(batches.state.as_str()) {
         // Nothing has changed: the page that somebody reads is left alone.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -117,30 +117,30 @@ pub(super) async fn overview(State(web): State<Web>, page: Page, headers: Header
 
 async fn whole(
     web: &Web,
-    page: Page,
-    batches: Batches,
+    page: PageFrame,
+    batches: BatchesPage,
     told: Option<String>,
-    refusal: Option<Refusal>,
+    refusal: Option<RefusedAction>,
     status: StatusCode,
 ) -> Result<Response, Problem> {
     let machine = Machine::look(web).await?;
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
-    let update = Update::look(web, &page).await?;
+    let update = UpdateView::look(web, &page).await?;
     let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
     show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
 }
 
 /// Shows the page again with the problem, at the form that caused it.
-async fn refuse(web: &Web, page: Page, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
+async fn refuse(web: &Web, page: PageFrame, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
     let page = page.at(Address::new(HERE, None));
-    let batches = Batches::read(web, &page).await?;
-    let refusal = Refusal { form, sentence: problem.in_words(page.texts()) };
+    let batches = BatchesPage::read(web, &page).await?;
+    let refusal = RefusedAction { form, sentence: problem.in_words(page.texts()) };
     whole(web, page, batches, None, Some(refusal), problem.status()).await
 }
 
 /// Describes what the address reports as just done, in its current state.
-async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
+async fn told(web: &Web, page: &PageFrame) -> Result<Option<String>, Problem> {
     let address = &page.address;
     if !address.value("changed").is_empty() {
         return Ok(Some(page.t("settings-changed")));
@@ -168,7 +168,7 @@ async fn told(web: &Web, page: &Page) -> Result<Option<String>, Problem> {
 
 /// A batch to run, as the form requests it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct WantedBatch {
     command: BatchCommand,
     #[serde(default)]
     date: String,
@@ -177,9 +177,9 @@ pub(super) struct Wanted {
 /// Enqueues a batch in the caller's name.
 pub(super) async fn run(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     Operator(caller): Operator,
-    Checked(wanted): Checked<Wanted>,
+    Checked(wanted): Checked<WantedBatch>,
 ) -> Result<Response, Problem> {
     let command = match command(&web, &wanted) {
         Ok(command) => command,
@@ -190,9 +190,9 @@ pub(super) async fn run(
         Err(error) => return refuse(&web, page, "fix-errors", &error.into()).await,
     };
     let query = match &asked {
-        Asked::Queued { record, behind: Some(ahead) } => format!("asked={}&behind={ahead}", record.id),
-        Asked::Queued { record, behind: None } => format!("asked={}", record.id),
-        Asked::Joined(record) | Asked::Busy(record) => format!("asked={}&joined=true", record.id),
+        Enqueued::Queued { record, behind: Some(ahead) } => format!("asked={}&behind={ahead}", record.id),
+        Enqueued::Queued { record, behind: None } => format!("asked={}", record.id),
+        Enqueued::Joined(record) | Enqueued::Busy(record) => format!("asked={}&joined=true", record.id),
     };
     let name = command.name();
     tracing::info!(severity = "NOTICE", action = name, "{caller} asked for {name} {}", command.arguments());
@@ -200,7 +200,7 @@ pub(super) async fn run(
 }
 
 /// Builds the command. Its date is the day since which shops were updated, or that of a cycle.
-fn command(web: &Web, wanted: &Wanted) -> Result<Command, Problem> {
+fn command(web: &Web, wanted: &WantedBatch) -> Result<Command, Problem> {
     let wrong = |message| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
     let text = wanted.date.trim();
     let date = if text.is_empty() { None } else { Some(text.parse::<Date>().map_err(|_| wrong(msg!("run-no-date")))?) };
@@ -236,7 +236,7 @@ pub(super) struct NewValues {
 /// Changes settings in the file, in the caller's name.
 pub(super) async fn change(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     Operator(caller): Operator,
     Checked(new): Checked<NewValues>,
 ) -> Result<Response, Problem> {

@@ -7,25 +7,25 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::super::page::Page;
-use super::updating::Story;
+use super::super::page::PageFrame;
+use super::updating::UpdateStoryView;
 use super::{HERE, refuse};
 use crate::platform::release::TARGET;
 use crate::text::message::Message;
-use crate::update::story::{Outcome, Past};
-use crate::update::{Answer, Kind, Obstacle, Release, notes_html, running};
+use crate::update::story::{PastUpdate, UpdateOutcome};
+use crate::update::{Release, ReleaseKind, UpdateCheck, UpdateObstacle, notes_html, running};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::problem::Problem;
 
 /// The data of the update part of the settings.
-pub(super) struct Update {
+pub(super) struct UpdateView {
     /// Time of the last request to GitHub (UTC).
     pub(super) checked_at: Option<Timestamp>,
     pub(super) is_up_to_date: bool,
     /// Newer releases; the one that fixes the running one comes first.
-    pub(super) offers: Vec<Offered>,
+    pub(super) offers: Vec<OfferedRelease>,
     /// Reason why newer releases are not known.
     pub(super) obstacle: Option<String>,
     /// Missing or refused token, as the reason.
@@ -35,13 +35,13 @@ pub(super) struct Update {
     /// Version that is being installed.
     pub(super) under_way: Option<String>,
     /// Updates so far, latest first.
-    pub(super) past: Vec<Past>,
+    pub(super) past: Vec<PastUpdate>,
 }
 
 /// A newer release.
-pub(super) struct Offered {
+pub(super) struct OfferedRelease {
     pub(super) version: String,
-    kind: Kind,
+    kind: ReleaseKind,
     /// Security fix for the running release.
     security: bool,
     pub(super) prerelease: bool,
@@ -54,7 +54,7 @@ pub(super) struct Offered {
     pub(super) hindrance: Option<String>,
 }
 
-impl Offered {
+impl OfferedRelease {
     pub(super) fn kind(&self) -> &'static str {
         self.kind.name()
     }
@@ -62,24 +62,24 @@ impl Offered {
     /// Returns the id of the message about its kind.
     pub(super) fn about(&self) -> &'static str {
         match (self.kind, self.security) {
-            (Kind::SecurityPatch, _) => "update-about-patch",
-            (Kind::Fix, _) => "update-about-fix",
-            (Kind::NewVersion, true) => "update-about-new-version-security",
-            (Kind::NewVersion, false) => "update-about-new-version",
+            (ReleaseKind::SecurityPatch, _) => "update-about-patch",
+            (ReleaseKind::Fix, _) => "update-about-fix",
+            (ReleaseKind::NewVersion, true) => "update-about-new-version-security",
+            (ReleaseKind::NewVersion, false) => "update-about-new-version",
         }
     }
 }
 
-impl Update {
-    pub(super) async fn look(web: &Web, page: &Page) -> Result<Self, Problem> {
+impl UpdateView {
+    pub(super) async fn look(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
         let known = web.guard.known().borrow().clone();
         let running = running();
         let offered = |release: Release| {
             let version = release.version.to_string();
             // A reason that applies to all releases is shown once.
             let against = known.against(&version).filter(|_| known.impossible.is_none());
-            Offered {
-                kind: release.kind(&running).unwrap_or(Kind::NewVersion),
+            OfferedRelease {
+                kind: release.kind(&running).unwrap_or(ReleaseKind::NewVersion),
                 security: release.mends_security(&running),
                 prerelease: release.prerelease,
                 published_at: release.published_at,
@@ -91,56 +91,56 @@ impl Update {
         };
         let (mut offers, mut obstacle, mut is_up_to_date) = (Vec::new(), None, false);
         match web.updates.answer().await? {
-            Answer::Available(offer) => {
+            UpdateCheck::Available(offer) => {
                 offers.extend([offer.patch, offer.new_version].into_iter().flatten().map(offered));
             }
-            Answer::UpToDate => is_up_to_date = true,
-            Answer::Cannot(met) => obstacle = Some(met),
-            Answer::NotYet => {}
+            UpdateCheck::UpToDate => is_up_to_date = true,
+            UpdateCheck::Cannot(met) => obstacle = Some(met),
+            UpdateCheck::NotYet => {}
         }
-        let story = Story::now(web, page);
+        let story = UpdateStoryView::now(web, page);
         Ok(Self {
             checked_at: web.updates.last().await?.map(|last| last.checked_at),
             is_up_to_date,
             offers,
-            wants_token: matches!(obstacle, Some(Obstacle::NoToken | Obstacle::TokenRefused)),
+            wants_token: matches!(obstacle, Some(UpdateObstacle::NoToken | UpdateObstacle::TokenRefused)),
             obstacle: obstacle.map(|obstacle| page.say(&obstacle.message(page.zone()))),
             impossible: known.impossible.as_ref().map(|reason| page.say(&reason.into())),
-            under_way: story.filter(Story::is_under_way).map(|story| story.to),
+            under_way: story.filter(UpdateStoryView::is_under_way).map(|story| story.to),
             past: known.past,
         })
     }
 
     /// Returns true if the button that installs the release is shown.
-    pub(super) fn can_install(&self, page: &Page, offered: &Offered) -> bool {
+    pub(super) fn can_install(&self, page: &PageFrame, offered: &OfferedRelease) -> bool {
         page.may_change() && self.impossible.is_none() && self.under_way.is_none() && offered.hindrance.is_none()
     }
 
     /// Returns the name of a package for this machine.
-    pub(super) fn package(&self, page: &Page) -> String {
+    pub(super) fn package(&self, page: &PageFrame) -> String {
         format!("cashout-{}-{TARGET}.tar.gz", page.t("update-version-sign"))
     }
 
-    pub(super) fn tone(&self, past: &Past) -> &'static str {
+    pub(super) fn tone(&self, past: &PastUpdate) -> &'static str {
         tone(past.outcome)
     }
 
-    pub(super) fn outcome(&self, past: &Past) -> &'static str {
+    pub(super) fn outcome(&self, past: &PastUpdate) -> &'static str {
         past.outcome.name()
     }
 
     /// Returns the reason for the outcome.
-    pub(super) fn reason(&self, page: &Page, past: &Past) -> String {
+    pub(super) fn reason(&self, page: &PageFrame, past: &PastUpdate) -> String {
         past.reason.as_ref().map(|reason| page.say(&reason.into())).unwrap_or_default()
     }
 }
 
-pub(super) fn tone(outcome: Outcome) -> &'static str {
+pub(super) fn tone(outcome: UpdateOutcome) -> &'static str {
     match outcome {
-        Outcome::Committed => "good",
-        Outcome::RolledBack => "bad",
-        Outcome::Refused | Outcome::Interrupted => "warn",
-        Outcome::Other => "quiet",
+        UpdateOutcome::Committed => "good",
+        UpdateOutcome::RolledBack => "bad",
+        UpdateOutcome::Refused | UpdateOutcome::Interrupted => "warn",
+        UpdateOutcome::Other => "quiet",
     }
 }
 
@@ -161,16 +161,16 @@ pub(in crate::web::pages) async fn check(
 
 /// A release to install, as the form requests it.
 #[derive(Debug, Deserialize)]
-pub(in crate::web::pages) struct Wanted {
+pub(in crate::web::pages) struct WantedRelease {
     version: String,
 }
 
 /// Begins to install a release in the caller's name, and redirects to the page that follows it.
 pub(in crate::web::pages) async fn install(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     Operator(caller): Operator,
-    Checked(wanted): Checked<Wanted>,
+    Checked(wanted): Checked<WantedRelease>,
 ) -> Result<Response, Problem> {
     if let Err(hindrance) = web.installer.begin(&wanted.version, &caller.name).await {
         let problem = Problem::new(StatusCode::CONFLICT, hindrance.message(page.zone()));

@@ -6,40 +6,40 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::page::{Page, show};
+use super::super::page::{PageFrame, show};
 use super::update::tone;
 use crate::text::message::Message;
-use crate::update::story::{Attempt, Outcome, Past, Step, StepTaken};
-use crate::update::{Errand, ErrandState};
+use crate::update::story::{PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateStep};
+use crate::update::{PendingInstall, PendingInstallState};
 use crate::web::Web;
 use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "update.html", config = "ui/askama.toml")]
 struct UpdatePage {
-    page: Page,
-    story: Option<Story>,
+    page: PageFrame,
+    story: Option<UpdateStoryView>,
     /// Address of the events that keep the page up to date.
     events: &'static str,
 }
 
 /// Shows the page.
-pub(in crate::web::pages) async fn updating(State(web): State<Web>, page: Page) -> Result<Response, Problem> {
-    let story = Story::now(&web, &page);
+pub(in crate::web::pages) async fn updating(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
+    let story = UpdateStoryView::now(&web, &page);
     show(StatusCode::OK, &UpdatePage { page, story, events: "/dashboard/update/events" })
 }
 
 /// The update under way, or else the last one.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(super) struct UpdateStoryView {
     pub(super) from: String,
     /// Version to install; empty while it is not known.
     pub(super) to: String,
     pub(super) asked_by: String,
     pub(super) began_at: Timestamp,
     pub(super) steps: Vec<Passage>,
-    /// Outcome, once the update has ended.
-    ended: Option<Outcome>,
+    /// UpdateOutcome, once the update has ended.
+    ended: Option<UpdateOutcome>,
     /// Reason for the outcome, in the language of the page.
     pub(super) reason: String,
     /// Last lines of a release that was rolled back.
@@ -90,12 +90,12 @@ impl Passage {
         }
     }
 
-    pub(super) fn took(&self, page: &Page) -> Option<String> {
+    pub(super) fn took(&self, page: &PageFrame) -> Option<String> {
         self.took.map(|took| page.span(took))
     }
 
     /// Formats the received and the total size.
-    pub(super) fn come(&self, page: &Page) -> String {
+    pub(super) fn come(&self, page: &PageFrame) -> String {
         let (done, total) = self.bytes.unwrap_or_default();
         page.t2("update-bytes", ("done", page.number(&done)), ("total", page.number(&total)))
     }
@@ -112,9 +112,9 @@ impl Passage {
     }
 }
 
-impl Story {
+impl UpdateStoryView {
     /// Returns the update under way, or else the last one; `None` if there was none so far.
-    pub(super) fn now(web: &Web, page: &Page) -> Option<Self> {
+    pub(super) fn now(web: &Web, page: &PageFrame) -> Option<Self> {
         let known = web.guard.known().borrow().clone();
         if let Some(attempt) = known.attempt {
             return Some(Self::of_attempt(attempt));
@@ -129,17 +129,17 @@ impl Story {
     }
 
     /// Describes a package on its way to the guard.
-    fn of_errand(errand: Errand, bytes: Option<(u64, u64)>, page: &Page) -> Self {
+    fn of_errand(errand: PendingInstall, bytes: Option<(u64, u64)>, page: &PageFrame) -> Self {
         let (fetching, ended, rest, reason) = match errand.state {
-            ErrandState::Fetching => (PassageState::UnderWay, None, PassageState::Waits, String::new()),
-            ErrandState::HandedOver => (PassageState::Done, None, PassageState::Waits, String::new()),
-            ErrandState::Failed(obstacle) => {
+            PendingInstallState::Fetching => (PassageState::UnderWay, None, PassageState::Waits, String::new()),
+            PendingInstallState::HandedOver => (PassageState::Done, None, PassageState::Waits, String::new()),
+            PendingInstallState::Failed(obstacle) => {
                 let reason = page.say(&obstacle.message(page.zone()));
-                (PassageState::Failed, Some(Outcome::Refused), PassageState::Left, reason)
+                (PassageState::Failed, Some(UpdateOutcome::Refused), PassageState::Left, reason)
             }
         };
         let download = Passage { began_at: Some(errand.began_at), bytes, ..Passage::new("download", fetching) };
-        let others = Step::FORWARD.iter().map(|step| Passage::new(step.name(), rest));
+        let others = UpdateStep::FORWARD.iter().map(|step| Passage::new(step.name(), rest));
         Self {
             from: page.version().to_owned(),
             to: errand.version.to_string(),
@@ -152,7 +152,7 @@ impl Story {
         }
     }
 
-    fn of_attempt(attempt: Attempt) -> Self {
+    fn of_attempt(attempt: UpdateAttempt) -> Self {
         let to = if attempt.to == "?" { String::new() } else { attempt.to };
         Self {
             from: attempt.from,
@@ -166,7 +166,7 @@ impl Story {
         }
     }
 
-    fn of_past(past: Past, page: &Page) -> Self {
+    fn of_past(past: PastUpdate, page: &PageFrame) -> Self {
         let steps = if past.steps.is_empty() { Vec::new() } else { passages(&past.steps, Some(&past)) };
         Self {
             steps,
@@ -189,39 +189,39 @@ impl Story {
     }
 
     /// Returns the state in a word.
-    pub(super) fn word(&self, page: &Page) -> String {
+    pub(super) fn word(&self, page: &PageFrame) -> String {
         self.ended.map_or_else(|| page.t("update-under-way"), |outcome| page.word("update-outcome", outcome.name()))
     }
 
     /// Returns a message about the state.
-    pub(super) fn sentence(&self, page: &Page) -> String {
+    pub(super) fn sentence(&self, page: &PageFrame) -> String {
         let id = match self.ended {
             None => match self.steps.iter().find(|step| step.is_under_way()) {
                 Some(step) => return page.word("update-doing", step.name),
                 None => "update-doing-other",
             },
-            Some(Outcome::Committed) => "update-told-committed",
-            Some(Outcome::RolledBack) => "update-told-rolled-back",
-            Some(Outcome::Refused) => "update-told-refused",
-            Some(Outcome::Interrupted) => "update-told-interrupted",
-            Some(Outcome::Other) => "update-told-other",
+            Some(UpdateOutcome::Committed) => "update-told-committed",
+            Some(UpdateOutcome::RolledBack) => "update-told-rolled-back",
+            Some(UpdateOutcome::Refused) => "update-told-refused",
+            Some(UpdateOutcome::Interrupted) => "update-told-interrupted",
+            Some(UpdateOutcome::Other) => "update-told-other",
         };
         page.t2(id, ("from", self.from.clone()), ("to", self.to.clone()))
     }
 }
 
 /// Returns the steps that were taken, and those still to come.
-fn passages(taken: &[StepTaken], over: Option<&Past>) -> Vec<Passage> {
+fn passages(taken: &[StepTaken], over: Option<&PastUpdate>) -> Vec<Passage> {
     let mut passages = vec![Passage::new("download", PassageState::Done)];
-    let went_well = over.is_some_and(|past| past.outcome == Outcome::Committed);
-    let rolls_back = taken.iter().any(|taken| taken.step == Step::RollBack);
+    let went_well = over.is_some_and(|past| past.outcome == UpdateOutcome::Committed);
+    let rolls_back = taken.iter().any(|taken| taken.step == UpdateStep::RollBack);
     for (place, this) in taken.iter().enumerate() {
         let next = taken.get(place.saturating_add(1));
         let state = match (next, over) {
             (None, None) => PassageState::UnderWay,
-            (None, Some(_)) if went_well || this.step == Step::RollBack => PassageState::Done,
+            (None, Some(_)) if went_well || this.step == UpdateStep::RollBack => PassageState::Done,
             (None, Some(_)) => PassageState::Failed,
-            (Some(next), _) if next.step == Step::RollBack => PassageState::Failed,
+            (Some(next), _) if next.step == UpdateStep::RollBack => PassageState::Failed,
             (Some(_), _) => PassageState::Done,
         };
         let until = next.map(|next| next.began_at).or(over.map(|past| past.ended_at));
@@ -232,11 +232,13 @@ fn passages(taken: &[StepTaken], over: Option<&Past>) -> Vec<Passage> {
         });
     }
     let rest = if over.is_some() || rolls_back { PassageState::Left } else { PassageState::Waits };
-    let furthest = taken.iter().filter_map(|taken| Step::FORWARD.iter().position(|step| *step == taken.step)).max();
+    let furthest =
+        taken.iter().filter_map(|taken| UpdateStep::FORWARD.iter().position(|step| *step == taken.step)).max();
     let to_come = furthest.map_or(0, |furthest| furthest.saturating_add(1));
-    let left = Step::FORWARD.iter().skip(to_come).map(|step| Passage::new(step.name(), rest));
+    let left = UpdateStep::FORWARD.iter().skip(to_come).map(|step| Passage::new(step.name(), rest));
     // The rollback is the last step.
-    let back = passages.iter().position(|passage| passage.name == Step::RollBack.name()).unwrap_or(passages.len());
+    let back =
+        passages.iter().position(|passage| passage.name == UpdateStep::RollBack.name()).unwrap_or(passages.len());
     let way_back = passages.split_off(back);
     passages.extend(left);
     passages.extend(way_back);

@@ -11,11 +11,11 @@ use futures_util::Stream;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::super::page::Page;
+use super::super::page::PageFrame;
 use super::events::{Watched, tell};
-use super::updating::Story;
-use crate::update::story::Known;
-use crate::update::{Errand, Progress};
+use super::updating::UpdateStoryView;
+use crate::update::story::UpdateStatus;
+use crate::update::{DownloadProgress, PendingInstall};
 use crate::web::Web;
 use crate::web::auth::Caller;
 
@@ -24,16 +24,16 @@ const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 #[derive(Template)]
 #[template(path = "update_story.html", config = "ui/askama.toml")]
-struct Part {
-    page: Page,
-    story: Option<Story>,
+struct UpdatePart {
+    page: PageFrame,
+    story: Option<UpdateStoryView>,
 }
 
 /// The update and everything that advances it.
-struct Update {
-    known: watch::Receiver<Known>,
-    errand: watch::Receiver<Option<Errand>>,
-    progress: watch::Receiver<Option<Progress>>,
+struct UpdateEvents {
+    known: watch::Receiver<UpdateStatus>,
+    errand: watch::Receiver<Option<PendingInstall>>,
+    progress: watch::Receiver<Option<DownloadProgress>>,
     /// Data of the last event.
     told: Option<String>,
 }
@@ -41,14 +41,14 @@ struct Update {
 /// Streams the state of the update and the version that reports it (`story`), at once and whenever something changes.
 pub(in crate::web::pages) async fn events(
     State(web): State<Web>,
-    page: Page,
+    page: PageFrame,
     caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (known, errand, progress) = (web.guard.known(), web.installer.errand(), web.updates.progress());
-    tell(web, page, &caller, Update { known, errand, progress, told: None })
+    tell(web, page, &caller, UpdateEvents { known, errand, progress, told: None })
 }
 
-impl Watched for Update {
+impl Watched for UpdateEvents {
     async fn changed(&mut self) -> bool {
         tokio::select! {
             changed = self.known.changed() => changed.is_ok(),
@@ -57,13 +57,13 @@ impl Watched for Update {
         }
     }
 
-    fn news(&mut self, web: &Web, page: &Page) -> Option<Event> {
+    fn news(&mut self, web: &Web, page: &PageFrame) -> Option<Event> {
         self.known.mark_unchanged();
         self.errand.mark_unchanged();
         self.progress.mark_unchanged();
-        let story = Story::now(web, page);
+        let story = UpdateStoryView::now(web, page);
         let sentence = story.as_ref().map(|story| story.sentence(page)).unwrap_or_default();
-        let part = Part { page: page.clone(), story }.render().ok()?;
+        let part = UpdatePart { page: page.clone(), story }.render().ok()?;
         let told = json!({ "version": page.version(), "sentence": sentence, "html": part }).to_string();
         if self.told.as_ref() == Some(&told) {
             return None;
