@@ -1,4 +1,4 @@
-//! BatchProgress of a batch: a bar on a terminal, a line per stage elsewhere, none with JSON.
+//! Progress of a batch: a bar on a terminal, a line per stage elsewhere, none with JSON.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};

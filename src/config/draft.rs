@@ -30,7 +30,7 @@ pub struct KnownSetting {
     pub value: Option<String>,
     /// True for a setting with a value, even if that is not shown.
     pub is_set: bool,
-    /// SettingSource of the value if it overrides the file: the value can only be changed there.
+    /// Source of the value if it overrides the file: the value can only be changed there.
     pub elsewhere: Option<SettingSource>,
 }
 

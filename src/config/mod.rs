@@ -83,7 +83,7 @@ pub struct Config {
     pub logs: LogsConfig,
     /// Retention periods.
     pub retention: RetentionConfig,
-    /// SettingSource and handling of new releases.
+    /// Source and handling of new releases.
     pub update: UpdateConfig,
     /// Notices about this configuration, for the log at start.
     pub notices: Vec<Notice>,

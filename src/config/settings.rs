@@ -23,7 +23,7 @@ pub struct MiraklConfig {
     pub base_url: String,
     /// Credentials for the API.
     pub credentials: MiraklCredentials,
-    /// SettingSource of vouchers.
+    /// Source of vouchers.
     pub voucher_source: VoucherSource,
 }
 
@@ -440,7 +440,7 @@ pub struct RetentionConfig {
     pub personal_data_days: u32,
 }
 
-/// SettingSource of new releases, and the releases to install automatically.
+/// Source of new releases, and the releases to install automatically.
 #[derive(Debug, Clone)]
 pub struct UpdateConfig {
     /// GitHub token; `None` disables updates from the browser.

@@ -31,7 +31,7 @@ pub enum WriteBackError {
     SetElsewhere {
         /// Name of the setting.
         key: String,
-        /// SettingSource that sets it.
+        /// Source that sets it.
         source_of_value: SettingSource,
     },
     /// A configuration that would not be valid: correct the value, or the existing file.

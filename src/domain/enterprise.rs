@@ -92,7 +92,7 @@ pub enum EnterpriseNotification {
     Settlement(NotificationFields),
 }
 
-/// NotificationFields of a notification by name, such as `order[id]`. They may contain personal data: they are stored and shown,
+/// Fields of a notification by name, such as `order[id]`. They may contain personal data: they are stored and shown,
 /// but `Debug` prints their names only.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -135,7 +135,7 @@ impl NotificationFields {
         self.0.retain(|name, _| keep(name));
     }
 
-    /// Adds a field. The later of two fields with one name wins, as in PHP. NotificationFields beyond the limits are dropped, such
+    /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
     /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
         let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };

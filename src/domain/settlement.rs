@@ -57,7 +57,7 @@ pub struct Settlement {
     /// Messages about the values that could not be read.
     #[serde(default)]
     pub unreadable: Vec<Message>,
-    /// NotificationFields that a later release wrote, kept unchanged.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }

@@ -160,7 +160,7 @@ pub enum JobError {
     /// A request that is not allowed. Request something else.
     #[error("{0}")]
     Refused(Message),
-    /// A remote that cannot be used now. BatchRun the batch again later.
+    /// A remote that cannot be used now. Run the batch again later.
     #[error("{0}")]
     Remote(Message),
 }

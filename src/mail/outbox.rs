@@ -70,7 +70,7 @@ pub struct Mail {
     pub state: MailState,
     /// Time of creation (UTC).
     pub created_at: Timestamp,
-    /// AlertChannel on which it is sent.
+    /// Channel on which it is sent.
     #[serde(default)]
     pub channel: AlertChannel,
     /// Recipients that have not received it yet.

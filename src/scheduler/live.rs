@@ -1,4 +1,4 @@
-//! BatchProgress of the running batches.
+//! Progress of the running batches.
 
 use std::collections::BTreeMap;
 

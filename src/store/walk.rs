@@ -160,7 +160,7 @@ impl FilterCursor<'_> {
 
 /// The reason for the end of a walk.
 pub(super) enum WalkEnd {
-    /// WalkEnd of the list.
+    /// End of the list.
     Reached,
     /// Stop by the visitor.
     Enough,

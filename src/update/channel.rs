@@ -54,7 +54,7 @@ pub enum GuardMessage {
         #[serde(default)]
         keeps_settings: bool,
     },
-    /// UpdateCheck to [`WorkerMessage::Configure`].
+    /// Answer to [`WorkerMessage::Configure`].
     Configured {
         /// Error number of the system, if the file was not written.
         problem: Option<i32>,
@@ -119,17 +119,17 @@ pub enum WorkerMessage {
         /// Origin of the request: a login, `command line` or `auto`.
         asked_by: String,
     },
-    /// UpdateCheck to [`GuardMessage::BackUp`].
+    /// Answer to [`GuardMessage::BackUp`].
     BackedUp {
         /// Reason why the copy could not be made, if it could not.
         problem: Option<String>,
     },
-    /// UpdateCheck to [`GuardMessage::Drain`]: nothing runs any more, or something does not end.
+    /// Answer to [`GuardMessage::Drain`]: nothing runs any more, or something does not end.
     Drained {
         /// Work that does not end, if any.
         problem: Option<String>,
     },
-    /// UpdateCheck to [`GuardMessage::Probe`].
+    /// Answer to [`GuardMessage::Probe`].
     Probed {
         /// Number of the probe that this answers.
         nth: u32,

@@ -36,7 +36,7 @@ pub struct LastCheck {
     /// Last answer of GitHub, kept if a later check fails.
     #[serde(default)]
     pub found: Option<FoundReleases>,
-    /// UpdateObstacle that the last check met.
+    /// Obstacle that the last check met.
     #[serde(default)]
     pub obstacle: Option<UpdateObstacle>,
     /// Fingerprint of the token used by the last check; the token cannot be derived from it.

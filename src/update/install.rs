@@ -54,7 +54,7 @@ pub enum PendingInstallState {
 pub enum Hindrance {
     /// Inability or refusal of the guard.
     Guard(UpdateReason),
-    /// UpdateObstacle to the download.
+    /// Obstacle to the download.
     Obstacle(UpdateObstacle),
 }
 

@@ -39,10 +39,10 @@ pub const LONGEST_LINE: usize = 300;
 /// The guard's knowledge of updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateStatus {
-    /// UpdateReason why this installation cannot be updated from here, if it cannot.
+    /// Reason why this installation cannot be updated from here, if it cannot.
     #[serde(default)]
     pub impossible: Option<UpdateReason>,
-    /// UpdateAttempt under way.
+    /// Attempt under way.
     #[serde(default)]
     pub attempt: Option<UpdateAttempt>,
     /// Last completed attempts, the latest first.
@@ -264,9 +264,9 @@ pub struct PastUpdate {
     /// Steps of the attempt, in their order.
     #[serde(default)]
     pub steps: Vec<StepTaken>,
-    /// UpdateOutcome of the attempt.
+    /// Outcome of the attempt.
     pub outcome: UpdateOutcome,
-    /// UpdateReason for the outcome, unless the attempt was committed.
+    /// Reason for the outcome, unless the attempt was committed.
     #[serde(default)]
     pub reason: Option<UpdateReason>,
     /// Last lines that the new release wrote, if it was rolled back.

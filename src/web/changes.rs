@@ -24,7 +24,7 @@ pub(super) struct SettingItem {
     pub(super) value: Option<String>,
     /// Set, that is, it has a value. For a secret, this is all that is shown.
     pub(super) is_set: bool,
-    /// SettingSource of the value, in words.
+    /// Source of the value, in words.
     #[schema(value_type = String)]
     pub(super) source: Message,
     /// Changeable here. A value from the environment or from a credential can only be changed there.

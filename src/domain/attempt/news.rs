@@ -33,7 +33,7 @@ pub enum NoticeRelation {
     Revoked,
     /// A report that what had failed for good was executed after all.
     Revived,
-    /// NoticeRelation of an attempt that a newer release wrote; the attempt is left alone.
+    /// News of an attempt that a newer release wrote; the attempt is left alone.
     NotOurs,
 }
 

@@ -274,7 +274,7 @@ fn rewrite(text: &str, found: &[CardNumber]) -> String {
     let mut masked = String::with_capacity(text.len() + found.len() * 2);
     let (mut done, mut in_quotes, mut escaped) = (0, false, false);
     for one in found {
-        // CardNumber in an earlier layer, or a part of a number that was found.
+        // Found in an earlier layer, or a part of a number that was found.
         let Some(before) = text.get(done..one.start) else { continue };
         for char in before.chars() {
             in_quotes ^= char == '"' && !escaped;

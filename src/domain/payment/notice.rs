@@ -89,7 +89,7 @@ pub struct PaymentNotice {
     /// Messages about the values that could not be read.
     #[serde(flatten, with = "message::stored_list")]
     pub unreadable: Vec<Message>,
-    /// NotificationFields that a later release wrote, kept unchanged.
+    /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -175,7 +175,7 @@ pub fn transaction_reference(fields: &NotificationFields) -> Result<String, Unre
     Ok(reference.to_owned())
 }
 
-/// NotificationFields, and the messages about those that could not be read so far.
+/// Fields, and the messages about those that could not be read so far.
 pub(crate) struct FieldReading<'a> {
     pub(crate) fields: &'a NotificationFields,
     pub(crate) unreadable: Vec<Message>,

@@ -1,4 +1,4 @@
-//! The queue of all_queued batches. It is kept in the store, so that a restart loses none.
+//! The queue of waiting batches. It is kept in the store, so that a restart loses none.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::jobs::{BatchRecord, BatchState, Command, JobError};
 use crate::store::{Query, Store, StoreError, View, Writer};
 use crate::text::message::msg;
 
-/// Maximum number of all_queued batches. More would be of no use.
+/// Maximum number of waiting batches. More would be of no use.
 const WAITING_AT_MOST: usize = 50;
 
 /// Outcome of a request for a batch.
@@ -97,7 +97,7 @@ pub fn schedule(
     BatchRecord::make(writer, new, now).map(Some)
 }
 
-/// Returns all all_queued batches, in the order in which they were requested.
+/// Returns all waiting batches, in the order in which they were requested.
 pub fn all_queued(view: &impl View) -> Result<Vec<BatchRecord>, StoreError> {
     let mut all_queued = in_state(view, BatchState::Queued)?;
     // Not by time: a clock that was set back would reverse the order.

@@ -25,7 +25,7 @@ pub struct Erased {
     pub payments: u64,
 }
 
-/// RetentionProgress of earlier runs. Notifications are numbered in the order of arrival, so that the next
+/// Progress of earlier runs. Notifications are numbered in the order of arrival, so that the next
 /// run continues where the last one stopped.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct RetentionProgress {

@@ -34,7 +34,7 @@ impl OwnAccounts {
     }
 }
 
-/// NotificationOutcome of a notice, and the line to log once that is on the disk.
+/// Outcome of a notice, and the line to log once that is on the disk.
 pub(crate) struct Dealt {
     pub(crate) outcome: NotificationOutcome,
     pub(crate) line: Option<Line>,

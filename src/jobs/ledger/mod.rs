@@ -1,4 +1,4 @@
-//! LedgerReading of HiPay's ledger: the lists of transactions of the technical account and of the
+//! Reading of HiPay's ledger: the lists of transactions of the technical account and of the
 //! wallets. Each entry is stored with its match to our operations.
 
 pub(super) mod reversals;

@@ -1,4 +1,4 @@
-//! AccountFunds of an account while several payments are in flight: each reserves its amount from the
+//! Funds of an account while several payments are in flight: each reserves its amount from the
 //! balance last read, in the order of what is due if there is one.
 
 use std::collections::{BTreeSet, HashMap};
@@ -29,7 +29,7 @@ pub(crate) struct AccountFunds<'a> {
     state: Mutex<FundsState>,
 }
 
-/// ReservationOrder in which the operations of a run reserve their amounts.
+/// Order in which the operations of a run reserve their amounts.
 #[derive(Default)]
 struct ReservationOrder {
     /// The place of each operation.

@@ -91,7 +91,7 @@ pub(super) struct WorkerProcess {
     process: Pid,
     /// User that the worker runs as, if it differs from the guard's.
     user: Option<User>,
-    /// GuardChannel to the worker; `None` once it is closed.
+    /// Channel to the worker; `None` once it is closed.
     channel: Option<GuardChannel>,
     heard_at: Instant,
     /// Start of the period in which messages are counted, and their cost so far.

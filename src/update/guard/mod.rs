@@ -139,7 +139,7 @@ pub struct Guard {
     worker: Option<WorkerProcess>,
     /// Event that an update has met and that `Guard::run` has to handle.
     left: Option<Event>,
-    /// UpdateReason why this installation cannot be updated from here.
+    /// Reason why this installation cannot be updated from here.
     impossible: Option<UpdateReason>,
     /// Last attempt, if it could not be written to the history.
     unwritten: Option<PastUpdate>,

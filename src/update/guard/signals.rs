@@ -1,4 +1,4 @@
-//! GuardSignals as bytes in pipes, so that one thread can wait for them together with everything else.
+//! Signals as bytes in pipes, so that one thread can wait for them together with everything else.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};

@@ -42,11 +42,11 @@ pub(super) struct Update {
     reason: Option<&'static str>,
     /// Message that states the obstacle and its remedy; absent unless `answer` is `cannot`.
     message: Option<String>,
-    /// UpdateReason why this installation cannot be updated from here; absent if it can.
+    /// Reason why this installation cannot be updated from here; absent if it can.
     impossible: Option<UpdateReason>,
     /// Version that is being fetched, or that waits for the guard; absent if there is none.
     fetching: Option<String>,
-    /// UpdateReason why the last requested release did not reach the guard; absent if it did.
+    /// Reason why the last requested release did not reach the guard; absent if it did.
     not_fetched: Option<String>,
     /// Update in progress, step by step; absent if there is none.
     attempt: Option<UpdateAttempt>,
@@ -59,7 +59,7 @@ pub(super) struct Update {
 pub(super) struct NewerRelease {
     /// Version of the release.
     version: String,
-    /// ReleaseKind of release. If only the last number differs, `patch` (fixes a security problem) or `fix`, else
+    /// Kind of release. If only the last number differs, `patch` (fixes a security problem) or `fix`, else
     /// `new_version`.
     kind: &'static str,
     /// Security fix: true if it fixes a security problem of the running version.

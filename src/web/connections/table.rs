@@ -1,4 +1,4 @@
-//! OpenEntry connections: bounds on their number, and the choice of the one that gives way to another.
+//! Open connections: bounds on their number, and the choice of the one that gives way to another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};

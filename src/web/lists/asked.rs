@@ -81,7 +81,7 @@ impl Parameters for PageParams {
     }
 }
 
-/// SortOrder of an export, which is always the whole list.
+/// Order of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -97,7 +97,7 @@ impl Ordering {
     }
 }
 
-/// SortOrder of an export of a page's list: the whole list, or the results of a search.
+/// Order of an export of a page's list: the whole list, or the results of a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct ExportParams {

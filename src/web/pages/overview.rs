@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Maximum width of a cycle's bar.
 const WIDTH: u64 = 1_000;
 
-/// MoneyStage that money has reached.
+/// Stage that money has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MoneyStage {
     Withdrawn,

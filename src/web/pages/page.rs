@@ -277,7 +277,7 @@ pub(super) struct ExplanationView {
 
 /// A list on a page: its rows, or the problem with the query.
 pub(super) struct ListRows<T> {
-    /// ListRows of the page.
+    /// Rows of the page.
     pub(super) items: Vec<T>,
     /// Number of rows in the whole list.
     pub(super) total: u64,

@@ -105,7 +105,7 @@ struct Field {
     value: String,
 }
 
-/// NotificationFields that belong together.
+/// Fields that belong together.
 struct Group {
     /// Name of the group: `transaction`, `order`, …
     name: &'static str,

@@ -96,7 +96,7 @@ struct Question {
     key: &'static str,
     name: String,
     hint: String,
-    /// FieldKind of the input field.
+    /// Kind of the input field.
     field: &'static str,
     value: String,
     required: bool,
@@ -235,7 +235,7 @@ fn take<'a>(typed: &mut FormValues, field: impl Fn(&str) -> Option<&'a str>) {
                 typed.insert(asked.key, value.trim().to_owned());
             }
         }
-        // FormValues before and not wanted any more: the other way to sign in is used.
+        // Typed before and not wanted any more: the other way to sign in is used.
         if field(&format!("forget {}", asked.key)).is_some() {
             typed.remove(asked.key);
         }

@@ -56,7 +56,7 @@ struct SettingsPage {
     levels: [LogLevel; 8],
     /// Report of what was just done.
     told: Option<String>,
-    /// RefusedAction, if it was not done.
+    /// Refusal, if it was not done.
     refusal: Option<RefusedAction>,
 }
 

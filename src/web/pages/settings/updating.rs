@@ -38,7 +38,7 @@ pub(super) struct UpdateStoryView {
     pub(super) asked_by: String,
     pub(super) began_at: Timestamp,
     pub(super) steps: Vec<Passage>,
-    /// UpdateOutcome, once the update has ended.
+    /// Outcome, once the update has ended.
     ended: Option<UpdateOutcome>,
     /// Reason for the outcome, in the language of the page.
     pub(super) reason: String,
